@@ -1,0 +1,70 @@
+"""The only place that converts between pixels, cells, windows and boxes.
+
+Conventions: y before x in every shape; boxes x0 y0 x1 y1, half-open; the centre of pixel i lies at i + 0.5; cell j of a
+map with stride s covers the pixels [j s, (j + 1) s), so its centre lies at (j + 0.5) s.
+"""
+
+import numpy as np
+
+
+def box_of_mask(mask_HW: np.ndarray) -> tuple[int, int, int, int] | None:
+    """The tight box of the non-zero pixels, None where there is none.
+
+    >>> box_of_mask(np.array([[0, 0, 0], [0, 1, 1]]))
+    (1, 1, 3, 2)
+    """
+    rows = np.flatnonzero(mask_HW.any(axis=1))
+    if len(rows) == 0:
+        return None
+    columns = np.flatnonzero(mask_HW.any(axis=0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def boxes_by_id(ids_HW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(ids (N,), boxes (N, 4) int32) of all values in a map, ids ascending, in two passes over the pixels."""
+    ids, inverse = np.unique(ids_HW, return_inverse=True)
+    inverse = inverse.reshape(ids_HW.shape)
+    height, width = ids_HW.shape
+    x0, y0 = np.full(len(ids), width), np.full(len(ids), height)
+    x1, y1 = np.zeros(len(ids), np.int64), np.zeros(len(ids), np.int64)
+    # Only where a value changes along a row can a box begin or end: far fewer places than pixels.
+    starts = np.ones(ids_HW.shape, bool)
+    starts[:, 1:] = inverse[:, 1:] != inverse[:, :-1]
+    ends = np.ones(ids_HW.shape, bool)
+    ends[:, :-1] = starts[:, 1:]
+    (row, first), last = np.nonzero(starts), np.nonzero(ends)[1]
+    value = inverse[row, first]
+    np.minimum.at(x0, value, first)
+    np.maximum.at(x1, value, last + 1)
+    np.minimum.at(y0, value, row)
+    np.maximum.at(y1, value, row + 1)
+    return ids, np.stack([x0, y0, x1, y1], axis=1).astype(np.int32)
+
+
+def crop_intersection(box_a, mask_a: np.ndarray, box_b, mask_b: np.ndarray) -> int:
+    """Pixels that two cropped masks share; boxes x0 y0 x1 y1."""
+    x0, y0 = max(box_a[0], box_b[0]), max(box_a[1], box_b[1])
+    x1, y1 = min(box_a[2], box_b[2]), min(box_a[3], box_b[3])
+    if x0 >= x1 or y0 >= y1:
+        return 0
+    part_a = mask_a[y0 - box_a[1] : y1 - box_a[1], x0 - box_a[0] : x1 - box_a[0]]
+    part_b = mask_b[y0 - box_b[1] : y1 - box_b[1], x0 - box_b[0] : x1 - box_b[0]]
+    return int(np.count_nonzero(part_a & part_b))
+
+
+def cell_centres_px(count: int, stride_px: float) -> np.ndarray:
+    """(count,) float32: pixel coordinates of the centres of `count` cells.
+
+    >>> cell_centres_px(3, 4).tolist()
+    [2.0, 6.0, 10.0]
+    """
+    return ((np.arange(count) + 0.5) * stride_px).astype(np.float32)
+
+
+def padded_size(size: tuple[int, int], multiple: int) -> tuple[int, int]:
+    """(H, W) rounded up to a multiple.
+
+    >>> padded_size((500, 1024), 32)
+    (512, 1024)
+    """
+    return tuple(-(-side // multiple) * multiple for side in size)

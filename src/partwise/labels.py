@@ -1,0 +1,135 @@
+"""The classes of a data set: ids, train ids, names, categories, colours, which have instances."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from partwise.errors import unknown_name
+
+IGNORED_TRAIN_ID = 255  # Cityscapes: every class that is not evaluated has this train id
+INSTANCE_FACTOR = 1000  # Cityscapes: instanceIds = id * 1000 + number
+
+
+@dataclass(frozen=True)
+class Label:
+    """One class: `id` as stored in label files, `train_id` as the network counts (255 = not evaluated)."""
+
+    name: str
+    id: int
+    train_id: int
+    category: str
+    has_instances: bool
+    colour: tuple[int, int, int]
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether the class counts in the scores."""
+        return self.train_id != IGNORED_TRAIN_ID
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """All classes of a data set. `labels` are in the order of their ids; ids lie in 0..255."""
+
+    name: str
+    labels: tuple[Label, ...]
+
+    def __iter__(self):
+        return iter(self.labels)
+
+    def __getitem__(self, name: str) -> Label:
+        for label in self.labels:
+            if label.name == name:
+                return label
+        raise unknown_name("class", name, [label.name for label in self.labels])
+
+    @cached_property
+    def by_id(self) -> dict[int, Label]:
+        """id -> Label."""
+        return {label.id: label for label in self.labels}
+
+    @cached_property
+    def evaluated(self) -> tuple[Label, ...]:
+        """The evaluated classes in the order of their train ids 0..C-1."""
+        return tuple(sorted((label for label in self.labels if label.evaluated), key=lambda x: x.train_id))
+
+    @cached_property
+    def things(self) -> tuple[Label, ...]:
+        """The evaluated classes whose instances are told apart, in the order of their train ids."""
+        return tuple(label for label in self.evaluated if label.has_instances)
+
+    @cached_property
+    def categories(self) -> tuple[str, ...]:
+        """Names of the evaluated categories, in order of first appearance."""
+        return tuple(dict.fromkeys(label.category for label in self.evaluated))
+
+    @cached_property
+    def id_to_train_id(self) -> np.ndarray:
+        """(256,) uint8 look-up table; ids without a class map to 255."""
+        table = np.full(256, IGNORED_TRAIN_ID, np.uint8)
+        for label in self.labels:
+            table[label.id] = label.train_id
+        return table
+
+    @cached_property
+    def train_id_to_id(self) -> np.ndarray:
+        """(256,) uint8 look-up table; 255 maps to the first id that is not evaluated (0, unlabeled)."""
+        table = np.zeros(256, np.uint8)
+        for label in self.evaluated:
+            table[label.train_id] = label.id
+        return table
+
+    @cached_property
+    def colours(self) -> np.ndarray:
+        """(256, 3) uint8: id -> RGB, black for ids without a class."""
+        table = np.zeros((256, 3), np.uint8)
+        for label in self.labels:
+            table[label.id] = label.colour
+        return table
+
+
+# Cityscapes' own table (cityscapesScripts, labels.py): name, id, trainId, category, hasInstances, colour.
+# License plate (-1) is never painted into a label file and therefore absent.
+CITYSCAPES = LabelSet(
+    "cityscapes",
+    tuple(
+        Label(name, id_, train_id, category, has_instances, colour)
+        for name, id_, train_id, category, has_instances, colour in (
+            ("unlabeled", 0, 255, "void", False, (0, 0, 0)),
+            ("ego vehicle", 1, 255, "void", False, (0, 0, 0)),
+            ("rectification border", 2, 255, "void", False, (0, 0, 0)),
+            ("out of roi", 3, 255, "void", False, (0, 0, 0)),
+            ("static", 4, 255, "void", False, (0, 0, 0)),
+            ("dynamic", 5, 255, "void", False, (111, 74, 0)),
+            ("ground", 6, 255, "void", False, (81, 0, 81)),
+            ("road", 7, 0, "flat", False, (128, 64, 128)),
+            ("sidewalk", 8, 1, "flat", False, (244, 35, 232)),
+            ("parking", 9, 255, "flat", False, (250, 170, 160)),
+            ("rail track", 10, 255, "flat", False, (230, 150, 140)),
+            ("building", 11, 2, "construction", False, (70, 70, 70)),
+            ("wall", 12, 3, "construction", False, (102, 102, 156)),
+            ("fence", 13, 4, "construction", False, (190, 153, 153)),
+            ("guard rail", 14, 255, "construction", False, (180, 165, 180)),
+            ("bridge", 15, 255, "construction", False, (150, 100, 100)),
+            ("tunnel", 16, 255, "construction", False, (150, 120, 90)),
+            ("pole", 17, 5, "object", False, (153, 153, 153)),
+            ("polegroup", 18, 255, "object", False, (153, 153, 153)),
+            ("traffic light", 19, 6, "object", False, (250, 170, 30)),
+            ("traffic sign", 20, 7, "object", False, (220, 220, 0)),
+            ("vegetation", 21, 8, "nature", False, (107, 142, 35)),
+            ("terrain", 22, 9, "nature", False, (152, 251, 152)),
+            ("sky", 23, 10, "sky", False, (70, 130, 180)),
+            ("person", 24, 11, "human", True, (220, 20, 60)),
+            ("rider", 25, 12, "human", True, (255, 0, 0)),
+            ("car", 26, 13, "vehicle", True, (0, 0, 142)),
+            ("truck", 27, 14, "vehicle", True, (0, 0, 70)),
+            ("bus", 28, 15, "vehicle", True, (0, 60, 100)),
+            ("caravan", 29, 255, "vehicle", True, (0, 0, 90)),
+            ("trailer", 30, 255, "vehicle", True, (0, 0, 110)),
+            ("train", 31, 16, "vehicle", True, (0, 80, 100)),
+            ("motorcycle", 32, 17, "vehicle", True, (0, 0, 230)),
+            ("bicycle", 33, 18, "vehicle", True, (119, 11, 32)),
+        )
+    ),
+)
