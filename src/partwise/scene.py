@@ -193,9 +193,7 @@ class Instances:
                 "to_supervision needs the package supervision: pip install 'partwise[supervision]'"
             ) from None
         masks = (
-            np.stack([self.full_mask(i) for i in range(len(self))])
-            if len(self)
-            else np.zeros((0, *self.size), bool)
+            np.stack([self.full_mask(i) for i in range(len(self))]) if len(self) else np.zeros((0, *self.size), bool)
         )
         return supervision.Detections(
             xyxy=self.boxes.astype(np.float32),
