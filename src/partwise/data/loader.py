@@ -1,0 +1,147 @@
+"""Training samples: which scene comes when, and how it is cut. A sample is a function of (seed, draw), nothing else.
+
+That makes a resumed run see what the uninterrupted one would have seen, with any number of worker processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from partwise.data.transforms import AugmentConfig, augment
+from partwise.labels import INSTANCE_FACTOR
+from partwise.scene import Scene
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What the network is trained on.
+
+    augment          how a scene is cut and changed
+    rendered_share   share of the samples that are rendered streets instead of frames of the data set
+    repeat_threshold frames with a class that fewer than this share of frames show come more often (LVIS, section 4.2)
+    workers          processes that prepare samples
+    """
+
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    rendered_share: float = 0.0
+    repeat_threshold: float = 0.0
+    workers: int = 1
+
+
+class TrainingSamples(Dataset):
+    """Draw number -> (image (3, H, W) uint8, targets)."""
+
+    def __init__(
+        self,
+        scenes: Sequence[Scene],
+        targets: Callable[[Scene], dict[str, Tensor]],
+        config: DataConfig,
+        seed: int,
+        presence: np.ndarray | None = None,
+        rendered: Sequence[Scene] | None = None,
+    ):
+        self.scenes, self.targets, self.config, self.seed = scenes, targets, config, seed
+        self.rendered = rendered
+        self.weights = np.ones(len(scenes)) if presence is None else repeat_factors(presence, config.repeat_threshold)
+        self.class_weights = {} if presence is None else rare_class_weights(presence, config.repeat_threshold)
+
+    def scene(self, draw: int) -> Scene:
+        """The augmented scene of a draw."""
+        rng = np.random.default_rng([self.seed, draw])
+        if self.rendered is not None and rng.random() < self.config.rendered_share:
+            scene = self.rendered[draw % len(self.rendered)]
+        else:
+            scene = self.scenes[self._frame(draw)]
+        return augment(scene, rng, self.config.augment, self.class_weights)
+
+    def _frame(self, draw: int) -> int:
+        """The frame of a draw: every pass visits each frame as often as its weight, in a new order."""
+        length = int(round(self.weights.sum()))
+        turn, place = divmod(draw, length)
+        rng = np.random.default_rng([self.seed, 1, turn])
+        # Systematic sampling: frame i comes floor or ceil of its weight times, `length` visits in all.
+        ends = np.floor(np.cumsum(self.weights) * length / self.weights.sum() + rng.random()).astype(int)
+        visits = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
+        return int(rng.permutation(visits)[place % len(visits)])
+
+    def __getitem__(self, draw: int) -> tuple[Tensor, dict[str, Tensor]]:
+        scene = self.scene(draw)
+        return torch.from_numpy(scene.image_HW3).permute(2, 0, 1), self.targets(scene)
+
+
+class Draws:
+    """Batches of draw numbers from `first_step` on, without end; each of `processes` takes its own share."""
+
+    def __init__(self, batch_size: int, first_step: int = 0, process: int = 0, processes: int = 1):
+        self.batch_size, self.step, self.process, self.processes = batch_size, first_step, process, processes
+
+    def __iter__(self):
+        step = self.step
+        while True:
+            first = (step * self.processes + self.process) * self.batch_size
+            yield list(range(first, first + self.batch_size))
+            step += 1
+
+
+def collate(samples: list) -> tuple[Tensor, list[dict[str, Tensor]]]:
+    """Images stacked to (B, 3, H, W) uint8, targets as a list."""
+    return torch.stack([image for image, _ in samples]), [targets for _, targets in samples]
+
+
+def training_loader(samples: TrainingSamples, draws: Draws) -> DataLoader:
+    """An endless loader of batches."""
+    workers = samples.config.workers
+    return DataLoader(
+        samples,
+        batch_sampler=draws,
+        collate_fn=collate,
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=_one_thread,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def _one_thread(_worker: int) -> None:
+    torch.set_num_threads(1)
+
+
+def class_presence(
+    scenes: Sequence[Scene], progress: Callable[[int, int], None] = lambda done, total: None
+) -> np.ndarray:
+    """(len(scenes), 256) bool: which evaluated class ids each frame shows, things only as instances."""
+    presence = np.zeros((len(scenes), 256), bool)
+    if len(scenes) == 0:
+        return presence
+    evaluated = np.zeros(256, bool)
+    evaluated[[label.id for label in scenes[0].label_set.evaluated]] = True
+    for i in range(len(scenes)):
+        scene = scenes[i]
+        counts = np.bincount(scene.instance_ids_HW.reshape(-1))
+        ids = np.flatnonzero(counts)
+        presence[i, np.where(ids >= INSTANCE_FACTOR, ids // INSTANCE_FACTOR, ids)] = True
+        presence[i] &= evaluated
+        progress(i + 1, len(scenes))
+    return presence
+
+
+def repeat_factors(presence: np.ndarray, threshold: float) -> np.ndarray:
+    """(frames,) >= 1: how often a frame is visited, max over its classes of sqrt(threshold / share of frames)."""
+    return np.maximum((presence * _class_factors(presence, threshold)).max(axis=1), 1.0)
+
+
+def rare_class_weights(presence: np.ndarray, threshold: float) -> dict[int, float]:
+    """id -> repeat factor of the class squared: instances of rare classes are preferred as centres of crops."""
+    factors = _class_factors(presence, threshold) ** 2
+    return {int(i): float(factors[i]) for i in np.flatnonzero(presence.any(axis=0))}
+
+
+def _class_factors(presence: np.ndarray, threshold: float) -> np.ndarray:
+    share = presence.mean(axis=0)
+    return np.where(share > 0, np.maximum(1.0, np.sqrt(threshold / np.maximum(share, 1e-9))), 1.0)

@@ -1,0 +1,99 @@
+"""Augmentation through torchvision.transforms.v2; the truth moves with the image.
+
+Every random number comes from the generator that is passed in: the same generator state gives the same scene.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torchvision import tv_tensors
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as tvf
+
+from partwise.scene import Scene
+
+VOID_ID = 0  # Cityscapes: unlabeled; what lies outside the frame after a crop
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes of a training scene.
+
+    crop              (H, W) in pixels of what the network sees
+    scale             (low, high): the frame is enlarged by a factor drawn log-uniformly, then cropped
+    flip              probability of a mirror image
+    photometric       largest relative change of brightness, contrast and saturation
+    centre_instance   probability that the crop is laid around an instance instead of anywhere
+    """
+
+    crop: tuple[int, int] = (384, 768)
+    scale: tuple[float, float] = (0.7, 1.8)
+    flip: float = 0.5
+    photometric: float = 0.3
+    centre_instance: float = 0.5
+
+
+def augment(scene: Scene, rng: np.random.Generator, config: AugmentConfig, class_weights: dict[int, float]) -> Scene:
+    """A random crop of a scene, of size `config.crop`, scaled, mirrored and recoloured.
+
+    class_weights  id -> how much likelier a crop is laid around an instance of this class (1 where absent)
+    """
+    low, high = config.scale
+    scale = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    window = tuple(max(1, round(side / scale)) for side in config.crop)
+    centre = None
+    if rng.random() < config.centre_instance:
+        centre = _instance_centre(scene, rng, class_weights)
+    top, left = (
+        _offset(rng, scene.size[axis], window[axis], None if centre is None else centre[axis]) for axis in (0, 1)
+    )
+    image = tv_tensors.Image(torch.tensor(scene.image_HW3).permute(2, 0, 1))
+    truth = tv_tensors.Mask(torch.from_numpy(np.stack([scene.semantic_HW.astype(np.int32), scene.instance_ids_HW])))
+    box = dict(top=top, left=left, height=window[0], width=window[1])
+    image = tvf.resize(tvf.crop(image, **box), config.crop, antialias=True)
+    truth = tvf.resize(tvf.crop(truth, **box), config.crop, interpolation=InterpolationMode.NEAREST_EXACT)
+    if rng.random() < config.flip:
+        image, truth = tvf.horizontal_flip(image), tvf.horizontal_flip(truth)
+    image = _recolour(image, rng, config.photometric)
+    semantic, instance_ids = truth.numpy()
+    return Scene(
+        scene.name,
+        np.ascontiguousarray(image.permute(1, 2, 0).numpy()),
+        semantic.astype(np.uint8),
+        instance_ids,
+        scene.label_set,
+    )
+
+
+def _offset(rng: np.random.Generator, length: int, window: int, centre: float | None) -> int:
+    """Where the crop begins: anywhere that wastes least, or so that `centre` lies in its middle half."""
+    slack = length - window
+    if slack <= 0:
+        return int(rng.integers(slack, 1))
+    if centre is None:
+        return int(rng.integers(0, slack + 1))
+    wanted = centre - window * rng.uniform(0.25, 0.75)
+    return int(np.clip(round(wanted), 0, slack))
+
+
+def _instance_centre(scene: Scene, rng: np.random.Generator, class_weights: dict[int, float]) -> tuple | None:
+    """(y, x) of the centre of a random instance of an evaluated class; None where there is none."""
+    things = {label.id for label in scene.label_set.things}
+    instances = scene.instances
+    weights = np.array([class_weights.get(int(i), 1.0) if int(i) in things else 0.0 for i in instances.labels])
+    if weights.sum() == 0:
+        return None
+    x0, y0, x1, y1 = instances.boxes[rng.choice(len(weights), p=weights / weights.sum())]
+    return (y0 + y1) / 2, (x0 + x1) / 2
+
+
+def _recolour(image: tv_tensors.Image, rng: np.random.Generator, strength: float) -> tv_tensors.Image:
+    """Brightness, contrast and saturation by factors in 1 - strength ... 1 + strength."""
+    if strength == 0:
+        return image
+    for change in (tvf.adjust_brightness, tvf.adjust_contrast, tvf.adjust_saturation):
+        image = change(image, float(rng.uniform(1 - strength, 1 + strength)))
+    return image

@@ -1,0 +1,24 @@
+"""Methods of telling instances apart: one file each. `build_method` makes one from its configuration."""
+
+from partwise.labels import CITYSCAPES, LabelSet
+from partwise.methods.method import Method
+from partwise.methods.parts import PartMaps, PartsConfig
+from partwise.methods.semantic import Fcn, FcnConfig
+
+MethodConfig = FcnConfig | PartsConfig
+METHODS: dict[str, tuple[type, type]] = {"fcn": (FcnConfig, Fcn), "parts": (PartsConfig, PartMaps)}
+
+__all__ = ["METHODS", "Fcn", "FcnConfig", "Method", "MethodConfig", "PartMaps", "PartsConfig", "build_method"]
+
+
+def build_method(config: MethodConfig, label_set: LabelSet = CITYSCAPES) -> Method:
+    """The method that a configuration describes, with random weights."""
+    for config_type, method_type in METHODS.values():
+        if isinstance(config, config_type):
+            return method_type(config, label_set)
+    raise TypeError(f"{type(config).__name__} is no configuration of a method")
+
+
+def method_name(config: MethodConfig) -> str:
+    """The name of a configuration's method in METHODS."""
+    return next(name for name, (config_type, _) in METHODS.items() if isinstance(config, config_type))

@@ -1,0 +1,69 @@
+"""What every method of telling instances apart is: a pair of inverse maps around a network.
+
+Axes: B images, H and W in pixels, C evaluated classes, N instances.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from partwise.geometry import padded_size
+from partwise.labels import LabelSet
+from partwise.scene import Prediction, Scene
+from partwise.trunks import Trunk
+
+Outputs = dict[str, Tensor | list[Tensor]]
+Targets = dict[str, Tensor]
+
+
+class Method(nn.Module):
+    """A network with its truth and its decoder. Subclasses give the five functions below.
+
+    `decode(ideal([targets(scene)]))` gives the scene back up to the method's ceiling: that is the test that every
+    method shares. Images are padded at the right and the bottom to a multiple of `size_multiple`.
+    """
+
+    label_set: LabelSet
+    trunk: Trunk
+
+    def forward(self, images_B3HW: Tensor) -> Outputs:
+        """Raw images (B, 3, H, W) uint8, H and W multiples of `size_multiple` -> outputs, logits throughout."""
+        raise NotImplementedError
+
+    def targets(self, scene: Scene) -> Targets:
+        """The truth of one scene as the network should say it; H and W multiples of `size_multiple`."""
+        raise NotImplementedError
+
+    def ideal(self, targets: list[Targets]) -> Outputs:
+        """The outputs that a perfect network would give for these targets."""
+        raise NotImplementedError
+
+    def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
+        """Named terms, each a scalar; their sum is minimised."""
+        raise NotImplementedError
+
+    def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
+        """Outputs of B images -> their predictions, cut to `size` (H, W) in pixels."""
+        raise NotImplementedError
+
+    @property
+    def size_multiple(self) -> int:
+        """Pixels that the sides of the input must be a multiple of."""
+        return self.trunk.size_multiple
+
+    def normalise(self, images_B3HW: Tensor) -> Tensor:
+        """uint8 0..255 -> float with the mean and scale that the trunk's weights expect."""
+        mean = torch.tensor(self.trunk.mean, device=images_B3HW.device).view(3, 1, 1)
+        std = torch.tensor(self.trunk.std, device=images_B3HW.device).view(3, 1, 1)
+        normalised = (images_B3HW / 255.0 - mean) / std
+        return normalised.contiguous(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def predict(self, images_B3HW: Tensor) -> list[Prediction]:
+        """uint8 images of any size -> predictions of that size."""
+        size = tuple(images_B3HW.shape[-2:])
+        height, width = padded_size(size, self.size_multiple)
+        padded = F.pad(images_B3HW, (0, width - size[1], 0, height - size[0]))
+        return self.decode(self(padded), size)

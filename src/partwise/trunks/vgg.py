@@ -1,0 +1,93 @@
+"""VGG16 (Simonyan & Zisserman 2015) as the FCN and InstanceFCN papers use it: 13 convolutions, plain or with holes."""
+
+from pathlib import Path
+
+import torch
+import torchvision
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from partwise.errors import PartwiseError
+from partwise.trunks.trunk import Trunk
+
+# Index in torchvision's `features` after which each block's last ReLU and its pooling lie.
+LAST_RELU = {1: 3, 2: 8, 3: 15, 4: 22, 5: 29}
+POOL = {1: 4, 2: 9, 3: 16, 4: 23, 5: 30}
+BLOCK_CHANNELS = {1: 64, 2: 128, 3: 256, 4: 512, 5: 512}
+
+
+class VggTrunk(Trunk):
+    """VGG16's features. Parameter names are torchvision's ("features.0.weight" ... "features.28.bias").
+
+    taps   "conv": {4: conv3_3, 8: conv4_3, 16: conv5_3, 32: pool5}, the finest map of each stride (for a pyramid)
+           "pool": {8: pool3, 16: pool4, 32: pool5}, the skips of FCN-8s
+    holes  the hole algorithm of InstanceFCN, section 4: pool4 keeps its resolution and conv5_1..3 are dilated by 2;
+           the maps are then {4: conv3_3, 8: conv5_3} with "conv" taps and {8: conv5_3} with "pool" taps
+    frozen_blocks  the first blocks keep their weights (2 in Fast R-CNN, section 4.5), which saves their backward pass
+    """
+
+    name = "vgg16"
+
+    def __init__(self, *, holes: bool = False, taps: str = "conv", frozen_blocks: int = 0):
+        super().__init__()
+        self.holes = holes
+        self.frozen_layers = POOL[frozen_blocks] + 1 if frozen_blocks else 0
+        self.features = torchvision.models.vgg16(weights=None).features
+        for layer in self.features:
+            if isinstance(layer, nn.ReLU):
+                layer.inplace = False  # the taps must not be overwritten
+        if holes:
+            self.features[POOL[4]] = nn.MaxPool2d(kernel_size=3, stride=1, padding=1)
+            for index in (24, 26, 28):  # conv5_1, conv5_2, conv5_3
+                self.features[index].dilation = self.features[index].padding = (2, 2)
+            self.taps = {"conv": {4: LAST_RELU[3], 8: LAST_RELU[5]}, "pool": {8: LAST_RELU[5]}}[taps]
+        else:
+            self.taps = {
+                "conv": {4: LAST_RELU[3], 8: LAST_RELU[4], 16: LAST_RELU[5], 32: POOL[5]},
+                "pool": {8: POOL[3], 16: POOL[4], 32: POOL[5]},
+            }[taps]
+        for parameter in self.features[: self.frozen_layers].parameters():
+            parameter.requires_grad_(False)
+        block_of = {index: block for table in (LAST_RELU, POOL) for block, index in table.items()}
+        self.channels = {stride: BLOCK_CHANNELS[block_of[index]] for stride, index in self.taps.items()}
+
+    def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
+        """See Trunk.forward."""
+        strides = {index: stride for stride, index in self.taps.items()}
+        maps, features = {}, images_B3HW
+        for index, layer in enumerate(self.features):
+            with torch.set_grad_enabled(torch.is_grad_enabled() and index >= self.frozen_layers):
+                features = layer(features)
+            if index in strides:
+                maps[strides[index]] = features
+            if index == max(strides):
+                break
+        return maps
+
+    def load_pretrained(self, source: str) -> str:
+        """`source`: "torchvision" (downloads its ImageNet weights) or a .safetensors file in torchvision's names."""
+        if source == "torchvision":
+            weights = torchvision.models.VGG16_Weights.IMAGENET1K_FEATURES
+            self.features.load_state_dict(
+                {k.removeprefix("features."): v for k, v in weights.get_state_dict().items() if "features." in k}
+            )
+            return "VGG16, ImageNet weights of torchvision (IMAGENET1K_FEATURES)"
+        path = Path(source)
+        if not path.is_file():
+            raise PartwiseError(
+                f"{source}: no such weights for vgg16: give 'torchvision', 'random' or a .safetensors file"
+            )
+        try:
+            state = load_file(path)
+        except SafetensorError as error:
+            raise PartwiseError(
+                f"{path}: not a safetensors file ({error}): give VGG16's features as safetensors"
+            ) from None
+        wanted = {f"features.{key}" for key in self.features.state_dict()}
+        if missing := wanted - set(state):
+            raise PartwiseError(
+                f"{path}: {len(missing)} of VGG16's {len(wanted)} tensors are missing, such as {min(missing)}"
+            )
+        self.features.load_state_dict({k.removeprefix("features."): state[k].to(torch.float32) for k in wanted})
+        return f"VGG16 features from {path.name}"
