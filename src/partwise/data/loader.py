@@ -62,7 +62,7 @@ class TrainingSamples(Dataset):
 
     def _frame(self, draw: int) -> int:
         """The frame of a draw: every pass visits each frame as often as its weight, in a new order."""
-        length = int(round(self.weights.sum()))
+        length = round(float(self.weights.sum()))
         turn, place = divmod(draw, length)
         rng = np.random.default_rng([self.seed, 1, turn])
         # Systematic sampling: frame i comes floor or ceil of its weight times, `length` visits in all.

@@ -52,7 +52,7 @@ def augment(scene: Scene, rng: np.random.Generator, config: AugmentConfig, class
     )
     image = tv_tensors.Image(torch.tensor(scene.image_HW3).permute(2, 0, 1))
     truth = tv_tensors.Mask(torch.from_numpy(np.stack([scene.semantic_HW.astype(np.int32), scene.instance_ids_HW])))
-    box = dict(top=top, left=left, height=window[0], width=window[1])
+    box = {"top": top, "left": left, "height": window[0], "width": window[1]}
     image = tvf.resize(tvf.crop(image, **box), config.crop, antialias=True)
     truth = tvf.resize(tvf.crop(truth, **box), config.crop, interpolation=InterpolationMode.NEAREST_EXACT)
     if rng.random() < config.flip:

@@ -11,7 +11,7 @@ h and w cells of a map, H and W pixels. Lists have one entry a window grid, in t
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torchvision
@@ -52,8 +52,8 @@ class PartsConfig:
     k: int = 3
     assembling: str = "bilinear"
     channels: int = 96
-    assign: AssignConfig = AssignConfig()
-    decode: DecodeConfig = DecodeConfig()
+    assign: AssignConfig = field(default_factory=AssignConfig)
+    decode: DecodeConfig = field(default_factory=DecodeConfig)
     mask_loss_weight: float = 2.0
     semantic_loss_weight: float = 1.0
     max_mask_windows: int = 256  # an image, as in InstanceFCN, section 3.2

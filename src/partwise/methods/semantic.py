@@ -5,6 +5,7 @@ Axes: B images, C evaluated classes, H and W in pixels, h and w at the output st
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -128,7 +129,7 @@ def _conv6(config: FcnConfig) -> nn.Sequential:
         widths = (512, 512, 512, config.channels)
         convolutions = [
             nn.Conv2d(a, b, 3, padding=dilation, dilation=dilation)
-            for a, b in zip(widths[:-1], widths[1:], strict=True)
+            for a, b in itertools.pairwise(widths)
         ]
     layers = [layer for convolution in convolutions for layer in (convolution, nn.ReLU())]
     return nn.Sequential(*layers, nn.Dropout2d(config.dropout))

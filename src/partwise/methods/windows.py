@@ -46,7 +46,7 @@ class Window:
 
 
 def parse_windows(pairs: list[list[int]] | tuple) -> tuple[Window, ...]:
-    """((stride, cells), ...) -> Windows in ascending side; PartwiseError where one is not two positive whole numbers."""
+    """((stride, cells), ...) -> Windows in ascending side. PartwiseError for anything but positive whole numbers."""
     windows = []
     for pair in pairs:
         if len(pair) != 2 or not all(isinstance(number, int) and number > 0 for number in pair):

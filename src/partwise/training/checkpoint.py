@@ -90,8 +90,8 @@ def load_model(path: str | os.PathLike, *, decode: dict | None = None) -> tuple[
     if report.missing or report.unexpected:
         first = (report.missing + report.unexpected)[0]
         raise PartwiseError(
-            f"{path}: {len(report.missing)} tensors are missing and {len(report.unexpected)} do not fit, such as {first}: "
-            "the file was written by another version"
+            f"{path}: {len(report.missing)} tensors are missing and {len(report.unexpected)} do not fit, "
+            f"such as {first}: the file was written by another version"
         )
     method.eval()
     return method, info

@@ -23,8 +23,11 @@ from partwise.errors import PartwiseError
 from partwise.files import write_json
 from partwise.methods import Method, build_method
 from partwise.scene import Scene
-from partwise.training.checkpoint import load_matching, load_state, read_model, save_model, save_state
-from partwise.training.config import OptimConfig, Recipe, recipe_to_dict
+from partwise.training.checkpoint import load_state, save_model, save_state
+from partwise.training.config import Recipe, recipe_to_dict
+from partwise.training.optim import build_optimiser, schedule
+from partwise.training.record import cut_metrics, describe, headline, machine
+from partwise.training.start import start_weights
 
 
 class Monitor(Protocol):
@@ -78,7 +81,7 @@ def train(
     torch.manual_seed(config.seed)
     method = build_method(recipe.method)
     origin = {"recipe": recipe.name, "data": data_name, "seed": config.seed}
-    origin["weights"] = "resumed" if resume else start_weights(method, recipe, weights, monitor)
+    origin["weights"] = "resumed" if resume else start_weights(method, recipe, weights, monitor.note)
     method.to(accelerator.device, memory_format=torch.channels_last)
     optimiser = build_optimiser(method, recipe.optim)
     progress = Progress()
@@ -232,129 +235,6 @@ class Run:
     def _last(self) -> str:
         last = self.out / "last.safetensors"
         return f"the last good weights are in {last}" if last.exists() else "no checkpoint was written yet"
-
-
-def start_weights(method: Method, recipe: Recipe, weights: str | None, monitor: Monitor) -> str:
-    """Load the weights that a run starts from; returns their origin in words."""
-    if weights is not None and Path(weights).is_dir():
-        weights = str(Path(weights) / "last.safetensors")
-    if weights is not None and _is_model(weights):
-        state, info = read_model(weights)
-        report = load_matching(method, state)
-        monitor.note(
-            f"{weights}: {len(report.loaded)} tensors taken, {len(report.missing)} start anew"
-            + (f" ({', '.join(report.missing[:4])} ...)" if report.missing else "")
-            + (f", {len(report.unexpected)} left" if report.unexpected else "")
-        )
-        if not report.loaded:
-            raise PartwiseError(f"{weights}: none of its tensors fits recipe {recipe.name}: give a model of its kind")
-        return f"{info.origin.get('recipe')} ({info.origin.get('steps')} steps) from {info.origin.get('weights')}"
-    source = weights or recipe.trunk_weights
-    if source == "random":
-        return "random"
-    origin = method.trunk.load_pretrained(source)
-    monitor.note(f"trunk: {origin}")
-    return origin
-
-
-def _is_model(path: str) -> bool:
-    """Whether a file carries partwise's own description; errors are left to the reader that follows."""
-    from safetensors import safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            return "partwise" in (file.metadata() or {})
-    except Exception:
-        return False
-
-
-def build_optimiser(method: Method, config: OptimConfig) -> torch.optim.Optimizer:
-    """Groups: trunk and rest, each with and without weight decay (norms and biases have none)."""
-    groups: dict[tuple[bool, bool], list] = {}
-    for name, parameter in method.named_parameters():
-        in_trunk = name.startswith("trunk.")
-        if in_trunk and config.trunk_lr_factor == 0:
-            parameter.requires_grad_(False)
-        if not parameter.requires_grad:
-            continue
-        groups.setdefault((in_trunk, parameter.ndim > 1), []).append(parameter)
-    parameters = [
-        {
-            "params": members,
-            "lr_factor": config.trunk_lr_factor if in_trunk else 1.0,
-            "weight_decay": config.weight_decay if decays else 0.0,
-        }
-        for (in_trunk, decays), members in groups.items()
-    ]
-    if config.name == "adamw":
-        return torch.optim.AdamW(parameters, lr=config.lr)
-    if config.name == "adam":
-        return torch.optim.Adam(parameters, lr=config.lr)
-    if config.name == "sgd":
-        return torch.optim.SGD(parameters, lr=config.lr, momentum=0.9)
-    raise PartwiseError(f"optim.name={config.name!r}: give adamw, adam or sgd")
-
-
-def schedule(name: str, done: float) -> float:
-    """Factor of the learning rate at `done` in 0..1.
-
-    >>> schedule("cosine", 0.5)
-    0.5
-    """
-    if name == "constant":
-        return 1.0
-    if name == "poly":
-        return (1.0 - done) ** 0.9
-    if name == "cosine":
-        return round(0.5 * (1.0 + math.cos(math.pi * done)), 12)
-    raise PartwiseError(f"optim.schedule={name!r}: give poly, cosine or constant")
-
-
-def headline(figures: dict) -> float:
-    """The figure by which checkpoints are compared: instance AP where there is one, else IoU class."""
-    ap = (figures.get("instance") or {}).get("ap")
-    iou = (figures.get("semantic") or {}).get("iou_class")
-    return float(ap if ap is not None else iou if iou is not None else 0.0)
-
-
-def describe(figures: dict) -> str:
-    """The headline figures in words."""
-    shown = []
-    for key, names in (("instance", ("ap", "ap50")), ("semantic", ("iou_class", "iou_category"))):
-        for name in names:
-            value = (figures.get(key) or {}).get(name)
-            if value is not None:
-                shown.append(f"{name} {value:.3f}")
-    return ", ".join(shown) or "no figures"
-
-
-def cut_metrics(path: Path, step: int) -> None:
-    """Drop the lines after `step`: the run was cut between a line and a checkpoint and will write them again."""
-    if not path.exists():
-        return
-    kept = []
-    for line in path.read_text().splitlines():
-        try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line)
-        except (json.JSONDecodeError, KeyError):
-            continue  # the half-written last line of a killed process
-    path.write_text("".join(line + "\n" for line in kept))
-
-
-def machine(accelerator: Accelerator) -> dict:
-    """The circumstances that a figure depends on."""
-    import platform
-
-    device = accelerator.device
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
-    return {
-        "device": str(device.type),
-        "name": name,
-        "threads": torch.get_num_threads(),
-        "processes": accelerator.num_processes,
-        "torch": torch.__version__,
-    }
 
 
 def _presence(recipe: Recipe, scenes: Sequence[Scene], out: Path, monitor: Monitor) -> np.ndarray | None:

@@ -72,8 +72,8 @@ class TimmTrunk(Trunk):
         for (name, target), (source_name, value) in zip(own.items(), state.items(), strict=False):
             if target.shape != value.shape:
                 raise PartwiseError(
-                    f"weights for {self.name}: {source_name} is {tuple(value.shape)}, {name} needs {tuple(target.shape)}: "
-                    "these are weights of another network"
+                    f"weights for {self.name}: {source_name} is {tuple(value.shape)}, {name} needs "
+                    f"{tuple(target.shape)}: these are weights of another network"
                 )
             target.copy_(value)
 

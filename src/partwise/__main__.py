@@ -1,0 +1,5 @@
+"""`python -m partwise` is `partwise`."""
+
+from partwise.cli import main
+
+main()

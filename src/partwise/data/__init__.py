@@ -1,0 +1,1 @@
+"""Where scenes come from: Cityscapes folders and zips, rendered streets."""

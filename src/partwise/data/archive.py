@@ -1,0 +1,105 @@
+"""Where the files of a data set lie: in folders, in zips, or in both, behind one interface."""
+
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+from partwise.data.image_files import read_bytes
+from partwise.errors import PartwiseError
+
+
+class Archive:
+    """The files below the top folders `trees` (such as leftImg8bit and gtFine) of a data set.
+
+    `root` is a folder that holds the trees unpacked, or zips that hold them, or a single zip. A tree that is there as
+    a folder is not looked for in zips. Paths are relative, with slashes: "gtFine/train/aachen/...".
+
+    Zips are opened when first read from, once in each process: an Archive can be pickled and survives a fork.
+    Raises PartwiseError if `root` is missing, a zip is damaged, or a tree is nowhere.
+    """
+
+    def __init__(self, root: str | os.PathLike, trees: tuple[str, ...]):
+        self.root = Path(root)
+        self._trees = trees
+        if not self.root.exists():
+            raise PartwiseError(f"{self.root}: no such folder: check the path of the data set")
+        if self.root.is_dir():
+            self._folders = [tree for tree in trees if (self.root / tree).is_dir()]
+            zips = sorted(self.root.glob("*.zip")) if len(self._folders) < len(trees) else []
+        else:
+            self._folders, zips = [], [self.root]
+        self._open: dict[Path, zipfile.ZipFile] = {}
+        self._process = os.getpid()
+        # path -> (zip, the member's own name, which may have folders before the tree)
+        self._members: dict[str, tuple[Path, str]] = {}
+        for path in zips:
+            self._index(path)
+        self._require_trees()
+
+    def splits(self, tree: str) -> list[str]:
+        """Names of the folders directly below a tree, sorted."""
+        if tree in self._folders:
+            return sorted(entry.name for entry in (self.root / tree).iterdir() if entry.is_dir())
+        return sorted({path.split("/")[1] for path in self._members if path.startswith(f"{tree}/")})
+
+    def files(self, tree: str, split: str) -> list[str]:
+        """Paths of all files of a split, at any depth, sorted; none if the split does not exist."""
+        if tree not in self._folders:
+            return sorted(path for path in self._members if path.startswith(f"{tree}/{split}/"))
+        found = []
+        for folder, _, names in os.walk(self.root / tree / split, followlinks=True):
+            relative = Path(folder).relative_to(self.root).as_posix()
+            found.extend(f"{relative}/{name}" for name in names)
+        return sorted(found)
+
+    def read(self, path: str) -> bytes:
+        """The content of one file."""
+        if path not in self._members:
+            return read_bytes(self.root / path)
+        archive, member = self._members[path]
+        try:
+            return self._zip(archive).read(member)
+        except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+            raise PartwiseError(f"{self.where(path)}: cannot be unpacked ({error}): download the zip again") from None
+
+    def where(self, path: str) -> str:
+        """A path as a person finds it: on the disk, or "zip: member"."""
+        if path in self._members:
+            archive, member = self._members[path]
+            return f"{archive}: {member}"
+        return str(self.root / path)
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_open": {}}
+
+    def _zip(self, path: Path) -> zipfile.ZipFile:
+        if self._process != os.getpid():  # after a fork the parent's file position is shared: open our own
+            self._open, self._process = {}, os.getpid()
+        if path not in self._open:
+            try:
+                self._open[path] = zipfile.ZipFile(path)
+            except (OSError, zipfile.BadZipFile) as error:
+                raise PartwiseError(
+                    f"{path}: not a complete zip ({error}): download it again, or give the folder of the data set"
+                ) from None
+        return self._open[path]
+
+    def _index(self, path: Path) -> None:
+        for member in self._zip(path).namelist():
+            parts = member.split("/")
+            if member.endswith("/") or "__MACOSX" in parts:
+                continue
+            for tree in self._trees:
+                if tree in parts and tree not in self._folders and len(parts) > parts.index(tree) + 2:
+                    self._members["/".join(parts[parts.index(tree) :])] = (path, member)
+
+    def _require_trees(self) -> None:
+        inside = {path.split("/")[0] for path in self._members}
+        for tree in self._trees:
+            if tree in self._folders or tree in inside:
+                continue
+            hint = "give the folder that holds " + " and ".join(self._trees)
+            if self.root.name in self._trees:
+                hint = f"give the folder above it, {self.root.parent}"
+            raise PartwiseError(f"{self.root}: no {tree} in it, neither as a folder nor in a zip: {hint}")

@@ -1,0 +1,150 @@
+"""Cityscapes as published: leftImg8bit + gtFine, read from a folder or from the official zips, and written.
+
+leftImg8bit/<split>/<city>/<name>_leftImg8bit.png         (or .jpg)
+gtFine/<split>/<city>/<name>_gtFine_labelIds.png          8 bit, ids of the label set
+gtFine/<split>/<city>/<name>_gtFine_instanceIds.png       16 bit, id * 1000 + number, or the bare id
+"""
+
+import operator
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from partwise.data.archive import Archive
+from partwise.data.faults import Fault, id_faults, size_fault
+from partwise.data.image_files import IMAGE_SUFFIXES, decode_ids, decode_image, encode_png, write_whole
+from partwise.errors import PartwiseError, unknown_name
+from partwise.labels import CITYSCAPES, LabelSet
+from partwise.scene import Scene
+
+IMAGES, TRUTH = TREES = ("leftImg8bit", "gtFine")
+_IMAGE_ENDS = tuple(f"_{IMAGES}{suffix}" for suffix in IMAGE_SUFFIXES)
+_LABEL_END, _INSTANCE_END = f"_{TRUTH}_labelIds.png", f"_{TRUTH}_instanceIds.png"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where one frame lies: its name, and the paths of its three files in the archive."""
+
+    name: str
+    image: str
+    labels: str
+    instances: str
+
+
+class CityscapesFolder(Sequence):
+    """One split of a Cityscapes tree as a sequence of Scenes, in the order of their names.
+
+    `root` holds leftImg8bit and gtFine as folders or in zips (the official ones, or any that contain these trees).
+    Reading a frame checks it; nothing is kept in memory but the list of names. It can be pickled and forked.
+
+    Raises PartwiseError when made: a missing root or tree, an unknown or empty split, an image without its truth.
+    Raises PartwiseError when a frame is read: a damaged file, different sizes, trainIds, an unknown id.
+    """
+
+    def __init__(self, root: str | os.PathLike, split: str, label_set: LabelSet = CITYSCAPES):
+        self.archive = Archive(root, TREES)
+        self.split = split
+        self.label_set = label_set
+        self.frames, faults = find_frames(self.archive, split)
+        if faults:
+            raise PartwiseError(_first_of(faults))
+
+    @property
+    def names(self) -> list[str]:
+        """The frames' names, such as "aachen_000000_000019", sorted."""
+        return [frame.name for frame in self.frames]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, i: int) -> Scene:
+        """Frame i, read and checked."""
+        frame = self.frames[operator.index(i)]
+        image_HW3, semantic_HW, instance_ids_HW, faults = read_frame(self.archive, frame, self.label_set)
+        if faults:
+            raise PartwiseError(_first_of(faults))
+        return Scene(frame.name, image_HW3, semantic_HW.astype(np.uint8), instance_ids_HW, self.label_set)
+
+
+def find_frames(archive: Archive, split: str) -> tuple[list[Frame], list[Fault]]:
+    """The complete frames of a split, sorted by name, and the faults of those that are not complete.
+
+    Raises PartwiseError for a split that does not exist or has no image.
+    """
+    splits = archive.splits(IMAGES)
+    if split not in splits:
+        raise unknown_name("split", split, splits)
+    images = [path for path in archive.files(IMAGES, split) if path.endswith(_IMAGE_ENDS)]
+    if not images:
+        raise PartwiseError(
+            f"{archive.root}: split {split!r} has no image: {IMAGES}/{split}/<city>/ must hold *{_IMAGE_ENDS[0]}"
+        )
+    truth = set(archive.files(TRUTH, split))
+    frames, faults = {}, []
+    for image in images:
+        end = next(end for end in _IMAGE_ENDS if image.endswith(end))
+        stem = TRUTH + image[len(IMAGES) : -len(end)]
+        frame = Frame(stem.rsplit("/", 1)[1], image, stem + _LABEL_END, stem + _INSTANCE_END)
+        missing = [path for path in (frame.labels, frame.instances) if path not in truth]
+        for path in missing:
+            faults.append(Fault(archive.where(image), f"has no truth {path}", "add that file or remove the image"))
+        if frame.name in frames:
+            other = archive.where(frames[frame.name].image)
+            faults.append(Fault(archive.where(image), f"is there twice, also as {other}", "remove one of them"))
+        elif not missing:
+            frames[frame.name] = frame
+    return [frames[name] for name in sorted(frames)], faults
+
+
+def read_frame(
+    archive: Archive, frame: Frame, label_set: LabelSet
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Fault]]:
+    """One frame as it lies there: image (H, W, 3) uint8, labelIds and instanceIds int32, and its faults.
+
+    With faults the sizes may differ and the ids may be anything. Raises PartwiseError for a damaged file.
+    """
+    where = [archive.where(path) for path in (frame.image, frame.labels, frame.instances)]
+    image_HW3 = decode_image(archive.read(frame.image), where[0])
+    semantic_HW = decode_ids(archive.read(frame.labels), where[1])
+    instance_ids_HW = decode_ids(archive.read(frame.instances), where[2])
+    faults = [
+        fault
+        for file, ids_HW in ((where[1], semantic_HW), (where[2], instance_ids_HW))
+        if (fault := size_fault(frame.image, image_HW3.shape[:2], file, ids_HW.shape))
+    ]
+    faults += id_faults(semantic_HW, instance_ids_HW, (where[1], where[2]), label_set)
+    return image_HW3, semantic_HW, instance_ids_HW, faults
+
+
+def write_scene(scene: Scene, root: str | os.PathLike, split: str) -> None:
+    """Write a Scene in Cityscapes' format below `root`; the city is the name up to its first underscore.
+
+    Each file is written whole or not at all, the image last: an interrupted write never leaves an image without its
+    truth. Raises PartwiseError if the disk is full; the files of this scene are then removed again.
+    """
+    root = Path(root)
+    place = f"{split}/{scene.name.split('_')[0]}/{scene.name}"
+    files = {
+        root / f"{TRUTH}/{place}{_LABEL_END}": scene.semantic_HW,
+        root / f"{TRUTH}/{place}{_INSTANCE_END}": scene.instance_ids_HW,
+        root / f"{IMAGES}/{place}{_IMAGE_ENDS[0]}": scene.image_HW3,
+    }
+    encoded = {path: encode_png(pixels) for path, pixels in files.items()}
+    written = []
+    try:
+        for path, data in encoded.items():
+            write_whole(path, data)
+            written.append(path)
+    except PartwiseError:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _first_of(faults: list[Fault]) -> str:
+    rest = f" (and {len(faults) - 1} more: partwise check lists them)" if len(faults) > 1 else ""
+    return f"{faults[0]}{rest}"

@@ -1,0 +1,119 @@
+"""What can be wrong with the truth of one frame, each fault with file, value, pixels and mend."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from partwise.labels import INSTANCE_FACTOR, LabelSet
+
+_TRAIN_IDS_MEND = "give the labelIds files, or convert with the id column of Cityscapes' label table"
+_INSTANCE_MEND = "instanceIds are id * 1000 + number for a thing, else the bare id"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault (or, in a report, one warning). `str()` is the one line for a person.
+
+    file     where, as a path
+    problem  what
+    mend     what to do
+    value    the offending value, None where there is none
+    pixels   how many pixels have it, None where that means nothing
+    """
+
+    file: str
+    problem: str
+    mend: str
+    value: int | None = None
+    pixels: int | None = None
+
+    def __str__(self) -> str:
+        pixels = "" if self.pixels is None else f" ({self.pixels} pixel{'' if self.pixels == 1 else 's'})"
+        return f"{self.file}: {self.problem}{pixels}: {self.mend}"
+
+
+def size_fault(image_file: str, image_size: tuple[int, int], file: str, size: tuple[int, int]) -> Fault | None:
+    """The fault of a truth of another size (H, W) than its image, None where they agree."""
+    if size == image_size:
+        return None
+    return Fault(
+        file,
+        f"is {size[1]}x{size[0]}, its image {image_file} is {image_size[1]}x{image_size[0]}",
+        "image and truth must have one size",
+    )
+
+
+def id_faults(
+    semantic_HW: np.ndarray, instance_ids_HW: np.ndarray, files: tuple[str, str], label_set: LabelSet
+) -> list[Fault]:
+    """Every fault of the ids of one frame: labelIds (H, W) and instanceIds (H, W), int32, of any value.
+
+    `files` are the names of the two. One fault for each unknown value; trainIds in place of labelIds are one fault.
+    """
+    counts, negative = _counts(semantic_HW, files[0])
+    faults = negative
+    if _are_train_ids(semantic_HW, instance_ids_HW, counts, label_set):
+        pixels = int(counts.sum())
+        faults.append(
+            Fault(files[0], "these are trainIds, not labelIds", _TRAIN_IDS_MEND, int(counts.size - 1), pixels)
+        )
+    else:
+        for value in np.flatnonzero(counts).tolist():
+            if value not in label_set.by_id:
+                mend = f"{label_set.name} has the ids {min(label_set.by_id)} to {max(label_set.by_id)}"
+                faults.append(Fault(files[0], f"unknown id {value}", mend, value, int(counts[value])))
+    counts, negative = _counts(instance_ids_HW, files[1])
+    faults += negative
+    for value in np.flatnonzero(counts).tolist():
+        problem = _instance_problem(value, label_set)
+        if problem:
+            faults.append(Fault(files[1], problem, _INSTANCE_MEND, value, int(counts[value])))
+    return faults
+
+
+def _counts(ids_HW: np.ndarray, file: str) -> tuple[np.ndarray, list[Fault]]:
+    """Pixels of each value from 0 up, and the faults of values below (possible in 32-bit files only)."""
+    flat = ids_HW.reshape(-1)
+    if flat.size == 0 or (flat.min() >= 0 and flat.max() < 1 << 20):
+        return np.bincount(flat), []
+    outside, pixels = np.unique(flat[(flat < 0) | (flat >= 1 << 20)], return_counts=True)
+    faults = [
+        Fault(file, f"id {value} is no id at all", "ids are 0 and above, and fit 16 bits", value, count)
+        for value, count in zip(outside.tolist(), pixels.tolist(), strict=True)
+    ]
+    return np.bincount(flat[(flat >= 0) & (flat < 1 << 20)]), faults
+
+
+def _are_train_ids(
+    semantic_HW: np.ndarray, instance_ids_HW: np.ndarray, counts: np.ndarray, label_set: LabelSet
+) -> bool:
+    """Whether only train ids occur (0..C-1 and 255), and 255 or the instanceIds prove that they are meant as such."""
+    classes = len(label_set.evaluated)
+    if counts[classes:255].any() or counts[256:].any():
+        return False
+    if counts[255:].any():
+        return True
+    if semantic_HW.shape != instance_ids_HW.shape or counts.size == 0:
+        return False
+    implied = implied_ids(instance_ids_HW).clip(0, 255)
+    as_train_ids = np.count_nonzero(label_set.id_to_train_id[implied] == semantic_HW)
+    as_ids = np.count_nonzero(implied == semantic_HW)
+    return as_train_ids > semantic_HW.size / 2 > as_ids
+
+
+def implied_ids(instance_ids_HW: np.ndarray) -> np.ndarray:
+    """The semantic ids that instanceIds imply: value // 1000 for an instance, else the value.
+
+    >>> implied_ids(np.array([7, 26, 26003]))
+    array([ 7, 26, 26])
+    """
+    return np.where(instance_ids_HW < INSTANCE_FACTOR, instance_ids_HW, instance_ids_HW // INSTANCE_FACTOR)
+
+
+def _instance_problem(value: int, label_set: LabelSet) -> str | None:
+    label = label_set.by_id.get(value if value < INSTANCE_FACTOR else value // INSTANCE_FACTOR)
+    if label is None:
+        return f"unknown id {value}"
+    if value >= INSTANCE_FACTOR and not label.has_instances:
+        return f"instance {value} of the class {label.name!r}, which has no instances"
+    return None

@@ -1,0 +1,295 @@
+"""What stands where: the ground plan of a street, and every object on it with its place and depth."""
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from partwise.data.streets import furniture, people, surroundings, vehicles
+from partwise.data.streets.canvas import Canvas
+from partwise.data.streets.solid import Pose
+from partwise.data.streets.surroundings import Street
+
+_SMALLEST_M = {"person": 1.3, "car": 1.4, "bicycle": 1.0}
+_HIDDEN_PX = 5  # on the canvas, twice the image: lower things would be less than three pixels high
+_VEHICLES = {
+    "car": (vehicles.paint_car, 4.5, 1.8, 1.5),
+    "bus": (vehicles.paint_bus, 11.0, 2.6, 3.1),
+    "truck": (vehicles.paint_truck, 8.0, 2.5, 3.2),
+    "train": (vehicles.paint_tram, 26.0, 2.5, 3.4),
+    "caravan": (vehicles.paint_caravan, 5.5, 2.2, 2.5),
+    "trailer": (vehicles.paint_trailer, 3.0, 1.7, 1.1),
+}
+
+
+@dataclass
+class Layout:
+    """Objects as (depth, paint function), and the outlines (x, z) of their shadows on the ground."""
+
+    street: Street
+    objects: list[tuple[float, Callable[[Canvas], None]]] = field(default_factory=list)
+    shadows: list[list[tuple[float, float]]] = field(default_factory=list)
+
+    def add(self, depth_m: float, paint: Callable[[Canvas], None]) -> None:
+        """Put an object on the street."""
+        self.objects.append((depth_m, paint))
+
+
+def draw_street(dice: random.Random) -> Street:
+    """A ground plan: the camera's lane, oncoming lanes or none, parking, walks, verges, perhaps tram tracks."""
+    lane = dice.uniform(2.9, 3.6)
+    right = lane / 2 + dice.choice([0.2, 2.2, 2.2, lane])
+    oncoming = dice.choice([0, 1, 1, 1, 2])
+    left = -lane / 2 - oncoming * lane - dice.choice([0.2, 2.2, 2.2])
+    lanes = tuple(-lane / 2 - i * lane for i in range(max(1, oncoming)))
+    if right > lane * 1.4:
+        lanes += (lane / 2,)
+    tracks = dice.choice([-lane, 0.0]) if dice.random() < 0.15 and oncoming else None
+    walks = dice.uniform(1.8, 5.5), dice.uniform(1.8, 5.5)
+    return Street(
+        left, right, left - walks[0], right + walks[1], lanes, tracks, (dice.random() < 0.25, dice.random() < 0.25)
+    )
+
+
+def draw_layout(dice: random.Random, weather, camera) -> Layout:
+    """Everything on one street, from traffic to bins."""
+    layout = Layout(draw_street(dice))
+    busy = dice.random()
+    _draw_traffic(layout, dice, weather, busy)
+    for side in (-1, 1):
+        _draw_kerb(layout, dice, weather, side)
+        _draw_walk(layout, dice, weather, side, busy)
+    _draw_crossing(layout, dice, weather, busy)
+    visible = lambda z: camera.px_per_m(z) * 1.5 > _HIDDEN_PX
+    layout.objects = sorted((item for item in layout.objects if visible(item[0])), key=lambda item: -item[0])
+    return layout
+
+
+def paint_sides(canvas: Canvas, street: Street, dice: random.Random) -> None:
+    """Houses, gaps with trees, walls, fences and hedges along both sides, far to near."""
+    for side in (-1, 1):
+        front = street.front_right_m if side > 0 else street.front_left_m
+        green = dice.random() < 0.25
+        pieces, z = [], dice.uniform(-6, 2)
+        while z < 150:
+            length = dice.uniform(8, 22)
+            pieces.append((z, z + length, "green" if green or dice.random() < 0.22 else "house"))
+            z += length
+        for z0, z1, kind in reversed(pieces):
+            if z1 < 2:
+                continue
+            if kind == "house":
+                surroundings.paint_house(canvas, side, front, z0, z1, dice)
+            else:
+                _paint_gap(canvas, side, front, z0, z1, dice)
+
+
+def _paint_gap(canvas: Canvas, side: int, front: float, z0: float, z1: float, dice: random.Random) -> None:
+    for _ in range(dice.randint(2, 5)):
+        x, z = front + side * dice.uniform(2.5, 14), dice.uniform(max(z0, 4), max(z1, 5))
+        surroundings.paint_tree(canvas, x, z, dice)
+    kind = dice.choice(["wall", "fence", "fence", "hedge", "none"])
+    if kind != "none":
+        surroundings.paint_barrier(canvas, kind, front, z0, z1, dice)
+
+
+def _far(dice: random.Random, near: float, far: float) -> float:
+    """A depth, evenly in its logarithm: as many small things as large ones."""
+    return near * (far / near) ** dice.random()
+
+
+def _vehicle(layout: Layout, kind: str, pose: Pose, dice: random.Random, weather) -> None:
+    paint, length, width, height = _VEHICLES[kind]
+    depth = pose.z_m
+
+    def draw(canvas):
+        paint(canvas.instance_brush(kind, depth), pose, dice)
+
+    layout.add(depth, draw)
+    _shade(layout, pose.footprint(length, width), height, weather)
+
+
+def _shade(layout: Layout, footprint: list[tuple[float, float]], height: float, weather) -> None:
+    """The shadow of a thing: its footprint, and where the sun throws its top."""
+    layout.shadows.append(footprint)
+    if weather.sun_strength > 0.25:
+        reach = min(4.0, 1 / max(0.2, math.tan(math.asin(weather.sun[1])))) * height * 0.8
+        dx, dz = -weather.sun[0] * reach, -weather.sun[2] * reach
+        moved = [(x + dx, z + dz) for x, z in footprint]
+        for i in range(4):
+            layout.shadows.append([footprint[i], footprint[i - 1], moved[i - 1], moved[i]])
+        layout.shadows.append(moved)
+
+
+def _draw_traffic(layout: Layout, dice: random.Random, weather, busy: float) -> None:
+    """Moving vehicles in the lanes: ours ahead, theirs towards us."""
+    street = layout.street
+    ours = [0.0]
+    theirs = [line - 1.6 for line in street.lanes if line < 0] if street.kerb_left_m < -4 else []
+    for x, yaw, near in [(x, 0.0, 9.0) for x in ours] + [(x, math.pi, 5.0) for x in theirs]:
+        z = dice.uniform(near, 45)
+        while z < 130:
+            kinds = ["car", "bus", "truck", "bicycle", "motorcycle"]
+            kind = dice.choices(kinds, [10, 1.2, 1.3, 1.2, 0.7])[0]
+            if kind in _VEHICLES:
+                length = _VEHICLES[kind][1]
+                pose = Pose(x + dice.uniform(-0.35, 0.35), z + length / 2, yaw + dice.gauss(0, 0.03))
+                _vehicle(layout, kind, pose, dice, weather)
+            else:
+                length = 2.0
+                aside = math.copysign(0.9, 0.5 - dice.random())
+                _rider(layout, x + aside, z, dice, weather, turn=dice.uniform(0, 0.35), away=yaw == 0, kind=kind)
+            z += length + dice.expovariate(1.0) * (4 + 45 * (1 - busy)) + 1.5
+    if street.tracks is not None and dice.random() < 0.85:
+        yaw = 0.0 if street.tracks > -1 else math.pi
+        z = _far(dice, 22, 70) + 13
+        layout.objects = [item for item in layout.objects if item[0] < z - 16]
+        _vehicle(layout, "train", Pose(street.tracks, z, yaw), dice, weather)
+
+
+def _draw_kerb(layout: Layout, dice: random.Random, weather, side: int) -> None:
+    """Parked cars in a row where there is room at the kerb."""
+    street = layout.street
+    kerb = street.kerb_right_m if side > 0 else street.kerb_left_m
+    if dice.random() < 0.3:
+        return
+    x, z = kerb - side * 1.05, dice.uniform(4.5, 20)
+    if abs(x) < 2.4:
+        x = kerb + side * 1.0  # half on the walk
+    full = dice.uniform(0.4, 0.95)
+    group_from = dice.uniform(60, 140)
+    while z < 110:
+        kind = dice.choices(["car", "truck", "caravan", "trailer"], [30, 0.7, 0.5, 0.5])[0]
+        length = _VEHICLES[kind][1]
+        if dice.random() < full:
+            yaw = (0.0 if side > 0 or dice.random() < 0.3 else math.pi) + dice.gauss(0, 0.04)
+            pose = Pose(x + dice.uniform(-0.15, 0.15), z + length / 2, yaw)
+            if z > group_from and kind == "car":
+                layout.add(pose.z_m, partial(_paint_group, "car", vehicles.paint_car, pose, dice))
+            else:
+                _vehicle(layout, kind, pose, dice, weather)
+        z += length + dice.uniform(0.6, 1.6)
+
+
+def _paint_group(class_name: str, paint, pose, dice, canvas: Canvas) -> None:
+    """A thing too far to be told from its neighbours: its class's bare id."""
+    paint(canvas.brush(class_name, pose.z_m), pose, dice)
+
+
+def _draw_walk(layout: Layout, dice: random.Random, weather, side: int, busy: float) -> None:
+    """People, bicycles, trees, lamps, signs and bins on a walk."""
+    street = layout.street
+    kerb, front = (
+        (street.kerb_right_m, street.front_right_m) if side > 0 else (street.kerb_left_m, street.front_left_m)
+    )
+    edge, inner = kerb + side * 0.5, front - side * 0.4
+    anywhere = lambda: dice.uniform(edge, inner)
+    for _ in range(int(dice.expovariate(1 / (1.5 + 6 * busy)))):
+        _person(layout, anywhere(), _far(dice, 5.5, 75), dice, weather)
+    if dice.random() < 0.15:
+        _crowd(layout, anywhere(), dice.uniform(35, 80), dice)
+    if dice.random() < 0.5:
+        z = _far(dice, 5, 40)
+        for i in range(dice.randint(1, 5)):
+            _bicycle(layout, inner if dice.random() < 0.5 else edge, z + i * dice.uniform(0.4, 0.9), dice, weather)
+    if dice.random() < 0.3:
+        _rider(layout, edge + side * 0.4, _far(dice, 6, 50), dice, weather, dice.uniform(0.1, 0.6), dice.random() < 0.6)
+    if dice.random() < 0.12:
+        _motorcycle(layout, edge, _far(dice, 5, 35), dice, weather)
+    scatter = [(furniture.paint_sign, 0.9, 9, 60), (furniture.paint_lamp_post, 0.8, 8, 80)]
+    scatter += [(furniture.paint_clutter, 0.5, 5, 40), (surroundings.paint_bush, 0.3, 6, 40)]
+    for paint, often, near, far in scatter:
+        for _ in range(int(dice.expovariate(1 / (often * 1.6)) + 0.5)):
+            z = _far(dice, near, far)
+            layout.add(z, partial(_call, paint, edge, z, dice))
+    if dice.random() < 0.25:
+        for i in range(dice.randint(3, 9)):
+            z = 5 + i * 2.2
+            layout.add(z, partial(_call, furniture.paint_bollard, edge, z, dice))
+    if dice.random() < 0.5:
+        z = dice.uniform(8, 20)
+        while z < 90:
+            layout.add(z, partial(_call, surroundings.paint_tree, edge + side * 0.3, z, dice))
+            _shade(layout, Pose(edge, z, 0).footprint(3.0, 3.0), 5.0, weather) if weather.sun_strength > 0.25 else None
+            z += dice.uniform(7, 16)
+
+
+def _call(paint, x: float, z: float, dice: random.Random, canvas: Canvas) -> None:
+    paint(canvas, x, z, dice)
+
+
+def _draw_crossing(layout: Layout, dice: random.Random, weather, busy: float) -> None:
+    """What is on the road across: people, riders, a vehicle that turns or crosses, traffic lights."""
+    street, width = layout.street, layout.street.kerb_right_m - layout.street.kerb_left_m
+    across = lambda: street.kerb_left_m + dice.random() * width
+    if dice.random() < 0.5:
+        z = _far(dice, 9, 40)
+        for _ in range(dice.randint(1, 2 + int(5 * busy))):
+            _person(layout, across(), z + dice.uniform(-1.5, 1.5), dice, weather, turn=dice.uniform(1.1, 1.57))
+        if dice.random() < 0.4:
+            _rider(layout, across(), z + dice.uniform(-2, 2), dice, weather, turn=dice.uniform(1.0, 1.57))
+    if dice.random() < 0.3:
+        kind = dice.choices(["car", "bus", "truck", "train"], [8, 1.2, 1.2, 1.2])[0]
+        z = _far(dice, 16 if kind == "car" else 24, 60)
+        pose = Pose(across(), z, dice.choice((-1, 1)) * dice.uniform(0.9, 1.9))
+        reach = _VEHICLES[kind][1] * 0.55
+        layout.objects = [item for item in layout.objects if abs(item[0] - z) > reach or item[0] < 6]
+        _vehicle(layout, kind, pose, dice, weather)
+    if dice.random() < 0.35:
+        z = _far(dice, 10, 45)
+        for x in (street.kerb_left_m - 0.4, street.kerb_right_m + 0.4):
+            layout.add(z, partial(_call, furniture.paint_traffic_light, x, z, dice))
+
+
+def _person(layout: Layout, x: float, z: float, dice: random.Random, weather, turn: float | None = None) -> None:
+    def draw(canvas):
+        brush = canvas.instance_brush("person", z)
+        people.paint_person(brush, people.draw_stand(brush, x, z, dice, turn), dice)
+
+    layout.add(z, draw)
+    _shade(layout, Pose(x, z, 0).footprint(0.35, 0.45), 1.7, weather)
+
+
+def _crowd(layout: Layout, x: float, z: float, dice: random.Random) -> None:
+    def draw(canvas):
+        brush = canvas.brush("person", z)
+        for i in range(dice.randint(3, 7)):
+            stand = people.draw_stand(brush, x + (i - 3) * 0.42, z, dice)
+            people.paint_person(brush, stand, dice)
+
+    layout.add(z, draw)
+
+
+def _bicycle(layout: Layout, x: float, z: float, dice: random.Random, weather) -> None:
+    def draw(canvas):
+        brush = canvas.instance_brush("bicycle", z)
+        people.paint_bicycle(brush, people.draw_stand(brush, x, z, dice), dice)
+
+    layout.add(z, draw)
+    _shade(layout, Pose(x, z, 0).footprint(0.3, 1.2), 0.8, weather)
+
+
+def _motorcycle(layout: Layout, x: float, z: float, dice: random.Random, weather) -> None:
+    def draw(canvas):
+        brush = canvas.instance_brush("motorcycle", z)
+        people.paint_motorcycle(brush, people.draw_stand(brush, x, z, dice), dice)
+
+    layout.add(z, draw)
+    _shade(layout, Pose(x, z, 0).footprint(0.5, 1.5), 0.9, weather)
+
+
+def _rider(layout, x, z, dice, weather, turn: float, away: bool | None = None, kind: str | None = None) -> None:
+    """A rider on a bicycle or a motorcycle: two instances on one stand."""
+    kind = kind or ("bicycle" if dice.random() < 0.8 else "motorcycle")
+
+    def draw(canvas):
+        vehicle = canvas.instance_brush(kind, z)
+        stand = people.draw_stand(vehicle, x, z, dice, turn)
+        if away is not None:
+            stand = people.Stand(stand.foot, stand.px_per_m, turn, stand.side, away)
+        (people.paint_bicycle if kind == "bicycle" else people.paint_motorcycle)(vehicle, stand, dice)
+        people.paint_rider(canvas.instance_brush("rider", z), stand, dice, kind == "motorcycle")
+
+    layout.add(z, draw)
+    _shade(layout, Pose(x, z, 0).footprint(0.6, 1.2), 1.7, weather)

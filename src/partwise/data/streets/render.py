@@ -1,0 +1,108 @@
+"""Rendered streets: one scene, a sequence of scenes, a data set on the disk."""
+
+import operator
+import os
+import random
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from PIL import Image
+
+from partwise.data.cityscapes import write_scene
+from partwise.data.faults import implied_ids
+from partwise.data.streets.canvas import SUPERSAMPLING, Camera, Canvas
+from partwise.data.streets.furniture import paint_ego_vehicle
+from partwise.data.streets.layout import draw_layout, paint_sides
+from partwise.data.streets.light import develop, draw_weather
+from partwise.data.streets.surroundings import paint_ground, paint_skyline, paint_sky
+from partwise.errors import PartwiseError
+from partwise.scene import Scene
+
+SMALLEST_PX = 16
+
+
+def render_street(
+    rng: np.random.Generator, size: tuple[int, int] = (256, 512), name: str = "street_000000_000000"
+) -> Scene:
+    """One rendered street of `size` (H, W) with its exact truth in Cityscapes ids; a function of the state of `rng`.
+
+    Riders and what they ride are separate instances; what is too far to be told apart is a group (a bare id); the ego
+    vehicle and odds and ends are void. Raises PartwiseError for a side below 16 pixels.
+    """
+    if min(size) < SMALLEST_PX:
+        raise PartwiseError(f"a street of {size[1]}x{size[0]} pixels: each side must be at least {SMALLEST_PX}")
+    dice = random.Random(int(rng.integers(2**62)))
+    weather, camera = draw_weather(dice), draw_camera(dice, size)
+    layout = draw_layout(dice, weather, camera)
+    canvas = Canvas(size, camera, weather)
+    paint_sky(canvas, rng)
+    paint_ground(canvas, layout.street, layout.shadows, dice)
+    paint_skyline(canvas, dice)
+    paint_sides(canvas, layout.street, dice)
+    for _, paint in layout.objects:
+        paint(canvas)
+    if dice.random() < 0.7:
+        paint_ego_vehicle(canvas, dice)
+    instance_ids_HW = np.array(canvas.ids.resize((size[1], size[0]), Image.Resampling.NEAREST))
+    semantic_HW = implied_ids(instance_ids_HW).astype(np.uint8)
+    image_HW3 = develop(canvas.colour.reduce(SUPERSAMPLING), semantic_HW, weather, rng)
+    return Scene(name, image_HW3, semantic_HW, instance_ids_HW)
+
+
+def draw_camera(dice: random.Random, size: tuple[int, int]) -> Camera:
+    """A camera behind a windscreen: focal length about the width of the picture (Cityscapes: 1.1 of it)."""
+    height, width = size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING
+    return Camera(
+        focal_px=dice.uniform(0.85, 1.2) * (width + 2 * height) / 2,
+        centre_x_px=width * dice.uniform(0.36, 0.64),
+        horizon_y_px=height * dice.uniform(0.38, 0.5),
+        height_m=dice.uniform(1.15, 1.75),
+    )
+
+
+class Streets(Sequence):
+    """`count` rendered streets as a sequence of Scenes, each rendered when asked for.
+
+    Scene i is a function of (seed, i, size) alone, in whatever order and process it is asked for.
+    """
+
+    def __init__(self, count: int, size: tuple[int, int] = (256, 512), seed: int = 0):
+        self.count, self.size, self.seed = count, size, seed
+
+    @property
+    def names(self) -> list[str]:
+        """The scenes' names, "street_<seed>_<i>"."""
+        return [self._name(i) for i in range(self.count)]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, i: int) -> Scene:
+        """Scene i."""
+        i = range(self.count)[operator.index(i)]
+        return render_street(np.random.default_rng((self.seed, i)), self.size, self._name(i))
+
+    def _name(self, i: int) -> str:
+        return f"street_{self.seed:06d}_{i:06d}"
+
+
+def render_dataset(
+    root: str | os.PathLike,
+    count_by_split: Mapping[str, int],
+    size: tuple[int, int] = (256, 512),
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Write a Cityscapes tree of rendered streets below `root`; returns the number of scenes.
+
+    Each split has its own seed, derived from `seed` and its place in `count_by_split`. `progress(done, total)` is
+    called after each scene. Raises PartwiseError if the disk is full.
+    """
+    done, total = 0, sum(count_by_split.values())
+    for k, (split, count) in enumerate(count_by_split.items()):
+        for scene in Streets(count, size, seed * 100 + k):
+            write_scene(scene, root, split)
+            done += 1
+            if progress:
+                progress(done, total)
+    return done

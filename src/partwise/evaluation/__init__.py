@@ -1,0 +1,1 @@
+"""Scores: Cityscapes IoU, iIoU and AP as the benchmark defines them, and what else there is to ask of a result."""

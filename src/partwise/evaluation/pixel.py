@@ -1,0 +1,234 @@
+"""Cityscapes' pixel scores: IoU and iIoU of classes and of categories, as cityscapesScripts 2.3.0 defines them.
+
+One image becomes a few sums (`count_pixels`); sums add up; `pixel_scores` turns them into scores. Since a weighted sum
+of images is as good as a sum, the same function scores a bootstrap sample.
+
+Axes: H W image, D label ids, C evaluated classes, G evaluated categories, T classes with instances (things), I
+instances of an image, 3 = (true positive, false positive, false negative).
+Source of every rule: cityscapesScripts, evaluation/evalPixelLevelSemanticLabeling.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import lru_cache
+
+import numpy as np
+
+from partwise.errors import PartwiseError
+from partwise.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
+
+# Mean pixels of an instance in the training set (cityscapesScripts, args.avgClassSize).
+MEAN_INSTANCE_PX = {
+    "bicycle": 4672.3249222261,
+    "caravan": 36771.8241758242,
+    "motorcycle": 6298.7200839748,
+    "rider": 3930.4788056518,
+    "bus": 35732.1511111111,
+    "train": 67583.7075812274,
+    "car": 12794.0202738185,
+    "person": 3462.4756337644,
+    "truck": 27855.1264367816,
+    "trailer": 16926.9763313609,
+}
+
+
+@dataclass(frozen=True)
+class PixelCounts:
+    """The sums behind the pixel scores of one image, or of many when added.
+
+    classes             (C, 3) int64, pixels
+    categories          (G, 3) int64, pixels
+    thing_classes       (T, 3) float64: TP and FN weighted by mean size / size of each instance, FP in pixels
+    thing_categories    (categories all of whose classes have instances, 3) float64, likewise
+    """
+
+    classes: np.ndarray
+    categories: np.ndarray
+    thing_classes: np.ndarray
+    thing_categories: np.ndarray
+
+    def flat(self) -> np.ndarray:
+        """All sums as one float64 vector; every integer below 2**53 pixels stays exact."""
+        return np.concatenate([getattr(self, field.name).reshape(-1).astype(np.float64) for field in fields(self)])
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """Which label ids count for what; D = 1 + the highest id."""
+
+    evaluated_D: np.ndarray  # bool: rows whose pixels can be false positives of another class
+    class_ids: tuple[int, ...]
+    category_ids: tuple[tuple[int, ...], ...]  # evaluated ids of each evaluated category
+    thing_ids: tuple[int, ...]
+    thing_names: tuple[str, ...]
+    thing_categories: tuple[str, ...]
+    thing_category_ids: tuple[tuple[int, ...], ...]  # every id of the category: caravan and trailer too
+
+
+@lru_cache
+def _groups(label_set: LabelSet) -> _Groups:
+    size = 1 + max(label.id for label in label_set)
+    evaluated = np.zeros(size, bool)
+    evaluated[[label.id for label in label_set.evaluated]] = True
+    members = {name: [label for label in label_set if label.category == name] for name in label_set.categories}
+    of_things = [name for name, labels in members.items() if all(label.has_instances for label in labels)]
+    return _Groups(
+        evaluated_D=evaluated,
+        class_ids=tuple(label.id for label in label_set.evaluated),
+        category_ids=tuple(tuple(x.id for x in labels if x.evaluated) for labels in members.values()),
+        thing_ids=tuple(label.id for label in label_set.things),
+        thing_names=tuple(label.name for label in label_set.things),
+        thing_categories=tuple(of_things),
+        thing_category_ids=tuple(tuple(label.id for label in members[name]) for name in of_things),
+    )
+
+
+def count_pixels(
+    predicted_HW: np.ndarray,
+    semantic_HW: np.ndarray,
+    instance_ids_HW: np.ndarray,
+    label_set: LabelSet = CITYSCAPES,
+) -> PixelCounts:
+    """The sums of one image.
+
+    predicted_HW      integer label ids (not train ids); an id that is not evaluated is a miss where truth is evaluated
+    semantic_HW       the truth's label ids
+    instance_ids_HW   the truth's instances, id * 1000 + number
+
+    Raises PartwiseError if the sizes differ or an id is none of the label set.
+    """
+    if predicted_HW.shape != semantic_HW.shape:
+        raise PartwiseError(
+            f"predicted label ids are {_size(predicted_HW)}, the truth {_size(semantic_HW)}: predict at the truth's size"
+        )
+    groups = _groups(label_set)
+    side = len(groups.evaluated_D)
+    for whose, ids_HW in (("predicted", predicted_HW), ("true", semantic_HW)):
+        low, high = int(ids_HW.min(initial=0)), int(ids_HW.max(initial=0))
+        if low < 0 or high >= side:
+            raise PartwiseError(
+                f"{whose} id {low if low < 0 else high} is no id of {label_set.name} (0..{side - 1}): "
+                "give label ids, not train ids"
+            )
+    predicted_HW = predicted_HW.astype(np.uint8, copy=False)
+    confusion_DD = _joint_counts(semantic_HW, predicted_HW, side, side)
+    things, thing_categories = _weighted_counts(predicted_HW, instance_ids_HW, confusion_DD, label_set)
+    return PixelCounts(
+        classes=np.array([_block_counts(confusion_DD, (id_,), groups.evaluated_D) for id_ in groups.class_ids]),
+        categories=np.array([_block_counts(confusion_DD, ids, groups.evaluated_D) for ids in groups.category_ids]),
+        thing_classes=things,
+        thing_categories=thing_categories,
+    )
+
+
+def _joint_counts(rows_HW: np.ndarray, columns_HW: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """(rows, columns) int64: how often value r of one map lies on value c of the other."""
+    dtype = np.uint16 if rows * columns <= 1 << 16 else np.int64
+    joint = rows_HW.astype(dtype) * dtype(columns) + columns_HW
+    return np.bincount(joint.reshape(-1), minlength=rows * columns).reshape(rows, columns)
+
+
+def _block_counts(confusion_DD: np.ndarray, ids: tuple[int, ...], evaluated_D: np.ndarray) -> tuple[int, int, int]:
+    """(TP, FP, FN) of a set of ids taken as one class; FP only where the truth is evaluated."""
+    ids = list(ids)
+    true_positive = int(confusion_DD[np.ix_(ids, ids)].sum())
+    false_negative = int(confusion_DD[ids].sum()) - true_positive
+    return true_positive, _false_positives(confusion_DD, ids, ids, evaluated_D), false_negative
+
+
+def _false_positives(confusion_DD: np.ndarray, columns, own_rows, evaluated_D: np.ndarray) -> int:
+    """Pixels predicted as one of `columns` where the truth is evaluated and none of `own_rows`."""
+    rows_D = evaluated_D.copy()
+    rows_D[list(own_rows)] = False
+    return int(confusion_DD[rows_D][:, list(columns)].sum())
+
+
+def _weighted_counts(
+    predicted_HW: np.ndarray, instance_ids_HW: np.ndarray, confusion_DD: np.ndarray, label_set: LabelSet
+) -> tuple[np.ndarray, np.ndarray]:
+    """The sums of iIoU: every instance weighs mean size of its class / its own size.
+
+    The prediction's FPs do not belong to an instance and stay unweighted. In a category, every predicted id of the
+    category is right (a caravan for a car), but only instances of evaluated classes are asked for.
+    """
+    groups = _groups(label_set)
+    ids_I, sizes_I, hits_ID = _hits_of_instances(predicted_HW, instance_ids_HW, len(groups.evaluated_D))
+    labels_I = ids_I // INSTANCE_FACTOR
+    classes, categories = np.zeros((len(groups.thing_ids), 3)), np.zeros((len(groups.thing_categories), 3))
+    category_of = {label.id: label.category for label in label_set}
+    for t, (id_, name) in enumerate(zip(groups.thing_ids, groups.thing_names, strict=True)):
+        own = labels_I == id_
+        weight = MEAN_INSTANCE_PX.get(name, 1.0) / sizes_I[own]
+        right = hits_ID[own, id_]
+        classes[t] = (
+            (right * weight).sum(),
+            _false_positives(confusion_DD, (id_,), (id_,), groups.evaluated_D),
+            ((sizes_I[own] - right) * weight).sum(),
+        )
+        if category_of[id_] in groups.thing_categories:
+            g = groups.thing_categories.index(category_of[id_])
+            right = hits_ID[own][:, groups.thing_category_ids[g]].sum(axis=1)
+            categories[g, 0] += (right * weight).sum()
+            categories[g, 2] += ((sizes_I[own] - right) * weight).sum()
+    for g, ids in enumerate(groups.thing_category_ids):
+        categories[g, 1] = _false_positives(confusion_DD, ids, ids, groups.evaluated_D)
+    return classes, categories
+
+
+def _hits_of_instances(predicted_HW: np.ndarray, instance_ids_HW: np.ndarray, side: int):
+    """(ids (I,), pixels (I,), pixels by predicted id (I, D)) of the instances of an image."""
+    pixels = np.bincount(instance_ids_HW.reshape(-1), minlength=INSTANCE_FACTOR)
+    ids_I = INSTANCE_FACTOR + np.flatnonzero(pixels[INSTANCE_FACTOR:])
+    place = np.zeros(len(pixels), np.uint16)
+    place[ids_I] = 1 + np.arange(len(ids_I))
+    hits = _joint_counts(place[instance_ids_HW], predicted_HW, 1 + len(ids_I), side)
+    return ids_I, pixels[ids_I], hits[1:]
+
+
+def _size(array_HW: np.ndarray) -> str:
+    return "x".join(str(side) for side in reversed(array_HW.shape))
+
+
+def pixel_scores(sums: np.ndarray, label_set: LabelSet = CITYSCAPES) -> dict[str, np.ndarray]:
+    """Scores in 0..1, NaN where nothing was to be found and nothing was predicted.
+
+    sums     (..., S) added (or weighted) `PixelCounts.flat()`
+    returns  "iou_class", "iiou_class", "iou_category", "iiou_category" (...); "iou" (..., C); "iiou" (..., T);
+             "category_iou" (..., G); "category_iiou" (..., categories of things)
+    """
+    groups = _groups(label_set)
+    counts = (
+        len(groups.class_ids),
+        len(groups.category_ids),
+        len(groups.thing_ids),
+        len(groups.thing_categories),
+    )
+    parts = np.split(sums, np.cumsum([3 * n for n in counts])[:-1], axis=-1)
+    values = []
+    for part, n in zip(parts, counts, strict=True):
+        triple = part.reshape(*part.shape[:-1], n, 3)
+        total = triple.sum(axis=-1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values.append(np.where(total > 0, triple[..., 0] / total, np.nan))
+    scores = dict(zip(("iou", "category_iou", "iiou", "category_iiou"), values, strict=True))
+    for headline, of in (
+        ("iou_class", "iou"),
+        ("iiou_class", "iiou"),
+        ("iou_category", "category_iou"),
+        ("iiou_category", "category_iiou"),
+    ):
+        scores[headline] = mean_of_valid(scores[of])
+    return scores
+
+
+def mean_of_valid(values: np.ndarray) -> np.ndarray:
+    """Mean over the last axis without the NaNs; NaN where there is nothing else, and no warning."""
+    valid = ~np.isnan(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(valid, values, 0).sum(axis=-1) / valid.sum(axis=-1)
+
+
+def thing_category_names(label_set: LabelSet = CITYSCAPES) -> tuple[str, ...]:
+    """Categories with an iIoU: all of their classes have instances (human and vehicle)."""
+    return _groups(label_set).thing_categories

@@ -1,0 +1,97 @@
+"""Writing files so that nobody ever sees half of one: a temporary file beside the target, renamed when complete."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from partwise.errors import PartwiseError
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO[Any]]:
+    """An open file that becomes `path` when the block ends well, and leaves no trace when it does not.
+
+    Until then `path` keeps what it held before, also after a kill -9; the rename comes after an fsync. Missing
+    parent folders are made. Several of these in one `contextlib.ExitStack` appear together or not at all, but for a
+    failure between the renames. A device or a pipe (/dev/stdout) is written directly.
+
+    path    of a file; a symbolic link is followed, so that its target is replaced and the link stays
+    mode    "wb" or "w" (UTF-8)
+
+    Raises PartwiseError if the disk is full, a permission is missing, or a folder is where the file should be.
+    """
+    if mode not in ("w", "wb"):
+        raise ValueError(f"atomic_write: mode {mode!r} is neither 'w' nor 'wb'")
+    target = Path(os.path.realpath(path))
+    encoding = None if "b" in mode else "utf-8"
+    if target.exists() and not target.is_file() and not target.is_dir():
+        with _explained(target, target), target.open(mode, encoding=encoding) as file:
+            yield file
+        return
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    with _explained(target, temporary):
+        try:
+            if target.is_dir():
+                raise IsADirectoryError(None, "it is a folder", str(target))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open(mode.replace("w", "x"), encoding=encoding) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+
+
+def write_json(path: str | os.PathLike, value: Any) -> None:
+    """Write `value` as indented UTF-8 JSON, atomically; see `json_ready` for what becomes of NaN and arrays."""
+    text = json.dumps(json_ready(value), indent=2, ensure_ascii=False, allow_nan=False)
+    with atomic_write(path, "w") as file:
+        file.write(text + "\n")
+
+
+def json_ready(value: Any) -> Any:
+    """`value` in JSON's own types: NaN and infinities become null, arrays lists, tuples lists, paths strings.
+
+    >>> json_ready({"ap": float("nan"), "size": (512, 1024), 26: np.float32(0.5), "box": np.array([1, 2])})
+    {'ap': None, 'size': [512, 1024], '26': 0.5, 'box': [1, 2]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): json_ready(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [json_ready(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return json_ready(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value
+
+
+@contextlib.contextmanager
+def _explained(target: Path, temporary: Path) -> Iterator[None]:
+    """Turn an OSError of this write into a PartwiseError; one about another file is somebody else's and passes."""
+    try:
+        yield
+    except OSError as error:
+        ours = {None, str(target), str(temporary), *map(str, target.parents)}
+        if error.filename not in ours:
+            raise
+        reason = (error.strerror or str(error)).lower()
+        if isinstance(error, FileExistsError):
+            reason = f"{error.filename} is a file and no folder"
+        raise PartwiseError(
+            f"cannot write {target}: {reason}: nothing was changed there; free the place or choose another"
+        ) from error

@@ -1,0 +1,84 @@
+"""Part maps and objectness as a picture: what each of the k x k parts answered, and where windows are instances.
+
+Axes: K = k * k parts, row by row (part r * k + c answers for row r and column c of a window), H and W cells of a map.
+"""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Colormap
+from matplotlib.figure import Figure
+
+from partwise.errors import PartwiseError
+
+SCALE_PERCENTILE = 99.5  # of |logit|: the end of the colour scale, so that one wild cell does not bleach the rest
+CELL_WIDTH_IN = 2.4
+ROWS, COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
+
+
+def draw_part_maps(
+    parts_KHW: np.ndarray, objectness_HW: np.ndarray, k: int, *, title: str = "", dpi: int = 110
+) -> np.ndarray:
+    """(H', W', 3) uint8 RGB: the part maps as a k x k grid, the objectness beside it.
+
+    Red says yes (logit above 0), blue no, white undecided, grey not a number. All parts share one scale, symmetric
+    around 0; the objectness has its own.
+
+    parts_KHW       (k * k, H, W) float logits
+    objectness_HW   (H', W') float logits; may have another stride than the parts
+    k               parts a side of a window
+
+    Raises PartwiseError if the number of maps is not k * k.
+    """
+    parts_KHW, objectness_HW = np.asarray(parts_KHW, np.float32), np.asarray(objectness_HW, np.float32)
+    if parts_KHW.ndim != 3 or parts_KHW.shape[0] != k * k or objectness_HW.ndim != 2:
+        raise PartwiseError(
+            f"part maps: shape {parts_KHW.shape} and objectness {objectness_HW.shape}: k = {k} takes ({k * k}, H, W) "
+            "and (H, W)"
+        )
+    height, width = parts_KHW.shape[1:]
+    cell_height_in = CELL_WIDTH_IN * height / width
+    figure = Figure(
+        figsize=(CELL_WIDTH_IN * 2 * k + 1.6, (cell_height_in + 0.35) * k + 0.5), dpi=dpi, layout="constrained"
+    )
+    grid_figure, objectness_figure = figure.subfigures(1, 2, width_ratios=(k, k))
+    limit = _limit(parts_KHW)
+    grid = grid_figure.subplots(k, k, squeeze=False)
+    for part, axes in enumerate(grid.flat):
+        drawn = _draw_map(axes, parts_KHW[part], limit, _part_name(*divmod(part, k), k))
+    grid_figure.colorbar(drawn, ax=grid, shrink=0.7, aspect=30, pad=0.02).ax.tick_params(labelsize=7)
+    axes = objectness_figure.subplots()
+    drawn = _draw_map(axes, objectness_HW, _limit(objectness_HW), "objectness (of a window centred here)")
+    objectness_figure.colorbar(drawn, ax=axes, shrink=0.7, aspect=30, pad=0.02).ax.tick_params(labelsize=7)
+    if title:
+        figure.suptitle(title, fontsize=11)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
+
+
+def _draw_map(axes: Axes, map_HW: np.ndarray, limit: float, title: str):
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_title(title, fontsize=8)
+    return axes.imshow(map_HW, cmap=_colours(), vmin=-limit, vmax=limit, interpolation="nearest")
+
+
+def _colours() -> Colormap:
+    colours = matplotlib.colormaps["RdBu_r"].copy()
+    colours.set_bad("#9a9a9a")
+    return colours
+
+
+def _limit(values: np.ndarray) -> float:
+    """The end of a symmetric scale; 1 where there is nothing to scale by."""
+    finite = np.abs(values[np.isfinite(values)])
+    limit = float(np.percentile(finite, SCALE_PERCENTILE)) if finite.size else 0.0
+    return limit if limit > 0 else 1.0
+
+
+def _part_name(row: int, column: int, k: int) -> str:
+    return f"{ROWS[row]} {COLUMNS[column]}" if k == 3 else f"row {row}, column {column}"

@@ -1,0 +1,131 @@
+"""Instances drawn on their photo.
+
+Axes: H and W in pixels, N instances. Every function returns a new picture and leaves its arguments as they are.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from partwise.errors import PartwiseError
+from partwise.labels import CITYSCAPES, LabelSet
+from partwise.report.lettering import draw_chips, place_chips, text_height_px
+from partwise.report.palette import assign_colours
+from partwise.scene import Instances, Prediction
+
+FILL = 0.45  # share of an instance's colour inside its contour
+CONTOUR_SHARE = 1 / 450  # thickness of a contour as a share of the image's shorter side
+LEAST_TEXT_HEIGHTS = 2.2  # an instance whose longest side is shorter than this many letters has no text
+
+
+def draw_overlay(
+    image_HW3: np.ndarray,
+    prediction: Prediction,
+    label_set: LabelSet = CITYSCAPES,
+    *,
+    fill: float = FILL,
+    tint: float = 0.0,
+    text: bool = True,
+    scores: bool = True,
+    text_px: int | None = None,
+    colours_N3: np.ndarray | None = None,
+) -> np.ndarray:
+    """(H, W, 3) uint8 RGB: each instance filled with its own colour, outlined, with its class and score.
+
+    Where instances overlap, the surest is on top, as in `Instances.to_id_map`. Pixels outside every instance and
+    every text are those of the image, unless tinted.
+
+    image_HW3    (H, W, 3) uint8 RGB of the prediction's size
+    fill         0..1, share of the colour inside the contour; the contour itself has the whole colour
+    tint         0..1, share of the class colours of the semantic map under the instances; 0 for none
+    text         whether to write class names; never on instances too small for it, nor where there is no room
+    scores       whether the text ends with the score
+    text_px      height of the letters; `text_height_px` of the size without it
+    colours_N3   (N, 3) uint8 instead of `assign_colours`
+
+    Raises PartwiseError where image and prediction are not of one size.
+    """
+    instances = prediction.instances
+    _check_size(image_HW3, instances.size, "prediction")
+    if tint and prediction.semantic_HW is not None:
+        picture_HW3 = draw_semantic(prediction.semantic_HW, label_set, image_HW3, strength=tint)
+    else:
+        picture_HW3 = image_HW3.copy()
+    colours_N3 = assign_colours(instances) if colours_N3 is None else colours_N3
+    _paint(picture_HW3, image_HW3, instances, colours_N3, fill)
+    if not text:
+        return picture_HW3
+    text_px = text_px or text_height_px(instances.size)
+    order = _worth_text(instances, text_px)
+    names = [_caption(instances, i, label_set, scores) for i in order]
+    chips = place_chips(names, instances.boxes[order], colours_N3[order], instances.size, text_px, instances.boxes)
+    return draw_chips(picture_HW3, chips, text_px)
+
+
+def draw_semantic(
+    semantic_HW: np.ndarray,
+    label_set: LabelSet = CITYSCAPES,
+    image_HW3: np.ndarray | None = None,
+    *,
+    strength: float = 0.6,
+) -> np.ndarray:
+    """(H, W, 3) uint8 RGB: a semantic map in the colours of its classes, over the image where one is given.
+
+    semantic_HW   (H, W) uint8 ids of the label set
+    strength      0..1, share of the class colour over the image
+    """
+    colours_HW3 = label_set.colours[semantic_HW]
+    if image_HW3 is None:
+        return colours_HW3
+    _check_size(image_HW3, semantic_HW.shape, "semantic map")
+    share = round(256 * strength)
+    mixed = image_HW3.astype(np.uint16) * np.uint16(256 - share)
+    mixed += (label_set.colours.astype(np.uint16) * np.uint16(share))[semantic_HW]
+    return (mixed >> 8).astype(np.uint8)
+
+
+def _paint(
+    picture_HW3: np.ndarray, image_HW3: np.ndarray, instances: Instances, colours_N3: np.ndarray, fill: float
+) -> None:
+    """Fill and outline every instance in `picture_HW3`; fills mix with the image, never with another instance."""
+    thickness_px = max(1, round(min(instances.size) * CONTOUR_SHARE))
+    share = round(256 * fill)
+    for i in np.argsort(instances.scores, kind="stable"):
+        x0, y0, x1, y1 = instances.boxes[i]
+        mask, colour = instances.masks[i], colours_N3[i]
+        inside = _eroded(mask, thickness_px)
+        picture, image = picture_HW3[y0:y1, x0:x1], image_HW3[y0:y1, x0:x1]
+        picture[mask] = colour
+        mixed = image[inside].astype(np.uint16) * np.uint16(256 - share) + colour.astype(np.uint16) * np.uint16(share)
+        picture[inside] = mixed >> 8
+
+
+def _eroded(mask: np.ndarray, pixels: int) -> np.ndarray:
+    """The mask without the pixels that have, within `pixels` steps, a neighbour outside it (or outside the crop)."""
+    for _ in range(pixels):
+        smaller = np.zeros_like(mask)
+        smaller[1:-1, 1:-1] = mask[1:-1, 1:-1] & mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]
+        mask = smaller
+    return mask
+
+
+def _worth_text(instances: Instances, text_px: int) -> np.ndarray:
+    """Indices of the instances large enough for a text, largest first."""
+    large = np.flatnonzero(instances.longest_sides >= LEAST_TEXT_HEIGHTS * text_px)
+    return large[np.argsort(-instances.areas[large], kind="stable")] if len(large) else large
+
+
+def _caption(instances: Instances, i: int, label_set: LabelSet, scores: bool) -> str:
+    label = label_set.by_id.get(int(instances.labels[i]))
+    name = label.name if label else f"class {int(instances.labels[i])}"
+    return f"{name} {instances.scores[i]:.2f}" if scores else name
+
+
+def _check_size(image_HW3: np.ndarray, size: tuple[int, int], what: str) -> None:
+    if image_HW3.dtype != np.uint8 or image_HW3.ndim != 3 or image_HW3.shape[2] != 3:
+        raise PartwiseError(f"overlay: the image is {image_HW3.dtype} {image_HW3.shape}: give uint8 (H, W, 3) RGB")
+    if image_HW3.shape[:2] != tuple(size):
+        height, width = image_HW3.shape[:2]
+        raise PartwiseError(
+            f"overlay: the image is {width}x{height}, the {what} {size[1]}x{size[0]}: they must be of one size"
+        )

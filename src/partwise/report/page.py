@@ -1,0 +1,152 @@
+"""The page that a run ends with: one HTML file with everything inside, to be opened, sent or kept."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from partwise.errors import PartwiseError
+from partwise.files import atomic_write
+from partwise.report.curves import Metrics, draw_curves, read_metrics
+from partwise.report.tables import Bar, Table, evaluation_tables
+
+JPEG_QUALITY = 88
+Picture = tuple[str, "np.ndarray | Figure"]
+
+
+@dataclass(frozen=True)
+class _Embedded:
+    """A picture as the page holds it; `plain`: without a ground, drawn to be read on light and dark pages."""
+
+    caption: str
+    uri: str
+    width_px: int
+    plain: bool
+
+
+def write_report(
+    path: str | os.PathLike,
+    *,
+    title: str,
+    summary: Mapping[str, Any],
+    lead: str = "",
+    caveats: Sequence[str] = (),
+    metrics: str | os.PathLike | Metrics | None = None,
+    evaluation: Mapping[str, Any] | None = None,
+    comparisons: Sequence[Picture] = (),
+    predictions: Sequence[Picture] = (),
+    figures: Sequence[Picture] = (),
+    tables: Sequence[Table] = (),
+) -> Path:
+    """Write one HTML file, atomically, that needs no other file, no script and no network; returns its path.
+
+    What is not given has no section.
+
+    title         of the page
+    summary       what was trained and how, in order: {"recipe": ..., "seed": ..., "minutes": ..., ...}
+    lead          a sentence below the title
+    caveats       what a reader must know before quoting a figure; shown before the figures
+    metrics       a metrics.jsonl, or what `read_metrics` made of one: drawn as curves
+    evaluation    what the evaluator's `compute` gave: tables with the definitions below them
+    comparisons   (caption, picture) of photo | truth | prediction
+    predictions   (caption, picture) of scenes that the model has not seen
+    figures       (caption, picture) of anything else
+    tables        further tables
+
+    A picture is (H, W, 3) uint8 RGB (embedded as JPEG) or a matplotlib Figure (embedded as PNG, drawn with Agg).
+    """
+    curves = []
+    if metrics is not None:
+        metrics = metrics if isinstance(metrics, Metrics) else read_metrics(metrics)
+        if len(metrics.steps) or metrics.evaluations:
+            curves = [_embedded("Thin: each logged value; thick: running mean.", draw_curves(metrics))]
+    page = _template().render(
+        title=title,
+        lead=lead,
+        summary={name: _shown(value) for name, value in summary.items() if value is not None},
+        caveats=list(caveats),
+        headline=_headline(evaluation or {}),
+        curves=curves,
+        evaluation_tables=evaluation_tables(evaluation or {}),
+        comparisons=[_embedded(*picture) for picture in comparisons],
+        predictions=[_embedded(*picture) for picture in predictions],
+        figures=[_embedded(*picture) for picture in figures],
+        tables=list(tables),
+    )
+    with atomic_write(path, "w") as file:
+        file.write(page)
+    return Path(path)
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("partwise.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["shown"] = _shown
+    environment.tests["bar"] = lambda cell: isinstance(cell, Bar)
+    environment.tests["figure"] = lambda cell: isinstance(cell, Bar | int | float)
+    return environment.get_template("report.html")
+
+
+def _headline(evaluation: Mapping[str, Any]) -> list[tuple[str, Bar]]:
+    """The few scores that stand in large type: those of the evaluation that are numbers."""
+    instance, semantic = evaluation.get("instance") or {}, evaluation.get("semantic") or {}
+    car = (instance.get("per_class") or {}).get("car") or {}
+    chosen = [
+        ("AP", instance.get("ap")),
+        ("AP50", instance.get("ap50")),
+        ("car AP", car.get("ap")),
+        ("IoU class", semantic.get("iou_class")),
+        ("IoU category", semantic.get("iou_category")),
+    ]
+    return [(name, Bar(value)) for name, value in chosen if Bar(value).percent is not None]
+
+
+def _embedded(caption: str, picture: np.ndarray | Figure) -> _Embedded:
+    """The picture as a data URI."""
+    buffer = io.BytesIO()
+    if isinstance(picture, Figure):
+        picture.savefig(buffer, format="png", facecolor=picture.get_facecolor())
+        width_px = round(picture.get_figwidth() * picture.dpi / 1.5)
+        plain = picture.get_facecolor()[3] == 0
+        return _Embedded(caption, _data_uri("png", buffer.getvalue()), width_px, plain)
+    picture = np.asarray(picture)
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise PartwiseError(
+            f"report: the picture {caption!r} is {picture.dtype} {picture.shape}: give uint8 (H, W, 3) or a Figure"
+        )
+    Image.fromarray(picture).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True)
+    return _Embedded(caption, _data_uri("jpeg", buffer.getvalue()), picture.shape[1], False)
+
+
+def _data_uri(kind: str, content: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _shown(value: Any) -> str:
+    """A value of the summary or a table as a person reads it: 4 significant digits, thousands apart."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float | np.floating):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    if isinstance(value, int | np.integer):
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shown, value))
+    return str(value)

@@ -1,0 +1,130 @@
+"""Pictures beside pictures: photo, truth and prediction of a scene; a sheet of many pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from partwise.errors import PartwiseError
+from partwise.geometry import crop_intersection
+from partwise.report.lettering import CAPTION_PAPER, text_height_px, with_caption
+from partwise.report.overlay import draw_overlay
+from partwise.report.palette import assign_colours
+from partwise.scene import Instances, Prediction, Scene
+
+CAPTION_SHARE = 12 / 1300  # of the sheet's width: 12 pixels where the sheet fills an ordinary page
+SAME_OBJECT_IOU = 0.5  # from this overlap on a prediction has the colour of its truth
+
+
+def draw_comparison(scene: Scene, prediction: Prediction, *, tint: float = 0.3, columns: int = 3) -> np.ndarray:
+    """(H', W', 3) uint8 RGB: photo, truth and prediction with captions, `columns` side by side (1 to 3).
+
+    A predicted instance that overlaps a true one of its class by IoU .5 or more has that one's colour in both
+    pictures: what differs in colour was missed, invented or split. Instances of classes that are not evaluated
+    (trailer, caravan) are left out of the truth, as in the scores.
+    """
+    evaluated = [label.id for label in scene.label_set.things]
+    truth = scene.instances[np.isin(scene.instances.labels, evaluated)]
+    found, matched = prediction.instances, match_instances(truth, prediction.instances)
+    colours_truth, colours_found = _common_colours(truth, found, matched)
+    size, label_set = scene.size, scene.label_set
+    text_px = round(1.5 * text_height_px(size))  # the three are looked at smaller than alone
+    true_HW3 = draw_overlay(
+        scene.image_HW3, Prediction(truth, scene.semantic_HW), label_set, tint=tint, scores=False,
+        text_px=text_px, colours_N3=colours_truth,
+    )  # fmt: skip
+    found_HW3 = draw_overlay(
+        scene.image_HW3, prediction, label_set, tint=tint, text_px=text_px, colours_N3=colours_found
+    )
+    hits = int((matched >= 0).sum())
+    captions = (
+        f"photo: {scene.name}",
+        f"truth: {_count(len(truth))}",
+        f"prediction: {_count(len(found))}, {hits} of them on a true one",
+    )
+    pictures = (scene.image_HW3, true_HW3, found_HW3)
+    return draw_contact_sheet(pictures, captions, columns=columns, cell_width_px=size[1])
+
+
+def match_instances(truth: Instances, found: Instances) -> np.ndarray:
+    """(len(found),) int64: index of the true instance of the same class with IoU >= .5, else -1.
+
+    Each true instance is given once, to the surest prediction that claims it.
+    """
+    matched = np.full(len(found), -1, np.int64)
+    free = np.ones(len(truth), bool)
+    for i in np.argsort(-found.scores, kind="stable"):
+        best = SAME_OBJECT_IOU
+        for j in np.flatnonzero(free & (truth.labels == found.labels[i])):
+            shared = crop_intersection(truth.boxes[j], truth.masks[j], found.boxes[i], found.masks[i])
+            iou = shared / max(1, truth.areas[j] + found.areas[i] - shared)
+            if iou >= best:
+                best, matched[i] = iou, j
+        if matched[i] >= 0:
+            free[matched[i]] = False
+    return matched
+
+
+def draw_contact_sheet(
+    images: Sequence[np.ndarray],
+    captions: Sequence[str] | None = None,
+    *,
+    columns: int | None = None,
+    cell_width_px: int = 640,
+    gap_px: int | None = None,
+) -> np.ndarray:
+    """(H', W', 3) uint8 RGB: all images on one sheet, row by row, each scaled to `cell_width_px`, its caption above.
+
+    images     (H, W, 3) uint8 each, of any sizes; a row is as high as its highest picture
+    columns    pictures a row; as many as make the sheet about as wide as a screen without it
+    """
+    if not images:
+        raise PartwiseError("contact sheet: no images: give at least one")
+    columns = min(len(images), columns or max(1, round(np.sqrt(len(images) * 1.2))))
+    gap_px = max(4, cell_width_px // 128) if gap_px is None else gap_px
+    cells = [_scaled(image, cell_width_px) for image in images]
+    if captions is not None:
+        text_px = max(11, round(columns * cell_width_px * CAPTION_SHARE))
+        cells = [with_caption(cell, text, text_px) for cell, text in zip(cells, captions, strict=True)]
+    rows = [cells[i : i + columns] for i in range(0, len(cells), columns)]
+    width = columns * cell_width_px + (columns + 1) * gap_px
+    height = sum(max(cell.shape[0] for cell in row) + gap_px for row in rows) + gap_px
+    sheet_HW3 = np.empty((height, width, 3), np.uint8)
+    sheet_HW3[:] = CAPTION_PAPER
+    y = gap_px
+    for row in rows:
+        for column, cell in enumerate(row):
+            x = gap_px + column * (cell_width_px + gap_px)
+            sheet_HW3[y : y + cell.shape[0], x : x + cell_width_px] = cell
+        y += max(cell.shape[0] for cell in row) + gap_px
+    return sheet_HW3
+
+
+def _scaled(image_HW3: np.ndarray, width_px: int) -> np.ndarray:
+    height, width = image_HW3.shape[:2]
+    if width == width_px:
+        return image_HW3
+    new_height = max(1, round(height * width_px / width))
+    return np.asarray(Image.fromarray(image_HW3).resize((width_px, new_height), Image.Resampling.LANCZOS))
+
+
+def _common_colours(truth: Instances, found: Instances, matched: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Colours of the truth and of the prediction, equal where they are matched, different elsewhere."""
+    extra = np.flatnonzero(matched < 0)
+    everything = Instances(
+        np.concatenate([truth.labels, found.labels[extra]]),
+        np.concatenate([truth.scores, found.scores[extra]]),
+        np.concatenate([truth.boxes, found.boxes[extra]]),
+        truth.masks + tuple(found.masks[i] for i in extra),
+        truth.size,
+    )
+    colours = assign_colours(everything)
+    colours_found = colours[np.maximum(matched, 0)] if len(colours) else np.zeros((len(found), 3), np.uint8)
+    colours_found[extra] = colours[len(truth) :]
+    return colours[: len(truth)], colours_found
+
+
+def _count(number: int) -> str:
+    return f"{number} instance" + ("" if number == 1 else "s")

@@ -1,0 +1,133 @@
+"""What a prediction leaves on the disk: an overlay to look at, two PNGs in Cityscapes' form, a JSON for programs."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from partwise.errors import PartwiseError
+from partwise.files import atomic_write, json_ready
+from partwise.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
+from partwise.report.overlay import draw_overlay
+from partwise.scene import Instances, Prediction
+
+SUFFIXES = ("_overlay.png", "_instanceIds.png", "_labelIds.png", ".json")
+
+
+def write_prediction(
+    name: str,
+    image_HW3: np.ndarray,
+    prediction: Prediction,
+    out_dir: str | os.PathLike,
+    label_set: LabelSet = CITYSCAPES,
+    *,
+    origin: Mapping[str, Any] | None = None,
+) -> list[Path]:
+    """Write four files, all of them or none, and return their paths in this order.
+
+    `<name>_overlay.png`       the picture of `draw_overlay`, 8-bit RGB
+    `<name>_instanceIds.png`   16-bit, id * 1000 + number for instances, else the semantic id; the surest on top
+    `<name>_labelIds.png`      8-bit ids; of the instances alone where the prediction has no semantic map
+    `<name>.json`              see `prediction_record`
+
+    name      of the image, without a folder and without its suffix
+    out_dir   made if missing; files of the same names are replaced
+    origin    what the prediction was made with (model, version, ...), copied into the JSON
+
+    Raises PartwiseError if the folder cannot be written, or a class has more than 1000 instances.
+    """
+    if not name or Path(name).name != name or name in (".", ".."):
+        raise PartwiseError(f"cannot write the prediction of {name!r}: a name holds no folder; pass the file's stem")
+    out_dir = Path(out_dir)
+    instance_ids_HW = prediction.to_id_map()
+    semantic_HW = prediction.semantic_HW
+    if semantic_HW is None:
+        semantic_HW = instance_ids_HW // INSTANCE_FACTOR
+    record = prediction_record(name, prediction, label_set, origin=origin)
+    contents = (
+        _png(draw_overlay(image_HW3, prediction, label_set)),
+        _png(instance_ids_HW.astype(np.uint16)),
+        _png(semantic_HW.astype(np.uint8)),
+        (json.dumps(json_ready(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode(),
+    )
+    paths = [out_dir / f"{name}{suffix}" for suffix in SUFFIXES]
+    with contextlib.ExitStack() as together:
+        files = [together.enter_context(atomic_write(path)) for path in paths]
+        for file, content in zip(files, contents, strict=True):
+            file.write(content)
+    return paths
+
+
+def prediction_record(
+    name: str,
+    prediction: Prediction,
+    label_set: LabelSet = CITYSCAPES,
+    *,
+    origin: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """A prediction as a dict that JSON can hold:
+
+    name, label_set, image {width, height}, origin, and `instances`, surest first, each with
+    label, label_id         name and id of the class
+    score                   higher is surer
+    box                     x0 y0 x1 y1 in pixels, half-open
+    area                    pixels of the mask
+    instance_id             its value in `<name>_instanceIds.png` (where it is not hidden by a surer one)
+    segmentation            COCO's compressed RLE: size [height, width] and counts
+    """
+    instances = prediction.instances
+    height, width = instances.size
+    ids, entries = instance_id_values(instances), instances.to_coco(name)
+    rows = []
+    for i in np.argsort(-instances.scores, kind="stable"):
+        label_id = int(instances.labels[i])
+        label = label_set.by_id.get(label_id)
+        rows.append(
+            {
+                "label": label.name if label else f"class {label_id}",
+                "label_id": label_id,
+                "score": entries[i]["score"],
+                "box": instances.boxes[i].tolist(),
+                "area": int(instances.areas[i]),
+                "instance_id": int(ids[i]),
+                "segmentation": entries[i]["segmentation"],
+            }
+        )
+    return {
+        "name": name,
+        "label_set": label_set.name,
+        "image": {"width": width, "height": height},
+        "origin": dict(origin or {}),
+        "instances": rows,
+    }
+
+
+def instance_id_values(instances: Instances) -> np.ndarray:
+    """(N,) int32: the value of each instance in `Instances.to_id_map`.
+
+    Raises PartwiseError where a class has more instances than Cityscapes' numbering has numbers.
+    """
+    values, counts = np.zeros(len(instances), np.int32), {}
+    for i, label in enumerate(instances.labels.tolist()):
+        number = counts.get(label, 0)
+        if number >= INSTANCE_FACTOR:
+            raise PartwiseError(
+                f"more than {INSTANCE_FACTOR} instances of class {label} in one image do not fit into instanceIds: "
+                "keep fewer, for example by a higher least score"
+            )
+        values[i], counts[label] = label * INSTANCE_FACTOR + number, number + 1
+    return values
+
+
+def _png(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, "PNG", compress_level=3)
+    return buffer.getvalue()

@@ -1,0 +1,80 @@
+"""Tables for a page, and the tables of an evaluation with the definition of every figure in them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MISSING = "–"
+
+SEMANTIC_NOTE = (
+    "IoU = TP / (TP + FP + FN), in pixels summed over all images, the mean over the classes; pixels of void are left "
+    "out. iIoU: the same for classes with instances, each true pixel weighted by the mean size of an instance of its "
+    "class divided by the size of its own instance, so that small ones count as much as large ones. By category: after "
+    "classes are merged into categories. Source: Cityscapes, pixel-level semantic labelling task."
+)
+INSTANCE_NOTE = (
+    "AP: area under the curve of precision over recall, the mean over the overlaps IoU .50, .55, ..., .95 at which a "
+    "prediction counts as found, then over the classes; each true instance is found at most once. AP50: at IoU .50 "
+    "alone. Instances below 100 pixels are left out. Source: Cityscapes, instance-level semantic labelling task."
+)
+MISSING_NOTE = f"{MISSING}: not defined here, because the data has no such class or the model does not predict it."
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A fraction 0..1 shown as a percentage with a bar; None or NaN shows as missing."""
+
+    value: float | None
+
+    @property
+    def percent(self) -> float | None:
+        """0..100, None where there is no number."""
+        if self.value is None or not math.isfinite(self.value):
+            return None
+        return 100 * float(self.value)
+
+    def __str__(self) -> str:
+        return MISSING if self.percent is None else f"{self.percent:.1f}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a page: `columns` are the headings, each row has a cell (text, number or Bar) for each column."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    note: str = ""
+
+
+def evaluation_tables(evaluation: Mapping[str, Any]) -> list[Table]:
+    """The tables of what `compute` of the evaluator gives: scores, then per class; parts that are absent are skipped.
+
+    evaluation   {"semantic": {iou_class, iiou_class, iou_category, iiou_category, per_class: {name: {iou, iiou}}},
+                 "instance": {ap, ap50, per_class: {name: {ap, ap50}}}}, fractions or None
+    """
+    tables = []
+    instance, semantic = evaluation.get("instance"), evaluation.get("semantic")
+    if instance:
+        rows = [["all classes", Bar(instance.get("ap")), Bar(instance.get("ap50"))]]
+        rows += _per_class(instance, ("ap", "ap50"))
+        tables.append(Table("Instances", ("class", "AP %", "AP50 %"), rows, _note(INSTANCE_NOTE, rows)))
+    if semantic:
+        rows = [
+            ["mean over classes", Bar(semantic.get("iou_class")), Bar(semantic.get("iiou_class"))],
+            ["mean over categories", Bar(semantic.get("iou_category")), Bar(semantic.get("iiou_category"))],
+        ]
+        rows += _per_class(semantic, ("iou", "iiou"))
+        tables.append(Table("Pixels", ("class", "IoU %", "iIoU %"), rows, _note(SEMANTIC_NOTE, rows)))
+    return tables
+
+
+def _per_class(part: Mapping[str, Any], keys: Sequence[str]) -> list[list[Any]]:
+    return [[name, *(Bar(scores.get(key)) for key in keys)] for name, scores in (part.get("per_class") or {}).items()]
+
+
+def _note(note: str, rows: Sequence[Sequence[Any]]) -> str:
+    return f"{note} {MISSING_NOTE}" if any(str(cell) == MISSING for row in rows for cell in row) else note

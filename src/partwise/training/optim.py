@@ -1,0 +1,51 @@
+"""How the weights move: the optimiser's groups and the schedule of the learning rate."""
+
+import math
+
+import torch
+
+from partwise.errors import PartwiseError
+from partwise.methods import Method
+from partwise.training.config import OptimConfig
+
+
+def build_optimiser(method: Method, config: OptimConfig) -> torch.optim.Optimizer:
+    """Groups: trunk and rest, each with and without weight decay (norms and biases have none)."""
+    groups: dict[tuple[bool, bool], list] = {}
+    for name, parameter in method.named_parameters():
+        in_trunk = name.startswith("trunk.")
+        if in_trunk and config.trunk_lr_factor == 0:
+            parameter.requires_grad_(False)
+        if not parameter.requires_grad:
+            continue
+        groups.setdefault((in_trunk, parameter.ndim > 1), []).append(parameter)
+    parameters = [
+        {
+            "params": members,
+            "lr_factor": config.trunk_lr_factor if in_trunk else 1.0,
+            "weight_decay": config.weight_decay if decays else 0.0,
+        }
+        for (in_trunk, decays), members in groups.items()
+    ]
+    if config.name == "adamw":
+        return torch.optim.AdamW(parameters, lr=config.lr)
+    if config.name == "adam":
+        return torch.optim.Adam(parameters, lr=config.lr)
+    if config.name == "sgd":
+        return torch.optim.SGD(parameters, lr=config.lr, momentum=0.9)
+    raise PartwiseError(f"optim.name={config.name!r}: give adamw, adam or sgd")
+
+
+def schedule(name: str, done: float) -> float:
+    """Factor of the learning rate at `done` in 0..1.
+
+    >>> schedule("cosine", 0.5)
+    0.5
+    """
+    if name == "constant":
+        return 1.0
+    if name == "poly":
+        return (1.0 - done) ** 0.9
+    if name == "cosine":
+        return round(0.5 * (1.0 + math.cos(math.pi * done)), 12)
+    raise PartwiseError(f"optim.schedule={name!r}: give poly, cosine or constant")
