@@ -10,7 +10,7 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partwise.errors import PartwiseError
@@ -103,10 +103,11 @@ def test_links_and_pipes_and_permissions(tmp_path):
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
+    max_leaves=8,
 )
 
 
+@settings(max_examples=40, deadline=None)
 @given(json_values)
 def test_any_value_becomes_strict_json_and_only_nan_changes(value):
     def wanted(value):

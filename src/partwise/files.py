@@ -21,8 +21,8 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO[Any]]
     """An open file that becomes `path` when the block ends well, and leaves no trace when it does not.
 
     Until then `path` keeps what it held before, also after a kill -9; the rename comes after an fsync. Missing
-    parent folders are made. Several of these in one `contextlib.ExitStack` appear together or not at all, but for a
-    failure between the renames. A device or a pipe (/dev/stdout) is written directly.
+    parent folders are made. Several of these in one `contextlib.ExitStack`, each flushed inside it, appear together or
+    not at all, but for a failure between the renames. A device or a pipe (/dev/stdout) is written directly.
 
     path    of a file; a symbolic link is followed, so that its target is replaced and the link stays
     mode    "wb" or "w" (UTF-8)

@@ -75,7 +75,7 @@ class Segmenter:
         if name is None:
             name = Path(image).stem if isinstance(image, str | os.PathLike) else "image"
         pixels = as_image(image)
-        tensor = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(self.device)
+        tensor = torch.tensor(pixels).permute(2, 0, 1)[None].to(self.device)
         with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16"):
             prediction = self.method.predict(tensor)[0]
         kept = prediction.instances[prediction.instances.scores >= min_score]

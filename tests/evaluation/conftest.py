@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation.scenes import scene_of
 from PIL import Image
 
+from evaluation.scenes import scene_of
 from partwise.scene import Scene
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -12,9 +12,9 @@ import warnings
 from pathlib import Path
 from unittest import mock
 
+import cityscapesscripts.evaluation.evalInstanceLevelSemanticLabeling as official_instance  # noqa: N813
+import cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling as official_pixel  # noqa: N813
 import numpy as np
-from cityscapesscripts.evaluation import evalInstanceLevelSemanticLabeling as official_instance
-from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as official_pixel
 from PIL import Image
 
 from partwise.scene import Instances, Scene

@@ -62,8 +62,9 @@ def evaluation():
     }  # fmt: skip
 
 
-@pytest.fixture
-def full_page(tmp_path, rng):
+@pytest.fixture(scope="module")
+def full_page(tmp_path_factory):
+    tmp_path, rng = tmp_path_factory.mktemp("page"), np.random.default_rng(0)
     metrics = tmp_path / "metrics.jsonl"
     lines = [
         {"step": s, "seconds": s / 2, "loss": 3 / s, "loss_terms": {"a": 2 / s, "b": 1 / s}, "lr": 0.1}

@@ -82,15 +82,18 @@ def test_no_instances_and_nan_in_the_origin(tmp_path, scene):
     assert json.loads(text)["origin"] == {"loss": None, "best": None, "at": "a/b", "sizes": [1, 2]}
 
 
-def test_all_or_nothing_when_the_disk_fills_midway(tmp_path, scene, prediction):
+@pytest.mark.parametrize(("side", "limit"), [(120, 10), (120, 800), (120, 10_000), (32, 1000)])
+def test_all_or_nothing_when_the_disk_fills_midway(tmp_path, rng, side, limit):
+    """The last two limits stop the overlay alone, once while it is written and once while it waits in a buffer."""
     resource = pytest.importorskip("resource")
+    scene = make_scene(rng, (side, side), count=2)
+    prediction = Prediction(Instances.empty(scene.size), scene.semantic_HW)
     before = {path.name: path.read_bytes() for path in write_prediction("x", scene.image_HW3, prediction, tmp_path)}
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    fewer = Prediction(prediction.instances[:2], prediction.semantic_HW)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # the overlay is larger, the maps are smaller
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:
-        with pytest.raises(PartwiseError, match=r"cannot write .*x_overlay\.png"):
-            write_prediction("x", scene.image_HW3, fewer, tmp_path)
+        with pytest.raises(PartwiseError, match=r"cannot write .*/x[._].*: file too large"):
+            write_prediction("x", scene.image_HW3, prediction, tmp_path, origin={"second": True})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from partwise.data.archive import Archive
-from partwise.data.faults import Fault, id_faults, size_fault
+from partwise.data.faults import Fault, fault_of_error, id_faults, size_fault
 from partwise.data.image_files import IMAGE_SUFFIXES, decode_ids, decode_image, encode_png, write_whole
 from partwise.errors import PartwiseError, unknown_name
 from partwise.labels import CITYSCAPES, LabelSet
@@ -64,10 +64,11 @@ class CityscapesFolder(Sequence):
     def __getitem__(self, i: int) -> Scene:
         """Frame i, read and checked."""
         frame = self.frames[operator.index(i)]
-        image_HW3, semantic_HW, instance_ids_HW, faults = read_frame(self.archive, frame, self.label_set)
-        if faults:
-            raise PartwiseError(_first_of(faults))
-        return Scene(frame.name, image_HW3, semantic_HW.astype(np.uint8), instance_ids_HW, self.label_set)
+        content = read_frame(self.archive, frame, self.label_set)
+        if content.faults:
+            raise PartwiseError(_first_of(content.faults))
+        semantic_HW = content.semantic_HW.astype(np.uint8)
+        return Scene(frame.name, content.image_HW3, semantic_HW, content.instance_ids_HW, self.label_set)
 
 
 def find_frames(archive: Archive, split: str) -> tuple[list[Frame], list[Fault]]:
@@ -100,24 +101,51 @@ def find_frames(archive: Archive, split: str) -> tuple[list[Frame], list[Fault]]
     return [frames[name] for name in sorted(frames)], faults
 
 
-def read_frame(
-    archive: Archive, frame: Frame, label_set: LabelSet
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Fault]]:
-    """One frame as it lies there: image (H, W, 3) uint8, labelIds and instanceIds int32, and its faults.
+def stray_files(archive: Archive, split: str) -> list[tuple[str, str]]:
+    """(path, what it is) of each file of a split that no frame reads: a truth without its image, a misnamed image."""
+    images = archive.files(IMAGES, split)
+    stems = {path[len(IMAGES) : -len(end)] for path in images for end in _IMAGE_ENDS if path.endswith(end)}
+    strays = [(path, "an image whose name does not end in " + _IMAGE_ENDS[0]) for path in images if _is_stray(path)]
+    for path in archive.files(TRUTH, split):
+        for end in (_LABEL_END, _INSTANCE_END):
+            if path.endswith(end) and path[len(TRUTH) : -len(end)] not in stems:
+                strays.append((path, "a truth without an image"))
+    return strays
 
-    With faults the sizes may differ and the ids may be anything. Raises PartwiseError for a damaged file.
+
+def _is_stray(path: str) -> bool:
+    return path.lower().endswith(IMAGE_SUFFIXES) and not path.endswith(_IMAGE_ENDS)
+
+
+@dataclass(frozen=True, eq=False)
+class FrameContent:
+    """One frame as it lies there, with its faults; only without faults are its arrays fit for a Scene.
+
+    image_HW3, semantic_HW (labelIds) and instance_ids_HW are None where the file is damaged; ids are int32.
     """
-    where = [archive.where(path) for path in (frame.image, frame.labels, frame.instances)]
-    image_HW3 = decode_image(archive.read(frame.image), where[0])
-    semantic_HW = decode_ids(archive.read(frame.labels), where[1])
-    instance_ids_HW = decode_ids(archive.read(frame.instances), where[2])
-    faults = [
-        fault
-        for file, ids_HW in ((where[1], semantic_HW), (where[2], instance_ids_HW))
-        if (fault := size_fault(frame.image, image_HW3.shape[:2], file, ids_HW.shape))
-    ]
-    faults += id_faults(semantic_HW, instance_ids_HW, (where[1], where[2]), label_set)
-    return image_HW3, semantic_HW, instance_ids_HW, faults
+
+    image_HW3: np.ndarray | None
+    semantic_HW: np.ndarray | None
+    instance_ids_HW: np.ndarray | None
+    faults: list[Fault]
+
+
+def read_frame(archive: Archive, frame: Frame, label_set: LabelSet) -> FrameContent:
+    """Read one frame and check it. Nothing is raised: whatever is wrong is among the faults."""
+    arrays, faults = [], []
+    for path, decode in ((frame.image, decode_image), (frame.labels, decode_ids), (frame.instances, decode_ids)):
+        try:
+            arrays.append(decode(archive.read(path), archive.where(path)))
+        except PartwiseError as error:
+            arrays.append(None)
+            faults.append(fault_of_error(archive.where(path), error))
+    image_HW3, semantic_HW, instance_ids_HW = arrays
+    files = archive.where(frame.labels), archive.where(frame.instances)
+    for file, ids_HW in zip(files, arrays[1:], strict=True):
+        if image_HW3 is not None and ids_HW is not None and ids_HW.shape != image_HW3.shape[:2]:
+            faults.append(size_fault(frame.image, image_HW3.shape[:2], file, ids_HW.shape))
+    faults += id_faults(semantic_HW, instance_ids_HW, files, label_set)
+    return FrameContent(image_HW3, semantic_HW, instance_ids_HW, faults)
 
 
 def write_scene(scene: Scene, root: str | os.PathLike, split: str) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from partwise.errors import PartwiseError
 from partwise.labels import INSTANCE_FACTOR, LabelSet
 
 _TRAIN_IDS_MEND = "give the labelIds files, or convert with the id column of Cityscapes' label table"
@@ -32,10 +33,14 @@ class Fault:
         return f"{self.file}: {self.problem}{pixels}: {self.mend}"
 
 
-def size_fault(image_file: str, image_size: tuple[int, int], file: str, size: tuple[int, int]) -> Fault | None:
-    """The fault of a truth of another size (H, W) than its image, None where they agree."""
-    if size == image_size:
-        return None
+def fault_of_error(file: str, error: PartwiseError) -> Fault:
+    """The fault that an error "file: problem: mend" reports."""
+    problem, _, mend = str(error).removeprefix(f"{file}: ").rpartition(": ")
+    return Fault(file, problem, mend)
+
+
+def size_fault(image_file: str, image_size: tuple[int, int], file: str, size: tuple[int, int]) -> Fault:
+    """The fault of a truth whose size (H, W) is not that of its image."""
     return Fault(
         file,
         f"is {size[1]}x{size[0]}, its image {image_file} is {image_size[1]}x{image_size[0]}",
@@ -44,30 +49,37 @@ def size_fault(image_file: str, image_size: tuple[int, int], file: str, size: tu
 
 
 def id_faults(
-    semantic_HW: np.ndarray, instance_ids_HW: np.ndarray, files: tuple[str, str], label_set: LabelSet
+    semantic_HW: np.ndarray | None,
+    instance_ids_HW: np.ndarray | None,
+    files: tuple[str, str],
+    label_set: LabelSet,
 ) -> list[Fault]:
-    """Every fault of the ids of one frame: labelIds (H, W) and instanceIds (H, W), int32, of any value.
+    """Every fault of the ids of one frame: labelIds (H, W) and instanceIds (H, W), int32, of any value, or None.
 
     `files` are the names of the two. One fault for each unknown value; trainIds in place of labelIds are one fault.
     """
-    counts, negative = _counts(semantic_HW, files[0])
-    faults = negative
-    if _are_train_ids(semantic_HW, instance_ids_HW, counts, label_set):
-        pixels = int(counts.sum())
-        faults.append(
-            Fault(files[0], "these are trainIds, not labelIds", _TRAIN_IDS_MEND, int(counts.size - 1), pixels)
-        )
-    else:
+    faults = []
+    if semantic_HW is not None:
+        faults += _semantic_faults(semantic_HW, instance_ids_HW, files[0], label_set)
+    if instance_ids_HW is not None:
+        counts, negative = _counts(instance_ids_HW, files[1])
+        faults += negative
         for value in np.flatnonzero(counts).tolist():
-            if value not in label_set.by_id:
-                mend = f"{label_set.name} has the ids {min(label_set.by_id)} to {max(label_set.by_id)}"
-                faults.append(Fault(files[0], f"unknown id {value}", mend, value, int(counts[value])))
-    counts, negative = _counts(instance_ids_HW, files[1])
-    faults += negative
+            problem = _instance_problem(value, label_set)
+            if problem:
+                faults.append(Fault(files[1], problem, _INSTANCE_MEND, value, int(counts[value])))
+    return faults
+
+
+def _semantic_faults(semantic_HW, instance_ids_HW, file: str, label_set: LabelSet) -> list[Fault]:
+    counts, faults = _counts(semantic_HW, file)
+    if _are_train_ids(semantic_HW, instance_ids_HW, counts, label_set):
+        problem = f"these are trainIds, not labelIds (largest value {counts.size - 1})"
+        return [Fault(file, problem, _TRAIN_IDS_MEND, counts.size - 1, int(counts.sum()))]
+    mend = f"{label_set.name} has the ids {min(label_set.by_id)} to {max(label_set.by_id)}"
     for value in np.flatnonzero(counts).tolist():
-        problem = _instance_problem(value, label_set)
-        if problem:
-            faults.append(Fault(files[1], problem, _INSTANCE_MEND, value, int(counts[value])))
+        if value not in label_set.by_id:
+            faults.append(Fault(file, f"unknown id {value}", mend, value, int(counts[value])))
     return faults
 
 
@@ -85,7 +97,7 @@ def _counts(ids_HW: np.ndarray, file: str) -> tuple[np.ndarray, list[Fault]]:
 
 
 def _are_train_ids(
-    semantic_HW: np.ndarray, instance_ids_HW: np.ndarray, counts: np.ndarray, label_set: LabelSet
+    semantic_HW: np.ndarray, instance_ids_HW: np.ndarray | None, counts: np.ndarray, label_set: LabelSet
 ) -> bool:
     """Whether only train ids occur (0..C-1 and 255), and 255 or the instanceIds prove that they are meant as such."""
     classes = len(label_set.evaluated)
@@ -93,7 +105,7 @@ def _are_train_ids(
         return False
     if counts[255:].any():
         return True
-    if semantic_HW.shape != instance_ids_HW.shape or counts.size == 0:
+    if instance_ids_HW is None or semantic_HW.shape != instance_ids_HW.shape or counts.size == 0:
         return False
     implied = implied_ids(instance_ids_HW).clip(0, 255)
     as_train_ids = np.count_nonzero(label_set.id_to_train_id[implied] == semantic_HW)

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from partwise.errors import PartwiseError
 
-IMAGE_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "TIFF")  # MPO: what phones call a JPEG with a depth map
+IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 ID_FORMATS = ("PNG", "TIFF", "BMP")  # without loss: a JPEG would smear ids into each other
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)

@@ -17,7 +17,7 @@ from partwise.scene import Instances, Scene
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """What is kept of one image: `pixels` (None without a semantic map), `matches` by criterion ({} without instances)."""
+    """What is kept of one image: `pixels` (None without a semantic map), `matches` by criterion (or {})."""
 
     pixels: PixelCounts | None
     matches: dict[str, ImageMatches]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.geometry import boxes_by_id
+from partwise.evaluation.runs import segments
 from partwise.labels import INSTANCE_FACTOR
 from partwise.scene import Instances, Scene
 
@@ -143,16 +143,15 @@ def overlaps(scene: Scene, instances: Instances, scores: np.ndarray | None = Non
             f"{scene.name}: instances of a {instances.size[1]}x{instances.size[0]} image, the truth is "
             f"{scene.size[1]}x{scene.size[0]}: predict at the truth's size"
         )
-    truth_ids, truth_boxes = boxes_by_id(scene.instance_ids_HW)
-    places = np.zeros(int(truth_ids.max(initial=0)) + 1, np.uint16)
+    truth_ids, truth_px, truth_boxes = segments(scene.instance_ids_HW)
+    places = np.zeros(int(truth_ids.max(initial=0)) + 1, np.int64)
     places[truth_ids] = np.arange(len(truth_ids))
-    places_HW = places[scene.instance_ids_HW]
     things = [label.id for label in scene.label_set.things]
     chosen = np.flatnonzero(np.isin(instances.labels, things))
     shared_PK = np.zeros((len(chosen), len(truth_ids)), np.int64)
     for row, (i, (x0, y0, x1, y1)) in enumerate(zip(chosen.tolist(), instances.boxes[chosen].tolist(), strict=True)):
-        inside = places_HW[y0:y1, x0:x1][instances.masks[i]]
-        shared_PK[row] = np.bincount(inside, minlength=len(truth_ids))
+        inside = scene.instance_ids_HW[y0:y1, x0:x1][instances.masks[i]]
+        shared_PK[row] = np.bincount(places[inside], minlength=len(truth_ids))
     pixels = shared_PK.sum(axis=1)
     keep = pixels > 0
     chosen, shared_PK, pixels = chosen[keep], shared_PK[keep], pixels[keep]
@@ -166,7 +165,7 @@ def overlaps(scene: Scene, instances: Instances, scores: np.ndarray | None = Non
         indices=chosen,
         void_px=shared_PK[:, void_K].sum(axis=1),
         truth_ids=truth_ids,
-        truth_px=np.bincount(places_HW.reshape(-1), minlength=len(truth_ids)),
+        truth_px=truth_px,
         truth_boxes=truth_boxes,
         shared_px_PK=shared_PK,
     )

@@ -40,7 +40,7 @@ def evaluate_method(
 
 def predict_scene(method: Method, scene: Scene, device: torch.device | str, precision: str) -> Prediction:
     """The method's prediction for a scene's image."""
-    image = torch.from_numpy(scene.image_HW3).permute(2, 0, 1)[None].to(device)
+    image = torch.tensor(scene.image_HW3).permute(2, 0, 1)[None].to(device)
     with torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=precision == "bf16"):
         return method.predict(image)[0]
 

@@ -16,6 +16,7 @@ from functools import lru_cache
 import numpy as np
 
 from partwise.errors import PartwiseError
+from partwise.evaluation.runs import joint_counts, joint_runs
 from partwise.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
 
 # Mean pixels of an instance in the training set (cityscapesScripts, args.avgClassSize).
@@ -100,7 +101,8 @@ def count_pixels(
     """
     if predicted_HW.shape != semantic_HW.shape:
         raise PartwiseError(
-            f"predicted label ids are {_size(predicted_HW)}, the truth {_size(semantic_HW)}: predict at the truth's size"
+            f"predicted label ids are {_size(predicted_HW)}, the truth {_size(semantic_HW)}: "
+            "predict at the truth's size"
         )
     groups = _groups(label_set)
     side = len(groups.evaluated_D)
@@ -111,22 +113,19 @@ def count_pixels(
                 f"{whose} id {low if low < 0 else high} is no id of {label_set.name} (0..{side - 1}): "
                 "give label ids, not train ids"
             )
-    predicted_HW = predicted_HW.astype(np.uint8, copy=False)
-    confusion_DD = _joint_counts(semantic_HW, predicted_HW, side, side)
-    things, thing_categories = _weighted_counts(predicted_HW, instance_ids_HW, confusion_DD, label_set)
+    starts_R, lengths_R = joint_runs(predicted_HW, semantic_HW, instance_ids_HW)
+    predicted_R, semantic_R, ids_R = (
+        map_HW.reshape(-1)[starts_R] for map_HW in (predicted_HW, semantic_HW, instance_ids_HW)
+    )
+    confusion_DD = joint_counts(semantic_R, predicted_R, lengths_R, (side, side))
+    hits = _hits_of_instances(ids_R, predicted_R, lengths_R, side)
+    things, thing_categories = _weighted_counts(hits, confusion_DD, label_set)
     return PixelCounts(
         classes=np.array([_block_counts(confusion_DD, (id_,), groups.evaluated_D) for id_ in groups.class_ids]),
         categories=np.array([_block_counts(confusion_DD, ids, groups.evaluated_D) for ids in groups.category_ids]),
         thing_classes=things,
         thing_categories=thing_categories,
     )
-
-
-def _joint_counts(rows_HW: np.ndarray, columns_HW: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """(rows, columns) int64: how often value r of one map lies on value c of the other."""
-    dtype = np.uint16 if rows * columns <= 1 << 16 else np.int64
-    joint = rows_HW.astype(dtype) * dtype(columns) + columns_HW
-    return np.bincount(joint.reshape(-1), minlength=rows * columns).reshape(rows, columns)
 
 
 def _block_counts(confusion_DD: np.ndarray, ids: tuple[int, ...], evaluated_D: np.ndarray) -> tuple[int, int, int]:
@@ -145,16 +144,15 @@ def _false_positives(confusion_DD: np.ndarray, columns, own_rows, evaluated_D: n
 
 
 def _weighted_counts(
-    predicted_HW: np.ndarray, instance_ids_HW: np.ndarray, confusion_DD: np.ndarray, label_set: LabelSet
+    hits: tuple[np.ndarray, np.ndarray, np.ndarray], confusion_DD: np.ndarray, label_set: LabelSet
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The sums of iIoU: every instance weighs mean size of its class / its own size.
+    """The sums of iIoU from `_hits_of_instances`: every instance weighs mean size of its class / its own size.
 
     The prediction's FPs do not belong to an instance and stay unweighted. In a category, every predicted id of the
     category is right (a caravan for a car), but only instances of evaluated classes are asked for.
     """
     groups = _groups(label_set)
-    ids_I, sizes_I, hits_ID = _hits_of_instances(predicted_HW, instance_ids_HW, len(groups.evaluated_D))
-    labels_I = ids_I // INSTANCE_FACTOR
+    labels_I, sizes_I, hits_ID = hits
     classes, categories = np.zeros((len(groups.thing_ids), 3)), np.zeros((len(groups.thing_categories), 3))
     category_of = {label.id: label.category for label in label_set}
     for t, (id_, name) in enumerate(zip(groups.thing_ids, groups.thing_names, strict=True)):
@@ -176,14 +174,12 @@ def _weighted_counts(
     return classes, categories
 
 
-def _hits_of_instances(predicted_HW: np.ndarray, instance_ids_HW: np.ndarray, side: int):
-    """(ids (I,), pixels (I,), pixels by predicted id (I, D)) of the instances of an image."""
-    pixels = np.bincount(instance_ids_HW.reshape(-1), minlength=INSTANCE_FACTOR)
-    ids_I = INSTANCE_FACTOR + np.flatnonzero(pixels[INSTANCE_FACTOR:])
-    place = np.zeros(len(pixels), np.uint16)
-    place[ids_I] = 1 + np.arange(len(ids_I))
-    hits = _joint_counts(place[instance_ids_HW], predicted_HW, 1 + len(ids_I), side)
-    return ids_I, pixels[ids_I], hits[1:]
+def _hits_of_instances(ids_R: np.ndarray, predicted_R: np.ndarray, lengths_R: np.ndarray, side: int):
+    """(labels (I,), pixels (I,), pixels by predicted id (I, D)) of the instances of an image, from its runs."""
+    inside = ids_R >= INSTANCE_FACTOR
+    ids_I, place_R = np.unique(ids_R[inside], return_inverse=True)
+    hits_ID = joint_counts(place_R, predicted_R[inside], lengths_R[inside], (len(ids_I), side))
+    return ids_I // INSTANCE_FACTOR, hits_ID.sum(axis=1), hits_ID
 
 
 def _size(array_HW: np.ndarray) -> str:

@@ -68,9 +68,7 @@ def _draw_map(axes: Axes, map_HW: np.ndarray, limit: float, title: str):
 
 
 def _colours() -> Colormap:
-    colours = matplotlib.colormaps["RdBu_r"].copy()
-    colours.set_bad("#9a9a9a")
-    return colours
+    return matplotlib.colormaps["RdBu_r"].with_extremes(bad="#9a9a9a")
 
 
 def _limit(values: np.ndarray) -> float:

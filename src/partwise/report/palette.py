@@ -14,7 +14,7 @@ from partwise.scene import Instances
 
 MAX_COLOURS = 256  # beyond this many instances colours return, on instances far from each other
 FEW_COLOURS = 24  # an image of few instances chooses among this many
-LIGHTNESS_RANGE = (0.58, 0.90)  # of OKLab's 0..1: seen on a dark road and on a light sky
+LIGHTNESS_RANGE = (0.58, 0.87)  # of OKLab's 0..1: seen on a dark road and on a light sky
 CHROMA_RANGE = (0.11, 0.24)  # streets are grey: a colour must not be, nor glare
 REACH = 0.06  # of the image's diagonal: instances with a smaller gap count as neighbours
 

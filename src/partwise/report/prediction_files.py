@@ -63,6 +63,7 @@ def write_prediction(
         files = [together.enter_context(atomic_write(path)) for path in paths]
         for file, content in zip(files, contents, strict=True):
             file.write(content)
+            file.flush()  # so that a full disk shows before the first of them takes its name
     return paths
 
 

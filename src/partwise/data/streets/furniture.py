@@ -27,7 +27,14 @@ def paint_sign(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
     pole.limb(at(x, 0, z), at(x, height + 0.35, z), 0.07 * px, 0.07 * px, _STEEL)
     for i in range(1 if dice.random() < 0.75 else 2):
         (cx, cy), r = at(x, height - 0.72 * i, z), 0.33 * px
-        _face(brush, dice.choices(["ring", "blue", "triangle", "diamond", "board", "back"], [4, 3, 3, 2, 3, 1])[0], cx, cy, r, dice)
+        _face(
+            brush,
+            dice.choices(["ring", "blue", "triangle", "diamond", "board", "back"], [4, 3, 3, 2, 3, 1])[0],
+            cx,
+            cy,
+            r,
+            dice,
+        )
 
 
 def _face(brush, kind: str, x: float, y: float, r: float, dice: random.Random) -> None:
@@ -43,7 +50,11 @@ def _face(brush, kind: str, x: float, y: float, r: float, dice: random.Random) -
             brush.limb((x, y + r * 0.5), (x, y - r * 0.5), r * 0.25, r * 0.25, white)
     elif kind == "triangle":
         flip = dice.choice((-1, 1))
-        corners = lambda s: [(x - s * turned, y + flip * s * 0.8), (x + s * turned, y + flip * s * 0.8), (x, y - flip * s)]
+        corners = lambda s: [
+            (x - s * turned, y + flip * s * 0.8),
+            (x + s * turned, y + flip * s * 0.8),
+            (x, y - flip * s),
+        ]
         brush.polygon(corners(r), red)
         brush.polygon(corners(r * 0.55), white)
     elif kind == "diamond":
@@ -57,7 +68,13 @@ def _face(brush, kind: str, x: float, y: float, r: float, dice: random.Random) -
         brush.upright(x - wide + 0.12 * r, y - high + 0.12 * r, x + wide - 0.12 * r, y + high - 0.12 * r, colour)
         for line in range(2 if r > 6 else 0):
             top = y - high * 0.5 + line * high * 0.6
-            brush.upright(x - wide * 0.7, top, x + wide * dice.uniform(0, 0.7), top + high * 0.2, white if colour != white else blue)
+            brush.upright(
+                x - wide * 0.7,
+                top,
+                x + wide * dice.uniform(0, 0.7),
+                top + high * 0.2,
+                white if colour != white else blue,
+            )
 
 
 def paint_traffic_light(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
@@ -78,7 +95,9 @@ def paint_traffic_light(canvas: Canvas, x: float, z: float, dice: random.Random)
         brush.upright(cx - wide, cy - high, cx + wide, cy + high, (34, 38, 36))
         if back:
             continue
-        for i, (dark, bright) in enumerate((((70, 25, 25), (250, 60, 50)), ((75, 60, 25), (250, 190, 60)), ((25, 65, 45), (80, 240, 160)))):
+        for i, (dark, bright) in enumerate(
+            (((70, 25, 25), (250, 60, 50)), ((75, 60, 25), (250, 190, 60)), ((25, 65, 45), (80, 240, 160)))
+        ):
             brush.ellipse(cx, cy + (i - 1) * 0.3 * px, 0.11 * px, 0.11 * px, bright if i == lit else dark)
 
 
@@ -86,7 +105,9 @@ def paint_bollard(canvas: Canvas, x: float, z: float, dice: random.Random) -> No
     """A bollard."""
     brush, px = canvas.brush("pole", z), canvas.camera.px_per_m(z)
     at = canvas.camera.project
-    brush.limb(at(x, 0, z), at(x, 0.9, z), 0.12 * px, 0.12 * px, vary(dice, dice.choice([_STEEL, (60, 60, 62), (170, 60, 50)])))
+    brush.limb(
+        at(x, 0, z), at(x, 0.9, z), 0.12 * px, 0.12 * px, vary(dice, dice.choice([_STEEL, (60, 60, 62), (170, 60, 50)]))
+    )
 
 
 def paint_clutter(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from partwise.data.streets import furniture, people, surroundings, vehicles
+from partwise.data.streets import furniture, houses, people, plants, vehicles
 from partwise.data.streets.canvas import Canvas
+from partwise.data.streets.ground import Street
 from partwise.data.streets.solid import Pose
-from partwise.data.streets.surroundings import Street
 
-_SMALLEST_M = {"person": 1.3, "car": 1.4, "bicycle": 1.0}
 _HIDDEN_PX = 5  # on the canvas, twice the image: lower things would be less than three pixels high
 _VEHICLES = {
     "car": (vehicles.paint_car, 4.5, 1.8, 1.5),
@@ -80,7 +79,7 @@ def paint_sides(canvas: Canvas, street: Street, dice: random.Random) -> None:
             if z1 < 2:
                 continue
             if kind == "house":
-                surroundings.paint_house(canvas, side, front, z0, z1, dice)
+                houses.paint_house(canvas, side, front, z0, z1, dice)
             else:
                 _paint_gap(canvas, side, front, z0, z1, dice)
 
@@ -88,10 +87,10 @@ def paint_sides(canvas: Canvas, street: Street, dice: random.Random) -> None:
 def _paint_gap(canvas: Canvas, side: int, front: float, z0: float, z1: float, dice: random.Random) -> None:
     for _ in range(dice.randint(2, 5)):
         x, z = front + side * dice.uniform(2.5, 14), dice.uniform(max(z0, 4), max(z1, 5))
-        surroundings.paint_tree(canvas, x, z, dice)
+        plants.paint_tree(canvas, x, z, dice)
     kind = dice.choice(["wall", "fence", "fence", "hedge", "none"])
     if kind != "none":
-        surroundings.paint_barrier(canvas, kind, front, z0, z1, dice)
+        houses.paint_barrier(canvas, kind, front, z0, z1, dice)
 
 
 def _far(dice: random.Random, near: float, far: float) -> float:
@@ -180,9 +179,7 @@ def _paint_group(class_name: str, paint, pose, dice, canvas: Canvas) -> None:
 def _draw_walk(layout: Layout, dice: random.Random, weather, side: int, busy: float) -> None:
     """People, bicycles, trees, lamps, signs and bins on a walk."""
     street = layout.street
-    kerb, front = (
-        (street.kerb_right_m, street.front_right_m) if side > 0 else (street.kerb_left_m, street.front_left_m)
-    )
+    kerb, front = (street.kerb_right_m, street.front_right_m) if side > 0 else (street.kerb_left_m, street.front_left_m)
     edge, inner = kerb + side * 0.5, front - side * 0.4
     anywhere = lambda: dice.uniform(edge, inner)
     for _ in range(int(dice.expovariate(1 / (1.5 + 6 * busy)))):
@@ -198,7 +195,7 @@ def _draw_walk(layout: Layout, dice: random.Random, weather, side: int, busy: fl
     if dice.random() < 0.12:
         _motorcycle(layout, edge, _far(dice, 5, 35), dice, weather)
     scatter = [(furniture.paint_sign, 0.9, 9, 60), (furniture.paint_lamp_post, 0.8, 8, 80)]
-    scatter += [(furniture.paint_clutter, 0.5, 5, 40), (surroundings.paint_bush, 0.3, 6, 40)]
+    scatter += [(furniture.paint_clutter, 0.5, 5, 40), (plants.paint_bush, 0.3, 6, 40)]
     for paint, often, near, far in scatter:
         for _ in range(int(dice.expovariate(1 / (often * 1.6)) + 0.5)):
             z = _far(dice, near, far)
@@ -210,8 +207,9 @@ def _draw_walk(layout: Layout, dice: random.Random, weather, side: int, busy: fl
     if dice.random() < 0.5:
         z = dice.uniform(8, 20)
         while z < 90:
-            layout.add(z, partial(_call, surroundings.paint_tree, edge + side * 0.3, z, dice))
-            _shade(layout, Pose(edge, z, 0).footprint(3.0, 3.0), 5.0, weather) if weather.sun_strength > 0.25 else None
+            layout.add(z, partial(_call, plants.paint_tree, edge + side * 0.3, z, dice))
+            if weather.sun_strength > 0.25:
+                _shade(layout, Pose(edge, z, 0).footprint(3.0, 3.0), 5.0, weather)
             z += dice.uniform(7, 16)
 
 

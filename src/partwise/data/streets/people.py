@@ -95,7 +95,7 @@ def paint_bicycle(brush: Brush, stand: Stand, dice: random.Random) -> None:
 
 def paint_motorcycle(brush: Brush, stand: Stand, dice: random.Random) -> None:
     """A motorcycle or a scooter."""
-    colour, at, px = vary(dice, dice.choice(_FRAMES + [(205, 205, 200), (120, 160, 150)])), stand.at, stand.px_per_m
+    colour, at, px = vary(dice, dice.choice([*_FRAMES, (205, 205, 200), (120, 160, 150)])), stand.at, stand.px_per_m
     scooter = dice.random() < 0.5
     radius, base = (0.24, 0.58) if scooter else (0.31, 0.68)
     rx = max(radius * math.sin(stand.turn), 0.08) * px
@@ -137,12 +137,20 @@ def paint_rider(brush: Brush, stand: Stand, dice: random.Random, motor: bool = F
         hip = at(seat[0], seat[1], aside * 0.7)
         brush.limb(hip, at(*knee, aside * 1.3), 0.19 * px, 0.13 * px, legs, shade)
         brush.limb(at(*knee, aside * 1.3), at(*foot, aside), 0.13 * px, 0.09 * px, legs, shade)
-        brush.limb(at(foot[0] - 0.06, foot[1] - 0.05, aside), at(foot[0] + 0.16, foot[1] - 0.05, aside), 0.09 * px, 0.07 * px, (30, 28, 28))
+        brush.limb(
+            at(foot[0] - 0.06, foot[1] - 0.05, aside),
+            at(foot[0] + 0.16, foot[1] - 0.05, aside),
+            0.09 * px,
+            0.07 * px,
+            (30, 28, 28),
+        )
     width = 0.24 + 0.14 * math.cos(stand.turn)
     brush.limb(at(seat[0], seat[1] - 0.05), at(*shoulder), width * px, (width + 0.04) * px, top)
     for aside, shade in ((-0.2, 0.85), (0.2, 1.0)):
         elbow = ((shoulder[0] + grip[0]) / 2 + 0.02, (shoulder[1] + grip[1]) / 2 - 0.12)
-        brush.limb(at(shoulder[0], shoulder[1] - 0.03, aside), at(*elbow, aside * 1.35), 0.12 * px, 0.1 * px, top, shade)
+        brush.limb(
+            at(shoulder[0], shoulder[1] - 0.03, aside), at(*elbow, aside * 1.35), 0.12 * px, 0.1 * px, top, shade
+        )
         brush.limb(at(*elbow, aside * 1.35), at(*grip, aside * 1.2), 0.1 * px, 0.07 * px, top, shade)
     if dice.random() < 0.3:
         brush.ellipse(*at(seat[0] - 0.06, seat[1] + 0.32), 0.16 * px, 0.22 * px, vary(dice, dice.choice(_CLOTHES)))
@@ -157,7 +165,9 @@ def _leg(brush, stand, hip, ahead, aside, height, colour, stout, shade) -> None:
     brush.limb(at(0, hip, aside), at(*knee, aside), 0.19 * stout * px, 0.13 * stout * px, colour, shade)
     brush.limb(at(*knee, aside), at(ahead, 0.04, aside), 0.13 * stout * px, 0.1 * stout * px, colour, shade)
     if px > 14:
-        brush.limb(at(ahead - 0.07, 0.035, aside), at(ahead + 0.17, 0.03, aside), 0.09 * px, 0.07 * px, (35, 30, 28), shade)
+        brush.limb(
+            at(ahead - 0.07, 0.035, aside), at(ahead + 0.17, 0.03, aside), 0.09 * px, 0.07 * px, (35, 30, 28), shade
+        )
 
 
 def _arm(brush, stand, shoulder, swing, height, colour, skin, shade) -> None:
@@ -179,12 +189,28 @@ def _slab(brush, stand, low, high, width_low, width_high, colour, ahead=0.0) -> 
     a, b = width_low / 2 * turn * px, width_high / 2 * turn * px
     shoulder = (y_low - y_high) * 0.12
     brush.polygon(
-        [(x - a, y_low), (x - b, y_high + shoulder), (x - b * 0.6, y_high), (x + b * 0.6, y_high), (x + b, y_high + shoulder), (x + a, y_low)],
+        [
+            (x - a, y_low),
+            (x - b, y_high + shoulder),
+            (x - b * 0.6, y_high),
+            (x + b * 0.6, y_high),
+            (x + b, y_high + shoulder),
+            (x + a, y_low),
+        ],
         colour,
     )
     if px > 14:
         dark = -1 if brush.weather.sun[0] > 0 else 1
-        brush.decorate([(x + dark * a, y_low), (x + dark * b, y_high + shoulder), (x + dark * b * 0.35, y_high), (x + dark * a * 0.4, y_low)], colour, 0.8)
+        brush.decorate(
+            [
+                (x + dark * a, y_low),
+                (x + dark * b, y_high + shoulder),
+                (x + dark * b * 0.35, y_high),
+                (x + dark * a * 0.4, y_low),
+            ],
+            colour,
+            0.8,
+        )
 
 
 def _head(brush, stand, at_m, height, skin: Colour, hair: Colour, helmet: bool = False) -> None:

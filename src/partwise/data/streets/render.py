@@ -12,9 +12,9 @@ from partwise.data.cityscapes import write_scene
 from partwise.data.faults import implied_ids
 from partwise.data.streets.canvas import SUPERSAMPLING, Camera, Canvas
 from partwise.data.streets.furniture import paint_ego_vehicle
+from partwise.data.streets.ground import paint_ground, paint_sky, paint_skyline
 from partwise.data.streets.layout import draw_layout, paint_sides
 from partwise.data.streets.light import develop, draw_weather
-from partwise.data.streets.surroundings import paint_ground, paint_skyline, paint_sky
 from partwise.errors import PartwiseError
 from partwise.scene import Scene
 

@@ -31,9 +31,7 @@ class Pose:
 
     def footprint(self, length_m: float, width_m: float) -> list[tuple[float, float]]:
         """The four (x, z) corners of its place on the ground."""
-        return [
-            self.place(length_m / 2 * i, width_m / 2 * j) for i, j in ((1, 1), (1, -1), (-1, -1), (-1, 1))
-        ]
+        return [self.place(length_m / 2 * i, width_m / 2 * j) for i, j in ((1, 1), (1, -1), (-1, -1), (-1, 1))]
 
 
 class Solid:
@@ -96,9 +94,7 @@ class Solid:
             self._disc(along, radius_m * 0.62, half_width, colour, radius_m)
 
     def _disc(self, along: float, radius_m: float, half_width: float, colour: Colour, up: float) -> None:
-        points = [
-            self.at(along + radius_m * c, up + radius_m * s, half_width * self.near_side) for c, s in _CIRCLE
-        ]
+        points = [self.at(along + radius_m * c, up + radius_m * s, half_width * self.near_side) for c, s in _CIRCLE]
         self.brush.polygon(points, colour, 0.9)
 
     def _quad(self, i: int) -> list[Point]:

@@ -82,7 +82,9 @@ def paint_truck(brush: Brush, pose: Pose, dice: random.Random) -> None:
     """A truck: a cab before a box, a tarpaulin, or an open body."""
     length, half = dice.uniform(6.0, 10.0), 1.22
     height = dice.uniform(2.9, 3.8)
-    body_colour = vary(dice, dice.choice([(200, 200, 198), (60, 80, 120), (160, 50, 40), (90, 110, 90), (190, 170, 90)]))
+    body_colour = vary(
+        dice, dice.choice([(200, 200, 198), (60, 80, 120), (160, 50, 40), (90, 110, 90), (190, 170, 90)])
+    )
     cab_colour = vary(dice, dice.choice([(205, 205, 205), (170, 40, 40), (40, 70, 130), (215, 130, 30), (90, 95, 100)]))
     split, low = length / 2 - 1.9, 0.85
     top = height if dice.random() < 0.8 else 1.8
@@ -92,7 +94,9 @@ def paint_truck(brush: Brush, pose: Pose, dice: random.Random) -> None:
     cab += [(length / 2 - 0.05, 1.4, half * 0.95), (length / 2, 0.45, half * 0.95)]
 
     def paint_body():
-        chassis = Solid(brush, pose, [(-length / 2, 0.45, 0.9), (-length / 2, low, 0.9), (split, low, 0.9), (split, 0.45, 0.9)])
+        chassis = Solid(
+            brush, pose, [(-length / 2, 0.45, 0.9), (-length / 2, low, 0.9), (split, low, 0.9), (split, 0.45, 0.9)]
+        )
         chassis.paint((40, 40, 42))
         solid = Solid(brush, pose, body)
         solid.paint(body_colour)
@@ -209,7 +213,7 @@ def _glass_shade(dice: random.Random) -> float:
 
 def _side_windows(solid: Solid, outline: list[Corner], only_front: bool, dice: random.Random) -> None:
     """The glass of a cabin between rear window and windscreen, with the post between the doors."""
-    (a3, u3, h3), (a4, u4, h4), (a5, u5, h5), (a6, u6, h6) = outline[3:7]
+    (a3, u3, h3), (a4, u4, h4), (a5, _, _), (a6, _, _) = outline[3:7]
     low = lambda along: (along, u3 + 0.03, h3)
     high = lambda along: (along, u4 - 0.09, h4 + (h3 - h4) * 0.15)
     post = (a3 + a6) / 2 + 0.05

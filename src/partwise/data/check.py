@@ -1,0 +1,170 @@
+"""Every fault of a data set, what is odd about it, and how large and how many its instances are."""
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+from partwise.data.archive import Archive
+from partwise.data.cityscapes import IMAGES, TREES, TRUTH, Frame, FrameContent, find_frames, read_frame, stray_files
+from partwise.data.faults import Fault, fault_of_error, implied_ids
+from partwise.errors import PartwiseError, unknown_name
+from partwise.geometry import boxes_by_id
+from partwise.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
+
+# Longest side of an instance's box in pixels: below 16; from 16 to below 32; ...; 128 to 256; above 256.
+SIZE_BINS = ("<16", "16-32", "32-64", "64-128", "128-256", ">256")
+_SIZE_EDGES = (16, 32, 64, 128, 257)
+TINY_PX = 100  # cityscapesScripts, evalInstanceLevelSemanticLabeling: minRegionSizes
+
+
+@dataclass
+class ClassCount:
+    """How much of one class a split holds. `sizes` counts instances by SIZE_BINS."""
+
+    pixels: int = 0
+    frames: int = 0
+    instances: int = 0
+    group_pixels: int = 0
+    tiny_instances: int = 0
+    sizes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SIZE_BINS, 0))
+
+
+@dataclass
+class SplitReport:
+    """One split: its frames, how many of each size "WxH", and the counts by class name."""
+
+    frames: int = 0
+    image_sizes: dict[str, int] = field(default_factory=dict)
+    classes: dict[str, ClassCount] = field(default_factory=dict)
+
+
+@dataclass
+class CheckReport:
+    """What `check` found. `faults` make a data set unfit; `warnings` are for a person to judge."""
+
+    root: str
+    splits: dict[str, SplitReport] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    warnings: list[Fault] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no fault."""
+        return not self.faults
+
+    def to_json(self) -> dict:
+        """Plain dicts, lists, strings and numbers, ready for json.dump."""
+        return {"ok": self.ok, **asdict(self)}
+
+
+def check(
+    root: str | os.PathLike,
+    splits: Iterable[str] | None = None,
+    label_set: LabelSet = CITYSCAPES,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> CheckReport:
+    """Read every frame of the splits (all of them without `splits`) and report everything that is wrong or odd.
+
+    A fault never ends the check. `progress(split, done, total)` is called after each frame. Raises PartwiseError only
+    where there is nothing to check: no data set at `root`, or a split that does not exist.
+    """
+    archive = Archive(root, TREES)
+    known = archive.splits(IMAGES)
+    chosen = known if splits is None else list(splits)
+    for split in chosen:
+        if split not in known:
+            raise unknown_name("split", split, known)
+    report = CheckReport(str(archive.root))
+    if not chosen:
+        mend = f"put the images into {IMAGES}/<split>/<city>/"
+        report.faults.append(Fault(str(archive.root), f"{IMAGES} has no split", mend))
+    for split in chosen:
+        _check_split(archive, split, label_set, report, progress)
+    return report
+
+
+def _check_split(archive: Archive, split: str, label_set: LabelSet, report: CheckReport, progress) -> None:
+    counts = report.splits[split] = SplitReport(classes={label.name: ClassCount() for label in label_set})
+    for path, problem in stray_files(archive, split):
+        report.warnings.append(Fault(archive.where(path), problem, "it is not read: rename or remove it"))
+    try:
+        frames, faults = find_frames(archive, split)
+    except PartwiseError as error:
+        report.faults.append(fault_of_error(str(archive.root), error))
+        return
+    report.faults += faults
+    for i, frame in enumerate(frames):
+        content = read_frame(archive, frame, label_set)
+        report.faults += content.faults
+        if not content.faults:
+            report.warnings += _frame_warnings(archive, frame, content, label_set)
+            _count(counts, content, label_set)
+        if progress:
+            progress(split, i + 1, len(frames))
+    report.warnings += _split_warnings(archive.where(f"{TRUTH}/{split}"), counts, label_set)
+
+
+def _frame_warnings(archive: Archive, frame: Frame, content: FrameContent, label_set: LabelSet) -> list[Fault]:
+    """Where the two truths of a frame disagree, and a frame in which nothing is evaluated."""
+    warnings, file = [], archive.where(frame.instances)
+    differ = implied_ids(content.instance_ids_HW) != content.semantic_HW
+    if differ.any():
+        ids, pixels = np.unique(content.instance_ids_HW[differ], return_counts=True)
+        for value, count in zip(ids.tolist(), pixels.tolist(), strict=True):
+            problem = f"labelIds name another class than instance {value}"
+            if value < INSTANCE_FACTOR:
+                problem = f"labelIds name another class than the bare id {value}"
+            warnings.append(Fault(file, problem, "make both files from the same polygons", value, count))
+    evaluated = label_set.id_to_train_id[content.semantic_HW] < len(label_set.evaluated)
+    if not evaluated.any():
+        problem = "no pixel of an evaluated class"
+        warnings.append(Fault(archive.where(frame.labels), problem, "such a frame teaches and measures nothing"))
+    return warnings
+
+
+def _count(counts: SplitReport, content: FrameContent, label_set: LabelSet) -> None:
+    """Add one frame without faults to the counts of its split."""
+    height, width = content.semantic_HW.shape
+    size = f"{width}x{height}"
+    counts.frames += 1
+    counts.image_sizes[size] = counts.image_sizes.get(size, 0) + 1
+    pixels_by_id = np.bincount(content.semantic_HW.reshape(-1), minlength=256)
+    for label in label_set:
+        count = counts.classes[label.name]
+        count.pixels += int(pixels_by_id[label.id])
+        count.frames += bool(pixels_by_id[label.id])
+    pixels_by_instance = np.bincount(content.instance_ids_HW.reshape(-1))
+    ids, boxes = boxes_by_id(content.instance_ids_HW)
+    sides = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    bins = np.searchsorted(_SIZE_EDGES, sides, side="right")
+    for value, bin_ in zip(ids.tolist(), bins.tolist(), strict=True):
+        label = label_set.by_id[value if value < INSTANCE_FACTOR else value // INSTANCE_FACTOR]
+        count, pixels = counts.classes[label.name], int(pixels_by_instance[value])
+        if value >= INSTANCE_FACTOR:
+            count.instances += 1
+            count.tiny_instances += pixels < TINY_PX
+            count.sizes[SIZE_BINS[bin_]] += 1
+        elif label.has_instances:
+            count.group_pixels += pixels
+
+
+def _split_warnings(where: str, counts: SplitReport, label_set: LabelSet) -> list[Fault]:
+    if not counts.frames:
+        return []
+    warnings = []
+    for label in label_set.evaluated:
+        count = counts.classes[label.name]
+        if not count.pixels:
+            mend = "it cannot be learnt or measured on this split"
+            warnings.append(Fault(where, f"the class {label.name!r} never appears", mend, label.id, 0))
+        if count.tiny_instances:
+            problem = (
+                f"{count.tiny_instances} of {count.instances} instances of {label.name!r} are below {TINY_PX} pixels"
+            )
+            warnings.append(Fault(where, problem, "the evaluation leaves them out", label.id))
+    if not any(counts.classes[label.name].instances for label in label_set.things):
+        mend = "instanceIds must hold id * 1000 + number for each thing"
+        warnings.append(Fault(where, "no instance of any evaluated class", mend))
+    return warnings

@@ -1,0 +1,193 @@
+import io
+import resource
+import signal
+import struct
+import zlib
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from partwise.data.image_files import decode_ids, decode_image, encode_png, read_ids, read_image, write_png
+from partwise.errors import PartwiseError
+
+RNG = np.random.default_rng(0)
+COLOUR = RNG.integers(0, 256, (12, 17, 3), np.uint8)
+GREY = RNG.integers(0, 256, (12, 17), np.uint8)
+
+
+@contextmanager
+def disk_full_after(size: int):
+    """Writing more than `size` bytes into one file fails, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, previous)
+
+
+def file_of(image: Image.Image, format_: str = "PNG", **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format_, **options)
+    return buffer.getvalue()
+
+
+def png16(pixels: np.ndarray) -> bytes:
+    """A 16-bit RGB PNG, which Pillow cannot write."""
+    height, width = pixels.shape[:2]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    signature = b"\x89PNG\r\n\x1a\n"
+    return signature + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def test_colour_is_read_exactly(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(COLOUR).save(path)
+    image = read_image(path)
+    assert image.dtype == np.uint8
+    assert np.array_equal(image, COLOUR)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "1", "I;16"])
+def test_grey_of_any_kind_becomes_rgb(mode):
+    grey = (GREY > 127).astype(np.uint8) * 255 if mode == "1" else GREY
+    stored = Image.fromarray(grey.astype(np.uint16) * 257) if mode == "I;16" else Image.fromarray(grey).convert(mode)
+    assert np.array_equal(decode_image(file_of(stored), "x"), np.repeat(grey[..., None], 3, axis=2))
+
+
+def test_palette_gives_its_colours():
+    image = Image.fromarray(COLOUR).quantize(16)
+    assert np.array_equal(decode_image(file_of(image), "x"), np.asarray(image.convert("RGB")))
+
+
+def test_16_bit_colour_keeps_its_upper_bits():
+    assert np.array_equal(decode_image(png16(COLOUR.astype(np.uint16) * 257), "x"), COLOUR)
+
+
+def test_transparent_pixels_become_white_and_opaque_ones_stay():
+    alpha = np.zeros((12, 17), np.uint8)
+    alpha[:6] = 255
+    image = decode_image(file_of(Image.fromarray(np.dstack([COLOUR, alpha]))), "x")
+    assert np.array_equal(image[:6], COLOUR[:6])
+    assert (image[6:] == 255).all()
+
+
+def test_cmyk_jpeg_looks_like_the_rgb_it_was_made_from():
+    smooth = np.tile(np.linspace(0, 255, 32).astype(np.uint8)[None, :, None], (32, 1, 3))
+    image = decode_image(file_of(Image.fromarray(smooth).convert("CMYK"), "JPEG", quality=95), "x")
+    assert np.abs(image.astype(int) - smooth).mean() < 4
+
+
+def test_a_photo_taken_sideways_is_turned_upright():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees clockwise to view
+    data = file_of(Image.fromarray(COLOUR), "PNG", exif=exif)
+    assert np.array_equal(decode_image(data, "x"), np.rot90(COLOUR, -1))
+
+
+def test_one_pixel(tmp_path):
+    write_png(tmp_path / "a.png", np.full((1, 1, 3), 7, np.uint8))
+    assert read_image(tmp_path / "a.png").tolist() == [[[7, 7, 7]]]
+
+
+@given(cut=st.integers(0, 10_000))
+@settings(max_examples=60, deadline=None)
+def test_a_png_cut_anywhere_is_an_error_or_still_whole(cut):
+    data = encode_png(COLOUR)
+    try:
+        image = decode_image(data[: cut % len(data)], "cut.png")
+    except PartwiseError as error:
+        assert str(error).startswith("cut.png: ")
+        assert "\n" not in str(error)
+    else:
+        assert np.array_equal(image, COLOUR)
+
+
+@given(place=st.integers(0, 10_000), byte=st.integers(0, 255), jpeg=st.booleans())
+@settings(max_examples=80, deadline=None)
+def test_a_damaged_byte_raises_nothing_but_partwise_error(place, byte, jpeg):
+    data = bytearray(file_of(Image.fromarray(COLOUR), "JPEG" if jpeg else "PNG"))
+    data[place % len(data)] = byte
+    try:
+        image = decode_image(bytes(data), "x")
+    except PartwiseError:
+        return
+    assert image.dtype == np.uint8
+    assert image.ndim == 3
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda path: None, "no such file"),
+        (lambda path: path.mkdir(), "folder"),
+        (lambda path: path.write_bytes(b""), "empty"),
+        (lambda path: path.write_text("hello"), "not an image"),
+        (lambda path: path.write_bytes(encode_png(COLOUR)[:200]), "cut short"),
+    ],
+)
+@pytest.mark.parametrize("read", [read_image, read_ids])
+def test_what_cannot_be_read_is_one_line_with_the_path(tmp_path, make, says, read):
+    path = tmp_path / "thing.png"
+    make(path)
+    with pytest.raises(PartwiseError) as caught:
+        read(path)
+    assert str(path) in str(caught.value)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("top", [255, 65535])
+def test_ids_come_back_as_written(tmp_path, top):
+    ids = RNG.integers(0, top + 1, (9, 5)).astype(np.uint8 if top == 255 else np.int32)
+    ids[0, 0] = top
+    write_png(tmp_path / "ids.png", ids)
+    read = read_ids(tmp_path / "ids.png")
+    assert read.dtype == np.int32
+    assert np.array_equal(read, ids)
+
+
+def test_ids_of_32_bits():
+    ids = np.array([[0, 26001], [33_000_000, -1]], np.int32)
+    assert np.array_equal(decode_ids(file_of(Image.fromarray(ids), "TIFF"), "x"), ids)
+
+
+def test_a_palette_of_ids_gives_the_indices():
+    image = Image.fromarray(GREY % 5)
+    image.putpalette([9, 9, 9, 200, 0, 0, 0, 200, 0, 0, 0, 200, 1, 2, 3])
+    assert np.array_equal(decode_ids(file_of(image), "x"), GREY % 5)
+
+
+@pytest.mark.parametrize(("format_", "array", "says"), [("PNG", COLOUR, "colour"), ("JPEG", GREY, "JPEG")])
+def test_what_cannot_hold_ids_is_refused(format_, array, says):
+    with pytest.raises(PartwiseError, match=says):
+        decode_ids(file_of(Image.fromarray(array), format_), "x")
+
+
+def test_ids_that_no_png_can_hold_are_refused():
+    with pytest.raises(PartwiseError, match="70000"):
+        encode_png(np.array([[70_000]], np.int32))
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "a.png"
+    write_png(path, COLOUR)
+    noise = RNG.integers(0, 256, (64, 64, 3), np.uint8)
+    with disk_full_after(2000), pytest.raises(PartwiseError, match="cannot be written"):
+        write_png(path, noise)
+    assert np.array_equal(read_image(path), COLOUR)
+    assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_folder_that_is_a_file_cannot_be_written_to(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PartwiseError, match="cannot be written"):
+        write_png(tmp_path / "file" / "a.png", COLOUR)
