@@ -1,5 +1,8 @@
 """Fixtures that all tests share: rendered scenes, a small Cityscapes tree, and the real data where it is at hand."""
 
+import resource
+import signal
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,3 +31,21 @@ def city_root(tmp_path_factory) -> Path:
 def scenes() -> list:
     """Four rendered scenes of 256x128."""
     return list(Streets(4, (128, 256), seed=2))
+
+
+@pytest.fixture
+def disk_full_after():
+    """A context: inside it, writing more than so many bytes into one file fails as on a full disk."""
+
+    @contextmanager
+    def limit(size: int):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        previous = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+            signal.signal(signal.SIGXFSZ, previous)
+
+    return limit

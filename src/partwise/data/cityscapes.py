@@ -5,6 +5,7 @@ gtFine/<split>/<city>/<name>_gtFine_labelIds.png          8 bit, ids of the labe
 gtFine/<split>/<city>/<name>_gtFine_instanceIds.png       16 bit, id * 1000 + number, or the bare id
 """
 
+import contextlib
 import operator
 import os
 from collections.abc import Sequence
@@ -15,8 +16,9 @@ import numpy as np
 
 from partwise.data.archive import Archive
 from partwise.data.faults import Fault, fault_of_error, id_faults, size_fault
-from partwise.data.image_files import IMAGE_SUFFIXES, decode_ids, decode_image, encode_png, write_whole
+from partwise.data.image_files import IMAGE_SUFFIXES, decode_ids, decode_image, encode_png
 from partwise.errors import PartwiseError, unknown_name
+from partwise.files import atomic_write
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.scene import Scene
 
@@ -151,26 +153,21 @@ def read_frame(archive: Archive, frame: Frame, label_set: LabelSet) -> FrameCont
 def write_scene(scene: Scene, root: str | os.PathLike, split: str) -> None:
     """Write a Scene in Cityscapes' format below `root`; the city is the name up to its first underscore.
 
-    Each file is written whole or not at all, the image last: an interrupted write never leaves an image without its
-    truth. Raises PartwiseError if the disk is full; the files of this scene are then removed again.
+    All three files appear or none does, the image last: an interrupted write never leaves an image without its truth.
+    Raises PartwiseError if the disk is full.
     """
     root = Path(root)
     place = f"{split}/{scene.name.split('_')[0]}/{scene.name}"
     files = {
-        root / f"{TRUTH}/{place}{_LABEL_END}": scene.semantic_HW,
-        root / f"{TRUTH}/{place}{_INSTANCE_END}": scene.instance_ids_HW,
         root / f"{IMAGES}/{place}{_IMAGE_ENDS[0]}": scene.image_HW3,
+        root / f"{TRUTH}/{place}{_INSTANCE_END}": scene.instance_ids_HW,
+        root / f"{TRUTH}/{place}{_LABEL_END}": scene.semantic_HW,
     }
-    encoded = {path: encode_png(pixels) for path, pixels in files.items()}
-    written = []
-    try:
-        for path, data in encoded.items():
-            write_whole(path, data)
-            written.append(path)
-    except PartwiseError:
-        for path in written:
-            path.unlink(missing_ok=True)
-        raise
+    with contextlib.ExitStack() as stack:  # closes, and so renames, from the last to the first
+        for path, pixels in files.items():
+            file = stack.enter_context(atomic_write(path))
+            file.write(encode_png(pixels))
+            file.flush()
 
 
 def _first_of(faults: list[Fault]) -> str:

@@ -1,10 +1,8 @@
 """Images and id maps as files: every kind of PNG and JPEG in, 8-bit RGB and integer ids out, and PNG written whole."""
 
-import contextlib
 import io
 import os
 import struct
-import tempfile
 import zlib
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from partwise.errors import PartwiseError
+from partwise.files import atomic_write
 
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 ID_FORMATS = ("PNG", "TIFF", "BMP")  # without loss: a JPEG would smear ids into each other
@@ -88,7 +87,9 @@ def write_png(path: str | os.PathLike, pixels: np.ndarray) -> None:
     8 bits where the array is uint8, else 16. Missing folders are made. Raises PartwiseError if the disk is full or
     the folder cannot be written; no half file remains.
     """
-    write_whole(path, encode_png(pixels))
+    data = encode_png(pixels)
+    with atomic_write(path) as file:
+        file.write(data)
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
@@ -100,31 +101,6 @@ def encode_png(pixels: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", compress_level=_PNG_LEVEL)
     return buffer.getvalue()
-
-
-def write_whole(path: str | os.PathLike, data: bytes) -> None:
-    """Write a file so that at every moment it is absent, the old one, or the new one, never a part.
-
-    Raises PartwiseError where that fails (disk full, no permission) and leaves nothing behind.
-    """
-    path = Path(path)
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
-        raise PartwiseError(
-            f"{path}: cannot be written ({error.strerror or error}): free some space or choose another folder"
-        ) from None
 
 
 def _decode(data: bytes, where: str, formats: tuple[str, ...]) -> Image.Image:

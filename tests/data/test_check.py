@@ -1,0 +1,152 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from partwise.data.check import SIZE_BINS, check
+from partwise.data.cityscapes import CityscapesFolder, write_scene
+from partwise.data.image_files import write_png
+from partwise.errors import PartwiseError
+from partwise.labels import CITYSCAPES
+from partwise.scene import Scene
+
+
+@pytest.fixture
+def root(city_root, tmp_path):
+    shutil.copytree(city_root, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def files(root, pattern):
+    return sorted(root.rglob(pattern))
+
+
+def test_a_sound_data_set_has_no_fault(city_root):
+    calls = []
+    report = check(city_root, progress=lambda *call: calls.append(call))
+    assert report.ok
+    assert report.faults == []
+    assert {split: counts.frames for split, counts in report.splits.items()} == {"train": 6, "val": 3}
+    assert report.splits["train"].image_sizes == {"256x128": 6}
+    assert calls[:2] == [("train", 1, 6), ("train", 2, 6)]
+    assert calls[-1] == ("val", 3, 3)
+
+
+def test_counts_are_those_of_a_plain_loop(city_root):
+    classes = check(city_root, ["train"]).splits["train"].classes
+    for label in CITYSCAPES:
+        pixels = frames = instances = tiny = groups = 0
+        sizes = dict.fromkeys(SIZE_BINS, 0)
+        for scene in CityscapesFolder(city_root, "train"):
+            pixels += int((scene.semantic_HW == label.id).sum())
+            frames += bool((scene.semantic_HW == label.id).any())
+            groups += int((scene.instance_ids_HW == label.id).sum()) if label.has_instances else 0
+            for value in np.unique(scene.instance_ids_HW):
+                if value < 1000 or value // 1000 != label.id:
+                    continue
+                rows, columns = np.nonzero(scene.instance_ids_HW == value)
+                side = max(np.ptp(rows), np.ptp(columns)) + 1
+                limits = zip(SIZE_BINS, ((0, 15), (16, 31), (32, 63), (64, 127), (128, 256), (257, 1e9)), strict=True)
+                instances += 1
+                tiny += len(rows) < 100
+                for name, (low, high) in limits:
+                    sizes[name] += low <= side <= high
+        count = classes[label.name]
+        assert (count.pixels, count.frames, count.instances) == (pixels, frames, instances)
+        assert (count.tiny_instances, count.group_pixels, count.sizes) == (tiny, groups, sizes)
+
+
+def test_every_fault_is_found_and_none_ends_the_check(root):
+    labels, instances = files(root / "gtFine/train", "*labelIds.png"), files(root / "gtFine/train", "*instanceIds.png")
+    images = files(root / "leftImg8bit/train", "*.png")
+    ids = np.array(Image.open(labels[0]))
+    ids[0, :3], ids[1, :4] = 77, 99
+    write_png(labels[0], ids)
+    values = np.array(Image.open(instances[0])).astype(np.int32)
+    values[0, :2] = 7001
+    write_png(instances[0], values)
+    images[1].write_bytes(images[1].read_bytes()[:500])
+    write_png(labels[1], np.zeros((3, 4), np.uint8) + 88)
+    instances[2].unlink()
+    write_png(labels[3], CITYSCAPES.id_to_train_id[np.array(Image.open(labels[3]))])
+    write_png(instances[4], np.array(Image.open(instances[4])).astype(np.int32)[1:])
+
+    report = check(root)
+    found = {(fault.file, fault.value, fault.pixels) for fault in report.faults}
+    expected = {
+        (str(labels[0]), 77, 3),
+        (str(labels[0]), 99, 4),
+        (str(instances[0]), 7001, 2),
+        (str(images[1]), None, None),
+        (str(labels[1]), 88, 12),
+        (str(images[2]), None, None),
+        (str(labels[3]), 255, 128 * 256),
+        (str(instances[4]), None, None),
+    }
+    assert found == expected
+    assert len(report.faults) == len(expected)
+    assert not report.ok
+    assert all(fault.mend and fault.problem and "\n" not in str(fault) for fault in report.faults)
+    assert report.splits["train"].frames == 1
+    assert report.splits["val"].frames == 3
+
+
+def test_a_damaged_frame_says_what_reading_it_would_raise(root):
+    path = files(root / "leftImg8bit/val", "*.png")[0]
+    path.write_bytes(b"no image")
+    with pytest.raises(PartwiseError) as caught:
+        CityscapesFolder(root, "val")[0]
+    assert [str(fault) for fault in check(root, ["val"]).faults] == [str(caught.value)]
+
+
+def test_warnings_for_what_is_odd(tmp_path):
+    instance_ids = np.full((40, 60), 7, np.int32)
+    instance_ids[:5, :5] = 26001
+    instance_ids[10:30, 10:30] = 24001
+    semantic = np.where(instance_ids < 1000, instance_ids, instance_ids // 1000).astype(np.uint8)
+    semantic[10, 10:17] = 25
+    image = np.zeros((40, 60, 3), np.uint8)
+    write_scene(Scene("a_1_1", image, semantic, instance_ids), tmp_path, "train")
+    void = np.zeros((40, 60), np.uint8)
+    write_scene(Scene("a_1_2", image, void, void.astype(np.int32)), tmp_path, "train")
+    (tmp_path / "leftImg8bit/train/a/a_1_1.png").write_bytes(b"x")
+    (tmp_path / "gtFine/train/a/a_1_9_gtFine_labelIds.png").write_bytes(b"x")
+
+    report = check(tmp_path)
+    assert report.ok
+    lines = [str(warning) for warning in report.warnings]
+    assert any("than instance 24001 (7 pixels)" in line for line in lines)
+    assert any("a_1_2" in line and "no pixel of an evaluated class" in line for line in lines)
+    assert any("'bus' never appears" in line for line in lines)
+    assert any("1 of 1 instances of 'car' are below 100 pixels" in line for line in lines)
+    assert any("a_1_1.png" in line and "name" in line for line in lines)
+    assert any("a_1_9" in line and "without an image" in line for line in lines)
+    assert not any("'person' are below" in line or "'road' never" in line for line in lines)
+
+
+def test_a_split_without_instances_and_an_empty_split(tmp_path):
+    road = np.full((20, 20), 7, np.uint8)
+    write_scene(Scene("a_1_1", np.zeros((20, 20, 3), np.uint8), road, road.astype(np.int32)), tmp_path, "train")
+    (tmp_path / "leftImg8bit/val/a").mkdir(parents=True)
+    report = check(tmp_path)
+    assert any("no instance of any evaluated class" in str(warning) for warning in report.warnings)
+    (fault,) = report.faults
+    assert "split 'val' has no image" in str(fault)
+
+
+def test_the_report_is_json(root):
+    files(root, "*labelIds.png")[0].unlink()
+    report = check(root)
+    copy = json.loads(json.dumps(report.to_json()))
+    assert copy["ok"] is False
+    assert copy["faults"][0]["file"] == report.faults[0].file
+    assert copy["splits"]["val"]["classes"]["car"]["sizes"] == report.splits["val"].classes["car"].sizes
+
+
+def test_what_cannot_be_checked_raises(city_root, tmp_path):
+    with pytest.raises(PartwiseError, match="no such folder"):
+        check(tmp_path / "nowhere")
+    with pytest.raises(PartwiseError, match="did you mean 'val'"):
+        check(city_root, ["vall"])
