@@ -70,7 +70,8 @@ def test_every_fault_is_found_and_none_ends_the_check(root):
     images[1].write_bytes(images[1].read_bytes()[:500])
     write_png(labels[1], np.zeros((3, 4), np.uint8) + 88)
     instances[2].unlink()
-    write_png(labels[3], CITYSCAPES.id_to_train_id[np.array(Image.open(labels[3]))])
+    train_ids = CITYSCAPES.id_to_train_id[np.array(Image.open(labels[3]))]
+    write_png(labels[3], train_ids)
     write_png(instances[4], np.array(Image.open(instances[4])).astype(np.int32)[1:])
 
     report = check(root)
@@ -82,7 +83,7 @@ def test_every_fault_is_found_and_none_ends_the_check(root):
         (str(images[1]), None, None),
         (str(labels[1]), 88, 12),
         (str(images[2]), None, None),
-        (str(labels[3]), 255, 128 * 256),
+        (str(labels[3]), int(train_ids.max()), 128 * 256),
         (str(instances[4]), None, None),
     }
     assert found == expected

@@ -2,25 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import zlib
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
 from partwise.errors import PartwiseError
+from partwise.evaluation.bootstrap import LEVEL, draw_images, drawn_scores, interval
+from partwise.evaluation.boundary import BoundaryPairs
+from partwise.evaluation.coco import coco_matches, coco_scores
+from partwise.evaluation.distance import truth_distances
 from partwise.evaluation.instance import SIZES_PX, average_recall, class_table, instance_scores
-from partwise.evaluation.matching import EVERYWHERE, ImageMatches, match, overlaps
-from partwise.evaluation.pixel import PixelCounts, count_pixels, pixel_scores, thing_category_names
+from partwise.evaluation.matching import EVERYWHERE, WITHIN_50_M, WITHIN_100_M, ImageMatches, match, overlaps
+from partwise.evaluation.panoptic import count_segments, panoptic_scores
+from partwise.evaluation.pixel import count_pixels, mean_of_valid, pixel_scores, thing_category_names
 from partwise.files import json_ready
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.scene import Instances, Scene
 
 
 @dataclass(frozen=True)
-class ImageRecord:
-    """What is kept of one image: `pixels` (None without a semantic map), `matches` by criterion (or {})."""
+class Settings:
+    """What is computed beside the official scores; all of it costs time.
 
-    pixels: PixelCounts | None
-    matches: dict[str, ImageMatches]
+    boundary    boundary AP
+    panoptic    panoptic quality; needs instances and a semantic map of every image
+    coco        COCO AP by pycocotools
+    draws       bootstrap draws for intervals of the headline figures; 0 for none
+    seed        of the draws
+    """
+
+    boundary: bool = False
+    panoptic: bool = False
+    coco: bool = False
+    draws: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """What is kept of one image; a part that was not asked for is None, {} or [].
+
+    truth_crc32   of the truth's two maps, so that results on different truths are not compared
+    pixels        (S,) `PixelCounts.flat()`
+    matches       by the name of the criterion: "all", and "100m" and "50m" where depth was given
+    segments      (C, 4) of panoptic.py
+    coco          of coco.py
+    """
+
+    truth_crc32: int
+    pixels: np.ndarray | None = None
+    matches: dict[str, ImageMatches] = field(default_factory=dict)
+    segments: np.ndarray | None = None
+    coco: list = field(default_factory=list)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What can be scored with it."""
+        return ("pixels",) * (self.pixels is not None) + tuple(f"instances ({name})" for name in self.matches)
 
 
 class CityscapesEvaluator:
@@ -28,15 +67,21 @@ class CityscapesEvaluator:
 
     Keeps a few numbers for each prediction and instance of the truth, about 1 kB an image for the pixel scores, and no
     pixel. Equal to cityscapesScripts 2.3.0; the order of the images and how they are split over processes change
-    nothing.
+    nothing. Settings are given by keyword: `CityscapesEvaluator(boundary=True, draws=1000)`.
     """
 
-    def __init__(self, label_set: LabelSet = CITYSCAPES):
+    def __init__(self, label_set: LabelSet = CITYSCAPES, **settings):
         self.label_set = label_set
+        self.settings = Settings(**settings)
         self.records: dict[str, ImageRecord] = {}
+        self._things = [label.id for label in label_set.things]
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def fresh(self) -> CityscapesEvaluator:
+        """An evaluator with the same settings and no image, for another process to fill."""
+        return CityscapesEvaluator(self.label_set, **asdict(self.settings))
 
     def update(
         self,
@@ -45,34 +90,60 @@ class CityscapesEvaluator:
         semantic_HW: np.ndarray | None = None,
         *,
         scores: np.ndarray | None = None,
+        depth_HW: np.ndarray | None = None,
     ) -> None:
         """Add one image.
 
         instances     what was predicted, with ids of the label set as labels; None: no instance scores
         semantic_HW   predicted label ids (not train ids) at the truth's size; None: no pixel scores
         scores        (N,) float64 in place of `instances.scores` where float32 would tie confidences
+        depth_HW      the truth's depth in metres, NaN where unknown (distance.py); None: no AP100m and AP50m
 
-        Raises PartwiseError: an image twice, another size than the truth, an unknown id, or instances (semantic maps)
-        for some images and not for others.
+        Raises PartwiseError: an image twice, another size than the truth, an unknown id, or instances (semantic maps,
+        depth) for some images and not for others.
         """
         if scene.name in self.records:
             raise PartwiseError(f"{scene.name}: scored twice: give every image once")
-        matches, pixels = {}, None
-        if instances is not None:
-            found = overlaps(scene, instances, scores)
-            matches[EVERYWHERE.name] = match(found, EVERYWHERE, [label.id for label in scene.label_set.things])
+        if self.settings.panoptic and (instances is None or semantic_HW is None):
+            raise PartwiseError(f"{scene.name}: panoptic quality needs instances and a semantic map: give both")
+        pixels = None
         if semantic_HW is not None:
+            semantic_HW = np.asarray(semantic_HW)
             try:
-                pixels = count_pixels(np.asarray(semantic_HW), scene.semantic_HW, scene.instance_ids_HW, self.label_set)
+                counts = count_pixels(semantic_HW, scene.semantic_HW, scene.instance_ids_HW, self.label_set)
             except PartwiseError as error:
                 raise PartwiseError(f"{scene.name}: {error}") from None
-        self._add(scene.name, ImageRecord(pixels, matches))
+            pixels = counts.flat()
+        record = ImageRecord(
+            truth_crc32=_crc32(scene),
+            pixels=pixels,
+            matches={} if instances is None else self._matches(scene, instances, scores, depth_HW),
+            segments=count_segments(scene, instances, semantic_HW) if self.settings.panoptic else None,
+            coco=coco_matches(scene, instances) if self.settings.coco and instances is not None else [],
+        )
+        self._add(scene.name, record)
+
+    def _matches(self, scene: Scene, instances: Instances, scores, depth_HW) -> dict[str, ImageMatches]:
+        found = overlaps(scene, instances, scores)
+        pairs = BoundaryPairs(scene, instances, found) if self.settings.boundary else None
+        matches = {EVERYWHERE.name: match(found, EVERYWHERE, self._things, boundary_iou=pairs)}
+        if depth_HW is not None:
+            if depth_HW.shape != scene.size:
+                raise PartwiseError(
+                    f"{scene.name}: depth is {depth_HW.shape[::-1]}, the truth {scene.size[::-1]} (width, height)"
+                )
+            distances = truth_distances(found, scene.instance_ids_HW, depth_HW)
+            for criterion in (WITHIN_100_M, WITHIN_50_M):
+                matches[criterion.name] = match(found, criterion, self._things, distances)
+        return matches
 
     def merge(self, other: CityscapesEvaluator) -> CityscapesEvaluator:
         """Take over another evaluator's images; returns self.
 
         Raises PartwiseError if both saw an image of the same name or they score different things.
         """
+        if (self.settings, self.label_set.name) != (other.settings, other.label_set.name):
+            raise PartwiseError(f"evaluators with different settings: {self.settings} and {other.settings}")
         for name, record in other.records.items():
             if name in self.records:
                 raise PartwiseError(f"{name}: scored twice: give every image to one process only")
@@ -80,33 +151,50 @@ class CityscapesEvaluator:
         return self
 
     def _add(self, name: str, record: ImageRecord) -> None:
-        for first in self.records.values():
-            if (first.pixels is None) != (record.pixels is None) or first.matches.keys() != record.matches.keys():
-                raise PartwiseError(
-                    f"{name}: this image has other predictions (instances, semantic map) than those before it: "
-                    "a score needs them for every image"
-                )
-            break
+        first = next(iter(self.records.values()), record)
+        if first.kinds != record.kinds:
+            raise PartwiseError(
+                f"{name}: this image gives {', '.join(record.kinds) or 'nothing'} to score, those before it "
+                f"{', '.join(first.kinds) or 'nothing'}: give the same for every image"
+            )
         self.records[name] = record
+
+    def sorted_records(self) -> list[ImageRecord]:
+        """The records in the order of the images' names, on which every sum and draw below is taken."""
+        return [self.records[name] for name in sorted(self.records)]
+
+    def pixels_NS(self) -> np.ndarray | None:
+        """(N, S) float64 sums of each image; None without semantic maps."""
+        records = self.sorted_records()
+        return np.stack([record.pixels for record in records]) if records and records[0].pixels is not None else None
+
+    def matches_of(self, criterion: str) -> list[ImageMatches] | None:
+        """The matches of each image; None where there are none."""
+        records = self.sorted_records()
+        return [r.matches[criterion] for r in records] if records and criterion in records[0].matches else None
 
     def compute(self) -> dict:
         """All scores as fractions, in JSON's own types; None where a score has no value (a class without truth).
 
-        {"images": int, "semantic": None or {...}, "instance": None or {...}}; docs/evaluation.md defines every key.
+        {"images": int, "settings": {...}, "semantic": None or {...}, "instance": None or {...}, "panoptic": None or
+        {...}, "intervals": None or {...}}; docs/evaluation.md defines every key.
         """
-        records = [self.records[name] for name in sorted(self.records)]
-        has_pixels = bool(records) and records[0].pixels is not None
-        has_matches = bool(records) and bool(records[0].matches)
+        records = self.sorted_records()
+        pixels_NS, matches = self.pixels_NS(), self.matches_of(EVERYWHERE.name)
+        segments = [record.segments for record in records if record.segments is not None]
         return json_ready(
             {
                 "images": len(records),
-                "semantic": self._semantic(records) if has_pixels else None,
-                "instance": self._instance([r.matches[EVERYWHERE.name] for r in records]) if has_matches else None,
+                "settings": asdict(self.settings),
+                "semantic": None if pixels_NS is None else self._semantic(pixels_NS),
+                "instance": None if matches is None else self._instance(matches),
+                "panoptic": panoptic_scores(np.sum(segments, axis=0), self.label_set) if segments else None,
+                "intervals": self._intervals(pixels_NS, matches) if records and self.settings.draws else None,
             }
         )
 
-    def _semantic(self, records: list[ImageRecord]) -> dict:
-        scores = pixel_scores(np.sum([record.pixels.flat() for record in records], axis=0), self.label_set)
+    def _semantic(self, pixels_NS: np.ndarray) -> dict:
+        scores = pixel_scores(pixels_NS.sum(axis=0), self.label_set)
         iiou = dict(zip([label.name for label in self.label_set.things], scores["iiou"], strict=True))
         category_iiou = dict(zip(thing_category_names(self.label_set), scores["category_iiou"], strict=True))
         return {
@@ -122,9 +210,33 @@ class CityscapesEvaluator:
         }
 
     def _instance(self, matches: list[ImageMatches]) -> dict:
-        tables = lambda **how: {label.name: class_table(matches, label.id, **how) for label in self.label_set.things}
+        near = {name: self.matches_of(name) for name in (WITHIN_100_M.name, WITHIN_50_M.name)}
         return {
-            **instance_scores(tables()),
-            "by_size": {name: instance_scores(tables(sizes_px=(low, below))) for name, low, below in SIZES_PX},
+            **self._aps(matches),
+            "by_size": {name: self._aps(matches, sizes_px=(low, below)) for name, low, below in SIZES_PX},
             "ar": average_recall(matches),
+            "boundary": self._boundary(matches) if self.settings.boundary else None,
+            # None: needs the disparity and camera files.
+            **{f"within_{name}": None if of is None else self._aps(of) for name, of in near.items()},
+            "coco": coco_scores([r.coco for r in self.sorted_records()], self.label_set)
+            if self.settings.coco
+            else None,
         }
+
+    def _aps(self, matches: list[ImageMatches], **how) -> dict:
+        return instance_scores({label.name: class_table(matches, label.id, **how) for label in self.label_set.things})
+
+    def _boundary(self, matches: list[ImageMatches]) -> dict:
+        on_truth = np.concatenate([m.boundary_iou for m in matches])
+        return {**self._aps(matches, boundary=True), "mean_iou": float(mean_of_valid(on_truth))}
+
+    def _intervals(self, pixels_NS: np.ndarray | None, matches: list[ImageMatches] | None) -> dict:
+        weights_BN = draw_images(len(self), self.settings.draws, self.settings.seed)
+        drawn = drawn_scores(pixels_NS, matches, self.label_set, weights_BN)
+        return {"level": LEVEL, "draws": self.settings.draws, **{key: interval(x) for key, x in drawn.items()}}
+
+
+def _crc32(scene: Scene) -> int:
+    """A fingerprint of the truth."""
+    crc = zlib.crc32(np.ascontiguousarray(scene.semantic_HW))
+    return zlib.crc32(scene.instance_ids_HW.astype(np.uint16), crc)

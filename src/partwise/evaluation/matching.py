@@ -179,6 +179,7 @@ def match(
     things      ids of the evaluated classes with instances
     distances   (K, 2): median distance in metres and share of pixels with a distance of every value of the truth's
                 map, needed where the criterion asks for distances
+    boundary_iou  of prediction p and value k of the truth's map; asked for where their IoU is above 0.5
 
     Two instances of the truth never share a pixel, so at most one has an IoU above 0.5 with a prediction: the best one
     is all that any threshold of 0.5 or more can ask for.
@@ -202,6 +203,10 @@ def match(
     weight_K = group_K.astype(np.int64) + uncounted_K
     ignored_px = found.void_px + np.where(own_PK, found.shared_px_PK * weight_K, 0).sum(axis=1)
     boxes = found.truth_boxes[counted_K]
+    near = np.full(len(iou), np.nan)
+    if boundary_iou is not None:
+        for p in np.flatnonzero(iou > 0.5):
+            near[p] = boundary_iou(p, np.flatnonzero(counted_K)[truth[p]])
     return ImageMatches(
         truth_label=labels_K[counted_K].astype(np.int16),
         truth_px=found.truth_px[counted_K].astype(np.int32),
@@ -212,7 +217,7 @@ def match(
         side_px=found.sides_px,
         truth=truth,
         iou=iou,
-        boundary_iou=np.full(len(iou), np.nan),
+        boundary_iou=near,
         ignored_iou=ignored_iou,
         ignored_share=ignored_px / found.pixels,
     )

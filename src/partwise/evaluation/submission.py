@@ -1,17 +1,12 @@
-"""The benchmark's submission form: written for a prediction, found and read back for any tool's results.
-
-<anywhere>/<id>*.txt             one line an instance: mask path (from the .txt), label id, confidence, one space between
-<anywhere>/<id>*labelIds.png     8 bit label ids at the size of the image
-Source: cityscapesScripts 2.3.0, head of evalInstanceLevelSemanticLabeling.py and of evalPixelLevelSemanticLabeling.py.
-"""
+"""The benchmark's submission form: written for a prediction, and a folder of any tool's results scored."""
 
 from __future__ import annotations
 
-import bisect
-import math
+import multiprocessing
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +14,114 @@ from PIL import Image
 
 from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.folder import evaluate_folder
+from partwise.evaluation.result_files import (
+    ResultFiles,
+    read_instances,
+    read_lines,
+    read_pixels,
+)
 from partwise.files import atomic_write
-from partwise.labels import CITYSCAPES, LabelSet
-from partwise.scene import Instances, Prediction
+from partwise.scene import Instances, Prediction, Scene
+
+INSTANCES, PIXELS = "instances", "pixels"  # two folders, because the official pixel tool takes any <id>*.png
+
+
+def write_submission(name: str, prediction: Prediction, out: str | os.PathLike) -> list[Path]:
+    """Write one image's prediction in the form that the benchmark's server takes; returns the files written.
+
+    out/instances/<name>_pred.txt and out/instances/masks/<name>_<i>.png (1 bit); where there is a semantic map,
+    out/pixels/<name>_labelIds.png. Each of the two folders is one submission.
+
+    Raises PartwiseError for a name with a space or a slash (the form cannot hold it), or if a file cannot be written.
+    """
+    if not name or any(character in name for character in " \t\n\r/\\"):
+        raise PartwiseError(f"image name {name!r}: the submission form allows no space and no slash in it: rename it")
+    folder = Path(out)
+    written = []
+    with ExitStack() as together:
+
+        def save(path: Path, image: Image.Image) -> None:
+            image.save(together.enter_context(atomic_write(path)), format="PNG")
+            written.append(path)
+
+        lines = []
+        instances = prediction.instances
+        for i in range(len(instances)):
+            mask = folder / INSTANCES / "masks" / f"{name}_{i}.png"
+            save(mask, Image.fromarray(instances.full_mask(i)))
+            lines.append(f"masks/{mask.name} {instances.labels[i]} {float(instances.scores[i])!r}\n")
+        path = folder / INSTANCES / f"{name}_pred.txt"
+        together.enter_context(atomic_write(path, "w")).write("".join(lines))
+        written.append(path)
+        if prediction.semantic_HW is not None:
+            ids_HW = prediction.semantic_HW.astype(np.uint8)
+            save(folder / PIXELS / f"{name}_labelIds.png", Image.fromarray(ids_HW))
+    return written
+
+
+def evaluate_folder(
+    folder: str | os.PathLike,
+    scenes: Sequence[Scene],
+    evaluator: CityscapesEvaluator | None = None,
+    *,
+    workers: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict:
+    """Score a folder of result files (the submission form, from any tool) against scenes; what `compute()` gives.
+
+    Instances are scored if there is any `<id>*.txt`, pixels if there is any `<id>*labelIds.png`; then every scene needs
+    one.
+    evaluator   decides what is computed and keeps the counts; a plain one without it
+    workers     processes; more than 1 needs scenes that can be pickled
+
+    Raises PartwiseError with one line for every fault of the files: missing, of another size, unreadable, leaving the
+    folder, a foreign class, a confidence that is no number, wrong line ends, spaces in names.
+    """
+    evaluator = CityscapesEvaluator() if evaluator is None else evaluator
+    files = ResultFiles.find(folder)
+    total, done, faults = len(scenes), 0, []
+    for part, part_faults, count in _parts(files, scenes, evaluator, workers):
+        evaluator.merge(part)
+        faults += part_faults
+        done += count
+        progress(done, total)
+    if faults:
+        raise PartwiseError("\n".join([f"{files.root}: {len(faults)} faults, nothing was scored:", *sorted(faults)]))
+    return evaluator.compute()
+
+
+def _parts(files: ResultFiles, scenes: Sequence[Scene], evaluator: CityscapesEvaluator, workers: int):
+    """Yield (evaluator of some scenes, their faults, their number)."""
+    if workers <= 1:
+        for i in range(len(scenes)):
+            yield _score(files, scenes, [i], evaluator.fresh())
+        return
+    # Chunks small enough to show progress; spawn, because a fork of a process with threads can hang.
+    chunks = np.array_split(np.arange(len(scenes)), min(len(scenes), 8 * workers))
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        waiting = [pool.submit(_score, files, scenes, chunk.tolist(), evaluator.fresh()) for chunk in chunks]
+        for future in as_completed(waiting):
+            yield future.result()
+
+
+def _score(files: ResultFiles, scenes: Sequence[Scene], indices: list[int], evaluator: CityscapesEvaluator):
+    """Score some scenes, each only if its files have no fault."""
+    faults = []
+    for i in indices:
+        scene, before = scenes[i], len(faults)
+        instances = scores = semantic_HW = None
+        if files.instance:
+            instances, scores = _instances_of(files, scene, faults)
+        if files.pixel and (path := files.pixel_file(scene.name, faults)):
+            semantic_HW = read_pixels(path, scene.size, scene.label_set, faults)
+        if len(faults) == before:
+            evaluator.update(scene, instances, semantic_HW, scores=scores)
+    return evaluator, faults, len(indices)
+
+
+def _instances_of(files: ResultFiles, scene: Scene, faults: list[str]) -> tuple[Instances | None, np.ndarray | None]:
+    path = files.instance_file(scene.name, faults)
+    if path is None:
+        return None, None
+    lines = read_lines(path, files.root, scene.label_set, faults)
+    return read_instances(lines, scene.size, faults)

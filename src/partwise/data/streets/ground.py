@@ -59,14 +59,15 @@ def paint_ground(canvas: Canvas, street: Street, shadows: list[list[tuple[float,
         (-1, street.kerb_left_m, street.front_left_m),
         (1, street.kerb_right_m, street.front_right_m),
     ):
-        if street.verge[side > 0]:
-            strip("terrain", kerb + (front - kerb) * 0.55, side * 200, vary(dice, dice.choice(_GRASS)))
+        edge = kerb + (front - kerb) * 0.55 if street.verge[side > 0] else front
+        strip("terrain", edge, side * 200, vary(dice, dice.choice(_GRASS)))
     strip("road", street.kerb_left_m, street.kerb_right_m, asphalt)
     road = canvas.brush("road")
     for _ in range(dice.randint(0, 5)):  # mended asphalt
         x, z = dice.uniform(street.kerb_left_m, street.kerb_right_m - 1), dice.uniform(4, 30)
         x1 = min(street.kerb_right_m, x + dice.uniform(0.8, 3))
-        strip("road", x, x1, vary(dice, asphalt, 0.15), z, z + dice.uniform(1, 12))
+        shade = dice.uniform(0.82, 1.12)
+        strip("road", x, x1, tuple(channel * shade for channel in asphalt), z, z + dice.uniform(1, 12))
     for kerb in (street.kerb_left_m, street.kerb_right_m):
         strip("sidewalk", kerb, kerb + math.copysign(0.16, kerb), vary(dice, (165, 162, 158), 0.06))
     if street.tracks is not None:
@@ -79,7 +80,7 @@ def paint_ground(canvas: Canvas, street: Street, shadows: list[list[tuple[float,
     for _ in range(dice.randint(0, 3)):
         x, z = dice.uniform(street.kerb_left_m + 0.5, street.kerb_right_m - 0.5), dice.uniform(5, 20)
         px = camera.px_per_m(z)
-        road.ellipse(*camera.project(x, 0, z), 0.35 * px, 0.35 * px * camera.height_m / z, (60, 58, 56))
+        road.ellipse(*camera.project(x, 0, z), 0.35 * px, 0.35 * px * camera.height_m / z, (72, 70, 68))
     _cast_shadows(canvas, shadows)
     _paint_haze(canvas)
 

@@ -2,8 +2,9 @@
 
 import math
 import random
+from dataclasses import dataclass
 
-from partwise.data.streets.canvas import Brush, Canvas
+from partwise.data.streets.canvas import Brush, Canvas, Point
 from partwise.data.streets.light import Colour, vary
 from partwise.data.streets.plants import LEAVES
 
@@ -13,109 +14,113 @@ _ROOFS = [(120, 60, 45), (85, 55, 48), (70, 70, 75), (95, 85, 80)]
 _SIGNBOARDS = [(160, 40, 40), (40, 80, 140), (50, 110, 70), (60, 60, 62), (210, 180, 60), (215, 210, 200)]
 
 
+class Wall:
+    """An upright plane from one ground point (x, z) to another; `pane` paints rectangles on it, in metres."""
+
+    def __init__(self, brush: Brush, start: tuple[float, float], end: tuple[float, float], shade: float):
+        self.brush, self.shade = brush, shade
+        self.length_m = math.dist(start, end)
+        self._start = start
+        self._step = (end[0] - start[0]) / self.length_m, (end[1] - start[1]) / self.length_m
+
+    def at(self, along: float, up: float) -> Point:
+        """The canvas point `along` metres from the start and `up` above the ground."""
+        return self.brush.camera.project(
+            self._start[0] + self._step[0] * along, up, self._start[1] + self._step[1] * along
+        )
+
+    def face(self, height: float, colour: Colour) -> None:
+        """The wall itself."""
+        self.brush.polygon(self._corners(0, self.length_m, 0, height), colour, self.shade)
+
+    def pane(self, left: float, right: float, low: float, high: float, colour: Colour, shade: float = 0.0) -> None:
+        """A rectangle on the wall, in its light unless `shade` says otherwise."""
+        self.brush.decorate(self._corners(left, right, low, high), colour, shade or self.shade)
+
+    def _corners(self, left: float, right: float, low: float, high: float) -> list[Point]:
+        return [self.at(left, low), self.at(left, high), self.at(right, high), self.at(right, low)]
+
+
+@dataclass(frozen=True)
+class Style:
+    """What the walls of one house have in common."""
+
+    colour: Colour
+    frame: Colour
+    glass: Colour
+    storey_m: float
+    floors: int
+    pitch_m: float  # from window to window
+    window: tuple[float, float]  # share of the pitch, share of the storey
+    shops: bool
+
+
+def draw_style(dice: random.Random) -> Style:
+    """The looks of a house."""
+    colour = vary(dice, dice.choice(FACADES), 0.15)
+    return Style(
+        colour=colour,
+        frame=vary(dice, dice.choice([(215, 212, 205), (90, 80, 70), (60, 60, 62), colour]), 0.1),
+        glass=vary(dice, dice.choice([(52, 60, 68), (75, 85, 95), (40, 42, 45)])),
+        storey_m=dice.uniform(2.9, 3.8),
+        floors=dice.choices([2, 3, 4, 5, 6], [2, 3, 4, 3, 1])[0],
+        pitch_m=dice.uniform(2.0, 3.4),
+        window=(dice.uniform(0.42, 0.62), dice.uniform(0.45, 0.62)),
+        shops=dice.random() < 0.5,
+    )
+
+
 def paint_house(canvas: Canvas, side: int, front_m: float, z0: float, z1: float, dice: random.Random) -> None:
     """One house along the street from depth z0 to z1: roof, gable towards us, front with windows."""
-    brush = canvas.brush("building", (z0 + z1) / 2)
-    weather, at = canvas.weather, canvas.camera.project
-    storey, floors = dice.uniform(2.9, 3.8), dice.choices([2, 3, 4, 5, 6], [2, 3, 4, 3, 1])[0]
-    top = storey * floors + 0.6
-    colour = vary(dice, dice.choice(FACADES), 0.15)
-    roof, ridge, depth = vary(dice, dice.choice(_ROOFS)), top + dice.uniform(0, 3.5), dice.uniform(8, 12)
-    back = front_m + side * depth
-    front_shade, gable_shade = weather.shade(-side, 0, 0), weather.shade(0, 0, -1)
-    near = max(z0, 1.0)
-    brush.polygon(
-        [
-            at(front_m, top, near),
-            at(front_m, top, z1),
-            at(front_m + side * 4, ridge, z1),
-            at(front_m + side * 4, ridge, near),
-        ],
-        roof,
-        weather.shade(-side * 0.6, 0.8, 0),
-    )
-    canvas.brush("building", near).polygon(
-        [
-            at(front_m, 0, near),
-            at(front_m, top, near),
-            at(front_m + side * 4, ridge, near),
-            at(back, top, near),
-            at(back, 0, near),
-        ],
-        colour,
-        gable_shade,
-    )
-    brush.polygon(
-        [at(front_m, 0, near), at(front_m, top, near), at(front_m, top, z1), at(front_m, 0, z1)], colour, front_shade
-    )
-    _paint_windows(brush, (front_m, near, z1), (storey, floors), colour, front_shade, dice)
-    eave = [at(front_m, top, near), at(front_m, top, z1), at(front_m, top - 0.35, z1), at(front_m, top - 0.35, near)]
-    brush.decorate(eave, vary(dice, colour, 0.1), front_shade * 0.75)
+    style, weather, at = draw_style(dice), canvas.weather, canvas.camera.project
+    near, top = max(z0, 1.0), style.storey_m * style.floors + 0.6
+    ridge, ridge_x, back = top + dice.uniform(0, 3.5), front_m + side * 4, front_m + side * dice.uniform(8, 12)
+    brush, gable_brush = canvas.brush("building", (near + z1) / 2), canvas.brush("building", near)
+
+    slope = [at(front_m, top, near), at(front_m, top, z1), at(ridge_x, ridge, z1), at(ridge_x, ridge, near)]
+    brush.polygon(slope, vary(dice, dice.choice(_ROOFS)), weather.shade(-side * 0.6, 0.8, 0))
+    gable = Wall(gable_brush, (front_m, near), (back, near), weather.shade(0, 0, -1))
+    triangle = [at(front_m, top, near), at(ridge_x, ridge, near), at(back, top, near)]
+    gable_brush.polygon(triangle, style.colour, gable.shade)
+    gable.face(top, style.colour)
+    if dice.random() < 0.6:
+        _paint_windows(gable, style, False, dice)
+    front = Wall(brush, (front_m, near), (front_m, z1), weather.shade(-side, 0, 0))
+    front.face(top, style.colour)
+    _paint_windows(front, style, style.shops, dice)
+    front.pane(0, front.length_m, top - 0.35, top, vary(dice, style.colour, 0.1), front.shade * 0.75)
 
 
-def _paint_windows(brush: Brush, place, storeys, colour: Colour, shade: float, dice: random.Random) -> None:
-    """Rows of windows, a ground floor of shops or doors; left out where they would be finer than a pixel."""
-    (x, z0, z1), (storey, floors) = place, storeys
-    pitch = dice.uniform(2.0, 3.4)
-    columns = max(1, round((z1 - z0) / pitch))
-    wide, high = dice.uniform(0.42, 0.62), dice.uniform(0.45, 0.62)
-    frame = vary(dice, dice.choice([(215, 212, 205), (90, 80, 70), (60, 60, 62), colour]), 0.1)
-    glass = vary(dice, dice.choice([(52, 60, 68), (75, 85, 95), (40, 42, 45)]))
-    at, shops = brush.camera.project, dice.random() < 0.5
+def _paint_windows(wall: Wall, style: Style, shops: bool, dice: random.Random) -> None:
+    """Rows of windows over a floor of shops or doors; columns finer than a pixel are left out."""
+    storey = style.storey_m
     if shops:
-        board = vary(dice, dice.choice(_SIGNBOARDS))
-        lowest = storey * 0.98
-        brush.decorate(
-            [at(x, lowest, z0), at(x, lowest, z1), at(x, 0, z1), at(x, 0, z0)], vary(dice, (105, 100, 95)), shade
-        )
-        brush.decorate(
-            [at(x, lowest, z0), at(x, lowest, z1), at(x, lowest * 0.82, z1), at(x, lowest * 0.82, z0)], board, shade
-        )
-    step = (z1 - z0) / columns
+        wall.pane(0, wall.length_m, 0, storey * 0.98, vary(dice, (105, 100, 95)))
+        wall.pane(0, wall.length_m, storey * 0.8, storey * 0.98, vary(dice, dice.choice(_SIGNBOARDS)))
+    columns = max(1, round(wall.length_m / style.pitch_m))
+    step, half = wall.length_m / columns, style.window[0] / 2
     for column in range(columns):
-        a, b = z0 + (column + 0.5 - wide / 2) * step, z0 + (column + 0.5 + wide / 2) * step
-        xa, xb = at(x, 0, a)[0], at(x, 0, b)[0]
-        if abs(xa - xb) < 2.2 or max(xa, xb) < 0 or min(xa, xb) > brush.picture_width:
+        left, right = (column + 0.5 - half) * step, (column + 0.5 + half) * step
+        x0, x1 = sorted((wall.at(left, 0)[0], wall.at(right, 0)[0]))
+        if x1 - x0 < 2.2 or x1 < 0 or x0 > wall.brush.picture_width:
             continue
-        fine = abs(xa - xb) > 9
-        for floor in range(floors):
-            low, tall = floor * storey + storey * 0.3, storey * high
-            if floor == 0 and shops:
-                a0, b0 = a - step * 0.14, b + step * 0.14
-                brush.decorate(
-                    [at(x, 0.4, a0), at(x, 2.3, a0), at(x, 2.3, b0), at(x, 0.4, b0)], glass, dice.uniform(0.8, 1.5)
-                )
-                continue
+        if shops:
+            wall.pane(left - step * 0.14, right + step * 0.14, 0.4, 2.3, style.glass, dice.uniform(0.8, 1.5))
+        for floor in range(1 if shops else 0, style.floors):
+            low, high = (floor + 0.3) * storey, (floor + 0.3 + style.window[1]) * storey
             if floor == 0 and dice.random() < 0.15:
-                low, tall = 0.0, 2.2
-            reflection = dice.uniform(0.75, 1.35)
-            if fine:
-                edge = 0.12
-                brush.decorate(
-                    [
-                        at(x, low - edge, a - edge),
-                        at(x, low + tall + edge, a - edge),
-                        at(x, low + tall + edge, b + edge),
-                        at(x, low - edge, b + edge),
-                    ],
-                    frame,
-                    shade,
-                )
-            brush.decorate(
-                [at(x, low, a), at(x, low + tall, a), at(x, low + tall, b), at(x, low, b)], glass, reflection
-            )
-            if fine:
-                middle, bar = (a + b) / 2, 0.04
-                brush.decorate(
-                    [
-                        at(x, low, middle - bar),
-                        at(x, low + tall, middle - bar),
-                        at(x, low + tall, middle + bar),
-                        at(x, low, middle + bar),
-                    ],
-                    frame,
-                    shade,
-                )
+                low, high = 0.0, 2.2  # a door
+            _paint_window(wall, style, (left, right, low, high), x1 - x0 > 9, dice.uniform(0.75, 1.35))
+
+
+def _paint_window(wall: Wall, style: Style, box: tuple[float, float, float, float], fine: bool, mirrors: float) -> None:
+    left, right, low, high = box
+    if fine:
+        wall.pane(left - 0.12, right + 0.12, low - 0.12 if low else 0, high + 0.12, style.frame)
+    wall.pane(left, right, low, high, style.glass, mirrors)
+    if fine:
+        middle = (left + right) / 2
+        wall.pane(middle - 0.04, middle + 0.04, low, high, style.frame)
 
 
 def paint_barrier(canvas: Canvas, kind: str, x: float, z0: float, z1: float, dice: random.Random) -> None:

@@ -95,19 +95,19 @@ def _texture_table() -> np.ndarray:
     """(256, 3) float32: strength of fine, middle and coarse texture by class id."""
     table = np.full((256, 3), (0.02, 0.02, 0.02), np.float32)
     for name, strengths in {
-        "road": (0.035, 0.02, 0.05),
-        "sidewalk": (0.04, 0.04, 0.05),
+        "road": (0.03, 0.02, 0.025),
+        "sidewalk": (0.035, 0.035, 0.03),
         "parking": (0.05, 0.04, 0.05),
         "ground": (0.05, 0.05, 0.05),
         "rail track": (0.06, 0.05, 0.04),
         "building": (0.02, 0.02, 0.04),
         "wall": (0.06, 0.07, 0.06),
         "fence": (0.05, 0.03, 0.03),
-        "vegetation": (0.12, 0.2, 0.13),
+        "vegetation": (0.11, 0.17, 0.10),
         "terrain": (0.10, 0.12, 0.10),
         "sky": (0.0, 0.0, 0.0),
-        "person": (0.04, 0.07, 0.02),
-        "rider": (0.04, 0.07, 0.02),
+        "person": (0.03, 0.05, 0.02),
+        "rider": (0.03, 0.05, 0.02),
         "ego vehicle": (0.0, 0.0, 0.04),
     }.items():
         table[CITYSCAPES[name].id] = strengths

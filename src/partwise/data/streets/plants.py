@@ -21,6 +21,9 @@ def paint_tree(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
     blobs = 5 + min(36, int(crown * px / 12))
     sun_x, sun_y = canvas.weather.sun[0], canvas.weather.sun[1]
     middle, reach = (height + clear) / 2, (height - clear) / 2
+    for share in (0.95, 0.7):  # the dense inside
+        radii = crown * share * 0.8 * px, reach * share * 0.9 * px
+        brush.ellipse(*at(x, middle - 0.1 * reach, z), *radii, colour, 0.62 + 0.15 * (1 - share))
     spots = []
     for _ in range(blobs):
         angle, far = dice.uniform(0, 2 * math.pi), math.sqrt(dice.random())
@@ -28,10 +31,9 @@ def paint_tree(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
     spots.sort(key=lambda spot: spot[1] * sun_y + spot[0] * sun_x)  # the lit ones last, on top
     for dx, dy in spots:
         light = 0.85 + 0.25 * (dx * sun_x + dy * sun_y) + dice.uniform(-0.1, 0.1)
-        r = dice.uniform(0.22, 0.42) * crown * px
-        brush.ellipse(
-            *at(x + dx * crown * 0.85, middle + dy * reach * 0.85, z), r, r * dice.uniform(0.7, 1.0), colour, light
-        )
+        r = dice.uniform(0.16, 0.36) * crown * px
+        centre = at(x + dx * crown * 0.85, middle + dy * reach * 0.85, z)
+        brush.ellipse(*centre, r, r * dice.uniform(0.7, 1.0), colour, light)
 
 
 def paint_bush(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:

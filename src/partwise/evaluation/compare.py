@@ -1,0 +1,129 @@
+"""Whether one result is better than another on the same images: a paired bootstrap over images.
+
+Axes: B draws.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from partwise.errors import PartwiseError
+from partwise.evaluation.bootstrap import LEVEL, draw_images, drawn_scores, interval
+from partwise.evaluation.evaluator import CityscapesEvaluator, ImageRecord
+from partwise.evaluation.matching import EVERYWHERE, ImageMatches
+from partwise.files import json_ready
+from partwise.labels import CITYSCAPES, LabelSet
+
+RECORDS_KEY = "records"
+
+
+def with_records(evaluator: CityscapesEvaluator) -> dict:
+    """What `compute()` gives, and under "records" all that `compare` needs of each image, in JSON's own types."""
+    images = {
+        name: {
+            "truth_crc32": record.truth_crc32,
+            "pixels": None if record.pixels is None else record.pixels.tolist(),
+            "matches": {key: matches.to_dict() for key, matches in record.matches.items()},
+        }
+        for name, record in sorted(evaluator.records.items())
+    }
+    records = {"label_set": evaluator.label_set.name, "settings": asdict(evaluator.settings), "images": images}
+    return evaluator.compute() | {RECORDS_KEY: json_ready(records)}
+
+
+def read_records(path: str | os.PathLike, label_set: LabelSet = CITYSCAPES) -> CityscapesEvaluator:
+    """An evaluator as it was when its `with_records` was written to a JSON file (without panoptic and COCO counts).
+
+    Raises PartwiseError for a file that is absent, no JSON, or has no records.
+    """
+    path = Path(path)
+    try:
+        records = json.loads(path.read_text(encoding="utf-8"))[RECORDS_KEY]
+        if records["label_set"] != label_set.name:
+            raise PartwiseError(f"{path}: scores of the classes of {records['label_set']}, not of {label_set.name}")
+        kept = {key: records["settings"][key] for key in ("boundary", "draws", "seed")}
+        evaluator = CityscapesEvaluator(label_set, **kept)
+        for name, image in records["images"].items():
+            evaluator.records[name] = ImageRecord(
+                truth_crc32=image["truth_crc32"],
+                pixels=None if image["pixels"] is None else np.array(image["pixels"], np.float64),
+                matches={key: ImageMatches.from_dict(columns) for key, columns in image["matches"].items()},
+            )
+    except OSError as error:
+        raise PartwiseError(
+            f"{path}: {(error.strerror or str(error)).lower()}: give an evaluation's JSON file"
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise PartwiseError(
+            f"{path}: no evaluation with records of its images: write it with partwise evaluate"
+        ) from None
+    return evaluator
+
+
+def compare(a: CityscapesEvaluator, b: CityscapesEvaluator, draws: int = 1000, seed: int = 0) -> dict:
+    """The differences b - a of every headline figure, class and size, each with its 95 % interval.
+
+    {"images", "draws", "level", "differences": {figure: {"a", "b", "difference", "low", "high", "sentence"}}}, all
+    fractions; None where one side has no value.
+
+    Raises PartwiseError if the two were not made on the same images with the same truth and the same settings.
+    """
+    _refuse_unless_comparable(a, b)
+    weights_BN = draw_images(len(a), draws, seed)
+    once = np.ones((1, len(a)), np.int64)
+    of_a, of_b = _drawn(a, weights_BN), _drawn(b, weights_BN)
+    value_a, value_b = _drawn(a, once), _drawn(b, once)
+    differences = {}
+    for key in of_a:
+        low, high = interval(of_b[key] - of_a[key])
+        row = {
+            "a": float(value_a[key][0]),
+            "b": float(value_b[key][0]),
+            "difference": float(value_b[key][0] - value_a[key][0]),
+            "low": low,
+            "high": high,
+        }
+        differences[key] = row | {"sentence": _sentence(key, row)}
+    return json_ready({"images": len(a), "draws": draws, "level": LEVEL, "differences": differences})
+
+
+def _drawn(evaluator: CityscapesEvaluator, weights_BN: np.ndarray) -> dict[str, np.ndarray]:
+    return drawn_scores(
+        evaluator.pixels_NS(), evaluator.matches_of(EVERYWHERE.name), evaluator.label_set, weights_BN, in_detail=True
+    )
+
+
+def _sentence(key: str, row: dict[str, float]) -> str:
+    """What the interval says, in points (hundredths)."""
+    if np.isnan(list(row.values())).any():
+        return f"{key}: no difference can be given, one side has no value or too few images have the class"
+    points, low, high = (100 * row[name] for name in ("difference", "low", "high"))
+    said = f"{points:+.1f} points ({100 * LEVEL:.0f} % interval {low:+.1f} to {high:+.1f})"
+    if low > 0:
+        return f"{key}: B is better than A by {said}"
+    if high < 0:
+        return f"{key}: B is worse than A by {said}"
+    return f"{key}: no difference is shown, B - A is {said}"
+
+
+def _refuse_unless_comparable(a: CityscapesEvaluator, b: CityscapesEvaluator) -> None:
+    what = None
+    if not len(a) or not len(b):
+        what = "one of them holds no image"
+    elif a.records.keys() != b.records.keys():
+        only = sorted(a.records.keys() ^ b.records.keys())
+        what = f"{len(only)} images are in only one of them, the first is {only[0]}"
+    elif changed := [name for name in sorted(a.records) if a.records[name].truth_crc32 != b.records[name].truth_crc32]:
+        what = f"the truth of {len(changed)} images differs, the first is {changed[0]}"
+    elif a.label_set != b.label_set:
+        what = f"classes of {a.label_set.name} and of {b.label_set.name}"
+    elif a.sorted_records()[0].kinds != b.sorted_records()[0].kinds:
+        kinds = [", ".join(x.sorted_records()[0].kinds) for x in (a, b)]
+        what = f"A scores {kinds[0]}, B {kinds[1]}"
+    if what:
+        raise PartwiseError(f"the two results cannot be compared: {what}: score both on the same data")
