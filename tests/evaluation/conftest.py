@@ -9,16 +9,13 @@ from PIL import Image
 from evaluation.scenes import scene_of
 from partwise.scene import Scene
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-OFFICIAL = REPOSITORY / ".." / "shared" / "cityscapes" / "official"
-
 
 @pytest.fixture(scope="session")
-def official_scenes() -> list[Scene]:
+def official_scenes(shared_root: Path) -> list[Scene]:
     """The official frames with their published truth, without their images."""
-    files = sorted(OFFICIAL.glob("gtFine/*/*/*_gtFine_instanceIds.png"))
+    files = sorted((shared_root / "cityscapes" / "official").glob("gtFine/*/*/*_gtFine_instanceIds.png"))
     if not files:
-        pytest.skip("the official Cityscapes frames are not beside this checkout (../shared/cityscapes/official)")
+        pytest.skip("needs the official Cityscapes frames in ../shared/cityscapes/official")
     read = lambda path: np.asarray(Image.open(path))
     return [
         scene_of(

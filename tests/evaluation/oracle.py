@@ -65,33 +65,49 @@ def write_prediction(folder: Path, name: str, instances: Instances) -> Path:
     return path
 
 
-def score_files(folder: Path, truth: list[str], files: list[str]) -> tuple[dict, bool]:
+def score_files(
+    folder: Path, truth: list[str], files: list[str], depths: list[np.ndarray] | None = None
+) -> tuple[dict, bool]:
+    """Run the official functions one by one; with depths (H, W) in metres also for AP100m and AP50m."""
     args = copy.copy(official_instance.args)
     args.quiet, args.predictionPath = True, str(folder.resolve())
+    args.distanceAvailable = depths is not None
     official_instance.setInstanceLabels(args)
     with NUMPY_FAULT, warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the mean of no number is NaN, as it should be
         known = official_instance.instances2dict(truth, False)
+        for path, depth_HW in zip(truth, depths or [], strict=False):
+            _add_distances(known[path], np.asarray(Image.open(path)), depth_HW)
         matches = official_instance.matchGtWithPreds(files, truth, known, args)
         aps, crashed = _aps(matches, args)
         return official_instance.computeAverages(aps, args), crashed
 
 
+def _add_distances(known: dict, ids_HW: np.ndarray, depth_HW: np.ndarray) -> None:
+    """What the official tool would read from a file: median distance and share of pixels with a distance."""
+    for instance in (instance for instances in known.values() for instance in instances):
+        depths = depth_HW[ids_HW == instance["instID"]]
+        instance["distConf"] = float((~np.isnan(depths)).mean())
+        instance["medDist"] = float(np.nanmedian(depths)) if instance["distConf"] else math.inf
+
+
 def _aps(matches: dict, args) -> tuple[np.ndarray, bool]:
-    """The official matrix of APs, asked for one class and one overlap at a time if the tool crashes on the whole."""
+    """The official APs by distance, class, overlap, asked for one by one if the tool crashes on the whole."""
     try:
         return official_instance.evaluateMatches(matches, args), False
     except IndexError:
         pass
-    aps = np.zeros((1, len(args.instLabels), len(args.overlaps)))
-    for c, name in enumerate(args.instLabels):
-        for o, overlap in enumerate(args.overlaps):
-            one = copy.copy(args)
-            one.instLabels, one.overlaps = [name], np.array([overlap])
-            try:
-                aps[0, c, o] = official_instance.evaluateMatches(matches, one)[0, 0, 0]
-            except IndexError:
-                aps[0, c, o] = 0.0  # truth, but no prediction that counts
+    distances = len(args.distanceThs) if args.distanceAvailable else 1
+    aps = np.zeros((distances, len(args.instLabels), len(args.overlaps)))
+    for d, c, o in np.ndindex(*aps.shape):
+        one = copy.copy(args)
+        one.instLabels, one.overlaps = [args.instLabels[c]], args.overlaps[o : o + 1]
+        for name in ("minRegionSizes", "distanceThs", "distanceConfs"):
+            setattr(one, name, getattr(args, name)[d : d + 1])
+        try:
+            aps[d, c, o] = official_instance.evaluateMatches(matches, one)[0, 0, 0]
+        except IndexError:
+            aps[d, c, o] = 0.0  # truth, but no prediction that counts
     return aps, True
 
 

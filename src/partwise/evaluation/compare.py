@@ -94,7 +94,7 @@ def compare(a: CityscapesEvaluator, b: CityscapesEvaluator, draws: int = 1000, s
 
 def _drawn(evaluator: CityscapesEvaluator, weights_BN: np.ndarray) -> dict[str, np.ndarray]:
     return drawn_scores(
-        evaluator.pixels_NS(), evaluator.matches_of(EVERYWHERE.name), evaluator.label_set, weights_BN, in_detail=True
+        evaluator.pixel_sums(), evaluator.matches_of(EVERYWHERE.name), evaluator.label_set, weights_BN, in_detail=True
     )
 
 

@@ -163,7 +163,7 @@ class CityscapesEvaluator:
         """The records in the order of the images' names, on which every sum and draw below is taken."""
         return [self.records[name] for name in sorted(self.records)]
 
-    def pixels_NS(self) -> np.ndarray | None:
+    def pixel_sums(self) -> np.ndarray | None:
         """(N, S) float64 sums of each image; None without semantic maps."""
         records = self.sorted_records()
         return np.stack([record.pixels for record in records]) if records and records[0].pixels is not None else None
@@ -180,7 +180,7 @@ class CityscapesEvaluator:
         {...}, "intervals": None or {...}}; docs/evaluation.md defines every key.
         """
         records = self.sorted_records()
-        pixels_NS, matches = self.pixels_NS(), self.matches_of(EVERYWHERE.name)
+        pixels_NS, matches = self.pixel_sums(), self.matches_of(EVERYWHERE.name)
         segments = [record.segments for record in records if record.segments is not None]
         return json_ready(
             {

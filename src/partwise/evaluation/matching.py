@@ -9,6 +9,7 @@ Source of every rule: cityscapesScripts 2.3.0, evaluation/evalInstanceLevelSeman
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -172,7 +173,11 @@ def overlaps(scene: Scene, instances: Instances, scores: np.ndarray | None = Non
 
 
 def match(
-    found: Overlaps, criterion: Criterion, things: list[int], distances: np.ndarray | None = None
+    found: Overlaps,
+    criterion: Criterion,
+    things: list[int],
+    distances: np.ndarray | None = None,
+    boundary_iou: Callable[[int, int], float] | None = None,
 ) -> ImageMatches:
     """Judge an image's overlaps.
 

@@ -67,6 +67,8 @@ def read_model(path: str | os.PathLike) -> tuple[dict[str, Tensor], ModelInfo]:
         )
     try:
         info = ModelInfo(**json.loads(metadata["partwise"]))
+        if not (isinstance(info.method, dict) and isinstance(info.origin, dict)):
+            raise TypeError("method and origin")
     except (KeyError, ValueError, TypeError) as error:
         raise PartwiseError(f"{path}: its description cannot be read ({error!r}): the file is damaged") from None
     return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}, info
@@ -116,9 +118,14 @@ def load_matching(module: nn.Module, state: dict[str, Tensor]) -> LoadReport:
 
 
 def save_state(path: str | os.PathLike, state: dict) -> None:
-    """Write training state (tensors and plain values) atomically."""
+    """Write training state (tensors and plain values) atomically. Raises PartwiseError when the disk is full."""
     with atomic_write(path) as file:
-        torch.save(state, file)
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:  # torch hides that the disk is full behind an error of its own
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def load_state(path: str | os.PathLike) -> dict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -13,6 +13,7 @@ from partwise.data.loader import DataConfig
 from partwise.errors import PartwiseError, unknown_name
 from partwise.methods import METHODS, MethodConfig
 from partwise.methods import method_name as name_of_method
+from partwise.training.limits import check_limits
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class TrainingConfig:
     evaluate_every_steps     0: only at the end
     evaluate_frames          at most so many frames of the split, evenly spaced; 0: all
     checkpoint_every_seconds a kill loses at most this
+    tensorboard              also write RUN/tensorboard (needs the extra `tensorboard`)
     """
 
     steps: int = 0
@@ -58,6 +60,7 @@ class TrainingConfig:
     evaluate_frames: int = 0
     checkpoint_every_seconds: float = 120.0
     log_every_steps: int = 10
+    tensorboard: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,13 +84,15 @@ def method_to_dict(config: MethodConfig) -> dict:
     return {"kind": name_of_method(config)} | _plain(dataclasses.asdict(config))
 
 
-def method_from_dict(values: dict, where: str) -> MethodConfig:
-    """The inverse of `method_to_dict`. PartwiseError names `where` for an unknown kind, field or value."""
+def method_from_dict(values: dict, where: str = "") -> MethodConfig:
+    """The inverse of `method_to_dict`. PartwiseError names `where` (a file) for an unknown kind, field or value."""
+    if not isinstance(values, dict):
+        raise PartwiseError(f"{_at(where)}method={values!r}: give its fields, with its name under 'kind'")
     values = dict(values)
     kind = values.pop("kind", None)
     if kind not in METHODS:
-        raise unknown_name(f"method in {where}:", str(kind), METHODS)
-    return _validate(METHODS[kind][0], values, where)
+        raise unknown_name(f"{_at(where)}method.kind", str(kind), METHODS)
+    return _validated(METHODS[kind][0], values, "method", where)
 
 
 def recipe_to_dict(recipe: Recipe) -> dict:
@@ -95,24 +100,31 @@ def recipe_to_dict(recipe: Recipe) -> dict:
     return _plain(dataclasses.asdict(recipe)) | {"method": method_to_dict(recipe.method)}
 
 
-def recipe_from_dict(values: dict, where: str = "recipe") -> Recipe:
+def recipe_from_dict(values: dict, where: str = "") -> Recipe:
     """The inverse of `recipe_to_dict`. Raises PartwiseError that names the field and its value."""
     values = dict(values)
     method = method_from_dict(values.pop("method", {}), where)
-    others = {f.name: f for f in dataclasses.fields(Recipe)}
+    kinds = get_type_hints(Recipe)
     parts = {}
     for key, value in values.items():
-        if key not in others:
-            raise unknown_name(f"field in {where}:", key, others)
-        kind = {"data": DataConfig, "optim": OptimConfig, "training": TrainingConfig}.get(key, str)
-        parts[key] = _validate(kind, value, f"{where}, {key}")
-    return Recipe(method=method, **parts)
+        if key not in kinds:
+            raise unknown_name(f"{_at(where)}field", key, kinds)
+        parts[key] = _validated(kinds[key], value, key, where)
+    recipe = Recipe(method=method, **parts)
+    check_recipe(recipe)
+    return recipe
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Raises PartwiseError for the first value that is out of its limits (training/limits.py)."""
+    check_limits(leaves(recipe_to_dict(recipe)))
 
 
 def override(recipe: Recipe, assignments: list[str]) -> Recipe:
     """The recipe with fields replaced, each given as "optim.lr=3e-4"; values are JSON, or plain words.
 
-    Raises PartwiseError for an unknown field, with the nearest known one, and for a value of the wrong type.
+    Raises PartwiseError for an unknown field, with the nearest known one, for a value of the wrong type, and for one
+    out of its limits.
     """
     values = recipe_to_dict(recipe)
     for assignment in assignments:
@@ -124,39 +136,51 @@ def override(recipe: Recipe, assignments: list[str]) -> Recipe:
         for folder in folders:
             place = place.get(folder) if isinstance(place, dict) else None
         if not isinstance(place, dict) or name not in place:
-            raise unknown_name("field", path, field_names(recipe_to_dict(recipe)))
+            raise unknown_name("field", path, leaves(recipe_to_dict(recipe)))
         try:
             place[name] = json.loads(text)
         except json.JSONDecodeError:
             place[name] = text
-    return recipe_from_dict(values, where="override")
+    return recipe_from_dict(values)
 
 
-def field_names(values: dict, prefix: str = "") -> list[str]:
-    """All dotted names of the leaves of nested dictionaries.
+def leaves(values: dict, prefix: str = "") -> dict[str, Any]:
+    """Dotted name -> value of every leaf of nested dictionaries.
 
-    >>> field_names({"a": 1, "b": {"c": 2}})
-    ['a', 'b.c']
+    >>> leaves({"a": 1, "b": {"c": 2}})
+    {'a': 1, 'b.c': 2}
     """
-    names = []
+    found = {}
     for key, value in values.items():
-        names += field_names(value, f"{prefix}{key}.") if isinstance(value, dict) else [f"{prefix}{key}"]
-    return names
+        found |= leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return found
 
 
-def _validate(kind: type, values: Any, where: str):
-    """Values checked and converted by the types of the dataclass's fields."""
-    if dataclasses.is_dataclass(kind) and isinstance(values, dict):
-        known = [f.name for f in dataclasses.fields(kind)]
-        for key in values:
-            if key not in known:
-                raise unknown_name(f"field in {where}:", key, known)
+def _validated(kind: type, values: Any, path: str, where: str):
+    """Values checked and converted by the types of the dataclass's fields; `path` is the dotted name so far."""
+    _check_names(kind, values, path, where)
     try:
         return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
-        at = ".".join(str(part) for part in first["loc"]) or "value"
-        raise PartwiseError(f"{where}: {at} = {first['input']!r}: {first['msg'].lower()}") from None
+        at = ".".join(str(part) for part in (path, *first["loc"]))
+        message = first["msg"][0].lower() + first["msg"][1:]
+        raise PartwiseError(f"{_at(where)}{at}={first['input']!r}: {message}") from None
+
+
+def _check_names(kind: type, values: Any, path: str, where: str) -> None:
+    """Pydantic passes over names that a dataclass does not have; a person who misspelt one wants to know."""
+    if not (dataclasses.is_dataclass(kind) and isinstance(values, dict)):
+        return
+    kinds = get_type_hints(kind)
+    for key, value in values.items():
+        if key not in kinds:
+            raise unknown_name(f"{_at(where)}field of {path}", str(key), kinds)
+        _check_names(kinds[key], value, f"{path}.{key}", where)
+
+
+def _at(where: str) -> str:
+    return f"{where}: " if where else ""
 
 
 def _plain(value: Any) -> Any:

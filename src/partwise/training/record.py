@@ -1,13 +1,17 @@
-"""What a run writes about itself: metrics.jsonl, its headline figures, the machine it ran on."""
+"""What a run says of itself: its headline figures, how it differs from before, the machine it runs on."""
 
 from __future__ import annotations
 
-import json
 import platform
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
+
+from partwise.errors import PartwiseError
+
+HEADLINES = {"instance": ("ap", "ap50"), "semantic": ("iou_class", "iou_category")}
 
 
 def headline(figures: dict) -> float:
@@ -20,26 +24,22 @@ def headline(figures: dict) -> float:
 def describe(figures: dict) -> str:
     """The headline figures in words."""
     shown = []
-    for key, names in (("instance", ("ap", "ap50")), ("semantic", ("iou_class", "iou_category"))):
+    for part, names in HEADLINES.items():
         for name in names:
-            value = (figures.get(key) or {}).get(name)
+            value = (figures.get(part) or {}).get(name)
             if value is not None:
                 shown.append(f"{name} {value:.3f}")
     return ", ".join(shown) or "no figures"
 
 
-def cut_metrics(path: Path, step: int) -> None:
-    """Drop the lines after `step`: the run was cut between a line and a checkpoint and will write them again."""
-    if not path.exists():
-        return
-    kept = []
-    for line in path.read_text().splitlines():
-        try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line)
-        except (json.JSONDecodeError, KeyError):
-            continue  # the half-written last line of a killed process
-    path.write_text("".join(line + "\n" for line in kept))
+def differences(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """Which leaves changed, in words; "" where none did.
+
+    >>> differences({"optim.lr": 0.1, "name": "a"}, {"optim.lr": 0.2, "name": "a"})
+    'optim.lr 0.1 -> 0.2'
+    """
+    changed = [key for key in now if key in before and before[key] != now[key]]
+    return ", ".join(f"{key} {before[key]} -> {now[key]}" for key in changed)
 
 
 def machine(accelerator: Accelerator) -> dict:
@@ -53,3 +53,41 @@ def machine(accelerator: Accelerator) -> dict:
         "processes": accelerator.num_processes,
         "torch": torch.__version__,
     }
+
+
+class Board:
+    """The run as TensorBoard shows it (the extra `tensorboard`). Raises PartwiseError where that is not installed."""
+
+    def __init__(self, folder: Path, step: int):
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise PartwiseError(
+                "training.tensorboard=true: tensorboard is not installed: pip install 'partwise[tensorboard]'"
+            ) from None
+        self.writer = SummaryWriter(str(folder), purge_step=step + 1)
+
+    def log(self, record: dict) -> None:
+        """The numbers of a line of metrics.jsonl."""
+        for name, value in scalars(record).items():
+            self.writer.add_scalar(name, value, record["step"])
+
+    def close(self) -> None:
+        """Write what is still in memory."""
+        self.writer.close()
+
+
+def scalars(record: dict) -> dict[str, float]:
+    """Name -> number of a line of metrics.jsonl.
+
+    >>> scalars({"step": 3, "loss": 2.0, "loss_terms": {"mask": 0.5}, "seconds": 1.0})
+    {'loss/sum': 2.0, 'loss/mask': 0.5}
+    """
+    found = {f"loss/{name}": value for name, value in record.get("loss_terms", {}).items()}
+    if "loss" in record:
+        found = {"loss/sum": record["loss"], **found}
+    found |= {name: record[name] for name in ("lr", "gradient_norm") if name in record}
+    for part, names in HEADLINES.items():
+        values = (record.get("evaluation") or {}).get(part) or {}
+        found |= {f"evaluation/{name}": values[name] for name in names if values.get(name) is not None}
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,28 +13,46 @@ from partwise.methods import Method
 from partwise.training.checkpoint import load_matching, read_model
 from partwise.training.config import Recipe
 
+# What torch.load, safetensors and a download may raise for a file that holds something else, or for no connection.
+_FOREIGN = (OSError, RuntimeError, ValueError, KeyError, AttributeError, EOFError, pickle.UnpicklingError)
+
 
 def start_weights(method: Method, recipe: Recipe, weights: str | None, note: Callable[[str], None]) -> str:
-    """Load the weights that a run starts from; returns their origin in words."""
+    """Load the weights that a run starts from; returns their origin in words.
+
+    Raises PartwiseError where they are missing, damaged, or of another network.
+    """
     if weights is not None and Path(weights).is_dir():
-        weights = str(Path(weights) / "last.safetensors")
+        folder, weights = weights, str(Path(weights) / "last.safetensors")
+        if not Path(weights).is_file():
+            raise PartwiseError(f"{folder}: a folder without last.safetensors: give a run folder or a weight file")
     if weights is not None and _is_model(weights):
-        state, info = read_model(weights)
-        report = load_matching(method, state)
-        note(
-            f"{weights}: {len(report.loaded)} tensors taken, {len(report.missing)} start anew"
-            + (f" ({', '.join(report.missing[:4])} ...)" if report.missing else "")
-            + (f", {len(report.unexpected)} left" if report.unexpected else "")
-        )
-        if not report.loaded:
-            raise PartwiseError(f"{weights}: none of its tensors fits recipe {recipe.name}: give a model of its kind")
-        return f"{info.origin.get('recipe')} ({info.origin.get('steps')} steps) from {info.origin.get('weights')}"
+        return _from_model(method, recipe, weights, note)
     source = weights or recipe.trunk_weights
     if source == "random":
         return "random"
-    origin = method.trunk.load_pretrained(source)
+    try:
+        origin = method.trunk.load_pretrained(source)
+    except _FOREIGN as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise PartwiseError(
+            f"{source}: no weights for {method.trunk.name} ({reason}): give a weight file that fits, or random"
+        ) from None
     note(f"trunk: {origin}")
     return origin
+
+
+def _from_model(method: Method, recipe: Recipe, path: str, note: Callable[[str], None]) -> str:
+    state, info = read_model(path)
+    report = load_matching(method, state)
+    if not report.loaded:
+        raise PartwiseError(f"{path}: none of its tensors fits recipe {recipe.name}: give a model of its kind")
+    note(
+        f"{path}: {len(report.loaded)} tensors taken, {len(report.missing)} start anew"
+        + (f" ({', '.join(report.missing[:4])} ...)" if report.missing else "")
+        + (f", {len(report.unexpected)} left" if report.unexpected else "")
+    )
+    return f"{info.origin.get('recipe')} ({info.origin.get('steps')} steps) from {info.origin.get('weights')}"
 
 
 def _is_model(path: str) -> bool:

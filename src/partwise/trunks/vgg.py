@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import torch
-import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torchvision.models import vgg
 
 from partwise.errors import PartwiseError
 from partwise.trunks.trunk import Trunk
@@ -33,10 +33,13 @@ class VggTrunk(Trunk):
         super().__init__()
         self.holes = holes
         self.frozen_layers = POOL[frozen_blocks] + 1 if frozen_blocks else 0
-        self.features = torchvision.models.vgg16(weights=None).features
+        self.features = vgg.make_layers(vgg.cfgs["D"])  # "D" is VGG16; without its 124 M classifier weights
         for layer in self.features:
             if isinstance(layer, nn.ReLU):
                 layer.inplace = False  # the taps must not be overwritten
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)
         if holes:
             self.features[POOL[4]] = nn.MaxPool2d(kernel_size=3, stride=1, padding=1)
             for index in (24, 26, 28):  # conv5_1, conv5_2, conv5_3
@@ -68,7 +71,7 @@ class VggTrunk(Trunk):
     def load_pretrained(self, source: str) -> str:
         """`source`: "torchvision" (downloads its ImageNet weights) or a .safetensors file in torchvision's names."""
         if source == "torchvision":
-            weights = torchvision.models.VGG16_Weights.IMAGENET1K_FEATURES
+            weights = vgg.VGG16_Weights.IMAGENET1K_FEATURES
             self.features.load_state_dict(
                 {k.removeprefix("features."): v for k, v in weights.get_state_dict().items() if "features." in k}
             )

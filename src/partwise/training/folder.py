@@ -1,0 +1,116 @@
+"""The folder of a run and the files in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from partwise.errors import PartwiseError
+from partwise.files import atomic_write, json_ready, write_json
+
+
+class RunFolder:
+    """Where the files of a run lie.
+
+    run.json            recipe, origin, machine; "finished" when the run has come to its end
+    metrics.jsonl       one line a logged step or evaluation
+    last.safetensors    the newest weights      best.safetensors   those with the best evaluation
+    state.pt            what resuming needs     classes.npy        which classes each frame shows
+    """
+
+    def __init__(self, path: Path):
+        self.path = Path(path)
+        self.run, self.metrics = self.path / "run.json", self.path / "metrics.jsonl"
+        self.last, self.best = self.path / "last.safetensors", self.path / "best.safetensors"
+        self.state, self.classes = self.path / "state.pt", self.path / "classes.npy"
+
+    def check(self, resume: bool) -> bool:
+        """Whether there is a state to go on from; writes nothing.
+
+        Raises PartwiseError where there is a file instead of a folder, a run that is not to be resumed, or nothing to
+        resume. A run that was killed before its first checkpoint is resumed from its beginning.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise PartwiseError(f"{self.path}: this is a file: give another folder for the run")
+        if resume and not (self.state.exists() or self.run.exists()):
+            raise PartwiseError(f"{self.path}: holds no run to resume: look at the path, or leave --resume out")
+        if not resume:
+            for file in (self.state, self.last, self.best):
+                if file.exists():
+                    raise PartwiseError(
+                        f"{self.path}: holds a run already ({file.name}): say --resume to go on with it, "
+                        "or give another folder"
+                    )
+        return resume and self.state.exists()
+
+    def begin(self, values: dict, going_on: bool, step: int) -> None:
+        """Make the folder, write run.json, and drop the lines of metrics.jsonl after `step`.
+
+        Raises PartwiseError if the folder cannot be written.
+        """
+        write_json(self.run, values)
+        lines = _lines_until(self.metrics, step) if going_on else []
+        if going_on or self.metrics.exists():
+            with atomic_write(self.metrics, "w") as file:
+                file.write("".join(lines))
+
+    def log(self, record: dict) -> None:
+        """Append a line to metrics.jsonl. Raises PartwiseError if the disk is full."""
+        line = json.dumps(json_ready(record)) + "\n"
+        try:
+            with self.metrics.open("a", encoding="utf-8") as file:
+                file.write(line)
+        except OSError as error:
+            raise PartwiseError(
+                f"cannot write {self.metrics}: {(error.strerror or str(error)).lower()}: free the place, then go on "
+                f"with --resume; {self.usable()}"
+            ) from None
+
+    def finish(self, values: dict) -> None:
+        """Note in run.json that the run has come to its end."""
+        write_json(self.run, self.described() | {"finished": values})
+
+    def described(self) -> dict[str, Any]:
+        """What run.json says; nothing where it is missing or damaged."""
+        try:
+            values = json.loads(self.run.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return values if isinstance(values, dict) else {}
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has come to its end."""
+        return "finished" in self.described() and self.last.exists()
+
+    def presence(self, frames: int) -> np.ndarray | None:
+        """What `keep_presence` kept, where it is of so many frames."""
+        try:
+            presence = np.load(self.classes)
+        except (OSError, ValueError):
+            return None
+        return presence if len(presence) == frames else None
+
+    def keep_presence(self, presence: np.ndarray) -> None:
+        """Keep (frames, 256) bool: which classes each frame shows."""
+        with atomic_write(self.classes) as file:
+            np.save(file, presence)
+
+    def usable(self) -> str:
+        """Where the last good weights are, in words."""
+        return f"the last good weights are in {self.last}" if self.last.exists() else "no checkpoint was written yet"
+
+
+def _lines_until(path: Path, step: int) -> list[str]:
+    """The lines up to `step`: a run that was cut between a line and a checkpoint writes those in between again."""
+    kept = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line + "\n")
+        except (ValueError, KeyError, TypeError):
+            continue  # the half-written last line of a killed process
+    return kept

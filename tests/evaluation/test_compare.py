@@ -1,0 +1,138 @@
+"""Bootstrap and comparison: a weight of n is an image seen n times; better is told from worse and from no difference."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evaluation.scenes import painted, predicted, random_instances, random_scenes, random_semantic, scene_of
+from partwise.errors import PartwiseError
+from partwise.evaluation.bootstrap import draw_images, drawn_scores, interval
+from partwise.evaluation.compare import compare, read_records, with_records
+from partwise.evaluation.evaluator import CityscapesEvaluator
+from partwise.files import write_json
+from partwise.labels import CITYSCAPES
+
+CAR = (5, 5, 25, 25)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_an_image_of_weight_n_counts_like_n_images(data):
+    scenes = data.draw(random_scenes(("a", "b", "c")))
+    weights = data.draw(st.lists(st.integers(0, 3), min_size=len(scenes), max_size=len(scenes)).filter(any))
+    once, repeated = CityscapesEvaluator(), CityscapesEvaluator()
+    for scene, weight in zip(scenes, weights, strict=True):
+        instances, semantic_HW = data.draw(random_instances(scene)), data.draw(random_semantic(scene))
+        once.update(scene, instances, semantic_HW)
+        for n in range(weight):
+            copy = scene_of(scene.instance_ids_HW, f"{scene.name}{n}", scene.semantic_HW)
+            repeated.update(copy, instances, semantic_HW)
+    drawn = drawn_scores(once.pixel_sums(), once.matches_of("all"), CITYSCAPES, np.array([weights]), in_detail=True)
+    expected = repeated.compute()
+    pairs = {
+        "semantic.iou_class": expected["semantic"]["iou_class"],
+        "semantic.iiou_category": expected["semantic"]["iiou_category"],
+        "semantic.iou car": expected["semantic"]["per_class"]["car"]["iou"],
+        "instance.ap": expected["instance"]["ap"],
+        "instance.ap50": expected["instance"]["ap50"],
+        "instance.ap person": expected["instance"]["per_class"]["person"]["ap"],
+        "instance.ap 32-64 px": expected["instance"]["by_size"]["32-64"]["ap"],
+    }
+    for key, value in pairs.items():
+        assert drawn[key][0] == pytest.approx(np.nan if value is None else value, nan_ok=True), key
+
+
+def test_draws_are_bootstrap_draws():
+    weights_BN = draw_images(7, 400, seed=1)
+    assert (weights_BN.sum(axis=1) == 7).all()
+    assert np.array_equal(weights_BN, draw_images(7, 400, seed=1))
+    assert not np.array_equal(weights_BN, draw_images(7, 400, seed=2))
+    assert weights_BN.mean(axis=0) == pytest.approx(np.ones(7), abs=0.2)
+
+
+def test_an_interval_holds_the_middle_of_the_draws():
+    assert interval(np.arange(1001.0)) == pytest.approx((25.0, 975.0))
+    assert np.isnan(interval(np.array([1.0, np.nan, np.nan]))).all()
+
+
+def result(rate: float, seed: int, images: int = 40, **settings) -> CityscapesEvaluator:
+    """Cars found with a probability of `rate`, and a semantic map that sees the found ones."""
+    rng = np.random.default_rng(seed)
+    evaluator = CityscapesEvaluator(**settings)
+    for i in range(images):
+        scene = scene_of(painted((26000, *CAR)), f"ulm_{i:06}_000019")
+        found = [(26, rng.random(), *CAR)] if rng.random() < rate else []
+        evaluator.update(scene, predicted(*found), painted(*((26, *box) for _, _, *box in found)).astype(np.uint8))
+    return evaluator
+
+
+def test_headline_figures_have_intervals_around_them():
+    scores = result(0.5, seed=0, draws=200).compute()
+    intervals = scores["intervals"]
+    assert (intervals["level"], intervals["draws"]) == (0.95, 200)
+    for key in ("semantic.iou_class", "semantic.iiou_class", "instance.ap", "instance.ap50"):
+        (low, high), value = intervals[key], scores[key.split(".")[0]][key.split(".")[1]]
+        assert low < value < high and high - low < 0.5
+    assert scores["intervals"] == result(0.5, seed=0, draws=200).compute()["intervals"]
+
+
+def test_better_worse_and_no_difference_are_told_apart():
+    weak, strong, same_rate = result(0.3, 0), result(0.9, 1), result(0.3, 2)
+    told = {
+        name: compare(weak, b, draws=200)["differences"]["instance.ap"]
+        for name, b in (("strong", strong), ("same", same_rate), ("itself", weak))
+    }
+    assert "B is better than A by +" in told["strong"]["sentence"] and told["strong"]["low"] > 0
+    assert "no difference is shown" in told["same"]["sentence"] and told["same"]["low"] < 0 < told["same"]["high"]
+    assert (told["itself"]["difference"], told["itself"]["low"], told["itself"]["high"]) == (0, 0, 0)
+    back = compare(strong, weak, draws=200)["differences"]["instance.ap"]
+    assert "B is worse than A by -" in back["sentence"]
+    assert back["difference"] == -told["strong"]["difference"]
+    nothing = compare(weak, strong, draws=20)["differences"]["instance.ap bus"]
+    assert nothing["a"] is None and "no difference can be given" in nothing["sentence"]
+
+
+def test_pairing_makes_a_constant_gain_certain():
+    """Images differ much, but B is better by the same on each: the interval of the difference is far narrower."""
+    differences = compare(result(0.4, 0), result(0.4, 0), draws=100)["differences"]
+    assert differences["instance.ap"]["high"] == differences["instance.ap"]["low"] == 0
+
+
+def test_records_survive_the_json_file(tmp_path):
+    evaluator = result(0.6, 3, boundary=True)
+    write_json(tmp_path / "a.json", with_records(evaluator))
+    again = read_records(tmp_path / "a.json")
+    assert again.compute() == evaluator.compute()
+    assert compare(evaluator, again, draws=10)["differences"]["instance.ap"]["difference"] == 0
+
+
+@pytest.mark.parametrize("content", [None, "no json", "[]", "{}", json.dumps({"records": {"label_set": "cityscapes"}})])
+def test_a_file_without_records_is_refused(tmp_path, content):
+    path = tmp_path / "a.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(PartwiseError, match=r"a\.json: (no evaluation with records|no such file)"):
+        read_records(path)
+
+
+def test_results_on_other_data_are_refused():
+    five = result(0.5, 0, images=5)
+    other_truth = CityscapesEvaluator()
+    for i in range(5):
+        scene = scene_of(painted((26000, *CAR), (24000, 30, 5, 50, 25)), f"ulm_{i:06}_000019")
+        other_truth.update(scene, predicted(), scene.semantic_HW)
+    only_pixels = CityscapesEvaluator()
+    for i in range(5):
+        scene = scene_of(painted((26000, *CAR)), f"ulm_{i:06}_000019")
+        only_pixels.update(scene, None, scene.semantic_HW)
+    for other, why in (
+        (result(0.5, 0, images=6), "1 images are in only one of them, the first is ulm_000005_000019"),
+        (CityscapesEvaluator(), "holds no image"),
+        (other_truth, "the truth of 5 images differs, the first is ulm_000000_000019"),
+        (only_pixels, r"A scores pixels, instances \(all\), B pixels"),
+    ):
+        with pytest.raises(PartwiseError, match=why):
+            compare(five, other, draws=5)

@@ -1,0 +1,147 @@
+"""What every method must do: give the scene back, learn from its truth, take any size, ignore how ids are numbered."""
+
+import numpy as np
+import pytest
+import torch
+
+from partwise.evaluation.evaluator import CityscapesEvaluator
+from partwise.labels import INSTANCE_FACTOR
+from partwise.methods import FcnConfig, PartsConfig, build_method
+from partwise.methods.parts_targets import AssignConfig
+from partwise.scene import Scene
+
+CONFIGS = {
+    "fcn32s": FcnConfig(output_stride=32, channels=16),
+    "fcn16s": FcnConfig(output_stride=16, channels=16),
+    "fcn8s": FcnConfig(output_stride=8, channels=16),
+    "fcn_7x7": FcnConfig(output_stride=32, channels=16, fc6="7x7"),
+    "fcn_holes": FcnConfig(output_stride=8, channels=16, holes=True),
+    "parts": PartsConfig(channels=16),
+    "parts_vgg": PartsConfig(trunk="vgg16", channels=16, k=5),
+    "parts_nearest": PartsConfig(channels=16, assembling="nearest"),
+    "parts_one_window": PartsConfig(channels=16, windows=((8, 21),), assign=AssignConfig(fill_max=10.0)),
+}
+INSTANCE_METHODS = [name for name in CONFIGS if name.startswith("parts")]
+
+
+@pytest.fixture(scope="module", params=CONFIGS)
+def method(request):
+    torch.manual_seed(0)
+    return build_method(CONFIGS[request.param])
+
+
+@pytest.fixture(scope="module", params=INSTANCE_METHODS)
+def instance_method(request):
+    torch.manual_seed(0)
+    return build_method(CONFIGS[request.param])
+
+
+def batch(scenes, method):
+    images = torch.stack([torch.tensor(scene.image_HW3).permute(2, 0, 1) for scene in scenes])
+    return images, [method.targets(scene) for scene in scenes]
+
+
+def mirrored(scene: Scene) -> Scene:
+    flip = lambda array: np.ascontiguousarray(array[:, ::-1])
+    return Scene(scene.name, flip(scene.image_HW3), flip(scene.semantic_HW), flip(scene.instance_ids_HW))
+
+
+def test_the_semantic_map_comes_back_exactly(method, scenes):
+    decoded = method.decode(method.ideal([method.targets(s) for s in scenes]), scenes[0].size)
+    for scene, prediction in zip(scenes, decoded, strict=True):
+        evaluated = method.label_set.id_to_train_id[scene.semantic_HW] != 255
+        assert np.array_equal(prediction.semantic_HW[evaluated], scene.semantic_HW[evaluated])
+
+
+def test_the_instances_come_back_up_to_the_ceiling(instance_method, scenes):
+    """Ceilings of these rendered scenes; a broken inverse gives nearly nothing."""
+    evaluator = CityscapesEvaluator()
+    for scene in scenes:
+        prediction = instance_method.decode(instance_method.ideal([instance_method.targets(scene)]), scene.size)[0]
+        evaluator.update(scene, prediction.instances, prediction.semantic_HW)
+    figures = evaluator.compute()["instance"]
+    one_window = len(instance_method.windows) == 1
+    assert figures["ap50"] > (0.4 if one_window else 0.8)
+    assert figures["ap"] > (0.25 if one_window else 0.6)
+
+
+def test_loss_terms_are_finite_and_reach_every_parameter(method, scenes):
+    method.train()
+    method.zero_grad()
+    images, targets = batch(scenes[:2], method)
+    terms = method.loss(method(images), targets)
+    assert all(term.ndim == 0 and torch.isfinite(term) for term in terms.values())
+    sum(terms.values()).backward()
+    zero_start = {"score"} if isinstance(method.config, FcnConfig) else set()
+    for name, parameter in method.named_parameters():
+        # FCN's score layer starts at zero, so that in the first step nothing below it can have a gradient.
+        assert parameter.grad is not None, name
+        if not zero_start or name.split(".")[0] in zero_start:
+            assert torch.isfinite(parameter.grad).all(), name
+
+
+def test_the_ideal_outputs_have_a_far_lower_loss_than_random_ones(method, scenes):
+    targets = [method.targets(scene) for scene in scenes]
+    ideal = method.ideal(targets)
+    generator = torch.Generator().manual_seed(0)
+    noise = lambda x: [noise(y) for y in x] if isinstance(x, list) else torch.randn(x.shape, generator=generator)
+    best = method.loss(ideal, targets)
+    random = method.loss({key: noise(value) for key, value in ideal.items()}, targets)
+    for name in best:
+        assert best[name] < 0.5 * random[name], name
+
+
+def test_numbers_of_instances_mean_nothing(method, scenes):
+    """Renumbering the instances of a class leaves the targets as they are, up to their order."""
+    scene = scenes[0]
+    ids = scene.instance_ids_HW.copy()
+    is_instance = ids >= INSTANCE_FACTOR
+    ids[is_instance] = ids[is_instance] // INSTANCE_FACTOR * INSTANCE_FACTOR + 900 - ids[is_instance] % INSTANCE_FACTOR
+    renumbered = method.targets(Scene(scene.name, scene.image_HW3, scene.semantic_HW, ids))
+    for key, value in method.targets(scene).items():
+        if key.startswith(("semantic", "objectness")):
+            assert torch.equal(value, renumbered[key])
+        else:
+            assert sorted(value.flatten().tolist()) == sorted(renumbered[key].flatten().tolist())
+
+
+def test_a_mirrored_scene_gives_mirrored_instances(instance_method, scenes):
+    """Windows of an even number of cells lie half a cell off the mirror image's: IoU stays high, not 1."""
+    scene = scenes[1]
+    ap50 = []
+    for one in (scene, mirrored(scene)):
+        evaluator = CityscapesEvaluator()
+        prediction = instance_method.decode(instance_method.ideal([instance_method.targets(one)]), one.size)[0]
+        evaluator.update(one, prediction.instances, prediction.semantic_HW)
+        ap50.append(evaluator.compute()["instance"]["ap50"])
+    assert abs(ap50[0] - ap50[1]) < 0.2
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 130), (64, 64), (33, 95)])
+def test_any_size_goes_in_and_comes_out(method, size):
+    image = torch.randint(0, 256, (1, 3, *size), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    method.eval()
+    prediction = method.predict(image)[0]
+    assert prediction.semantic_HW.shape == size
+    assert prediction.instances.size == size
+    assert np.isin(prediction.semantic_HW, [label.id for label in method.label_set.evaluated]).all()
+
+
+def test_images_of_a_batch_do_not_touch_each_other(method, scenes):
+    method.eval()
+    images, _ = batch(scenes[:2], method)
+    with torch.inference_mode():
+        both, alone = method(images)["semantic"][1], method(images[1:])["semantic"][0]
+    torch.testing.assert_close(both, alone, rtol=1e-3, atol=1e-4)
+
+
+def test_a_scene_without_instances_has_a_loss_and_no_positive(instance_method):
+    road = np.full((64, 128), 7, np.uint8)
+    scene = Scene("empty", np.zeros((64, 128, 3), np.uint8), road, road.astype(np.int32))
+    images, targets = batch([scene], instance_method)
+    assert all((targets[0][f"objectness_{i}"] == 0).all() for i in range(len(instance_method.windows)))
+    terms = instance_method.loss(instance_method(images), targets)
+    assert terms["mask"] == 0
+    sum(terms.values()).backward()
+    prediction = instance_method.decode(instance_method.ideal(targets), scene.size)[0]
+    assert len(prediction.instances) == 0

