@@ -22,7 +22,7 @@ from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.method import Method, Outputs, Targets
 from partwise.methods.parts_decode import DecodeConfig, PartsDecoder
 from partwise.methods.parts_targets import AssignConfig, IdealParts, assign_windows
-from partwise.methods.semantic import semantic_ideal, semantic_loss
+from partwise.methods.semantic import semantic_dice_loss, semantic_ideal, semantic_loss
 from partwise.methods.windows import assemble, parse_windows, part_weights
 from partwise.scene import Prediction, Scene
 from partwise.trunks import build_trunk
@@ -56,6 +56,7 @@ class PartsConfig:
     decode: DecodeConfig = field(default_factory=DecodeConfig)
     mask_loss_weight: float = 2.0
     semantic_loss_weight: float = 1.0
+    dice_weight: float = 1.0
     max_mask_windows: int = 256  # an image, as in InstanceFCN, section 3.2
 
 
@@ -137,7 +138,7 @@ class PartMaps(Method):
         return outputs
 
     def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
-        """objectness: focal loss; mask: cross entropy and Dice on positive windows; semantic: cross entropy."""
+        """objectness: focal loss; mask: cross entropy and Dice on positive windows; semantic: cross entropy; dice."""
         size = tuple(side // SEMANTIC_LOSS_PX for side in targets[0]["semantic"].shape)
         logits = F.interpolate(outputs["semantic"], size=size, mode="bilinear")
         step = SEMANTIC_LOSS_PX
@@ -146,6 +147,7 @@ class PartMaps(Method):
             "objectness": self._objectness_loss(outputs["objectness"], targets),
             "mask": self.config.mask_loss_weight * self._mask_loss(outputs["parts"], targets),
             "semantic": self.config.semantic_loss_weight * semantic_loss(logits, train_ids),
+            "dice": self.config.dice_weight * semantic_dice_loss(logits, train_ids),
         }
 
     def _objectness_loss(self, objectness: list[Tensor], targets: list[Targets]) -> Tensor:
