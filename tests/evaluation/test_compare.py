@@ -1,4 +1,4 @@
-"""Bootstrap and comparison: a weight of n is an image seen n times; better is told from worse and from no difference."""
+"""Bootstrap and comparison: a weight of n is an image seen n times; better and worse are told from no difference."""
 
 import json
 

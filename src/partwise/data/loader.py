@@ -5,7 +5,9 @@ That makes a resumed run see what the uninterrupted one would have seen, with an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from partwise.data.transforms import AugmentConfig, augment
+from partwise.errors import PartwiseError
 from partwise.labels import INSTANCE_FACTOR
 from partwise.scene import Scene
 
@@ -62,7 +65,7 @@ class TrainingSamples(Dataset):
 
     def _frame(self, draw: int) -> int:
         """The frame of a draw: every pass visits each frame as often as its weight, in a new order."""
-        length = round(float(self.weights.sum()))
+        length = math.ceil(float(self.weights.sum()))  # rounded down, a frame of weight 1 might miss its turn
         turn, place = divmod(draw, length)
         rng = np.random.default_rng([self.seed, 1, turn])
         # Systematic sampling: frame i comes floor or ceil of its weight times, `length` visits in all.
@@ -70,8 +73,12 @@ class TrainingSamples(Dataset):
         visits = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
         return int(rng.permutation(visits)[place % len(visits)])
 
-    def __getitem__(self, draw: int) -> tuple[Tensor, dict[str, Tensor]]:
-        scene = self.scene(draw)
+    def __getitem__(self, draw: int) -> tuple[Tensor, dict[str, Tensor]] | PartwiseError:
+        """The sample of a draw; a frame that cannot be used gives its error, see `training_batches`."""
+        try:
+            scene = self.scene(draw)
+        except PartwiseError as error:
+            return error
         return torch.from_numpy(scene.image_HW3).permute(2, 0, 1), self.targets(scene)
 
 
@@ -89,27 +96,39 @@ class Draws:
             step += 1
 
 
-def collate(samples: list) -> tuple[Tensor, list[dict[str, Tensor]]]:
-    """Images stacked to (B, 3, H, W) uint8, targets as a list."""
+def collate(samples: list) -> tuple[Tensor, list[dict[str, Tensor]]] | PartwiseError:
+    """Images stacked to (B, 3, H, W) uint8, targets as a list; the first error where there is one."""
+    for sample in samples:
+        if isinstance(sample, PartwiseError):
+            return sample
     return torch.stack([image for image, _ in samples]), [targets for _, targets in samples]
 
 
-def training_loader(samples: TrainingSamples, draws: Draws) -> DataLoader:
-    """An endless loader of batches."""
+def training_batches(samples: TrainingSamples, draws: Draws) -> Iterator[tuple[Tensor, list[dict[str, Tensor]]]]:
+    """Batches without end, prepared by `samples.config.workers` processes.
+
+    Raises PartwiseError for a frame that cannot be used, in the words of whoever found it.
+    """
     workers = samples.config.workers
-    return DataLoader(
+    loader = DataLoader(
         samples,
         batch_sampler=draws,
         collate_fn=collate,
         num_workers=workers,
         prefetch_factor=4 if workers else None,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_begin_worker,
         pin_memory=torch.cuda.is_available(),
     )
+    for batch in loader:
+        if isinstance(batch, PartwiseError):  # raised in a worker, its one line would come wrapped in a traceback
+            raise batch
+        yield batch
 
 
-def _one_thread(_worker: int) -> None:
+def _begin_worker(_worker: int) -> None:
+    """One thread, and Ctrl-C is the main process's business."""
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def class_presence(

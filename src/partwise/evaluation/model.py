@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 
 import torch
-from partwise.evaluation.evaluator import CityscapesEvaluator
 
-from partwise.methods import Method
+from partwise.errors import PartwiseError
+from partwise.evaluation.evaluator import CityscapesEvaluator
+from partwise.methods import Fcn, Method
 from partwise.scene import Prediction, Scene
+from partwise.trunks.fold import fold_batch_norm
 
 
 def evaluate_method(
@@ -21,20 +24,21 @@ def evaluate_method(
     precision: str = "no",
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
-    """Predict every scene at its own resolution, one image at a time, and score it.
+    """Predict every scene at its own resolution, one image at a time, and score it; `method` stays as it is.
 
     precision  "bf16" runs the network under autocast, "no" in fp32
-    returns    what `evaluator.compute()` gives, with "seconds" (reading, network, decoding and scoring)
+    returns    what `evaluator.compute()` gives, with "seconds" (reading, network, decoding and scoring); no instance
+               scores for a semantic method
     """
     begin = time.perf_counter()
-    was_training = method.training
-    method.eval()
+    # Folded as `partwise.load` folds it, so that the figures are those of the model as it will be used.
+    ready = fold_batch_norm(copy.deepcopy(method)).to(device, memory_format=torch.channels_last)
     for i in range(len(scenes)):
         scene = scenes[i]
-        prediction = predict_scene(method, scene, device, precision)
-        evaluator.update(scene, prediction.instances, prediction.semantic_HW)
+        prediction = predict_scene(ready, scene, device, precision)
+        instances = prediction.instances if tells_instances(method) else None
+        evaluator.update(scene, instances, prediction.semantic_HW)
         progress(i + 1, len(scenes))
-    method.train(was_training)
     return evaluator.compute() | {"seconds": round(time.perf_counter() - begin, 2)}
 
 
@@ -45,18 +49,38 @@ def predict_scene(method: Method, scene: Scene, device: torch.device | str, prec
         return method.predict(image)[0]
 
 
+def tells_instances(method: Method) -> bool:
+    """Whether a method has instances to say; its AP is otherwise not 0 but undefined."""
+    return not isinstance(method, Fcn)
+
+
+def require_instances(scenes: Sequence[Scene], what: str) -> None:
+    """Raises PartwiseError where no scene has an instance of an evaluated class; reads on to the first that has one.
+
+    what   the data in words, such as "/data/city, split val"
+    """
+    for i in range(len(scenes)):
+        scene = scenes[i]
+        things = {label.id for label in scene.label_set.things}
+        if things.intersection(scene.instances.labels.tolist()):
+            return
+    raise PartwiseError(
+        f"{what}: no instance of an evaluated class in its {len(scenes)} frames, so there is none to learn and AP is "
+        "not defined: give another split, or a semantic recipe or model (fcn32s, fcn16s, fcn8s)"
+    )
+
+
 class EvenlySpaced(Sequence):
     """At most `count` scenes of a sequence, evenly spaced; 0 means all."""
 
     def __init__(self, scenes: Sequence[Scene], count: int):
-        self.scenes = scenes
-        total = len(scenes)
-        self.chosen = list(range(total)) if count <= 0 else [i * total // count for i in range(min(count, total))]
-        if 0 < total < count:
-            self.chosen = list(range(total))
+        self.scenes, total = scenes, len(scenes)
+        count = total if count <= 0 else min(count, total)
+        self.chosen = [i * total // count for i in range(count)]
 
     def __len__(self) -> int:
         return len(self.chosen)
 
     def __getitem__(self, i: int) -> Scene:
+        """Scene i of the chosen ones."""
         return self.scenes[self.chosen[i]]

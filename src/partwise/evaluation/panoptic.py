@@ -66,7 +66,8 @@ def _judge(
     truth_px, predicted_px = shared_KP.sum(axis=1), shared_KP.sum(axis=0)
     void_P = shared_KP[~asked_K].sum(axis=0)
     same_KP = truth_label[:, None] == predicted_label
-    iou_KP = shared_KP / (truth_px[:, None] + predicted_px - shared_KP - void_P)
+    union_KP = truth_px[:, None] + predicted_px - shared_KP - void_P
+    iou_KP = shared_KP / np.maximum(union_KP, 1)  # 0 only where both sides are void
     match_KP = same_KP & (asked_K & ~group_K)[:, None] & said_P & (iou_KP > MATCH_IOU)
     group_px_P = np.where(same_KP & (asked_K & group_K)[:, None], shared_KP, 0).sum(axis=0)
     ignored_P = (void_P + group_px_P) / predicted_px > MATCH_IOU

@@ -211,7 +211,8 @@ def _open(path: Path, size: tuple[int, int], what: str, faults: list[str], grey:
                 )
                 return None
             file.load()
-            return file.convert("L") if grey and file.mode != "L" else file.copy() if grey else file
+            # Black and white or grey is decoded already; "L" of any other mode is what the official tool takes.
+            return file.convert("L") if grey and file.mode not in ("1", "L") else file
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         faults.append(f"{what} {path.name} cannot be read: {error}")
         return None

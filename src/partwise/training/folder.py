@@ -46,16 +46,18 @@ class RunFolder:
                     )
         return resume and self.state.exists()
 
-    def begin(self, values: dict, going_on: bool, step: int) -> None:
-        """Make the folder, write run.json, and drop the lines of metrics.jsonl after `step`.
+    def begin(self, values: dict, step: int, evaluated: int) -> None:
+        """Make the folder, write run.json, and drop the lines of metrics.jsonl that will be written again.
+
+        values      of run.json
+        step        the last step that the state knows of
+        evaluated   the step of the last evaluation that the state knows of
 
         Raises PartwiseError if the folder cannot be written.
         """
         write_json(self.run, values)
-        lines = _lines_until(self.metrics, step) if going_on else []
-        if going_on or self.metrics.exists():
-            with atomic_write(self.metrics, "w") as file:
-                file.write("".join(lines))
+        with atomic_write(self.metrics, "w") as file:
+            file.write("".join(_lines_until(self.metrics, step, evaluated)))
 
     def log(self, record: dict) -> None:
         """Append a line to metrics.jsonl. Raises PartwiseError if the disk is full."""
@@ -104,12 +106,13 @@ class RunFolder:
         return f"the last good weights are in {self.last}" if self.last.exists() else "no checkpoint was written yet"
 
 
-def _lines_until(path: Path, step: int) -> list[str]:
-    """The lines up to `step`: a run that was cut between a line and a checkpoint writes those in between again."""
+def _lines_until(path: Path, step: int, evaluated: int) -> list[str]:
+    """The lines that a state of this step and this last evaluation has seen."""
     kept = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
         try:
-            if json.loads(line)["step"] <= step:
+            record = json.loads(line)
+            if record["step"] <= (evaluated if "evaluation" in record else step):
                 kept.append(line + "\n")
         except (ValueError, KeyError, TypeError):
             continue  # the half-written last line of a killed process

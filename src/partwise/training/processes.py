@@ -13,9 +13,12 @@ from accelerate.utils import InitProcessGroupKwargs
 PATIENCE = timedelta(hours=6)
 
 
-def start_accelerator(precision: str) -> Accelerator:
-    """The device and the processes of this run, as `accelerate launch` or torchrun set them up."""
-    return Accelerator(mixed_precision=precision, kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
+def start_accelerator() -> Accelerator:
+    """The device and the processes of this run, as `accelerate launch` or torchrun set them up.
+
+    The precision is the recipe's, not the launcher's: the loop casts by itself.
+    """
+    return Accelerator(mixed_precision="no", kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
 
 
 def is_main_process() -> bool:
@@ -24,7 +27,7 @@ def is_main_process() -> bool:
 
 
 def mean_over_processes(values: dict[str, float], accelerator: Accelerator) -> dict[str, float]:
-    """The mean of each number over all processes; NaN or infinite in one is so in all, and so nobody waits for another.
+    """The mean of each number over all processes; what is NaN or infinite in one is so in all, and nobody waits.
 
     Float64 throughout; exactly `values` where there is one process.
     """
@@ -33,3 +36,10 @@ def mean_over_processes(values: dict[str, float], accelerator: Accelerator) -> d
     tensor = torch.tensor(list(values.values()), dtype=torch.float64, device=accelerator.device)
     mean = accelerator.reduce(tensor, reduction="mean").tolist()
     return dict(zip(values, mean, strict=True))
+
+
+def end_processes() -> None:
+    """Take leave of the other processes, once, after the last run."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()

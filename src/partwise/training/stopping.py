@@ -17,35 +17,35 @@ class Stopped(KeyboardInterrupt):
 class StopSwitch:
     """A context: the first SIGINT or SIGTERM sets `pressed`, which the loop looks at between steps; a second one ends.
 
-    Outside the main thread, where Python allows no handlers, it does nothing.
+    active   False for a switch that leaves the signals alone, as it also does outside the main thread
     """
 
-    def __init__(self):
+    def __init__(self, active: bool = True):
+        self.active = active and threading.current_thread() is threading.main_thread()
         self.pressed = False
-        self._previous: dict[int, object] = {}
 
     def __enter__(self) -> StopSwitch:
-        if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._press) for number in SIGNALS}
+        if self.active:
+            self._previous = [signal.signal(number, self._press) for number in SIGNALS]
         return self
 
     def __exit__(self, *_) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        self._previous = {}
+        if self.active:
+            for number, handler in zip(SIGNALS, self._previous, strict=True):
+                signal.signal(number, handler)
 
     @contextlib.contextmanager
     def lifted(self) -> Iterator[None]:
         """Inside, a signal ends at once: for what may take long and loses nothing."""
-        installed = bool(self._previous)
-        if installed:
-            self.__exit__()
-            signal.signal(signal.SIGTERM, _interrupt)
+        if not self.active:
+            yield
+            return
+        previous = [signal.signal(number, _interrupt) for number in SIGNALS]
         try:
             yield
         finally:
-            if installed:
-                self.__enter__()
+            for number, handler in zip(SIGNALS, previous, strict=True):
+                signal.signal(number, handler)
 
     def _press(self, *_) -> None:
         if self.pressed:

@@ -45,6 +45,6 @@ def float32_on_cpu(images: Tensor) -> torch.autocast:
     """A context without autocast on a CPU.
 
     Depthwise convolutions are bound by memory there: measured backward passes of EfficientNet-Lite0 take 1.6 times as
-    long in bf16 as in fp32 (benchmarks/precision.py), while dense convolutions gain.
+    long in bf16 as in fp32 (benchmarks/speed.py), while dense convolutions gain.
     """
     return torch.autocast(images.device.type, enabled=images.device.type != "cpu" and torch.is_autocast_enabled())

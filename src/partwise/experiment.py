@@ -1,0 +1,118 @@
+"""A recipe, or a pipeline of recipes, on a Cityscapes tree: data, training and evaluation put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from partwise.data.cityscapes import CityscapesFolder
+from partwise.data.streets import Streets
+from partwise.errors import PartwiseError
+from partwise.evaluation.evaluator import CityscapesEvaluator
+from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_instances
+from partwise.methods import FcnConfig, Method
+from partwise.recipes import PIPELINES
+from partwise.recipes import recipe as find_recipe
+from partwise.training.config import Recipe, check_recipe, override
+from partwise.training.folder import RunFolder
+from partwise.training.loop import Monitor, train
+
+RENDERED_SCENES, RENDERED_SIZE = 10_000_000, (512, 1024)  # as many as will ever be asked for; (H, W)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """A Cityscapes tree and the splits to train and to validate on."""
+
+    root: Path
+    split: str = "train"
+    val_split: str = "val"
+
+    def scenes(self) -> CityscapesFolder:
+        """What is trained on."""
+        return CityscapesFolder(self.root, self.split)
+
+    def validation(self) -> CityscapesFolder:
+        """What the evaluations during training look at."""
+        return CityscapesFolder(self.root, self.val_split)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One recipe with the folder of its run."""
+
+    recipe: Recipe
+    out: Path
+
+
+def plan(name: str, overrides: Sequence[str], out: Path, minutes: float = 0.0, steps: int = 0) -> list[Stage]:
+    """The stages of a recipe (one) or of a pipeline, which share the length among them.
+
+    minutes, steps   length of all stages; 0: as the recipe says
+
+    Raises PartwiseError for an unknown name or field, and for a value that is wrong.
+    """
+    shares = PIPELINES.get(name, {name: 1.0})
+    stages = []
+    for stage, share in shares.items():
+        recipe = override(find_recipe(stage), list(overrides))
+        length = {"minutes": minutes * share} if minutes else {}
+        length |= {"steps": max(1, round(steps * share)) if steps > 0 else steps} if steps else {}
+        if length:  # one given length takes the place of whatever the recipe says
+            recipe = replace(recipe, training=replace(recipe.training, **({"minutes": 0.0, "steps": 0} | length)))
+        check_recipe(recipe)
+        if not (recipe.training.minutes or recipe.training.steps):
+            raise PartwiseError(f"recipe {stage} says no length: give --minutes M or --steps N")
+        stages.append(Stage(recipe, out / stage if name in PIPELINES else out))
+    return stages
+
+
+def run(
+    stages: Sequence[Stage], data: TrainingData, monitor: Monitor, *, weights: str | None = None, resume: bool = False
+) -> Path:
+    """Train the stages, each from the weights of the one before it; returns the folder of the last run.
+
+    resume   finished stages are passed over, the one that was cut goes on, the others begin
+
+    Raises what `training.loop.train` raises, and PartwiseError for data without what the recipe is to learn.
+    """
+    for number, stage in enumerate(stages):
+        folder = RunFolder(stage.out)
+        if number > 0 and resume and not folder.run.exists():
+            resume = False  # the run was cut before this stage began
+        if len(stages) > 1 and resume and folder.finished:
+            monitor.note(f"{stage.out}: finished before")
+        else:
+            _train(stage, data, monitor, weights, resume)
+        weights = str(folder.last)
+    return stages[-1].out
+
+
+def _train(stage: Stage, data: TrainingData, monitor: Monitor, weights: str | None, resume: bool) -> None:
+    recipe, scenes, validation = stage.recipe, data.scenes(), data.validation()
+    if not isinstance(recipe.method, FcnConfig):
+        require_instances(scenes, f"{data.root}, split {data.split}")
+        require_instances(validation, f"{data.root}, split {data.val_split}")
+    chosen = EvenlySpaced(validation, recipe.training.evaluate_frames)
+    rendered = Streets(RENDERED_SCENES, RENDERED_SIZE, recipe.training.seed) if recipe.data.rendered_share else None
+    train(
+        recipe,
+        scenes,
+        stage.out,
+        monitor,
+        data_name=f"{data.root.resolve().name}/{data.split} ({len(scenes)} frames)",
+        evaluate=_evaluation(chosen, f"{len(chosen)} of {len(validation)} frames of {data.val_split}", monitor),
+        rendered=rendered,
+        weights=weights,
+        resume=resume,
+    )
+
+
+def _evaluation(chosen: EvenlySpaced, words: str, monitor: Monitor) -> Callable[[Method], dict]:
+    def evaluate(method: Method) -> dict:
+        monitor.note(f"evaluating {words}")
+        device = next(method.parameters()).device
+        return evaluate_method(method, chosen, CityscapesEvaluator(), device=device)
+
+    return evaluate

@@ -1,0 +1,77 @@
+"""Photos in, files out: what `partwise predict` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from partwise.data.image_files import IMAGE_SUFFIXES
+from partwise.errors import PartwiseError
+from partwise.evaluation.submission import write_submission
+from partwise.segmenter import Segmenter, as_image
+
+MIN_SCORE = 0.3  # of an instance in files for people; the submission form keeps all, as AP wants it
+
+
+def find_images(inputs: Sequence[Path]) -> list[Path]:
+    """The image files that are named or lie in a named folder, at any depth, each once.
+
+    Raises PartwiseError for a path that gives none, and for two images whose results would have one name.
+    """
+    if not inputs:
+        raise PartwiseError("no image given: name image files or folders of images")
+    paths: dict[Path, Path] = {}
+    for path in inputs:
+        for found in _images_at(path):
+            paths.setdefault(found.resolve(), found)
+    by_name: dict[str, Path] = {}
+    for path in paths.values():
+        if (other := by_name.setdefault(path.stem, path)) != path:
+            raise PartwiseError(f"{path} and {other} would write the same files: predict them into two folders")
+    return list(paths.values())
+
+
+def _images_at(path: Path) -> list[Path]:
+    if path.is_dir():
+        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
+        if not found:
+            raise PartwiseError(f"{path}: a folder without images ({', '.join(IMAGE_SUFFIXES)}): give another one")
+        return found
+    if not path.exists():
+        raise PartwiseError(f"{path}: no such file or folder: look at the spelling")
+    return [path]
+
+
+def predict_photos(
+    segment: Segmenter,
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    submission: bool = False,
+    min_score: float | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[int, list[PartwiseError]]:
+    """Write the results of every image that can be read; returns the number of files and one error a bad image.
+
+    submission   write the benchmark's form (evaluation/submission.py) instead of four files an image
+    min_score    leave out less sure instances; MIN_SCORE, or 0 for a submission
+
+    Raises PartwiseError if `out` cannot be written.
+    """
+    if out.exists() and not out.is_dir():
+        raise PartwiseError(f"{out}: this is a file: give a folder for the results")
+    least = min_score if min_score is not None else 0.0 if submission else MIN_SCORE
+    files, faults = 0, []
+    for done, path in enumerate(paths, 1):
+        try:
+            image = as_image(path)
+        except PartwiseError as error:
+            faults.append(error)
+        else:
+            result = segment(image, min_score=least, name=path.stem)
+            if submission:
+                files += len(write_submission(path.stem.removesuffix("_leftImg8bit"), result.prediction, out))
+            else:
+                files += len(result.save(out))
+        progress(done, len(paths))
+    return files, faults

@@ -1,0 +1,271 @@
+"""One run: steps, evaluations and checkpoints in their order, and the state that makes it resumable."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from partwise.data.loader import class_presence
+from partwise.errors import PartwiseError
+from partwise.methods import Method
+from partwise.scene import Scene
+from partwise.training.checkpoint import load_matching, load_state, save_model, save_state
+from partwise.training.config import Recipe, leaves, recipe_to_dict
+from partwise.training.folder import RunFolder
+from partwise.training.optim import schedule
+from partwise.training.processes import mean_over_processes
+from partwise.training.record import Board, describe, differences, headline, machine
+from partwise.training.stopping import StopSwitch
+
+Batches = Iterator[tuple[Tensor, list[dict[str, Tensor]]]]
+Evaluate = Callable[[Method], dict]
+
+
+class Monitor(Protocol):
+    """Who watches a run: the command line draws progress, tests count."""
+
+    def note(self, text: str) -> None:
+        """Something that a person should know."""
+
+    def progress(self, done: float, record: dict) -> None:
+        """`done` in 0..1, and what metrics.jsonl says of the last step."""
+
+
+@dataclass
+class Progress:
+    """Where a run stands. `seconds` counts training only, over all its resumptions; `waited` of them for data.
+
+    best        headline figure of best.safetensors; -1 before the first evaluation
+    evaluated   the step of the last evaluation; -1 before the first
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    best: float = -1.0
+    waited: float = 0.0
+    evaluated: int = -1
+
+
+class Run:
+    """What one run consists of, so that each part of the loop fits one screen."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        method: Method,
+        optimiser: torch.optim.Optimizer,
+        accelerator: Accelerator,
+        folder: RunFolder,
+        monitor: Monitor,
+        origin: dict,
+    ):
+        self.recipe, self.method, self.optimiser, self.accelerator = recipe, method, optimiser, accelerator
+        self.folder, self.monitor, self.origin = folder, monitor, origin
+        self.progress, self.is_main = Progress(), accelerator.is_main_process
+        self.saved_step, self.saved_at = -1, time.perf_counter()
+        # DistributedDataParallel averages the gradients of several processes; its forward pass is the method's.
+        self.forward = accelerator.prepare_model(method) if accelerator.num_processes > 1 else method
+        # A single process stops between two steps; several cannot agree on one, and end where they are.
+        self.stop = StopSwitch(active=accelerator.num_processes == 1)
+        self.board: Board | None = None
+
+    def restore(self) -> None:
+        """Take up the state in the folder. Raises PartwiseError where it belongs to another network."""
+        state = load_state(self.folder.state)
+        report = load_matching(self.method, state["model"])
+        try:
+            if report.missing or report.unexpected:
+                raise ValueError((report.missing + report.unexpected)[0])
+            self.optimiser.load_state_dict(state["optimiser"])
+        except ValueError as error:
+            raise PartwiseError(
+                f"{self.folder.state}: its network or optimiser is another one than the recipe's ({error}): resume "
+                "with the recipe and the overrides that the run began with"
+            ) from None
+        self.progress, self.origin = Progress(**state["progress"]), state["origin"]
+        self.saved_step = self.progress.step
+
+    def begin(self, resume: bool, going_on: bool) -> None:
+        """Say what is about to happen, in words and in run.json."""
+        self.accelerator.wait_for_everyone()  # until all have looked into the folder
+        if not self.is_main:
+            return
+        device = machine(self.accelerator)
+        values = {"recipe": recipe_to_dict(self.recipe), "origin": self.origin, "machine": device}
+        if going_on:
+            changed = differences(leaves(self.folder.described().get("recipe", {})), leaves(values["recipe"]))
+            self.monitor.note(f"going on from step {self.progress.step}" + (f", changed: {changed}" if changed else ""))
+        elif resume:
+            self.monitor.note(f"{self.folder.path}: stopped before its first checkpoint: beginning again")
+        self.folder.begin(values, self.progress.step, self.progress.evaluated)
+        if self.recipe.training.tensorboard:
+            self.board = Board(self.folder.path / "tensorboard", self.progress.step)
+        several = f", {device['processes']} processes" if device["processes"] > 1 else ""
+        precision = self.recipe.training.precision.replace("no", "fp32")
+        self.monitor.note(f"training {self.recipe.name} on {device['device']}{several}, {precision}")
+
+    def presence(self, scenes: Sequence[Scene]) -> np.ndarray | None:
+        """Which classes each frame shows, read once and kept in the folder; None where nothing depends on it."""
+        if self.recipe.data.repeat_threshold == 0:
+            return None
+        with self.accelerator.main_process_first():
+            presence = self.folder.presence(len(scenes))
+            if presence is None:
+                self.monitor.note(f"looking which classes appear in {len(scenes)} frames")
+                presence = class_presence(scenes)
+                if self.is_main:
+                    self.folder.keep_presence(presence)
+        return presence
+
+    def done(self) -> float:
+        """0..1, by steps or by minutes, whichever is nearer to its end."""
+        config = self.recipe.training
+        by_steps = self.progress.step / config.steps if config.steps else 0.0
+        by_time = self.progress.seconds / (60 * config.minutes) if config.minutes else 0.0
+        return min(1.0, max(by_steps, by_time))
+
+    def loop(self, batches: Batches, evaluate: Evaluate | None) -> None:
+        """Steps until the end, with evaluations and checkpoints between them."""
+        self.method.train()
+        if self.done() >= 1.0:
+            self.monitor.note("the run is at its end: give more steps or minutes to go on")
+        with self.stop:
+            while True:
+                if evaluate and self.evaluation_is_due():
+                    self.save()
+                    self.evaluate(evaluate)
+                if self.done() >= 1.0 or self.stop.pressed:
+                    break
+                self.step(batches)
+                if time.perf_counter() - self.saved_at > self.recipe.training.checkpoint_every_seconds:
+                    self.save()
+            self.save()
+            if self.stop.pressed:
+                raise KeyboardInterrupt
+            self.finish()
+
+    def evaluation_is_due(self) -> bool:
+        """At the end, and every so many steps; once at each."""
+        every, step = self.recipe.training.evaluate_every_steps, self.progress.step
+        due = self.done() >= 1.0 or (every > 0 and step > 0 and step % every == 0)
+        return due and self.progress.evaluated != step
+
+    def step(self, batches: Batches) -> None:
+        """Take a batch, learn from it, and say so."""
+        begin = time.perf_counter()
+        images, targets = next(batches)
+        waited = time.perf_counter() - begin
+        lr = self.set_lr()
+        terms, norm = self.learn(images, targets)
+        # All processes must agree on the time: they stop by it.
+        spent = mean_over_processes({"seconds": time.perf_counter() - begin, "waited": waited}, self.accelerator)
+        progress = self.progress
+        progress.step, progress.seconds = progress.step + 1, progress.seconds + spent["seconds"]
+        progress.waited += spent["waited"]
+        record = {"step": progress.step, "loss": sum(terms.values()), "loss_terms": terms, "lr": lr}
+        record |= {"gradient_norm": norm, "seconds": round(progress.seconds, 3), "data_seconds": round(waited, 4)}
+        if progress.step % self.recipe.training.log_every_steps == 0 or self.done() >= 1.0:
+            self.log(record)
+        self.monitor.progress(self.done(), record)
+
+    def learn(self, images: Tensor, targets: list[dict[str, Tensor]]) -> tuple[dict[str, float], float]:
+        """One step of the optimiser; returns the terms of the loss and the norm of the gradient before clipping.
+
+        Raises PartwiseError, with the weights as they were, where one of them is not finite.
+        """
+        config, step, accelerator = self.recipe.training, self.progress.step, self.accelerator
+        torch.manual_seed(config.seed * 1_000_003 + step * accelerator.num_processes + accelerator.process_index)
+        device = accelerator.device
+        images = images.to(device, non_blocking=True)
+        targets = [{key: value.to(device, non_blocking=True) for key, value in one.items()} for one in targets]
+        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+            outputs = self.forward(images)
+        terms = self.method.loss(outputs, targets)
+        values = mean_over_processes({name: float(term.detach()) for name, term in terms.items()}, accelerator)
+        self._require_finite(values, "loss")
+        self.optimiser.zero_grad(set_to_none=True)
+        accelerator.backward(sum(terms.values()))
+        clip = self.recipe.optim.clip_norm
+        norm = float(torch.nn.utils.clip_grad_norm_(self.method.parameters(), clip or math.inf))
+        self._require_finite({"norm": norm}, "gradient")
+        self.optimiser.step()
+        return values, norm
+
+    def _require_finite(self, values: dict[str, float], what: str) -> None:
+        if all(math.isfinite(value) for value in values.values()):
+            return
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        raise PartwiseError(
+            f"{self.folder.path}: the {what} is not finite at step {self.progress.step} ({shown}): lower optim.lr "
+            f"(now {self.recipe.optim.lr:g}) or look at the data with partwise check; {self.folder.usable()}"
+        )
+
+    def set_lr(self) -> float:
+        """Warm-up, then the schedule by `done`; returns the rate of the head."""
+        config = self.recipe.optim
+        warm = min(1.0, (self.progress.step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
+        lr = config.lr * warm * schedule(config.schedule, self.done())
+        for group in self.optimiser.param_groups:
+            group["lr"] = lr * group["lr_factor"]
+        return lr
+
+    def log(self, record: dict) -> None:
+        """A line of metrics.jsonl, and the same for TensorBoard."""
+        if self.is_main:
+            self.folder.log(record)
+            if self.board:
+                self.board.log(record)
+
+    def evaluate(self, evaluate: Evaluate) -> None:
+        """Score the network as it is; keep it as the best if it is. The main process does it, the others wait."""
+        progress = self.progress
+        progress.evaluated = progress.step
+        if not self.is_main:
+            return
+        with self.stop.lifted():
+            figures = evaluate(self.method)
+        self.log({"step": progress.step, "seconds": round(progress.seconds, 3), "evaluation": figures})
+        self.monitor.note(f"step {progress.step}: {describe(figures)}")
+        if headline(figures) > progress.best:
+            progress.best = headline(figures)
+            save_model(self.folder.best, self.method, self.described())
+        self.save_state()
+
+    def described(self) -> dict:
+        """The origin that a model file of this moment carries."""
+        return self.origin | {"steps": self.progress.step, "minutes": round(self.progress.seconds / 60, 1)}
+
+    def save(self) -> None:
+        """The newest weights and the training state, unless this step is saved already."""
+        if self.saved_step != self.progress.step and self.is_main:
+            save_model(self.folder.last, self.method, self.described())
+            self.save_state()
+        self.saved_step, self.saved_at = self.progress.step, time.perf_counter()
+
+    def save_state(self) -> None:
+        """What resuming needs beside the weights, and the weights again: they must be of one moment."""
+        state = {"model": self.method.state_dict(), "optimiser": self.optimiser.state_dict()}
+        save_state(self.folder.state, state | {"progress": asdict(self.progress), "origin": self.origin})
+
+    def finish(self) -> None:
+        """Say how it went."""
+        progress = self.progress
+        if not self.is_main:
+            return
+        self.folder.finish({"steps": progress.step, "minutes": round(progress.seconds / 60, 2)})
+        if self.board:
+            self.board.close()
+        if progress.seconds > 0:
+            share = 100 * progress.waited / progress.seconds
+            self.monitor.note(
+                f"{progress.step} steps in {progress.seconds / 60:.1f} minutes, "
+                f"{progress.step / progress.seconds:.2f} steps/s, {share:.1f} % of it waiting for data"
+            )

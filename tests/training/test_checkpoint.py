@@ -1,0 +1,157 @@
+"""Model files and training state: what goes in comes out, and what is none is named as such."""
+
+import json
+import pickle
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from tiny_networks import tiny_model, tiny_recipe
+
+from partwise.errors import PartwiseError
+from partwise.methods import FcnConfig, build_method
+from partwise.training.checkpoint import (
+    FORMAT,
+    load_matching,
+    load_model,
+    load_state,
+    read_model,
+    save_model,
+    save_state,
+)
+from partwise.training.config import method_to_dict
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory):
+    return tiny_model(tmp_path_factory.mktemp("model") / "model.safetensors")
+
+
+def test_a_model_comes_back_bit_for_bit(tmp_path):
+    method = build_method(tiny_recipe().method)
+    origin = {"recipe": "tiny", "data": "streets", "steps": 3}
+    save_model(tmp_path / "m.safetensors", method, origin)
+    loaded, info = load_model(tmp_path / "m.safetensors")
+    assert info.origin == origin
+    assert method_to_dict(loaded.config) == method_to_dict(method.config)
+    assert loaded.label_set is method.label_set
+    assert not loaded.training
+    for name, value in method.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value), name
+
+
+def test_half_is_half_the_size_and_rounds_to_fp16(tmp_path, model_file):
+    method, info = load_model(model_file)
+    save_model(tmp_path / "half.safetensors", method, info.origin, half=True)
+    assert (tmp_path / "half.safetensors").stat().st_size < 0.55 * model_file.stat().st_size
+    loaded, _ = load_model(tmp_path / "half.safetensors")
+    for name, value in method.state_dict().items():
+        wanted = value.half().float() if value.is_floating_point() else value
+        assert torch.equal(loaded.state_dict()[name], wanted), name
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.floats(0, 0.999999))
+def test_a_model_cut_anywhere_is_refused_in_one_line(share, model_file, tmp_path):
+    data, cut = model_file.read_bytes(), tmp_path / "cut.safetensors"
+    cut.write_bytes(data[: int(share * len(data))])
+    with pytest.raises(PartwiseError) as caught:
+        load_model(cut)
+    assert str(cut) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def altered(source, target, **metadata):
+    """The tensors of a model file with other metadata."""
+    save_file(load_file(source), target, metadata={key: value for key, value in metadata.items() if value is not None})
+    return target
+
+
+def described(source) -> dict:
+    _, info = read_model(source)
+    return {"method": info.method, "label_set": info.label_set, "origin": info.origin}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({}, "model format 'none'"),
+        ({"format": "partwise-0", "partwise": "{}"}, "model format 'partwise-0'"),
+        ({"format": FORMAT}, "description cannot be read"),
+        ({"format": FORMAT, "partwise": "{"}, "description cannot be read"),
+        ({"format": FORMAT, "partwise": '{"method": 1, "label_set": "cityscapes", "origin": {}}'}, "cannot be read"),
+    ],
+)
+def test_foreign_and_future_files_are_refused(metadata, words, model_file, tmp_path):
+    path = altered(model_file, tmp_path / "m.safetensors", **metadata)
+    with pytest.raises(PartwiseError, match=words) as caught:
+        load_model(path)
+    assert str(path) in str(caught.value)
+
+
+def test_unknown_label_set_method_and_field_are_named(model_file, tmp_path):
+    for change, word in (
+        ({"label_set": "mapillary"}, "mapillary"),
+        ({"method": {"kind": "ordering"}}, "ordering"),
+        ({"method": {"kind": "parts", "chanels": 8}}, "chanels"),
+    ):
+        text = json.dumps(described(model_file) | change)
+        path = altered(model_file, tmp_path / "m.safetensors", format=FORMAT, partwise=text)
+        with pytest.raises(PartwiseError, match=word) as caught:
+            load_model(path)
+        assert str(path) in str(caught.value)
+
+
+def test_a_file_whose_tensors_do_not_fit_its_description_is_refused(model_file, tmp_path):
+    values = described(model_file)
+    values["method"]["channels"] = 16
+    path = altered(model_file, tmp_path / "m.safetensors", format=FORMAT, partwise=json.dumps(values))
+    with pytest.raises(PartwiseError, match="written by another version"):
+        load_model(path)
+
+
+def test_load_matching_takes_what_fits_and_reports_the_rest():
+    small, large = build_method(FcnConfig(channels=8, output_stride=16)), build_method(FcnConfig(channels=8))
+    report = load_matching(small, large.state_dict())
+    assert set(report.missing) == {"skips.16.weight", "skips.16.bias"}
+    assert not report.unexpected
+    assert torch.equal(small.state_dict()["conv6.0.weight"], large.state_dict()["conv6.0.weight"])
+
+
+def test_a_full_disk_leaves_the_old_files(tmp_path, model_file, disk_full_after):
+    model, state = tmp_path / "last.safetensors", tmp_path / "state.pt"
+    method, info = load_model(model_file)
+    save_model(model, method, info.origin)
+    save_state(state, {"model": method.state_dict(), "step": 1})
+    before = model.read_bytes(), state.read_bytes()
+    with disk_full_after(100_000):
+        with pytest.raises(PartwiseError, match=f"cannot write {model}"):
+            save_model(model, method, info.origin)
+        with pytest.raises(PartwiseError, match=f"cannot write {state}"):
+            save_state(state, {"model": method.state_dict(), "step": 2})
+    assert (model.read_bytes(), state.read_bytes()) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.safetensors", "state.pt"]
+
+
+class Bomb:
+    """Unpickled, it would write a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def test_a_state_is_never_executed(tmp_path):
+    mark = tmp_path / "executed"
+    torch.save({"progress": Bomb(mark)}, tmp_path / "zip.pt")
+    (tmp_path / "plain.pt").write_bytes(pickle.dumps(Bomb(mark)))
+    (tmp_path / "text.pt").write_text("no state")
+    for name in ("zip.pt", "plain.pt", "text.pt"):
+        with pytest.raises(PartwiseError, match=f"{name}: not a training state"):
+            load_state(tmp_path / name)
+    assert not mark.exists()
+    with pytest.raises(PartwiseError, match="nothing to resume"):
+        load_state(tmp_path / "none.pt")

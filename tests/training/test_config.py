@@ -1,0 +1,86 @@
+"""Recipes as plain values, and every way of getting one wrong."""
+
+import json
+
+import pytest
+
+from partwise.errors import PartwiseError
+from partwise.recipes import RECIPES, recipe
+from partwise.training.config import check_recipe, leaves, override, recipe_from_dict, recipe_to_dict
+from partwise.training.limits import LIMITS, check_crop
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_survives_json(name):
+    values = json.loads(json.dumps(recipe_to_dict(recipe(name))))
+    assert recipe_to_dict(recipe_from_dict(values)) == values
+
+
+def test_every_recipe_is_within_its_limits():
+    for name in RECIPES:
+        check_recipe(recipe(name))
+
+
+def test_every_limit_is_of_a_field_that_exists():
+    known = set().union(*(leaves(recipe_to_dict(recipe(name))) for name in RECIPES))
+    assert set(LIMITS) <= known
+
+
+def test_override_changes_that_field_and_no_other():
+    before = leaves(recipe_to_dict(recipe("demo")))
+    after = leaves(recipe_to_dict(override(recipe("demo"), ["optim.lr=0.5", "data.augment.crop=[64,96]"])))
+    assert {key for key in before if before[key] != after[key]} == {"optim.lr", "data.augment.crop"}
+    assert after["optim.lr"] == 0.5 and after["data.augment.crop"] == [64, 96]
+
+
+@pytest.mark.parametrize(
+    ("assignment", "words"),
+    [
+        ("optim.lr", ("write field=value",)),
+        ("optim.rl=1", ("optim.rl", "optim.lr")),
+        ("nonsense=1", ("nonsense",)),
+        ("optim.lr.x=1", ("optim.lr.x",)),
+        ("optim.lr=fast", ("optim.lr='fast'", "valid number")),
+        ("optim.lr=-1e-3", ("optim.lr=-0.001", "above 0")),
+        ("optim.lr=NaN", ("optim.lr=nan", "above 0")),
+        ("optim.lr=Infinity", ("optim.lr=inf", "above 0")),
+        ("optim.lr=null", ("optim.lr=None",)),
+        ("optim.name=adagrad", ("optim.name='adagrad'", "adamw, adam or sgd")),
+        ("optim.schedule=step", ("optim.schedule='step'", "cosine")),
+        ("training.batch_size=0", ("training.batch_size=0", "from 1 on")),
+        ("training.batch_size=1.5", ("training.batch_size=1.5", "integer")),
+        ("training.steps=-5", ("training.steps=-5",)),
+        ("training.minutes=-1", ("training.minutes=-1.0",)),
+        ("training.precision=fp8", ("training.precision='fp8'", "no or bf16")),
+        ("training.log_every_steps=0", ("training.log_every_steps=0",)),
+        ("data.workers=-1", ("data.workers=-1",)),
+        ("data.rendered_share=1.5", ("data.rendered_share=1.5", "0..1")),
+        ("data.augment.crop=[64]", ("data.augment.crop", "[64]")),
+        ("data.augment.crop=[0,64]", ("data.augment.crop", "[0, 64]")),
+        ("data.augment.scale=[2,1]", ("data.augment.scale=[2.0, 1.0]", "smaller one first")),
+        ("data.augment.scale=[0,1]", ("data.augment.scale",)),
+        ('data.augment={"crp":[64,64]}', ("crp", "crop")),
+        ("optim=3", ("optim=3",)),
+        ("method=3", ("method=3",)),
+        ('method={"kind":"fnc"}', ("fnc", "fcn")),
+        ("method.channels=0", ("method.channels=0",)),
+        ("method.frozen_blocks=9", ("method.frozen_blocks=9",)),
+    ],
+)
+def test_wrong_override_is_named_in_one_line(assignment, words):
+    with pytest.raises(PartwiseError) as caught:
+        override(recipe("demo"), [assignment])
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_unknown_recipe_names_the_nearest():
+    with pytest.raises(PartwiseError, match="'fcn8': did you mean 'fcn8s'"):
+        recipe("fcn8")
+
+
+def test_crop_must_fit_the_trunk_and_the_advice_does():
+    check_crop((64, 96), 32)
+    with pytest.raises(PartwiseError, match=r"crop=\[60, 96\].*multiples of 32 px: give data.augment.crop=\[64,96\]"):
+        check_crop((60, 96), 32)

@@ -1,0 +1,275 @@
+"""A run is a function of recipe, data and seed: however it is cut and resumed, the same weights and lines come out."""
+
+import json
+import math
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_networks import Watcher, tiny_recipe
+
+from partwise.data.cityscapes import CityscapesFolder
+from partwise.errors import PartwiseError
+from partwise.evaluation.evaluator import CityscapesEvaluator
+from partwise.evaluation.model import evaluate_method
+from partwise.methods import FcnConfig, PartMaps
+from partwise.training.checkpoint import load_model, load_state
+from partwise.training.folder import RunFolder
+from partwise.training.loop import train
+from partwise.training.stopping import Stopped, StopSwitch
+
+TIMES = ("seconds", "data_seconds")
+
+
+@pytest.fixture(scope="module")
+def frames(city_root):
+    return CityscapesFolder(city_root, "train")
+
+
+def evaluation_of(frames):
+    return lambda method: evaluate_method(method, [frames[0]], CityscapesEvaluator())
+
+
+def without_times(value):
+    if isinstance(value, dict):
+        return {key: without_times(item) for key, item in value.items() if key not in TIMES}
+    return value
+
+
+def contents(folder: RunFolder) -> dict:
+    """Everything that a run leaves, apart from times."""
+    state = load_state(folder.state)
+    return {
+        "last": load_file(folder.last),
+        "best": load_file(folder.best),
+        "optimiser": state["optimiser"]["state"],
+        "progress": {key: state["progress"][key] for key in ("step", "best", "evaluated")},
+        "metrics": [without_times(json.loads(line)) for line in folder.metrics.read_text().splitlines()],
+    }
+
+
+def same(a, b) -> bool:
+    """Bit for bit, all the way down."""
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    return a == b
+
+
+RECIPE = tiny_recipe(steps=5, evaluate_every_steps=2, checkpoint_every_seconds=0.0)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(frames, tmp_path_factory):
+    folder = RunFolder(tmp_path_factory.mktemp("run") / "whole")
+    train(RECIPE, frames, folder.path, Watcher(), data_name="tiny", evaluate=evaluation_of(frames))
+    return contents(folder)
+
+
+def test_a_run_writes_every_step_and_every_evaluation(uninterrupted):
+    lines = uninterrupted["metrics"]
+    assert [line["step"] for line in lines if "loss" in line] == [1, 2, 3, 4, 5]
+    assert [line["step"] for line in lines if "evaluation" in line] == [2, 4, 5]
+    assert all(math.isfinite(line["loss"]) and line["loss"] == sum(line["loss_terms"].values()) for line in lines[:2])
+
+
+def crash():
+    raise RuntimeError("the power is gone")
+
+
+def test_crashed_and_resumed_is_uninterrupted(uninterrupted, frames, tmp_path):
+    """A crash in step 4 loses that step, one in the last evaluation loses the evaluation, and a line is half-written."""
+    folder = RunFolder(tmp_path / "run")
+    how = {"data_name": "tiny", "evaluate": evaluation_of(frames)}
+    with pytest.raises(RuntimeError):
+        train(RECIPE, frames, folder.path, Watcher(4, crash), **how)
+    assert load_state(folder.state)["progress"]["step"] == 3
+    with folder.metrics.open("a") as file:
+        file.write('{"step": 4, "lo')
+    load_model(folder.last)
+    with pytest.raises(RuntimeError):
+        train(RECIPE, frames, folder.path, Watcher(), **how | {"evaluate": lambda _: crash()}, resume=True)
+    assert load_state(folder.state)["progress"] | {"seconds": 0, "waited": 0} == {
+        "step": 4, "seconds": 0, "best": uninterrupted["metrics"][2]["evaluation"]["instance"]["ap"], "waited": 0,
+        "evaluated": 2,
+    }  # fmt: skip
+    assert not folder.finished
+    train(RECIPE, frames, folder.path, Watcher(), **how, resume=True)
+    assert folder.finished
+    assert same(contents(folder), uninterrupted)
+
+
+def test_stopped_by_ctrl_c_and_resumed_with_a_worker_is_uninterrupted(uninterrupted, frames, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    recipe = replace(RECIPE, training=replace(RECIPE.training, checkpoint_every_seconds=1000.0))
+    how = {"data_name": "tiny", "evaluate": evaluation_of(frames)}
+    watcher = Watcher(3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(Stopped, match="stopped at step 3: the same command with --resume goes on"):
+        train(recipe, frames, folder.path, watcher, **how)
+    assert load_state(folder.state)["progress"]["step"] == 3
+    watcher = Watcher()
+    recipe = replace(recipe, data=replace(recipe.data, workers=1))
+    train(recipe, frames, folder.path, watcher, **how, resume=True)
+    assert same(contents(folder), uninterrupted)
+    assert any("going on from step 3" in note and "data.workers 0 -> 1" in note for note in watcher.notes)
+
+
+def test_the_end_says_the_rate_and_the_share_of_waiting(frames, tmp_path):
+    watcher = Watcher()
+    train(tiny_recipe(), frames, tmp_path / "run", watcher, data_name="tiny")
+    said = [note for note in watcher.notes if "waiting for data" in note]
+    assert len(said) == 1 and said[0].startswith("2 steps in ") and "steps/s" in said[0]
+    waited = sum(record["data_seconds"] for record in watcher.records)
+    share = float(said[0].split("steps/s, ")[1].split(" %")[0])
+    assert share == pytest.approx(100 * waited / watcher.records[-1]["seconds"], abs=0.2)
+
+
+def test_a_finished_run_can_be_made_longer_but_not_begun_again(frames, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    train(tiny_recipe(), frames, folder.path, Watcher(), data_name="tiny")
+    with pytest.raises(PartwiseError, match=r"holds a run already .*--resume"):
+        train(tiny_recipe(), frames, folder.path, Watcher(), data_name="tiny")
+    watcher, before = Watcher(), folder.last.read_bytes()
+    train(tiny_recipe(), frames, folder.path, watcher, data_name="tiny", resume=True)
+    assert watcher.records == [] and folder.last.read_bytes() == before
+    assert any("the run is at its end" in note for note in watcher.notes)
+    train(tiny_recipe(steps=3), frames, folder.path, watcher, data_name="tiny", resume=True)
+    assert [record["step"] for record in watcher.records] == [3]
+
+
+def test_another_network_cannot_be_resumed(frames, tmp_path):
+    train(tiny_recipe(), frames, tmp_path / "run", Watcher(), data_name="tiny")
+    other = tiny_recipe(method=replace(tiny_recipe().method, channels=16))
+    with pytest.raises(PartwiseError, match="another one than the recipe's") as caught:
+        train(other, frames, tmp_path / "run", Watcher(), data_name="tiny", resume=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_folders_that_cannot_hold_the_run(frames, tmp_path):
+    (tmp_path / "file").write_text("x")
+    for out, resume, words in (
+        (tmp_path / "file", False, "this is a file"),
+        (tmp_path / "file" / "run", False, "cannot write"),
+        (tmp_path / "none", True, "no run to resume"),
+        (tmp_path, True, "no run to resume"),
+    ):
+        with pytest.raises(PartwiseError, match=words):
+            train(tiny_recipe(), frames, out, Watcher(), data_name="tiny", resume=resume)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_again(frames, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    recipe = tiny_recipe(checkpoint_every_seconds=1000.0)
+    with pytest.raises(RuntimeError):
+        train(recipe, frames, folder.path, Watcher(1, crash), data_name="tiny")
+    assert not folder.state.exists()
+    watcher = Watcher()
+    train(recipe, frames, folder.path, watcher, data_name="tiny", resume=True)
+    assert any("beginning again" in note for note in watcher.notes)
+    assert [json.loads(line)["step"] for line in folder.metrics.read_text().splitlines()] == [1, 2]
+
+
+@pytest.mark.parametrize("what", ["loss", "gradient"])
+def test_a_loss_or_gradient_that_is_not_finite_ends_the_run_with_good_weights(what, frames, tmp_path, monkeypatch):
+    folder, calls, right = RunFolder(tmp_path / "run"), [], PartMaps.loss
+
+    def loss(self, outputs, targets):
+        calls.append(1)
+        terms = right(self, outputs, targets)
+        if len(calls) == 3:
+            mask = terms["mask"]
+            # the square root has the value 0 and the gradient infinity
+            terms["mask"] = mask * math.nan if what == "loss" else mask + (mask - mask.detach()).clamp(min=0).sqrt()
+        return terms
+
+    monkeypatch.setattr(PartMaps, "loss", loss)
+    recipe = tiny_recipe(steps=4, checkpoint_every_seconds=0.0)
+    with pytest.raises(
+        PartwiseError, match=f"the {what} is not finite at step 2 .*optim.lr.*last.safetensors"
+    ) as caught:
+        train(recipe, frames, folder.path, Watcher(), data_name="tiny")
+    assert "\n" not in str(caught.value)
+    assert load_model(folder.last)[1].origin["steps"] == 2
+    assert all(torch.isfinite(value).all() for value in load_file(folder.last).values())
+
+
+def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint(frames, tmp_path, disk_full_after):
+    folder = RunFolder(tmp_path / "run")
+    train(tiny_recipe(), frames, folder.path, Watcher(), data_name="tiny")
+    before = {path.name: path.read_bytes() for path in (folder.last, folder.state)}
+    size = folder.metrics.stat().st_size
+    for limit, words in ((1_000_000, f"cannot write {folder.last}"), (size + 10, "cannot write .*metrics.jsonl")):
+        with disk_full_after(limit), pytest.raises(PartwiseError, match=words) as caught:
+            train(tiny_recipe(steps=4), frames, folder.path, Watcher(), data_name="tiny", resume=True)
+        assert "\n" not in str(caught.value)
+        assert {path.name: path.read_bytes() for path in (folder.last, folder.state)} == before
+        assert not list(folder.path.glob(".*"))
+    train(tiny_recipe(steps=4), frames, folder.path, Watcher(), data_name="tiny", resume=True)
+    assert load_state(folder.state)["progress"]["step"] == 4
+
+
+def test_what_is_wrong_is_found_before_anything_is_written(frames, tmp_path):
+    out = tmp_path / "run"
+    for recipe, weights, words in (
+        (tiny_recipe(steps=0), None, "neither steps nor minutes"),
+        (tiny_recipe(batch_size=0), None, "batch_size=0"),
+        (replace(RECIPE, data=replace(RECIPE.data, augment=replace(RECIPE.data.augment, crop=(50, 64)))), None, "crop"),
+        (tiny_recipe(method=FcnConfig(output_stride=4)), None, "output_stride=4"),
+        (tiny_recipe(), str(tmp_path / "none.pth"), "none.pth"),
+        (tiny_recipe(), str(tmp_path), "without last.safetensors"),
+        (tiny_recipe(), __file__, "test_run.py"),
+    ):
+        with pytest.raises(PartwiseError, match=words) as caught:
+            train(recipe, frames, out, Watcher(), data_name="tiny", weights=weights)
+        assert "\n" not in str(caught.value)
+        assert not out.exists()
+
+
+def test_weights_of_another_run_are_the_start(frames, tmp_path):
+    train(tiny_recipe(), frames, tmp_path / "one", Watcher(), data_name="tiny")
+    first = load_file(tmp_path / "one" / "last.safetensors")
+    frozen = replace(tiny_recipe(steps=1), optim=replace(RECIPE.optim, lr=1e-30, weight_decay=0.0, warmup_steps=0))
+    train(frozen, frames, tmp_path / "two", Watcher(), data_name="tiny", weights=str(tmp_path / "one"))
+    second = load_file(tmp_path / "two" / "last.safetensors")
+    floats = {name for name, value in first.items() if value.is_floating_point()}
+    assert all(torch.allclose(first[name], second[name], rtol=1e-2, atol=1e-3) for name in floats)
+    _, info = load_model(tmp_path / "two" / "last.safetensors")
+    assert info.origin["weights"] == "tiny (2 steps) from random"
+
+
+def test_tensorboard_shows_what_metrics_say(frames, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = RunFolder(tmp_path / "run")
+    train(
+        tiny_recipe(tensorboard=True), frames, folder.path, Watcher(), data_name="tiny", evaluate=evaluation_of(frames)
+    )
+    events = EventAccumulator(str(folder.path / "tensorboard"))
+    events.Reload()
+    lines = [json.loads(line) for line in folder.metrics.read_text().splitlines()]
+    shown = {event.step: event.value for event in events.Scalars("loss/sum")}
+    assert shown == pytest.approx({line["step"]: line["loss"] for line in lines if "loss" in line})
+    iou = lines[-1]["evaluation"]["semantic"]["iou_class"]
+    assert [event.value for event in events.Scalars("evaluation/iou_class")] == pytest.approx([iou])
+
+
+def test_the_second_ctrl_c_ends_at_once_and_the_handlers_come_back():
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), StopSwitch() as switch:
+        signal.raise_signal(signal.SIGINT)
+        assert switch.pressed
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+    with StopSwitch() as switch:
+        with pytest.raises(KeyboardInterrupt), switch.lifted():
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        assert switch.pressed
+    assert signal.getsignal(signal.SIGINT) is before
