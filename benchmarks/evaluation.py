@@ -114,7 +114,8 @@ def in_memory(scenes, predictions, semantics, what: str) -> tuple[float, dict]:
     evaluator = CityscapesEvaluator()
     for scene, instances, semantic_HW in zip(scenes, predictions, semantics, strict=True):
         evaluator.update(scene, instances if what != "pixels" else None, semantic_HW if what != "instances" else None)
-    return time.process_time() - begin, evaluator.compute()
+    scores = evaluator.compute()
+    return time.process_time() - begin, scores
 
 
 def best_of_three(function, *arguments):

@@ -84,7 +84,7 @@ def crash():
 
 
 def test_crashed_and_resumed_is_uninterrupted(uninterrupted, frames, tmp_path):
-    """A crash in step 4 loses that step, one in the last evaluation loses the evaluation, and a line is half-written."""
+    """A crash in step 4 loses that step, one in an evaluation loses that evaluation, and a line is half-written."""
     folder = RunFolder(tmp_path / "run")
     how = {"data_name": "tiny", "evaluate": evaluation_of(frames)}
     with pytest.raises(RuntimeError):
@@ -184,16 +184,16 @@ def test_a_loss_or_gradient_that_is_not_finite_ends_the_run_with_good_weights(wh
         calls.append(1)
         terms = right(self, outputs, targets)
         if len(calls) == 3:
-            mask = terms["mask"]
-            # the square root has the value 0 and the gradient infinity
-            terms["mask"] = mask * math.nan if what == "loss" else mask + (mask - mask.detach()).clamp(min=0).sqrt()
+            if what == "loss":
+                terms["mask"] = terms["mask"] * math.nan
+            else:
+                terms["semantic"].register_hook(lambda gradient: gradient * math.inf)
         return terms
 
     monkeypatch.setattr(PartMaps, "loss", loss)
     recipe = tiny_recipe(steps=4, checkpoint_every_seconds=0.0)
-    with pytest.raises(
-        PartwiseError, match=f"the {what} is not finite at step 2 .*optim.lr.*last.safetensors"
-    ) as caught:
+    words = f"the {what} is not finite at step 2 .*optim.lr.*last.safetensors"
+    with pytest.raises(PartwiseError, match=words) as caught:
         train(recipe, frames, folder.path, Watcher(), data_name="tiny")
     assert "\n" not in str(caught.value)
     assert load_model(folder.last)[1].origin["steps"] == 2
@@ -204,13 +204,11 @@ def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint(frames, tmp_pat
     folder = RunFolder(tmp_path / "run")
     train(tiny_recipe(), frames, folder.path, Watcher(), data_name="tiny")
     before = {path.name: path.read_bytes() for path in (folder.last, folder.state)}
-    size = folder.metrics.stat().st_size
-    for limit, words in ((1_000_000, f"cannot write {folder.last}"), (size + 10, "cannot write .*metrics.jsonl")):
-        with disk_full_after(limit), pytest.raises(PartwiseError, match=words) as caught:
-            train(tiny_recipe(steps=4), frames, folder.path, Watcher(), data_name="tiny", resume=True)
-        assert "\n" not in str(caught.value)
-        assert {path.name: path.read_bytes() for path in (folder.last, folder.state)} == before
-        assert not list(folder.path.glob(".*"))
+    with disk_full_after(1_000_000), pytest.raises(PartwiseError, match=f"cannot write {folder.last}") as caught:
+        train(tiny_recipe(steps=4), frames, folder.path, Watcher(), data_name="tiny", resume=True)
+    assert "\n" not in str(caught.value)
+    assert {path.name: path.read_bytes() for path in (folder.last, folder.state)} == before
+    assert not list(folder.path.glob(".*"))
     train(tiny_recipe(steps=4), frames, folder.path, Watcher(), data_name="tiny", resume=True)
     assert load_state(folder.state)["progress"]["step"] == 4
 
@@ -248,9 +246,8 @@ def test_tensorboard_shows_what_metrics_say(frames, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     folder = RunFolder(tmp_path / "run")
-    train(
-        tiny_recipe(tensorboard=True), frames, folder.path, Watcher(), data_name="tiny", evaluate=evaluation_of(frames)
-    )
+    how = {"data_name": "tiny", "evaluate": evaluation_of(frames)}
+    train(tiny_recipe(tensorboard=True), frames, folder.path, Watcher(), **how)
     events = EventAccumulator(str(folder.path / "tensorboard"))
     events.Reload()
     lines = [json.loads(line) for line in folder.metrics.read_text().splitlines()]

@@ -171,3 +171,24 @@ def test_pyramid_gives_every_stride_and_the_coarse_reaches_the_fine():
 def test_group_norm_fits_any_width(channels):
     x = torch.randn(2, channels, 5, 5)
     assert F.mse_loss(group_norm(channels)(x).mean(), torch.tensor(0.0)) < 1e-4
+
+
+def test_depthwise_convolutions_stay_in_float32_under_autocast_on_a_cpu_and_only_they():
+    trunk = build_trunk("efficientnet_lite0").eval()
+    seen = {}
+
+    def note(layer, _, output):
+        seen.setdefault(layer.groups > 1, set()).add(output.dtype)
+
+    for layer in trunk.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_hook(note)
+    image = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        plain = trunk(image)
+        assert seen == {True: {torch.float32}, False: {torch.float32}}
+        seen.clear()
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed = trunk(image)
+    assert seen == {True: {torch.float32}, False: {torch.bfloat16}}
+    assert all((plain[s] - mixed[s].float()).abs().max() < 0.1 * plain[s].abs().max() + 0.05 for s in plain)

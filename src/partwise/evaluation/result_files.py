@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from partwise.errors import PartwiseError
+from partwise.evaluation.mask_png import packed_rows, unpack_mask
 from partwise.labels import LabelSet
 from partwise.scene import Instances
 
@@ -174,15 +175,24 @@ def read_instances(
     """
     labels, scores, boxes, masks = [], [], [], []
     for line in lines:
-        image = _open(line.mask, size, f"{line.place}: mask", faults)
-        # As the official tool: converted to grey, non-zero is inside.
-        crop = image and image.getbbox()
-        if crop:
+        found = _read_mask(line, size, faults)
+        if found is not None:
             labels.append(line.label)
             scores.append(line.score)
-            boxes.append(crop)
-            masks.append(np.asarray(image.crop(crop)) != 0)
+            boxes.append(found[0])
+            masks.append(found[1])
     return Instances(labels, scores, boxes, masks, size), np.array(scores, np.float64)
+
+
+def _read_mask(line: PredictedLine, size: tuple[int, int], faults: list[str]):
+    """(box, crop) of a mask; None where it is empty or has a fault."""
+    plain = packed_rows(line.mask.read_bytes())
+    if plain is not None and plain[1] == size:
+        return unpack_mask(plain[0], size[1])
+    image = _open(line.mask, size, f"{line.place}: mask", faults)
+    # As the official tool: converted to grey, non-zero is inside.
+    box = image and image.getbbox()
+    return (box, np.asarray(image.crop(box)) != 0) if box else None
 
 
 def read_pixels(path: Path, size: tuple[int, int], label_set: LabelSet, faults: list[str]) -> np.ndarray | None:

