@@ -11,7 +11,6 @@ from partwise.errors import unknown_name
 from partwise.methods import FcnConfig, PartsConfig
 from partwise.training.config import OptimConfig, Recipe, TrainingConfig
 
-
 # Frames with rare classes come more often, and 6 of 10 crops are laid around an instance: with plain sampling buses,
 # trucks and riders were still at IoU 0 after 1,200 steps.
 STREETS = DataConfig(augment=AugmentConfig(centre_instance=0.6), repeat_threshold=0.6)

@@ -116,7 +116,7 @@ def test_each_fault_has_one_clear_line(fault, tmp_path):
     with pytest.raises(PartwiseError) as error:
         evaluate_folder(tmp_path if fault == "not an image" else tmp_path / "results", [SCENE])
     head, *lines = str(error.value).split("\n")
-    assert "1 faults" in head and len(lines) == 1
+    assert "1 fault," in head and len(lines) == 1
     assert re.search(expected, lines[0]) and f"{SCENE.name}_pred.txt" in lines[0]
 
 

@@ -20,7 +20,7 @@ from partwise.evaluation.matching import PROPOSAL_COUNTS, ImageMatches
 from partwise.evaluation.pixel import mean_of_valid
 
 OVERLAPS = np.arange(0.5, 1.0, 0.05)  # cityscapesScripts, args.overlaps; an IoU must be larger, not equal
-# By the longest side of the box in pixels: (name, from, below). Issue of the first release of this evaluator.
+# (name, from, below) of the longest side of the box in pixels.
 SIZES_PX = (
     ("<32", 0, 32),
     ("32-64", 32, 64),

@@ -86,7 +86,8 @@ def evaluate_folder(
         done += count
         progress(done, total)
     if faults:
-        raise PartwiseError("\n".join([f"{files.root}: {len(faults)} faults, nothing was scored:", *sorted(faults)]))
+        number = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise PartwiseError("\n".join([f"{files.root}: {number}, nothing was scored:", *sorted(faults)]))
     return evaluator.compute()
 
 

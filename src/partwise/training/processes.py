@@ -18,7 +18,10 @@ def start_accelerator() -> Accelerator:
 
     The precision is the recipe's, not the launcher's: the loop casts by itself.
     """
-    return Accelerator(mixed_precision="no", kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)])
+    # Without being told, Accelerate lets several processes without a GPU run side by side, each on its own.
+    several_without_gpu = int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.cuda.is_available()
+    patience = InitProcessGroupKwargs(timeout=PATIENCE)
+    return Accelerator(cpu=several_without_gpu, mixed_precision="no", kwargs_handlers=[patience])
 
 
 def is_main_process() -> bool:

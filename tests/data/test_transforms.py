@@ -1,0 +1,141 @@
+"""Augmentation: the truth moves with the image."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import max_pool2d
+
+from partwise.data.streets import Streets
+from partwise.data.transforms import VOID_ID, AugmentConfig, augment
+from partwise.scene import Scene
+
+SIZE = (128, 256)
+STILL = AugmentConfig(crop=SIZE, scale=(1, 1), flip=0, photometric=0, centre_instance=0)
+STREET = Streets(1, SIZE, seed=5)[0]
+seeds = st.integers(0, 2**32)
+
+
+def told_by_the_image(scene: Scene) -> Scene:
+    """A scene whose image says its truth: red the class, green and blue a number of the instance."""
+    ids, number = np.unique(scene.instance_ids_HW, return_inverse=True)
+    number = number.reshape(scene.size)
+    image = np.stack([scene.semantic_HW * 7, number * 251 // len(ids), 255 - number * 251 // len(ids)], axis=2)
+    return Scene(scene.name, image.astype(np.uint8), scene.semantic_HW, scene.instance_ids_HW)
+
+
+def changed(scene: Scene, seed: int, config: AugmentConfig, weights=None) -> Scene:
+    return augment(scene, np.random.default_rng(seed), config, weights or {})
+
+
+def same(a: Scene, b: Scene) -> bool:
+    pairs = ((a.image_HW3, b.image_HW3), (a.semantic_HW, b.semantic_HW), (a.instance_ids_HW, b.instance_ids_HW))
+    return all(np.array_equal(x, y) for x, y in pairs)
+
+
+@given(seeds, st.floats(0.4, 2.5), st.sampled_from([(64, 64), (96, 160), (160, 320)]))
+@settings(max_examples=40, deadline=None)
+def test_the_truth_moves_with_the_image(seed, scale, crop):
+    """Where the truth is flat all around a pixel, resampling cannot mix, and the image must say that truth."""
+    config = AugmentConfig(crop=crop, scale=(scale, scale), flip=0.5, photometric=0, centre_instance=0.5)
+    moved = changed(told_by_the_image(STREET), seed, config)
+    assert moved.size == crop and moved.image_HW3.shape == (*crop, 3)
+    assert moved.semantic_HW.dtype == np.uint8 and moved.instance_ids_HW.dtype == np.int32
+    original = told_by_the_image(STREET)
+    says = {int(i): original.image_HW3[STREET.instance_ids_HW == i][0] for i in np.unique(STREET.instance_ids_HW)}
+    says |= {VOID_ID: np.zeros(3)} if VOID_ID not in says else {}
+    reach = 2 * int(np.ceil(2 + 2 * max(scale, 1 / scale))) + 1
+    ids = moved.instance_ids_HW
+    exact = torch.from_numpy(ids)[None].float()  # ids are below 2 ** 24
+    highest, lowest = (sign * max_pool2d(sign * exact, reach, stride=1, padding=reach // 2) for sign in (1, -1))
+    flat = (highest == lowest)[0].numpy()
+    flat &= ids != VOID_ID  # outside the frame the image is black, inside it void has the colour of id 0
+    for value in np.unique(ids[flat]).tolist():
+        inside = moved.image_HW3[flat & (ids == value)].astype(int)
+        assert np.abs(inside - says[value].astype(int)).max() <= 1, value
+
+
+@given(seeds)
+@settings(max_examples=20, deadline=None)
+def test_without_scaling_a_crop_is_a_piece_of_the_frame(seed):
+    config = replace(STILL, crop=(64, 96))
+    piece = changed(told_by_the_image(STREET), seed, config)
+    whole = told_by_the_image(STREET).image_HW3
+    windows = np.lib.stride_tricks.sliding_window_view(whole, (64, 96, 3))[:, :, 0]
+    candidates = np.argwhere((windows[:, :, 0, 0] == piece.image_HW3[0, 0]).all(axis=-1))
+    assert any(
+        np.array_equal(whole[y : y + 64, x : x + 96], piece.image_HW3)
+        and np.array_equal(STREET.instance_ids_HW[y : y + 64, x : x + 96], piece.instance_ids_HW)
+        and np.array_equal(STREET.semantic_HW[y : y + 64, x : x + 96], piece.semantic_HW)
+        for y, x in candidates.tolist()
+    )
+
+
+@given(seeds)
+@settings(max_examples=10, deadline=None)
+def test_flipped_twice_is_the_scene_and_flipped_once_its_mirror_image(seed):
+    assert same(changed(STREET, seed, STILL), STREET)
+    once = changed(STREET, seed, replace(STILL, flip=1))
+    mirrored = (STREET.image_HW3[:, ::-1], STREET.semantic_HW[:, ::-1], STREET.instance_ids_HW[:, ::-1])
+    assert same(once, Scene("", *mirrored))
+    assert same(changed(once, seed + 1, replace(STILL, flip=1)), STREET)
+
+
+@given(seeds, st.floats(0.5, 2))
+@settings(max_examples=20, deadline=None)
+def test_no_id_is_invented_and_both_truths_stay_one(seed, scale):
+    moved = changed(STREET, seed, AugmentConfig(crop=(96, 192), scale=(scale, scale)))
+    before = set(zip(STREET.semantic_HW.ravel().tolist(), STREET.instance_ids_HW.ravel().tolist(), strict=True))
+    after = set(zip(moved.semantic_HW.ravel().tolist(), moved.instance_ids_HW.ravel().tolist(), strict=True))
+    assert after <= before | {(VOID_ID, VOID_ID)}
+
+
+def test_outside_the_frame_is_void():
+    moved = changed(STREET, 0, replace(STILL, crop=(256, 512)))
+    ids = np.unique(moved.instance_ids_HW, return_counts=True)
+    counts = dict(zip(*(column.tolist() for column in ids), strict=True))
+    original = dict(zip(*(c.tolist() for c in np.unique(STREET.instance_ids_HW, return_counts=True)), strict=True))
+    outside = 256 * 512 - SIZE[0] * SIZE[1]
+    assert counts == original | {VOID_ID: original.get(VOID_ID, 0) + outside}
+
+
+@given(seeds)
+@settings(max_examples=10, deadline=None)
+def test_the_same_generator_gives_the_same_scene(seed):
+    config = AugmentConfig(crop=(64, 128))
+    assert same(changed(STREET, seed, config), changed(STREET, seed, config))
+
+
+def test_colours_change_and_the_truth_does_not():
+    recoloured = changed(STREET, 1, replace(STILL, photometric=0.3))
+    assert not np.array_equal(recoloured.image_HW3, STREET.image_HW3)
+    assert np.array_equal(recoloured.instance_ids_HW, STREET.instance_ids_HW)
+    assert np.array_equal(recoloured.semantic_HW, STREET.semantic_HW)
+
+
+@pytest.mark.parametrize("weight", [1.0, 1000.0])
+def test_a_crop_around_an_instance_shows_one_and_a_heavy_class_nearly_always(weight):
+    """Class 26 is one small car among persons that stand elsewhere."""
+    ids = np.full((256, 512), 7, np.int32)
+    for number, x in enumerate(range(20, 220, 20)):
+        ids[20:30, x : x + 8] = 24000 + number
+    ids[200:210, 480:490] = 26000
+    semantic = np.where(ids >= 1000, ids // 1000, ids).astype(np.uint8)
+    scene = Scene("", np.zeros((256, 512, 3), np.uint8), semantic, ids)
+    config = replace(STILL, crop=(64, 64), centre_instance=1.0)
+    crops = [changed(scene, seed, config, {26: weight}) for seed in range(100)]
+    assert all((crop.instance_ids_HW >= 1000).any() for crop in crops)
+    share = np.mean([(crop.instance_ids_HW == 26000).any() for crop in crops])
+    assert abs(share - weight / (weight + 10)) < 0.1
+
+
+def test_a_frame_without_instances_and_a_frame_of_one_pixel_are_cropped_all_the_same():
+    plain = Scene("", np.full((1, 1, 3), 9, np.uint8), np.full((1, 1), 7, np.uint8), np.full((1, 1), 7, np.int32))
+    config = replace(STILL, crop=(32, 32), centre_instance=1.0)
+    for seed in range(5):
+        moved = changed(plain, seed, config)
+        assert (moved.semantic_HW == 7).sum() == 1 and (moved.semantic_HW == VOID_ID).sum() == 1023
+        assert (moved.image_HW3[moved.semantic_HW == 7] == 9).all()
