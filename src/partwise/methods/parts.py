@@ -44,6 +44,8 @@ class PartsConfig:
     channels     of the pyramid and of the heads
     assign       which windows are positive, negative or ignored
     decode       from outputs to instances
+    dice_weight    of the semantic Dice loss beside the cross entropy
+    class_balance  of the semantic cross entropy, see `semantic_loss`
     """
 
     trunk: str = "efficientnet_lite0"
@@ -57,6 +59,7 @@ class PartsConfig:
     mask_loss_weight: float = 2.0
     semantic_loss_weight: float = 1.0
     dice_weight: float = 1.0
+    class_balance: float = 0.5
     max_mask_windows: int = 256  # an image, as in InstanceFCN, section 3.2
 
 
@@ -146,7 +149,7 @@ class PartMaps(Method):
         return {
             "objectness": self._objectness_loss(outputs["objectness"], targets),
             "mask": self.config.mask_loss_weight * self._mask_loss(outputs["parts"], targets),
-            "semantic": self.config.semantic_loss_weight * semantic_loss(logits, train_ids),
+            "semantic": self.config.semantic_loss_weight * semantic_loss(logits, train_ids, self.config.class_balance),
             "dice": self.config.dice_weight * semantic_dice_loss(logits, train_ids),
         }
 

@@ -37,7 +37,7 @@ class DecodeConfig:
     min_objectness: float = 0.05
     peaks: bool = True
     max_windows: int = 300
-    sharpen: float = 0.5
+    sharpen: float = 0.25
     nms_iou: float = 0.5
     max_instances: int = 100
     min_score: float = 0.01

@@ -117,10 +117,17 @@ def semantic_ideal(train_ids_BHW: Tensor, label_set: LabelSet, logit: float = 10
     return one_hot.permute(0, 3, 1, 2).float() * logit
 
 
-def semantic_loss(logits_BCHW: Tensor, train_ids_BHW: Tensor) -> Tensor:
-    """Mean cross entropy over the pixels that are not ignored; 0 where there is none."""
-    total = F.cross_entropy(logits_BCHW, train_ids_BHW.long(), ignore_index=IGNORED_TRAIN_ID, reduction="sum")
-    return total / (train_ids_BHW != IGNORED_TRAIN_ID).sum().clamp(min=1)
+def semantic_loss(logits_BCHW: Tensor, train_ids_BHW: Tensor, class_balance: float = 0.0) -> Tensor:
+    """Weighted mean cross entropy over the pixels that are not ignored; 0 where there is none.
+
+    A pixel weighs (pixels of its class in the batch) ** -class_balance: 0 is the plain mean, 1 counts every class of
+    the batch alike.
+    """
+    truth = train_ids_BHW.long()
+    count = torch.bincount(truth.flatten(), minlength=IGNORED_TRAIN_ID + 1)[: logits_BCHW.shape[1]]
+    weight = count.clamp(min=1).to(logits_BCHW.dtype) ** -class_balance
+    total = F.cross_entropy(logits_BCHW, truth, weight, ignore_index=IGNORED_TRAIN_ID, reduction="sum")
+    return total / (weight * count).sum().clamp(min=1e-6)
 
 
 def semantic_dice_loss(logits_BCHW: Tensor, train_ids_BHW: Tensor) -> Tensor:
@@ -151,9 +158,6 @@ def _conv6(config: FcnConfig) -> nn.Sequential:
         convolutions = [nn.Conv2d(512, config.channels, 7, padding=3 * dilation, dilation=dilation)]
     else:
         widths = (512, 512, 512, config.channels)
-        convolutions = [
-            nn.Conv2d(a, b, 3, padding=dilation, dilation=dilation)
-            for a, b in itertools.pairwise(widths)
-        ]
+        convolutions = [nn.Conv2d(a, b, 3, padding=dilation, dilation=dilation) for a, b in itertools.pairwise(widths)]
     layers = [layer for convolution in convolutions for layer in (convolution, nn.ReLU())]
     return nn.Sequential(*layers, nn.Dropout2d(config.dropout))
