@@ -36,7 +36,7 @@ def _fcn(name: str, output_stride: int, about: str) -> Recipe:
     return Recipe(
         name=name,
         about=about,
-        method=FcnConfig(output_stride=output_stride, dice_weight=1.0),
+        method=FcnConfig(output_stride=output_stride, dice_weight=1.0, class_balance=0.5),
         trunk_weights="torchvision",
         data=replace(STREETS, augment=AugmentConfig(crop=(256, 512), scale=(0.7, 1.5), centre_instance=0.3)),
         optim=OptimConfig(lr=2e-4, trunk_lr_factor=0.5, warmup_steps=50),

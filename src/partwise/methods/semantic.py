@@ -30,6 +30,7 @@ class FcnConfig:
     dropout        after fc6 and fc7; .5 in the paper
     frozen_blocks  blocks of the trunk that keep their weights; 0 in the report and in the paper
     dice_weight    of a Dice loss beside the cross entropy; 0 in the report and in the paper
+    class_balance  of the cross entropy, see `semantic_loss`; 0 in the report and in the paper
     """
 
     trunk: str = "vgg16"
@@ -40,6 +41,7 @@ class FcnConfig:
     dropout: float = 0.5
     frozen_blocks: int = 0
     dice_weight: float = 0.0
+    class_balance: float = 0.0
 
 
 class Fcn(Method):
@@ -98,7 +100,7 @@ class Fcn(Method):
     def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
         """Mean cross entropy over the evaluated pixels, and Dice where its weight is not 0."""
         train_ids = torch.stack([t["semantic"] for t in targets])
-        terms = {"semantic": semantic_loss(outputs["semantic"], train_ids)}
+        terms = {"semantic": semantic_loss(outputs["semantic"], train_ids, self.config.class_balance)}
         if self.config.dice_weight:
             terms["dice"] = self.config.dice_weight * semantic_dice_loss(outputs["semantic"], train_ids)
         return terms
