@@ -21,6 +21,7 @@ app = App(
     version=partwise.__version__,
     help="Every instance in a street photo with fully convolutional networks, and why.",
     result_action="return_value",
+    suppress_keyboard_interrupt=False,
 )
 Device = Annotated[str, Parameter(help="cpu, cuda, cuda:1, or auto for a GPU where there is one")]
 Precision = Annotated[Literal["no", "bf16"], Parameter(help="no: fp32; bf16: autocast")]

@@ -25,6 +25,7 @@ from partwise.training.record import describe
 
 TRAIN_SCENES, VAL_SCENES, UNSEEN_SCENES = 200, 24, 4
 SIZE = (256, 512)
+BUNDLED_SCENES, BUNDLED_SIZE = 8, (512, 1024)  # what the bundled model is tried on
 MIN_SCORE = 0.3  # of the instances that are drawn
 
 
@@ -105,7 +106,7 @@ def _bundled_on_unseen(seed: int, monitor: Monitor) -> tuple[list[tuple[str, np.
         return [], None
     monitor.note("running the bundled model on scenes it has not seen")
     model = load()
-    scenes = Streets(8, (512, 1024), seed + 2_000_003)
+    scenes = Streets(BUNDLED_SCENES, BUNDLED_SIZE, seed + 2_000_003)
     figures = evaluate_method(model.method, scenes, CityscapesEvaluator())
     pictures = []
     for scene in (scenes[0], scenes[1]):

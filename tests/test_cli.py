@@ -1,0 +1,387 @@
+"""The command line as a person uses it: what each verb writes, and the one line that each mistake gets."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_networks import QUICK, tiny_model
+
+from partwise.cli import main
+from partwise.terminal import TrainingDisplay
+from partwise.training.checkpoint import load_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    return tiny_model(tmp_path_factory.mktemp("models") / "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def semantic_model(tmp_path_factory) -> Path:
+    return tiny_model(tmp_path_factory.mktemp("models") / "fcn.safetensors", semantic=True)
+
+
+@pytest.fixture
+def says(capsys):
+    """Runs the command and gives what it printed."""
+
+    def run(*arguments) -> str:
+        main([str(argument) for argument in arguments])
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def fails(capsys):
+    """Runs the command, which must end with exit code 2 and no traceback; gives all that it printed."""
+
+    def run(*arguments, code: int = 2) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        said = "".join(capsys.readouterr())
+        assert ended.value.code == code, said
+        assert "Traceback" not in said
+        return said
+
+    return run
+
+
+def one_line(said: str) -> str:
+    """The complaint, which must be one line; progress and notes come before it."""
+    lines = [line for line in said.splitlines() if line.startswith("partwise: ")]
+    assert len(lines) == 1, said
+    return lines[0]
+
+
+def listing(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} if folder.exists() else set()
+
+
+def test_render_and_check(says, fails, tmp_path):
+    root = tmp_path / "new" / "streets"
+    said = says("render", root, "--train", 2, "--val", 1, "--size", "96x48")
+    assert f"partwise check {root}" in said
+    assert len(listing(root)) == 9
+    said = says("check", root, "--json", tmp_path / "check.json")
+    report = json.loads((tmp_path / "check.json").read_text())
+    assert report["ok"] and report["splits"]["train"]["frames"] == 2
+    assert "train: 2 frames" in said and "no faults" in said
+    assert "holds a data set already" in one_line(fails("render", root))
+
+
+@pytest.mark.parametrize("size", ["96", "0x0", "axb", "96x-48", "96x48x3", "8x8"])
+def test_render_refuses_a_wrong_size(size, fails, tmp_path):
+    said = one_line(fails("render", tmp_path / "s", "--size", size))
+    assert "size" in said or "pixels" in said
+    assert not listing(tmp_path)
+
+
+def test_recipes_and_config(says):
+    said = says("recipes")
+    assert all(name in said for name in ("fcn32s", "parts_light", "fcn "))
+    values = json.loads(says("config", "demo", "optim.lr=0.25"))
+    assert values["optim"]["lr"] == 0.25 and values["name"] == "demo"
+
+
+def test_train_evaluate_export_predict(says, city_root, tmp_path):
+    run, frame = tmp_path / "run", sorted((city_root / "leftImg8bit" / "val").rglob("*.png"))[0]
+    said = says("train", "demo", *QUICK, "--data", city_root, "--out", run, "--steps", 2)
+    assert f"partwise evaluate --model {run} --data {city_root}" in said
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+    figures = tmp_path / "out" / "evaluation.json"
+    said = says("evaluate", "--model", run, "--data", city_root, "--json", figures)
+    values = json.loads(figures.read_text(), parse_constant=pytest.fail)
+    assert {"images", "seconds", "semantic", "instance"} <= set(values)
+    assert {"iou_class", "iiou_class", "iou_category", "iiou_category", "per_class"} <= set(values["semantic"])
+    assert {"ap", "ap50"} <= set(values["instance"]["per_class"]["car"])
+    assert "car" in said and "AP50" in said and "3 images" in said
+    during = lines[-1]["evaluation"]
+    for key in ("images", "semantic", "instance"):
+        assert values[key] == during[key]
+
+    small = tmp_path / "small.safetensors"
+    says("export", run, "--out", small)
+    assert small.stat().st_size < 0.6 * (run / "best.safetensors").stat().st_size
+    says("predict", frame, "--model", small, "--out", tmp_path / "predicted")
+    assert listing(tmp_path / "predicted") == {
+        f"{frame.stem}{end}" for end in ("_overlay.png", "_instanceIds.png", "_labelIds.png", ".json")
+    }
+
+
+def test_a_pipeline_runs_its_stages_one_from_the_other(says, fails, city_root, tmp_path):
+    quick = ["method.channels=8", "data.augment.crop=[32,32]", "training.precision=no", "trunk_weights=random"]
+    quick += ["data.repeat_threshold=0", "training.evaluate_frames=1", "data.workers=0", "optim.trunk_lr_factor=0"]
+    command = ["train", "fcn", *quick, "--data", city_root, "--out", tmp_path / "fcn", "--steps", 5]
+    says(*command)
+    assert "holds a run already" in one_line(fails(*command))
+    for stage in ("fcn32s", "fcn16s", "fcn8s"):
+        origin = load_model(tmp_path / "fcn" / stage / "last.safetensors")[1].origin
+        assert origin["recipe"] == stage
+        assert origin["steps"] == {"fcn32s": 2, "fcn16s": 1, "fcn8s": 2}[stage]
+    assert origin["weights"] == "fcn16s (1 steps) from fcn32s (2 steps) from random"
+    written = {path: path.read_bytes() for path in (tmp_path / "fcn").glob("fcn[31]*/last.safetensors")}
+    shutil.rmtree(tmp_path / "fcn" / "fcn8s")
+    says(*command, "--resume")
+    assert (tmp_path / "fcn" / "fcn8s" / "best.safetensors").exists()
+    assert all(path.read_bytes() == data for path, data in written.items())
+
+
+def test_ctrl_c_says_how_to_go_on_and_that_works(fails, says, city_root, tmp_path, monkeypatch):
+    command = ["train", "demo", *QUICK, "--data", city_root, "--out", tmp_path / "run", "--steps", 3]
+    shown = TrainingDisplay.progress
+
+    def progress(self, done, record):
+        shown(self, done, record)
+        if record["step"] == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TrainingDisplay, "progress", progress)
+        said = one_line(fails(*command, code=130))
+    assert "stopped at step 2" in said and "--resume" in said
+    assert load_model(tmp_path / "run" / "last.safetensors")[1].origin["steps"] == 2
+    says(*command, "--resume")
+    assert load_model(tmp_path / "run" / "last.safetensors")[1].origin["steps"] == 3
+
+
+def test_predict_writes_the_submission_form_and_evaluate_reads_it(says, model, city_root, tmp_path):
+    says("predict", city_root / "leftImg8bit" / "val", "--model", model, "--out", tmp_path / "s", "--format=cityscapes")
+    written = listing(tmp_path / "s")
+    names = [path.stem.removesuffix("_leftImg8bit") for path in (city_root / "leftImg8bit" / "val").rglob("*.png")]
+    for name in names:
+        assert f"instances/{name}_pred.txt" in written and f"pixels/{name}_labelIds.png" in written
+    figures = tmp_path / "figures.json"
+    says("evaluate", "--predictions", tmp_path / "s", "--data", city_root, "--json", figures)
+    direct = tmp_path / "direct.json"
+    says("evaluate", "--model", model, "--data", city_root, "--json", direct)
+    from_files, from_model = (json.loads(path.read_text()) for path in (figures, direct))
+    assert from_files["semantic"] == from_model["semantic"]
+    assert from_files["instance"]["per_class"] == from_model["instance"]["per_class"]
+
+
+def test_evaluating_a_semantic_model_gives_no_instance_scores(says, semantic_model, city_root, tmp_path):
+    says("evaluate", "--model", semantic_model, "--data", city_root, "--json", tmp_path / "e.json", "--frames", 1)
+    figures = json.loads((tmp_path / "e.json").read_text())
+    assert figures["instance"] is None and figures["images"] == 1
+    assert figures["semantic"]["iou_class"] is not None
+
+
+def test_predict_takes_every_kind_of_image_and_reports_those_it_cannot(fails, model, tmp_path):
+    photos, out = tmp_path / "photos [holiday]", tmp_path / "out [1]"
+    photos.mkdir()
+    rng = np.random.default_rng(0)
+    rgb = rng.integers(0, 256, (40, 60, 3), np.uint8)
+    Image.fromarray(rgb).save(photos / "rgb.png")
+    Image.fromarray(rgb).save(photos / "photo.JPG")
+    Image.fromarray(rgb[..., 0]).save(photos / "grey.png")
+    Image.fromarray(np.dstack([rgb, rgb[..., :1]])).save(photos / "rgba.png")
+    Image.fromarray(rgb[..., 0].astype(np.uint16) * 257).save(photos / "deep.png")
+    Image.fromarray(rgb[:1, :1]).save(photos / "pixel.png")
+    (photos / "cut.png").write_bytes((photos / "rgb.png").read_bytes()[:-500])
+    (photos / "text.png").write_text("no image")
+    said = fails("predict", photos, "--model", model, "--out", out)
+    complaints = [line for line in said.splitlines() if line.startswith("partwise: ")]
+    assert len(complaints) == 2
+    assert "cut.png: the image is damaged or cut short" in complaints[0]
+    assert "text.png: not an image" in complaints[1]
+    good = ("rgb", "photo", "grey", "rgba", "deep", "pixel")
+    ends = ("_overlay.png", "_instanceIds.png", "_labelIds.png", ".json")
+    assert listing(out) == {f"{name}{end}" for name in good for end in ends}
+    assert Image.open(out / "pixel_labelIds.png").size == (1, 1)
+
+
+def _without_truth(root: Path):
+    shutil.rmtree(root / "gtFine")
+
+
+def _of_another_size(root: Path):
+    for path in (root / "leftImg8bit").rglob("*.png"):
+        Image.open(path).resize((128, 64)).save(path)
+
+
+def _cut_short(root: Path):
+    for path in (root / "leftImg8bit").rglob("*.png"):
+        path.write_bytes(path.read_bytes()[:1000])
+
+
+def _with_train_ids(root: Path):
+    from partwise.labels import CITYSCAPES
+
+    for path in (root / "gtFine").rglob("*_labelIds.png"):
+        Image.fromarray(CITYSCAPES.id_to_train_id[np.array(Image.open(path))]).save(path)
+
+
+def _with_an_unknown_id(root: Path):
+    for path in (root / "gtFine").rglob("*_labelIds.png"):
+        ids = np.array(Image.open(path))
+        ids[5:9, 5:9] = 77
+        Image.fromarray(ids).save(path)
+
+
+def _without_instances(root: Path):
+    for path in (root / "gtFine").rglob("*_instanceIds.png"):
+        ids = np.array(Image.open(path)).astype(np.int32)
+        Image.fromarray(np.where(ids >= 1000, ids // 1000, ids).astype(np.uint16)).save(path)
+
+
+BAD_DATA = {
+    "no gtFine": (_without_truth, "no gtFine in it"),
+    "sizes": (_of_another_size, "one size"),
+    "truncated": (_cut_short, "cut short"),
+    "train ids": (_with_train_ids, "trainIds"),
+    "unknown id": (_with_an_unknown_id, "77"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_DATA)
+def test_bad_data_is_one_line_in_every_verb_and_writes_nothing(what, fails, model, city_root, tmp_path):
+    damage, words = BAD_DATA[what]
+    root, out = tmp_path / "city", tmp_path / "out"
+    shutil.copytree(city_root, root)
+    damage(root)
+    said = one_line(fails("evaluate", "--model", model, "--data", root, "--json", out / "e.json"))
+    assert words in said and str(root) in said
+    changes = [*QUICK, "data.workers=1"]
+    said = one_line(fails("train", "demo", *changes, "--data", root, "--out", out / "run", "--steps", 2))
+    assert words in said and str(root) in said
+    assert not listing(out)
+    assert words in fails("check", root)
+
+
+def test_a_split_without_instances(fails, says, model, semantic_model, city_root, tmp_path):
+    root = tmp_path / "city"
+    shutil.copytree(city_root, root)
+    _without_instances(root)
+    for command in (
+        ["evaluate", "--model", model, "--data", root, "--json", tmp_path / "e.json"],
+        ["train", "demo", *QUICK, "--data", root, "--out", tmp_path / "run", "--steps", 2],
+    ):
+        said = one_line(fails(*command))
+        assert "no instance of an evaluated class" in said and str(root) in said and "another split" in said
+    assert not (tmp_path / "run").exists() and not (tmp_path / "e.json").exists()
+    assert "IoU" in says("evaluate", "--model", semantic_model, "--data", root, "--frames", 1)
+
+
+def bad_models(tmp_path: Path, model: Path) -> dict[str, tuple[Path, str]]:
+    cut, text, empty = tmp_path / "cut.safetensors", tmp_path / "text.safetensors", tmp_path / "empty"
+    cut.write_bytes(model.read_bytes()[:5000])
+    text.write_text("no model")
+    empty.mkdir()
+    return {
+        "missing": (tmp_path / "none.safetensors", "no such model"),
+        "cut": (cut, "damaged"),
+        "text": (text, "not a model file"),
+        "empty run": (empty, "without best.safetensors"),
+    }
+
+
+def test_bad_models_are_one_line_in_every_verb(fails, model, city_root, tmp_path):
+    photo = next((city_root / "leftImg8bit").rglob("*.png"))
+    for bad, words in bad_models(tmp_path, model).values():
+        for command in (
+            ["predict", photo, "--model", bad, "--out", tmp_path / "out"],
+            ["evaluate", "--model", bad, "--data", city_root, "--json", tmp_path / "out" / "e.json"],
+            ["export", bad, "--out", tmp_path / "out" / "m.safetensors"],
+        ):
+            said = one_line(fails(*command))
+            assert words in said and str(bad) in said
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "demos"], "unknown recipe 'demos': did you mean 'demo'"),
+        (["train", "demo", "optim.lr=-1"], "optim.lr=-1.0: give a number above 0"),
+        (["train", "demo", "training.precision=fp8"], "training.precision='fp8'"),
+        (["train", "demo", "data.augment.crop=[60,64]"], "multiples of 32"),
+        (["train", "demo", "--steps", "-3"], "training.steps=-3"),
+        (["train", "demo", "--minutes=-1"], "training.minutes=-1"),
+        (["train", "demo", "--steps", "many"], "many"),
+        (["train", "demo", "--steps", "2", "--split", "tain"], "'tain': did you mean 'train'"),
+        (["train", "demo", "--steps", "2", "--weights", "none.pth"], "none.pth"),
+        (["train", "demo", "--steps", "2", "--resume"], "no run to resume"),
+        (["train", "fcn32s", "trunk_weights=random"], "says no length: give --minutes M or --steps N"),
+    ],
+)
+def test_wrong_arguments_of_train(arguments, words, fails, city_root, tmp_path):
+    said = one_line(fails(*arguments, "--data", city_root, "--out", tmp_path / "run"))
+    assert words in said
+    assert not listing(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["predict", "--out", "OUT"], "no image given"),
+        (["predict", "none.png", "--out", "OUT"], "none.png: no such file or folder"),
+        (["predict", "EMPTY", "--out", "OUT"], "a folder without images"),
+        (["predict", "PHOTO", "--out", "OUT", "--device", "cuda:99"], "device 'cuda:99'"),
+        (["predict", "PHOTO", "--out", "OUT", "--device", "gpu"], "device 'gpu': give cpu"),
+        (["predict", "PHOTO", "--out", "OUT", "--precision", "fp8"], "fp8"),
+        (["predict", "PHOTO", "--out", "OUT", "--min-score", "7"], "--min-score 7.0: give a number in 0..1"),
+        (["predict", "PHOTO", "--out", "PHOTO"], "this is a file: give a folder"),
+        (["predict", "PHOTO", "--out", "PHOTO/deeper"], "cannot write"),
+        (["predict", "PHOTO", "--out", "/proc/none"], "cannot write /proc/none"),
+        (["predict", "PHOTO"], "--out"),
+        (["evaluate", "--data", "none"], "none: no such folder"),
+        (["evaluate", "--data", "CITY", "--split", "vla"], "'vla': did you mean 'val'"),
+        (["evaluate", "--data", "CITY", "--frames", "-2"], "--frames -2"),
+        (["evaluate", "--data", "CITY", "--predictions", "none"], "one of them at a time"),
+        (["check", "none"], "none: no such folder"),
+        (["predcit"], "predcit"),
+        (["config", "demo", "optim.rl=3"], "did you mean 'optim.lr'"),
+        (["demo", "--minutes", "0"], "--minutes 0.0"),
+        (["demo", "--out", "PHOTO"], "this is a file"),
+    ],
+)
+def test_wrong_arguments(arguments, words, fails, model, city_root, tmp_path):
+    places = {"OUT": tmp_path / "out", "EMPTY": tmp_path / "empty", "PHOTO": tmp_path / "a.png", "CITY": city_root}
+    places["EMPTY"].mkdir()
+    Image.new("RGB", (32, 32)).save(places["PHOTO"])
+    given = [str(argument) for argument in arguments]
+    for name, place in places.items():
+        given = [argument.replace(name, str(place)) for argument in given]
+    if given[0] in ("predict", "evaluate"):
+        given += ["--model", str(model)]
+    assert words in one_line(fails(*given))
+    assert listing(tmp_path) == {"a.png"}
+
+
+def test_a_gpu_that_is_not_there_is_named(fails, model, city_root, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    said = one_line(fails("evaluate", "--model", model, "--data", city_root, "--device", "cuda"))
+    assert "device 'cuda': torch sees no GPU here: give cpu" in said
+
+
+def test_a_full_disk_while_predicting_leaves_nothing_half_written(fails, model, city_root, tmp_path, disk_full_after):
+    photo = next((city_root / "leftImg8bit").rglob("*.png"))
+    with disk_full_after(2000):
+        said = one_line(fails("predict", photo, "--model", model, "--out", tmp_path / "out"))
+    assert "cannot write" in said and not listing(tmp_path / "out")
+
+
+def test_two_images_of_one_name_are_refused(fails, model, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        Image.new("RGB", (32, 32)).save(tmp_path / folder / "same.png")
+    said = one_line(fails("predict", tmp_path, "--model", model, "--out", tmp_path / "out"))
+    assert "would write the same files" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_needs_no_torch():
+    code = (
+        "import sys; from partwise.cli import main\ntry: main(['--help'])\nfinally: assert 'torch' not in sys.modules"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert all(verb in said for verb in ("train", "predict", "evaluate", "check", "render", "demo", "export"))

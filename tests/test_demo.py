@@ -1,0 +1,38 @@
+"""The demo, small: everything that `make demo` promises lies there, also the second time."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from tiny_networks import Watcher, tiny_model, tiny_recipe
+
+from partwise import demo
+from partwise.data.cityscapes import CityscapesFolder
+from partwise.segmenter import BUNDLED
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    monkeypatch.setattr(demo, "TRAIN_SCENES", 3)
+    monkeypatch.setattr(demo, "VAL_SCENES", 2)
+    monkeypatch.setattr(demo, "SIZE", (64, 128))
+    monkeypatch.setattr(demo, "BUNDLED_SCENES", 2)
+    monkeypatch.setattr(demo, "BUNDLED_SIZE", (64, 128))
+    monkeypatch.setattr(demo, "recipe", lambda name: replace(tiny_recipe(), name=name))
+    monkeypatch.setitem(BUNDLED, "streets", tiny_model(tmp_path / "models" / "streets.safetensors"))
+
+
+def test_the_demo_does_the_whole_job_and_can_be_repeated(small, tmp_path):
+    out = tmp_path / "demo"
+    for seed in (0, 1):
+        watcher = Watcher()
+        page = demo.run_demo(out, 0.02, seed, watcher)
+        assert page == out / "report.html"
+        assert page.stat().st_size > 50_000 and "<img" in page.read_text()
+        figures = json.loads((out / "evaluation.json").read_text())
+        assert figures["images"] == 2 and figures["instance"]["ap"] is not None
+        assert len(list((out / "predict").glob("*_overlay.png"))) == demo.UNSEEN_SCENES
+        assert len(CityscapesFolder(out / "streets", "train")) == 3
+        assert json.loads((out / "run" / "run.json").read_text())["origin"]["seed"] == seed
+        assert any("bundled model" in note for note in watcher.notes)
+        assert watcher.records

@@ -1,0 +1,191 @@
+"""A model in Python: image in, instances out."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from tiny_networks import tiny_model, tiny_recipe
+
+import partwise
+from partwise.errors import PartwiseError
+from partwise.labels import CITYSCAPES
+from partwise.methods import build_method
+from partwise.scene import Instances
+from partwise.segmenter import BUNDLED, as_image, find_device, find_model, load
+from partwise.training.checkpoint import save_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return tiny_model(tmp_path_factory.mktemp("models") / "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def segment(model):
+    return load(model)
+
+
+def same(a, b) -> bool:
+    return (
+        np.array_equal(a.to_coco(), b.to_coco())
+        and np.array_equal(a.semantic_HW, b.semantic_HW)
+        and np.array_equal(a.scores, b.scores)
+    )
+
+
+def test_the_package_gives_load_and_the_nouns():
+    assert partwise.load is load
+    assert issubclass(type(Instances.empty((1, 1))), partwise.Instances)
+
+
+def test_a_result_is_instances_with_a_semantic_map(segment, scenes, tmp_path):
+    result = segment(scenes[0].image_HW3, name="street")
+    assert isinstance(result, Instances) and len(result) > 0
+    assert result.size == scenes[0].size == result.semantic_HW.shape
+    assert set(np.unique(result.semantic_HW).tolist()) <= {label.id for label in CITYSCAPES.evaluated}
+    assert set(result.labels.tolist()) <= {label.id for label in CITYSCAPES.things}
+    assert result.origin["recipe"] == "tiny"
+    paths = result.save(tmp_path)
+    assert {path.name for path in paths} == {
+        f"street{end}" for end in ("_overlay.png", "_instanceIds.png", "_labelIds.png", ".json")
+    }
+    record = json.loads((tmp_path / "street.json").read_text())
+    assert len(record["instances"]) == len(result) and record["origin"]["recipe"] == "tiny"
+    assert len(result.to_supervision()) == len(result)
+
+
+def test_a_path_a_pil_image_and_an_array_are_one_image(segment, scenes, tmp_path):
+    pixels = scenes[1].image_HW3
+    Image.fromarray(pixels).save(tmp_path / "street.png")
+    of_path = segment(tmp_path / "street.png")
+    assert of_path.name == "street"
+    assert same(of_path, segment(pixels))
+    assert same(of_path, segment(str(tmp_path / "street.png")))
+    assert same(of_path, segment(Image.fromarray(pixels)))
+    assert all(same(of_path, one) for one in segment.stream([pixels, pixels]))
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.tuples(st.integers(1, 80), st.integers(1, 80)))
+def test_any_size_gives_a_result_of_that_size(segment, size):
+    result = segment(np.full((*size, 3), 90, np.uint8))
+    assert result.size == size == result.semantic_HW.shape
+
+
+def test_min_score_leaves_out_and_changes_nothing_else(segment, scenes):
+    every = segment(scenes[0].image_HW3)
+    bound = float(np.median(every.scores))
+    some = segment(scenes[0].image_HW3, min_score=bound)
+    assert np.array_equal(some.scores, every.scores[every.scores >= bound])
+    assert np.array_equal(some.semantic_HW, every.semantic_HW)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16", "I", "F", "YCbCr"])
+def test_every_mode_of_an_image_is_seen_as_the_file_of_it(mode, tmp_path):
+    """TIFF holds all of these; the reader of files is tested by itself."""
+    grey = np.arange(64 * 32, dtype=np.uint16).reshape(32, 64) % 256
+    if mode == "I;16":
+        image = Image.fromarray(grey * 257)
+    else:
+        image = Image.fromarray(np.dstack([grey, grey.T.reshape(32, 64), 255 - grey]).astype(np.uint8)).convert(mode)
+    image.save(tmp_path / "image.tif")
+    pixels = as_image(image)
+    assert pixels.dtype == np.uint8 and pixels.shape == (32, 64, 3)
+    assert np.array_equal(pixels, as_image(tmp_path / "image.tif"))
+
+
+def test_arrays_that_are_images():
+    rng = np.random.default_rng(0)
+    rgb = rng.integers(0, 256, (5, 7, 3), np.uint8)
+    assert np.array_equal(as_image(rgb), rgb)
+    assert np.array_equal(as_image(rgb[:, ::-1]), rgb[:, ::-1])
+    for grey in (rgb[..., 0], rgb[..., :1], rgb[..., 0].astype(np.uint16) * 257):
+        assert np.array_equal(as_image(grey), np.repeat(rgb[..., :1], 3, axis=2))
+    opaque = np.dstack([rgb, np.full((5, 7), 255, np.uint8)])
+    assert np.array_equal(as_image(opaque), rgb)
+    clear = np.dstack([rgb, np.zeros((5, 7), np.uint8)])
+    assert (as_image(clear) == 255).all()
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((5, 7, 3)),
+        np.zeros((5, 7, 2), np.uint8),
+        np.zeros((0, 7, 3), np.uint8),
+        np.zeros((3,), np.uint8),
+        np.zeros((1, 5, 7, 3), np.uint8),
+        np.zeros((5, 7, 3), np.uint16),
+        np.zeros((5, 7), bool),
+        b"text",
+    ],
+    ids=lambda array: f"{getattr(array, 'shape', 'bytes')}",
+)
+def test_arrays_that_are_none(array):
+    with pytest.raises(PartwiseError, match="an image of shape"):
+        as_image(array)
+
+
+def test_bf16_differs_from_fp32_only_a_little(model, segment, scenes):
+    coarse = load(model, precision="bf16")(scenes[0].image_HW3)
+    assert np.mean(coarse.semantic_HW == segment(scenes[0].image_HW3).semantic_HW) > 0.8
+
+
+def test_decode_fields_can_be_replaced(model, scenes):
+    assert len(load(model, decode={"max_instances": 2})(scenes[0].image_HW3)) <= 2
+    with pytest.raises(PartwiseError, match=r"max_instance.*did you mean 'max_instances'"):
+        load(model, decode={"max_instance": 2})
+
+
+def test_find_model(tmp_path, model, monkeypatch):
+    run = tmp_path / "run"
+    run.mkdir()
+    with pytest.raises(PartwiseError, match=r"run: a folder without best\.safetensors"):
+        find_model(run)
+    (run / "last.safetensors").write_bytes(b"")
+    assert find_model(run) == run / "last.safetensors"
+    (run / "best.safetensors").write_bytes(b"")
+    assert find_model(str(run)) == run / "best.safetensors"
+    assert find_model(model) == model
+    with pytest.raises(PartwiseError, match=r"no such model: give a \.safetensors file, a run folder, or streets"):
+        find_model(tmp_path / "none")
+    monkeypatch.setitem(BUNDLED, "streets", model)
+    assert find_model() == find_model("streets") == model
+    assert load().info.origin["recipe"] == "tiny"
+    monkeypatch.setitem(BUNDLED, "streets", tmp_path / "none")
+    with pytest.raises(PartwiseError, match="missing from this installation"):
+        load()
+
+
+def test_a_device_that_is_not_here(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert find_device("auto") == find_device("cpu") == "cpu"
+    for name in ("cuda", "cuda:0", "gpu", "meta", ""):
+        with pytest.raises(PartwiseError, match=f"device '{name}'"):
+            find_device(name)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert find_device("auto") == "cuda" and find_device("cuda:0") == "cuda:0"
+    with pytest.raises(PartwiseError, match="torch sees 1 GPU here"):
+        find_device("cuda:1")
+
+
+def test_unknown_precision(model):
+    with pytest.raises(PartwiseError, match="precision 'fp8': give no or bf16"):
+        load(model, precision="fp8")
+
+
+def test_a_model_is_folded_without_changing_what_it_says(tmp_path, scenes):
+    config = tiny_recipe().method
+    torch.manual_seed(1)
+    method = build_method(replace(config, decode=replace(config.decode, min_objectness=0.0))).eval()
+    save_model(tmp_path / "m.safetensors", method, {})
+    folded = load(tmp_path / "m.safetensors")(scenes[2].image_HW3)
+    plain = method.predict(torch.from_numpy(scenes[2].image_HW3.copy()).permute(2, 0, 1)[None])[0]
+    assert np.mean(folded.semantic_HW == plain.semantic_HW) > 0.999
+    assert len(folded) == len(plain.instances)
