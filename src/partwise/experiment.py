@@ -11,7 +11,7 @@ from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_instances
-from partwise.methods import FcnConfig, Method
+from partwise.methods import METHODS, Method, method_name
 from partwise.recipes import PIPELINES
 from partwise.recipes import recipe as find_recipe
 from partwise.training.config import Recipe, check_recipe, override
@@ -91,7 +91,7 @@ def run(
 
 def _train(stage: Stage, data: TrainingData, monitor: Monitor, weights: str | None, resume: bool) -> None:
     recipe, scenes, validation = stage.recipe, data.scenes(), data.validation()
-    if not isinstance(recipe.method, FcnConfig):
+    if METHODS[method_name(recipe.method)][1].has_instances:
         require_instances(scenes, f"{data.root}, split {data.split}")
         require_instances(validation, f"{data.root}, split {data.val_split}")
     chosen = EvenlySpaced(validation, recipe.training.evaluate_frames)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,13 @@ def depth_from_disparity(disparity_HW: np.ndarray, focal_px: float, baseline_m: 
         return np.where(disparity_HW > 0, focal_px * baseline_m / np.maximum(disparity_px, 0), np.nan).astype(
             np.float32
         )
+
+
+Depth = Callable[[str], np.ndarray | None]  # name of a frame -> (H, W) depth in metres, or None
+
+
+def no_depth(name: str) -> None:
+    """The `Depth` of data without disparity."""
 
 
 def find_depth(root: str | os.PathLike, split: str, name: str) -> np.ndarray | None:

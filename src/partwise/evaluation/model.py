@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 import torch
 
 from partwise.errors import PartwiseError
+from partwise.evaluation.distance import Depth, no_depth
 from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.methods import Fcn, Method
+from partwise.methods import Method
 from partwise.scene import Prediction, Scene
 from partwise.trunks.fold import fold_batch_norm
 
@@ -22,11 +23,13 @@ def evaluate_method(
     *,
     device: torch.device | str = "cpu",
     precision: str = "no",
+    depth: Depth = no_depth,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
     """Predict every scene at its own resolution, one image at a time, and score it; `method` stays as it is.
 
     precision  "bf16" runs the network under autocast, "no" in fp32
+    depth      name of a scene -> (H, W) metres, or None where it is not known; for AP100m and AP50m
     returns    what `evaluator.compute()` gives, with "seconds" (reading, network, decoding and scoring); no instance
                scores for a semantic method
     """
@@ -36,8 +39,8 @@ def evaluate_method(
     for i in range(len(scenes)):
         scene = scenes[i]
         prediction = predict_scene(ready, scene, device, precision)
-        instances = prediction.instances if tells_instances(method) else None
-        evaluator.update(scene, instances, prediction.semantic_HW)
+        instances = prediction.instances if method.has_instances else None
+        evaluator.update(scene, instances, prediction.semantic_HW, depth_HW=depth(scene.name))
         progress(i + 1, len(scenes))
     return evaluator.compute() | {"seconds": round(time.perf_counter() - begin, 2)}
 
@@ -47,11 +50,6 @@ def predict_scene(method: Method, scene: Scene, device: torch.device | str, prec
     image = torch.tensor(scene.image_HW3).permute(2, 0, 1)[None].to(device)
     with torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=precision == "bf16"):
         return method.predict(image)[0]
-
-
-def tells_instances(method: Method) -> bool:
-    """Whether a method has instances to say; its AP is otherwise not 0 but undefined."""
-    return not isinstance(method, Fcn)
 
 
 def require_instances(scenes: Sequence[Scene], what: str) -> None:

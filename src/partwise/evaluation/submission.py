@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from partwise.errors import PartwiseError
+from partwise.evaluation.distance import Depth, no_depth
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.result_files import (
     ResultFiles,
@@ -65,6 +66,7 @@ def evaluate_folder(
     evaluator: CityscapesEvaluator | None = None,
     *,
     workers: int = 1,
+    depth: Depth = no_depth,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
     """Score a folder of result files (the submission form, from any tool) against scenes; what `compute()` gives.
@@ -72,7 +74,8 @@ def evaluate_folder(
     Instances are scored if there is any `<id>*.txt`, pixels if there is any `<id>*labelIds.png`; then every scene needs
     one.
     evaluator   decides what is computed and keeps the counts; a plain one without it
-    workers     processes; more than 1 needs scenes that can be pickled
+    workers     processes; more than 1 needs scenes and `depth` that can be pickled
+    depth       name of a scene -> (H, W) metres, or None where it is not known; for AP100m and AP50m
 
     Raises PartwiseError with one line for every fault of the files: missing, of another size, unreadable, leaving the
     folder, a foreign class, a confidence that is no number, wrong line ends, spaces in names.
@@ -80,7 +83,7 @@ def evaluate_folder(
     evaluator = CityscapesEvaluator() if evaluator is None else evaluator
     files = ResultFiles.find(folder)
     total, done, faults = len(scenes), 0, []
-    for part, part_faults, count in _parts(files, scenes, evaluator, workers):
+    for part, part_faults, count in _parts(files, scenes, evaluator, workers, depth):
         evaluator.merge(part)
         faults += part_faults
         done += count
@@ -91,21 +94,23 @@ def evaluate_folder(
     return evaluator.compute()
 
 
-def _parts(files: ResultFiles, scenes: Sequence[Scene], evaluator: CityscapesEvaluator, workers: int):
+def _parts(files: ResultFiles, scenes: Sequence[Scene], evaluator: CityscapesEvaluator, workers: int, depth: Depth):
     """Yield (evaluator of some scenes, their faults, their number)."""
     if workers <= 1:
         for i in range(len(scenes)):
-            yield _score(files, scenes, [i], evaluator.fresh())
+            yield _score(files, scenes, [i], evaluator.fresh(), depth)
         return
     # Chunks small enough to show progress; spawn, because a fork of a process with threads can hang.
     chunks = np.array_split(np.arange(len(scenes)), min(len(scenes), 8 * workers))
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        waiting = [pool.submit(_score, files, scenes, chunk.tolist(), evaluator.fresh()) for chunk in chunks]
+        waiting = [pool.submit(_score, files, scenes, chunk.tolist(), evaluator.fresh(), depth) for chunk in chunks]
         for future in as_completed(waiting):
             yield future.result()
 
 
-def _score(files: ResultFiles, scenes: Sequence[Scene], indices: list[int], evaluator: CityscapesEvaluator):
+def _score(
+    files: ResultFiles, scenes: Sequence[Scene], indices: list[int], evaluator: CityscapesEvaluator, depth: Depth
+):
     """Score some scenes, each only if its files have no fault."""
     faults = []
     for i in indices:
@@ -116,7 +121,7 @@ def _score(files: ResultFiles, scenes: Sequence[Scene], indices: list[int], eval
         if files.pixel and (path := files.pixel_file(scene.name, faults)):
             semantic_HW = read_pixels(path, scene.size, scene.label_set, faults)
         if len(faults) == before:
-            evaluator.update(scene, instances, semantic_HW, scores=scores)
+            evaluator.update(scene, instances, semantic_HW, scores=scores, depth_HW=depth(scene.name))
     return evaluator, faults, len(indices)
 
 

@@ -50,7 +50,7 @@ class PartsConfig:
 
     trunk: str = "efficientnet_lite0"
     frozen_blocks: int = 0
-    windows: tuple = ((4, 8), (4, 16), (8, 16), (16, 16), (32, 16))
+    windows: tuple[tuple[int, int], ...] = ((4, 8), (4, 16), (8, 16), (16, 16), (32, 16))
     k: int = 3
     assembling: str = "bilinear"
     channels: int = 96

@@ -51,6 +51,8 @@ class Fcn(Method):
     outputs: {"semantic": (B, C, H, W) logits}; targets: {"semantic": (H, W) uint8 train ids, 255 ignored}
     """
 
+    has_instances = False
+
     def __init__(self, config: FcnConfig, label_set: LabelSet = CITYSCAPES):
         super().__init__()
         if config.trunk != "vgg16":
