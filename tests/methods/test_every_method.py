@@ -7,6 +7,7 @@ import torch
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.labels import INSTANCE_FACTOR
 from partwise.methods import FcnConfig, PartsConfig, build_method
+from partwise.methods.parts_decode import DecodeConfig
 from partwise.methods.parts_targets import AssignConfig
 from partwise.methods.semantic import semantic_dice_loss, semantic_loss
 from partwise.scene import Scene
@@ -20,7 +21,9 @@ CONFIGS = {
     "parts": PartsConfig(channels=16),
     "parts_vgg": PartsConfig(trunk="vgg16", channels=16, k=5),
     "parts_nearest": PartsConfig(channels=16, assembling="nearest"),
-    "parts_one_window": PartsConfig(channels=16, windows=((8, 21),), assign=AssignConfig(fill_max=10.0)),
+    "parts_one_window": PartsConfig(
+        channels=16, windows=((8, 21),), assign=AssignConfig(fill_max=10.0), decode=DecodeConfig(sharpen=1.0)
+    ),
 }
 INSTANCE_METHODS = [name for name in CONFIGS if name.startswith("parts")]
 
