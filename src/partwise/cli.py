@@ -314,7 +314,7 @@ def config(recipe: str, /, *overrides: str) -> None:
 
 
 @app.command
-def export(model: str, /, *, out: Path, half: bool = True) -> None:
+def export(model: str, /, *, out: Path, half: bool = True, terms: str | None = None) -> None:
     """Write a model for shipping: one safetensors file, fp16 unless --no-half.
 
     Parameters
@@ -325,12 +325,14 @@ def export(model: str, /, *, out: Path, half: bool = True) -> None:
         The file to write.
     half
         Floats as fp16, half the size; --no-half keeps fp32.
+    terms
+        Terms of the data it was trained on, kept in the file and shown with its predictions.
     """
     from partwise.segmenter import find_model
     from partwise.training.checkpoint import load_model, save_model
 
     method, info = load_model(find_model(model))
-    save_model(out, method, info.origin, half=half)
+    save_model(out, method, info.origin | ({"terms": terms} if terms else {}), half=half)
     console.print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB)")
     console.print(f"next: partwise predict PHOTO --model {out} --out OUT")
 

@@ -150,20 +150,33 @@ class Instances:
         full[y0:y1, x0:x1] = self.masks[i]
         return full
 
+    @property
+    def id_values(self) -> np.ndarray:
+        """(N,) int32: the value of each instance in `to_id_map`, id * 1000 + number in the order of the instances.
+
+        Raises PartwiseError where a class has more instances than Cityscapes' numbering has numbers.
+        """
+        values, counts = np.zeros(len(self), np.int32), {}
+        for i, label in enumerate(self.labels.tolist()):
+            number = counts.get(label, 0)
+            if number >= INSTANCE_FACTOR:
+                raise PartwiseError(
+                    f"more than {INSTANCE_FACTOR} instances of class {label} in one image do not fit into instanceIds: "
+                    "keep fewer, for example by a higher least score"
+                )
+            values[i], counts[label] = label * INSTANCE_FACTOR + number, number + 1
+        return values
+
     def to_id_map(self, background_HW: np.ndarray | None = None) -> np.ndarray:
         """(H, W) int32 Cityscapes instanceIds; the surest instance is painted last, so it is on top.
 
-        `background_HW`: semantic ids for the pixels of no instance (0 without it). Numbers count per class in
-        the order of the instances.
+        `background_HW`: semantic ids for the pixels of no instance (0 without it).
         """
         painted = np.zeros(self.size, np.int32) if background_HW is None else background_HW.astype(np.int32)
-        numbers, seen = np.zeros(len(self), np.int32), {}
-        for i, label in enumerate(self.labels.tolist()):
-            numbers[i] = label * INSTANCE_FACTOR + seen.get(label, 0)
-            seen[label] = seen.get(label, 0) + 1
+        values = self.id_values
         for i in np.argsort(self.scores, kind="stable"):
             x0, y0, x1, y1 = self.boxes[i]
-            painted[y0:y1, x0:x1][self.masks[i]] = numbers[i]
+            painted[y0:y1, x0:x1][self.masks[i]] = values[i]
         return painted
 
     def to_coco(self, image_id: int | str = 0) -> list[dict]:

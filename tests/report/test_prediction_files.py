@@ -12,7 +12,7 @@ from pycocotools import mask as coco_mask
 from partwise.errors import PartwiseError
 from partwise.report import prediction_files
 from partwise.report.overlay import draw_overlay
-from partwise.report.prediction_files import instance_id_values, write_prediction
+from partwise.report.prediction_files import write_prediction
 from partwise.scene import Instances, Prediction
 
 from .conftest import make_scene, predict_truth
@@ -123,5 +123,5 @@ def test_too_many_instances_for_the_numbering():
     boxes = np.tile([0, 0, 1, 1], (1001, 1))
     instances = Instances(np.full(1001, 26), np.ones(1001), boxes, [np.ones((1, 1), bool)] * 1001, (4, 4))
     with pytest.raises(PartwiseError, match="more than 1000 instances of class 26"):
-        instance_id_values(instances)
-    assert instance_id_values(instances[:1000]).tolist() == list(range(26000, 27000))
+        _ = instances.id_values
+    assert instances[:1000].id_values.tolist() == list(range(26000, 27000))

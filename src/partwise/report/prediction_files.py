@@ -17,7 +17,7 @@ from partwise.errors import PartwiseError
 from partwise.files import atomic_write, json_ready
 from partwise.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
 from partwise.report.overlay import draw_overlay
-from partwise.scene import Instances, Prediction
+from partwise.scene import Prediction
 
 SUFFIXES = ("_overlay.png", "_instanceIds.png", "_labelIds.png", ".json")
 
@@ -86,7 +86,7 @@ def prediction_record(
     """
     instances = prediction.instances
     height, width = instances.size
-    ids, entries = instance_id_values(instances), instances.to_coco(name)
+    ids, entries = instances.id_values, instances.to_coco(name)
     rows = []
     for i in np.argsort(-instances.scores, kind="stable"):
         label_id = int(instances.labels[i])
@@ -109,23 +109,6 @@ def prediction_record(
         "origin": dict(origin or {}),
         "instances": rows,
     }
-
-
-def instance_id_values(instances: Instances) -> np.ndarray:
-    """(N,) int32: the value of each instance in `Instances.to_id_map`.
-
-    Raises PartwiseError where a class has more instances than Cityscapes' numbering has numbers.
-    """
-    values, counts = np.zeros(len(instances), np.int32), {}
-    for i, label in enumerate(instances.labels.tolist()):
-        number = counts.get(label, 0)
-        if number >= INSTANCE_FACTOR:
-            raise PartwiseError(
-                f"more than {INSTANCE_FACTOR} instances of class {label} in one image do not fit into instanceIds: "
-                "keep fewer, for example by a higher least score"
-            )
-        values[i], counts[label] = label * INSTANCE_FACTOR + number, number + 1
-    return values
 
 
 def _png(array: np.ndarray) -> bytes:

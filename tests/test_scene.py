@@ -1,0 +1,121 @@
+"""Instances and scenes: validated when made, lossless through the id map, COCO and supervision."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycocotools import mask as coco_mask
+
+from partwise.errors import PartwiseError
+from partwise.geometry import box_of_mask, boxes_by_id, crop_intersection
+from partwise.labels import CITYSCAPES
+from partwise.scene import Instances, Prediction, Scene
+
+
+def random_ids(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    ids = rng.choice([7, 11, 26], size=(24, 32))
+    for number in range(int(rng.integers(0, 6))):
+        y, x = int(rng.integers(0, 20)), int(rng.integers(0, 28))
+        ids[y : y + int(rng.integers(1, 9)), x : x + int(rng.integers(1, 9))] = (
+            int(rng.choice([24, 26])) * 1000 + number
+        )
+    return ids.astype(np.int32)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=50, deadline=None)
+def test_boxes_by_id_equal_a_loop(seed):
+    ids_HW = random_ids(seed)
+    ids, boxes = boxes_by_id(ids_HW)
+    assert ids.tolist() == np.unique(ids_HW).tolist()
+    assert [tuple(box) for box in boxes.tolist()] == [box_of_mask(ids_HW == i) for i in ids]
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=50, deadline=None)
+def test_truth_survives_the_way_through_instances(seed):
+    """Instances never overlap in a truth, so painting them over the semantic map gives the same regions back."""
+    ids = random_ids(seed)
+    instances = Instances.from_id_map(ids)
+    semantic = np.where(ids >= 1000, ids // 1000, ids)
+    again = instances.to_id_map(semantic)
+    assert np.array_equal(np.where(again >= 1000, again // 1000, again), semantic)
+    for i in range(len(instances)):
+        assert len(np.unique(again[instances.full_mask(i)])) == 1
+    assert instances.areas.sum() == (ids >= 1000).sum()
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_intersections_of_crops_equal_those_of_full_masks(seed):
+    rng = np.random.default_rng(seed)
+    made = Instances.from_masks([24, 26], [1, 1], [rng.random((9, 11)) < 0.3, rng.random((9, 11)) < 0.3])
+    if len(made) == 2:
+        shared = crop_intersection(made.boxes[0], made.masks[0], made.boxes[1], made.masks[1])
+        assert shared == (made.full_mask(0) & made.full_mask(1)).sum()
+
+
+def test_the_surest_instance_is_on_top():
+    mask = np.ones((2, 3), bool)
+    painted = Instances.from_masks([24, 26], [0.9, 0.2], [mask, mask]).to_id_map()
+    assert (painted == 24000).all()
+
+
+def test_coco_entries_decode_to_the_masks():
+    instances = Instances.from_id_map(random_ids(5))
+    assert len(instances)
+    for i, entry in enumerate(instances.to_coco(image_id=3)):
+        assert np.array_equal(coco_mask.decode(entry["segmentation"]).astype(bool), instances.full_mask(i))
+        x, y, width, height = entry["bbox"]
+        assert [x, y, x + width, y + height] == instances.boxes[i].tolist()
+        assert (entry["image_id"], entry["category_id"]) == (3, instances.labels[i])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"labels": [24]}, "same number"),
+        ({"scores": [np.nan, 1]}, "not finite"),
+        ({"boxes": [[0, 0, 2, 2], [3, 3, 3, 5]]}, "empty"),
+        ({"boxes": [[0, 0, 2, 2], [0, 0, 2, 99]]}, "leaves"),
+        ({"masks": [np.ones((2, 2)), np.ones((1, 2))]}, "crop of its box"),
+    ],
+)
+def test_wrong_instances_are_refused_when_made(changes, said):
+    right = {
+        "labels": [24, 26],
+        "scores": [0.5, 1],
+        "boxes": [[0, 0, 2, 2], [1, 1, 3, 3]],
+        "masks": [np.ones((2, 2)), np.ones((2, 2))],
+        "size": (8, 9),
+    }
+    assert len(Instances(**right)) == 2
+    with pytest.raises(PartwiseError, match=said):
+        Instances(**(right | changes))
+
+
+def test_a_scene_with_truth_of_another_size_is_refused():
+    with pytest.raises(PartwiseError, match="labelIds 4x5"):
+        Scene("one", np.zeros((8, 9, 3), np.uint8), np.zeros((5, 4), np.uint8), np.zeros((8, 9), np.int32))
+
+
+def test_nothing_found_is_a_prediction_too():
+    empty = Instances.empty((4, 6))
+    assert len(empty) == 0
+    assert empty.to_coco() == []
+    assert (Prediction(empty, np.full((4, 6), 7, np.uint8)).to_id_map() == 7).all()
+    assert len(empty[np.zeros(0, bool)]) == 0
+
+
+def test_the_label_set_is_cityscapes():
+    """Against the official table, where it is installed."""
+    labels = pytest.importorskip("cityscapesscripts.helpers.labels").labels
+    official = {label.id: label for label in labels if label.id >= 0}
+    assert sorted(CITYSCAPES.by_id) == sorted(official)
+    for label in CITYSCAPES:
+        other = official[label.id]
+        train_id = other.trainId if 0 <= other.trainId < 255 else 255
+        assert (label.name, label.train_id, label.category, label.has_instances, label.colour) == (
+            other.name, train_id, other.category, other.hasInstances, other.color
+        )  # fmt: skip
