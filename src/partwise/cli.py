@@ -314,13 +314,15 @@ def config(recipe: str, /, *overrides: str) -> None:
 
 
 @app.command
-def export(model: str, /, *, out: Path, half: bool = True, terms: str | None = None) -> None:
+def export(model: str, /, *others: str, out: Path, half: bool = True, terms: str | None = None) -> None:
     """Write a model for shipping: one safetensors file, fp16 unless --no-half.
 
     Parameters
     ----------
     model
         A model file or a run folder.
+    others
+        More of the same network, such as the runs that went on from it: the mean of all weights is written.
     out
         The file to write.
     half
@@ -329,9 +331,9 @@ def export(model: str, /, *, out: Path, half: bool = True, terms: str | None = N
         Terms of the data it was trained on, kept in the file and shown with its predictions.
     """
     from partwise.segmenter import find_model
-    from partwise.training.checkpoint import load_model, save_model
+    from partwise.training.checkpoint import average_models, save_model
 
-    method, info = load_model(find_model(model))
+    method, info = average_models([find_model(name) for name in (model, *others)])
     save_model(out, method, info.origin | ({"terms": terms} if terms else {}), half=half)
     console.print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB)")
     console.print(f"next: partwise predict PHOTO --model {out} --out OUT")

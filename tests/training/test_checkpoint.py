@@ -14,6 +14,7 @@ from partwise.errors import PartwiseError
 from partwise.methods import FcnConfig, build_method
 from partwise.training.checkpoint import (
     FORMAT,
+    average_models,
     load_matching,
     load_model,
     load_state,
@@ -155,3 +156,25 @@ def test_a_state_is_never_executed(tmp_path):
     assert not mark.exists()
     with pytest.raises(PartwiseError, match="nothing to resume"):
         load_state(tmp_path / "none.pt")
+
+
+def test_averaged_models_have_the_mean_of_the_weights(tmp_path):
+    config = FcnConfig(channels=8)
+    models = [build_method(config) for _ in range(3)]
+    paths = [tmp_path / f"{i}.safetensors" for i in range(3)]
+    for path, model in zip(paths, models, strict=True):
+        save_model(path, model, {"recipe": path.stem})
+    mean, info = average_models(paths)
+    for name, value in mean.state_dict().items():
+        torch.testing.assert_close(value, sum(model.state_dict()[name] for model in models) / 3)
+    assert info.origin == {"recipe": "2", "averaged": 3}
+    alone, info = average_models(paths[:1])
+    assert torch.equal(alone.conv6[0].weight, models[0].conv6[0].weight)
+    assert "averaged" not in info.origin
+
+
+def test_models_of_different_networks_are_not_averaged(tmp_path):
+    save_model(tmp_path / "a.safetensors", build_method(FcnConfig(channels=8)), {})
+    save_model(tmp_path / "b.safetensors", build_method(FcnConfig(channels=8, output_stride=16)), {})
+    with pytest.raises(PartwiseError, match=r"a\.safetensors: another network"):
+        average_models([tmp_path / "a.safetensors", tmp_path / "b.safetensors"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +98,29 @@ def load_model(path: str | os.PathLike, *, decode: dict | None = None) -> tuple[
         )
     method.eval()
     return method, info
+
+
+def average_models(paths: Sequence[str | os.PathLike]) -> tuple[Method, ModelInfo]:
+    """The mean of the weights of one or more models of the same network, described as the last one.
+
+    For runs that went on from each other it costs nothing and is often better than each ("Model soups", Wortsman et
+    al., 2022). `origin` then has "averaged": how many. Raises PartwiseError where the networks differ.
+    """
+    method, info = load_model(paths[-1])
+    if len(paths) == 1:
+        return method, info
+    states = []
+    for path in paths:
+        state, other = read_model(path)
+        if other.method | {"decode": None} != info.method | {"decode": None}:
+            raise PartwiseError(f"{path}: another network than that of {paths[-1]}: average models of one network")
+        states.append(state)
+    mean = {
+        name: torch.stack([state[name] for state in states]).mean(dim=0) if value.is_floating_point() else value
+        for name, value in states[-1].items()
+    }
+    method.load_state_dict(mean)
+    return method, ModelInfo(info.method, info.label_set, info.origin | {"averaged": len(paths)})
 
 
 @dataclass(frozen=True)
