@@ -8,7 +8,7 @@ from pathlib import Path
 
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.errors import PartwiseError
-from partwise.evaluation.compare import with_records
+from partwise.evaluation.compare import RECORDS_KEY, records_of
 from partwise.evaluation.distance import find_depth
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_instances
@@ -59,4 +59,4 @@ def score(
         how = {"device": segment.device, "precision": precision}
         figures = evaluate_method(segment.method, scenes, evaluator, depth=depth, progress=progress, **how)
         circumstances |= {"model": segment.info.origin, **how}
-    return figures | {"records": with_records(evaluator)["records"], "circumstances": circumstances}
+    return figures | {RECORDS_KEY: records_of(evaluator), "circumstances": circumstances}

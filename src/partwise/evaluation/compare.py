@@ -24,6 +24,11 @@ RECORDS_KEY = "records"
 
 def with_records(evaluator: CityscapesEvaluator) -> dict:
     """What `compute()` gives, and under "records" all that `compare` needs of each image, in JSON's own types."""
+    return evaluator.compute() | {RECORDS_KEY: records_of(evaluator)}
+
+
+def records_of(evaluator: CityscapesEvaluator) -> dict:
+    """The records alone, for figures that are computed already."""
     images = {
         name: {
             "truth_crc32": record.truth_crc32,
@@ -32,8 +37,7 @@ def with_records(evaluator: CityscapesEvaluator) -> dict:
         }
         for name, record in sorted(evaluator.records.items())
     }
-    records = {"label_set": evaluator.label_set.name, "settings": asdict(evaluator.settings), "images": images}
-    return evaluator.compute() | {RECORDS_KEY: json_ready(records)}
+    return json_ready({"label_set": evaluator.label_set.name, "settings": asdict(evaluator.settings), "images": images})
 
 
 def read_records(path: str | os.PathLike, label_set: LabelSet = CITYSCAPES) -> CityscapesEvaluator:
