@@ -1,13 +1,11 @@
-"""Every experiment by name: a recipe is a function that returns a whole configuration."""
+"""What we train: the FCN in three stages, part maps that scale, and the demo."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from partwise.data.loader import DataConfig
 from partwise.data.transforms import AugmentConfig
-from partwise.errors import unknown_name
 from partwise.methods import FcnConfig, PartsConfig
 from partwise.training.config import OptimConfig, Recipe, TrainingConfig
 
@@ -81,18 +79,3 @@ def demo() -> Recipe:
         optim=OptimConfig(lr=2e-3, trunk_lr_factor=0.3, warmup_steps=40),
         training=TrainingConfig(minutes=2.0, checkpoint_every_seconds=60),
     )
-
-
-RECIPES: dict[str, Callable[[], Recipe]] = {
-    recipe.__name__: recipe for recipe in (fcn32s, fcn16s, fcn8s, parts_vgg, parts_light, demo)
-}
-
-# A pipeline runs its stages one after the other, each from the weights of the last, and shares the time among them.
-PIPELINES: dict[str, dict[str, float]] = {"fcn": {"fcn32s": 0.4, "fcn16s": 0.2, "fcn8s": 0.4}}
-
-
-def recipe(name: str) -> Recipe:
-    """The recipe of this name. Raises PartwiseError with the nearest known name."""
-    if name not in RECIPES:
-        raise unknown_name("recipe", name, [*RECIPES, *PIPELINES])
-    return RECIPES[name]()

@@ -1,0 +1,41 @@
+"""The command line itself: the verbs hang on `app`, `main` turns a person's mistake into one line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+import partwise
+from partwise.errors import PartwiseError
+from partwise.terminal import errors
+
+# What a verb needs is imported inside it: torch takes seconds, and `partwise --help` should not.
+app = App(
+    name="partwise",
+    version=partwise.__version__,
+    help="Every instance in a street photo with fully convolutional networks, and why.",
+    result_action="return_value",
+    suppress_keyboard_interrupt=False,
+)
+Device = Annotated[str, Parameter(help="cpu, cuda, cuda:1, or auto for a GPU where there is one")]
+Precision = Annotated[Literal["no", "bf16"], Parameter(help="no: fp32; bf16: autocast")]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: a mistake of the user is one line on stderr and exit code 2; Ctrl-C is 130.
+
+    arguments   those of the command line without the program's name; sys.argv's without it
+    """
+    try:
+        app(arguments, exit_on_error=False, print_error=False)
+    except (PartwiseError, CycloptsError) as error:
+        lines = str(error).splitlines() if isinstance(error, PartwiseError) else [" ".join(str(error).split())]
+        for line in lines:
+            errors.print(f"partwise: {line}", style="red")
+        sys.exit(2)
+    except KeyboardInterrupt as error:
+        errors.print(f"partwise: {error}" if str(error) else "partwise: stopped")
+        sys.exit(130)

@@ -1,0 +1,74 @@
+"""Verbs about data: every fault of a data set, and streets that are rendered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from partwise.cli.app import app
+from partwise.errors import PartwiseError
+from partwise.files import write_json
+from partwise.terminal import console, counting
+
+
+@app.command
+def check(root: Path, *, split: list[str] | None = None, json: Path | None = None) -> None:
+    """Every fault of a data set, with file, value, pixel count and mend, and the sizes of its instances.
+
+    Parameters
+    ----------
+    root
+        Root of the Cityscapes tree, or the folder with its zips.
+    split
+        Only this split; can be given several times.
+    json
+        Where to write everything that was found.
+    """
+    from partwise.data.check import check as check_data
+    from partwise.report.text import check_text
+
+    with counting("checking") as progress:
+        report = check_data(root, split, progress=progress)
+    console.print(check_text(report))
+    if json is not None:
+        write_json(json, report.to_json())
+        console.print(f"wrote {json}")
+    if not report.ok:
+        count = f"{len(report.faults)} fault{'s' if len(report.faults) > 1 else ''}"
+        raise PartwiseError(f"{root}: {count}, listed above: mend the data before training")
+    console.print(f"next: partwise train demo --data {root} --out out/run --minutes 2")
+
+
+@app.command
+def render(out: Path, *, train: int = 400, val: int = 40, size: str = "512x256", seed: int = 0) -> None:
+    """Write rendered street scenes as a Cityscapes tree.
+
+    Parameters
+    ----------
+    out
+        Root of the new tree.
+    train
+        Scenes of the split train.
+    val
+        Scenes of the split val.
+    size
+        Width x height in pixels.
+    seed
+        Another seed gives other scenes, the same seed the same.
+    """
+    from partwise.data.streets import render_dataset
+
+    width, _, height = size.partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise PartwiseError(f"--size {size}: write WIDTHxHEIGHT in pixels, such as 512x256")
+    if train < 0 or val < 0 or train + val == 0 or seed < 0:
+        raise PartwiseError(
+            f"--train {train} --val {val} --seed {seed}: give numbers from 0 on, and at least one scene"
+        )
+    if out.exists() and (not out.is_dir() or (out / "leftImg8bit").exists()):
+        kind = "holds a data set already" if out.is_dir() else "is a file"
+        raise PartwiseError(f"{out}: {kind}: give a new folder")
+    splits = {split: count for split, count in (("train", train), ("val", val)) if count}
+    with counting("rendering") as progress:
+        render_dataset(out, splits, (int(height), int(width)), seed, progress=progress)
+    console.print(f"wrote {train + val} scenes to {out}")
+    console.print(f"next: partwise check {out}")

@@ -1,0 +1,52 @@
+"""The verb that finds instances in photos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from partwise.cli.app import Device, Precision, app
+from partwise.errors import PartwiseError
+from partwise.terminal import console, counting
+
+
+@app.command
+def predict(
+    *inputs: Path,
+    out: Path,
+    model: str | None = None,
+    format: Literal["files", "cityscapes"] = "files",
+    min_score: float | None = None,
+    device: Device = "cpu",
+    precision: Precision = "no",
+) -> None:
+    """Find every instance in photos.
+
+    Parameters
+    ----------
+    inputs
+        Images, or folders of images.
+    out
+        Folder for the results.
+    model
+        A model file, a run folder, or a bundled model's name; the bundled model without it.
+    format
+        files: overlay, instanceIds, labelIds and JSON of each image; cityscapes: the benchmark's submission form.
+    min_score
+        Leave out less sure instances; 0.3 without it, and all are kept for the submission form.
+    """
+    from partwise.photos import find_images, predict_photos
+    from partwise.segmenter import load
+
+    if min_score is not None and not 0 <= min_score <= 1:
+        raise PartwiseError(f"--min-score {min_score}: give a number in 0..1")
+    paths = find_images(inputs)
+    segment = load(model, device=device, precision=precision)
+    submission = format == "cityscapes"
+    with counting("predicting") as progress:
+        files, faults = predict_photos(
+            segment, paths, out, submission=submission, min_score=min_score, progress=progress
+        )
+    console.print(f"wrote {files} files for {len(paths) - len(faults)} of {len(paths)} images to {out}")
+    if faults:
+        raise PartwiseError("\n".join(str(fault) for fault in faults))

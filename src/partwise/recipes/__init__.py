@@ -1,0 +1,23 @@
+"""Every experiment by name: a recipe is a function that returns a whole configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from partwise.errors import unknown_name
+from partwise.recipes.ours import demo, fcn8s, fcn16s, fcn32s, parts_light, parts_vgg
+from partwise.training.config import Recipe
+
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    make.__name__: make for make in (fcn32s, fcn16s, fcn8s, parts_vgg, parts_light, demo)
+}
+
+# A pipeline runs its stages one after the other, each from the weights of the last, and shares the time among them.
+PIPELINES: dict[str, dict[str, float]] = {"fcn": {"fcn32s": 0.4, "fcn16s": 0.2, "fcn8s": 0.4}}
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of this name. Raises PartwiseError with the nearest known name."""
+    if name not in RECIPES:
+        raise unknown_name("recipe", name, [*RECIPES, *PIPELINES])
+    return RECIPES[name]()
