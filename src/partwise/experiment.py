@@ -14,6 +14,8 @@ from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_ins
 from partwise.methods import METHODS, Method, method_name
 from partwise.recipes import PIPELINES
 from partwise.recipes import recipe as find_recipe
+from partwise.segmenter import find_model
+from partwise.training.checkpoint import load_model
 from partwise.training.config import Recipe, check_recipe, override
 from partwise.training.folder import RunFolder
 from partwise.training.loop import Monitor, train
@@ -105,6 +107,7 @@ def _train(stage: Stage, data: TrainingData, monitor: Monitor, weights: str | No
         evaluate=_evaluation(chosen, f"{len(chosen)} of {len(validation)} frames of {data.val_split}", monitor),
         rendered=rendered,
         weights=weights,
+        teacher=load_model(find_model(recipe.teacher))[0] if recipe.teacher else None,
         resume=resume,
     )
 

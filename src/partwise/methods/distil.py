@@ -1,0 +1,84 @@
+"""Learning from a trained network besides the truth: it says something at every cell, the truth only at a few windows.
+
+Source: "Distilling the Knowledge in a Neural Network" (Hinton et al., 2015), with temperature 1.
+
+Axes: B images, C evaluated classes, K parts, h and w cells of a map.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from partwise.errors import PartwiseError
+from partwise.methods.method import Method, Outputs
+from partwise.methods.parts import PartMaps
+
+
+def check_teacher(student: Method, teacher: Method) -> None:
+    """Raises PartwiseError where the teacher says nothing that the student could learn."""
+    if student.label_set.name != teacher.label_set.name:
+        raise PartwiseError(
+            f"teacher: its classes are {teacher.label_set.name}, the recipe's {student.label_set.name}: give a teacher "
+            "of the same classes"
+        )
+    if isinstance(student, PartMaps) and isinstance(teacher, PartMaps):
+        mine, its = ((method.windows, method.config.k) for method in (student, teacher))
+        if mine != its:
+            raise PartwiseError(
+                f"teacher: its windows and k are {list(teacher.config.windows)}, {its[1]}, the recipe's "
+                f"{list(student.config.windows)}, {mine[1]}: make them equal"
+            )
+
+
+def distillation_loss(outputs: Outputs, taught: Outputs, class_balance: float = 0.0) -> dict[str, Tensor]:
+    """How far a network is from its teacher, a term for each output that both have; 0 where they agree.
+
+    outputs        of the student, logits: "semantic" (B, C, h, w) of any size, "objectness" and "parts" as lists
+    taught         of the teacher, on the same images
+    class_balance  as in `semantic_loss`, by the teacher's classes
+    """
+    terms = {}
+    if "semantic" in outputs and "semantic" in taught:
+        terms["taught_semantic"] = _semantic(outputs["semantic"], taught["semantic"], class_balance)
+    if "parts" in outputs and "parts" in taught:
+        terms["taught_objectness"] = _objectness(outputs["objectness"], taught["objectness"])
+        terms["taught_parts"] = _parts(outputs["parts"], taught["parts"], taught["objectness"])
+    return terms
+
+
+def _semantic(logits_BChw: Tensor, taught_BChw: Tensor, class_balance: float) -> Tensor:
+    """Kullback-Leibler divergence, mean over the teacher's cells, each weighted as in `semantic_loss`."""
+    logits = F.interpolate(logits_BChw, size=taught_BChw.shape[-2:], mode="bilinear", antialias=True)
+    best_Bhw = taught_BChw.argmax(dim=1)
+    count = torch.bincount(best_Bhw.flatten(), minlength=taught_BChw.shape[1]).clamp(min=1)
+    weight_Bhw = (count.to(logits.dtype) ** -class_balance)[best_Bhw]
+    divergence = F.kl_div(
+        F.log_softmax(logits, dim=1),
+        F.log_softmax(taught_BChw.to(logits.dtype), dim=1),
+        reduction="none",
+        log_target=True,
+    ).sum(dim=1)
+    return (weight_Bhw * divergence).sum() / weight_Bhw.sum()
+
+
+def _objectness(objectness: list[Tensor], taught: list[Tensor]) -> Tensor:
+    """Quality focal loss (Li et al. 2020, equation 5), divided by the sum of the teacher's objectness."""
+    total, found = objectness[0].new_zeros(()), objectness[0].new_zeros(())
+    for logits, taught_logits in zip(objectness, taught, strict=True):
+        wanted = torch.sigmoid(taught_logits)
+        entropy = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+        total = total + (entropy * (wanted - torch.sigmoid(logits)).square()).sum()
+        found = found + wanted.sum()
+    return total / found.clamp(min=1.0)
+
+
+def _parts(parts: list[Tensor], taught: list[Tensor], taught_objectness: list[Tensor]) -> Tensor:
+    """Squared distance of the probabilities, mean over the cells near windows that the teacher believes in."""
+    total, weights = parts[0].new_zeros(()), parts[0].new_zeros(())
+    for maps_BKhw, taught_BKhw, objectness_Bhw in zip(parts, taught, taught_objectness, strict=True):
+        near = F.max_pool2d(torch.sigmoid(objectness_Bhw), 9, stride=1, padding=4)
+        distance = (torch.sigmoid(maps_BKhw) - torch.sigmoid(taught_BKhw)).square().mean(dim=1)
+        total, weights = total + (near * distance).sum(), weights + near.sum()
+    return total / weights.clamp(min=1.0)
