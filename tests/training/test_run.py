@@ -242,6 +242,34 @@ def test_weights_of_another_run_are_the_start(frames, tmp_path):
     assert info.origin["weights"] == "tiny (2 steps) from random"
 
 
+def test_heads_of_a_model_on_another_trunk_are_the_start(frames, tmp_path):
+    train(tiny_recipe(), frames, tmp_path / "light", Watcher(), data_name="tiny")
+    other = replace(tiny_recipe().method, trunk="resnet18")
+    one_step = replace(tiny_recipe(other, steps=1), optim=replace(RECIPE.optim, lr=1e-30, weight_decay=0.0))
+    train(one_step, frames, tmp_path / "run", Watcher(), data_name="tiny", weights=str(tmp_path / "light"))
+    first, second = (load_file(tmp_path / name / "last.safetensors") for name in ("light", "run"))
+    heads = [name for name in first if name.startswith("parts_branch.")]
+    assert heads and all(torch.allclose(first[name], second[name]) for name in heads)
+    _, info = load_model(tmp_path / "run" / "last.safetensors")
+    assert info.origin["weights"] == "random; heads from tiny (2 steps) from random"
+
+
+def test_a_taught_run_is_resumed_bit_for_bit(frames, tmp_path):
+    train(tiny_recipe(), frames, tmp_path / "teacher", Watcher(), data_name="tiny")
+    teacher = load_model(tmp_path / "teacher" / "last.safetensors")[0]
+    recipe = replace(RECIPE, teacher="teacher", teacher_weight=0.5)
+    whole, cut = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "cut")
+    how = {"data_name": "tiny", "evaluate": evaluation_of(frames), "teacher": teacher}
+    train(recipe, frames, whole.path, Watcher(), **how)
+    with pytest.raises(RuntimeError):
+        train(recipe, frames, cut.path, Watcher(3, crash), **how)
+    train(recipe, frames, cut.path, Watcher(), **how, resume=True)
+    assert same(contents(cut), contents(whole))
+    terms = contents(whole)["metrics"][0]["loss_terms"]
+    assert terms["taught_semantic"] > 0 and terms["taught_parts"] > 0
+    assert load_model(whole.last)[1].origin["teacher"] == "teacher"
+
+
 def test_tensorboard_shows_what_metrics_say(frames, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from partwise.errors import PartwiseError
 from partwise.methods import Method
@@ -47,6 +48,9 @@ def _into_trunk(method: Method, source: str, note: Callable[[str], None]) -> str
 
 def _from_model(method: Method, recipe: Recipe, path: str, note: Callable[[str], None]) -> str:
     state, info = read_model(path)
+    same_trunk = _has_trunk_of(method, state)
+    if not same_trunk:
+        state = {name: value for name, value in state.items() if not name.startswith("trunk.")}
     report = load_matching(method, state)
     if not report.loaded:
         raise PartwiseError(f"{path}: none of its tensors fits recipe {recipe.name}: give a model of its kind")
@@ -56,10 +60,17 @@ def _from_model(method: Method, recipe: Recipe, path: str, note: Callable[[str],
         + (f", {len(report.unexpected)} left" if report.unexpected else "")
     )
     origin = f"{info.origin.get('recipe')} ({info.origin.get('steps')} steps) from {info.origin.get('weights')}"
-    if any(name.startswith("trunk.") for name in report.loaded):
+    if same_trunk:
         return origin
     # A model on another trunk lends its heads; the trunk starts as it would without one.
     return f"{_into_trunk(method, recipe.trunk_weights, note)}; heads from {origin}"
+
+
+def _has_trunk_of(method: Method, state: dict[str, Tensor]) -> bool:
+    """Whether a model stands on the same trunk: most of its tensors fit (some may differ, as with a lost layer)."""
+    own = {name: value.shape for name, value in method.state_dict().items() if name.startswith("trunk.")}
+    fits = sum(name in state and state[name].shape == shape for name, shape in own.items())
+    return fits > len(own) / 2
 
 
 def _is_model(path: str) -> bool:

@@ -1,0 +1,88 @@
+"""A teacher's terms: 0 where the student agrees, pulling towards it where not, and only between networks that fit."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from partwise.errors import PartwiseError
+from partwise.methods import FcnConfig, PartsConfig, build_method
+from partwise.methods.distil import check_teacher, distillation_loss
+
+WINDOWS = ((4, 8), (8, 16))
+
+
+@pytest.fixture(scope="module")
+def parts():
+    torch.manual_seed(0)
+    return build_method(PartsConfig(channels=8, windows=WINDOWS)).eval()
+
+
+@pytest.fixture(scope="module")
+def taught(parts, scenes):
+    image = torch.tensor(scenes[0].image_HW3).permute(2, 0, 1)[None]
+    with torch.no_grad():
+        return parts(image)
+
+
+def changed(outputs, by: float):
+    generator = torch.Generator().manual_seed(1)
+    noisy = lambda x: (
+        [noisy(y) for y in x] if isinstance(x, list) else x + by * torch.randn(x.shape, generator=generator)
+    )
+    return {key: noisy(value) for key, value in outputs.items()}
+
+
+def test_nothing_is_left_to_learn_from_oneself(taught):
+    assert all(term.abs() < 1e-6 for term in distillation_loss(taught, taught, class_balance=0.5).values())
+
+
+def test_the_farther_from_the_teacher_the_larger_is_every_term(taught):
+    near, far = (distillation_loss(changed(taught, by), taught) for by in (0.3, 1.5))
+    assert near.keys() == far.keys() == {"taught_semantic", "taught_objectness", "taught_parts"}
+    assert all(0 < near[name] < far[name] for name in near)
+
+
+def test_following_the_gradient_leads_to_the_teacher(taught):
+    logits = torch.zeros_like(taught["semantic"]).requires_grad_()
+    optimiser = torch.optim.Adam([logits], lr=0.3)
+    for _ in range(100):
+        optimiser.zero_grad()
+        distillation_loss({"semantic": logits}, taught)["taught_semantic"].backward()
+        optimiser.step()
+    assert torch.allclose(logits.softmax(1), taught["semantic"].softmax(1), atol=0.02)
+
+
+@pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
+def test_the_semantic_term_is_the_weighted_divergence(balance):
+    """Cell by cell in plain Python."""
+    torch.manual_seed(3)
+    mine, its = torch.randn(1, 4, 3, 5), torch.randn(1, 4, 3, 5)
+    best = its.argmax(1)[0].flatten().tolist()
+    total = weights = 0.0
+    for cell, label in enumerate(best):
+        p = its[0].flatten(1)[:, cell].softmax(0)
+        q = mine[0].flatten(1)[:, cell].softmax(0)
+        weight = best.count(label) ** -balance
+        total += weight * float((p * (p / q).log()).sum())
+        weights += weight
+    term = distillation_loss({"semantic": mine}, {"semantic": its}, balance)["taught_semantic"]
+    assert float(term) == pytest.approx(total / weights, rel=1e-4)
+
+
+def test_a_semantic_student_learns_the_semantics_of_part_maps(taught, scenes):
+    torch.manual_seed(0)
+    student = build_method(FcnConfig(output_stride=8, channels=16))
+    image = torch.tensor(scenes[0].image_HW3).permute(2, 0, 1)[None]
+    terms = distillation_loss(student(image), taught)
+    assert terms.keys() == {"taught_semantic"}
+    terms["taught_semantic"].backward()
+    assert student.score.weight.grad.abs().sum() > 0
+
+
+def test_part_maps_of_other_windows_cannot_be_taught(parts):
+    for config in (PartsConfig(channels=8), replace(parts.config, k=5)):
+        with pytest.raises(PartwiseError, match="make them equal") as caught:
+            check_teacher(build_method(config), parts)
+        assert "\n" not in str(caught.value)
+    check_teacher(build_method(FcnConfig(channels=8)), parts)
