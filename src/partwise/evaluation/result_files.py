@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from partwise.errors import PartwiseError
-from partwise.evaluation.mask_png import packed_rows, unpack_mask
+from partwise.evaluation.mask_png import plain_mask
 from partwise.labels import LabelSet
 from partwise.scene import Instances
 
@@ -186,9 +186,9 @@ def read_instances(
 
 def _read_mask(line: PredictedLine, size: tuple[int, int], faults: list[str]):
     """(box, crop) of a mask; None where it is empty or has a fault."""
-    plain = packed_rows(line.mask.read_bytes())
-    if plain is not None and plain[1] == size:
-        return unpack_mask(plain[0], size[1])
+    plain = plain_mask(line.mask.read_bytes())
+    if plain is not None and plain[0] == size:
+        return plain[1]
     image = _open(line.mask, size, f"{line.place}: mask", faults)
     # As the official tool: converted to grey, non-zero is inside.
     box = image and image.getbbox()
