@@ -13,6 +13,7 @@ from partwise.evaluation.distance import find_depth
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_instances
 from partwise.evaluation.submission import evaluate_folder
+from partwise.evaluation.truth import TruthFolder
 from partwise.segmenter import load
 
 BOOTSTRAP_DRAWS = 1000
@@ -44,7 +45,9 @@ def score(
         raise PartwiseError("both --model and --predictions given: score one of them at a time")
     if frames < 0 or workers < 1:
         raise PartwiseError(f"--frames {frames} --workers {workers}: give frames from 0 (all) and workers from 1 on")
-    scenes = EvenlySpaced(CityscapesFolder(data, split), frames)
+    # Result files need no image, and decoding one takes longer than everything else together.
+    read = CityscapesFolder if predictions is None else TruthFolder
+    scenes = EvenlySpaced(read(data, split), frames)
     extras = {"boundary": True, "panoptic": True, "coco": True, "draws": BOOTSTRAP_DRAWS} if full else {}
     evaluator = CityscapesEvaluator(**extras)
     circumstances = {"data": data.resolve().name, "split": split}

@@ -1,4 +1,4 @@
-"""The short way through masks gives what Pillow gives, whatever the filters and the encoder, or leaves the file to it."""
+"""The short way through masks gives what Pillow gives, whatever filters and encoder, or leaves the file to it."""
 
 import io
 import struct
@@ -36,7 +36,7 @@ def filtered_png(stored_HB: np.ndarray, filters: list[int], width: int, depth: i
 
 def filters_of(data: bytes) -> set[int]:
     """The filters of the rows of a grey PNG with one IDAT chunk."""
-    width, height, depth = struct.unpack(">IIB", data[16:25])
+    (height,) = struct.unpack(">I", data[20:24])
     place = data.index(b"IDAT")
     (length,) = struct.unpack(">I", data[place - 4 : place])
     rows = zlib.decompress(data[place + 4 : place + 4 + length])
@@ -85,7 +85,7 @@ def blobs(size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     y, x = np.mgrid[: size[0], : size[1]]
     mask_HW = np.zeros(size, bool)
     for _ in range(rng.integers(1, 4)):
-        cy, cx, ry, rx = rng.uniform(0, (size[0], size[1], size[0] / 2, size[1] / 3)) + (0, 0, 2, 2)
+        cy, cx, ry, rx = rng.uniform((0, 0, 2, 2), (size[0], size[1], size[0] / 2, 2 + size[1] / 3))
         mask_HW |= ((y - cy) / ry) ** 2 + ((x - cx) / rx) ** 2 < 1
     if rng.random() < 0.3:
         mask_HW[:, -rng.integers(1, 9) :] = True

@@ -157,3 +157,18 @@ def test_a_name_that_the_form_cannot_hold_is_refused(tmp_path):
     with pytest.raises(PartwiseError, match="no space and no slash"):
         write_submission("my photo", Prediction(predicted(CAR)), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_the_system_does_not_give_is_a_fault_like_others(tmp_path, monkeypatch):
+    write_line(tmp_path, "mask.png 26 0.5\n")
+    read = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path.suffix == refused:
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    for refused, what in ((".png", r"_pred.txt:1: mask mask.png"), (".txt", r"_pred.txt")):
+        with pytest.raises(PartwiseError, match=what + " cannot be read: permission denied"):
+            evaluate_folder(tmp_path, [SCENE])

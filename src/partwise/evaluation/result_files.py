@@ -89,7 +89,9 @@ class PredictedLine:
 
 def read_lines(path: Path, root: Path, label_set: LabelSet, faults: list[str]) -> list[PredictedLine]:
     """The lines of a .txt that hold; every other one adds a fault."""
-    data = path.read_bytes()
+    data = _content(path, str(path), faults)
+    if data is None:
+        return []
     if b"\r" in data:
         faults.append(f"{path}: Windows line ends (CR): end lines with LF only, for example with dos2unix")
     try:
@@ -186,13 +188,25 @@ def read_instances(
 
 def _read_mask(line: PredictedLine, size: tuple[int, int], faults: list[str]):
     """(box, crop) of a mask; None where it is empty or has a fault."""
-    plain = plain_mask(line.mask.read_bytes())
+    data = _content(line.mask, f"{line.place}: mask {line.mask.name}", faults)
+    if data is None:
+        return None
+    plain = plain_mask(data)
     if plain is not None and plain[0] == size:
         return plain[1]
     image = _open(line.mask, size, f"{line.place}: mask", faults)
     # As the official tool: converted to grey, non-zero is inside.
     box = image and image.getbbox()
     return (box, np.asarray(image.crop(box)) != 0) if box else None
+
+
+def _content(path: Path, what: str, faults: list[str]) -> bytes | None:
+    """The bytes of a file, or a fault and None where the system does not give them."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        faults.append(f"{what} cannot be read: {(error.strerror or str(error)).lower()}")
+        return None
 
 
 def read_pixels(path: Path, size: tuple[int, int], label_set: LabelSet, faults: list[str]) -> np.ndarray | None:

@@ -1,0 +1,71 @@
+"""The truth of a Cityscapes tree without its images: all that result files are scored against."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from partwise.data.archive import Archive
+from partwise.data.cityscapes import TRUTH
+from partwise.data.faults import id_faults
+from partwise.data.image_files import decode_ids
+from partwise.errors import PartwiseError, unknown_name
+from partwise.labels import CITYSCAPES, LabelSet
+from partwise.scene import Scene
+
+_LABEL_END, _INSTANCE_END = f"_{TRUTH}_labelIds.png", f"_{TRUTH}_instanceIds.png"
+
+
+class TruthFolder(Sequence):
+    """One split of gtFine (a folder, or zips that hold it) as a sequence of Scenes, in the order of their names.
+
+    The images are neither read nor needed: `image_HW3` is black and takes no memory. Reading a frame checks its ids.
+    It can be pickled.
+
+    Raises PartwiseError when made: no gtFine, an unknown or empty split, a frame with only one of its two files.
+    Raises PartwiseError when a frame is read: a damaged file, different sizes, trainIds, an unknown id.
+    """
+
+    def __init__(self, root: str | os.PathLike, split: str, label_set: LabelSet = CITYSCAPES):
+        self.archive = Archive(root, (TRUTH,))
+        self.label_set = label_set
+        splits = self.archive.splits(TRUTH)
+        if split not in splits:
+            raise unknown_name("split", split, splits)
+        files = set(self.archive.files(TRUTH, split))
+        ends = (_LABEL_END, _INSTANCE_END)
+        stems = {path.removesuffix(end) for path in files for end in ends if path.endswith(end)}
+        self.stems = sorted(stems, key=lambda stem: stem.rsplit("/", 1)[1])
+        if not self.stems:
+            raise PartwiseError(
+                f"{self.archive.root}: split {split!r} has no truth: {TRUTH}/{split}/<city>/ must hold *{_LABEL_END} "
+                f"and *{_INSTANCE_END}"
+            )
+        missing = [stem + end for stem in self.stems for end in ends if stem + end not in files]
+        if missing:
+            more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+            raise PartwiseError(f"{self.archive.where(missing[0])}: is missing beside its other half{more}: add it")
+
+    @property
+    def names(self) -> list[str]:
+        """The frames' names, such as "aachen_000000_000019", sorted."""
+        return [stem.rsplit("/", 1)[1] for stem in self.stems]
+
+    def __len__(self) -> int:
+        return len(self.stems)
+
+    def __getitem__(self, i: int) -> Scene:
+        """The truth of frame i, read and checked."""
+        stem = self.stems[operator.index(i)]
+        paths = stem + _LABEL_END, stem + _INSTANCE_END
+        places = tuple(self.archive.where(path) for path in paths)
+        ids = [decode_ids(self.archive.read(path), place) for path, place in zip(paths, places, strict=True)]
+        faults = id_faults(*ids, places, self.label_set)
+        if faults:
+            raise PartwiseError(str(faults[0]))
+        semantic_HW, instance_ids_HW = ids
+        black_HW3 = np.broadcast_to(np.zeros(1, np.uint8), (*semantic_HW.shape, 3))
+        return Scene(stem.rsplit("/", 1)[1], black_HW3, semantic_HW.astype(np.uint8), instance_ids_HW, self.label_set)
