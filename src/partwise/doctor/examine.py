@@ -1,0 +1,72 @@
+"""The checks that any torch module with a loader can have: `examine`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from partwise.doctor import signals, weights
+from partwise.doctor.finding import Diagnosis, Finding
+from partwise.doctor.trial import Loss, Trial, run_trial
+from partwise.errors import PartwiseError
+
+STEPS = 6  # from the second on a layer above one that starts at zero gets a gradient; the others are for certainty
+DEFAULT_LR = 1e-3  # of AdamW, where no optimiser is given
+
+
+def examine(
+    module: nn.Module,
+    loader: Iterable,
+    loss: Loss,
+    *,
+    optimiser: torch.optim.Optimizer | None = None,
+    steps: int = STEPS,
+    clip_norm: float = 0.0,
+    seed: int = 0,
+) -> Diagnosis:
+    """Train a few steps and say which silent faults show; module and optimiser are afterwards as they were before.
+
+    module     any torch module; it is called with the inputs of a batch (a tensor, a tuple, or a dict of arguments)
+    loader     (inputs, targets) each; a DataLoader, or a list of batches
+    loss       (outputs, targets) -> a scalar, or {name: scalar}
+    optimiser  over the module's parameters; without it AdamW at 1e-3 makes the steps, and nothing is said of the rate
+    clip_norm  as in training; 0 leaves the gradients
+
+    >>> layer = nn.Linear(4, 2)
+    >>> batches = [(torch.randn(8, 4), torch.arange(8) % 2) for _ in range(3)]
+    >>> examine(layer, batches, nn.functional.cross_entropy).healthy
+    True
+
+    Raises PartwiseError where there is no batch, no step, or nothing to train.
+    """
+    if steps < 1:
+        raise PartwiseError(f"doctor: steps={steps}: give 1 or more; from 3 on every check can see")
+    given = optimiser is not None
+    optimiser = optimiser or torch.optim.AdamW(module.parameters(), lr=DEFAULT_LR)
+    trial = run_trial(module, loader, loss, optimiser, steps, clip_norm=clip_norm, seed=seed)
+    found = trial_findings(trial, rate=given)
+    found += signals.constant_targets(trial)
+    if classes := signals.class_targets(trial):
+        found += signals.absent_classes(*classes, complete=_is_all(loader, steps), where="targets")
+    return Diagnosis(type(module).__name__, tuple(found))
+
+
+def trial_findings(trial: Trial, *, rate: bool = True) -> list[Finding]:
+    """What the steps alone show. `rate`: whether the learning rate is the one that will be used."""
+    found = signals.finite_loss(trial) + signals.first_input(trial)
+    if not trial.finite:
+        return found  # what follows would be measured on weights of no number
+    found += weights.identical_units(trial) + weights.no_gradient(trial)
+    if rate:
+        found += weights.still_parameters(trial) + weights.learning_rate(trial)
+    return found + signals.dominant_term(trial)
+
+
+def _is_all(loader: Iterable, steps: int) -> bool:
+    """Whether the steps saw every batch that there is."""
+    try:
+        return len(loader) <= steps  # type: ignore[arg-type]
+    except TypeError:
+        return False

@@ -1,0 +1,108 @@
+"""What the doctor says: findings, each with a measured value, its threshold and the mend, and the diagnosis of all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Severity(StrEnum):
+    """How bad it is: `OK` was measured and is fine, `WARNING` is for a person to judge, `FAULT` spoils the training."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check measured at one place.
+
+    check      name of the check; docs/doctor.md has a section for each
+    severity   see Severity
+    what       what was measured, in words with its unit
+    measured   the value, None where there was nothing to measure
+    threshold  the value from which on it is a finding, None where there is none
+    where      the layer, target, size class or file
+    mend       what to do; "" where it is fine
+    details    further numbers, ready for JSON
+    """
+
+    check: str
+    severity: Severity
+    what: str
+    measured: float | None
+    threshold: float | None
+    where: str = ""
+    mend: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Everything that the checks measured. `subject` says in words what was examined."""
+
+    subject: str
+    results: tuple[Finding, ...]
+
+    @property
+    def faults(self) -> list[Finding]:
+        """What spoils the training."""
+        return [finding for finding in self.results if finding.severity == Severity.FAULT]
+
+    @property
+    def warnings(self) -> list[Finding]:
+        """What a person should judge."""
+        return [finding for finding in self.results if finding.severity == Severity.WARNING]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether there is no fault; warnings do not count."""
+        return not self.faults
+
+    def of(self, check: str) -> list[Finding]:
+        """The findings of one check."""
+        return [finding for finding in self.results if finding.check == check]
+
+    def to_json(self) -> dict:
+        """Plain dicts, lists, strings and numbers, ready for `write_json`."""
+        counts = {"faults": len(self.faults), "warnings": len(self.warnings)}
+        return {"subject": self.subject, "healthy": self.healthy, **counts, "results": list(map(asdict, self.results))}
+
+
+def judged(
+    check: str,
+    what: str,
+    measured: float,
+    where: str,
+    mend: str,
+    *,
+    fault_above: float | None = None,
+    warn_above: float | None = None,
+    details: dict[str, Any] | None = None,
+) -> Finding:
+    """A finding whose severity follows from thresholds; the mend is kept only where there is something to mend.
+
+    >>> judged("demo", "share", 0.7, "here", "do less", warn_above=0.5).severity.value
+    'warning'
+    """
+    severity, threshold = Severity.OK, warn_above if fault_above is None else fault_above
+    if fault_above is not None and measured > fault_above:
+        severity = Severity.FAULT
+    elif warn_above is not None and measured > warn_above:
+        severity, threshold = Severity.WARNING, warn_above
+    mend = "" if severity == Severity.OK else mend
+    return Finding(check, severity, what, measured, threshold, where, mend, details or {})
+
+
+def shortened(names: Iterable[str], shown: int = 3) -> str:
+    """The first names in words, and how many more there are.
+
+    >>> shortened(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    names = list(names)
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more

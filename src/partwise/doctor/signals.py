@@ -1,0 +1,152 @@
+"""Checks of what goes into a network and of what it learns from, on what a trial showed; for any network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from partwise.doctor.finding import Finding, Severity, judged, shortened
+from partwise.doctor.trial import Trial
+
+# Networks are started for inputs of mean 0 and variance 1 (LeCun et al., "Efficient BackProp", 4.3; He et al. 2015). An
+# 8-bit image lies at about mean 80, std 60; a normalised one within these, however dark or bright its street.
+LARGEST_MEAN, SMALLEST_STD, LARGEST_STD = 3.0, 0.05, 5.0
+IGNORED_VALUES = (-100, -1, 255)  # PyTorch's ignore_index, the windows' and Cityscapes' marks for "does not count"
+# GradNorm (Chen et al. 2018) balances the norms of the terms' gradients on shared weights; where one has 99 % of their
+# sum, the others together change the direction of a step by less than a degree.
+DOMINANT_WARNING, DOMINANT_FAULT = 0.95, 0.99
+SURE_BELOW = 0.01  # a class absent from so many samples that 95 % sure fewer than this share show it
+
+
+def first_input(trial: Trial) -> list[Finding]:
+    """Mean and standard deviation by channel of what enters the first layer."""
+    if trial.first is None:
+        return []
+    mean, std = trial.first.mean, trial.first.std
+    details = {"mean": mean, "std": std}
+    worst = max(mean, key=abs)
+    mend = "subtract the mean and divide by the standard deviation that the trunk's weights were trained with"
+    what = "mean of what enters the first layer, channel farthest from 0"
+    found = [
+        judged("first input", what, abs(worst), trial.first.layer, mend, fault_above=LARGEST_MEAN, details=details)
+    ]
+    if len(std) > 64:  # features of a table rather than colours: constant columns are the data's business
+        return found
+    too_small = min(std) < SMALLEST_STD
+    value, threshold = (min(std), SMALLEST_STD) if too_small else (max(std), LARGEST_STD)
+    bad = too_small or value > LARGEST_STD
+    what = f"{'smallest' if too_small else 'largest'} standard deviation by channel of what enters the first layer"
+    severity = Severity.FAULT if bad else Severity.OK
+    found.append(
+        Finding("first input", severity, what, value, threshold, trial.first.layer, mend if bad else "", details)
+    )
+    return found
+
+
+def finite_loss(trial: Trial) -> list[Finding]:
+    """Terms of the loss that are NaN or infinite within the first steps."""
+    bad = sorted({name for terms in trial.terms for name, value in terms.items() if not np.isfinite(value)})
+    what = f"terms of the loss that were not finite in {len(trial.terms)} steps"
+    mend = "lower the learning rate, or look for a logarithm or a division of nothing in the loss"
+    return [judged("finite loss", what, len(bad), shortened(bad), mend, fault_above=0)]
+
+
+def dominant_term(trial: Trial) -> list[Finding]:
+    """The share of one term in the gradient of the weights that several terms share, mean over the last steps."""
+    if not trial.pull:
+        return []
+    shares: dict[str, float] = {}
+    for pull in trial.pull:
+        total = sum(pull.values()) or 1.0
+        for name, norm in pull.items():
+            shares[name] = shares.get(name, 0.0) + norm / total / len(trial.pull)
+    if len(shares) < 2:
+        return []
+    name = max(shares, key=shares.get)
+    what = f"share of the largest of {len(shares)} terms in the norms of their gradients on shared weights"
+    mend = "weigh the terms against each other: take means instead of sums, or lower this term's weight"
+    thresholds = {"fault_above": DOMINANT_FAULT, "warn_above": DOMINANT_WARNING}
+    return [judged("dominant term", what, shares[name], name, mend, details=shares, **thresholds)]
+
+
+def constant_targets(trial: Trial, skip: Sequence[str] = ()) -> list[Finding]:
+    """Targets that have one value only, over all batches: a network learns to say that value everywhere.
+
+    Names that end in a number (objectness_0, objectness_1) count as one target; ignored values do not count.
+
+    skip   targets that are no truth to be learnt, such as positions
+    """
+    values: dict[str, set] = {}
+    counts: dict[str, int] = {}
+    for name, tensor in _leaves(trial.targets):
+        if name in skip or tensor.numel() == 0:
+            continue
+        distinct = torch.unique(tensor.detach().cpu().float()).tolist()
+        whole = not tensor.is_floating_point()
+        values.setdefault(name, set()).update(v for v in distinct if not (whole and v in IGNORED_VALUES))
+        counts[name] = counts.get(name, 0) + tensor.numel()
+    constant = {name: seen for name, seen in values.items() if len(seen) < 2 and counts[name] > 1}
+    mend = "a branch needs both kinds to learn from: make negatives (or positives) too, and check how they are labelled"
+    found = []
+    for name, seen in constant.items():
+        what = (
+            f"distinct values in {counts[name]:,} numbers ({f'always {next(iter(seen)):g}' if seen else 'all ignored'})"
+        )
+        found.append(
+            Finding("constant target", Severity.FAULT, what, len(seen), 2, name, mend, {"values": sorted(seen)})
+        )
+    fewest = min(map(len, values.values()), default=0)
+    what = "fewest distinct values of a target"
+    return found or [Finding("constant target", Severity.OK, what, fewest, 2, shortened(values))]
+
+
+def absent_classes(present: np.ndarray, names: Sequence[str], complete: bool, where: str) -> list[Finding]:
+    """Classes that no sample shows.
+
+    present    (samples, classes) bool
+    complete   whether these samples are all there are; else a class may be among the others, and it is a finding only
+               where 95 % sure (rule of three: 3 / samples) that less than 1 % of the samples show it
+    """
+    absent = [name for name, shown in zip(names, present.any(axis=0), strict=True) if not shown]
+    bound = 0.0 if complete else 3 / max(len(present), 1)
+    what = f"classes of {len(names)} that none of {len(present)} samples shows"
+    if absent and not complete:
+        what += f" (at most {min(bound, 1.0):.0%} of all do, 95 % sure)"
+    sure = bool(absent) and bound < SURE_BELOW
+    mend = "give data that shows them, or leave them out of the classes: they can only be learnt as 'never'"
+    severity = Severity.WARNING if sure else Severity.OK
+    place = f"{where}: {shortened(absent, 6)}" if absent else where
+    details = {"absent": absent}
+    return [Finding("absent class", severity, what, len(absent), 0, place, mend if sure else "", details)]
+
+
+def class_targets(trial: Trial) -> tuple[np.ndarray, list[str]] | None:
+    """(samples, classes) bool and the classes' names, where outputs (B, C, ...) face whole numbers (B, ...)."""
+    outputs = trial.outputs
+    if not (isinstance(outputs, Tensor) and outputs.ndim > 1 and outputs.shape[1] > 1):
+        return None
+    classes, rows = outputs.shape[1], []
+    for targets in trial.targets:
+        if not isinstance(targets, Tensor) or targets.is_floating_point() or targets.ndim != outputs.ndim - 1:
+            return None
+        for one in targets:
+            seen = torch.unique(one.cpu().long())
+            rows.append(np.isin(np.arange(classes), seen.numpy()))
+    return np.array(rows), [f"class {i}" for i in range(classes)]
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Every tensor with the name that it is counted under."""
+    if isinstance(value, Tensor):
+        yield re.sub(r"[_.]?\d+$", "", name) or "targets", value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _leaves(item, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from _leaves(item, name)

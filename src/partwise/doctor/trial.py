@@ -1,0 +1,237 @@
+"""A few steps of training on real batches, watched closely; afterwards module and optimiser are as they were.
+
+Knows nothing of partwise's methods: any torch module, any batches of (inputs, targets), any loss.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from partwise.errors import PartwiseError
+
+Loss = Callable[[Any, Any], Tensor | Mapping[str, Tensor]]
+FIRST_LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+PULL_STEPS = 2  # of the last steps, the terms' gradients are taken one by one: a backward pass for each term
+
+
+@dataclass
+class ChannelStatistics:
+    """Mean and standard deviation by channel of what entered a layer, over all batches."""
+
+    layer: str
+    count: int
+    total: Tensor
+    squares: Tensor
+
+    @property
+    def mean(self) -> list[float]:
+        """By channel."""
+        return (self.total / self.count).tolist()
+
+    @property
+    def std(self) -> list[float]:
+        """By channel."""
+        return (self.squares / self.count - (self.total / self.count) ** 2).clamp(min=0).sqrt().tolist()
+
+
+@dataclass
+class Trial:
+    """What a few steps showed. Dictionaries of parameters hold those that are to be trained, by name.
+
+    steps       how many were taken; fewer than asked for where the loss was not finite
+    before      {name: weight before the first step}; `after` the same after the last
+    gradient    {name: largest absolute gradient of all steps}; 0 where none ever came
+    step_length {name: mean length of a step, as an L2 norm, with the momentum of a long run}
+    free        parameters that ask for a gradient but are in no group of the optimiser
+    terms       for each step {name: value} of the loss
+    pull        for each of the last steps {term: norm of its gradient} over the parameters that several terms share
+    first       what enters the first layer; None where no layer of a known kind runs
+    outputs     of the last step, detached
+    targets     of every step
+    """
+
+    steps: int = 0
+    before: dict[str, Tensor] = field(default_factory=dict)
+    after: dict[str, Tensor] = field(default_factory=dict)
+    gradient: dict[str, float] = field(default_factory=dict)
+    step_length: dict[str, float] = field(default_factory=dict)
+    free: list[str] = field(default_factory=list)
+    terms: list[dict[str, float]] = field(default_factory=list)
+    pull: list[dict[str, float]] = field(default_factory=list)
+    first: ChannelStatistics | None = None
+    outputs: Any = None
+    targets: list[Any] = field(default_factory=list)
+
+    @property
+    def finite(self) -> bool:
+        """Whether every term of every step was a finite number."""
+        return all(math.isfinite(value) for terms in self.terms for value in terms.values())
+
+
+def run_trial(
+    module: nn.Module,
+    batches: Iterable,
+    loss: Loss,
+    optimiser: torch.optim.Optimizer,
+    steps: int,
+    *,
+    clip_norm: float = 0.0,
+    seed: int = 0,
+) -> Trial:
+    """Train `steps` steps and watch; weights, optimiser, mode and random state are then as they were before.
+
+    batches    (inputs, targets) each; begun again where there are fewer than `steps`
+    loss       (outputs, targets) -> a scalar, or named scalars
+    clip_norm  gradients are scaled down to this norm before each step; 0 leaves them
+
+    Raises PartwiseError where there is no batch, or nothing to train.
+    """
+    trial = Trial()
+    trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    if not trained:
+        raise PartwiseError("doctor: no parameter of the module asks for a gradient: there is nothing to train")
+    ours = {id(p) for group in optimiser.param_groups for p in group["params"]}
+    trial.free = [name for name, p in trained.items() if id(p) not in ours]
+    trial.before = {name: p.detach().clone() for name, p in trained.items()}
+    trial.gradient = dict.fromkeys(trained, 0.0)
+    lengths = dict.fromkeys(trained, 0.0)
+    with _restored(module, optimiser, seed), _first_input(module, trial):
+        module.train()
+        for number, (inputs, targets) in enumerate(_cycled(batches, steps)):
+            outputs = _forward(module, inputs)
+            terms = _named(loss(outputs, targets))
+            trial.terms.append({name: float(term.detach()) for name, term in terms.items()})
+            trial.outputs = _detached(outputs)
+            trial.targets.append(targets)
+            if not trial.finite:
+                break
+            _backward(terms, trained, trial, apart=len(terms) > 1 and number >= steps - PULL_STEPS)
+            if clip_norm:
+                torch.nn.utils.clip_grad_norm_(trained.values(), clip_norm)
+            previous = {name: p.detach().clone() for name, p in trained.items()}
+            optimiser.step()
+            trial.steps += 1
+            for name, p in trained.items():
+                lengths[name] += float((p.detach() - previous[name]).norm())
+        trial.after = {name: p.detach().clone() for name, p in trained.items()}
+    gain = _momentum_gain(optimiser, trial.steps)
+    trial.step_length = {name: gain * total / max(trial.steps, 1) for name, total in lengths.items()}
+    return trial
+
+
+def _backward(terms: dict[str, Tensor], trained: dict[str, nn.Parameter], trial: Trial, apart: bool) -> None:
+    """Gradients into the parameters; where `apart`, term by term, so that their norms can be compared."""
+    names, parameters = list(trained), list(trained.values())
+    by_term = {}
+    for term, value in terms.items() if apart else [("sum", sum(terms.values()))]:
+        if value.requires_grad:
+            by_term[term] = torch.autograd.grad(value, parameters, retain_graph=apart, allow_unused=True)
+    reach = [sum(grads[i] is not None for grads in by_term.values()) for i in range(len(parameters))]
+    if apart:
+        shared = [i for i, count in enumerate(reach) if count > 1] or [i for i, count in enumerate(reach) if count]
+        norm = lambda grads: math.sqrt(sum(float(grads[i].square().sum()) for i in shared if grads[i] is not None))
+        trial.pull.append({term: norm(grads) for term, grads in by_term.items()})
+    for i, (name, parameter) in enumerate(zip(names, parameters, strict=True)):
+        found = [grads[i] for grads in by_term.values() if grads[i] is not None]
+        parameter.grad = sum(found[1:], start=found[0].clone()) if found else None
+        if found and parameter.numel():
+            trial.gradient[name] = max(trial.gradient[name], float(parameter.grad.abs().max()))
+
+
+def _momentum_gain(optimiser: torch.optim.Optimizer, steps: int) -> float:
+    """How much longer steps become once momentum has built up: SGD's velocity grows to 1 / (1 - m) gradients.
+
+    Adam divides its own momentum's start out (bias correction) and needs nothing.
+    """
+    momentum = max((float(group.get("momentum", 0.0)) for group in optimiser.param_groups), default=0.0)
+    if not (0 < momentum < 1 and steps):
+        return 1.0
+    reached = sum(1 - momentum ** (i + 1) for i in range(steps)) / steps
+    return 1.0 / reached
+
+
+def _cycled(batches: Iterable, steps: int) -> Iterator[tuple]:
+    """`steps` batches, from the beginning again where there are fewer."""
+    seen = []
+    for batch in itertools.islice(batches, steps):
+        seen.append(batch)
+        yield batch
+    if not seen:
+        raise PartwiseError("doctor: the loader gave no batch: give data")
+    yield from itertools.islice(itertools.cycle(seen), steps - len(seen))
+
+
+def _forward(module: nn.Module, inputs: Any) -> Any:
+    device = next(module.parameters()).device
+    move = lambda value: value.to(device) if isinstance(value, Tensor) else value
+    if isinstance(inputs, Mapping):
+        return module(**{key: move(value) for key, value in inputs.items()})
+    if isinstance(inputs, tuple | list):
+        return module(*map(move, inputs))
+    return module(move(inputs))
+
+
+def _named(loss: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return dict(loss) if isinstance(loss, Mapping) else {"loss": loss}
+
+
+def _detached(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach()
+    if isinstance(value, Mapping):
+        return {key: _detached(item) for key, item in value.items()}
+    return [_detached(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+@contextmanager
+def _restored(module: nn.Module, optimiser: torch.optim.Optimizer, seed: int) -> Iterator[None]:
+    """Inside, anything may happen to module, optimiser and torch's random state; afterwards they are as before."""
+    weights = {name: value.clone() for name, value in module.state_dict().items()}
+    moments, modes = copy.deepcopy(optimiser.state_dict()), {child: child.training for child in module.modules()}
+    with torch.random.fork_rng(enabled=True):
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            module.load_state_dict(weights)
+            optimiser.load_state_dict(moments)
+            optimiser.zero_grad(set_to_none=True)
+            for child, training in modes.items():
+                child.training = training
+
+
+@contextmanager
+def _first_input(module: nn.Module, trial: Trial) -> Iterator[None]:
+    """Inside, what enters the layer that runs first is measured."""
+
+    def watch(name: str):
+        def hook(layer: nn.Module, arguments: tuple) -> None:
+            if trial.first is not None and trial.first.layer != name:
+                return
+            values = arguments[0].detach().double()
+            by_channel = values.movedim(values.ndim + 1 - layer.weight.ndim, 0).flatten(1)  # linear: the last axis
+            if trial.first is None:
+                zero = torch.zeros(len(by_channel), dtype=torch.float64, device=values.device)
+                trial.first = ChannelStatistics(name, 0, zero, zero.clone())
+            trial.first.count += by_channel.shape[1]
+            trial.first.total += by_channel.sum(dim=1)
+            trial.first.squares += by_channel.square().sum(dim=1)
+
+        return hook
+
+    layers = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, FIRST_LAYERS)]
+    hooks = [layer.register_forward_pre_hook(watch(name)) for name, layer in layers]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -1,0 +1,119 @@
+"""Checks of weights and of how they move, on what a trial showed; they know nothing of the network."""
+
+from __future__ import annotations
+
+import statistics
+
+import torch
+from torch import Tensor
+
+from partwise.doctor.finding import Finding, Severity, judged, shortened
+from partwise.doctor.trial import Trial
+
+# A stacked layer that starts at zero keeps all of its units equal: rank 1 of 512 after 400 Adam steps (own measurement,
+# the slip "zero_start" of methods/slips.py). Rows of classes that no batch shows are equal too, but never so many.
+IDENTICAL_SHARE = 0.75
+SAME = 1e-3  # rows that differ by less than this, relative to the layer's largest row, are one
+# Issue 4: a parameter that moves by less than this share of its size in a thousand steps does not learn.
+STILL_PER_THOUSAND_STEPS = 1e-5
+# CS231n, "Ratio of weights:updates": about 1e-3 a step. A tenth of that is slow; a thousandth of it moves a weight by at
+# most a tenth of its size in the 100,000 steps of the report's longest runs.
+USUAL_STEP, SLOW_STEP, DEAD_STEP = 1e-3, 1e-4, 1e-6
+
+
+def identical_units(trial: Trial) -> list[Finding]:
+    """Units of one layer that are still equal after the steps: they compute one thing and will never differ.
+
+    Measured: the largest share of a layer's units (rows of its weight, with their bias) that are one and the same.
+    """
+    shares = {}
+    for name, weight in trial.after.items():
+        if weight.ndim > 1 and len(weight) > 1:
+            shares[name] = _largest_group(weight, trial.after.get(f"{name.removesuffix('weight')}bias")) / len(weight)
+    same = {name: share for name, share in shares.items() if share > IDENTICAL_SHARE}
+    mend = "start its weights at random (kaiming_normal_): from equal weights all units get equal gradients for ever"
+    found = []
+    for name, share in same.items():
+        weight = trial.after[name].flatten(1).float()
+        details = {"units": len(weight), "rank": int(torch.linalg.matrix_rank(weight))}
+        what = f"share of the {len(weight)} units that are equal after {trial.steps} steps (rank {details['rank']})"
+        found.append(judged("identical units", what, share, name, mend, fault_above=IDENTICAL_SHARE, details=details))
+    most = max(shares.values(), default=0.0)
+    what = f"largest share of a layer's units that are equal after {trial.steps} steps"
+    where = f"{len(shares)} layers"
+    return found or [judged("identical units", what, most, where, mend, fault_above=IDENTICAL_SHARE)]
+
+
+def _largest_group(weight: Tensor, bias: Tensor | None) -> int:
+    """How many rows belong to the largest set of equal ones, by four random projections of each."""
+    rows = weight.flatten(1).float()
+    directions = torch.randn(rows.shape[1], 4, generator=torch.Generator().manual_seed(0)).to(rows)
+    columns = [_rounded(rows @ directions, float(rows.norm(dim=1).max()))]
+    if bias is not None and bias.shape == rows.shape[:1]:
+        columns.append(_rounded(bias[:, None].float(), float(bias.abs().max())))
+    _, counts = torch.unique(torch.cat(columns, dim=1), dim=0, return_counts=True)
+    return int(counts.max())
+
+
+def _rounded(values: Tensor, size: float) -> Tensor:
+    return torch.round(values / (size or 1.0) / SAME)
+
+
+def no_gradient(trial: Trial) -> list[Finding]:
+    """Parameters that ask for a gradient and got none, or only zeros, in every step; and those no optimiser holds."""
+    dry = [name for name, largest in trial.gradient.items() if largest == 0.0 and name not in trial.free]
+    what = f"parameters without a gradient in {trial.steps} steps, of {len(trial.gradient)}"
+    mend = "let the loss reach it, or freeze it (requires_grad_(False)); look for a ReLU whose input is never above 0"
+    found = [judged("no gradient", what, len(dry), shortened(dry), mend, fault_above=0, details={"names": dry})]
+    if trial.free:
+        what = "parameters that ask for a gradient but are in no group of the optimiser"
+        mend = "give them to the optimiser, or freeze them"
+        where, details = shortened(trial.free), {"names": trial.free}
+        found.append(judged("no gradient", what, len(trial.free), where, mend, fault_above=0, details=details))
+    return found
+
+
+def still_parameters(trial: Trial) -> list[Finding]:
+    """Parameters that get a gradient but move by less than 1e-5 of their size per thousand steps (extrapolated)."""
+    moved = {name: 1000 * ratio for name, ratio in _steps_by_size(trial).items()}
+    still = {name: value for name, value in moved.items() if value < STILL_PER_THOUSAND_STEPS}
+    least = min(moved, key=moved.get, default="")
+    what = f"least movement of {len(moved)} parameters in a thousand steps, as a share of its size"
+    if not still:
+        return [Finding("still parameters", Severity.OK, what, moved.get(least), STILL_PER_THOUSAND_STEPS, least)]
+    mend = "raise its learning rate (optim.lr, optim.trunk_lr_factor)"
+    details = {"names": sorted(still)}
+    value, where = moved[least], shortened(sorted(still))
+    return [Finding("still parameters", Severity.FAULT, what, value, STILL_PER_THOUSAND_STEPS, where, mend, details)]
+
+
+def learning_rate(trial: Trial) -> list[Finding]:
+    """Whether the rate moves the weights at all: the median over layers of (length of a step) / (size of the weight).
+
+    Layers that start at zero have no size yet and do not count.
+    """
+    ratios = [
+        ratio
+        for name, ratio in _steps_by_size(trial).items()
+        if trial.before[name].ndim > 1 and float(trial.before[name].abs().max()) > 0
+    ]
+    what = "median over layers of a step's length by the size of the weight"
+    if not ratios:
+        return [Finding("learning rate", Severity.OK, what, None, DEAD_STEP)]
+    ratio = statistics.median(ratios)
+    severity = Severity.FAULT if ratio < DEAD_STEP else Severity.WARNING if ratio < SLOW_STEP else Severity.OK
+    threshold = DEAD_STEP if severity == Severity.FAULT else SLOW_STEP
+    mend = (
+        "" if severity == Severity.OK else f"raise the learning rate about {USUAL_STEP / max(ratio, 1e-30):.1g} times"
+    )
+    return [Finding("learning rate", severity, what, ratio, threshold, f"{len(ratios)} layers", mend)]
+
+
+def _steps_by_size(trial: Trial) -> dict[str, float]:
+    """Length of a step by the size of the parameter, for those that the optimiser holds and a gradient reaches."""
+    ratios = {}
+    for name, length in trial.step_length.items():
+        size = max(float(trial.before[name].norm()), float(trial.after[name].norm()))
+        if size > 0 and trial.gradient[name] > 0 and name not in trial.free:
+            ratios[name] = length / size
+    return ratios
