@@ -134,7 +134,7 @@ def test_touching_objects_of_one_class_are_told_apart():
 
 def test_two_windows_on_one_object_give_one_instance():
     """Suppression: the same logits at two neighbouring grids would otherwise count twice."""
-    decoder = PartsDecoder(DecodeConfig(peaks=False), (Window(4, 8),), CITYSCAPES)
+    decoder = PartsDecoder(DecodeConfig(peaks=0.0), (Window(4, 8),), CITYSCAPES)
     semantic = torch.full((19, 32, 64), -5.0)
     semantic[13] = 5
     objectness = torch.full((32, 64), -10.0)

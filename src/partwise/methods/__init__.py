@@ -2,13 +2,29 @@
 
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.method import Method
+from partwise.methods.ordering import Ordering, OrderingConfig
 from partwise.methods.parts import PartMaps, PartsConfig
 from partwise.methods.semantic import Fcn, FcnConfig
 
-MethodConfig = FcnConfig | PartsConfig
-METHODS: dict[str, tuple[type, type]] = {"fcn": (FcnConfig, Fcn), "parts": (PartsConfig, PartMaps)}
+MethodConfig = FcnConfig | PartsConfig | OrderingConfig
+METHODS: dict[str, tuple[type, type]] = {
+    "fcn": (FcnConfig, Fcn),
+    "parts": (PartsConfig, PartMaps),
+    "ordering": (OrderingConfig, Ordering),
+}
 
-__all__ = ["METHODS", "Fcn", "FcnConfig", "Method", "MethodConfig", "PartMaps", "PartsConfig", "build_method"]
+__all__ = [
+    "METHODS",
+    "Fcn",
+    "FcnConfig",
+    "Method",
+    "MethodConfig",
+    "Ordering",
+    "OrderingConfig",
+    "PartMaps",
+    "PartsConfig",
+    "build_method",
+]
 
 
 def build_method(config: MethodConfig, label_set: LabelSet = CITYSCAPES) -> Method:

@@ -1,7 +1,7 @@
 """From part maps, objectness and semantics to instances: every window is looked at, the best ones are kept.
 
-Axes: C evaluated classes, T of them with instances, K parts, m window cells a side, M windows, N kept ones,
-h and w cells of a map, H and W pixels.
+Axes: C evaluated classes, T of them with instances, K parts, m window cells a side, M windows, E candidates (a window
+as one of its likely classes), h and w cells of a map, H and W pixels.
 """
 
 from __future__ import annotations
@@ -26,8 +26,11 @@ class DecodeConfig:
     """How outputs become instances.
 
     min_objectness   windows below it are not assembled
-    peaks            only windows that no neighbouring cell of their grid exceeds (else all above min_objectness)
+    peaks            only windows of at least this share of the best objectness among their cell and its 8 neighbours:
+                     1 for maxima alone, which loses people in a crowd; 0 for all above min_objectness
     max_windows      at most so many, the best by objectness, are assembled
+    class_share      a window stands for every class with at least this share of the votes of its mask, and for the best
+    quality_power    of the mean probability of the mask in the score: a sharp mask says more than objectness
     sharpen          the weight of the semantic map's log-odds added to the mask's; 0 keeps the assembled mask
     nms_iou          of two masks of one class that overlap more, the surer stays
     max_instances    at most so many are returned
@@ -35,23 +38,29 @@ class DecodeConfig:
     """
 
     min_objectness: float = 0.05
-    peaks: bool = True
+    peaks: float = 0.9
     max_windows: int = 300
+    class_share: float = 0.05
+    quality_power: float = 4.0
     sharpen: float = 0.25
     nms_iou: float = 0.5
     max_instances: int = 100
-    min_score: float = 0.01
+    min_score: float = 0.001
 
 
 @dataclass
 class Proposals:
-    """M assembled windows of one grid, before their masks are painted at full resolution."""
+    """M assembled windows of one grid and their E candidates, before masks are painted at full resolution.
+
+    window_index_E, label_index_E   the candidate's window in 0..M-1 and class in 0..T-1
+    """
 
     window: Window
     centres_M2: Tensor
     logits_Mmm: Tensor
-    label_index_M: Tensor
-    scores_M: Tensor
+    window_index_E: Tensor
+    label_index_E: Tensor
+    scores_E: Tensor
 
 
 class PartsDecoder:
@@ -91,7 +100,8 @@ class PartsDecoder:
             probability = torch.sigmoid(logits)
             good = probability > self.config.min_objectness
             if self.config.peaks:
-                good &= probability == F.max_pool2d(probability[None], 3, stride=1, padding=1)[0]
+                best_near = F.max_pool2d(probability[None], 3, stride=1, padding=1)[0]
+                good &= probability >= self.config.peaks * best_near
             cells = good.nonzero()
             found.append((probability[good], cells, torch.full((len(cells),), index, device=logits.device)))
         scores, cells, grids = (torch.cat(column) for column in zip(*found, strict=True))
@@ -101,7 +111,7 @@ class PartsDecoder:
     def _assemble(self, index, centres_M2, objectness_hw, parts_Khw, weights_Kmm, things_Thw, stride) -> Proposals:
         """Masks, classes and scores of the windows of one grid, in cells of the grid.
 
-        score = objectness x mean probability of the mask's cells x share of the mask that votes for its class
+        score = objectness x (mean probability of the mask's cells) ** quality_power x the class's share of its votes
         """
         window = self.windows[index]
         logits, inside = assemble(parts_Khw, centres_M2, weights_Kmm)
@@ -112,28 +122,34 @@ class PartsDecoder:
         mask = probability * (probability > 0.5)
         area = mask.sum(dim=(1, 2)).clamp(min=1e-6)
         share_TM = (votes_TMmm * mask).sum(dim=(2, 3)) / area
-        share, label_index = share_TM.max(dim=0)
         quality = mask.square().sum(dim=(1, 2)) / area
         found = torch.sigmoid(objectness_hw[centres_M2[:, 0], centres_M2[:, 1]])
-        return Proposals(window, centres_M2, logits, label_index, found * quality * share)
+        scores_TM = found * quality**self.config.quality_power * share_TM
+        likely_TM = (share_TM >= self.config.class_share) | (share_TM == share_TM.max(dim=0).values)
+        label_index, window_index = likely_TM.nonzero(as_tuple=True)
+        return Proposals(window, centres_M2, logits, window_index, label_index, scores_TM[likely_TM])
 
     def _paint(self, proposals: list[Proposals], things_Thw: Tensor, stride: int, size) -> Instances:
         """Masks at full resolution, sharpened by the semantic map; suppression; the best first."""
         order = sorted(
             (
-                (float(s), p, n)
-                for p in proposals
-                for n, s in enumerate(p.scores_M.tolist())
-                if s > self.config.min_score
+                (score, proposal, n, label_index)
+                for proposal in proposals
+                for score, n, label_index in zip(
+                    proposal.scores_E.tolist(),
+                    proposal.window_index_E.tolist(),
+                    proposal.label_index_E.tolist(),
+                    strict=True,
+                )
+                if score > self.config.min_score
             ),
             key=lambda entry: -entry[0],
         )
         things_Thw = things_Thw.float().cpu()
         labels, scores, boxes, masks = [], [], [], []
-        for score, proposal, n in order:
+        for score, proposal, n, label_index in order:
             if len(labels) == self.config.max_instances:
                 break
-            label_index = int(proposal.label_index_M[n])
             made = _mask(proposal, n, things_Thw[label_index], stride, size, self.config.sharpen)
             if made is None:
                 continue

@@ -64,32 +64,24 @@ class Fcn(Method):
         self.config, self.label_set = config, label_set
         classes = len(label_set.evaluated)
         self.trunk = VggTrunk(holes=config.holes, taps="pool", frozen_blocks=config.frozen_blocks)
-        self.conv6 = _conv6(config)
-        self.conv7 = nn.Sequential(
-            nn.Conv2d(config.channels, config.channels, 1), nn.ReLU(), nn.Dropout2d(config.dropout)
-        )
+        self.conv6, self.conv7 = conv6_and_7(config)
         self.score = nn.Conv2d(config.channels, classes, 1)
         self.skips = nn.ModuleDict(
             {} if config.holes
             else {str(s): nn.Conv2d(self.trunk.channels[s], classes, 1) for s in (16, 8) if s >= config.output_stride}
         )  # fmt: skip
-        for module in [*self.conv6, *self.conv7]:
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias)
         for layer in (self.score, *self.skips.values()):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """See Method.forward."""
+        return {"semantic": upsample(self.score_maps(images_B3HW).float(), images_B3HW.shape[-2:])}
+
+    def score_maps(self, images_B3HW: Tensor) -> Tensor:
+        """(B, C, h, w): the score layer's logits with the skips added, at the output stride."""
         maps = self.trunk(self.normalise(images_B3HW))
-        deepest = max(maps)
-        score = self.score(self.conv7(self.conv6(maps[deepest])))
-        for stride, layer in self.skips.items():
-            skip = layer(maps[int(stride)])
-            score = _upsample(score, skip.shape[-2:]) + skip
-        return {"semantic": _upsample(score.float(), images_B3HW.shape[-2:])}
+        return add_skips(self.score(self.conv7(self.conv6(maps[max(maps)]))), self.skips, maps)
 
     def targets(self, scene: Scene) -> Targets:
         """See the class."""
@@ -152,11 +144,25 @@ def semantic_dice_loss(logits_BCHW: Tensor, train_ids_BHW: Tensor) -> Tensor:
     return (1 - dice)[shown].sum() / shown.sum().clamp(min=1)
 
 
-def _upsample(maps_BChw: Tensor, size) -> Tensor:
+def upsample(maps_BChw: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear, to `size` (H, W)."""
     return F.interpolate(maps_BChw, size=tuple(size), mode="bilinear", align_corners=False)
 
 
-def _conv6(config: FcnConfig) -> nn.Sequential:
+def add_skips(deepest_BChw: Tensor, skips: nn.ModuleDict, maps: dict[int, Tensor]) -> Tensor:
+    """The sum that FCN-16s and FCN-8s make: enlarge, add a layer of the trunk's map at the next finer stride, again.
+
+    skips  "16" and "8" -> 1x1 convolution from the trunk's map of that stride to C channels
+    """
+    summed = deepest_BChw
+    for stride, layer in skips.items():
+        skip = layer(maps[int(stride)])
+        summed = upsample(summed, skip.shape[-2:]) + skip
+    return summed
+
+
+def conv6_and_7(config: FcnConfig) -> tuple[nn.Sequential, nn.Sequential]:
+    """The convolutions in place of VGG16's fully connected layers: 512 -> `config.channels`, He initialisation."""
     dilation = 2 if config.holes else 1
     if config.fc6 == "7x7":
         convolutions = [nn.Conv2d(512, config.channels, 7, padding=3 * dilation, dilation=dilation)]
@@ -164,4 +170,10 @@ def _conv6(config: FcnConfig) -> nn.Sequential:
         widths = (512, 512, 512, config.channels)
         convolutions = [nn.Conv2d(a, b, 3, padding=dilation, dilation=dilation) for a, b in itertools.pairwise(widths)]
     layers = [layer for convolution in convolutions for layer in (convolution, nn.ReLU())]
-    return nn.Sequential(*layers, nn.Dropout2d(config.dropout))
+    conv6 = nn.Sequential(*layers, nn.Dropout2d(config.dropout))
+    conv7 = nn.Sequential(nn.Conv2d(config.channels, config.channels, 1), nn.ReLU(), nn.Dropout2d(config.dropout))
+    for module in [*conv6, *conv7]:
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            nn.init.zeros_(module.bias)
+    return conv6, conv7
