@@ -46,14 +46,10 @@ def filters_of(data: bytes) -> set[int]:
 def assert_as_pillow(data: bytes) -> None:
     """The box and the crop of what Pillow decodes."""
     expected_HW = np.asarray(Image.open(io.BytesIO(data)).convert("L")) != 0
-    size, found = plain_mask(data)
-    assert size == expected_HW.shape
-    box = box_of_mask(expected_HW)
-    if box is None:
-        assert found is None
-    else:
-        x0, y0, x1, y1 = box
-        assert found[0] == box and found[1].dtype == bool and np.array_equal(found[1], expected_HW[y0:y1, x0:x1])
+    box, crop = plain_mask(data, expected_HW.shape)
+    assert box == (box_of_mask(expected_HW) or (0, 0, 0, 0))
+    x0, y0, x1, y1 = box
+    assert crop.dtype == bool and np.array_equal(crop, expected_HW[y0:y1, x0:x1])
 
 
 # Few bytes that are not 0, as in a mask, and those that add up to 0 again.
@@ -75,7 +71,7 @@ def test_averages_inside_a_mask_are_left_to_a_general_decoder(stored_HB, y):
     data = filtered_png(stored_HB, [AVERAGE if row == y else UP for row in range(9)], 14, 8)
     filled = np.flatnonzero(stored_HB.any(axis=1))
     if len(filled) and y >= filled[0]:
-        assert plain_mask(data) is None
+        assert plain_mask(data, stored_HB.shape) is None
     else:
         assert_as_pillow(data)
 
@@ -105,7 +101,7 @@ def test_masks_as_pillow_writes_them(encoder, bits):
             mask_HW = blobs(size, rng)
             values = mask_HW if bits == 1 else mask_HW * np.uint8(rng.choice([1, 7, 128, 255]))
             data = png(Image.fromarray(values), **ENCODERS[encoder])
-            if plain_mask(data) is None:
+            if plain_mask(data, size) is None:
                 assert AVERAGE in filters_of(data)
             else:
                 assert_as_pillow(data)
@@ -113,32 +109,38 @@ def test_masks_as_pillow_writes_them(encoder, bits):
 
 @pytest.mark.parametrize("mode", ["L", "1"])
 def test_an_empty_and_a_full_mask(mode):
-    assert plain_mask(png(Image.new(mode, (9, 5)))) == ((5, 9), None)
-    (size, (box, crop)) = plain_mask(png(Image.new(mode, (9, 5), 255)))
-    assert size == crop.shape == (5, 9) and box == (0, 0, 9, 5) and crop.all()
+    box, crop = plain_mask(png(Image.new(mode, (9, 5))), (5, 9))
+    assert box == (0, 0, 0, 0) and crop.shape == (0, 0)
+    box, crop = plain_mask(png(Image.new(mode, (9, 5), 255)), (5, 9))
+    assert box == (0, 0, 9, 5) and crop.shape == (5, 9) and crop.all()
 
 
 def test_grey_noise_is_decoded_or_left_alone():
     """No masks at all: something is stored in every byte, under any filter."""
     noise_HW = np.random.default_rng(0).integers(0, 256, (80, 90), dtype=np.uint8)
     smooth_HW = (np.add.outer(np.arange(90), np.arange(120)) // 3).astype(np.uint8)
-    assert plain_mask(filtered_png(noise_HW, [PAETH] * 80, 90, 8)) is None
+    assert plain_mask(filtered_png(noise_HW, [PAETH] * 80, 90, 8), (80, 90)) is None
     assert_as_pillow(filtered_png(noise_HW, [UP] * 80, 90, 8))
     for values in (noise_HW, smooth_HW):
         data = png(Image.fromarray(values))
-        if plain_mask(data) is not None:
+        if plain_mask(data, values.shape) is not None:
             assert_as_pillow(data)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "P", "LA", "I;16"])
 def test_any_other_image_is_left_to_a_general_decoder(mode):
-    assert plain_mask(png(Image.new(mode, (9, 5)))) is None
+    assert plain_mask(png(Image.new(mode, (9, 5))), (5, 9)) is None
+
+
+def test_an_image_of_another_size_is_left_to_a_general_decoder():
+    data = png(Image.new("L", (9, 5), 255))
+    assert [plain_mask(data, size) is None for size in ((5, 9), (5, 8), (9, 5), (6, 9))] == [False, True, True, True]
 
 
 @pytest.mark.parametrize("mode", ["L", "1"])
 def test_damaged_and_foreign_files_are_left_to_a_general_decoder(mode):
     data = png(Image.new(mode, (900, 50)))
-    assert plain_mask(data) is not None
+    assert plain_mask(data, (50, 900)) is not None
     place = data.index(b"IDAT") + 6
     for broken in (
         b"",
@@ -147,25 +149,27 @@ def test_damaged_and_foreign_files_are_left_to_a_general_decoder(mode):
         data[:20],
         data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :],
     ):
-        assert plain_mask(broken) is None
+        assert plain_mask(broken, (50, 900)) is None
 
 
 def test_a_file_that_is_cut_anywhere_or_has_any_bit_changed_is_never_another_mask():
-    whole = png(Image.fromarray(blobs((30, 40), np.random.default_rng(3)) * np.uint8(255)))
-    sound = plain_mask(whole)
+    size = (30, 40)
+    whole = png(Image.fromarray(blobs(size, np.random.default_rng(3)) * np.uint8(255)))
+    sound = plain_mask(whole, size)
     end = whole.index(b"IEND") - 4
     for cut in range(end):
-        assert plain_mask(whole[:cut]) is None
-    for place in range(whole.index(b"IDAT"), end):
+        assert plain_mask(whole[:cut], size) is None
+    for place in range(end):
         for bit in range(8):
             changed = bytearray(whole)
             changed[place] ^= 1 << bit
-            result = plain_mask(bytes(changed))
-            assert result is None or (result[1][0] == sound[1][0] and np.array_equal(result[1][1], sound[1][1]))
+            result = plain_mask(bytes(changed), size)
+            assert result is None or (result[0] == sound[0] and np.array_equal(result[1], sound[1]))
 
 
 def test_rows_with_a_filter_that_does_not_exist_are_refused():
-    assert plain_mask(filtered_png(np.zeros((2, 3), np.uint8), [0, 5], 3, 8)) is None
+    assert plain_mask(filtered_png(np.zeros((2, 3), np.uint8), [0, 4], 3, 8), (2, 3)) is not None
+    assert plain_mask(filtered_png(np.zeros((2, 3), np.uint8), [0, 5], 3, 8), (2, 3)) is None
 
 
 def test_more_or_fewer_rows_than_the_header_says_are_left_to_a_general_decoder():
@@ -173,4 +177,4 @@ def test_more_or_fewer_rows_than_the_header_says_are_left_to_a_general_decoder()
         data = filtered_png(np.ones((height, 3), np.uint8), [0] * height, 3, 8)
         header = struct.pack(">IIBBBBB", 3, 5, 8, 0, 0, 0, 0)
         check = struct.pack(">I", zlib.crc32(b"IHDR" + header))
-        assert plain_mask(data[:16] + header + check + data[33:]) is None
+        assert plain_mask(data[:16] + header + check + data[33:], (5, 3)) is None

@@ -27,40 +27,52 @@ _MANY = 4096  # bytes under Paeth's filter: no mask has so many, and a general d
 Found = tuple[tuple[int, int, int, int], np.ndarray]
 
 
-def plain_mask(data: bytes) -> tuple[tuple[int, int], Found | None] | None:
-    """((H, W), (tight box x0 y0 x1 y1, (h, w) bool crop)) of a grey PNG of 1 or 8 bits; inside is what is not 0.
+def plain_mask(data: bytes, size: tuple[int, int]) -> Found | None:
+    """(tight box x0 y0 x1 y1, (h, w) bool crop) of a grey PNG of 1 or 8 bits; inside is what is not 0.
 
-    In place of the box and the crop None where every pixel is 0. None alone for any other file: another format or
-    kind of PNG, an interlaced or damaged one, and one that filters the mask's rows by averages (Pillow's `optimize`
-    does with 1 bit), which must be undone pixel by pixel.
+    An empty mask has the box (0, 0, 0, 0). None for any other file: one of another size than (H, W), another kind of
+    PNG, an interlaced or damaged one, and one that filters the mask's rows by averages (Pillow's `optimize` does with
+    1 bit), which must be undone pixel by pixel.
     """
-    header = _header(data)
-    if header is None:
+    inflated = inflated_rows(data, size)
+    if inflated is None:
         return None
-    (height, width), depth = header
-    stride = 1 + (width * depth + 7) // 8
+    rows, depth = inflated
+    box = _unfiltered_box(rows[:, 0], rows[:, 1:])
+    if box is None:
+        return None
+    x0, y0, bytes_hb = box
+    if depth == 8:
+        return _tight(x0, y0, bytes_hb != 0)
+    return _tight(8 * x0, y0, np.unpackbits(bytes_hb, axis=1)[:, : size[1] - 8 * x0].view(bool))
+
+
+def inflated_rows(data: bytes, size: tuple[int, int]) -> tuple[np.ndarray, int] | None:
+    """((H, 1 + B) uint8 rows, each after the number of its filter, bits a pixel) of a grey PNG of 1 or 8 bits.
+
+    None for any other file, one of another size than (H, W), and a damaged one.
+    """
+    depth = _depth(data, size)
+    if depth is None:
+        return None
+    height, stride = size[0], 1 + (size[1] * depth + 7) // 8
     try:
         rows = deflate.zlib_decompress(b"".join(_chunks(data, b"IDAT")), height * stride)
     except (deflate.DeflateError, zlib.error, struct.error):
         return None
     if len(rows) != height * stride:
         return None
-    rows = np.frombuffer(rows, np.uint8).reshape(height, stride)
-    box = _unfiltered_box(rows[:, 0], rows[:, 1:])
-    if box is None:
-        return None
-    x0, y0, bytes_hb = box
-    inside_hw = bytes_hb != 0 if depth == 8 else np.unpackbits(bytes_hb, axis=1)[:, : width - 8 * x0].view(bool)
-    return (height, width), _tight(x0 if depth == 8 else 8 * x0, y0, inside_hw)
+    return np.frombuffer(rows, np.uint8).reshape(height, stride), depth
 
 
-def _header(data: bytes) -> tuple[tuple[int, int], int] | None:
-    """((H, W), bits a pixel) of a grey PNG of 1 or 8 bits without interlacing."""
+def _depth(data: bytes, size: tuple[int, int]) -> int | None:
+    """Bits a pixel, 1 or 8, of a grey PNG of (H, W) without interlacing."""
     if data[:8] != _SIGNATURE or data[12:16] != b"IHDR" or len(data) < 33:
         return None
-    width, height, depth, *kind = struct.unpack(">IIBBBBB", data[16:29])
+    width, height, depth, *kind, check = struct.unpack(">IIBBBBBI", data[16:33])
     plain = kind == [_GREY, 0, 0, 0]  # colour type, compression, filter method, interlace
-    return ((height, width), depth) if plain and depth in (1, 8) and width and height else None
+    sound = check == zlib.crc32(data[12:29])
+    return depth if plain and sound and depth in (1, 8) and (height, width) == size and width and height else None
 
 
 def _chunks(data: bytes, wanted: bytes):
@@ -147,10 +159,10 @@ def _paeth(left: int, above: int, before: int) -> int:
     return above if to_above <= to_before else before
 
 
-def _tight(x: int, y: int, inside_hw: np.ndarray) -> Found | None:
-    """The tight box and crop of a mask whose corner lies at (x, y) of the image; None where it is empty."""
+def _tight(x: int, y: int, inside_hw: np.ndarray) -> Found:
+    """The tight box and crop of a mask whose corner lies at (x, y) of the image."""
     box = box_of_mask(inside_hw)
     if box is None:
-        return None
+        return (0, 0, 0, 0), np.zeros((0, 0), bool)
     x0, y0, x1, y1 = box
     return (x + x0, y + y0, x + x1, y + y1), inside_hw[y0:y1, x0:x1]

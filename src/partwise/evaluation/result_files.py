@@ -191,9 +191,9 @@ def _read_mask(line: PredictedLine, size: tuple[int, int], faults: list[str]):
     data = _content(line.mask, f"{line.place}: mask {line.mask.name}", faults)
     if data is None:
         return None
-    plain = plain_mask(data)
-    if plain is not None and plain[0] == size:
-        return plain[1]
+    plain = plain_mask(data, size)
+    if plain is not None:
+        return plain if plain[1].size else None
     image = _open(line.mask, size, f"{line.place}: mask", faults)
     # As the official tool: converted to grey, non-zero is inside.
     box = image and image.getbbox()

@@ -46,7 +46,7 @@ class DepthwiseConv2d(nn.Conv2d):
 
     It is bound by memory there and its bf16 backward pass is slow, while the dense convolutions around it gain:
     measured on EfficientNet-Lite0 on two cores, a training step of the trunk takes .81 times as long as all in fp32 and
-    .43 times as long as all in bf16 (benchmarks/speed.py, results/speed.json).
+    .43 times as long as all in bf16 (`partwise bench speed`, results/speed.json).
     """
 
     def forward(self, input: Tensor) -> Tensor:

@@ -1,0 +1,208 @@
+"""Our evaluator against cityscapesScripts on the same predictions in one run, with the floor beside it.
+
+Seconds are of the processor (time.process_time), so that what else the machine does hardly counts, except where several
+processes share the work: those are by the clock. Every time is the best of three.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from partwise.bench.machine import describe_machine, peak_memory_mib
+from partwise.bench.material import (
+    SPLIT,
+    FrameFiles,
+    Material,
+    link_again,
+    make_material,
+    renamed,
+    results_of,
+    write_files,
+)
+from partwise.bench.official import official_modules, time_official
+from partwise.errors import PartwiseError
+from partwise.evaluation.evaluator import CityscapesEvaluator
+from partwise.evaluation.mask_png import inflated_rows
+from partwise.evaluation.submission import evaluate_folder
+from partwise.evaluation.truth import TruthFolder
+from partwise.scene import Instances, Scene
+
+ROUNDS = 3
+BITS = (8, 1)  # a pixel of a mask: as most tools write them, and as partwise does
+
+Progress = Callable[..., None]
+
+
+def bench_evaluation(
+    *,
+    images: int = 6,
+    predictions: int = 100,
+    size: tuple[int, int] = (1024, 2048),
+    data: Path | None = None,
+    split: str = "val",
+    workers: int = 1,
+    scaling_images: int = 48,
+    memory_images: int = 500,
+    progress: Progress = lambda part, done, total: None,
+) -> dict:
+    """Time and memory of our evaluator and of cityscapesScripts, in JSON's own types; seconds are per image.
+
+    images, predictions    frames, and predicted instances of each
+    size                   (H, W) of rendered frames; `data` (with `split`): the first frames of a tree instead
+    workers                more than 1: also that many processes against one, on `scaling_images` frames, by the clock
+    memory_images          frames of the measurement of memory
+
+    Raises PartwiseError without cityscapesScripts, and for numbers below 1.
+    """
+    counts = {"images": images, "predictions": predictions, "workers": workers, "memory-images": memory_images}
+    if wrong := [f"--{name} {count}" for name, count in counts.items() if count < 1]:
+        raise PartwiseError(f"{' '.join(wrong)}: give numbers from 1 on")
+    official_modules()
+    machine = describe_machine()
+    material = make_material(images, predictions, size, data, split, progress)
+    in_memory = {what: best_of(ROUNDS, _score_in_memory, material, what) for what in ("instances", "pixels")}
+    figures = {
+        "machine": machine,
+        "images": len(material),
+        "predictions an image": predictions,
+        "size": "{1}x{0}".format(*material.scenes[0].size),
+        "in memory, seconds an image": {what: round(s / len(material), 4) for what, (s, _) in in_memory.items()},
+    }
+    ours_s = sum(seconds for seconds, _ in in_memory.values())
+    peaks = {}
+    for number, bits in enumerate(BITS):
+        progress(f"masks of {bits} bit", number, len(BITS))
+        with tempfile.TemporaryDirectory() as folder:
+            files = write_files(Path(folder), material, bits)
+            row = _against_official(Path(folder), material, files, ours_s)
+            if bits == BITS[0]:
+                peaks[f"{len(material)} images from files"] = _peak_of(_score_files, Path(folder), 1)
+                if workers > 1:
+                    row["scaling"] = _scaling(Path(folder), files, scaling_images, workers)
+        figures[f"{bits} bit masks"] = row
+    progress("memory", len(BITS), len(BITS))
+    peaks[f"{memory_images} images in memory"] = _peak_of(
+        _score_many, material.scenes[0], material.instances[0], memory_images
+    )
+    return figures | {"peak MiB": peaks}
+
+
+def best_of(rounds: int, measure: Callable, *arguments) -> tuple[float, dict]:
+    """The fastest (seconds, scores) of several."""
+    return min((measure(*arguments) for _ in range(rounds)), key=lambda result: result[0])
+
+
+def _score_in_memory(material: Material, what: str) -> tuple[float, dict]:
+    begin = time.process_time()
+    evaluator = CityscapesEvaluator()
+    for scene, instances, semantic_HW in zip(material.scenes, material.instances, material.semantics, strict=True):
+        evaluator.update(scene, instances if what != "pixels" else None, semantic_HW if what != "instances" else None)
+    scores = evaluator.compute()
+    return time.process_time() - begin, scores
+
+
+def _score_files(root: Path, workers: int, clock: Callable[[], float] = time.process_time) -> tuple[float, dict]:
+    """What `partwise evaluate --predictions` does: truth and predictions read, checked and scored."""
+    begin = clock()
+    scores = evaluate_folder(results_of(root), TruthFolder(root, SPLIT), workers=workers)
+    return clock() - begin, scores
+
+
+def _against_official(root: Path, material: Material, files: list[FrameFiles], in_memory_s: float) -> dict:
+    """The official tool, ours from the same files, and the floor."""
+    rounds = [time_official(files, str(results_of(root))) for _ in range(ROUNDS)]
+    theirs, their_scores = min(rounds, key=lambda result: sum(result[0].values()))
+    ours_s, scores = best_of(ROUNDS, _score_files, root, 1)
+    least = {what: best_of(ROUNDS, measure, root, material)[0] for what, measure in FLOORS.items()}
+    their_s, decode_s = sum(theirs.values()), least["decode the masks with Pillow"]
+    per_image = lambda seconds: round(seconds / len(material), 4)
+    return {
+        "seconds an image": {
+            **{f"official, {what}": per_image(seconds) for what, seconds in theirs.items()},
+            "ours from files": per_image(ours_s),
+            **{f"floor, {what}": per_image(seconds) for what, seconds in least.items()},
+        },
+        "times faster": {
+            "in memory than official": round(their_s / in_memory_s, 1),
+            "in memory than official without decoding": round((their_s - decode_s) / in_memory_s, 1),
+            "from files than official": round(their_s / ours_s, 1),
+        },
+        "difference of the scores": {
+            key: abs(scores["instance" if key.startswith("ap") else "semantic"][key] - value)
+            for key, value in their_scores.items()
+        },
+    }
+
+
+def _masks(root: Path) -> list[Path]:
+    return sorted(results_of(root).glob("*_mask_*.png"))
+
+
+def _inflate(root: Path, material: Material) -> tuple[float, dict]:
+    contents = [path.read_bytes() for path in _masks(root)]
+    begin = time.process_time()
+    for content in contents:
+        inflated_rows(content, material.scenes[0].size)
+    return time.process_time() - begin, {}
+
+
+def _decode(root: Path, material: Material) -> tuple[float, dict]:
+    begin = time.process_time()
+    for path in _masks(root):
+        with Image.open(path) as image:
+            image.load()
+    return time.process_time() - begin, {}
+
+
+def _touch(root: Path, material: Material) -> tuple[float, dict]:
+    begin = time.process_time()
+    for instances in material.instances:
+        for mask in instances.masks:
+            np.count_nonzero(mask)
+    return time.process_time() - begin, {}
+
+
+# What no evaluator can save, and what most spend: Pillow is the decoder of the official tool.
+FLOORS = {
+    "inflate the masks": _inflate,
+    "touch the masks": _touch,
+    "decode the masks with Pillow": _decode,
+}
+
+
+def _scaling(root: Path, files: list[FrameFiles], images: int, workers: int) -> dict:
+    """One process against several, by the clock; starting them is included."""
+    link_again(files, root, images)
+    taken = {n: min(_score_files(root, n, time.perf_counter)[0] for _ in range(2)) for n in (1, workers)}
+    return {
+        "images": max(images, len(files)),
+        "seconds by the clock": {f"{n} process{'es' if n > 1 else ''}": round(s, 2) for n, s in taken.items()},
+        "times faster": round(taken[1] / taken[workers], 2),
+        "machine": describe_machine(),
+    }
+
+
+def _score_many(scene: Scene, instances: Instances, images: int) -> None:
+    evaluator = CityscapesEvaluator()
+    for i in range(images):
+        evaluator.update(renamed(scene, f"frame_{i}"), instances, scene.semantic_HW)
+    evaluator.compute()
+
+
+def _peak_of(function: Callable, *arguments) -> float:
+    """Peak MiB of a process of its own that calls the function, interpreter and libraries included."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return round(pool.submit(_peak_here, function, *arguments).result(), 1)
+
+
+def _peak_here(function: Callable, *arguments) -> float:
+    function(*arguments)
+    return peak_memory_mib()

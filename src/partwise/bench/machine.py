@@ -1,0 +1,40 @@
+"""What a figure of a benchmark depends on and no setting shows: the machine, what else it does, the memory taken."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import resource
+from pathlib import Path
+
+
+def describe_machine() -> dict:
+    """{"processor", "cores", "cores of this process", "load average"}: JSON's own types.
+
+    The load average (of one minute, at the time of the call) says how many other processes wanted a core.
+    """
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+    return {"processor": processor(), "cores": os.cpu_count(), "cores of this process": own, "load average": load}
+
+
+def processor() -> str:
+    """The processor's name, and whether it has AMX (which makes bf16 several times faster)."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name")]
+    return f"{names[0] if names else platform.machine()}, {'with' if 'amx_bf16' in text else 'without'} AMX"
+
+
+def peak_memory_mib() -> float:
+    """The most memory that this process has held so far, in MiB."""
+    try:
+        # Since the program began. The figure of getrusage would take over what the parent held before.
+        status = Path("/proc/self/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
+    except (OSError, TypeError):
+        unit = 2**20 if platform.system() == "Darwin" else 2**10
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

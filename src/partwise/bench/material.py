@@ -1,0 +1,143 @@
+"""What the evaluators are measured on: frames, predictions as a network that proposes too much gives them, their files.
+
+<root>/gtFine/val/<city>/           the truth, as published
+<root>/results/                     the predictions, in the benchmark's submission form
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from partwise.data.cityscapes import CityscapesFolder
+from partwise.data.streets import Streets
+from partwise.scene import Instances, Scene
+
+SPLIT = "val"
+RENDERED_NAME = "street_{:06}_000019"
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Frames with a prediction for each: instances, and (H, W) uint8 label ids."""
+
+    scenes: list[Scene]
+    instances: list[Instances]
+    semantics: list[np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+
+def make_material(
+    images: int,
+    predictions: int,
+    size: tuple[int, int],
+    data: Path | None = None,
+    split: str = "val",
+    progress: Callable[..., None] = lambda part, done, total: None,
+) -> Material:
+    """`images` frames with `predictions` instances each, the same in every run.
+
+    size    (H, W) of rendered frames
+    data    root of a Cityscapes tree whose first frames are taken in place of rendered ones
+
+    Raises PartwiseError for a tree that cannot be read.
+    """
+    rng = np.random.default_rng(0)
+    frames = Streets(images, size, seed=0) if data is None else CityscapesFolder(data, split)
+    material = Material([], [], [])
+    for i in range(min(images, len(frames))):
+        scene = frames[i]
+        if data is None:
+            scene = renamed(scene, RENDERED_NAME.format(i))
+        material.scenes.append(scene)
+        material.instances.append(_predictions(scene, predictions, rng))
+        material.semantics.append(np.roll(scene.semantic_HW, (2, 3), (0, 1)))
+        progress("frames", i + 1, images)
+    return material
+
+
+def renamed(scene: Scene, name: str) -> Scene:
+    """The same frame under another name."""
+    return Scene(name, scene.image_HW3, scene.semantic_HW, scene.instance_ids_HW, scene.label_set)
+
+
+def _predictions(scene: Scene, count: int, rng: np.random.Generator) -> Instances:
+    """`count` instances: the truth's masks, shifted and sometimes of another class, and rectangles anywhere."""
+    height, width = scene.size
+    truth = scene.instances
+    things = [label.id for label in scene.label_set.things]
+    labels, masks = [], []
+    while len(masks) < count:
+        if len(truth) and len(masks) % 4:
+            i = rng.integers(len(truth))
+            mask = np.roll(truth.full_mask(i), rng.integers(-9, 10, 2), (0, 1))
+            label = truth.labels[i] if truth.labels[i] in things else rng.choice(things)
+        else:
+            x, y, w, h = (rng.random(4) * (0.97 * width, 0.97 * height, 0.15 * width, 0.2 * height)).astype(int)
+            mask = np.zeros(scene.size, bool)
+            mask[y : y + h + 10, x : x + w + 10] = True
+            label = rng.choice(things)
+        labels.append(label)
+        masks.append(mask)
+    return Instances.from_masks(labels, rng.random(count), masks, scene.size)
+
+
+@dataclass(frozen=True)
+class FrameFiles:
+    """The files of one frame, as the official tool wants them named."""
+
+    labels: str
+    instances: str
+    lines: str
+    pixels: str
+
+
+def write_files(root: Path, material: Material, bits: int) -> list[FrameFiles]:
+    """Write truth and predictions below `root`; masks with 8 bits a pixel, as most tools do, or with 1."""
+    written = []
+    for scene, instances, semantic_HW in zip(material.scenes, material.instances, material.semantics, strict=True):
+        files = _names(root, scene.name)
+        Image.fromarray(scene.semantic_HW).save(files.labels)
+        Image.fromarray(scene.instance_ids_HW.astype(np.uint16)).save(files.instances)
+        Image.fromarray(semantic_HW).save(files.pixels)
+        lines = []
+        for i in range(len(instances)):
+            mask = Path(files.lines).with_name(f"{scene.name}_mask_{i}.png")
+            full = instances.full_mask(i)
+            Image.fromarray(full if bits == 1 else full.astype(np.uint8) * 255).save(mask)
+            lines.append(f"{mask.name} {instances.labels[i]} {float(instances.scores[i])!r}\n")
+        Path(files.lines).write_text("".join(lines))
+        written.append(files)
+    return written
+
+
+def _names(root: Path, name: str) -> FrameFiles:
+    truth, results = root / "gtFine" / SPLIT / name.split("_")[0], results_of(root)
+    for folder in (truth, results):
+        folder.mkdir(parents=True, exist_ok=True)
+    return FrameFiles(
+        labels=str(truth / f"{name}_gtFine_labelIds.png"),
+        instances=str(truth / f"{name}_gtFine_instanceIds.png"),
+        lines=str(results / f"{name}_pred.txt"),
+        pixels=str(results / f"{name}_pred_labelIds.png"),
+    )
+
+
+def results_of(root: Path) -> Path:
+    """The folder of the predictions."""
+    return root / "results"
+
+
+def link_again(files: list[FrameFiles], root: Path, images: int) -> None:
+    """Give the frames further names until there are `images`, as links: more to read, nothing more to write."""
+    for i in range(len(files), images):
+        of, also = files[i % len(files)], _names(root, RENDERED_NAME.format(900_000 + i))
+        for field in ("labels", "instances", "lines", "pixels"):
+            os.link(getattr(of, field), getattr(also, field))

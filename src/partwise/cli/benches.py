@@ -1,0 +1,127 @@
+"""Verbs that measure: `bench evaluation` and `bench speed`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cyclopts import App
+
+from partwise.cli.app import app
+from partwise.errors import PartwiseError
+from partwise.files import write_json
+from partwise.terminal import console, counting
+
+bench = App(name="bench", help="Measure time and memory on this machine, beside what it is to be compared with.")
+app.command(bench)
+
+
+@bench.command
+def evaluation(
+    *,
+    images: int = 6,
+    predictions: int = 100,
+    size: str = "2048x1024",
+    data: Path | None = None,
+    split: str = "val",
+    workers: int = 1,
+    scaling_images: int = 48,
+    memory_images: int = 500,
+    json: Path | None = None,
+) -> None:
+    """Time the evaluator against cityscapesScripts on the same predictions, in memory and from files, beside the floor.
+
+    Give it one core, so that nothing but the tools differs: OMP_NUM_THREADS=1 taskset -c 1 partwise bench evaluation.
+
+    Parameters
+    ----------
+    images
+        Frames.
+    predictions
+        Predicted instances of each frame.
+    size
+        Width x height of the frames, which are rendered.
+    data
+        Root of a Cityscapes tree whose first frames are taken in place of rendered ones.
+    workers
+        Also time so many processes against one; leave them their cores (no taskset).
+    scaling_images
+        Frames for that.
+    memory_images
+        Frames on which peak memory is measured.
+    json
+        Where to write every figure.
+    """
+    from partwise.bench.evaluation import bench_evaluation
+
+    with counting("measuring") as progress:
+        figures = bench_evaluation(
+            images=images,
+            predictions=predictions,
+            size=_height_and_width(size),
+            data=data,
+            split=split,
+            workers=workers,
+            scaling_images=scaling_images,
+            memory_images=memory_images,
+            progress=progress,
+        )
+    _show_and_write(figures, json)
+
+
+@bench.command
+def speed(
+    *, model: str | None = None, size: str = "1024x512", threads: int = 2, repeats: int = 5, json: Path | None = None
+) -> None:
+    """Time a model from image to instances, each stage apart, in fp32 and bf16, and a training step of the trunks.
+
+    Parameters
+    ----------
+    model
+        A model file, a run folder, or a bundled model's name; the bundled model without it.
+    size
+        Width x height of the scenes, which are rendered.
+    threads
+        Threads of torch.
+    repeats
+        Of every measurement, of which the median counts.
+    json
+        Where to write every figure.
+    """
+    from partwise.bench.speed import bench_speed
+
+    with counting("measuring") as progress:
+        figures = bench_speed(model, size=_height_and_width(size), threads=threads, repeats=repeats, progress=progress)
+    _show_and_write(figures, json)
+
+
+def _height_and_width(size: str) -> tuple[int, int]:
+    width, _, height = size.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise PartwiseError(f"--size {size}: write WIDTHxHEIGHT in pixels, such as 1024x512")
+    return int(height), int(width)
+
+
+def _show_and_write(figures: dict, json: Path | None) -> None:
+    from partwise.report.tables import Table
+    from partwise.report.text import table_text
+
+    rows = list(_flat(figures))
+    console.print(table_text(Table("", ("figure", "value"), rows)))
+    if json is not None:
+        write_json(json, figures)
+        console.print(f"wrote {json}")
+    else:
+        console.print("next: the same with --json FILE keeps all figures")
+
+
+def _flat(value: Any, name: str = ""):
+    """[name, number or text] of every figure, nested names joined."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _flat(item, f"{name}: {key}" if name else str(key))
+    elif isinstance(value, list):
+        for number, item in enumerate(value, 1):
+            yield from _flat(item, f"{name} {number}")
+    else:
+        yield [name, value]
