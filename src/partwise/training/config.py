@@ -48,6 +48,7 @@ class TrainingConfig:
     evaluate_every_steps     0: only at the end
     evaluate_frames          at most so many frames of the split, evenly spaced; 0: all
     checkpoint_every_seconds a kill loses at most this
+    keep_at                  shares of the run, 0 (before the first step) to below 1, whose weights are kept besides
     tensorboard              also write RUN/tensorboard (needs the extra `tensorboard`)
     """
 
@@ -60,6 +61,7 @@ class TrainingConfig:
     evaluate_frames: int = 0
     checkpoint_every_seconds: float = 120.0
     log_every_steps: int = 10
+    keep_at: tuple[float, ...] = ()
     tensorboard: bool = False
 
 

@@ -19,6 +19,7 @@ class RunFolder:
     metrics.jsonl       one line a logged step or evaluation
     last.safetensors    the newest weights      best.safetensors   those with the best evaluation
     state.pt            what resuming needs     classes.npy        which classes each frame shows
+    at_0200.safetensors  the weights when 20 % of the run were done (TrainingConfig.keep_at)
     """
 
     def __init__(self, path: Path):
@@ -26,6 +27,10 @@ class RunFolder:
         self.run, self.metrics = self.path / "run.json", self.path / "metrics.jsonl"
         self.last, self.best = self.path / "last.safetensors", self.path / "best.safetensors"
         self.state, self.classes = self.path / "state.pt", self.path / "classes.npy"
+
+    def kept(self, share: float) -> Path:
+        """Where the weights of this share of the run lie, 0..1."""
+        return self.path / f"at_{round(1000 * share):04d}.safetensors"
 
     def check(self, resume: bool) -> bool:
         """Whether there is a state to go on from; writes nothing.

@@ -48,6 +48,7 @@ LIMITS: dict[str, Limit] = {
     "training.evaluate_frames": NOT_NEGATIVE,
     "training.checkpoint_every_seconds": NOT_NEGATIVE,
     "training.log_every_steps": AT_LEAST_1,
+    "training.keep_at": Limit(lambda shares: all(0 <= share < 1 for share in shares), "shares from 0 to below 1"),
     "teacher_weight": NOT_NEGATIVE,
     "data.workers": NOT_NEGATIVE,
     "data.rendered_share": SHARE,

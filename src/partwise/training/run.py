@@ -142,8 +142,10 @@ class Run:
         self.method.train()
         if self.done() >= 1.0:
             self.monitor.note("the run is at its end: give more steps or minutes to go on")
+        kept = -1.0 if self.progress.step == 0 else self.done()
         with self.stop:
             while True:
+                kept = self.keep(kept)
                 if evaluate and self.evaluation_is_due():
                     self.save()
                     self.evaluate(evaluate)
@@ -264,6 +266,14 @@ class Run:
             save_model(self.folder.last, self.method, self.described())
             self.save_state()
         self.saved_step, self.saved_at = self.progress.step, time.perf_counter()
+
+    def keep(self, before: float) -> float:
+        """Keep the weights of the shares of the run that were passed since `before`; returns what is done now."""
+        done = self.done()
+        for share in self.recipe.training.keep_at:
+            if before < share <= done and self.is_main:
+                save_model(self.folder.kept(share), self.method, self.described())
+        return done
 
     def save_state(self) -> None:
         """What resuming needs beside the weights, and the weights again: they must be of one moment."""
