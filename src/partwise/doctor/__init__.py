@@ -5,5 +5,6 @@
 
 from partwise.doctor.examine import examine
 from partwise.doctor.finding import Diagnosis, Finding, Severity
+from partwise.doctor.subject import examine_recipe, examine_run
 
-__all__ = ["Diagnosis", "Finding", "Severity", "examine"]
+__all__ = ["Diagnosis", "Finding", "Severity", "examine", "examine_recipe", "examine_run"]

@@ -48,8 +48,11 @@ def examine(
     trial = run_trial(module, loader, loss, optimiser, steps, clip_norm=clip_norm, seed=seed)
     found = trial_findings(trial, rate=given)
     found += signals.constant_targets(trial)
-    if classes := signals.class_targets(trial):
-        found += signals.absent_classes(*classes, complete=_is_all(loader, steps), where="targets")
+    for name, classes, truths in signals.class_maps(trial.outputs, trial.targets):
+        names = [f"class {i}" for i in range(classes)]
+        complete = _is_all(loader, steps)
+        found += signals.absent_classes(signals.presence(truths, classes), names, complete, name)
+        found += signals.dominant_class(name, classes, truths)
     return Diagnosis(type(module).__name__, tuple(found))
 
 

@@ -12,11 +12,11 @@ from partwise.doctor.trial import Trial
 
 # A stacked layer that starts at zero keeps all of its units equal: rank 1 of 512 after 400 Adam steps (own measurement,
 # the slip "zero_start" of methods/slips.py). Rows of classes that no batch shows are equal too, but never so many.
-IDENTICAL_SHARE = 0.75
+IDENTICAL_SHARE = 0.9
 SAME = 1e-3  # rows that differ by less than this, relative to the layer's largest row, are one
 # Issue 4: a parameter that moves by less than this share of its size in a thousand steps does not learn.
 STILL_PER_THOUSAND_STEPS = 1e-5
-# CS231n, "Ratio of weights:updates": about 1e-3 a step. A tenth of that is slow; a thousandth of it moves a weight by at
+# CS231n, "Ratio of weights:updates": about 1e-3 a step. A tenth of that is slow; a thousandth moves a weight by at
 # most a tenth of its size in the 100,000 steps of the report's longest runs.
 USUAL_STEP, SLOW_STEP, DEAD_STEP = 1e-3, 1e-4, 1e-6
 

@@ -1,0 +1,58 @@
+"""Checks of the data against the recipe: classes that no frame shows, objects that crop or resize take away."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from partwise.data.check import TINY_PX
+from partwise.data.loader import class_presence
+from partwise.data.transforms import AugmentConfig
+from partwise.doctor.finding import Finding, judged
+from partwise.doctor.signals import absent_classes
+from partwise.scene import Scene
+
+ERASED_SHARE = 0.25  # a quarter of the objects gone before the network sees them; rendered streets lose 2 %
+SMALLEST_PX = 10  # a mask of fewer pixels has no shape to learn: 3 x 3 and less
+
+
+def missing_classes(frames: list[Scene], complete: bool, where: str, things_only: bool = False) -> list[Finding]:
+    """Evaluated classes that no frame shows (things: as an instance)."""
+    labels = frames[0].label_set.things if things_only else frames[0].label_set.evaluated
+    present = class_presence(frames)[:, [label.id for label in labels]]
+    return absent_classes(present, [label.name for label in labels], complete, where)
+
+
+def erased_by_resize(frames: list[Scene], augment: AugmentConfig) -> list[Finding]:
+    """Objects that count in the score but keep too few pixels at the recipe's middle scale.
+
+    Arithmetic, not a draw: an object of A pixels has A * scale ** 2 after the resize; the middle of a log-uniform scale
+    is the geometric mean of its ends.
+    """
+    scale = math.sqrt(augment.scale[0] * augment.scale[1])
+    areas = np.concatenate([_evaluated(frame)[0] for frame in frames])
+    share = float((areas * scale**2 < SMALLEST_PX).mean()) if len(areas) else 0.0
+    what = f"share of {len(areas)} objects of {TINY_PX} px and more that keep fewer than {SMALLEST_PX} px"
+    where = f"scale {scale:.2f} (data.augment.scale)"
+    mend = "enlarge the scale, or train on frames of a higher resolution"
+    return [judged("erased objects", what, share, where, mend, fault_above=ERASED_SHARE)]
+
+
+def cut_by_crop(frames: list[Scene], augment: AugmentConfig) -> list[Finding]:
+    """Objects that no crop can hold whole: at the smallest scale they are still longer than the crop."""
+    widths_heights = np.concatenate([_evaluated(frame)[1] for frame in frames])
+    room = np.array([augment.crop[1], augment.crop[0]]) / augment.scale[0]
+    share = float((widths_heights > room).any(axis=1).mean()) if len(widths_heights) else 0.0
+    what = f"share of {len(widths_heights)} objects that are larger than any crop"
+    where = f"crop {augment.crop[1]}x{augment.crop[0]} at scale {augment.scale[0]:g}"
+    mend = "enlarge data.augment.crop, or let data.augment.scale go lower"
+    return [judged("cut objects", what, share, where, mend, fault_above=ERASED_SHARE)]
+
+
+def _evaluated(frame: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """Areas (N,) and widths and heights (N, 2) of the instances that count in the score."""
+    instances = frame.instances
+    things = [label.id for label in frame.label_set.things]
+    kept = np.isin(instances.labels, things) & (instances.areas >= TINY_PX)
+    return instances.areas[kept], instances.boxes[kept][:, 2:] - instances.boxes[kept][:, :2]

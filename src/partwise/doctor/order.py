@@ -1,0 +1,137 @@
+"""Checks of an order of instances: does the truth at one place hang on objects that the network cannot see from there?
+
+Axes: H and W in pixels, h and w cells of a map, N instances.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from partwise.doctor.finding import Finding, Severity, judged
+from partwise.doctor.network import Reach
+from partwise.labels import INSTANCE_FACTOR
+from partwise.methods import Method, Ordering
+from partwise.methods.method import Targets
+from partwise.scene import Scene
+
+REMOVALS = 6  # objects that are taken out of a scene, one at a time
+FAR_SHARE = 0.01  # of the far object pixels; a local method has exactly 0, so this is room for rounding only
+IN_ORDER = 0.99  # of the pairs; report 2.3 assumes that there are no ties
+VOID_ID = 0
+SMALLEST_MAP = 4  # cells a side; smaller tensors are lists of a few numbers
+
+
+@dataclass
+class FarEffect:
+    """`changed` of `far` object pixels got another target although only an object out of sight was removed."""
+
+    changed: int = 0
+    far: int = 0
+
+
+def far_effect(method: Method, scene: Scene, targets: Targets, reach_px: float) -> FarEffect:
+    """Take objects out of the truth one at a time, and count what changes farther away than `reach_px` along x."""
+    effect, instances = FarEffect(), scene.instances
+    things = {label.id for label in scene.label_set.things}
+    usable = [n for n, label in enumerate(instances.labels.tolist()) if label in things]
+    order = sorted(usable, key=lambda n: int(instances.boxes[n][0]))
+    chosen = {order[i * len(order) // min(REMOVALS, len(order))] for i in range(min(REMOVALS, len(order)))}
+    is_object = scene.instance_ids_HW >= INSTANCE_FACTOR
+    columns = np.arange(scene.size[1]) + 0.5
+    for n in sorted(chosen):
+        x0, _, x1, _ = instances.boxes[n].tolist()
+        distance_W = np.maximum(np.maximum(x0 - columns, columns - x1), 0)
+        far = is_object & (distance_W > reach_px)
+        if not far.any():
+            continue
+        changed = _changed(targets, method.targets(_without(scene, n)), scene.size)
+        effect.changed, effect.far = effect.changed + int((changed & far).sum()), effect.far + int(far.sum())
+    return effect
+
+
+def unseen_order(effects: list[FarEffect], reach: Reach) -> list[Finding]:
+    """The share of object pixels whose target changes when an object beyond the receptive field is removed."""
+    changed, far = sum(e.changed for e in effects), sum(e.far for e in effects)
+    where = f"receptive field +-{reach.whole:.0f} px, 95 % of it within +-{reach.effective:.0f} px"
+    what = "share of object pixels whose target changes with the removal of an object out of sight"
+    mend = "predict what can be seen from the pixel itself: offsets to its own centre, parts of its own window, colours"
+    if far == 0:
+        return [Finding("unseen order", Severity.OK, f"{what} (no object is out of sight)", None, FAR_SHARE, where)]
+    return [judged("unseen order", what, changed / far, where, mend, fault_above=FAR_SHARE, details={"pixels": far})]
+
+
+def order_direction(method: Method, scenes: list[Scene], targets: list[Targets]) -> list[Finding]:
+    """Whether ranks rise with x, as the report says (2.3), or with y: the share of pairs of objects in that order."""
+    if not isinstance(method, Ordering):
+        return []
+    pairs = along_x = along_y = 0
+    for scene, target in zip(scenes, targets, strict=True):
+        places = _places(scene, target["ranks"].numpy(), method.config.class_id)
+        for i, (rank, x, y) in enumerate(places):
+            for other, x2, y2 in places[:i]:
+                if rank != other:
+                    pairs += 1
+                    along_x += (rank > other) == (x > x2)
+                    along_y += (rank > other) == (y > y2)
+    if pairs == 0:
+        return []
+    share = along_x / pairs
+    what = f"share of {pairs} pairs of objects whose ranks rise with x (with y: {along_y / pairs:.2f})"
+    bad = share < IN_ORDER
+    mend = "sort by (x, y), not by (y, x) as row and column indices come" if bad else ""
+    details = {"along_x": share, "along_y": along_y / pairs}
+    severity = Severity.FAULT if bad else Severity.OK
+    return [Finding("order direction", severity, what, share, IN_ORDER, "ranks", mend, details)]
+
+
+def merged_ranks(method: Method) -> list[Finding]:
+    """Whether as many objects as the method promises to tell apart get a target each, in a scene made for it."""
+    if not isinstance(method, Ordering):
+        return []
+    count, class_id = method.config.max_instances, method.config.class_id
+    ids = np.zeros((8, 8 * count), np.int32)
+    for n in range(count):
+        ids[2:6, 8 * n + 2 : 8 * n + 6] = class_id * INSTANCE_FACTOR + n
+    semantic = np.where(ids > 0, class_id, VOID_ID).astype(np.uint8)
+    ranks = method.targets(Scene("row", np.zeros((*ids.shape, 3), np.uint8), semantic, ids))["ranks"].numpy()
+    distinct = len(np.unique(ranks[ids > 0]))
+    what = f"objects of {count} in a row that share their map with another one"
+    mend = "give the score layer a map more: background and one for each rank"
+    return [judged("merged ranks", what, count - distinct, "ranks", mend, fault_above=0)]
+
+
+def _places(scene: Scene, ranks_HW: np.ndarray, class_id: int) -> list[tuple[int, float, float]]:
+    """(rank, x, y) of each instance of the class that has one rank."""
+    places = []
+    instances = scene.instances
+    for label, (x0, y0, x1, y1), mask in zip(instances.labels, instances.boxes, instances.masks, strict=True):
+        values = np.unique(ranks_HW[y0:y1, x0:x1][mask])
+        if label == class_id and len(values) == 1 and values[0] != 255:
+            rows, columns = np.nonzero(mask)
+            places.append((int(values[0]), float(x0 + columns.mean()), float(y0 + rows.mean())))
+    return places
+
+
+def _without(scene: Scene, n: int) -> Scene:
+    """The scene whose truth has no instance n; its pixels are void."""
+    semantic, ids = scene.semantic_HW.copy(), scene.instance_ids_HW.copy()
+    x0, y0, x1, y1 = scene.instances.boxes[n]
+    semantic[y0:y1, x0:x1][scene.instances.masks[n]] = VOID_ID
+    ids[y0:y1, x0:x1][scene.instances.masks[n]] = VOID_ID
+    return Scene(scene.name, scene.image_HW3, semantic, ids, scene.label_set)
+
+
+def _changed(before: Targets, after: Targets, size: tuple[int, int]) -> np.ndarray:
+    """(H, W) bool: pixels at which a map of the targets, of whatever stride, changed."""
+    changed = np.zeros(size, bool)
+    for name, one in before.items():
+        other = after.get(name)
+        if one.ndim != 2 or other is None or one.shape != other.shape or min(one.shape) < SMALLEST_MAP:
+            continue
+        stride = size[0] // one.shape[0]
+        if tuple(side * stride for side in one.shape) != tuple(size):
+            continue  # a list, not a map
+        changed |= (one != other).repeat_interleave(stride, 0).repeat_interleave(stride, 1).numpy()
+    return changed

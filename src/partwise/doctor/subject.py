@@ -1,0 +1,172 @@
+"""The doctor for our own experiments: a recipe before it is trained, a run while or after it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from partwise.data.streets import Streets
+from partwise.doctor import data, network, order, signals, start, windows
+from partwise.doctor.ceiling import lost_in_decoding
+from partwise.doctor.examine import STEPS, trial_findings
+from partwise.doctor.finding import Diagnosis, Finding
+from partwise.doctor.history import history_findings, read_history
+from partwise.doctor.look import Look, look_at
+from partwise.doctor.trial import Trial, run_trial
+from partwise.doctor.window_truth import has_windows, usable_objects, window_truth
+from partwise.errors import PartwiseError
+from partwise.evaluation.model import require_instances
+from partwise.methods import Method, Ordering, build_method
+from partwise.scene import Instances, Scene
+from partwise.training.checkpoint import load_model, read_model
+from partwise.training.config import Recipe, recipe_from_dict
+from partwise.training.folder import RunFolder
+from partwise.training.limits import check_crop
+from partwise.training.optim import build_optimiser
+from partwise.training.start import start_weights
+
+FRAMES = 24  # enough for a few objects of every size, few enough for seconds
+STREET_SIZE = (512, 1024)  # of rendered streets, where no data is given
+DECODED = 8  # samples whose ideal outputs are decoded
+ORDERED = 4  # samples in which objects are removed
+NO_TRUTH = ("centres", "nearest")  # targets that say where, not what
+
+Note = Callable[[str], None]
+
+
+def examine_recipe(
+    recipe: Recipe,
+    scenes: Sequence[Scene] | None = None,
+    *,
+    weights: str | None = None,
+    where: str = "rendered streets",
+    frames: int = FRAMES,
+    steps: int = STEPS,
+    note: Note = lambda text: None,
+) -> Diagnosis:
+    """Everything that can be said of a recipe before it is trained.
+
+    scenes    the training data; rendered streets without it
+    weights   as for training: a model file or run folder, or weights for the trunk
+    where     the data in words
+    frames    at most so many are looked at; 0: all
+    note      is told what is being done
+
+    Raises PartwiseError for data that cannot be read or has nothing to learn, and for a crop that does not fit.
+    """
+    torch.manual_seed(recipe.training.seed)
+    method = build_method(recipe.method)
+    note("loading weights")
+    found = _start(method, recipe, weights, note)
+    return Diagnosis(f"recipe {recipe.name}", tuple(found + _all(method, recipe, scenes, where, frames, steps, note)))
+
+
+def examine_run(
+    path: Path,
+    scenes: Sequence[Scene] | None = None,
+    *,
+    where: str = "rendered streets",
+    frames: int = FRAMES,
+    steps: int = STEPS,
+    note: Note = lambda text: None,
+) -> Diagnosis:
+    """Everything that can be said of a run: its history, its weights as they are now, and its recipe.
+
+    Raises PartwiseError where `path` holds no run, or one of another version.
+    """
+    folder = RunFolder(path)
+    described = folder.described()
+    if "recipe" not in described:
+        raise PartwiseError(f"{folder.run}: missing or damaged: give the folder of a run, or the name of a recipe")
+    recipe = recipe_from_dict(described["recipe"], str(folder.run))
+    records = read_history(folder)
+    if not folder.last.is_file():
+        raise PartwiseError(f"{folder.last}: no such file: the run has not written its first checkpoint yet")
+    method, _ = load_model(folder.last)
+    found = history_findings(records, recipe.optim.clip_norm) + start.lifeless_layers(method)
+    found += start.unwanted_start(recipe.trunk_weights, str(described.get("origin", {}).get("weights", "")))
+    found += _all(method, recipe, scenes, where, frames, steps, note)
+    return Diagnosis(f"run {path}, {records[-1].get('step', 0)} steps of {recipe.name}", tuple(found))
+
+
+def _start(method: Method, recipe: Recipe, weights: str | None, note: Note) -> list[Finding]:
+    """Load the weights as training would, then compare."""
+    source = weights or recipe.trunk_weights
+    try:
+        start_weights(method, recipe, weights, note)
+    except PartwiseError as error:
+        return start.missing_weights(error, source)
+    file = Path(source, "last.safetensors") if Path(source).is_dir() else Path(source)
+    try:
+        state, _ = read_model(file)
+    except PartwiseError:
+        return start.pretrained_weights(method, source)
+    return start.weights_of_model(method, state, source)
+
+
+def _all(
+    method: Method, recipe: Recipe, scenes: Sequence[Scene] | None, where: str, frames: int, steps: int, note: Note
+) -> list[Finding]:
+    """What is measured alike for a recipe and a run."""
+    check_crop(recipe.data.augment.crop, method.size_multiple)
+    if scenes is None:
+        scenes = Streets(frames or FRAMES, STREET_SIZE, recipe.training.seed)
+        frames = 0
+    note(f"looking at {min(frames or len(scenes), len(scenes))} of {len(scenes)} frames of {where}")
+    least = steps * recipe.training.batch_size
+    look = look_at(scenes, frames, method, recipe.data, recipe.training.seed, least, where)
+    if method.has_instances:
+        require_instances(look.frames, f"{where}, {len(look.frames)} frames")
+    note(f"training {steps} steps")
+    batches = look.batches(recipe.training.batch_size)
+    optim = recipe.optim
+    optimiser = build_optimiser(method, optim)
+    for group in optimiser.param_groups:
+        group["lr"] = optim.lr * group["lr_factor"]
+    trial = run_trial(method, batches, method.loss, optimiser, steps, clip_norm=optim.clip_norm)
+    found = trial_findings(trial) + signals.constant_targets(trial, NO_TRUTH)
+    if trial.first is not None:
+        images = [batches[i % len(batches)][0] for i in range(len(trial.terms))]
+        found += network.trunk_input(method, trial.first, images)
+    found += network.holes(method) + _data(method, recipe, look, trial)
+    note("comparing targets, windows and decoding")
+    return found + _truth(method, recipe, look)
+
+
+def _data(method: Method, recipe: Recipe, look: Look, trial: Trial) -> list[Finding]:
+    """Classes and sizes of what there is to learn."""
+    found = data.missing_classes(look.frames, look.complete, look.where)
+    if method.has_instances:
+        found += data.erased_by_resize(look.frames, recipe.data.augment)
+        found += data.cut_by_crop(look.frames, recipe.data.augment)
+    for name, classes, truths in signals.class_maps(trial.outputs, [look.targets]):
+        found += signals.dominant_class(name, classes, truths)
+    return found
+
+
+def _truth(method: Method, recipe: Recipe, look: Look) -> list[Finding]:
+    """What a method of instances says of its own windows, order and decoding."""
+    if not method.has_instances:
+        return []
+    found, promised = [], [_promised(method, scene) for scene in look.samples]
+    if has_windows(method):
+        truths = [window_truth(method, *pair) for pair in zip(look.samples, look.targets, strict=True)]
+        found += windows.uncovered_objects(truths) + windows.centre_share(truths)
+        found += windows.border_objects(truths, look.samples) + windows.wrong_negatives(truths)
+        promised = [truth.held for truth in truths]
+    found += lost_in_decoding(method, look.samples[:DECODED], look.targets[:DECODED], promised[:DECODED])
+    found += order.order_direction(method, look.samples, look.targets) + order.merged_ranks(method)
+    reach = network.receptive_field(method, recipe.data.augment.crop)
+    pairs = zip(look.samples[:ORDERED], look.targets[:ORDERED], strict=True)
+    effects = [order.far_effect(method, scene, target, reach.effective) for scene, target in pairs]
+    return found + order.unseen_order(effects, reach)
+
+
+def _promised(method: Method, scene: Scene) -> Instances:
+    """The objects that a method without windows means to find."""
+    objects = usable_objects(scene, 1)
+    if isinstance(method, Ordering):
+        objects = objects[objects.labels == method.config.class_id]
+    return objects
