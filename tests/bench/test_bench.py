@@ -1,0 +1,112 @@
+"""The benchmarks measure what they say: the same scores from both tools, their own times, memory of a process apart."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tiny_networks import tiny_model
+
+from partwise.bench import speed as bench_speed_module
+from partwise.bench.machine import peak_memory_mib
+from partwise.bench.material import link_again, make_material, results_of, write_files
+from partwise.cli import main
+from partwise.evaluation.evaluator import CityscapesEvaluator
+from partwise.evaluation.submission import evaluate_folder
+from partwise.evaluation.truth import TruthFolder
+
+SMALL = ["--images", "2", "--predictions", "8", "--size", "192x96", "--memory-images", "3", "--scaling-images", "5"]
+
+
+def test_bench_evaluation_gives_every_figure_and_the_official_scores(tmp_path, capsys):
+    out = tmp_path / "bench.json"
+    main(["bench", "evaluation", *SMALL, "--workers", "2", "--json", str(out)])
+    said, figures = capsys.readouterr().out, json.loads(out.read_text())
+    assert f"wrote {out}" in said and "from files than official" in said
+    assert (figures["images"], figures["predictions an image"], figures["size"]) == (2, 8, "192x96")
+    assert {"processor", "cores", "cores of this process", "load average"} == figures["machine"].keys()
+    for bits in ("8 bit masks", "1 bit masks"):
+        seconds = figures[bits]["seconds an image"]
+        assert all(value >= 0 for value in seconds.values())
+        official = seconds["official, instances"] + seconds["official, pixels"]
+        ratio = figures[bits]["times faster"]["from files than official"]
+        assert ratio == pytest.approx(official / seconds["ours from files"], rel=0.2, abs=0.1)
+        assert max(figures[bits]["difference of the scores"].values()) < 1e-9
+    assert figures["8 bit masks"]["scaling"]["images"] == 5
+    assert figures["8 bit masks"]["scaling"]["seconds by the clock"].keys() == {"1 process", "2 processes"}
+    assert figures["peak MiB"].keys() == {"2 images from files", "3 images in memory"}
+    assert all(20 < peak < 1024 for peak in figures["peak MiB"].values())
+
+
+def fails(capsys, *arguments) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        main(list(arguments))
+    said = capsys.readouterr().err.strip()
+    assert stopped.value.code == 2 and len(said.split("\n")) == 1
+    return said
+
+
+def test_without_cityscapesscripts_one_line_says_what_to_install(capsys, monkeypatch):
+    name = "cityscapesscripts.evaluation.evalInstanceLevelSemanticLabeling"
+    monkeypatch.setitem(sys.modules, name, None)
+    said = fails(capsys, "bench", "evaluation", *SMALL)
+    assert "cityscapesScripts" in said and "pip install 'partwise[bench]'" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["evaluation", "--images", "0"], "--images 0: give numbers from 1 on"),
+        (["evaluation", "--size", "big"], "--size big: write WIDTHxHEIGHT"),
+        (["evaluation", "--data", "none"], "none: no such folder"),
+        (["speed", "--repeats", "0"], "--repeats 0"),
+        (["speed", "--model", "none"], "none: no such model"),
+    ],
+)
+def test_mistakes_get_one_line(capsys, arguments, expected):
+    assert expected in fails(capsys, "bench", *arguments)
+
+
+def test_files_hold_what_memory_holds_under_every_name(tmp_path):
+    material = make_material(2, 6, (96, 192))
+    evaluator = CityscapesEvaluator()
+    for scene, instances, semantic_HW in zip(material.scenes, material.instances, material.semantics, strict=True):
+        assert len(instances) == 6
+        evaluator.update(scene, instances, semantic_HW)
+    for bits in (8, 1):
+        root = tmp_path / str(bits)
+        files = write_files(root, material, bits)
+        expected = evaluator.compute()
+        scores = evaluate_folder(results_of(root), TruthFolder(root, "val"))
+        assert scores["instance"]["ap"] == pytest.approx(expected["instance"]["ap"], abs=1e-12)
+        assert scores["semantic"] == expected["semantic"]
+    link_again(files, root, 4)
+    twice = evaluate_folder(results_of(root), TruthFolder(root, "val"))
+    assert twice["images"] == 4 and twice["semantic"]["iou_class"] == pytest.approx(expected["semantic"]["iou_class"])
+
+
+def test_peak_memory_is_that_of_the_process_alone():
+    """A small child of a big parent: what it holds for a moment shows, what the parent holds does not."""
+    child = (
+        "from partwise.bench.machine import peak_memory_mib\n"
+        'before = peak_memory_mib()\nblock = bytearray(b"x") * (64 * 2**20)\ndel block\nprint(before, peak_memory_mib())'
+    )
+    ballast = np.ones(2**26, np.uint8)
+    said = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, check=True).stdout
+    before, after = map(float, said.split())
+    assert ballast.all() and before + 60 < after < peak_memory_mib()
+
+
+def test_bench_speed_times_every_stage(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(bench_speed_module, "TRUNKS", ("efficientnet_lite0",))
+    monkeypatch.setattr(bench_speed_module, "CROP", (64, 64))
+    model, out = tiny_model(tmp_path / "model.safetensors"), tmp_path / "speed.json"
+    arguments = ["--model", str(model), "--size", "128x64", "--threads", "1", "--repeats", "1", "--json", str(out)]
+    main(["bench", "speed", *arguments])
+    assert f"wrote {out}" in capsys.readouterr().out
+    figures = json.loads(out.read_text())
+    assert [row["precision"] for row in figures["predict"]] == ["no", "bf16"]
+    for row in figures["predict"]:
+        assert len(row["scenes"]) == 3 and all(row["mean"][f"{part}_ms"] > 0 for part in ("network", "total"))
+    assert figures["trunks"]["efficientnet_lite0"]["fp32_ms"] > 0
