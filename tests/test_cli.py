@@ -109,7 +109,9 @@ def test_train_evaluate_export_predict(says, city_root, tmp_path):
         assert values[key] == during[key]
 
     small = tmp_path / "small.safetensors"
-    says("export", run, "--out", small)
+    says("export", run, "--out", small, "--decode", "peaks=0.5", "--decode", "nms_iou=0.6")
+    decode = load_model(small)[0].config.decode
+    assert (decode.peaks, decode.nms_iou) == (0.5, 0.6)
     assert small.stat().st_size < 0.6 * (run / "best.safetensors").stat().st_size
     says("predict", frame, "--model", small, "--out", tmp_path / "predicted")
     assert listing(tmp_path / "predicted") == {
@@ -295,6 +297,13 @@ def test_bad_models_are_one_line_in_every_verb(fails, model, city_root, tmp_path
             said = one_line(fails(*command))
             assert words in said and str(bad) in said
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("assignment", ["peaks", "peak=1", "nms_iou=many"])
+def test_a_decoder_that_cannot_be_is_not_exported(assignment, fails, model, tmp_path):
+    out = tmp_path / "m.safetensors"
+    assert assignment.split("=")[0] in one_line(fails("export", model, "--decode", assignment, "--out", out))
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Targets, loss and decoder of the part maps against brute force and by property."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -155,6 +157,47 @@ def test_the_semantic_map_cuts_the_mask():
     iou = lambda p: (p.instances.full_mask(0) & truth).sum() / (p.instances.full_mask(0) | truth).sum()
     assert iou(sharp) > 0.99
     assert iou(plain) < iou(sharp)
+
+
+def test_a_window_stands_for_every_class_that_its_mask_votes_for():
+    """Half of the cells say car, a third truck: one mask, two classes, scored in the order of their shares."""
+    decode = DecodeConfig(class_share=0.2, quality_power=0.0, sharpen=0.0)
+    decoder = lambda config: PartsDecoder(config, (Window(4, 8),), CITYSCAPES)
+    probability = torch.full((19, 32, 64), 1e-6)
+    for train_id, share in ((13, 0.5), (14, 0.3), (11, 0.1)):  # car, truck, person
+        probability[train_id] = share
+    objectness = torch.full((32, 64), -10.0)
+    objectness[16, 30] = 10.0
+    parts = torch.full((9, 32, 64), -10.0)
+    parts[:, 13:19, 27:33] = 10
+    maps = (probability.log(), [objectness], [parts], [part_weights(3, 8, "bilinear")], (128, 256))
+    found = decoder(decode)(*maps).instances
+    assert found.labels.tolist() == [26, 27]
+    assert found.scores.tolist() == pytest.approx([0.5 / 0.9, 0.3 / 0.9], abs=0.01)
+    assert np.array_equal(found.full_mask(0), found.full_mask(1))
+    assert decoder(replace(decode, class_share=1.0))(*maps).instances.labels.tolist() == [26]
+
+
+def test_neighbours_of_a_maximum_are_looked_at_as_far_as_peaks_says():
+    """Two people a cell apart: the second has nine tenths of the first's objectness."""
+    decoder = lambda peaks: PartsDecoder(DecodeConfig(peaks=peaks), (Window(4, 8),), CITYSCAPES)
+    objectness = torch.full((32, 64), -10.0)
+    objectness[16, 30], objectness[16, 31] = torch.logit(torch.tensor(0.9)), torch.logit(torch.tensor(0.82))
+    for peaks, expected in ((1.0, 1), (0.95, 1), (0.9, 2), (0.0, 2)):
+        assert len(decoder(peaks)._best_windows([objectness])[0]) == expected
+
+
+@pytest.mark.parametrize("power", [1.0, 4.0])
+def test_a_vague_mask_costs_score(power):
+    decoder = PartsDecoder(DecodeConfig(quality_power=power, class_share=1.0), (Window(4, 8),), CITYSCAPES)
+    semantic = torch.full((19, 32, 64), -20.0)
+    semantic[13] = 20
+    objectness = torch.full((32, 64), -20.0)
+    objectness[16, 30] = 20.0
+    parts = torch.full((9, 32, 64), -10.0)
+    parts[:, 13:19, 27:33] = torch.logit(torch.tensor(0.8))
+    found = decoder(semantic, [objectness], [parts], [part_weights(3, 8, "bilinear")], (128, 256)).instances
+    assert found.scores.tolist() == pytest.approx([0.8**power], abs=1e-3)
 
 
 def test_limits_on_number_and_score_hold(scenes):

@@ -98,7 +98,15 @@ def config(recipe: str, /, *overrides: str) -> None:
 
 
 @app.command
-def export(model: str, /, *others: str, out: Path, half: bool = True, terms: str | None = None) -> None:
+def export(
+    model: str,
+    /,
+    *others: str,
+    out: Path,
+    half: bool = True,
+    terms: str | None = None,
+    decode: list[str] | None = None,
+) -> None:
     """Write a model for shipping: one safetensors file, fp16 unless --no-half.
 
     Parameters
@@ -113,11 +121,15 @@ def export(model: str, /, *others: str, out: Path, half: bool = True, terms: str
         Floats as fp16, half the size; --no-half keeps fp32.
     terms
         Terms of the data it was trained on, kept in the file and shown with its predictions.
+    decode
+        A field of its decoder to change, such as nms_iou=0.6; can be given several times.
     """
     from partwise.segmenter import find_model
     from partwise.training.checkpoint import average_models, save_model
+    from partwise.training.config import assigned
 
-    method, info = average_models([find_model(name) for name in (model, *others)])
+    changes = dict(map(assigned, decode or []))
+    method, info = average_models([find_model(name) for name in (model, *others)], decode=changes)
     save_model(out, method, info.origin | ({"terms": terms} if terms else {}), half=half)
     console.print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB)")
     console.print(f"next: partwise predict PHOTO --model {out} --out OUT")

@@ -100,13 +100,15 @@ def load_model(path: str | os.PathLike, *, decode: dict | None = None) -> tuple[
     return method, info
 
 
-def average_models(paths: Sequence[str | os.PathLike]) -> tuple[Method, ModelInfo]:
+def average_models(paths: Sequence[str | os.PathLike], *, decode: dict | None = None) -> tuple[Method, ModelInfo]:
     """The mean of the weights of one or more models of the same network, described as the last one.
 
     For runs that went on from each other it costs nothing and is often better than each ("Model soups", Wortsman et
     al., 2022). `origin` then has "averaged": how many. Raises PartwiseError where the networks differ.
+
+    decode  fields of the method's DecodeConfig to replace
     """
-    method, info = load_model(paths[-1])
+    method, info = load_model(paths[-1], decode=decode)
     if len(paths) == 1:
         return method, info
     states = []

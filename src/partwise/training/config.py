@@ -135,20 +135,30 @@ def override(recipe: Recipe, assignments: list[str]) -> Recipe:
     """
     values = recipe_to_dict(recipe)
     for assignment in assignments:
-        path, equals, text = assignment.partition("=")
-        if not equals:
-            raise PartwiseError(f"override {assignment!r}: write field=value, such as optim.lr=3e-4")
+        path, value = assigned(assignment)
         *folders, name = path.split(".")
         place: Any = values
         for folder in folders:
             place = place.get(folder) if isinstance(place, dict) else None
         if not isinstance(place, dict) or name not in place:
             raise unknown_name("field", path, leaves(recipe_to_dict(recipe)))
-        try:
-            place[name] = json.loads(text)
-        except json.JSONDecodeError:
-            place[name] = text
+        place[name] = value
     return recipe_from_dict(values)
+
+
+def assigned(assignment: str) -> tuple[str, Any]:
+    """Name and value of "name=value"; values are JSON, or plain words. Raises PartwiseError without "=".
+
+    >>> assigned("optim.lr=3e-4"), assigned("optim.name=sgd")
+    (('optim.lr', 0.0003), ('optim.name', 'sgd'))
+    """
+    path, equals, text = assignment.partition("=")
+    if not equals:
+        raise PartwiseError(f"override {assignment!r}: write field=value, such as optim.lr=3e-4")
+    try:
+        return path, json.loads(text)
+    except json.JSONDecodeError:
+        return path, text
 
 
 def leaves(values: dict, prefix: str = "") -> dict[str, Any]:
