@@ -19,14 +19,13 @@ from partwise.report.overlay import draw_overlay
 from partwise.report.page import write_report
 from partwise.report.panels import draw_comparison
 from partwise.scene import Scene
-from partwise.segmenter import BUNDLED, load
+from partwise.segmenter import BUNDLED, SHOWN_SCORE, load
 from partwise.training.loop import Monitor, train
 from partwise.training.record import describe
 
 TRAIN_SCENES, VAL_SCENES, UNSEEN_SCENES = 200, 24, 4
 SIZE = (256, 512)
 BUNDLED_SCENES, BUNDLED_SIZE = 8, (512, 1024)  # what the bundled model is tried on
-MIN_SCORE = 0.3  # of the instances that are drawn
 
 
 def run_demo(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
@@ -50,7 +49,7 @@ def run_demo(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
     monitor.note(describe(figures))
     small = load(run)
     unseen = Streets(UNSEEN_SCENES, SIZE, seed + 1_000_003)
-    results = [small(scene.image_HW3, min_score=MIN_SCORE, name=scene.name) for scene in unseen]
+    results = [small(scene.image_HW3, min_score=SHOWN_SCORE, name=scene.name) for scene in unseen]
     for result in results:
         result.save(out / "predict")
     comparisons = [_compare(small, val[i]) for i in range(2)]
@@ -95,7 +94,7 @@ def _clear(out: Path) -> None:
 
 
 def _compare(segmenter, scene: Scene) -> tuple[str, np.ndarray]:
-    result = segmenter(scene.image_HW3, min_score=MIN_SCORE)
+    result = segmenter(scene.image_HW3, min_score=SHOWN_SCORE)
     caption = f"{scene.name}: {len(scene.instances)} instances in the truth, {len(result)} found"
     return caption, draw_comparison(scene, result.prediction)
 
@@ -110,6 +109,6 @@ def _bundled_on_unseen(seed: int, monitor: Monitor) -> tuple[list[tuple[str, np.
     figures = evaluate_method(model.method, scenes, CityscapesEvaluator())
     pictures = []
     for scene in (scenes[0], scenes[1]):
-        result = model(scene.image_HW3, min_score=MIN_SCORE)
+        result = model(scene.image_HW3, min_score=SHOWN_SCORE)
         pictures.append((f"bundled model: {len(result)} instances", draw_overlay(scene.image_HW3, result.prediction)))
     return pictures, describe(figures)

@@ -8,9 +8,7 @@ from pathlib import Path
 from partwise.data.image_files import IMAGE_SUFFIXES
 from partwise.errors import PartwiseError
 from partwise.evaluation.submission import write_submission
-from partwise.segmenter import Segmenter, as_image
-
-MIN_SCORE = 0.3  # of an instance in files for people; the submission form keeps all, as AP wants it
+from partwise.segmenter import SHOWN_SCORE, Segmenter, as_image
 
 
 def find_images(inputs: Sequence[Path]) -> list[Path]:
@@ -54,13 +52,13 @@ def predict_photos(
     """Write the results of every image that can be read; returns the number of files and one error a bad image.
 
     submission   write the benchmark's form (evaluation/submission.py) instead of four files an image
-    min_score    leave out less sure instances; MIN_SCORE, or 0 for a submission
+    min_score    leave out less sure instances; SHOWN_SCORE, or 0 for a submission
 
     Raises PartwiseError if `out` cannot be written.
     """
     if out.exists() and not out.is_dir():
         raise PartwiseError(f"{out}: this is a file: give a folder for the results")
-    least = min_score if min_score is not None else 0.0 if submission else MIN_SCORE
+    least = min_score if min_score is not None else 0.0 if submission else SHOWN_SCORE
     files, faults = 0, []
     for done, path in enumerate(paths, 1):
         try:
