@@ -1,0 +1,92 @@
+"""What a perfect network of part maps would say: the inverse of decoding.
+
+Axes: K = k * k parts, m window cells a side, M windows, E cells of all windows, P cells where maps are mended,
+h and w cells of a map.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from partwise.methods.method import Targets
+from partwise.methods.windows import Window, window_cells
+
+IDEAL_LOGIT = 10.0
+LEAST_SHARE = 1e-4  # coverage is kept off 0 and 1 by it: logits of +-9.2
+STIFFNESS = 0.01  # of the least squares, against weights whose squares sum to .25 to 1
+RESIDUAL = 0.1  # a window whose logits are off by less is not mended
+
+
+class IdealParts:
+    """The part maps and objectness that a perfect network would give.
+
+    Where one window alone wants a map at a cell, the map says the logit of the coverage there, which is where the
+    cross entropy has its least. Where several windows do, first the one to which the part matters most has it; then
+    all maps at this cell are moved, as little as it takes, until they assemble into what each window wants (least
+    squares). Bilinear parts can often serve two objects that touch; nearest ones cannot.
+
+    weights  one (K, m, m) a grid, from `part_weights`: a part matters at a cell where its weight is positive
+    """
+
+    def __init__(self, windows: tuple[Window, ...], weights: list[Tensor]):
+        self.windows, self.weights = windows, [weight.cpu() for weight in weights]
+
+    def maps(self, target: Targets) -> dict[str, list[Tensor]]:
+        """{"objectness": [(h, w)], "parts": [(K, h, w)]}, logits; objectness is positive at the nearest windows."""
+        made = [self._grid(index, target) for index in range(len(self.windows))]
+        return {"objectness": [objectness for objectness, _ in made], "parts": [parts for _, parts in made]}
+
+    def _grid(self, index: int, target: Targets) -> tuple[Tensor, Tensor]:
+        shape, weights = tuple(target[f"objectness_{index}"].shape), self.weights[index]
+        objectness = torch.full(shape, -IDEAL_LOGIT)
+        parts = torch.full((len(weights), *shape), -IDEAL_LOGIT)
+        claim = torch.zeros(len(weights), *shape)  # the strongest weight so far
+        centres, nearest = target[f"centres_{index}"], target[f"nearest_{index}"]
+        if len(centres) == 0:
+            return objectness, parts
+        objectness[centres[nearest, 0], centres[nearest, 1]] = IDEAL_LOGIT
+        wanted_Mmm = torch.logit(target[f"coverage_{index}"].float(), eps=LEAST_SHARE)
+        rows, columns, inside = window_cells(centres, weights.shape[-1], shape)
+        # The windows that are decoded come first; the other positive ones have what is left.
+        for n in [*nearest.nonzero().flatten().tolist(), *(~nearest).nonzero().flatten().tolist()]:
+            at = (slice(None), rows[n][:, None], columns[n][None, :])
+            stronger = (weights > claim[at]) & inside[n] & (bool(nearest[n]) | (claim[at] == 0))
+            parts[at] = torch.where(stronger, wanted_Mmm[n].expand_as(weights), parts[at])
+            claim[at] = torch.where(stronger, weights, claim[at])
+        place_Mmm = rows[:, :, None] * shape[1] + columns[:, None, :]
+        inside = inside & nearest[:, None, None]
+        weights_EK = weights.movedim(0, -1).expand(len(centres), -1, -1, -1)[inside]
+        return objectness, mended(parts, place_Mmm[inside], weights_EK, wanted_Mmm[inside])
+
+
+def mended(parts_Khw: Tensor, place_E: Tensor, weights_EK: Tensor, wanted_E: Tensor) -> Tensor:
+    """Part maps moved, as little as it takes, until at every cell they assemble into what the windows there want.
+
+    parts_Khw    (K, h, w) to begin with
+    place_E      (E,) int64: y * w + x of each cell of each window
+    weights_EK   (E, K): how the parts assemble there
+    wanted_E     (E,): what the window should assemble to there
+
+    At each cell x minimises |W x - r|^2 + STIFFNESS |x|^2, where r is what the windows that hold it still lack.
+
+    >>> one, two = torch.tensor([0.75, 0.25]), torch.tensor([0.25, 0.75])  # two windows share a cell and two parts
+    >>> moved = mended(torch.zeros(2, 1, 1), torch.tensor([0, 0]), torch.stack([one, two]), torch.tensor([9.0, -9.0]))
+    >>> (torch.stack([one, two]) @ moved.flatten()).round(decimals=1).tolist()
+    [8.7, -8.7]
+    """
+    flat_KC = parts_Khw.flatten(1).clone()
+    lacking_E = wanted_E - (weights_EK * flat_KC[:, place_E].T).sum(dim=1)
+    broken = torch.zeros(flat_KC.shape[1], dtype=torch.bool)
+    broken[place_E[lacking_E.abs() > RESIDUAL]] = True
+    if not broken.any():
+        return parts_Khw
+    row_of_place = broken.cumsum(0) - 1
+    use_E = broken[place_E]
+    row, weights_EK, lacking_E = row_of_place[place_E[use_E]], weights_EK[use_E], lacking_E[use_E]
+    count, k2 = int(broken.sum()), weights_EK.shape[1]
+    normal_PKK = STIFFNESS * torch.eye(k2).repeat(count, 1, 1)
+    normal_PKK.index_add_(0, row, weights_EK[:, :, None] * weights_EK[:, None, :])
+    right_PK = torch.zeros(count, k2).index_add_(0, row, weights_EK * lacking_E[:, None])
+    flat_KC[:, broken] += torch.linalg.solve(normal_PKK, right_PK).T
+    return flat_KC.view_as(parts_Khw)
