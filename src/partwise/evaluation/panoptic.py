@@ -1,9 +1,10 @@
-"""Panoptic quality ("Panoptic Segmentation", Kirillov et al., 2019) as cityscapesScripts 2.3.0 counts it.
+"""Panoptic quality ("Panoptic Segmentation", Kirillov et al., 2019) as cityscapesScripts 2.3.0 counts it, by hotcoco.
 
 The prediction is the label map with the instances painted on it, the surest on top; pixels of a class with instances
-that no instance covers, and of classes that are not evaluated, predict nothing.
+that no instance covers, and of classes that are not evaluated, predict nothing. hotcoco matches the segments of one
+image at a time, so no map is kept.
 
-Axes: H W image, K truth segments, P predicted segments, C evaluated classes, 4 = (sum of IoU, TP, FP, FN).
+Axes: H W image, R runs, P predicted segments, C evaluated classes, 4 = (sum of IoU, TP, FP, FN).
 Source of every rule: cityscapesScripts, preparation/createPanopticImgs.py, evaluation/evalPanopticSemanticLabeling.py.
 """
 
@@ -12,30 +13,52 @@ from __future__ import annotations
 import numpy as np
 
 from partwise.evaluation.pixel import mean_of_valid
-from partwise.evaluation.runs import joint_counts, joint_runs
 from partwise.labels import INSTANCE_FACTOR, LabelSet
 from partwise.scene import Instances, Scene
 
-MATCH_IOU = 0.5  # larger, not equal: then at most one segment can match ("Panoptic Segmentation", section 4.1)
+PANOPTIC_SCORES = ("pq", "sq", "rq")
 
 
 def count_segments(scene: Scene, instances: Instances, semantic_HW: np.ndarray) -> np.ndarray:
     """(C, 4) float64: the sums of one image, classes in the order of their train ids."""
-    predicted_HW, predicted_label = _painted(instances, semantic_HW, scene.label_set)
-    starts, lengths = joint_runs(scene.instance_ids_HW, predicted_HW)
-    truth_ids, truth_R = np.unique(scene.instance_ids_HW.reshape(-1)[starts], return_inverse=True)
-    segments, predicted_R = np.unique(predicted_HW.reshape(-1)[starts], return_inverse=True)
-    shared_KP = joint_counts(truth_R, predicted_R, lengths, (len(truth_ids), len(segments)))
-    truth_label = np.where(truth_ids < INSTANCE_FACTOR, truth_ids, truth_ids // INSTANCE_FACTOR)
-    things = [label.id for label in scene.label_set.things]
-    return _judge(
-        shared_KP,
-        truth_label,
-        # A bare id of a class with instances is a group: neither asked for nor punished.
-        (truth_ids < INSTANCE_FACTOR) & np.isin(truth_label, things),
-        predicted_label[segments],
-        [label.id for label in scene.label_set.evaluated],
+    from hotcoco.panoptic import PanopticEval
+
+    evaluated = scene.label_set.evaluated
+    height, width = scene.size
+    common = {
+        "images": [{"id": 0, "height": height, "width": width}],
+        "categories": [{"id": x.id, "name": x.name, "isthing": int(x.has_instances)} for x in evaluated],
+    }
+    evaluation = PanopticEval(
+        common | {"annotations": _true_segments(scene)},
+        common | {"annotations": _predicted_segments(instances, semantic_HW, scene.label_set)},
     )
+    evaluation.evaluate()
+    of_class = evaluation.results()["per_class"]
+    return np.array([[of_class[x.id][key] for key in ("iou", "tp", "fp", "fn")] for x in evaluated], np.float64)
+
+
+def _true_segments(scene: Scene) -> list[dict]:
+    """COCO annotations of the truth; a bare id of a class with instances is a group: not asked for, not punished."""
+    segments = []
+    for value, run_lengths in _run_lengths(scene.instance_ids_HW):
+        label = scene.label_set.by_id.get(value if value < INSTANCE_FACTOR else value // INSTANCE_FACTOR)
+        if label is not None and label.evaluated:
+            group = value < INSTANCE_FACTOR and label.has_instances
+            segments.append(_segment(len(segments), label.id, run_lengths, group))
+    return segments
+
+
+def _predicted_segments(instances: Instances, semantic_HW: np.ndarray, label_set: LabelSet) -> list[dict]:
+    painted_HW, label_P = _painted(instances, semantic_HW, label_set)
+    found = [(int(label_P[number]), run_lengths) for number, run_lengths in _run_lengths(painted_HW) if number]
+    return [_segment(i, label, run_lengths) for i, (label, run_lengths) in enumerate(found)]
+
+
+def _segment(number: int, label: int, run_lengths: dict, group: bool = False) -> dict:
+    # From 1: to COCO's own code an id of 0 is none.
+    place = {"id": number + 1, "image_id": 0, "category_id": label}
+    return place | {"iscrowd": int(group), "area": sum(run_lengths["counts"][1::2]), "segmentation": run_lengths}
 
 
 def _painted(instances: Instances, semantic_HW: np.ndarray, label_set: LabelSet) -> tuple[np.ndarray, np.ndarray]:
@@ -54,51 +77,49 @@ def _painted(instances: Instances, semantic_HW: np.ndarray, label_set: LabelSet)
     return painted_HW, np.array(labels)
 
 
-def _judge(
-    shared_KP: np.ndarray,
-    truth_label: np.ndarray,
-    group_K: np.ndarray,
-    predicted_label: np.ndarray,
-    evaluated: list[int],
-) -> np.ndarray:
-    """(C, 4) from the pixels that segments share."""
-    asked_K, said_P = np.isin(truth_label, evaluated), predicted_label > 0
-    truth_px, predicted_px = shared_KP.sum(axis=1), shared_KP.sum(axis=0)
-    void_P = shared_KP[~asked_K].sum(axis=0)
-    same_KP = truth_label[:, None] == predicted_label
-    union_KP = truth_px[:, None] + predicted_px - shared_KP - void_P
-    iou_KP = shared_KP / np.maximum(union_KP, 1)  # 0 only where both sides are void
-    match_KP = same_KP & (asked_K & ~group_K)[:, None] & said_P & (iou_KP > MATCH_IOU)
-    group_px_P = np.where(same_KP & (asked_K & group_K)[:, None], shared_KP, 0).sum(axis=0)
-    ignored_P = (void_P + group_px_P) / predicted_px > MATCH_IOU
-    sums = np.zeros((len(evaluated), 4))
-    for c, id_ in enumerate(evaluated):
-        rows, columns = truth_label == id_, predicted_label == id_
-        hits = match_KP[rows][:, columns]
-        missed = rows & ~group_K & ~match_KP.any(axis=1)
-        wrong = columns & ~match_KP.any(axis=0) & ~ignored_P
-        sums[c] = iou_KP[rows][:, columns][hits].sum(), hits.sum(), wrong.sum(), missed.sum()
-    return sums
+def _run_lengths(map_HW: np.ndarray):
+    """Yield (value, COCO's run lengths) of every value of a map: pixels outside, inside, outside, ... down the columns.
+
+    >>> list(_run_lengths(np.array([[7, 7, 9], [9, 7, 7]])))[0]
+    (7, {'size': [2, 3], 'counts': [0, 1, 1, 2, 1, 1]})
+    """
+    flat = map_HW.T.reshape(-1)
+    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
+    ends = np.append(starts[1:], flat.size)
+    order = np.argsort(flat[starts], kind="stable")
+    for rows_R in np.split(order, np.flatnonzero(np.diff(flat[starts][order])) + 1):
+        edges = np.stack([starts[rows_R], ends[rows_R]], axis=1).reshape(-1)
+        counts = np.diff(edges, prepend=0, append=flat.size)
+        counts = counts if counts[-1] else counts[:-1]  # the last stretch is outside, where there is one
+        yield int(flat[starts[rows_R[0]]]), {"size": list(map_HW.shape), "counts": counts.tolist()}
 
 
-def panoptic_scores(sums_C4: np.ndarray, label_set: LabelSet) -> dict:
-    """{"pq", "sq", "rq", "things": {...}, "stuff": {...}, "per_class": {name: {...}}}; NaN for a class that never was.
+def panoptic_quality(sums_C4: np.ndarray) -> tuple[dict, dict]:
+    """({"pq", "sq", "rq"} (...,), means over the classes that ever were; the same (..., C) of each class); else NaN.
+
+    sums_C4   (..., C, 4) added, or weighted, `count_segments`
 
     PQ = SQ * RQ: mean IoU of the matches, and TP / (TP + FP / 2 + FN / 2).
     """
-    iou, true, false, missed = sums_C4.T
+    iou, true, false, missed = np.moveaxis(sums_C4, -1, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         rq = true / (true + 0.5 * false + 0.5 * missed)
         sq = np.where(true > 0, iou / true, np.where(np.isnan(rq), np.nan, 0.0))
-    per_class = {"pq": sq * rq, "sq": sq, "rq": rq}
+    of_class = dict(zip(PANOPTIC_SCORES, (sq * rq, sq, rq), strict=True))
+    return {key: mean_of_valid(values) for key, values in of_class.items()}, of_class
+
+
+def panoptic_scores(sums_C4: np.ndarray, label_set: LabelSet) -> dict:
+    """{"pq", "sq", "rq", "things": {...}, "stuff": {...}, "per_class": {name: {...}}}; NaN where no class ever was."""
+    means, of_class = panoptic_quality(sums_C4)
     things = np.array([label.has_instances for label in label_set.evaluated])
-    mean = lambda keep: {key: float(mean_of_valid(values[keep])) for key, values in per_class.items()}
+    mean = lambda keep: {key: float(mean_of_valid(values[keep])) for key, values in of_class.items()}
     return {
-        **mean(slice(None)),
+        **{key: float(value) for key, value in means.items()},
         "things": mean(things),
         "stuff": mean(~things),
         "per_class": {
-            label.name: {key: float(values[c]) for key, values in per_class.items()}
+            label.name: {key: float(values[c]) for key, values in of_class.items()}
             for c, label in enumerate(label_set.evaluated)
         },
     }
