@@ -1,6 +1,8 @@
 """Bootstrap and comparison: a weight of n is an image seen n times; better and worse are told from no difference."""
 
 import json
+import operator
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -10,12 +12,15 @@ from hypothesis import strategies as st
 from evaluation.scenes import painted, predicted, random_instances, random_scenes, random_semantic, scene_of
 from partwise.errors import PartwiseError
 from partwise.evaluation.bootstrap import draw_images, drawn_scores, interval
+from partwise.evaluation.coco import coco_matches, coco_scores, drawn_coco_scores
 from partwise.evaluation.compare import compare, read_records, with_records
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.files import write_json
 from partwise.labels import CITYSCAPES
+from partwise.scene import Instances
 
 CAR = (5, 5, 25, 25)
+EVERYTHING = {"boundary": True, "panoptic": True, "coco": True}
 
 
 @settings(max_examples=25, deadline=None)
@@ -23,14 +28,15 @@ CAR = (5, 5, 25, 25)
 def test_an_image_of_weight_n_counts_like_n_images(data):
     scenes = data.draw(random_scenes(("a", "b", "c")))
     weights = data.draw(st.lists(st.integers(0, 3), min_size=len(scenes), max_size=len(scenes)).filter(any))
-    once, repeated = CityscapesEvaluator(), CityscapesEvaluator()
+    once, repeated = CityscapesEvaluator(**EVERYTHING), CityscapesEvaluator(**EVERYTHING)
     for scene, weight in zip(scenes, weights, strict=True):
         instances, semantic_HW = data.draw(random_instances(scene)), data.draw(random_semantic(scene))
-        once.update(scene, instances, semantic_HW)
+        depth_HW = np.where(scene.semantic_HW < 25, 40.0, 80.0)
+        once.update(scene, instances, semantic_HW, depth_HW=depth_HW)
         for n in range(weight):
             copy = scene_of(scene.instance_ids_HW, f"{scene.name}{n}", scene.semantic_HW)
-            repeated.update(copy, instances, semantic_HW)
-    drawn = drawn_scores(once.pixel_sums(), once.matches_of("all"), CITYSCAPES, np.array([weights]), in_detail=True)
+            repeated.update(copy, instances, semantic_HW, depth_HW=depth_HW)
+    drawn = drawn_scores(once.counted(), np.array([weights]), in_detail=True)
     expected = repeated.compute()
     pairs = {
         "semantic.iou_class": expected["semantic"]["iou_class"],
@@ -40,9 +46,36 @@ def test_an_image_of_weight_n_counts_like_n_images(data):
         "instance.ap50": expected["instance"]["ap50"],
         "instance.ap person": expected["instance"]["per_class"]["person"]["ap"],
         "instance.ap 32-64 px": expected["instance"]["by_size"]["32-64"]["ap"],
+        "instance.ar.100": expected["instance"]["ar"]["100"],
+        "instance.boundary.ap": expected["instance"]["boundary"]["ap"],
+        "instance.within_50m.ap": expected["instance"]["within_50m"]["ap"],
+        "panoptic.pq": expected["panoptic"]["pq"],
+        "panoptic.rq": expected["panoptic"]["rq"],
+        "panoptic.pq car": expected["panoptic"]["per_class"]["car"]["pq"],
     }
     for key, value in pairs.items():
         assert drawn[key][0] == pytest.approx(np.nan if value is None else value, nan_ok=True), key
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_coco_ap_of_weighted_images_is_that_of_repeated_ones(data):
+    """With distinct scores; where scores tie, COCO AP depends on the order of the images."""
+    scenes = data.draw(random_scenes(("a", "b", "c")))
+    weights = data.draw(st.lists(st.integers(0, 3), min_size=len(scenes), max_size=len(scenes)).filter(any))
+    scores = np.random.default_rng(data.draw(st.integers(0, 99))).permutation(60) / 60
+    once, repeated = [], []
+    for scene, weight in zip(scenes, weights, strict=True):
+        drawn = data.draw(random_instances(scene))
+        own, scores = scores[: len(drawn)], scores[len(drawn) :]
+        found = Instances(drawn.labels, own, drawn.boxes, drawn.masks, drawn.size)
+        once.append(coco_matches(scene, found))
+        repeated += weight * [once[-1]]
+    for matches, weights_N in ((once, weights), (repeated, len(repeated) * [1])):
+        values = drawn_coco_scores(matches, CITYSCAPES, np.array([weights_N]))
+        expected = coco_scores(repeated, CITYSCAPES)
+        for key in ("ap", "ap50"):
+            assert values[key][0] == pytest.approx(expected[key], nan_ok=True)
 
 
 def test_draws_are_bootstrap_draws():
@@ -70,13 +103,20 @@ def result(rate: float, seed: int, images: int = 40, **settings) -> CityscapesEv
 
 
 def test_headline_figures_have_intervals_around_them():
-    scores = result(0.5, seed=0, draws=200).compute()
+    scores = result(0.5, seed=0, draws=200, **EVERYTHING).compute()
     intervals = scores["intervals"]
-    assert (intervals["level"], intervals["draws"]) == (0.95, 200)
-    for key in ("semantic.iou_class", "semantic.iiou_class", "instance.ap", "instance.ap50"):
-        (low, high), value = intervals[key], scores[key.split(".")[0]][key.split(".")[1]]
-        assert low < value < high and high - low < 0.5
-    assert scores["intervals"] == result(0.5, seed=0, draws=200).compute()["intervals"]
+    assert (intervals.pop("level"), intervals.pop("draws")) == (0.95, 200)
+    headlines = ["semantic.iou_class", "semantic.iiou_class", "semantic.iou_category", "semantic.iiou_category"]
+    headlines += ["instance.ap", "instance.ap50", "instance.ar.10", "instance.ar.100", "instance.ar.1000"]
+    headlines += ["instance.boundary.ap", "instance.boundary.ap50", "instance.coco.ap", "instance.coco.ap50"]
+    headlines += ["panoptic.pq", "panoptic.sq", "panoptic.rq"]
+    assert sorted(intervals) == sorted(headlines)
+    for key, (low, high) in intervals.items():
+        value = reduce(operator.getitem, key.split("."), scores)
+        assert low <= value <= high and high - low < 0.5, key
+        assert low < high or key == "panoptic.sq", "every match here is perfect"
+    again = result(0.5, seed=0, draws=200, **EVERYTHING).compute()["intervals"]
+    assert intervals == {key: again[key] for key in headlines}
 
 
 def test_better_worse_and_no_difference_are_told_apart():
@@ -102,7 +142,7 @@ def test_pairing_makes_a_constant_gain_certain():
 
 
 def test_records_survive_the_json_file(tmp_path):
-    evaluator = result(0.6, 3, boundary=True)
+    evaluator = result(0.6, 3, boundary=True, panoptic=True)
     write_json(tmp_path / "a.json", with_records(evaluator))
     again = read_records(tmp_path / "a.json")
     assert again.compute() == evaluator.compute()
@@ -133,6 +173,7 @@ def test_results_on_other_data_are_refused():
         (CityscapesEvaluator(), "holds no image"),
         (other_truth, "the truth of 5 images differs, the first is ulm_000000_000019"),
         (only_pixels, r"A scores pixels, instances \(all\), B pixels"),
+        (result(0.5, 0, images=5, panoptic=True), "only one of them was scored with panoptic"),
     ):
         with pytest.raises(PartwiseError, match=why):
             compare(five, other, draws=5)

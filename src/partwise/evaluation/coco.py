@@ -2,6 +2,9 @@
 
 Truth: every instance of an evaluated class, of any size; groups are crowds. Note that COCO AP and Cityscapes AP are two
 different metrics: COCO interpolates precision, matches greedily, keeps 100 predictions an image and knows no void.
+
+Axes: N images, D predictions of a class in all images, T overlap thresholds, R recalls, B bootstrap draws; K classes,
+A area ranges, M numbers of predictions as pycocotools has them.
 """
 
 from __future__ import annotations
@@ -9,9 +12,12 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from partwise.evaluation.pixel import mean_of_valid
 from partwise.labels import INSTANCE_FACTOR, LabelSet
 from partwise.scene import Instances, Scene
 
@@ -95,6 +101,76 @@ def coco_scores(matches: list[list[dict | None]], label_set: LabelSet) -> dict:
         **{f"ar_{count}": _mean(recall_TKAM[:, :, 0, m]) for m, count in enumerate(evaluation.params.maxDets)},
         "per_class": {label.name: _mean(precision_TRKAM[:, :, k, 0, -1]) for k, label in enumerate(label_set.things)},
     }
+
+
+def drawn_coco_scores(
+    matches: Sequence[list[dict | None]], label_set: LabelSet, weights_BN: np.ndarray
+) -> dict[str, np.ndarray]:
+    """{"ap", "ap50"} of every draw, (B,) each, NaN without truth, from pycocotools' verdicts.
+
+    weights_BN    how often each image counts; with 1 for each the values are those of `coco_scores`
+    """
+    parameters = _evaluation(label_set, []).params
+    areas, most = len(parameters.areaRng), parameters.maxDets[-1]
+    curves = [_ClassVerdicts.of([image[areas * k] for image in matches], most) for k in range(len(label_set.things))]
+    ap_BKT = np.array(
+        [[curve.precision(weights_N, parameters.recThrs) for curve in curves] for weights_N in weights_BN]
+    )
+    half = np.isclose(parameters.iouThrs, 0.5)
+    return {
+        "ap": mean_of_valid(ap_BKT.reshape(len(weights_BN), -1)),
+        "ap50": mean_of_valid(ap_BKT[:, :, half][:, :, 0]),
+    }
+
+
+# What an image without truth and predictions of a class gives; pycocotools has 10 overlaps.
+_NOTHING = {"dtScores": [], "dtMatches": np.zeros((10, 0)), "dtIgnore": np.zeros((10, 0)), "gtIgnore": []}
+
+
+@dataclass(frozen=True)
+class _ClassVerdicts:
+    """Verdicts on one class, surest prediction first, as COCOeval.accumulate joins them.
+
+    image_D             which image a prediction belongs to
+    true_TD, false_TD   bool: neither is ignored
+    truths_N            instances that are asked for
+    """
+
+    image_D: np.ndarray
+    true_TD: np.ndarray
+    false_TD: np.ndarray
+    truths_N: np.ndarray
+
+    @classmethod
+    def of(cls, entries: list[dict | None], most: int) -> _ClassVerdicts:
+        """From the entries of each image; of an image the `most` surest predictions count."""
+        present = [(i, entry) for i, entry in enumerate(entries) if entry is not None]
+        scores = np.concatenate([np.zeros(0), *(entry["dtScores"][:most] for _, entry in present)])
+        order = np.argsort(-scores, kind="mergesort")
+        image = np.concatenate([np.zeros(0, int), *(np.full(len(e["dtScores"][:most]), i) for i, e in present)])
+        joined = lambda key: np.concatenate(
+            [np.zeros((10, 0), bool), *(e[key][:, :most] != 0 for _, e in present)], axis=1
+        )
+        matched_TD, ignored_TD = joined("dtMatches")[:, order], joined("dtIgnore")[:, order]
+        truths = np.zeros(len(entries), np.int64)
+        for i, entry in present:
+            truths[i] = np.count_nonzero(np.asarray(entry["gtIgnore"]) == 0)
+        return cls(image[order], matched_TD & ~ignored_TD, ~matched_TD & ~ignored_TD, truths)
+
+    def precision(self, weights_N: np.ndarray, recalls_R: np.ndarray) -> np.ndarray:
+        """(T,) mean over the recalls of the best precision at that recall or above; NaN without truth."""
+        truths = int(self.truths_N @ weights_N)
+        if truths == 0:
+            return np.full(len(self.true_TD), np.nan)
+        weight_D = weights_N[self.image_D]
+        true_TD = np.cumsum(self.true_TD * weight_D, axis=1, dtype=np.float64)
+        false_TD = np.cumsum(self.false_TD * weight_D, axis=1, dtype=np.float64)
+        precision_TD = true_TD / (true_TD + false_TD + np.spacing(1))
+        best_TD = np.maximum.accumulate(precision_TD[:, ::-1], axis=1)[:, ::-1]
+        # Beyond the last recall that is reached, precision is 0.
+        best_TD = np.hstack([best_TD, np.zeros((len(best_TD), 1))])
+        places_TR = [np.searchsorted(recall_D, recalls_R, side="left") for recall_D in true_TD / truths]
+        return np.take_along_axis(best_TD, np.array(places_TR), axis=1).mean(axis=1)
 
 
 def _mean(values: np.ndarray) -> float:

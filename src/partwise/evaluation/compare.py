@@ -15,11 +15,12 @@ import numpy as np
 from partwise.errors import PartwiseError
 from partwise.evaluation.bootstrap import LEVEL, draw_images, drawn_scores, interval
 from partwise.evaluation.evaluator import CityscapesEvaluator, ImageRecord
-from partwise.evaluation.matching import EVERYWHERE, ImageMatches
+from partwise.evaluation.matching import ImageMatches
 from partwise.files import json_ready
 from partwise.labels import CITYSCAPES, LabelSet
 
 RECORDS_KEY = "records"
+COMPARED_SETTINGS = ("boundary", "panoptic")  # the others change no figure that is compared
 
 
 def with_records(evaluator: CityscapesEvaluator) -> dict:
@@ -32,8 +33,9 @@ def records_of(evaluator: CityscapesEvaluator) -> dict:
     images = {
         name: {
             "truth_crc32": record.truth_crc32,
-            "pixels": None if record.pixels is None else record.pixels.tolist(),
+            "pixels": record.pixels,
             "matches": {key: matches.to_dict() for key, matches in record.matches.items()},
+            "segments": record.segments,
         }
         for name, record in sorted(evaluator.records.items())
     }
@@ -41,7 +43,7 @@ def records_of(evaluator: CityscapesEvaluator) -> dict:
 
 
 def read_records(path: str | os.PathLike, label_set: LabelSet = CITYSCAPES) -> CityscapesEvaluator:
-    """An evaluator as it was when its `with_records` was written to a JSON file (without panoptic and COCO counts).
+    """An evaluator as it was when its `with_records` was written to a JSON file (without COCO counts).
 
     Raises PartwiseError for a file that is absent, no JSON, or has no records.
     """
@@ -50,13 +52,14 @@ def read_records(path: str | os.PathLike, label_set: LabelSet = CITYSCAPES) -> C
         records = json.loads(path.read_text(encoding="utf-8"))[RECORDS_KEY]
         if records["label_set"] != label_set.name:
             raise PartwiseError(f"{path}: scores of the classes of {records['label_set']}, not of {label_set.name}")
-        kept = {key: records["settings"][key] for key in ("boundary", "draws", "seed")}
+        kept = {key: records["settings"][key] for key in ("boundary", "panoptic", "draws", "seed")}
         evaluator = CityscapesEvaluator(label_set, **kept)
         for name, image in records["images"].items():
             evaluator.records[name] = ImageRecord(
                 truth_crc32=image["truth_crc32"],
                 pixels=None if image["pixels"] is None else np.array(image["pixels"], np.float64),
                 matches={key: ImageMatches.from_dict(columns) for key, columns in image["matches"].items()},
+                segments=np.array(image["segments"], np.float64) if kept["panoptic"] else None,
             )
     except OSError as error:
         raise PartwiseError(
@@ -97,9 +100,7 @@ def compare(a: CityscapesEvaluator, b: CityscapesEvaluator, draws: int = 1000, s
 
 
 def _drawn(evaluator: CityscapesEvaluator, weights_BN: np.ndarray) -> dict[str, np.ndarray]:
-    return drawn_scores(
-        evaluator.pixel_sums(), evaluator.matches_of(EVERYWHERE.name), evaluator.label_set, weights_BN, in_detail=True
-    )
+    return drawn_scores(evaluator.counted(), weights_BN, in_detail=True)
 
 
 def _sentence(key: str, row: dict[str, float]) -> str:
@@ -126,8 +127,12 @@ def _refuse_unless_comparable(a: CityscapesEvaluator, b: CityscapesEvaluator) ->
         what = f"the truth of {len(changed)} images differs, the first is {changed[0]}"
     elif a.label_set != b.label_set:
         what = f"classes of {a.label_set.name} and of {b.label_set.name}"
+    elif differing := [x for x in COMPARED_SETTINGS if getattr(a.settings, x) != getattr(b.settings, x)]:
+        what = f"only one of them was scored with {' and '.join(differing)}"
     elif a.sorted_records()[0].kinds != b.sorted_records()[0].kinds:
         kinds = [", ".join(x.sorted_records()[0].kinds) for x in (a, b)]
         what = f"A scores {kinds[0]}, B {kinds[1]}"
     if what:
-        raise PartwiseError(f"the two results cannot be compared: {what}: score both on the same data")
+        raise PartwiseError(
+            f"the two results cannot be compared: {what}: score both on the same data with the same options"
+        )

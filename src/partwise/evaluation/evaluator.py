@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.evaluation.bootstrap import LEVEL, draw_images, drawn_scores, interval
+from partwise.evaluation.bootstrap import LEVEL, Counted, draw_images, drawn_scores, interval
 from partwise.evaluation.boundary import BoundaryPairs
 from partwise.evaluation.coco import coco_matches, coco_scores
 from partwise.evaluation.distance import truth_distances
@@ -28,7 +28,7 @@ class Settings:
     boundary    boundary AP
     panoptic    panoptic quality; needs instances and a semantic map of every image
     coco        COCO AP by pycocotools
-    draws       bootstrap draws for intervals of the headline figures; 0 for none
+    draws       bootstrap draws for an interval of every headline figure; 0 for none
     seed        of the draws
     """
 
@@ -41,7 +41,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """What is kept of one image; a part that was not asked for is None, {} or [].
+    """What is kept of one image; a part that was not asked for is None or {}.
 
     truth_crc32   of the truth's two maps, so that results on different truths are not compared
     pixels        (S,) `PixelCounts.flat()`
@@ -54,7 +54,7 @@ class ImageRecord:
     pixels: np.ndarray | None = None
     matches: dict[str, ImageMatches] = field(default_factory=dict)
     segments: np.ndarray | None = None
-    coco: list = field(default_factory=list)
+    coco: list | None = None
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ class CityscapesEvaluator:
             pixels=pixels,
             matches={} if instances is None else self._matches(scene, instances, scores, depth_HW),
             segments=count_segments(scene, instances, semantic_HW) if self.settings.panoptic else None,
-            coco=coco_matches(scene, instances) if self.settings.coco and instances is not None else [],
+            coco=coco_matches(scene, instances) if self.settings.coco and instances is not None else None,
         )
         self._add(scene.name, record)
 
@@ -163,15 +163,26 @@ class CityscapesEvaluator:
         """The records in the order of the images' names, on which every sum and draw below is taken."""
         return [self.records[name] for name in sorted(self.records)]
 
-    def pixel_sums(self) -> np.ndarray | None:
-        """(N, S) float64 sums of each image; None without semantic maps."""
-        records = self.sorted_records()
-        return np.stack([record.pixels for record in records]) if records and records[0].pixels is not None else None
-
     def matches_of(self, criterion: str) -> list[ImageMatches] | None:
         """The matches of each image; None where there are none."""
         records = self.sorted_records()
         return [r.matches[criterion] for r in records] if records and criterion in records[0].matches else None
+
+    def counted(self) -> Counted:
+        """Everything that was counted, image by image in the order of `sorted_records`."""
+        records = self.sorted_records()
+        stacked = lambda name: np.stack([getattr(r, name) for r in records])
+        has = lambda name: bool(records) and getattr(records[0], name) is not None
+        within = {name: self.matches_of(name) for name in (WITHIN_100_M.name, WITHIN_50_M.name)}
+        return Counted(
+            label_set=self.label_set,
+            pixels_NS=stacked("pixels") if has("pixels") else None,
+            matches=self.matches_of(EVERYWHERE.name),
+            boundary=self.settings.boundary,
+            within={name: matches for name, matches in within.items() if matches is not None},
+            segments_NC4=stacked("segments") if has("segments") else None,
+            coco=[r.coco for r in records] if has("coco") else None,
+        )
 
     def compute(self) -> dict:
         """All scores as fractions, in JSON's own types; None where a score has no value (a class without truth).
@@ -179,17 +190,17 @@ class CityscapesEvaluator:
         {"images": int, "settings": {...}, "semantic": None or {...}, "instance": None or {...}, "panoptic": None or
         {...}, "intervals": None or {...}}; docs/evaluation.md defines every key.
         """
-        records = self.sorted_records()
-        pixels_NS, matches = self.pixel_sums(), self.matches_of(EVERYWHERE.name)
-        segments = [record.segments for record in records if record.segments is not None]
+        counted = self.counted()
         return json_ready(
             {
-                "images": len(records),
+                "images": len(self),
                 "settings": asdict(self.settings),
-                "semantic": None if pixels_NS is None else self._semantic(pixels_NS),
-                "instance": None if matches is None else self._instance(matches),
-                "panoptic": panoptic_scores(np.sum(segments, axis=0), self.label_set) if segments else None,
-                "intervals": self._intervals(pixels_NS, matches) if records and self.settings.draws else None,
+                "semantic": None if counted.pixels_NS is None else self._semantic(counted.pixels_NS),
+                "instance": None if counted.matches is None else self._instance(counted),
+                "panoptic": None
+                if counted.segments_NC4 is None
+                else panoptic_scores(counted.segments_NC4.sum(axis=0), self.label_set),
+                "intervals": self._intervals(counted) if len(self) and self.settings.draws else None,
             }
         )
 
@@ -209,18 +220,19 @@ class CityscapesEvaluator:
             },
         }
 
-    def _instance(self, matches: list[ImageMatches]) -> dict:
-        near = {name: self.matches_of(name) for name in (WITHIN_100_M.name, WITHIN_50_M.name)}
+    def _instance(self, counted: Counted) -> dict:
+        matches, within = counted.matches, counted.within
         return {
             **self._aps(matches),
             "by_size": {name: self._aps(matches, sizes_px=(low, below)) for name, low, below in SIZES_PX},
             "ar": average_recall(matches),
-            "boundary": self._boundary(matches) if self.settings.boundary else None,
+            "boundary": self._boundary(matches) if counted.boundary else None,
             # None: needs the disparity and camera files.
-            **{f"within_{name}": None if of is None else self._aps(of) for name, of in near.items()},
-            "coco": coco_scores([r.coco for r in self.sorted_records()], self.label_set)
-            if self.settings.coco
-            else None,
+            **{
+                f"within_{of.name}": self._aps(within[of.name]) if of.name in within else None
+                for of in (WITHIN_100_M, WITHIN_50_M)
+            },
+            "coco": None if counted.coco is None else coco_scores(counted.coco, self.label_set),
         }
 
     def _aps(self, matches: list[ImageMatches], **how) -> dict:
@@ -230,9 +242,9 @@ class CityscapesEvaluator:
         on_truth = np.concatenate([m.boundary_iou for m in matches])
         return {**self._aps(matches, boundary=True), "mean_iou": float(mean_of_valid(on_truth))}
 
-    def _intervals(self, pixels_NS: np.ndarray | None, matches: list[ImageMatches] | None) -> dict:
+    def _intervals(self, counted: Counted) -> dict:
         weights_BN = draw_images(len(self), self.settings.draws, self.settings.seed)
-        drawn = drawn_scores(pixels_NS, matches, self.label_set, weights_BN)
+        drawn = drawn_scores(counted, weights_BN)
         return {"level": LEVEL, "draws": self.settings.draws, **{key: interval(x) for key, x in drawn.items()}}
 
 

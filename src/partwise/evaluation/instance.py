@@ -5,7 +5,7 @@ without COCO's monotone envelope. Images can carry weights, which is what a boot
 weighs 2.
 
 Axes: N images, P predictions of one class in all images, E distinct confidences, O overlap thresholds, B bootstrap
-draws.
+draws, M numbers of proposals.
 Source of every rule: cityscapesScripts 2.3.0, evaluation/evalInstanceLevelSemanticLabeling.py.
 """
 
@@ -153,17 +153,23 @@ def instance_scores(tables: dict[str, ClassTable], weights: np.ndarray | None = 
     }
 
 
-def average_recall(matches: Sequence[ImageMatches], sizes_px: tuple[float, float] = (0, np.inf)) -> dict[str, float]:
+def average_recall(matches: Sequence[ImageMatches]) -> dict[str, float]:
     """{"10": ..., "100": ..., "1000": ...}: share of counted instances with an IoU above the threshold among the n
     surest predictions of their image, class aside, mean over the thresholds .5:.05:.95 ("InstanceFCN", section 4.2).
 
     NaN without truth. Cityscapes instances do not overlap, so no prediction can serve two of them.
     """
-    low, below = sizes_px
-    keep = [(m.truth_side_px >= low) & (m.truth_side_px < below) for m in matches]
-    best = _joined([m.truth_best_iou[rows] for m, rows in zip(matches, keep, strict=True)])
-    best = best.reshape(-1, len(PROPOSAL_COUNTS))
-    if len(best) == 0:
-        return {str(n): float("nan") for n in PROPOSAL_COUNTS}
-    recall = (best[:, :, None] > OVERLAPS).mean(axis=(0, 2))
-    return {str(n): float(value) for n, value in zip(PROPOSAL_COUNTS, recall, strict=True)}
+    once = np.ones((1, len(matches)), np.int64)
+    return {n: float(recall_B[0]) for n, recall_B in drawn_average_recall(matches, once).items()}
+
+
+def drawn_average_recall(matches: Sequence[ImageMatches], weights_BN: np.ndarray) -> dict[str, np.ndarray]:
+    """`average_recall` of every draw: (B,) each. weights_BN: how often each image counts."""
+    counts_N = np.array([len(m.truth_best_iou) for m in matches], np.int64)
+    # An instance found at all thresholds counts 1.
+    found = [(m.truth_best_iou[:, :, None] > OVERLAPS).mean(axis=2).sum(axis=0) for m in matches]
+    found_BM = weights_BN @ np.array(found, np.float64).reshape(-1, len(PROPOSAL_COUNTS))
+    truths_B = weights_BN @ counts_N
+    with np.errstate(invalid="ignore"):
+        recall_BM = found_BM / truths_B[:, None]
+    return {str(n): recall_BM[:, column] for column, n in enumerate(PROPOSAL_COUNTS)}
