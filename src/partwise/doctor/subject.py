@@ -111,12 +111,14 @@ def _all(
 ) -> list[Finding]:
     """What is measured alike for a recipe and a run."""
     check_crop(recipe.data.augment.crop, method.size_multiple)
-    if scenes is None:
+    endless = scenes is None
+    if endless:
         scenes = Streets(frames or FRAMES, STREET_SIZE, recipe.training.seed)
         frames = 0
     note(f"looking at {min(frames or len(scenes), len(scenes))} of {len(scenes)} frames of {where}")
     least = steps * recipe.training.batch_size
     look = look_at(scenes, frames, method, recipe.data, recipe.training.seed, least, where)
+    look.complete &= not endless
     if method.has_instances:
         require_instances(look.frames, f"{where}, {len(look.frames)} frames")
     note(f"training {steps} steps")

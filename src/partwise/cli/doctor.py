@@ -1,0 +1,120 @@
+"""The verb that looks for silent faults in a recipe or a run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from partwise.cli.app import app
+from partwise.errors import PartwiseError, unknown_name
+from partwise.files import write_json
+from partwise.terminal import console, errors
+
+STYLES = {"": "bold", "fault": "red", "warning": "yellow"}
+
+
+@app.command
+def doctor(
+    recipe_or_run: str,
+    /,
+    *overrides: str,
+    data: Path | None = None,
+    split: str = "train",
+    weights: str | None = None,
+    frames: int = 24,
+    steps: int = 6,
+    strict: bool = False,
+    json: Path | None = None,
+) -> None:
+    """Find silent faults of a recipe before it is trained, or of a run: measured value, threshold and mend of each.
+
+    Exit code 0: healthy, warnings allowed; 1: a fault was found; 2: bad input, nothing was examined.
+
+    Parameters
+    ----------
+    recipe_or_run
+        A name that `partwise recipes` lists, or the folder of a run.
+    overrides
+        Fields of the recipe to change, as for `partwise train`.
+    data
+        Root of the Cityscapes tree that is, or will be, trained on; rendered streets without it.
+    split
+        What is trained on.
+    weights
+        What a recipe is to start from, as for `partwise train`.
+    frames
+        At most so many are looked at, evenly spaced; 0 for all.
+    steps
+        Of the optimiser on real batches; the weights in a run's folder stay as they are.
+    strict
+        Warnings count as faults for the exit code.
+    json
+        Where to write every measurement.
+    """
+    if frames < 0 or steps < 1:
+        raise PartwiseError(f"--frames {frames} --steps {steps}: give frames from 0 (all) and steps from 1 on")
+    diagnosis = _examine(recipe_or_run, overrides, data, split, weights, frames, steps)
+    _show(diagnosis)
+    if json is not None:
+        write_json(json, diagnosis.to_json())
+        console.print(f"wrote {json}")
+    faults, warnings = len(diagnosis.faults), len(diagnosis.warnings)
+    console.print(f"{diagnosis.subject}: {_count(faults, 'fault')}, {_count(warnings, 'warning')}")
+    if faults or (strict and warnings):
+        console.print("next: mend the first one and ask the doctor again; docs/doctor.md explains every check")
+        sys.exit(1)
+    if diagnosis.subject.startswith("recipe"):
+        root = data if data is not None else "ROOT"
+        words = " ".join(["partwise train", recipe_or_run, *overrides])
+        console.print(f"next: {words} --data {root} --out RUN")
+
+
+def _examine(name: str, overrides: tuple[str, ...], data: Path | None, split: str, weights: str | None, frames, steps):
+    """The diagnosis of a run folder, or of a recipe."""
+    from partwise.data.cityscapes import CityscapesFolder
+    from partwise.doctor import examine_recipe, examine_run
+    from partwise.recipes import PIPELINES, RECIPES
+    from partwise.recipes import recipe as find_recipe
+    from partwise.training.config import override
+
+    options = {"frames": frames, "steps": steps, "note": errors.print}
+    if data is not None:
+        options |= {"scenes": CityscapesFolder(data, split), "where": f"{data}, split {split}"}
+    if name in RECIPES and not (Path(name) / "run.json").exists():
+        return examine_recipe(override(find_recipe(name), list(overrides)), weights=weights, **options)
+    if name in PIPELINES:
+        raise PartwiseError(f"{name}: a pipeline: ask about one of its recipes at a time: {', '.join(PIPELINES[name])}")
+    if not Path(name).exists() and Path(name).name == name:
+        raise unknown_name("recipe or run", name, RECIPES)
+    if overrides or weights:
+        given = overrides[0] if overrides else "--weights"
+        raise PartwiseError(f"{name}: a run has its recipe and its weights in its folder: leave {given} out")
+    return examine_run(Path(name), **options)
+
+
+def _show(diagnosis) -> None:
+    """A row for each measurement, then every finding in full."""
+    rows = [("", "check", "measured", "threshold", "what was measured")]
+    rows += [
+        (one.severity.value, one.check, _number(one.measured), _number(one.threshold), one.what)
+        for one in diagnosis.results
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    for severity, check, measured, threshold, what in rows:
+        left = f"{severity:{widths[0]}}  {check:{widths[1]}}  {measured:>{widths[2]}}  {threshold:>{widths[3]}}"
+        console.print(f"{left}  {what}", style=STYLES.get(severity, "none"))
+    for one in [*diagnosis.faults, *diagnosis.warnings]:
+        values = f"{_number(one.measured)} (threshold {_number(one.threshold)})"
+        console.print(f"\n{one.severity}: {one.check}: {one.what}: {values}")
+        console.print(f"  where: {one.where}")
+        console.print(f"  mend:  {one.mend}")
+    if diagnosis.faults or diagnosis.warnings:
+        console.print()
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count or 'no'} {what}{'' if count == 1 else 's'}"
