@@ -6,7 +6,7 @@ import torch
 
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.labels import INSTANCE_FACTOR
-from partwise.methods import Fcn, FcnConfig, OrderingConfig, PartsConfig, build_method
+from partwise.methods import Fcn, FcnConfig, InstanceFcn, InstanceFcnConfig, OrderingConfig, PartsConfig, build_method
 from partwise.methods.parts_decode import DecodeConfig
 from partwise.methods.parts_targets import AssignConfig
 from partwise.methods.semantic import semantic_dice_loss, semantic_loss
@@ -27,14 +27,30 @@ CONFIGS = {
     "ordering_slice": OrderingConfig(source="slice", channels=16),
     "ordering_full": OrderingConfig(source="full", channels=16),
     "ordering_committed": OrderingConfig(source="full", channels=16, merge_last=True, vertical_first=True),
+    "report_mean": InstanceFcnConfig("skips", "report", "mean_l1", channels=16, branch_channels=16),
+    "report_central": InstanceFcnConfig("holes", "report", "central4", "balanced", branch_channels=16),
+    "report_window": InstanceFcnConfig("holes", "report", "window", "balanced", k=5, branch_channels=16),
+    "report_classes": InstanceFcnConfig(
+        "skips", "report", "centre", classes=(), semantic_loss_weight=1.0, channels=16, branch_channels=16
+    ),
+    "paper": InstanceFcnConfig(k=7, branch_channels=16),
 }
-SEMANTIC_METHODS = [name for name in CONFIGS if name.startswith(("fcn", "parts"))]
+SEMANTIC_METHODS = [name for name in CONFIGS if name.startswith(("fcn", "parts")) or name.endswith("classes")]
 INSTANCE_METHODS = [name for name in CONFIGS if not name.startswith("fcn")]
 # (classes, AP, AP50) that ideal outputs must exceed on the rendered scenes; a broken inverse gives nearly nothing.
 CEILINGS = {
     "parts_one_window": (None, 0.1, 0.3),  # one size of windows for objects of 5 to 250 px
     "ordering": ("car", 0.999, 0.999),  # every pixel says whose it is: exact
     "parts": (None, 0.6, 0.8),
+    # One position, several objects and sizes of window: one objectness map cannot be right for all.
+    "report_classes": ("car", 0.1, 0.25),
+    # Besides, the balanced loss has its minimum at masks that are too large.
+    "report_central": ("car", 0.05, 0.15),
+    # A pixel lies in positive and negative windows at once: hardly anything comes back, whatever the network.
+    "report_mean": ("car", 0.005, 0.02),
+    "report_window": ("car", 0.0005, 0.002),
+    # Windows of 168 px are for objects of 81 to 114 px: these scenes have none (test_instance_fcn.py has).
+    "paper": (None, -1.0, -1.0),
 }
 
 
@@ -119,8 +135,12 @@ def test_the_ideal_outputs_have_a_far_lower_loss_than_random_ones(method, scenes
     noise = lambda x: [noise(y) for y in x] if isinstance(x, list) else torch.randn(x.shape, generator=generator)
     best = method.loss(ideal, targets)
     random = method.loss({key: noise(value) for key, value in ideal.items()}, targets)
+    # What these two ask of a pixel contradicts itself, so that their least value is far from 0 (report 2.4.5, 2.4.7).
+    contradictory = getattr(method.config, "objectness", "") in ("mean_l1", "window")
     for name in best:
-        assert best[name] < 0.5 * random[name], name
+        if name == "mask" and random[name] == 0:
+            continue  # no object has a window
+        assert best[name] < (0.8 if name == "objectness" and contradictory else 0.5) * random[name], name
 
 
 def test_numbers_of_instances_mean_nothing(method, scenes):
@@ -139,6 +159,8 @@ def test_numbers_of_instances_mean_nothing(method, scenes):
 
 def test_a_mirrored_scene_gives_mirrored_instances(instance_method, scenes):
     """Windows of an even number of cells lie half a cell off the mirror image's: IoU stays high, not 1."""
+    if isinstance(instance_method, InstanceFcn):
+        pytest.skip("its windows are drawn at random; test_instance_fcn.py mirrors a scene")
     ap50 = [instance_figures(instance_method, [one])["ap50"] for one in (scenes[1], mirrored(scenes[1]))]
     assert abs(ap50[0] - ap50[1]) < 0.2
 

@@ -1,28 +1,38 @@
 """Methods of telling instances apart: one file each. `build_method` makes one from its configuration."""
 
 from partwise.labels import CITYSCAPES, LabelSet
+from partwise.methods.instance_fcn import InstanceFcn, InstanceFcnConfig
+from partwise.methods.mask_rcnn import MaskRcnn, MaskRcnnConfig
 from partwise.methods.method import Method
 from partwise.methods.ordering import Ordering, OrderingConfig
 from partwise.methods.parts import PartMaps, PartsConfig
 from partwise.methods.semantic import Fcn, FcnConfig
+from partwise.methods.slips import Slips
 
-MethodConfig = FcnConfig | PartsConfig | OrderingConfig
+MethodConfig = FcnConfig | PartsConfig | OrderingConfig | InstanceFcnConfig | MaskRcnnConfig
 METHODS: dict[str, tuple[type, type]] = {
     "fcn": (FcnConfig, Fcn),
     "parts": (PartsConfig, PartMaps),
     "ordering": (OrderingConfig, Ordering),
+    "instance_fcn": (InstanceFcnConfig, InstanceFcn),
+    "mask_rcnn": (MaskRcnnConfig, MaskRcnn),
 }
 
 __all__ = [
     "METHODS",
     "Fcn",
     "FcnConfig",
+    "InstanceFcn",
+    "InstanceFcnConfig",
+    "MaskRcnn",
+    "MaskRcnnConfig",
     "Method",
     "MethodConfig",
     "Ordering",
     "OrderingConfig",
     "PartMaps",
     "PartsConfig",
+    "Slips",
     "build_method",
 ]
 

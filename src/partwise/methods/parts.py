@@ -18,11 +18,15 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES, LabelSet
+from partwise.methods import slips as slip
 from partwise.methods.method import Method, Outputs, Targets
 from partwise.methods.parts_decode import DecodeConfig, PartsDecoder
-from partwise.methods.parts_targets import AssignConfig, IdealParts, assign_windows
+from partwise.methods.parts_ideal import IdealParts
+from partwise.methods.parts_targets import NEGATIVE, POSITIVE, AssignConfig, assign_windows
 from partwise.methods.semantic import semantic_dice_loss, semantic_ideal, semantic_loss
+from partwise.methods.slips import Slips
 from partwise.methods.windows import assemble, parse_windows, part_weights
 from partwise.scene import Prediction, Scene
 from partwise.trunks import build_trunk
@@ -30,6 +34,7 @@ from partwise.trunks.pyramid import Pyramid, conv_norm_relu
 
 OBJECTNESS_PRIOR = 0.01  # RetinaNet, section 4.1: rare positives start as rare
 SEMANTIC_STRIDE_PX = 4  # the finest map of the pyramid
+NOT_HERE = ("one_dilated_layer", "wrong_negatives", "linear_branches")  # slips of what part maps do not have
 SEMANTIC_LOSS_PX = 2  # the cross entropy is taken at every second pixel: a quarter of the memory
 
 
@@ -46,6 +51,7 @@ class PartsConfig:
     decode       from outputs to instances
     dice_weight    of the semantic Dice loss beside the cross entropy
     class_balance  of the semantic cross entropy, see `semantic_loss`
+    slips          which slips of the report's code are put back; a window here is what a padded box is there
     """
 
     trunk: str = "efficientnet_lite0"
@@ -61,6 +67,7 @@ class PartsConfig:
     dice_weight: float = 1.0
     class_balance: float = 0.5
     max_mask_windows: int = 256  # an image, as in InstanceFCN, section 3.2
+    slips: Slips = field(default_factory=Slips)
 
 
 class PartMaps(Method):
@@ -96,7 +103,27 @@ class PartMaps(Method):
             self.register_buffer(
                 f"part_weights_{index}", part_weights(config.k, window.cells, config.assembling), persistent=False
             )
-        self.decoder = PartsDecoder(config.decode, self.windows, label_set)
+        step = slip.SPARSE_STEP_CELLS if config.slips.sparse_inference else 1
+        self.decoder = PartsDecoder(config.decode, self.windows, label_set, step)
+        self._put_slips_back()
+
+    def _put_slips_back(self) -> None:
+        slips = self.config.slips
+        for name in NOT_HERE:
+            if getattr(slips, name):
+                raise PartwiseError(
+                    f"method.slips.{name}: part maps have nothing of the kind: give method instance_fcn"
+                )
+        if slips.zero_start:
+            slip.start_at_zero(*(child for name, child in self.named_children() if name != "trunk"))
+        if slips.lost_conv5_1:
+            slip.lose_conv5_1(self.trunk)
+
+    def normalise(self, images_B3HW: Tensor) -> Tensor:
+        """See Method.normalise."""
+        if self.config.slips.no_mean_subtraction:
+            return slip.without_mean(images_B3HW, self.trunk)
+        return super().normalise(images_B3HW)
 
     def part_weights(self, index: int) -> Tensor:
         """(K, m, m): how the parts of grid `index` assemble."""
@@ -128,10 +155,16 @@ class PartMaps(Method):
     def targets(self, scene: Scene) -> Targets:
         """See the class."""
         semantic = torch.from_numpy(self.label_set.id_to_train_id[scene.semantic_HW])
-        return {"semantic": semantic, **assign_windows(scene, self.windows, self.config.assign)}
+        slips = self.config.slips
+        assigned = assign_windows(scene, self.windows, self.config.assign, not slips.no_border_windows)
+        if slips.objectness_all_ones:
+            for index in range(len(self.windows)):
+                objectness = assigned[f"objectness_{index}"]
+                objectness[objectness == NEGATIVE] = POSITIVE
+        return {"semantic": semantic, **assigned}
 
     def ideal(self, targets: list[Targets]) -> Outputs:
-        """See Method.ideal. Where two windows want one part map at one cell, the nearer centre has it."""
+        """See Method.ideal and IdealParts."""
         weights = [self.part_weights(index) for index in range(len(self.windows))]
         made = [IdealParts(self.windows, weights).maps(target) for target in targets]
         train_ids = torch.stack([t["semantic"] for t in targets])

@@ -64,10 +64,13 @@ class Proposals:
 
 
 class PartsDecoder:
-    """Calls: (semantic logits, objectness, parts, part weights, size) of one image -> Prediction."""
+    """Calls: (semantic logits, objectness, parts, part weights, size) of one image -> Prediction.
 
-    def __init__(self, config: DecodeConfig, windows: tuple[Window, ...], label_set: LabelSet):
-        self.config, self.windows, self.label_set = config, windows, label_set
+    step_cells  only the windows at every so many cells are looked at; 1 is all of them
+    """
+
+    def __init__(self, config: DecodeConfig, windows: tuple[Window, ...], label_set: LabelSet, step_cells: int = 1):
+        self.config, self.windows, self.label_set, self.step_cells = config, windows, label_set, step_cells
         self.thing_train_ids = [label.train_id for label in label_set.things]
         self.thing_ids = np.array([label.id for label in label_set.things])
 
@@ -102,6 +105,8 @@ class PartsDecoder:
             if self.config.peaks:
                 best_near = F.max_pool2d(probability[None], 3, stride=1, padding=1)[0]
                 good &= probability >= self.config.peaks * best_near
+            if self.step_cells > 1:
+                good &= _every(self.step_cells, good)
             cells = good.nonzero()
             found.append((probability[good], cells, torch.full((len(cells),), index, device=logits.device)))
         scores, cells, grids = (torch.cat(column) for column in zip(*found, strict=True))
@@ -188,6 +193,12 @@ def semantic_argmax(logits_Chw: Tensor, stride: int) -> Tensor:
     half = stride // 2
     whole = pixels.permute(0, 2, 1, 3).reshape((height + 1) * stride, (width + 1) * stride)
     return whole[half : half + height * stride, half : half + width * stride]
+
+
+def _every(step: int, like_hw: Tensor) -> Tensor:
+    """(h, w) bool: True at every `step`-th cell along both axes."""
+    y, x = (torch.arange(side, device=like_hw.device) % step == 0 for side in like_hw.shape)
+    return y[:, None] & x[None, :]
 
 
 def _mask(proposal: Proposals, n: int, thing_hw: Tensor, stride: int, size, sharpen: float):

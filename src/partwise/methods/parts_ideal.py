@@ -72,7 +72,7 @@ def mended(parts_Khw: Tensor, place_E: Tensor, weights_EK: Tensor, wanted_E: Ten
 
     >>> one, two = torch.tensor([0.75, 0.25]), torch.tensor([0.25, 0.75])  # two windows share a cell and two parts
     >>> moved = mended(torch.zeros(2, 1, 1), torch.tensor([0, 0]), torch.stack([one, two]), torch.tensor([9.0, -9.0]))
-    >>> (torch.stack([one, two]) @ moved.flatten()).round(decimals=1).tolist()
+    >>> [round(float(logit), 1) for logit in torch.stack([one, two]) @ moved.flatten()]
     [8.7, -8.7]
     """
     flat_KC = parts_Khw.flatten(1).clone()

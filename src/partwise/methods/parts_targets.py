@@ -1,6 +1,6 @@
-"""The truth of part maps: which windows hold an object, what they should show, and the maps that say exactly that.
+"""The truth of part maps: which windows hold an object, and what they should show.
 
-Axes: K = k * k parts, m window cells a side, M windows, h and w cells of a map, H and W pixels.
+Axes: m window cells a side, M windows, h and w cells of a map, H and W pixels.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from torch import Tensor
 
 from partwise.labels import INSTANCE_FACTOR
 from partwise.methods.method import Targets
-from partwise.methods.windows import Window, window_cells
+from partwise.methods.windows import Window
 from partwise.scene import Scene
 
 POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
-IDEAL_LOGIT = 10.0
 
 
 @dataclass(frozen=True)
@@ -50,13 +49,17 @@ def right_grid(longest_side_px: float, windows: tuple[Window, ...], fill_max: fl
     return len(windows) - 1
 
 
-def assign_windows(scene: Scene, windows: tuple[Window, ...], config: AssignConfig) -> Targets:
+def assign_windows(
+    scene: Scene, windows: tuple[Window, ...], config: AssignConfig, border_windows: bool = True
+) -> Targets:
     """For each grid i with M_i positive windows:
 
     objectness_i  (h, w) int8: 1 positive, 0 negative, -1 ignored
     centres_i     (M_i, 2) int64: cell (y, x) of each positive window
     coverage_i    (M_i, m, m) float16: share of each cell that the object covers
     nearest_i     (M_i,) bool: the one window of its object that is nearest to the object's centre
+
+    border_windows  False: objects whose window, laid around their centre, leaves the image have none
     """
     height, width = scene.size
     grids = [_Grid(window, height // window.stride_px, width // window.stride_px) for window in windows]
@@ -72,7 +75,7 @@ def assign_windows(scene: Scene, windows: tuple[Window, ...], config: AssignConf
             side = float(max(box[2] - box[0], box[3] - box[1]))
             usable = int(instances.labels[i]) in things and instances.areas[i] >= config.min_area_px
             right = right_grid(side, windows, config.fill_max)
-            if positives and usable:
+            if positives and usable and (border_windows or _stays_inside(box, windows[right], scene.size)):
                 grids[right].add(box, mask, side, config)
             elif not positives:
                 near = {
@@ -86,6 +89,12 @@ def assign_windows(scene: Scene, windows: tuple[Window, ...], config: AssignConf
     for index, grid in enumerate(grids):
         targets |= {f"{key}_{index}": value for key, value in grid.tensors().items()}
     return targets
+
+
+def _stays_inside(box: list[int], window: Window, size: tuple[int, int]) -> bool:
+    """Whether the window around the centre of a box lies in the image (H, W)."""
+    twice = (box[1] + box[3], box[0] + box[2])  # the centre
+    return all(window.side_px <= t <= 2 * length - window.side_px for t, length in zip(twice, size, strict=True))
 
 
 class _Grid:
@@ -175,36 +184,3 @@ def _group_pixels(scene: Scene) -> np.ndarray:
     is_thing = np.zeros(256, bool)
     is_thing[[label.id for label in scene.label_set if label.has_instances]] = True
     return is_thing[scene.semantic_HW] & (scene.instance_ids_HW < INSTANCE_FACTOR)
-
-
-class IdealParts:
-    """The part maps and objectness that a perfect network would give; the inverse of decoding.
-
-    weights  one (K, m, m) a grid, from `part_weights`: a part matters at a cell where its weight is positive
-    """
-
-    def __init__(self, windows: tuple[Window, ...], weights: list[Tensor]):
-        self.windows, self.weights = windows, weights
-
-    def maps(self, target: Targets) -> dict[str, list[Tensor]]:
-        """{"objectness": [(h, w)], "parts": [(K, h, w)]}, logits of +-IDEAL_LOGIT (part maps: scaled coverage)."""
-        made = [self._grid(index, target) for index in range(len(self.windows))]
-        return {"objectness": [objectness for objectness, _ in made], "parts": [parts for _, parts in made]}
-
-    def _grid(self, index: int, target: Targets) -> tuple[Tensor, Tensor]:
-        shape = tuple(target[f"objectness_{index}"].shape)
-        weights = self.weights[index]
-        objectness = torch.full(shape, -IDEAL_LOGIT)
-        parts = torch.full((len(weights), *shape), -IDEAL_LOGIT)
-        claim = torch.zeros(len(weights), *shape)  # the strongest weight so far decides between two windows
-        nearest = target[f"nearest_{index}"]
-        centres = target[f"centres_{index}"][nearest]
-        rows, columns, inside = window_cells(centres, weights.shape[-1], shape)
-        wanted = (target[f"coverage_{index}"][nearest].float() * 2 - 1) * IDEAL_LOGIT
-        for n, (y, x) in enumerate(centres.tolist()):
-            objectness[y, x] = IDEAL_LOGIT
-            at = (slice(None), rows[n][:, None], columns[n][None, :])
-            stronger = (weights > claim[at]) & inside[n]
-            parts[at] = torch.where(stronger, wanted[n].expand_as(weights), parts[at])
-            claim[at] = torch.where(stronger, weights, claim[at])
-        return objectness, parts

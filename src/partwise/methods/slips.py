@@ -8,6 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor, nn
+
+from partwise.errors import PartwiseError
+from partwise.trunks import Trunk, VggTrunk
+from partwise.trunks.vgg import POOL
+
+CONV5 = (24, 26, 28)  # conv5_1, conv5_2, conv5_3 in torchvision's `features`
+START_BIAS = 0.1  # of every new convolution in the report's code
+SPARSE_STEP_CELLS = 29  # 21 cells of a window and the 8 of a stride that was meant in pixels
+
 
 @dataclass(frozen=True)
 class Slips:
@@ -20,7 +31,8 @@ class Slips:
     wrong_negatives       negative windows are shifted by the same amount in x and y, from 16 px on: some are positives
     no_border_windows     an object whose padded box leaves the image gets no window
     sparse_inference      windows advance by 29 cells at inference instead of by one
-    no_mean_subtraction   the trunk sees RGB 0..255 without its mean and scale
+    no_mean_subtraction   the trunk sees images without their mean subtracted; the scale stays the one of its weights
+    linear_branches       no ReLU between the two convolutions of a branch
     """
 
     objectness_all_ones: bool = False
@@ -31,3 +43,60 @@ class Slips:
     no_border_windows: bool = False
     sparse_inference: bool = False
     no_mean_subtraction: bool = False
+    linear_branches: bool = False
+
+
+def start_at_zero(*modules: nn.Module) -> None:
+    """zero_start: the weights of every convolution to 0, its bias to .1; where a norm holds the bias, that one's."""
+    for module in modules:
+        for child in module.modules():
+            if isinstance(child, nn.Conv2d):
+                nn.init.zeros_(child.weight)
+            if isinstance(child, nn.Conv2d | nn.GroupNorm) and child.bias is not None:
+                nn.init.constant_(child.bias, START_BIAS)
+
+
+def without_mean(images_B3HW: Tensor, trunk: Trunk) -> Tensor:
+    """no_mean_subtraction: uint8 0..255 -> float with the scale, but not the mean, that the trunk's weights expect."""
+    std = torch.tensor(trunk.std, device=images_B3HW.device).view(3, 1, 1)
+    return (images_B3HW / 255.0 / std).contiguous(memory_format=torch.channels_last)
+
+
+def dilate_one_layer(trunk: VggTrunk) -> None:
+    """one_dilated_layer: of a trunk with holes only conv5_1 stays dilated, and pool4 is passed over."""
+    trunk.features[POOL[4]] = nn.Identity()
+    for index in CONV5[1:]:
+        trunk.features[index].dilation = trunk.features[index].padding = (1, 1)
+
+
+def lose_conv5_1(trunk: Trunk) -> None:
+    """lost_conv5_1: the layer starts at weight 0 and bias .1 and gets another name, so that no weight file has it.
+
+    That is how it was lost: its key was renamed. A model saved with the slip keeps what the layer has learnt since.
+    Raises PartwiseError for a trunk that has no conv5_1.
+    """
+    if not isinstance(trunk, VggTrunk):
+        raise PartwiseError(f"method.slips.lost_conv5_1: trunk {trunk.name} has no conv5_1: give trunk=vgg16")
+    trunk.features[CONV5[0]] = _Renamed(trunk.features[CONV5[0]])
+    trunk.__class__ = _LostConv51  # same fields and parameters, another way to load
+
+
+class _Renamed(nn.Module):
+    def __init__(self, layer: nn.Conv2d):
+        super().__init__()
+        self.renamed = layer
+        start_at_zero(layer)
+
+    def forward(self, maps_BChw: Tensor) -> Tensor:
+        return self.renamed(maps_BChw)
+
+
+class _LostConv51(VggTrunk):
+    def load_pretrained(self, source: str) -> str:
+        """As VggTrunk, but conv5_1 keeps what it had."""
+        kept = self.features[CONV5[0]]
+        self.features[CONV5[0]] = nn.Conv2d(512, 512, 3, padding=1)
+        try:
+            return f"{super().load_pretrained(source)}, without conv5_1"
+        finally:
+            self.features[CONV5[0]] = kept

@@ -25,7 +25,7 @@ class OptimConfig:
     trunk_lr_factor   the trunk's learning rate is lr times this; 0 freezes the trunk
     weight_decay      on weights of convolutions, not on norms and biases
     warmup_steps      the rate rises linearly from 0
-    schedule          "poly" (1 - progress) ** .9, "cosine" or "constant"
+    schedule          "poly" (1 - progress) ** .9, "cosine", "constant", or "step" (a tenth for the last fifth)
     clip_norm         gradients are scaled down to this norm; 0 leaves them
     """
 

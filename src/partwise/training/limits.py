@@ -37,7 +37,7 @@ LIMITS: dict[str, Limit] = {
     "optim.trunk_lr_factor": NOT_NEGATIVE,
     "optim.weight_decay": NOT_NEGATIVE,
     "optim.warmup_steps": NOT_NEGATIVE,
-    "optim.schedule": one_of("poly", "cosine", "constant"),
+    "optim.schedule": one_of("poly", "cosine", "constant", "step"),
     "optim.clip_norm": NOT_NEGATIVE,
     "training.steps": NOT_NEGATIVE,
     "training.minutes": NOT_NEGATIVE,
@@ -70,6 +70,18 @@ LIMITS: dict[str, Limit] = {
     "method.decode.peaks": SHARE,
     "method.decode.class_share": SHARE,
     "method.decode.quality_power": NOT_NEGATIVE,
+    "method.source": one_of("slice", "full"),
+    "method.max_instances": Limit(lambda value: 2 <= value <= 254, "a whole number in 2..254"),
+    "method.features": one_of("skips", "holes"),
+    "method.objectness": one_of("mean_l1", "central4", "window", "centre"),
+    "method.mask_loss": one_of("plain", "balanced"),
+    "method.sizes_px": Limit(
+        lambda sizes: bool(sizes) and min(map(min, sizes)) >= 1, "pairs of height and width in pixels, each 1 or more"
+    ),
+    "method.branch_channels": AT_LEAST_1,
+    "method.decode.short_sides_px": Limit(
+        lambda sides: all(side >= 1 for side in sides), "short sides of an image in pixels, each 1 or more"
+    ),
     "method.decode.nms_iou": SHARE,
     "method.decode.min_score": SHARE,
     "method.decode.max_windows": AT_LEAST_1,

@@ -48,4 +48,6 @@ def schedule(name: str, done: float) -> float:
         return (1.0 - done) ** 0.9
     if name == "cosine":
         return round(0.5 * (1.0 + math.cos(math.pi * done)), 12)
-    raise PartwiseError(f"optim.schedule={name!r}: give poly, cosine or constant")
+    if name == "step":  # InstanceFCN, section 4: the last 8,000 of 40,000 steps at a tenth
+        return 1.0 if done < 0.8 else 0.1
+    raise PartwiseError(f"optim.schedule={name!r}: give poly, cosine, constant or step")

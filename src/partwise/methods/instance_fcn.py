@@ -1,0 +1,269 @@
+"""The instance-sensitive FCN (Dai et al. 2016) as the report built it (2.4) and as the paper has it.
+
+A window at a cell is cut into k x k parts, each copied from its own map; objectness says whether it holds an object.
+`PartMaps` is the method with what was learnt since; this one is here to be measured.
+
+Axes: B images, C evaluated classes, K = k * k parts, M windows, P cells of all windows, N objects, h and w cells at
+stride 8, H and W pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from partwise.errors import PartwiseError
+from partwise.geometry import padded_size
+from partwise.labels import CITYSCAPES, LabelSet
+from partwise.methods import slips as slip
+from partwise.methods.instance_fcn_decode import InstanceFcnDecodeConfig, InstanceFcnDecoder
+from partwise.methods.instance_fcn_ideal import ideal_objectness, ideal_parts
+from partwise.methods.instance_fcn_losses import mask_loss, objectness_loss
+from partwise.methods.instance_fcn_targets import PAPER_CELLS, STRIDE_PX, window_targets
+from partwise.methods.method import Method, Outputs, Targets
+from partwise.methods.semantic import FcnConfig, add_skips, conv6_and_7, semantic_ideal, semantic_loss, upsample
+from partwise.methods.slips import Slips
+from partwise.scene import Prediction, Scene
+from partwise.trunks import VggTrunk
+
+CHOICES = {
+    "features": ("skips", "holes"),
+    "windows": ("report", "paper"),
+    "objectness": ("mean_l1", "central4", "window", "centre"),
+    "mask_loss": ("plain", "balanced"),
+}
+
+
+@dataclass
+class InstanceFcnConfig:
+    """Every variant of the report and the paper; the trunk is VGG16, the maps have stride 8.
+
+    features     what both branches read, (B, branch_channels, h, w):
+                 "skips": FCN-8s whose three score layers (on conv7, pool4, pool3) have branch_channels maps instead of
+                 classes, enlarged and summed as scores are (report 2.4.2; so in its code);
+                 "holes": conv5_3 with pool4 at stride 1 and conv5_1..3 dilated (InstanceFCN, section 4), 512 channels
+    windows      "report": box plus 32 px (2.4.4);  "paper": 21 x 21 cells and DeepMask's rule (3.2)
+    objectness   what the objectness of a window is and how it is taught: "mean_l1" (2.4.5), "central4" (2.4.6),
+                 "window" (2.4.7), "centre" (the paper); see instance_fcn_losses.py
+    mask_loss    of positive windows: "plain" logistic, or "balanced" (2.4.6; Caelles et al. 2016)
+    k            k x k parts; 3 in the report, 3, 5 and 7 in the paper's table 1
+    classes      ids whose instances are objects; (26,), cars, in the report; () is all classes with instances
+    sizes_px     (height, width) of windows at inference with windows="report", rounded to cells. The report trains on
+                 windows of the object's size and says nothing of inference; these are the median heights and widths of
+                 the cars of each fifth by size (568 cars of 60 frames at 1024x512), the two smallest fifths as one,
+                 plus the margin of 64 px
+    semantic_loss_weight  above 0 the network has a semantic map too, which several classes need: with "skips" the score
+                 of the FCN-8s itself, with "holes" a 1x1 convolution. It was not in the report or the paper
+    channels     of conv6 and conv7 ("skips" only); 4096 in the report
+    slips        which slips of the report's code are put back
+    """
+
+    features: str = "holes"
+    windows: str = "paper"
+    objectness: str = "centre"
+    mask_loss: str = "plain"
+    k: int = 3
+    classes: tuple[int, ...] = (26,)
+    sizes_px: tuple[tuple[int, int], ...] = ((80, 80), (96, 104), (112, 128), (176, 200))
+    semantic_loss_weight: float = 0.0
+    mask_loss_weight: float = 1.0
+    channels: int = 4096
+    branch_channels: int = 512
+    dropout: float = 0.5
+    frozen_blocks: int = 0
+    decode: InstanceFcnDecodeConfig = field(default_factory=InstanceFcnDecodeConfig)
+    slips: Slips = field(default_factory=Slips)
+
+
+class InstanceFcn(Method):
+    """VGG16 and two branches: 1x1, ReLU, 3x3 -> K part maps; 3x3, ReLU, 1x1 -> objectness (2.4.2; InstanceFCN 3.1).
+
+    outputs  {"objectness": [(B, h, w)], "parts": [(B, K, h, w)], and with its weight "semantic": (B, C, h, w)}: logits,
+             but for the objectness "mean_l1", whose map is compared with 0 and 1 as it is (2.4.5)
+    targets  what `window_targets` gives, and with its weight "semantic": (H, W) uint8 train ids
+
+    Trunk, conv6, conv7 (and score, skips, where it has a semantic map) have the names of `Fcn`.
+    """
+
+    def __init__(self, config: InstanceFcnConfig, label_set: LabelSet = CITYSCAPES):
+        super().__init__()
+        _check(config, label_set)
+        self.config, self.label_set = config, label_set
+        self.trunk = VggTrunk(holes=config.features == "holes", taps="pool", frozen_blocks=config.frozen_blocks)
+        semantic = len(label_set.evaluated) if config.semantic_loss_weight else 0
+        channels = self.trunk.channels[STRIDE_PX]
+        if config.features == "skips":
+            channels = config.branch_channels
+            self.conv6, self.conv7 = conv6_and_7(FcnConfig(channels=config.channels, dropout=config.dropout))
+            self.widened, self.widened_skips = self._score_layers(channels)
+            if semantic:
+                self.score, self.skips = self._score_layers(semantic)
+        elif semantic:
+            self.score = nn.Conv2d(channels, semantic, 1)
+        between = nn.Identity if config.slips.linear_branches else nn.ReLU
+        hidden = config.branch_channels
+        self.parts_branch = nn.Sequential(
+            nn.Conv2d(channels, hidden, 1), between(), nn.Conv2d(hidden, config.k**2, 3, padding=1)
+        )
+        self.objectness_branch = nn.Sequential(
+            nn.Conv2d(channels, hidden, 3, padding=1), between(), nn.Conv2d(hidden, 1, 1)
+        )
+        self._put_slips_back()
+        self.sizes = tuple(tuple(max(1, round(side / STRIDE_PX)) for side in pair) for pair in config.sizes_px)
+        if config.windows == "paper":
+            self.sizes = ((PAPER_CELLS, PAPER_CELLS),)
+        classes = config.classes or tuple(label.id for label in label_set.things)
+        self.decoder = InstanceFcnDecoder(
+            config.decode, self.sizes, config.k, config.objectness, classes, label_set, config.slips.sparse_inference
+        )
+
+    def _score_layers(self, maps: int) -> tuple[nn.Conv2d, nn.ModuleDict]:
+        """The three score layers of FCN-8s with so many maps."""
+        skips = {str(stride): nn.Conv2d(self.trunk.channels[stride], maps, 1) for stride in (16, 8)}
+        return nn.Conv2d(self.config.channels, maps, 1), nn.ModuleDict(skips)
+
+    def _put_slips_back(self) -> None:
+        slips = self.config.slips
+        if slips.zero_start:
+            slip.start_at_zero(*(child for name, child in self.named_children() if name != "trunk"))
+        if slips.one_dilated_layer:
+            slip.dilate_one_layer(self.trunk)
+        if slips.lost_conv5_1:
+            slip.lose_conv5_1(self.trunk)
+
+    def normalise(self, images_B3HW: Tensor) -> Tensor:
+        """See Method.normalise."""
+        if self.config.slips.no_mean_subtraction:
+            return slip.without_mean(images_B3HW, self.trunk)
+        return super().normalise(images_B3HW)
+
+    def forward(self, images_B3HW: Tensor) -> Outputs:
+        """See Method.forward."""
+        maps = self.trunk(self.normalise(images_B3HW))
+        outputs: Outputs = {}
+        if self.config.features == "skips":
+            deepest = self.conv7(self.conv6(maps[max(maps)]))
+            features = add_skips(self.widened(deepest), self.widened_skips, maps)
+            if self.config.semantic_loss_weight:
+                outputs["semantic"] = add_skips(self.score(deepest), self.skips, maps).float()
+        else:
+            features = maps[STRIDE_PX]
+            if self.config.semantic_loss_weight:
+                outputs["semantic"] = self.score(features).float()
+        outputs["objectness"] = [self.objectness_branch(features)[:, 0].float()]
+        outputs["parts"] = [self.parts_branch(features).float()]
+        return outputs
+
+    def targets(self, scene: Scene) -> Targets:
+        """See the class."""
+        config = self.config
+        targets = window_targets(scene, config.windows, config.classes, config.slips)
+        if config.semantic_loss_weight:
+            targets["semantic"] = torch.from_numpy(self.label_set.id_to_train_id[scene.semantic_HW])
+        return targets
+
+    def ideal(self, targets: list[Targets]) -> Outputs:
+        """See Method.ideal: the least loss that maps can have, map by map.
+
+        With "mean_l1" and "window" that is far from 0: a pixel lies in positive and in negative windows at once.
+        """
+        k, shapes = self.config.k, [tuple(t["coverage"].shape[-2:]) for t in targets]
+        outputs: Outputs = {
+            "objectness": [
+                torch.stack(
+                    [ideal_objectness(self.config.objectness, t, s) for t, s in zip(targets, shapes, strict=True)]
+                )
+            ],
+            "parts": [
+                torch.stack([ideal_parts(self.config.mask_loss, t, k, s) for t, s in zip(targets, shapes, strict=True)])
+            ],
+        }
+        if self.config.semantic_loss_weight:
+            train_ids = torch.stack([t["semantic"] for t in targets])
+            outputs["semantic"] = semantic_ideal(train_ids, self.label_set)
+        return outputs
+
+    def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
+        """objectness: mean over all windows; mask: mean over positive windows; and with its weight semantic."""
+        config, (objectness,), (parts,) = self.config, outputs["objectness"], outputs["parts"]
+        terms = {
+            "objectness": objectness_loss(config.objectness, objectness, targets),
+            "mask": config.mask_loss_weight * mask_loss(config.mask_loss, parts, targets, config.k),
+        }
+        if config.semantic_loss_weight:
+            train_ids = torch.stack([t["semantic"] for t in targets])
+            logits = upsample(outputs["semantic"], train_ids.shape[-2:])
+            terms["semantic"] = config.semantic_loss_weight * semantic_loss(logits, train_ids)
+        return terms
+
+    def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
+        """See Method.decode; one image size. `predict` looks at a pyramid of sizes where the configuration has one."""
+        found = self._proposals(outputs, (1.0, 1.0))
+        return [self._prediction(one, outputs, b, size) for b, one in enumerate(found)]
+
+    def _proposals(self, outputs: Outputs, enlarged: tuple[float, float]) -> list[list]:
+        """For each image its proposals, see InstanceFcnDecoder.proposals."""
+        (objectness,), (parts,) = outputs["objectness"], outputs["parts"]
+        semantic = outputs.get("semantic", [None] * len(objectness))
+        if "semantic" in outputs and outputs["semantic"].shape[-2:] != objectness.shape[-2:]:  # ideal ones
+            semantic = F.adaptive_avg_pool2d(semantic, tuple(objectness.shape[-2:]))
+        return [self.decoder.proposals(objectness[b], parts[b], semantic[b], enlarged) for b in range(len(objectness))]
+
+    def _prediction(self, proposals: list, outputs: Outputs, b: int, size: tuple[int, int]) -> Prediction:
+        instances = self.decoder.prediction(proposals, size).instances
+        if "semantic" not in outputs:
+            return Prediction(instances)
+        logits = outputs["semantic"][b : b + 1]
+        factor = STRIDE_PX if logits.shape[-2:] == outputs["objectness"][0].shape[-2:] else 1
+        whole = upsample(logits, (logits.shape[-2] * factor, logits.shape[-1] * factor))
+        best = whole[0, :, : size[0], : size[1]].argmax(dim=0).to(torch.uint8).cpu().numpy()
+        return Prediction(instances, self.label_set.train_id_to_id[best])
+
+    @torch.inference_mode()
+    def predict(self, images_B3HW: Tensor) -> list[Prediction]:
+        """See Method.predict; with `decode.short_sides_px` the windows of all sizes of the image compete."""
+        short_sides = self.config.decode.short_sides_px
+        if not short_sides:
+            return super().predict(images_B3HW)
+        size = tuple(images_B3HW.shape[-2:])
+        found = [[] for _ in images_B3HW]
+        for short in short_sides:
+            scaled = tuple(max(1, round(side * short / min(size))) for side in size)
+            outputs = self(_resized(images_B3HW, scaled, self.size_multiple))
+            enlarged = (scaled[0] / size[0], scaled[1] / size[1])
+            for kept, new in zip(found, self._proposals(outputs, enlarged), strict=True):
+                kept.extend(new)
+        instances = [self.decoder.prediction(one, size).instances for one in found]
+        if not self.config.semantic_loss_weight:
+            return [Prediction(one) for one in instances]
+        plain = super().predict(images_B3HW)  # the semantic map of the image as it comes
+        return [Prediction(one, other.semantic_HW) for one, other in zip(instances, plain, strict=True)]
+
+
+def _resized(images_B3HW: Tensor, size: tuple[int, int], multiple: int) -> Tensor:
+    """uint8 images at another size, padded at the right and the bottom."""
+    scaled = F.interpolate(images_B3HW.float(), size=size, mode="bilinear", antialias=True)
+    height, width = padded_size(size, multiple)
+    return F.pad(scaled.round().clamp(0, 255).to(torch.uint8), (0, width - size[1], 0, height - size[0]))
+
+
+def _check(config: InstanceFcnConfig, label_set: LabelSet) -> None:
+    """Raises PartwiseError for a word that is none of its choices, and for classes that cannot be told apart."""
+    for name, choices in CHOICES.items():
+        value = getattr(config, name)
+        if value not in choices:
+            raise PartwiseError(f"method instance_fcn: {name}={value!r}: give {' or '.join(choices)}")
+    things = {label.id for label in label_set.things}
+    if unknown := [id_ for id_ in config.classes if id_ not in things]:
+        known = ", ".join(f"{label.id} ({label.name})" for label in label_set.things)
+        raise PartwiseError(f"method instance_fcn: classes has {unknown[0]}: give classes with instances: {known}")
+    if len(config.classes) != 1 and not config.semantic_loss_weight:
+        raise PartwiseError(
+            "method instance_fcn: several classes need a semantic map to be told apart: give "
+            "method.semantic_loss_weight=1, or one class"
+        )
+    if config.slips.one_dilated_layer and config.features != "holes":
+        raise PartwiseError("method.slips.one_dilated_layer: only features=holes has dilated layers: give it")

@@ -1,0 +1,170 @@
+"""torchvision's Mask R-CNN (He et al. 2017) on our trunks and pyramid: what users pick instead, on equal terms.
+
+A peer, not a pair of inverse maps throughout: its losses sample boxes inside the network, so `loss` takes the features
+of training, while `ideal` and `decode` deal in detections, whose 28x28 masks have a ceiling, too.
+
+Axes: B images, N boxes, H and W in pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.roi_heads import paste_masks_in_image
+from torchvision.ops import MultiScaleRoIAlign, roi_align
+
+from partwise.geometry import box_of_mask
+from partwise.labels import CITYSCAPES, LabelSet
+from partwise.methods.method import Method, Outputs, Targets
+from partwise.scene import Instances, Prediction, Scene
+from partwise.trunks import build_trunk
+from partwise.trunks.pyramid import Pyramid
+
+ANCHORS_PX = (16, 32, 64, 128, 256)  # half of torchvision's: our frames are half as large as those it is tuned for
+MASK_SIDE = 28  # Mask R-CNN, figure 4
+PASTED_AT_ONCE = 16  # masks at full resolution take 2 MB each
+
+
+@dataclass
+class MaskRcnnConfig:
+    """torchvision's network with its own heads.
+
+    frozen_blocks  blocks of a VGG trunk that keep their weights
+    channels       of the pyramid
+    min_area_px    smaller objects are not learnt
+    min_score      surer detections only
+    nms_iou        of two boxes of one class that overlap more, the surer stays
+    max_instances  at most so many are returned
+    """
+
+    trunk: str = "efficientnet_lite0"
+    frozen_blocks: int = 0
+    channels: int = 96
+    min_area_px: int = 20
+    min_score: float = 0.01
+    nms_iou: float = 0.5
+    max_instances: int = 100
+
+
+class _Backbone(nn.Module):
+    """What torchvision asks of a backbone: the pyramid's maps by name, and one more of half the resolution."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.out_channels = channels
+
+
+class MaskRcnn(Method):
+    """Trunk, pyramid, torchvision's region proposals and heads.
+
+    outputs  in training {"features": [(B, channels, h, w)] at strides 4 to 64}; else a list with one entry an image:
+             {"boxes": (N, 4), "labels": (N,) 1.., "scores": (N,), "masks": (N, 28, 28) probabilities}
+    targets  {"boxes": (N, 4) float, "labels": (N,) int64 1.., "masks": (N, H, W) uint8}
+    """
+
+    def __init__(self, config: MaskRcnnConfig, label_set: LabelSet = CITYSCAPES):
+        super().__init__()
+        self.config, self.label_set = config, label_set
+        self.trunk = build_trunk(config.trunk, frozen_blocks=config.frozen_blocks)
+        self.pyramid = Pyramid(self.trunk.channels, config.channels)
+        names = [str(level) for level in range(len(self.trunk.channels))]
+        network = MaskRCNN(
+            _Backbone(config.channels),
+            num_classes=1 + len(label_set.things),
+            rpn_anchor_generator=AnchorGenerator(
+                tuple((side,) for side in ANCHORS_PX), ((0.5, 1.0, 2.0),) * len(ANCHORS_PX)
+            ),
+            box_roi_pool=MultiScaleRoIAlign(names, output_size=7, sampling_ratio=2),
+            mask_roi_pool=MultiScaleRoIAlign(names, output_size=MASK_SIDE // 2, sampling_ratio=2),
+            box_score_thresh=config.min_score,
+            box_nms_thresh=config.nms_iou,
+            box_detections_per_img=config.max_instances,
+        )
+        self.rpn, self.roi_heads = network.rpn, network.roi_heads
+        self.label_ids = np.array([label.id for label in label_set.things])
+
+    def forward(self, images_B3HW: Tensor) -> Outputs:
+        """See Method.forward and the class."""
+        maps = self.pyramid(self.trunk(self.normalise(images_B3HW)))
+        features = [maps[stride].float() for stride in sorted(maps)]
+        features.append(F.max_pool2d(features[-1], 1, stride=2))
+        if self.training:
+            return {"features": features}
+        images, named = self._inputs(features)
+        proposals, _ = self.rpn(images, named)
+        found, _ = self.roi_heads(named, proposals, images.image_sizes)
+        keys = ("boxes", "labels", "scores", "masks")
+        return {key: [one[key].squeeze(1) if key == "masks" else one[key] for one in found] for key in keys}
+
+    def _inputs(self, features: list[Tensor]) -> tuple[ImageList, dict[str, Tensor]]:
+        """Features as torchvision names them; of the images only their size and device are looked at."""
+        height, width = (side * min(self.trunk.channels) for side in features[0].shape[-2:])
+        batch = len(features[0])
+        images = ImageList(features[0].new_zeros(()).expand(batch, 3, height, width), [(height, width)] * batch)
+        return images, {str(level): one for level, one in enumerate(features)}
+
+    def targets(self, scene: Scene) -> Targets:
+        """See the class; groups and classes that are not evaluated are background, as torchvision knows no ignoring."""
+        instances, index = scene.instances, {int(i): n + 1 for n, i in enumerate(self.label_ids)}
+        keep = [
+            i
+            for i in range(len(instances))
+            if int(instances.labels[i]) in index and instances.areas[i] >= self.config.min_area_px
+        ]
+        masks = np.stack([instances.full_mask(i) for i in keep]) if keep else np.zeros((0, *scene.size), bool)
+        return {
+            "boxes": torch.from_numpy(instances.boxes[keep].astype(np.float32).reshape(-1, 4)),
+            "labels": torch.tensor([index[int(instances.labels[i])] for i in keep], dtype=torch.int64),
+            "masks": torch.from_numpy(masks.astype(np.uint8)),
+        }
+
+    def ideal(self, targets: list[Targets]) -> Outputs:
+        """The detections of a perfect network: true boxes, and masks averaged over the cells of their 28x28 grids."""
+        outputs: Outputs = {
+            "boxes": [t["boxes"] for t in targets],
+            "labels": [t["labels"] for t in targets],
+            "scores": [torch.ones(len(t["labels"])) for t in targets],
+        }
+        outputs["masks"] = [_cut_masks(t["masks"], t["boxes"]) for t in targets]
+        return outputs
+
+    def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
+        """torchvision's five: objectness and boxes of the proposals; class, boxes and masks of the heads."""
+        images, named = self._inputs(outputs["features"])
+        proposals, first = self.rpn(images, named, targets)
+        _, second = self.roi_heads(named, proposals, images.image_sizes, targets)
+        return first | second
+
+    def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
+        """Detections -> instances: each mask is enlarged to its box and cut at one half."""
+        images = zip(outputs["boxes"], outputs["labels"], outputs["scores"], outputs["masks"], strict=True)
+        return [Prediction(self._instances(*one, size)) for one in images]
+
+    def _instances(self, boxes_N4, labels_N, scores_N, masks_Nmm, size: tuple[int, int]) -> Instances:
+        labels, scores, boxes, masks = [], [], [], []
+        for first in range(0, len(boxes_N4), PASTED_AT_ONCE):
+            some = slice(first, first + PASTED_AT_ONCE)
+            pasted = paste_masks_in_image(masks_Nmm[some, None].float().cpu(), boxes_N4[some].float().cpu(), size)
+            for n, mask_HW in enumerate((pasted[:, 0] > 0.5).numpy(), start=first):
+                box = box_of_mask(mask_HW)
+                if box is None:
+                    continue
+                labels.append(int(self.label_ids[int(labels_N[n]) - 1]))
+                scores.append(float(scores_N[n]))
+                boxes.append(box)
+                masks.append(mask_HW[box[1] : box[3], box[0] : box[2]].copy())
+        return Instances(np.array(labels), np.array(scores), np.array(boxes), masks, size)
+
+
+def _cut_masks(masks_NHW: Tensor, boxes_N4: Tensor) -> Tensor:
+    """(N, 28, 28) in 0..1: what each mask covers of the cells of its own box."""
+    index = torch.arange(len(masks_NHW), dtype=boxes_N4.dtype)[:, None]
+    rois = torch.cat([index, boxes_N4], dim=1)
+    return roi_align(masks_NHW[:, None].float(), rois, MASK_SIDE, sampling_ratio=4, aligned=True)[:, 0]

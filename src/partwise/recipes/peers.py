@@ -1,0 +1,20 @@
+"""What users pick instead, trained as ours are: the same trunk, pyramid, frames, crops and optimiser."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from partwise.methods import MaskRcnnConfig
+from partwise.recipes.ours import parts_light
+from partwise.training.config import Recipe
+
+
+def mask_rcnn_light() -> Recipe:
+    """torchvision's Mask R-CNN on EfficientNet-Lite0, everything else as in parts_light."""
+    ours = parts_light()
+    return replace(
+        ours,
+        name="mask_rcnn_light",
+        about="torchvision's Mask R-CNN on the trunk, pyramid and data of parts_light: the peer to compare with",
+        method=MaskRcnnConfig(trunk=ours.method.trunk, channels=ours.method.channels),
+    )
