@@ -149,10 +149,13 @@ class MaskRcnn(Method):
 
     def _instances(self, boxes_N4, labels_N, scores_N, masks_Nmm, size: tuple[int, int]) -> Instances:
         labels, scores, boxes, masks = [], [], [], []
+        # Boxes may lie in the padding, and torchvision pastes only what begins inside the image.
+        far_x, far_y = boxes_N4.view(-1, 2).amax(dim=0).ceil().int().tolist() if len(boxes_N4) else (0, 0)
+        whole = (max(size[0], far_y + 1), max(size[1], far_x + 1))
         for first in range(0, len(boxes_N4), PASTED_AT_ONCE):
             some = slice(first, first + PASTED_AT_ONCE)
-            pasted = paste_masks_in_image(masks_Nmm[some, None].float().cpu(), boxes_N4[some].float().cpu(), size)
-            for n, mask_HW in enumerate((pasted[:, 0] > 0.5).numpy(), start=first):
+            pasted = paste_masks_in_image(masks_Nmm[some, None].float().cpu(), boxes_N4[some].float().cpu(), whole)
+            for n, mask_HW in enumerate((pasted[:, 0, : size[0], : size[1]] > 0.5).numpy(), start=first):
                 box = box_of_mask(mask_HW)
                 if box is None:
                     continue
