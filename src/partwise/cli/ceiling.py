@@ -1,0 +1,102 @@
+"""The verb `ceiling`: what a method's representation allows, before any training, and what a trained model loses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from partwise.cli.app import app
+from partwise.errors import PartwiseError, unknown_name
+from partwise.files import write_json
+from partwise.terminal import console, counting
+
+if TYPE_CHECKING:
+    from partwise.methods import Method
+
+DECODE = "method.decode."
+
+
+@app.command
+def ceiling(
+    what: str,
+    /,
+    *overrides: str,
+    data: Path,
+    split: str = "val",
+    frames: int = 0,
+    json: Path | None = None,
+) -> None:
+    """Score perfect outputs: the AP that a method's representation allows, by size and class, without training.
+
+    Of a trained model also which stage loses how much: each of its outputs alone is replaced by the perfect one.
+
+    Parameters
+    ----------
+    what
+        A method (parts), a recipe (parts_light), or a model: a bundled model's name, a file, or a run folder.
+    overrides
+        Fields of the method to change, such as method.k=5 or method.windows=[[8,21]]; of a model only those of its
+        decoder, such as method.decode.sharpen=0.
+    data
+        Root of the Cityscapes tree.
+    frames
+        At most so many frames, evenly spaced; 0 for all.
+    json
+        Where to write all figures.
+    """
+    from partwise.data.cityscapes import CityscapesFolder
+    from partwise.evaluation.ceiling import ceiling as measure
+    from partwise.evaluation.model import EvenlySpaced, require_instances
+    from partwise.report.ceilings import ceiling_tables
+    from partwise.report.text import table_text
+    from partwise.training.config import method_to_dict
+
+    if frames < 0:
+        raise PartwiseError(f"--frames {frames}: give a number from 0 (all) on")
+    method, trained, origin = _find(what, list(overrides))
+    scenes = EvenlySpaced(CityscapesFolder(data, split), frames)
+    if method.has_instances:
+        require_instances(scenes, f"{data}, split {split}")
+    with counting("decoding") as progress:
+        result = measure(method, scenes, trained=trained, progress=progress)
+    result["circumstances"] = {
+        "data": data.resolve().name,
+        "split": split,
+        "what": what if origin is None else origin,
+        "overrides": list(overrides),
+        "method": method_to_dict(method.config),
+    }
+    for table in ceiling_tables(result):
+        console.print(f"{table_text(table)}\n{table.note}\n")
+    console.print(f"{result['images']} images in {result['seconds']:.1f} s")
+    if json is not None:
+        write_json(json, result)
+        console.print(f"wrote {json}")
+    if not trained:
+        console.print(
+            "next: partwise ceiling MODEL with the same --data shows which stage of a trained model loses what"
+        )
+
+
+def _find(what: str, overrides: list[str]) -> tuple[Method, bool, dict | None]:
+    """(method, whether it is trained, what its file says of its origin) for the name of a method, recipe or model."""
+    from partwise.methods import METHODS, build_method
+    from partwise.recipes import PIPELINES, RECIPES
+    from partwise.segmenter import BUNDLED, load
+    from partwise.training.config import Recipe, assigned, override
+
+    if what in RECIPES or what in METHODS:
+        made = RECIPES[what]() if what in RECIPES else Recipe(what, f"the method {what}", METHODS[what][0]())
+        return build_method(override(made, overrides).method), False, None
+    if what in PIPELINES:
+        raise PartwiseError(f"{what} is a pipeline: give one of its recipes: {', '.join(PIPELINES[what])}")
+    if what not in BUNDLED and not Path(what).exists() and not Path(what).suffix and "/" not in what:
+        raise unknown_name("method, recipe or model", what, [*METHODS, *RECIPES, *BUNDLED])
+    changes = {}
+    for text in overrides:
+        if not text.startswith(DECODE):
+            raise PartwiseError(f"{text}: a trained model's network cannot be changed: only {DECODE}* can")
+        name, value = assigned(text.removeprefix(DECODE))
+        changes[name] = value
+    segment = load(what, decode=changes)
+    return segment.method, True, segment.info.origin

@@ -1,0 +1,123 @@
+"""The AP that a method's representation allows, and which stage of a trained network loses how much below it.
+
+The decoder is fed with perfect outputs, `ideal(targets(scene))`; or with a network's own outputs, one of them at a time
+replaced by the perfect one. The loss of every stage before the metric is so measured alone (in the manner of TIDE,
+Bolya et al. 2020, which corrects predictions; here outputs are corrected).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from partwise.errors import PartwiseError
+from partwise.evaluation.evaluator import CityscapesEvaluator
+from partwise.geometry import crop_intersection, padded_size
+from partwise.methods import Method
+from partwise.methods.method import Outputs
+from partwise.scene import Instances, Prediction, Scene
+
+CEILING = "all true"
+AS_IS = "as it is"
+OUTLINES = "true outlines"
+FOUND_IOU = 0.5  # an instance is found from the least overlap of AP on
+VOID_ID = 0  # Cityscapes: unlabeled
+
+
+def ceiling(
+    method: Method,
+    scenes: Sequence[Scene],
+    *,
+    trained: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict:
+    """Scores of a method whose outputs are perfect, and of a trained one with each of its outputs made perfect alone.
+
+    trained   False: the row "all true" alone; the network is not run, and its weights do not matter.
+              True: also "as it is", "true X" for every output X, "true outlines" (see `with_true_outlines`: what is
+              lost because masks are drawn on a grid), and "all true, true outlines": what is left then is instances
+              that have no place in the representation
+    returns   {"images", "seconds", "rows": [{"name", "ap", "ap50", "per_class", "by_size", "ar", "iou_class"}, ...]}
+
+    Raises PartwiseError for a method that tells no instances apart.
+    """
+    if not method.has_instances:
+        raise PartwiseError(
+            "a semantic method tells no instances apart, so that its ceiling in AP is not defined: give a method, "
+            "recipe or model that does, such as parts"
+        )
+    begin = time.perf_counter()
+    evaluators: dict[str, CityscapesEvaluator] = {}
+    method.eval()
+    with torch.inference_mode():
+        for i in range(len(scenes)):
+            scene = scenes[i]
+            for name, prediction in _rows(method, scene, trained):
+                evaluator = evaluators.setdefault(name, CityscapesEvaluator(method.label_set))
+                evaluator.update(scene, prediction.instances, prediction.semantic_HW)
+            progress(i + 1, len(scenes))
+    rows = [{"name": name} | _figures(evaluator) for name, evaluator in evaluators.items()]
+    return {"images": len(scenes), "seconds": round(time.perf_counter() - begin, 2), "rows": rows}
+
+
+def _rows(method: Method, scene: Scene, trained: bool) -> Iterator[tuple[str, Prediction]]:
+    padded = pad_scene(scene, method.size_multiple)
+    ideal = method.ideal([method.targets(padded)])
+    decoded = lambda outputs: method.decode(outputs, scene.size)[0]
+    if trained:
+        image_3HW = torch.tensor(padded.image_HW3).permute(2, 0, 1)
+        outputs: Outputs = method(image_3HW[None])
+        as_is = decoded(outputs)
+        yield AS_IS, as_is
+        if len(outputs) > 1:
+            for key in outputs:
+                yield f"true {key}", decoded({**outputs, key: ideal[key]})
+        yield OUTLINES, with_true_outlines(as_is, scene)
+    best = decoded(ideal)
+    yield CEILING, best
+    if trained:
+        yield f"{CEILING}, {OUTLINES}", with_true_outlines(best, scene)
+
+
+def with_true_outlines(prediction: Prediction, scene: Scene) -> Prediction:
+    """Every predicted instance whose IoU with a true one of its class exceeds .5 gets that one's mask.
+
+    As if masks were drawn pixel by pixel and not on a grid of cells: nothing else of the prediction changes.
+    """
+    instances, truth = prediction.instances, scene.instances
+    boxes, masks = instances.boxes.copy(), list(instances.masks)
+    for i, label in enumerate(instances.labels.tolist()):
+        best, best_iou = -1, FOUND_IOU
+        for j in np.flatnonzero(truth.labels == label).tolist():
+            shared = crop_intersection(instances.boxes[i], instances.masks[i], truth.boxes[j], truth.masks[j])
+            iou = shared / (int(instances.areas[i]) + int(truth.areas[j]) - shared)
+            if iou > best_iou:
+                best, best_iou = j, iou
+        if best >= 0:
+            boxes[i], masks[i] = truth.boxes[best], truth.masks[best]
+    redrawn = Instances(instances.labels, instances.scores, boxes, masks, instances.size)
+    return Prediction(redrawn, prediction.semantic_HW)
+
+
+def pad_scene(scene: Scene, multiple: int) -> Scene:
+    """The scene with void at the right and the bottom, so that both sides are multiples of `multiple`."""
+    height, width = padded_size(scene.size, multiple)
+    if (height, width) == scene.size:
+        return scene
+    beyond = ((0, height - scene.size[0]), (0, width - scene.size[1]))
+    return Scene(
+        scene.name,
+        np.pad(scene.image_HW3, (*beyond, (0, 0))),
+        np.pad(scene.semantic_HW, beyond, constant_values=VOID_ID),
+        np.pad(scene.instance_ids_HW, beyond, constant_values=VOID_ID),
+        scene.label_set,
+    )
+
+
+def _figures(evaluator: CityscapesEvaluator) -> dict:
+    scores = evaluator.compute()
+    kept = {key: scores["instance"][key] for key in ("ap", "ap50", "per_class", "by_size", "ar")}
+    return kept | {"iou_class": (scores["semantic"] or {}).get("iou_class")}
