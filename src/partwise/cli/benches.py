@@ -1,4 +1,4 @@
-"""Verbs that measure: `bench evaluation` and `bench speed`."""
+"""Verbs that measure: `bench evaluation`, `bench speed` and `bench peers`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cyclopts import App
 from partwise.cli.app import app
 from partwise.errors import PartwiseError
 from partwise.files import write_json
-from partwise.terminal import console, counting
+from partwise.terminal import TrainingDisplay, console, counting
 
 bench = App(name="bench", help="Measure time and memory on this machine, beside what it is to be compared with.")
 app.command(bench)
@@ -92,6 +92,59 @@ def speed(
 
     with counting("measuring") as progress:
         figures = bench_speed(model, size=_height_and_width(size), threads=threads, repeats=repeats, progress=progress)
+    _show_and_write(figures, json)
+
+
+@bench.command
+def peers(
+    *overrides: str,
+    data: Path,
+    out: Path,
+    recipe: list[str] | None = None,
+    minutes: float = 20.0,
+    seeds: int = 1,
+    frames: int = 0,
+    predictions: list[Path] | None = None,
+    split: str = "train",
+    val_split: str = "val",
+    json: Path | None = None,
+) -> None:
+    """Train our method and torchvision's Mask R-CNN for the same minutes, score and time both, and compare them.
+
+    Parameters
+    ----------
+    overrides
+        Fields of all recipes to change, such as data.augment.crop=[256,512].
+    data
+        Root of the Cityscapes tree.
+    out
+        Folder for the runs; what was trained there before is not trained again.
+    recipe
+        What to compare, given several times; each is compared with the first. mask_rcnn_light and parts_light without.
+    minutes
+        Of each training.
+    seeds
+        Trainings of each recipe.
+    frames
+        At most so many of the validation split, evenly spaced; 0 for all.
+    predictions
+        A folder of another tool's result files to score on the same frames; can be given several times.
+    split
+        What to train on.
+    val_split
+        What to score on.
+    json
+        Where to write every figure.
+    """
+    from partwise.bench.peers import Contest, bench_peers
+    from partwise.experiment import TrainingData
+
+    chosen = {"recipes": tuple(recipe)} if recipe else {}
+    contest = Contest(
+        overrides=overrides, minutes=minutes, seeds=seeds, frames=frames, predictions=tuple(predictions or ()), **chosen
+    )
+    with TrainingDisplay() as display:
+        figures = bench_peers(contest, TrainingData(data, split, val_split), out, display)
     _show_and_write(figures, json)
 
 

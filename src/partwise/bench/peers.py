@@ -1,0 +1,144 @@
+"""Our method against what users pick instead: the same trunk, frames, crops, minutes and seeds, and one evaluator.
+
+Training times are by the clock, so let nothing else run beside it; the recipes take turns, seed by seed.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from partwise.bench.machine import describe_machine
+from partwise.bench.speed import median_ms
+from partwise.data.cityscapes import CityscapesFolder
+from partwise.data.streets import Streets
+from partwise.errors import PartwiseError
+from partwise.evaluation.compare import compare
+from partwise.evaluation.evaluator import CityscapesEvaluator
+from partwise.evaluation.model import EvenlySpaced, predict_scene
+from partwise.evaluation.submission import evaluate_folder
+from partwise.experiment import TrainingData, plan, run
+from partwise.segmenter import Segmenter, load
+from partwise.training.folder import RunFolder
+from partwise.training.loop import Monitor
+
+TIMED_SIZES = ((256, 512), (512, 1024))  # (H, W)
+TIMED_SCENES, REPEATS = 3, 3
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What is compared, and for how long.
+
+    recipes      names; each of the others is compared with the first
+    overrides    fields of all recipes to change
+    minutes      of training, each recipe and seed
+    seeds        trainings of each recipe
+    frames       at most so many of the validation split, evenly spaced; 0: all
+    predictions  folders of other tools' result files, scored on the same frames
+    """
+
+    recipes: tuple[str, ...] = ("mask_rcnn_light", "parts_light")
+    overrides: tuple[str, ...] = ()
+    minutes: float = 20.0
+    seeds: int = 1
+    frames: int = 0
+    predictions: tuple[Path, ...] = ()
+
+
+def bench_peers(
+    contest: Contest,
+    data: TrainingData,
+    out: Path,
+    monitor: Monitor,
+    progress: Callable[[str, int, int], None] = lambda part, done, total: None,
+) -> dict:
+    """Train, score and time every recipe; what was trained under `out` before is not trained again.
+
+    returns   {"machine", "contest", "results": [a row each training or folder], "differences": {recipe: [a row each
+              seed, B = the recipe and A = the first]}}, in JSON's own types
+
+    Raises PartwiseError for numbers below 1 and for whatever training and scoring raise.
+    """
+    if contest.seeds < 1 or not contest.minutes > 0 or len(contest.recipes) < 1:
+        raise PartwiseError(f"--seeds {contest.seeds} --minutes {contest.minutes}: give numbers above 0, and a recipe")
+    frames = EvenlySpaced(CityscapesFolder(data.root, data.val_split), contest.frames)
+    evaluators: dict[tuple[str, int], CityscapesEvaluator] = {}
+    results = []
+    for seed in range(contest.seeds):
+        for name in contest.recipes:
+            segment, steps = _trained(name, seed, contest, data, out, monitor)
+            evaluator = _scored(segment, frames, lambda done, total, name=name: progress(name, done, total))
+            evaluators[name, seed] = evaluator
+            row = {"recipe": name, "seed": seed, "steps": steps, "parameters": _parameters(segment)}
+            results.append(row | {"ms": _times(segment)} | _figures(evaluator.compute()["instance"]))
+    for folder in contest.predictions:
+        evaluator = CityscapesEvaluator()
+        evaluate_folder(folder, frames, evaluator)
+        results.append({"predictions": folder.name} | _figures(evaluator.compute()["instance"]))
+    first, *others = contest.recipes
+    differences = {
+        name: [_difference(evaluators[first, seed], evaluators[name, seed], seed) for seed in range(contest.seeds)]
+        for name in others
+    }
+    described = {
+        "recipes": list(contest.recipes),
+        "overrides": list(contest.overrides),
+        "minutes": contest.minutes,
+        "data": data.root.resolve().name,
+        "frames": len(frames),
+    }
+    machine = describe_machine() | {"threads": torch.get_num_threads(), "torch": torch.__version__}
+    return {"machine": machine, "contest": described, "results": results, "differences": differences}
+
+
+def _trained(name: str, seed: int, contest: Contest, data: TrainingData, out: Path, monitor: Monitor):
+    """(Segmenter, steps) of one training."""
+    folder = out / f"{name}_{seed}"
+    overrides = [*contest.overrides, f"training.seed={seed}", "training.evaluate_frames=1"]
+    stages = plan(name, overrides, folder, contest.minutes)
+    if RunFolder(folder).finished:
+        monitor.note(f"{folder}: trained before")
+    else:
+        run(stages, data, monitor, resume=RunFolder(folder).run.exists())
+    segment = load(folder / "last.safetensors")
+    return segment, segment.info.origin["steps"]
+
+
+def _scored(segment: Segmenter, frames: EvenlySpaced, progress: Callable[[int, int], None]) -> CityscapesEvaluator:
+    """Instances alone: a peer may have no semantic map."""
+    evaluator = CityscapesEvaluator()
+    for i in range(len(frames)):
+        scene = frames[i]
+        evaluator.update(scene, predict_scene(segment.method, scene, segment.device, segment.precision).instances)
+        progress(i + 1, len(frames))
+    return evaluator
+
+
+def _parameters(segment: Segmenter) -> int:
+    return sum(parameter.numel() for parameter in segment.method.parameters())
+
+
+def _times(segment: Segmenter) -> dict[str, float]:
+    """{"1024x512": median milliseconds from image to instances}, mean of rendered scenes."""
+    times = {}
+    for size in TIMED_SIZES:
+        scenes: Sequence = Streets(TIMED_SCENES, size, seed=7)
+        each = [median_ms(lambda image=scene.image_HW3: segment(image), REPEATS) for scene in scenes]
+        times[f"{size[1]}x{size[0]}"] = round(statistics.mean(each), 1)
+    return times
+
+
+def _figures(instance: dict) -> dict:
+    by_class = {name: row["ap"] for name, row in instance["per_class"].items()}
+    by_size = {name: row["ap50"] for name, row in instance["by_size"].items()}
+    figures = {"ap": instance["ap"], "ap50": instance["ap50"], "ar100": instance["ar"]["100"]}
+    return figures | {"class_ap": by_class, "size_ap50": by_size}
+
+
+def _difference(a: CityscapesEvaluator, b: CityscapesEvaluator, seed: int) -> dict:
+    return {"seed": seed} | compare(a, b)["differences"]

@@ -1,0 +1,68 @@
+"""The contest of recipes: same data, minutes and seeds, one evaluator, and nothing is trained twice."""
+
+import numpy as np
+import pytest
+from tiny_networks import Watcher
+
+from partwise.bench import peers
+from partwise.bench.peers import Contest, bench_peers
+from partwise.data.cityscapes import CityscapesFolder
+from partwise.errors import PartwiseError
+from partwise.evaluation.submission import write_submission
+from partwise.experiment import TrainingData
+from partwise.scene import Prediction
+
+QUICK = (
+    *("method.channels=8", "trunk_weights=random", "data.augment.crop=[64,64]", "data.workers=0"),
+    *("data.rendered_share=0", "data.repeat_threshold=0", "optim.warmup_steps=1"),
+)
+
+
+@pytest.fixture(scope="module")
+def contest(city_root, tmp_path_factory):
+    """(figures, notes of a second call) of two tiny trainings and a perfect prediction."""
+    out = tmp_path_factory.mktemp("peers")
+    scene = CityscapesFolder(city_root, "val")[0]
+    things = [label.id for label in scene.label_set.things]
+    truth = scene.instances[np.isin(scene.instances.labels, things)]
+    write_submission(scene.name, Prediction(truth, None), out / "perfect")
+    contest = Contest(overrides=QUICK, minutes=0.005, frames=1, predictions=(out / "perfect",))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("TIMED_SIZES", ((64, 96),)), ("TIMED_SCENES", 1), ("REPEATS", 1)):
+            patch.setattr(peers, name, value)
+        figures = bench_peers(contest, TrainingData(city_root), out, Watcher())
+        again = Watcher()
+        repeated = bench_peers(contest, TrainingData(city_root), out, again)
+    return figures, repeated, again.notes
+
+
+def test_every_recipe_is_scored_and_timed(contest):
+    rows = {row.get("recipe", row.get("predictions")): row for row in contest[0]["results"]}
+    assert rows.keys() == {"mask_rcnn_light", "parts_light", "perfect"}
+    for name in ("mask_rcnn_light", "parts_light"):
+        assert rows[name]["ms"]["96x64"] > 0 and rows[name]["steps"] >= 1 and rows[name]["parameters"] > 2e6
+        assert 0 <= rows[name]["ap"] <= rows[name]["ap50"] < 1
+    assert rows["perfect"]["ap"] == rows["perfect"]["ap50"] == 1.0
+
+
+def test_ours_is_compared_with_the_peer(contest):
+    (row,) = contest[0]["differences"]["parts_light"]
+    by_name = {one.get("recipe"): one for one in contest[0]["results"]}
+    ap = row["instance.ap"]
+    assert ap["difference"] == pytest.approx(by_name["parts_light"]["ap"] - by_name["mask_rcnn_light"]["ap"])
+
+
+def test_what_was_trained_is_not_trained_again(contest):
+    first, second, notes = contest
+    assert sum("trained before" in note for note in notes) == 2
+    same = ("recipe", "seed", "steps", "ap", "ap50", "ar100")
+    assert [[row.get(key) for key in same] for row in first["results"]] == [
+        [row.get(key) for key in same] for row in second["results"]
+    ]
+
+
+@pytest.mark.parametrize("wrong", [{"seeds": 0}, {"minutes": 0.0}, {"recipes": ()}])
+def test_numbers_below_one_are_refused(wrong, city_root, tmp_path):
+    with pytest.raises(PartwiseError, match="give numbers above 0"):
+        bench_peers(Contest(**wrong), TrainingData(city_root), tmp_path / "out", Watcher())
+    assert not (tmp_path / "out").exists()
