@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.errors import PartwiseError
-from partwise.evaluation.compare import RECORDS_KEY, records_of
+from partwise.evaluation.compare import RECORDS_KEY, compare, read_records, records_of
 from partwise.evaluation.distance import find_depth
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_instances
+from partwise.evaluation.result_files import ResultFiles
 from partwise.evaluation.submission import evaluate_folder
 from partwise.evaluation.truth import TruthFolder
 from partwise.segmenter import load
@@ -35,7 +35,7 @@ def score(
     """Figures of a model (the bundled one where neither is given) or of result files, with how they were made.
 
     frames    at most so many, evenly spaced; 0: all
-    full      also boundary AP, panoptic quality, COCO AP and bootstrap intervals
+    full      also boundary AP, COCO AP, bootstrap intervals and, with instances and a semantic map, panoptic quality
     workers   processes that read result files
     returns   `CityscapesEvaluator.compute()`, "records" (what `compare` needs of each image) and "circumstances"
 
@@ -45,21 +45,95 @@ def score(
         raise PartwiseError("both --model and --predictions given: score one of them at a time")
     if frames < 0 or workers < 1:
         raise PartwiseError(f"--frames {frames} --workers {workers}: give frames from 0 (all) and workers from 1 on")
-    # Result files need no image, and decoding one takes longer than everything else together.
-    read = CityscapesFolder if predictions is None else TruthFolder
-    scenes = EvenlySpaced(read(data, split), frames)
-    extras = {"boundary": True, "panoptic": True, "coco": True, "draws": BOOTSTRAP_DRAWS} if full else {}
-    evaluator = CityscapesEvaluator(**extras)
     circumstances = {"data": data.resolve().name, "split": split}
-    depth = partial(find_depth, data, split)
     if predictions is not None:
-        figures = evaluate_folder(predictions, scenes, evaluator, workers=workers, depth=depth, progress=progress)
+        evaluator, figures = _score_files(predictions, data, split, frames, full, workers, progress)
         circumstances["predictions"] = predictions.resolve().name
     else:
-        segment = load(model, device=device, precision=precision)
-        if segment.method.has_instances:
-            require_instances(scenes, f"{data}, split {split}")
-        how = {"device": segment.device, "precision": precision}
-        figures = evaluate_method(segment.method, scenes, evaluator, depth=depth, progress=progress, **how)
-        circumstances |= {"model": segment.info.origin, **how}
+        evaluator, figures, how = _score_model(model, data, split, frames, full, device, precision, progress)
+        circumstances |= how
     return figures | {RECORDS_KEY: records_of(evaluator), "circumstances": circumstances}
+
+
+def _evaluator(full: bool, panoptic: bool) -> CityscapesEvaluator:
+    extras = {"boundary": True, "panoptic": panoptic, "coco": True, "draws": BOOTSTRAP_DRAWS} if full else {}
+    return CityscapesEvaluator(**extras)
+
+
+def _score_files(
+    folder: Path, data: Path, split: str, frames: int, full: bool, workers: int, progress: Callable
+) -> tuple[CityscapesEvaluator, dict]:
+    # Result files need no image, and decoding one takes longer than everything else together.
+    scenes = EvenlySpaced(TruthFolder(data, split), frames)
+    files = ResultFiles.find(folder)
+    evaluator = _evaluator(full, panoptic=bool(files.instance and files.pixel))
+    depth = find_depth(data, split)
+    figures = evaluate_folder(folder, scenes, evaluator, workers=workers, depth=depth, progress=progress)
+    return evaluator, figures
+
+
+def _score_model(
+    model: str | None,
+    data: Path,
+    split: str,
+    frames: int,
+    full: bool,
+    device: str,
+    precision: str,
+    progress: Callable,
+) -> tuple[CityscapesEvaluator, dict, dict]:
+    """(evaluator, figures, circumstances)."""
+    scenes = EvenlySpaced(CityscapesFolder(data, split), frames)
+    segment = load(model, device=device, precision=precision)
+    if segment.method.has_instances:
+        require_instances(scenes, f"{data}, split {split}")
+    evaluator = _evaluator(full, panoptic=segment.method.has_instances)
+    how = {"device": segment.device, "precision": precision}
+    depth = find_depth(data, split)
+    figures = evaluate_method(segment.method, scenes, evaluator, depth=depth, progress=progress, **how)
+    return evaluator, figures, {"model": segment.info.origin, **how}
+
+
+def compare_results(
+    a: str,
+    b: str,
+    data: Path | None = None,
+    split: str = "val",
+    *,
+    draws: int = BOOTSTRAP_DRAWS,
+    seed: int = 0,
+    frames: int = 0,
+    full: bool = False,
+    device: str = "cpu",
+    precision: str = "no",
+    progress: Callable[[str, int, int], None] = lambda part, done, total: None,
+) -> dict:
+    """What `partwise.evaluation.compare.compare` says of two results, each the JSON file of an evaluation or a model.
+
+    a, b        a path that ends in .json, or what `partwise.load` takes; a model is scored on `data` first
+    progress    of the model that is being scored: which one, frames done, all frames
+
+    Raises PartwiseError for a file or a model that cannot be used, a model without `data`, and results on different
+    data or with different settings.
+    """
+    if draws < 1 or seed < 0 or frames < 0:
+        raise PartwiseError(
+            f"--draws {draws} --seed {seed} --frames {frames}: give draws from 1, a seed and frames from 0 on"
+        )
+    models = [result for result in (a, b) if not _is_json(result)]
+    if models and data is None:
+        raise PartwiseError(f"{models[0]} is no .json file and taken for a model, to be scored first: give --data ROOT")
+    if not models and data is not None:
+        raise PartwiseError(f"--data {data} is for models, and both results are JSON files: leave it out")
+    evaluators = []
+    for name, result in (("A", a), ("B", b)):
+        if _is_json(result):
+            evaluators.append(read_records(result))
+        else:
+            said = lambda done, total, name=name: progress(name, done, total)
+            evaluators.append(_score_model(result, data, split, frames, full, device, precision, said)[0])
+    return {"a": a, "b": b} | compare(*evaluators, draws, seed)
+
+
+def _is_json(result: str) -> bool:
+    return result.lower().endswith(".json")

@@ -2,7 +2,10 @@
 
 import contextlib
 import io
+import pickle
+import shutil
 import tempfile
+import zipfile
 from pathlib import Path
 
 import cityscapesscripts.evaluation.evalPanopticSemanticLabeling as official_panoptic  # noqa: N813
@@ -268,16 +271,46 @@ def test_without_disparity_the_scores_within_a_distance_are_none():
     assert scores["within_100m"] is None and scores["within_50m"] is None
 
 
-def test_depth_comes_from_the_official_files(tmp_path):
-    name, camera = "ulm_000000_000019", '{"extrinsic": {"baseline": 0.2}, "intrinsic": {"fx": 2000}}'
+NAME = "ulm_000000_000019"
+
+
+@pytest.fixture
+def depth_root(tmp_path) -> Path:
+    """A tree with the official disparity and camera files of one frame."""
     for kind in ("disparity", "camera"):
         (tmp_path / kind / "val" / "ulm").mkdir(parents=True)
-    assert find_depth(tmp_path, "val", name) is None
     disparity_HW = np.array([[0, 1 + 256 * 10], [1 + 256 * 4, 1]], np.uint16)
-    Image.fromarray(disparity_HW).save(tmp_path / "disparity" / "val" / "ulm" / f"{name}_disparity.png")
-    path = tmp_path / "camera" / "val" / "ulm" / f"{name}_camera.json"
-    path.write_text(camera)
-    assert np.array_equal(find_depth(tmp_path, "val", name), [[np.nan, 40], [100, np.inf]], equal_nan=True)
-    path.write_text('{"extrinsic": {}}')
+    Image.fromarray(disparity_HW).save(tmp_path / "disparity" / "val" / "ulm" / f"{NAME}_disparity.png")
+    camera = '{"extrinsic": {"baseline": 0.2}, "intrinsic": {"fx": 2000}}'
+    (tmp_path / "camera" / "val" / "ulm" / f"{NAME}_camera.json").write_text(camera)
+    return tmp_path
+
+
+def test_depth_comes_from_the_official_files(depth_root):
+    expected = [[np.nan, 40], [100, np.inf]]
+    assert np.array_equal(find_depth(depth_root, "val")(NAME), expected, equal_nan=True)
+    with zipfile.ZipFile(depth_root / "camera_trainvaltest.zip", "w") as archive:
+        for path in depth_root.glob("camera/val/*/*"):
+            archive.write(path, path.relative_to(depth_root))
+    shutil.rmtree(depth_root / "camera")
+    depth = pickle.loads(pickle.dumps(find_depth(depth_root, "val")))
+    assert np.array_equal(depth(NAME), expected, equal_nan=True)
+
+
+def test_without_the_files_of_a_split_there_is_no_depth(depth_root):
+    assert find_depth(depth_root, "train")(NAME) is None
+    shutil.rmtree(depth_root / "camera")
+    assert find_depth(depth_root, "val")(NAME) is None
+
+
+def test_depth_files_that_cannot_be_used_are_named(depth_root):
+    camera = depth_root / "camera" / "val" / "ulm" / f"{NAME}_camera.json"
+    camera.write_text('{"extrinsic": {}}')
     with pytest.raises(PartwiseError, match=r"camera.json: no intrinsic.fx and extrinsic.baseline"):
-        find_depth(tmp_path, "val", name)
+        find_depth(depth_root, "val")(NAME)
+    with pytest.raises(PartwiseError, match=r"ulm_000001_000019_disparity.png: is missing, and other frames"):
+        find_depth(depth_root, "val")("ulm_000001_000019")
+    shutil.rmtree(depth_root / "camera")
+    (depth_root / "camera.zip").write_bytes(b"no zip")
+    with pytest.raises(PartwiseError, match=r"camera.zip: not a complete zip"):
+        find_depth(depth_root, "val")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from partwise.cli.app import Device, Precision, app
-from partwise.errors import PartwiseError
 from partwise.files import write_json
 from partwise.terminal import console, counting
 
@@ -46,7 +45,8 @@ def evaluate(
     workers
         Processes that read result files.
     """
-    from partwise.report.text import evaluation_text
+    from partwise.report.further_scores import further_scores_table
+    from partwise.report.text import evaluation_text, table_text
     from partwise.scoring import score
 
     with counting("evaluating") as progress:
@@ -65,6 +65,8 @@ def evaluate(
     if not records:
         del figures["records"]
     console.print(evaluation_text(figures))
+    further = further_scores_table(figures)
+    console.print(f"\n{table_text(further)}\n{further.note}".rstrip())
     if json is not None:
         write_json(json, figures)
         console.print(f"wrote {json}")
@@ -74,7 +76,21 @@ def evaluate(
 
 
 @app.command
-def compare(a: Path, b: Path, /, *, draws: int = 1000, seed: int = 0, json: Path | None = None) -> None:
+def compare(
+    a: str,
+    b: str,
+    /,
+    *,
+    data: Path | None = None,
+    split: str = "val",
+    frames: int = 0,
+    full: bool = False,
+    draws: int = 1000,
+    seed: int = 0,
+    json: Path | None = None,
+    device: Device = "cpu",
+    precision: Precision = "no",
+) -> None:
     """Say whether B is better than A: differences of every figure, class and size with their 95 % intervals.
 
     The bootstrap is paired over images. It refuses where data, truth or settings differ.
@@ -82,22 +98,42 @@ def compare(a: Path, b: Path, /, *, draws: int = 1000, seed: int = 0, json: Path
     Parameters
     ----------
     a
-        A JSON file that `partwise evaluate --json` wrote.
+        A JSON file that `partwise evaluate --json` wrote; or a model file, a run folder, or a bundled model's name.
     b
-        Another one on the same frames.
+        Another one, on the same frames.
+    data
+        Root of the Cityscapes tree to score models on.
+    split
+        Of that tree.
+    frames
+        Of that split at most so many, evenly spaced; 0 for all.
+    full
+        Compare models in boundary AP and panoptic quality, too (slower).
     draws
         Of the bootstrap.
     json
         Where to write all differences.
     """
-    from partwise.evaluation.compare import compare as compare_records
-    from partwise.evaluation.compare import read_records
+    from partwise.scoring import compare_results
 
-    if draws < 1 or seed < 0:
-        raise PartwiseError(f"--draws {draws} --seed {seed}: give draws from 1 and a seed from 0 on")
-    result = compare_records(read_records(a), read_records(b), draws, seed)
+    with counting("scoring") as progress:
+        result = compare_results(
+            a,
+            b,
+            data,
+            split,
+            draws=draws,
+            seed=seed,
+            frames=frames,
+            full=full,
+            device=device,
+            precision=precision,
+            progress=progress,
+        )
     for row in result["differences"].values():
         console.print(row["sentence"])
     if json is not None:
         write_json(json, result)
         console.print(f"wrote {json}")
+    else:
+        console.print("next: the same with --json FILE keeps all differences")

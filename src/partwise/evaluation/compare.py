@@ -86,7 +86,7 @@ def compare(a: CityscapesEvaluator, b: CityscapesEvaluator, draws: int = 1000, s
     of_a, of_b = _drawn(a, weights_BN), _drawn(b, weights_BN)
     value_a, value_b = _drawn(a, once), _drawn(b, once)
     differences = {}
-    for key in of_a:
+    for key in (key for key in of_a if key in of_b):  # COCO's verdicts are not in a JSON file
         low, high = interval(of_b[key] - of_a[key])
         row = {
             "a": float(value_a[key][0]),

@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from partwise.data.archive import Archive
+from partwise.data.image_files import decode_ids
 from partwise.errors import PartwiseError
 from partwise.evaluation.matching import Overlaps
 
@@ -35,6 +35,8 @@ def depth_from_disparity(disparity_HW: np.ndarray, focal_px: float, baseline_m: 
         )
 
 
+TREES = ("disparity", "camera")
+ABSENT = "no {} in it"  # as Archive says it
 Depth = Callable[[str], np.ndarray | None]  # name of a frame -> (H, W) depth in metres, or None
 
 
@@ -42,31 +44,61 @@ def no_depth(name: str) -> None:
     """The `Depth` of data without disparity."""
 
 
-def find_depth(root: str | os.PathLike, split: str, name: str) -> np.ndarray | None:
-    """Depth of a frame from `disparity/` and `camera/` of a Cityscapes tree; None where either file is absent.
+class DepthFiles:
+    """The `Depth` of a split's frames from the official `disparity` and `camera` files, in folders or in zips.
 
-    Raises PartwiseError for a file that is there and cannot be used.
+    Raises PartwiseError when made where a split of either is absent, and when called for a frame whose file is missing
+    or cannot be used. It can be pickled.
     """
-    city = name.split("_")[0]
-    disparity = Path(root) / "disparity" / split / city / f"{name}_disparity.png"
-    camera = Path(root) / "camera" / split / city / f"{name}_camera.json"
-    if not (disparity.is_file() and camera.is_file()):
-        return None
+
+    def __init__(self, root: str | os.PathLike, split: str):
+        self.archive, self.split = Archive(root, TREES), split
+        for tree in TREES:
+            if split not in self.archive.splits(tree):
+                raise PartwiseError(f"{self.archive.root}: {ABSENT.format(tree)} for the split {split!r}")
+        self.present = frozenset(path for tree in TREES for path in self.archive.files(tree, split))
+
+    def __call__(self, name: str) -> np.ndarray:
+        """(H, W) float32 depth in metres of a frame; see `depth_from_disparity`."""
+        city = name.split("_")[0]
+        disparity, camera = (
+            f"{tree}/{self.split}/{city}/{name}_{tree}{suffix}"
+            for tree, suffix in zip(TREES, (".png", ".json"), strict=True)
+        )
+        for path in (disparity, camera):
+            if path not in self.present:
+                raise PartwiseError(
+                    f"{self.archive.where(path)}: is missing, and other frames have theirs: add it, or take the folder "
+                    "away to go without AP100m and AP50m"
+                )
+        return depth_from_disparity(self._disparity(disparity), *self._camera(camera))
+
+    def _camera(self, path: str) -> tuple[float, float]:
+        """(focal length in pixels, baseline in metres)."""
+        try:
+            values = json.loads(self.archive.read(path).decode("utf-8"))
+            return float(values["intrinsic"]["fx"]), float(values["extrinsic"]["baseline"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise PartwiseError(
+                f"{self.archive.where(path)}: no intrinsic.fx and extrinsic.baseline ({error!r}): "
+                "take the official file"
+            ) from None
+
+    def _disparity(self, path: str) -> np.ndarray:
+        return decode_ids(self.archive.read(path), self.archive.where(path))
+
+
+def find_depth(root: str | os.PathLike, split: str) -> Depth:
+    """`DepthFiles` of a split, or `no_depth` where the tree has no disparity or no camera files for it.
+
+    Raises PartwiseError for a zip that is damaged.
+    """
     try:
-        values = json.loads(camera.read_text(encoding="utf-8"))
-        focal_px, baseline_m = float(values["intrinsic"]["fx"]), float(values["extrinsic"]["baseline"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise PartwiseError(
-            f"{camera}: no intrinsic.fx and extrinsic.baseline ({error!r}): take the official file"
-        ) from None
-    try:
-        with Image.open(disparity) as image:
-            disparity_HW = np.asarray(image)
-    except (OSError, SyntaxError) as error:
-        raise PartwiseError(f"{disparity}: cannot be read: {error}") from None
-    if disparity_HW.ndim != 2 or disparity_HW.dtype.kind not in "iu":
-        raise PartwiseError(f"{disparity}: a disparity map has one channel of 16 bit integers: take the official file")
-    return depth_from_disparity(disparity_HW, focal_px, baseline_m)
+        return DepthFiles(root, split)
+    except PartwiseError as error:
+        if any(ABSENT.format(tree) in str(error) for tree in TREES):
+            return no_depth
+        raise
 
 
 def truth_distances(found: Overlaps, instance_ids_HW: np.ndarray, depth_HW: np.ndarray) -> np.ndarray:

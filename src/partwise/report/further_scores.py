@@ -1,0 +1,52 @@
+"""The scores beyond the official ones as a table for the terminal, each with its interval where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from partwise.report.tables import MISSING, Bar, Table
+
+# (row, place in the figures); a place is also the name of its interval.
+_PLACES = (
+    ("AP", "instance.ap"),
+    ("AP50", "instance.ap50"),
+    *((f"AP, longest side {size} px", f"instance.by_size.{size}.ap") for size in ("<32", "32-64", "64-128", "128-256")),
+    ("AP, longest side >=256 px", "instance.by_size.>=256.ap"),
+    ("AP100m", "instance.within_100m.ap"),
+    ("AP50m", "instance.within_50m.ap"),
+    *((f"AR@{count}", f"instance.ar.{count}") for count in (10, 100, 1000)),
+    ("AP of boundaries", "instance.boundary.ap"),
+    ("COCO AP", "instance.coco.ap"),
+    ("COCO AP50", "instance.coco.ap50"),
+    ("PQ", "panoptic.pq"),
+    ("SQ", "panoptic.sq"),
+    ("RQ", "panoptic.rq"),
+    ("IoU of classes", "semantic.iou_class"),
+    ("iIoU of classes", "semantic.iiou_class"),
+    ("IoU of categories", "semantic.iou_category"),
+    ("iIoU of categories", "semantic.iiou_category"),
+)
+NO_DEPTH = "AP100m and AP50m need the data set's disparity/ and camera/ beside gtFine, which are not there"
+
+
+def further_scores_table(evaluation: Mapping[str, Any]) -> Table:
+    """Every headline figure and AP by size of what `CityscapesEvaluator.compute` gives; what was not asked for is left
+    out, what has no value is shown as missing."""
+    intervals = evaluation.get("intervals") or {}
+    rows = []
+    for name, place in _PLACES:
+        part: Any = evaluation
+        *path, key = place.split(".")
+        for step in path:
+            part = (part or {}).get(step)
+        if part is not None:
+            rows.append([name, Bar(part.get(key)), _interval(intervals.get(place))])
+    has_depth = (evaluation.get("instance") or {"within_100m": True}).get("within_100m") is not None
+    return Table("Further scores", ("all images", "%", "95 % interval"), rows, "" if has_depth else NO_DEPTH)
+
+
+def _interval(ends: tuple[float | None, float | None] | None) -> str:
+    if ends is None:
+        return ""
+    return " to ".join(MISSING if end is None else f"{100 * end:.1f}" for end in ends)

@@ -1,0 +1,113 @@
+"""Comparing results of every kind, and scoring with everything the evaluator knows, through the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_networks import tiny_model
+
+from partwise.cli import main
+from partwise.methods import build_method
+from partwise.training.checkpoint import load_model, save_model
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory) -> tuple[Path, Path, Path]:
+    """Two networks of the same kind with different weights, and an FCN."""
+    folder = tmp_path_factory.mktemp("models")
+    first, semantic = tiny_model(folder / "a.safetensors"), tiny_model(folder / "fcn.safetensors", semantic=True)
+    method, info = load_model(first)
+    torch.manual_seed(1)
+    save_model(folder / "b.safetensors", build_method(method.config), info.origin)
+    return first, folder / "b.safetensors", semantic
+
+
+@pytest.fixture
+def says(capsys):
+    def run(*arguments) -> str:
+        main([str(argument) for argument in arguments])
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def fails(capsys):
+    def run(*arguments) -> str:
+        with pytest.raises(SystemExit) as stopped:
+            main([str(argument) for argument in arguments])
+        assert stopped.value.code == 2
+        return capsys.readouterr().err.strip()
+
+    return run
+
+
+def test_two_models_compare_as_their_json_files_do(says, models, city_root, tmp_path):
+    a, b, _ = models
+    for name, model in (("a", a), ("b", b)):
+        says("evaluate", "--model", model, "--data", city_root, "--json", tmp_path / f"{name}.json")
+    files = tmp_path / "files.json"
+    said = says("compare", tmp_path / "a.json", tmp_path / "b.json", "--draws", 20, "--json", files)
+    assert "semantic.iou_class: " in said and "95 % interval" in said and "instance.ap50 32-64 px: " in said
+    for first, second in ((a, b), (tmp_path / "a.json", b), (a, tmp_path / "b.json")):
+        out = tmp_path / "models.json"
+        says("compare", first, second, "--data", city_root, "--draws", 20, "--json", out)
+        read = [json.loads(path.read_text())["differences"] for path in (files, out)]
+        assert read[0] == read[1] and any(row["difference"] for row in read[0].values())
+
+
+def test_full_scores_have_all_parts_and_an_interval_each_and_compare(says, models, city_root, tmp_path):
+    a, b, semantic = models
+    says("evaluate", "--model", a, "--data", city_root, "--full", "--json", tmp_path / "a.json")
+    figures = json.loads((tmp_path / "a.json").read_text())
+    assert {"instance.ar.100", "instance.coco.ap", "instance.boundary.ap", "panoptic.pq"} < figures["intervals"].keys()
+    for part in (figures["panoptic"], figures["instance"]["coco"], figures["instance"]["boundary"]):
+        assert part is not None
+    says("compare", tmp_path / "a.json", b, "--data", city_root, "--full", "--draws", 5, "--json", tmp_path / "c.json")
+    assert "panoptic.pq road" in json.loads((tmp_path / "c.json").read_text())["differences"]
+    said = says("evaluate", "--model", semantic, "--data", city_root, "--full", "--json", tmp_path / "fcn.json")
+    assert "PQ" not in said and json.loads((tmp_path / "fcn.json").read_text())["panoptic"] is None
+
+
+def test_the_terminal_shows_the_further_scores_and_says_what_is_missing(says, models, city_root):
+    said = says("evaluate", "--model", models[0], "--data", city_root, "--full")
+    for row in ("AP, longest side 32-64 px", "AR@1000", "AP of boundaries", "PQ", "COCO AP", "IoU of classes"):
+        assert row in said
+    assert "AP100m and AP50m need the data set's disparity/ and camera/" in said
+
+
+def test_result_files_need_no_images(says, models, city_root, tmp_path):
+    images, results = city_root / "leftImg8bit" / "val", tmp_path / "results"
+    says("predict", images, "--model", models[0], "--format", "cityscapes", "--out", results)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "gtFine").symlink_to(city_root / "gtFine")
+    where = ["--predictions", results, "--data", tmp_path / "data", "--full"]
+    says("evaluate", *where, "--json", tmp_path / "files.json")
+    says("evaluate", "--model", models[0], "--data", city_root, "--full", "--json", tmp_path / "model.json")
+    files, model = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("files", "model"))
+    for part in ("instance", "semantic", "panoptic", "intervals"):
+        assert files[part] == model[part]
+
+
+def test_what_cannot_be_compared_is_refused(fails, says, models, city_root, tmp_path):
+    a, b, semantic = models
+    says("evaluate", "--model", a, "--data", city_root, "--json", tmp_path / "a.json")
+    says("evaluate", "--model", a, "--data", city_root, "--frames", 1, "--json", tmp_path / "one.json")
+    with_b = ["compare", tmp_path / "a.json", b, "--data", city_root]
+    for arguments, expected in (
+        (["compare", tmp_path / "a.json", tmp_path / "one.json"], "images are in only one of them"),
+        ([*with_b, "--split", "train"], "images are in only one of them"),
+        (
+            ["compare", tmp_path / "a.json", b, "--data", city_root, "--full"],
+            "only one of them was scored with boundary",
+        ),
+        (["compare", a, semantic, "--data", city_root], "A scores pixels, instances (all), B pixels"),
+        (["compare", a, b], "give --data ROOT"),
+        (["compare", tmp_path / "a.json", tmp_path / "a.json", "--data", city_root], "leave it out"),
+        (["compare", tmp_path / "none.json", b, "--data", city_root], "none.json: no such file or directory"),
+        (["compare", a, tmp_path / "none", "--data", city_root], "none: no such model"),
+        (["compare", a, b, "--data", city_root, "--draws", 0], "--draws 0"),
+    ):
+        said = fails(*arguments)
+        assert expected in said and len(said.split("\n")) == 1
