@@ -26,6 +26,16 @@ Picture = tuple[str, "np.ndarray | Figure"]
 
 
 @dataclass(frozen=True)
+class Section:
+    """A part of a page under a heading of its own: paragraphs, then tables, then pictures."""
+
+    title: str
+    text: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    pictures: Sequence[Picture] = ()
+
+
+@dataclass(frozen=True)
 class _Embedded:
     """A picture as the page holds it; `plain`: without a ground, drawn to be read on light and dark pages."""
 
@@ -48,6 +58,7 @@ def write_report(
     predictions: Sequence[Picture] = (),
     figures: Sequence[Picture] = (),
     tables: Sequence[Table] = (),
+    sections: Sequence[Section] = (),
 ) -> Path:
     """Write one HTML file, atomically, that needs no other file, no script and no network; returns its path.
 
@@ -63,6 +74,7 @@ def write_report(
     predictions   (caption, picture) of scenes that the model has not seen
     figures       (caption, picture) of anything else
     tables        further tables
+    sections      parts with headings of their own, before all but the summary
 
     A picture is (H, W, 3) uint8 RGB (embedded as JPEG) or a matplotlib Figure (embedded as PNG, drawn with Agg).
     """
@@ -83,6 +95,7 @@ def write_report(
         predictions=[_embedded(*picture) for picture in predictions],
         figures=[_embedded(*picture) for picture in figures],
         tables=list(tables),
+        sections=[(section, [_embedded(*picture) for picture in section.pictures]) for section in sections],
     )
     with atomic_write(path, "w") as file:
         file.write(page)

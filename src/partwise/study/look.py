@@ -1,0 +1,71 @@
+"""A network looked at on frames: the scores of the evaluator and the probes, from one pass of the network."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch.nn import functional as F
+
+from partwise.evaluation.evaluator import CityscapesEvaluator
+from partwise.geometry import padded_size
+from partwise.methods import Method
+from partwise.methods.method import Outputs
+from partwise.scene import Prediction, Scene
+from partwise.study.probes import Probes
+from partwise.trunks.fold import fold_batch_norm
+
+
+class View(Sequence):
+    """Scenes cut to the part around their middle that is at most `size` (H, W) in pixels; (0, 0) leaves them whole."""
+
+    def __init__(self, scenes: Sequence[Scene], size: tuple[int, int] = (0, 0)):
+        self.scenes, self.size = scenes, size
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def __getitem__(self, i: int) -> Scene:
+        """Scene i, cut."""
+        scene = self.scenes[i]
+        height, width = (min(want or side, side) for want, side in zip(self.size, scene.size, strict=True))
+        top, left = (scene.size[0] - height) // 2, (scene.size[1] - width) // 2
+        cut = (slice(top, top + height), slice(left, left + width))
+        return Scene(
+            scene.name, scene.image_HW3[cut], scene.semantic_HW[cut], scene.instance_ids_HW[cut], scene.label_set
+        )
+
+
+@torch.inference_mode()
+def outputs_of(method: Method, scene: Scene) -> Outputs:
+    """What a network says of one scene, padded as `Method.predict` pads it."""
+    device = next(method.parameters()).device
+    image = torch.tensor(scene.image_HW3).permute(2, 0, 1)[None].to(device)
+    height, width = padded_size(scene.size, method.size_multiple)
+    return method(F.pad(image, (0, width - scene.size[1], 0, height - scene.size[0])))
+
+
+def look(method: Method, scenes: Sequence[Scene]) -> dict:
+    """What the evaluator computes of these scenes, with the figures of the probes as "probes"; `method` stays as it is.
+
+    No instance scores for a semantic method.
+    """
+    ready = fold_batch_norm(copy.deepcopy(method))
+    evaluator, probes = CityscapesEvaluator(), Probes()
+    for i in range(len(scenes)):
+        scene = scenes[i]
+        outputs = outputs_of(ready, scene)
+        prediction = _at_all_sizes(ready, scene) or ready.decode(outputs, scene.size)[0]
+        instances = prediction.instances if method.has_instances else None
+        evaluator.update(scene, instances, prediction.semantic_HW)
+        probes.add(ready, outputs, scene)
+    return evaluator.compute() | {"probes": probes.figures()}
+
+
+def _at_all_sizes(method: Method, scene: Scene) -> Prediction | None:
+    """The prediction of a method that looks at several sizes of an image; None for all others."""
+    if not getattr(getattr(method.config, "decode", None), "short_sides_px", ()):
+        return None
+    device = next(method.parameters()).device
+    return method.predict(torch.tensor(scene.image_HW3).permute(2, 0, 1)[None].to(device))[0]

@@ -1,0 +1,161 @@
+"""What a study keeps of a variant, and whether that counts as converged."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from partwise.report.curves import Metrics, read_metrics
+from partwise.study.look import look
+from partwise.study.variants import Variant
+from partwise.training.checkpoint import load_model, read_model
+from partwise.training.folder import RunFolder
+
+WINDOW_SHARE, LEAST_WINDOW = 0.1, 5  # of the steps whose losses make the first and the last mean
+LEAST_FALL = 0.2  # of the loss
+LEAST_GAIN = {"car_ap": 0.005, "iou_class": 0.05}  # over the untrained network on the same frames
+CRITERION = (
+    f"converged: the loss, mean over the last tenth of the steps, is at least {LEAST_FALL:.0%} below that over the "
+    f"first tenth, and AP of cars is at least {LEAST_GAIN['car_ap']} (IoU class at least {LEAST_GAIN['iou_class']}, "
+    "where a system has no instances) above that of the network before its first step"
+)
+
+
+@dataclass
+class Record:
+    """What is kept of one trained variant; fractions of 1, None where a figure has no value.
+
+    steps, seconds  of training           weights   what it started from, in words
+    loss_first, loss_last                 means over the first and the last tenth of the steps
+    moved           {"trunk", "rest"}: how far the weights came from where they began, as a share of their norm
+    scores          of the evaluator: ap, ap50, ar (of 10, 100, 1000 proposals), car_ap, by_size, iou_class,
+                    iiou_class, iou_category, iiou_category, iou_by_class
+    probes, untrained   of study/probes.py, after training and before the first step
+    untrained_scores    car_ap and iou_class before the first step
+    converged, why      by CRITERION
+    """
+
+    name: str
+    group: str
+    recipe: str
+    about: str
+    overrides: list[str]
+    start: str
+    steps: int
+    seconds: float
+    weights: str
+    loss_first: float
+    loss_last: float
+    moved: dict[str, float]
+    scores: dict[str, Any]
+    probes: dict[str, Any]
+    untrained: dict[str, Any]
+    untrained_scores: dict[str, Any]
+    converged: bool = False
+    why: str = ""
+    machine: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict:
+        """As a dict for `write_json`."""
+        return asdict(self)
+
+    def probe(self, name: str) -> float:
+        """The mean of one figure of the probes, NaN where it has none."""
+        value = (self.probes.get(name) or {}).get("mean")
+        return math.nan if value is None else float(value)
+
+    def by_frame(self, name: str) -> np.ndarray:
+        """One figure of the probes frame by frame, NaN where a frame has none."""
+        values = (self.probes.get(name) or {}).get("by_frame") or []
+        return np.array([math.nan if value is None else value for value in values], float)
+
+
+def make_record(variant: Variant, folder: RunFolder, untrained_on) -> Record:
+    """The record of a finished run.
+
+    untrained_on   scenes on which the network is looked at as it was before its first step
+    """
+    described, metrics = folder.described(), read_metrics(folder.metrics)
+    figures = metrics.evaluations[-1][1]
+    before = look(load_model(folder.kept(0.0))[0], untrained_on)
+    first, last = loss_ends(metrics.losses)
+    record = Record(
+        name=variant.name,
+        group=variant.group,
+        recipe=variant.recipe,
+        about=variant.about,
+        overrides=list(variant.overrides),
+        start=variant.start,
+        steps=int(described["finished"]["steps"]),
+        seconds=float(metrics.seconds[-1]),
+        weights=described["origin"]["weights"],
+        loss_first=first,
+        loss_last=last,
+        moved=movement(folder.kept(0.0), folder.last),
+        scores=scores_of(figures),
+        probes=figures["probes"],
+        untrained=before["probes"],
+        untrained_scores={key: scores_of(before)[key] for key in LEAST_GAIN},
+        machine=described.get("machine", {}),
+    )
+    record.converged, record.why = judge(first, last, record.scores, record.untrained_scores)
+    return record
+
+
+def loss_ends(losses_S: np.ndarray) -> tuple[float, float]:
+    """Means over the first and the last tenth of the losses, over five where a tenth is fewer.
+
+    >>> loss_ends(np.array([4.0, 4.0, 2.0, 2.0]))
+    (3.0, 3.0)
+    """
+    width = min(len(losses_S), max(LEAST_WINDOW, round(WINDOW_SHARE * len(losses_S))))
+    return float(np.mean(losses_S[:width])), float(np.mean(losses_S[len(losses_S) - width :]))
+
+
+def judge(first: float, last: float, scores: dict, untrained: dict) -> tuple[bool, str]:
+    """Whether a training converged by CRITERION, and the two figures in words.
+
+    >>> judge(2.0, 1.0, {"car_ap": 0.1, "iou_class": 0.3}, {"car_ap": 0.0, "iou_class": 0.0})
+    (True, 'loss -50 %, car_ap 0.000 -> 0.100')
+    """
+    name = "car_ap" if scores.get("car_ap") is not None else "iou_class"
+    fall = 1 - last / first if first > 0 else 0.0
+    before, after = untrained.get(name) or 0.0, scores.get(name) or 0.0
+    fell, gained = fall >= LEAST_FALL, after - before >= LEAST_GAIN[name]
+    return bool(fell and gained), f"loss {-100 * fall:+.0f} %, {name} {before:.3f} -> {after:.3f}"
+
+
+def scores_of(figures: dict) -> dict[str, Any]:
+    """The scores that a record keeps of what the evaluator computes."""
+    instance, semantic = figures.get("instance") or {}, figures.get("semantic") or {}
+    per_class = instance.get("per_class") or {}
+    kept = {key: instance.get(key) for key in ("ap", "ap50", "ar")}
+    kept["car_ap"] = (per_class.get("car") or {}).get("ap")
+    kept["by_size"] = {name: aps["ap"] for name, aps in (instance.get("by_size") or {}).items()}
+    kept |= {key: semantic.get(key) for key in ("iou_class", "iiou_class", "iou_category", "iiou_category")}
+    kept["iou_by_class"] = {name: row["iou"] for name, row in (semantic.get("per_class") or {}).items()}
+    return kept
+
+
+def movement(before: Path, after: Path) -> dict[str, float]:
+    """Distance of the weights of two model files, trunk and rest, each divided by the norm of the first."""
+    (old, _), (new, _) = read_model(before), read_model(after)
+    moved = {}
+    for part, own in (("trunk", True), ("rest", False)):
+        names = [name for name in old if name.startswith("trunk.") == own and old[name].is_floating_point()]
+        distance, norm = (
+            math.sqrt(sum(float(torch.sum(tensor.double() ** 2)) for tensor in tensors))
+            for tensors in ([new[name] - old[name] for name in names], [old[name] for name in names])
+        )
+        moved[part] = distance / norm if norm else 0.0
+    return moved
+
+
+def metrics_of(folder: RunFolder) -> Metrics:
+    """The curves of a run."""
+    return read_metrics(folder.metrics)

@@ -1,0 +1,255 @@
+"""What the records say of each guess of the report: a pure function of them, in words that the numbers choose."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from partwise.study.probes import MEANING
+from partwise.study.record import Record
+
+SURE = 2.0  # standard errors that a difference must be away from 0
+FLOOR = 0.02  # the least difference that means anything, of any figure
+BASES = {"putback": "working", "guesses": "mended", "mended": "report_3_committed"}
+AGAIN = "working_again"  # the working method with another seed: what chance alone does
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One figure of a variant less that of another, over the frames that both were looked at on.
+
+    within   a difference up to this is undecided: the largest of FLOOR, SURE standard errors over the frames, and what
+             another seed changed
+    """
+
+    figure: str
+    name: str
+    base: str
+    value: float
+    base_value: float
+    mean: float
+    within: float
+
+    @property
+    def sign(self) -> int:
+        """1 where the variant is better for sure, -1 where it is worse, 0 where that is undecided."""
+        return 0 if not math.isfinite(self.mean) or abs(self.mean) <= self.within else 1 if self.mean > 0 else -1
+
+    def __str__(self) -> str:
+        shown = f"{self.name} {self.value:.3f} against {self.base} {self.base_value:.3f}"
+        return shown if self.sign else f"{shown} (undecided: difference within {self.within:.3f})"
+
+
+def difference(records: Mapping[str, Record], name: str, base: str, figure: str) -> Difference | None:
+    """One figure of `name` less that of `base`; None where one of them was not trained or has no such figure."""
+    if name not in records or base not in records:
+        return None
+    one, other = records[name].by_frame(figure), records[base].by_frame(figure)
+    if len(one) != len(other) or len(one) == 0:
+        return None
+    both = np.isfinite(one) & np.isfinite(other)
+    if not both.any():
+        return None
+    apart = (one - other)[both]
+    error = float(apart.std(ddof=1) / math.sqrt(len(apart))) if len(apart) > 1 else math.inf
+    within = max(FLOOR, SURE * error, chance(records, figure))
+    values = (float(one[both].mean()), float(other[both].mean()))
+    return Difference(figure, name, base, *values, float(apart.mean()), within)
+
+
+def chance(records: Mapping[str, Record], figure: str) -> float:
+    """How far apart two trainings are that differ by their seed alone; 0 where there is no such pair."""
+    base = BASES["putback"]
+    if AGAIN not in records or base not in records:
+        return 0.0
+    apart = records[AGAIN].probe(figure) - records[base].probe(figure)
+    return abs(apart) if math.isfinite(apart) else 0.0
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A guess of the report and what decides it.
+
+    blamed    variants with what the guess blames      remedy   the variant without it
+    right     what is said where the remedy is better than all that is blamed
+    wrong     what is said where it is not better than any
+    """
+
+    key: str
+    words: str
+    source: str
+    figure: str
+    blamed: tuple[str, ...]
+    remedy: str
+    right: str
+    wrong: str
+
+
+GUESSES = (
+    Guess(
+        "objectness",
+        "The objectness loss is not appropriate",
+        "2.4.5 (a), 2.4.6 (a)",
+        "objectness_auc",
+        ("objectness_mean", "objectness_four", "mended"),
+        "objectness_centre",
+        "The measure matters: one logit at the centre tells windows on cars from others better",
+        "The measure is not why it failed: without the slips another measure does no better",
+    ),
+    Guess(
+        "balance",
+        "Unbalanced portions of object and background",
+        "2.4.5 (b)",
+        "mask_iou",
+        ("unbalanced",),
+        "mended",
+        "Balancing the mask loss helps",
+        "Balancing the mask loss does not help",
+    ),
+    Guess(
+        "skips",
+        "The skip architecture may not give enough detail",
+        "2.4.5 (c)",
+        "mask_iou",
+        ("skips",),
+        "mended",
+        "Holes are better than skips",
+        "Skips are no worse than holes",
+    ),
+    Guess(
+        "truth",
+        "The truth differs from the paper's",
+        "2.4.5 (d), 2.4.6 (b)",
+        "mask_iou",
+        ("mended",),
+        "paper_truth",
+        "The paper's windows are better",
+        "The paper's windows are no better on this data",
+    ),
+    Guess(
+        "fcn8s",
+        "Starting from FCN-8s may not be appropriate",
+        "2.4.6 (c)",
+        "mask_iou",
+        ("mended_from_fcn8s",),
+        "mended",
+        "Starting from ImageNet weights is better than from FCN-8s",
+        "Starting from FCN-8s is no worse than from ImageNet weights",
+    ),
+)
+SMALL = ("small objects", "The method will not work on data with small objects", "2.4.7")
+ORDER = ("order", "Convolution is invariant to translation, so that no order can be learnt", "2.3.3")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`outcome`: "right", "wrong", "in part", "undecided" or "not trained"; `figures` are those that decide it."""
+
+    key: str
+    guess: str
+    source: str
+    outcome: str
+    sentence: str
+    figures: tuple[str, ...] = ()
+
+    def to_json(self) -> dict:
+        """As a dict for `write_json`."""
+        return asdict(self)
+
+
+def verdicts(records: Sequence[Record]) -> list[Verdict]:
+    """One for each guess of the report, in the order in which it makes them."""
+    by_name = {record.name: record for record in records}
+    return [_order(by_name), *(_compare(by_name, guess) for guess in GUESSES), _small(by_name)]
+
+
+def _compare(records: Mapping[str, Record], guess: Guess) -> Verdict:
+    """The remedy against each variant that has what the guess blames."""
+    found = [difference(records, guess.remedy, blamed, guess.figure) for blamed in guess.blamed]
+    found = [one for one in found if one is not None]
+    head = (guess.key, guess.words, guess.source)
+    if not found:
+        missing = ", ".join((*guess.blamed, guess.remedy))
+        return Verdict(*head, "not trained", f"Not trained here: it takes {missing}.")
+    signs, shown = [one.sign for one in found], tuple(map(str, found))
+    means = f"({MEANING[guess.figure]})"
+    if all(sign > 0 for sign in signs):
+        return Verdict(*head, "right", f"{guess.right} {means}.", shown)
+    if all(sign == 0 for sign in signs):
+        widest = max(one.within for one in found)
+        return Verdict(*head, "undecided", f"Undecided: every difference lies within {widest:.3f} {means}.", shown)
+    if any(sign > 0 for sign in signs):
+        better = ", ".join(one.base for one in found if one.sign > 0)
+        return Verdict(*head, "in part", f"{guess.right}, but only against {better} {means}.", shown)
+    return Verdict(*head, "wrong", f"{guess.wrong} {means}.", shown)
+
+
+def _small(records: Mapping[str, Record]) -> Verdict:
+    """Windows that scale against one fixed window, on small objects, and both against constant maps."""
+    figure, fixed, scaled = "mask_iou_small", "fixed_window", BASES["putback"]
+    found = difference(records, scaled, fixed, figure)
+    if found is None:
+        return Verdict(*SMALL, "not trained", f"Not trained here: it takes {scaled} and {fixed}.")
+    whole = difference(records, scaled, fixed, "mask_iou")
+    shown = (str(found), *((f"all sizes: {whole}",) if whole else ()))
+    means = f"({MEANING[figure]})"
+    if found.sign > 0:
+        sentence = "It is the window and not the object: windows that scale mask small cars better than a fixed one"
+        return Verdict(*SMALL, "wrong", f"{sentence} of 168 px {means}.", shown)
+    if found.sign < 0:
+        sentence = "Small cars are masked no better by windows that scale with them"
+        return Verdict(*SMALL, "right", f"{sentence} {means}.", shown)
+    return Verdict(*SMALL, "undecided", f"Undecided: the difference lies within {found.within:.3f} {means}.", shown)
+
+
+def _order(records: Mapping[str, Record]) -> Verdict:
+    """The ranks against the most frequent rank, which sees nothing, and that of each strip, which sees where."""
+    names = [name for name in ("ordering_slice", "ordering_full") if name in records]
+    if not names:
+        return Verdict(*ORDER, "not trained", "Not trained here: it takes ordering_slice or ordering_full.")
+    best = max((records[name] for name in names), key=lambda record: record.probe("order"))
+    said, blind = best.probe("order"), best.probes["constant_order"]
+    placed = best.probes["column_order"]
+    frames = best.by_frame("order")
+    spread = frames[np.isfinite(frames)]
+    error = float(spread.std(ddof=1) / math.sqrt(len(spread))) if len(spread) > 1 else math.inf
+    within = max(FLOOR, SURE * error)
+    shown = (
+        *(f"{name}: {records[name].probe('order'):.3f} of the car pixels have the right rank" for name in names),
+        f"one rank for all pixels: {blind:.3f}; the most frequent rank of each of 16 strips: {placed:.3f}",
+    )
+    outcome, sentence = "undecided", f"Undecided: all three lie within {within:.3f}."
+    if said > placed + within:
+        outcome, sentence = "wrong", "The network counts: it beats what the place in the image alone tells."
+    elif said > blind + within:
+        outcome, sentence = (
+            "in part",
+            (
+                "It sees roughly where a car is, as the border of the image shows it, but does not count: no better "
+                "than the most frequent rank of that part of the image."
+            ),
+        )
+    elif said < placed - within:
+        outcome, sentence = (
+            "right",
+            (
+                f"After {best.steps} steps it neither counts nor knows where it is: no better than one rank for all "
+                "pixels, and worse than what the place alone tells."
+            ),
+        )
+    return Verdict(*ORDER, outcome, sentence, shown)
+
+
+def switches(records: Sequence[Record], group: str) -> list[tuple[Record, dict[str, Difference | None]]]:
+    """Every variant of "putback", "mended" or "guesses" with its differences from the base of its group."""
+    by_name = {record.name: record for record in records}
+    base = BASES[group]
+    figures = ("mask_iou", "mask_iou_small", "objectness_auc")
+    return [
+        (record, {figure: difference(by_name, record.name, base, figure) for figure in figures})
+        for record in records
+        if record.group == group and record.name != base
+    ]
