@@ -1,4 +1,4 @@
-"""The check of a method's two maps against each other: does `decode` find what `targets` promised?"""
+"""Checks of a method's maps against each other: does `decode` find what `targets` promised, can `loss` be low?"""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import torch
 from partwise.doctor.finding import Finding, judged
 from partwise.geometry import crop_intersection
 from partwise.methods import Method
-from partwise.methods.method import Targets
+from partwise.methods.method import Outputs, Targets
 from partwise.scene import Instances, Scene
 
 FOUND_IOU = 0.5
 # The paper's fixed windows, the coarsest healthy ones, give back .72 of real objects at IoU .5 to .95 on average (own
 # measurement); an inference that looks at every 29th position gives back one in 29.
 LOST_WARNING, LOST_FAULT = 0.5, 0.8
+FLOOR = 0.5  # of what outputs of 0 everywhere cost; every method of ours but the report's is below .3 in each term
 
 
 @torch.inference_mode()
@@ -41,6 +42,40 @@ def lost_in_decoding(
     return [
         judged("lost in decoding", what, lost / total, "decode(ideal(targets))", mend, details=details, **thresholds)
     ]
+
+
+@torch.inference_mode()
+def contradicting_targets(method: Method, targets: list[Targets], like: Outputs) -> list[Finding]:
+    """Terms of the loss that even the best outputs leave high: the same cell is told one thing and its contrary.
+
+    Measured: the loss of `ideal(targets)` by that of outputs that are 0 everywhere, each a mean over the samples.
+
+    like   outputs of training; a method whose loss takes something else than its decoder is left out
+    """
+    floor: dict[str, float] = {}
+    blank: dict[str, float] = {}
+    for target in targets:
+        ideal = method.ideal([target])
+        if set(ideal) != set(like):
+            return []
+        for name, term in method.loss(ideal, [target]).items():
+            floor[name] = floor.get(name, 0.0) + float(term)
+        for name, term in method.loss(_zeros(ideal), [target]).items():
+            blank[name] = blank.get(name, 0.0) + float(term)
+    shares = {name: floor[name] / blank[name] for name in floor if blank[name] > 0}
+    if not shares:
+        return []
+    name = max(shares, key=shares.get)
+    what = "loss of the best outputs by that of outputs of 0, the highest of the terms"
+    mend = "teach each cell one thing: the objectness of one window at its centre, not of every window that covers it"
+    return [judged("contradicting targets", what, shares[name], name, mend, warn_above=FLOOR, details=shares)]
+
+
+def _zeros(outputs: Outputs) -> Outputs:
+    blank = lambda value: (
+        [torch.zeros_like(one) for one in value] if isinstance(value, list) else torch.zeros_like(value)
+    )
+    return {name: blank(value) for name, value in outputs.items()}
 
 
 def _is_found(objects: Instances, n: int, found: Instances) -> bool:

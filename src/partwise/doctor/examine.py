@@ -9,6 +9,7 @@ from torch import nn
 
 from partwise.doctor import signals, weights
 from partwise.doctor.finding import Diagnosis, Finding
+from partwise.doctor.graph import stacked_linear_layers
 from partwise.doctor.trial import Loss, Trial, run_trial
 from partwise.errors import PartwiseError
 
@@ -61,6 +62,7 @@ def trial_findings(trial: Trial, *, rate: bool = True) -> list[Finding]:
     found = signals.finite_loss(trial) + signals.first_input(trial)
     if not trial.finite:
         return found  # what follows would be measured on weights of no number
+    found += stacked_linear_layers(trial.linear)
     found += weights.identical_units(trial) + weights.no_gradient(trial)
     if rate:
         found += weights.still_parameters(trial) + weights.learning_rate(trial)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from partwise.doctor.finding import Finding, Severity, judged
-from partwise.doctor.network import Reach
+from partwise.doctor.network import receptive_field
 from partwise.labels import INSTANCE_FACTOR
 from partwise.methods import Method, Ordering
 from partwise.methods.method import Targets
@@ -51,14 +51,19 @@ def far_effect(method: Method, scene: Scene, targets: Targets, reach_px: float) 
     return effect
 
 
-def unseen_order(effects: list[FarEffect], reach: Reach) -> list[Finding]:
+def unseen_order(method: Method, scenes: list[Scene], targets: list[Targets]) -> list[Finding]:
     """The share of object pixels whose target changes when an object beyond the receptive field is removed."""
+    what = "share of object pixels whose target changes with the removal of an object out of sight"
+    pairs = list(zip(scenes, targets, strict=True))
+    if not any(far_effect(method, *pair, 0.0).changed for pair in pairs):
+        return [Finding("unseen order", Severity.OK, what, 0.0, FAR_SHARE, "no target hangs on another object")]
+    reach = receptive_field(method, scenes[0].size)
+    effects = [far_effect(method, *pair, reach.effective) for pair in pairs]
     changed, far = sum(e.changed for e in effects), sum(e.far for e in effects)
     where = f"receptive field +-{reach.whole:.0f} px, 95 % of it within +-{reach.effective:.0f} px"
-    what = "share of object pixels whose target changes with the removal of an object out of sight"
     mend = "predict what can be seen from the pixel itself: offsets to its own centre, parts of its own window, colours"
     if far == 0:
-        return [Finding("unseen order", Severity.OK, f"{what} (no object is out of sight)", None, FAR_SHARE, where)]
+        return [Finding("unseen order", Severity.OK, f"{what} (none is out of sight)", None, FAR_SHARE, where)]
     return [judged("unseen order", what, changed / far, where, mend, fault_above=FAR_SHARE, details={"pixels": far})]
 
 

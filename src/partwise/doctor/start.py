@@ -63,7 +63,7 @@ def unwanted_start(asked: str, started: str) -> list[Finding]:
 def lifeless_layers(method: Method) -> list[Finding]:
     """Layers of the trunk whose weights are one single number, in a network that was trained or is about to be."""
     flat = {}
-    for name, value in method.trunk.named_parameters():
+    for name, value in method.trunk.state_dict().items():
         if value.ndim > 1 and float(value.max()) == float(value.min()):
             flat[name] = f"all {float(value.flatten()[0]):g}"
     return _lost(flat, "the trunk", method)

@@ -9,7 +9,7 @@ import torch
 
 from partwise.data.streets import Streets
 from partwise.doctor import data, network, order, signals, start, windows
-from partwise.doctor.ceiling import lost_in_decoding
+from partwise.doctor.ceiling import contradicting_targets, lost_in_decoding
 from partwise.doctor.examine import STEPS, trial_findings
 from partwise.doctor.finding import Diagnosis, Finding
 from partwise.doctor.history import history_findings, read_history
@@ -19,6 +19,7 @@ from partwise.doctor.window_truth import has_windows, usable_objects, window_tru
 from partwise.errors import PartwiseError
 from partwise.evaluation.model import require_instances
 from partwise.methods import Method, Ordering, build_method
+from partwise.methods.method import Outputs
 from partwise.scene import Instances, Scene
 from partwise.training.checkpoint import load_model, read_model
 from partwise.training.config import Recipe, recipe_from_dict
@@ -31,7 +32,7 @@ FRAMES = 24  # enough for a few objects of every size, few enough for seconds
 STREET_SIZE = (512, 1024)  # of rendered streets, where no data is given
 DECODED = 8  # samples whose ideal outputs are decoded
 ORDERED = 4  # samples in which objects are removed
-NO_TRUTH = ("centres", "nearest")  # targets that say where, not what
+NO_TRUTH = ("boxes", "centres", "nearest", "object", "own", "own_object")  # targets that say where, not what
 
 Note = Callable[[str], None]
 
@@ -59,7 +60,7 @@ def examine_recipe(
     torch.manual_seed(recipe.training.seed)
     method = build_method(recipe.method)
     note("loading weights")
-    found = _start(method, recipe, weights, note)
+    found = _start(method, recipe, weights, note) + start.lifeless_layers(method)
     return Diagnosis(f"recipe {recipe.name}", tuple(found + _all(method, recipe, scenes, where, frames, steps, note)))
 
 
@@ -134,7 +135,7 @@ def _all(
         found += network.trunk_input(method, trial.first, images)
     found += network.holes(method) + _data(method, recipe, look, trial)
     note("comparing targets, windows and decoding")
-    return found + _truth(method, recipe, look)
+    return found + _truth(method, look, trial.outputs)
 
 
 def _data(method: Method, recipe: Recipe, look: Look, trial: Trial) -> list[Finding]:
@@ -148,7 +149,7 @@ def _data(method: Method, recipe: Recipe, look: Look, trial: Trial) -> list[Find
     return found
 
 
-def _truth(method: Method, recipe: Recipe, look: Look) -> list[Finding]:
+def _truth(method: Method, look: Look, trained_outputs: Outputs) -> list[Finding]:
     """What a method of instances says of its own windows, order and decoding."""
     if not method.has_instances:
         return []
@@ -158,12 +159,11 @@ def _truth(method: Method, recipe: Recipe, look: Look) -> list[Finding]:
         found += windows.uncovered_objects(truths) + windows.centre_share(truths)
         found += windows.border_objects(truths, look.samples) + windows.wrong_negatives(truths)
         promised = [truth.held for truth in truths]
-    found += lost_in_decoding(method, look.samples[:DECODED], look.targets[:DECODED], promised[:DECODED])
+    some = slice(DECODED)
+    found += lost_in_decoding(method, look.samples[some], look.targets[some], promised[some])
+    found += contradicting_targets(method, look.targets[some], trained_outputs)
     found += order.order_direction(method, look.samples, look.targets) + order.merged_ranks(method)
-    reach = network.receptive_field(method, recipe.data.augment.crop)
-    pairs = zip(look.samples[:ORDERED], look.targets[:ORDERED], strict=True)
-    effects = [order.far_effect(method, scene, target, reach.effective) for scene, target in pairs]
-    return found + order.unseen_order(effects, reach)
+    return found + order.unseen_order(method, look.samples[:ORDERED], look.targets[:ORDERED])
 
 
 def _promised(method: Method, scene: Scene) -> Instances:

@@ -16,11 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from partwise.doctor.graph import linear_pairs
 from partwise.errors import PartwiseError
 
 Loss = Callable[[Any, Any], Tensor | Mapping[str, Tensor]]
 FIRST_LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
-PULL_STEPS = 2  # of the last steps, the terms' gradients are taken one by one: a backward pass for each term
+PULL_STEPS = 2  # steps in which the terms' gradients are taken one by one: a backward pass for each term
 
 
 @dataclass
@@ -53,7 +54,8 @@ class Trial:
     step_length {name: mean length of a step, as an L2 norm, with the momentum of a long run}
     free        parameters that ask for a gradient but are in no group of the optimiser
     terms       for each step {name: value} of the loss
-    pull        for each of the last steps {term: norm of its gradient} over the parameters that several terms share
+    pull        for some steps {term: norm of its gradient} over the parameters that several terms share
+    linear      pairs of layers with nothing between them that is not linear, see graph.py
     first       what enters the first layer; None where no layer of a known kind runs
     outputs     of the last step, detached
     targets     of every step
@@ -67,6 +69,7 @@ class Trial:
     free: list[str] = field(default_factory=list)
     terms: list[dict[str, float]] = field(default_factory=list)
     pull: list[dict[str, float]] = field(default_factory=list)
+    linear: list[tuple[str, str]] = field(default_factory=list)
     first: ChannelStatistics | None = None
     outputs: Any = None
     targets: list[Any] = field(default_factory=list)
@@ -114,7 +117,9 @@ def run_trial(
             trial.targets.append(targets)
             if not trial.finite:
                 break
-            _backward(terms, trained, trial, apart=len(terms) > 1 and number >= steps - PULL_STEPS)
+            if number == 0:
+                trial.linear = linear_pairs(module, sum(terms.values()))
+            _backward(terms, trained, trial, apart=_to_be_compared(trial, number, steps))
             if clip_norm:
                 torch.nn.utils.clip_grad_norm_(trained.values(), clip_norm)
             previous = {name: p.detach().clone() for name, p in trained.items()}
@@ -145,6 +150,16 @@ def _backward(terms: dict[str, Tensor], trained: dict[str, nn.Parameter], trial:
         parameter.grad = sum(found[1:], start=found[0].clone()) if found else None
         if found and parameter.numel():
             trial.gradient[name] = max(trial.gradient[name], float(parameter.grad.abs().max()))
+
+
+def _to_be_compared(trial: Trial, number: int, steps: int) -> bool:
+    """Whether the terms are to be compared in this step: none is 0 for want of something to learn from in the batch.
+
+    The first step is left out where there are others: above a layer that starts at zero no gradient comes through.
+    """
+    terms = trial.terms[-1]
+    early = number == 0 and steps > 1
+    return len(terms) > 1 and not early and len(trial.pull) < PULL_STEPS and all(terms.values())
 
 
 def _momentum_gain(optimiser: torch.optim.Optimizer, steps: int) -> float:

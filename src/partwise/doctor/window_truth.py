@@ -8,8 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
-from partwise.methods import Method, PartMaps
+from partwise.methods import InstanceFcn, Method, PartMaps
+from partwise.methods.instance_fcn_targets import (
+    CANONICAL_SHARE,
+    NEGATIVE_OCTAVES,
+    NEGATIVE_SHIFT_PX,
+    STRIDE_PX,
+    objects_of,
+    window_cells_of,
+)
+from partwise.methods.instance_fcn_windows import cells_of
 from partwise.methods.method import Targets
 from partwise.methods.parts_targets import NEGATIVE, coverage, right_grid
 from partwise.methods.windows import Window, part_weights
@@ -26,8 +36,9 @@ class WindowTruth:
     boxes_M4      int, x0 y0 x1 y1 in pixels of the sample; they may leave it
     object_M      int: the object that a positive window holds; -1 for a negative window
     centre_M      share of the object's pixels in the window that lie in the centre part; NaN where there is none
-    near_px_N     a window of an object's own size whose centre is nearer than this along both axes is no negative
-    side_px_N     longest side of that window
+    near_px_N     a window that fits an object and is nearer to its centre than this along both axes is no negative
+    fitting_px_N  side of the window that fits each object; `octaves`: how many times two another may be off
+    window_px_N2  width and height of the window that the object has, or would have
     """
 
     objects: Instances
@@ -35,27 +46,34 @@ class WindowTruth:
     object_M: np.ndarray
     centre_M: np.ndarray
     near_px_N: np.ndarray
-    side_px_N: np.ndarray
+    fitting_px_N: np.ndarray
+    octaves: float
+    window_px_N2: np.ndarray
 
     @property
     def held(self) -> Instances:
         """The objects that a positive window holds."""
-        return self.objects[np.isin(np.arange(len(self.objects)), self.object_M)]
+        return self.objects[self.has_window]
 
-    def own_size(self, n: int, boxes_M4: np.ndarray) -> np.ndarray:
-        """(M,) bool: whether windows are of the size that object n has its window in."""
-        side = (boxes_M4[:, 2:] - boxes_M4[:, :2]).max(axis=1, initial=0)
-        return np.abs(np.log2(np.maximum(side, 1) / self.side_px_N[n])) < SAME_SIZE_OCTAVES
+    @property
+    def has_window(self) -> np.ndarray:
+        """(N,) bool: whether a positive window holds the object."""
+        return np.isin(np.arange(len(self.objects)), self.object_M)
+
+    def fits(self, n: int, boxes_M4: np.ndarray) -> np.ndarray:
+        """(M,) bool: whether windows are of a size that fits object n."""
+        side = (boxes_M4[:, 2:] - boxes_M4[:, :2]).max(axis=1, initial=1)
+        return np.abs(np.log2(side / self.fitting_px_N[n])) < self.octaves
 
 
 def has_windows(method: Method) -> bool:
     """Whether `window_truth` knows the windows of this method."""
-    return isinstance(method, PartMaps)
+    return isinstance(method, PartMaps | InstanceFcn)
 
 
 def window_truth(method: Method, scene: Scene, targets: Targets) -> WindowTruth:
     """The windows that `targets` (of `scene`) hold."""
-    return _of_part_maps(method, scene, targets)
+    return (_of_part_maps if isinstance(method, PartMaps) else _of_instance_fcn)(method, scene, targets)
 
 
 def usable_objects(scene: Scene, min_area_px: int) -> Instances:
@@ -83,9 +101,41 @@ def _of_part_maps(method: PartMaps, scene: Scene, targets: Targets) -> WindowTru
         boxes.append(near)  # the others, far from every object of their size, are negatives beyond doubt
         holders.append(np.full(len(near), -1))
         centres.append(np.full(len(near), np.nan))
-    side_px = np.array([method.windows[index].side_px for index in own_grid])
-    columns = (np.concatenate(column) for column in (boxes, holders, centres))
-    return WindowTruth(objects, *columns, assign.positive_reach * sides, side_px)
+    side_px = np.array([method.windows[index].side_px for index in own_grid], float)
+    columns = [np.concatenate(column) for column in (boxes, holders, centres)]
+    whole = np.stack([side_px, side_px], axis=1)
+    return WindowTruth(objects, *columns, assign.positive_reach * sides, side_px, SAME_SIZE_OCTAVES, whole)
+
+
+def _of_instance_fcn(method: InstanceFcn, scene: Scene, targets: Targets) -> WindowTruth:
+    config, found = method.config, objects_of(scene, method.config.classes)
+    objects, cells_M4, holder_M = found.instances, targets["boxes"], targets["object"]
+    window_px_N2 = window_cells_of(found, config.windows)[:, ::-1] * STRIDE_PX
+    fitting, octaves = window_px_N2.max(axis=1, initial=1).astype(float), SAME_SIZE_OCTAVES
+    if config.windows == "paper":
+        fitting, octaves = objects.longest_sides / CANONICAL_SHARE, NEGATIVE_OCTAVES
+    boxes_M4 = cells_M4[:, [1, 0, 3, 2]].numpy() * STRIDE_PX
+    centre_M = np.full(len(boxes_M4), np.nan)
+    positive = holder_M >= 0
+    covered = targets["coverage"].float()
+    if positive.any():
+        cells = cells_of(cells_M4[positive], config.k, tuple(covered.shape[-2:]))
+        share_P = covered[holder_M[positive][cells.window_P], cells.y_P, cells.x_P] * cells.inside_P
+        sums = torch.zeros(2, cells.count)
+        sums[0].index_add_(0, cells.window_P, share_P)
+        sums[1].index_add_(0, cells.window_P, share_P * _in_the_middle(cells.part_P, config.k))
+        centre_M[positive.numpy()] = (sums[1] / sums[0]).numpy()  # 0 / 0 is NaN: nothing of the object lies inside
+    near_px_N = np.full(len(objects), float(NEGATIVE_SHIFT_PX))
+    return WindowTruth(
+        objects, boxes_M4, holder_M.numpy(), centre_M, near_px_N, fitting, octaves, window_px_N2.astype(float)
+    )
+
+
+def _in_the_middle(part_P: torch.Tensor, k: int) -> torch.Tensor:
+    """(P,) bool: whether parts are the centre one of k x k, or of the four in the middle where k is even."""
+    low, high = (k - 1) // 2, k // 2
+    row_P, column_P = part_P // k, part_P % k
+    return (row_P >= low) & (row_P <= high) & (column_P >= low) & (column_P <= high)
 
 
 def _boxes(cells_M2: np.ndarray, window: Window) -> np.ndarray:
@@ -138,8 +188,7 @@ def _centre_share(cover_Mmm: np.ndarray, k: int) -> np.ndarray:
     """(M,) share of what a window covers that its centre part (its four, where k is even) has to show."""
     if len(cover_Mmm) == 0:
         return np.zeros(0)
-    parts = part_weights(k, cover_Mmm.shape[-1], "nearest").reshape(k, k, *cover_Mmm.shape[1:])
-    middle = slice((k - 1) // 2, k // 2 + 1)
-    centre = parts[middle, middle].sum(dim=(0, 1)).numpy()
+    middle = _in_the_middle(torch.arange(k * k), k)
+    centre = part_weights(k, cover_Mmm.shape[-1], "nearest")[middle].sum(dim=0).numpy()
     whole = cover_Mmm.sum(axis=(1, 2))
     return np.where(whole > 0, (cover_Mmm * centre).sum(axis=(1, 2)) / np.maximum(whole, 1e-9), np.nan)
