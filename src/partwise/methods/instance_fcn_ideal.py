@@ -17,16 +17,17 @@ IDEAL_LOGIT = 10.0
 def ideal_objectness(kind: str, target: Targets, shape: tuple[int, int]) -> Tensor:
     """(h, w) objectness map.
 
-    "centre", "central4"   a positive logit at the cells that positive windows look at, a negative one elsewhere
+    "centre", "central4"   a positive logit at the cells that positive windows look at, higher for the window that is
+                           centred best on its object; a negative one elsewhere
     "window"               at each cell the logit of the share of positive ones among the windows that it lies in
     "mean_l1"              1 where that share is above a half, else 0
     """
     boxes, positive = target["boxes"], target["objectness"] == 1
     if kind in ("centre", "central4"):
         made = torch.full(shape, -IDEAL_LOGIT)
-        looked_at = torch.cat([boxes[positive], target["own"]])
-        rows, columns = centre_cells(looked_at, shape, (0,) if kind == "centre" else (-1, 0))
-        made[rows, columns] = IDEAL_LOGIT
+        for looked_at, logit in ((boxes[positive], IDEAL_LOGIT / 2), (target["own"], IDEAL_LOGIT)):
+            rows, columns = centre_cells(looked_at, shape, (0,) if kind == "centre" else (-1, 0))
+            made[rows, columns] = logit
         return made
     cells = cells_of(boxes, 1, shape)
     place_P = (cells.y_P * shape[1] + cells.x_P)[cells.inside_P]
