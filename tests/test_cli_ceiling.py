@@ -70,3 +70,16 @@ def test_a_file_that_is_no_model_and_data_that_is_nowhere(capsys, city_root, tmp
 def test_a_pipeline_is_answered_with_its_recipes(capsys, city_root, monkeypatch):
     monkeypatch.setitem(__import__("partwise.recipes", fromlist=["PIPELINES"]).PIPELINES, "two", {"parts_light": 1.0})
     assert "give one of its recipes: parts_light" in run(capsys, "ceiling", "two", "--data", city_root, code=2)
+
+
+def test_the_sweep_prints_and_writes_every_setting(capsys, city_root, tmp_path, monkeypatch):
+    from partwise.evaluation import ceiling_sweep
+
+    few = tuple(setting for setting in ceiling_sweep.SETTINGS if setting.name in ("nearest", "half-size frames"))
+    monkeypatch.setattr(ceiling_sweep.sweep, "__defaults__", (few,))
+    file = tmp_path / "ceilings.json"
+    said = run(capsys, "ceilings", "--data", city_root, "--frames", 1, "--json", file)
+    result = json.loads(file.read_text())
+    assert [(row["group"], row["name"]) for row in result["rows"]] == [(s.group, s.name) for s in few]
+    assert all(setting.name in said for setting in few) and result["circumstances"]["split"] == "val"
+    assert "--frames -1" in run(capsys, "ceilings", "--data", city_root, "--frames", "-1", code=2)

@@ -1,4 +1,4 @@
-"""The verb `ceiling`: what a method's representation allows, before any training, and what a trained model loses."""
+"""Verbs for ceilings: what a method's representation allows before any training, and what a trained model loses."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from partwise.terminal import console, counting
 
 if TYPE_CHECKING:
     from partwise.methods import Method
+    from partwise.report.tables import Table
 
 DECODE = "method.decode."
 
@@ -48,7 +49,6 @@ def ceiling(
     from partwise.evaluation.ceiling import ceiling as measure
     from partwise.evaluation.model import EvenlySpaced, require_instances
     from partwise.report.ceilings import ceiling_tables
-    from partwise.report.text import table_text
     from partwise.training.config import method_to_dict
 
     if frames < 0:
@@ -59,23 +59,58 @@ def ceiling(
         require_instances(scenes, f"{data}, split {split}")
     with counting("decoding") as progress:
         result = measure(method, scenes, trained=trained, progress=progress)
-    result["circumstances"] = {
+    circumstances = {
         "data": data.resolve().name,
         "split": split,
         "what": what if origin is None else origin,
         "overrides": list(overrides),
         "method": method_to_dict(method.config),
     }
-    for table in ceiling_tables(result):
-        console.print(f"{table_text(table)}\n{table.note}\n")
-    console.print(f"{result['images']} images in {result['seconds']:.1f} s")
-    if json is not None:
-        write_json(json, result)
-        console.print(f"wrote {json}")
+    _show(ceiling_tables(result), result, json, circumstances)
     if not trained:
         console.print(
             "next: partwise ceiling MODEL with the same --data shows which stage of a trained model loses what"
         )
+
+
+@app.command
+def ceilings(*, data: Path, split: str = "val", frames: int = 60, json: Path | None = None) -> None:
+    """Ceilings of part maps side by side: the report's windows, the paper's and ours, by stride, cells, k and margin.
+
+    Parameters
+    ----------
+    data
+        Root of the Cityscapes tree.
+    frames
+        At most so many frames, evenly spaced; 0 for all.
+    json
+        Where to write all figures.
+    """
+    from partwise.data.cityscapes import CityscapesFolder
+    from partwise.evaluation.ceiling_sweep import sweep
+    from partwise.evaluation.model import EvenlySpaced, require_instances
+    from partwise.report.ceilings import sweep_tables
+
+    if frames < 0:
+        raise PartwiseError(f"--frames {frames}: give a number from 0 (all) on")
+    scenes = EvenlySpaced(CityscapesFolder(data, split), frames)
+    require_instances(scenes, f"{data}, split {split}")
+    with counting("decoding") as progress:
+        result = sweep(scenes, progress=progress)
+    _show(sweep_tables(result), result, json, {"data": data.resolve().name, "split": split})
+    console.print("next: partwise ceiling METHOD with fields of your own, such as method.windows=[[4,12],[8,12]]")
+
+
+def _show(tables: list[Table], result: dict, json: Path | None, circumstances: dict) -> None:
+    """Print the tables; write everything with how it was made."""
+    from partwise.report.text import table_text
+
+    for table in tables:
+        console.print(f"{table.title}\n{table_text(table)}\n{table.note}\n")
+    console.print(f"{result['images']} images in {result['seconds']:.1f} s")
+    if json is not None:
+        write_json(json, {"circumstances": circumstances} | result)
+        console.print(f"wrote {json}")
 
 
 def _find(what: str, overrides: list[str]) -> tuple[Method, bool, dict | None]:
