@@ -18,6 +18,7 @@ from evaluation.oracle import (
 )
 from evaluation.scenes import painted, predicted, random_instances, random_scenes, random_semantic, scene_of
 from partwise.evaluation.evaluator import CityscapesEvaluator
+from partwise.evaluation.submission import evaluate_folder
 from partwise.labels import CITYSCAPES
 from partwise.scene import Instances
 
@@ -174,5 +175,8 @@ def test_official_frames_with_perturbed_truth(official_scenes, tmp_path):
     pairs = [perturbed(scene, rng) for scene in official_scenes]
     ours, _ = assert_same_instance_scores(tmp_path / "instances", official_scenes, [found for found, _ in pairs])
     assert 0.05 < ours["ap"] < 0.95, "a test of nothing if all is right or all is wrong"
+    assert evaluate_folder(tmp_path / "instances", official_scenes)["instance"] == ours, (
+        "from the official tool's files"
+    )
     ours = assert_same_pixel_scores(tmp_path / "pixels", official_scenes, [semantic for _, semantic in pairs])
     assert 0.05 < ours["iou_class"] < 0.95
