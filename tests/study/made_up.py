@@ -3,8 +3,11 @@
 from partwise.study.record import Record
 
 
-def made_up(name: str, group: str = "guesses", **probes) -> Record:
-    """A record whose probes have these values: a number a frame, or one number for a mark such as constant_order."""
+def made_up(name: str, group: str = "guesses", ideal: dict | None = None, **probes) -> Record:
+    """A record whose probes have these values: a number a frame, or one number for a mark such as constant_order.
+
+    ideal   the same of an ideal network
+    """
     figures = {
         key: {"mean": sum(values) / len(values), "by_frame": list(values)} if isinstance(values, list) else values
         for key, values in probes.items()
@@ -39,4 +42,5 @@ def made_up(name: str, group: str = "guesses", **probes) -> Record:
         untrained_scores={"car_ap": 0.0, "iou_class": 0.0},
         converged=True,
         why="",
+        ideal={key: {"mean": sum(values) / len(values), "by_frame": values} for key, values in (ideal or {}).items()},
     )

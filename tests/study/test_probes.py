@@ -1,4 +1,4 @@
-"""Probes against brute force, and on networks whose answer is known: the ideal one, one that says one thing everywhere."""
+"""Probes against brute force, and on networks whose answer is known: the ideal one, and one with constant maps."""
 
 import numpy as np
 import pytest

@@ -81,6 +81,15 @@ def test_small_objects_are_to_blame_only_where_windows_that_scale_do_not_help(sc
     assert outcome_of("small objects", records) == outcome
 
 
+def test_what_ideal_maps_allow_comes_before_what_was_trained():
+    records = [
+        made_up("working", ideal={"mask_iou_small": HIGH}, mask_iou_small=LOW),
+        made_up("fixed_window", ideal={"mask_iou_small": LOW}, mask_iou_small=LOW),
+    ]
+    found = verdicts(records)[-1]
+    assert found.outcome == "wrong" and "ideal maps" in found.sentence and len(found.figures) == 2
+
+
 def test_switches_are_held_against_the_base_of_their_group():
     records = [
         made_up("working", "putback", mask_iou=HIGH),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from partwise.report.curves import Metrics, read_metrics
-from partwise.study.look import look
+from partwise.methods import Method
+from partwise.report.curves import read_metrics
+from partwise.scene import Scene
+from partwise.study.look import View, look
+from partwise.study.probes import Probes
 from partwise.study.variants import Variant
 from partwise.training.checkpoint import load_model, read_model
 from partwise.training.folder import RunFolder
@@ -37,6 +41,7 @@ class Record:
                     iiou_class, iou_category, iiou_category, iou_by_class
     probes, untrained   of study/probes.py, after training and before the first step
     untrained_scores    car_ap and iou_class before the first step
+    ideal               the probes of a network that says exactly its truth: what the representation allows
     converged, why      by CRITERION
     """
 
@@ -58,27 +63,29 @@ class Record:
     untrained_scores: dict[str, Any]
     converged: bool = False
     why: str = ""
+    ideal: dict[str, Any] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict:
         """As a dict for `write_json`."""
         return asdict(self)
 
-    def probe(self, name: str) -> float:
-        """The mean of one figure of the probes, NaN where it has none."""
-        value = (self.probes.get(name) or {}).get("mean")
+    def probe(self, name: str, of: str = "probes") -> float:
+        """The mean of one figure of "probes", "untrained" or "ideal", NaN where it has none."""
+        value = (getattr(self, of).get(name) or {}).get("mean")
         return math.nan if value is None else float(value)
 
-    def by_frame(self, name: str) -> np.ndarray:
-        """One figure of the probes frame by frame, NaN where a frame has none."""
-        values = (self.probes.get(name) or {}).get("by_frame") or []
+    def by_frame(self, name: str, of: str = "probes") -> np.ndarray:
+        """One figure frame by frame, NaN where a frame has none."""
+        values = (getattr(self, of).get(name) or {}).get("by_frame") or []
         return np.array([math.nan if value is None else value for value in values], float)
 
 
-def make_record(variant: Variant, folder: RunFolder, untrained_on) -> Record:
+def make_record(variant: Variant, folder: RunFolder, scenes: Sequence[Scene], untrained_on: Sequence[Scene]) -> Record:
     """The record of a finished run.
 
-    untrained_on   scenes on which the network is looked at as it was before its first step
+    scenes         those that the network was looked at on at its end, for what an ideal one would say
+    untrained_on   those that it is looked at on as it was before its first step
     """
     described, metrics = folder.described(), read_metrics(folder.metrics)
     figures = metrics.evaluations[-1][1]
@@ -101,10 +108,21 @@ def make_record(variant: Variant, folder: RunFolder, untrained_on) -> Record:
         probes=figures["probes"],
         untrained=before["probes"],
         untrained_scores={key: scores_of(before)[key] for key in LEAST_GAIN},
+        ideal=ideal_figures(load_model(folder.last)[0], scenes),
         machine=described.get("machine", {}),
     )
     record.converged, record.why = judge(first, last, record.scores, record.untrained_scores)
     return record
+
+
+def ideal_figures(method: Method, scenes: Sequence[Scene]) -> dict[str, Any]:
+    """The probes' figures of a network that says exactly the truth of these scenes."""
+    probes = Probes()
+    for i in range(len(scenes)):
+        scene = scenes[i]
+        cut = View([scene], tuple(side // method.size_multiple * method.size_multiple for side in scene.size))[0]
+        probes.add(method, method.ideal([method.targets(cut)]), cut)
+    return probes.figures()
 
 
 def loss_ends(losses_S: np.ndarray) -> tuple[float, float]:
@@ -154,8 +172,3 @@ def movement(before: Path, after: Path) -> dict[str, float]:
         )
         moved[part] = distance / norm if norm else 0.0
     return moved
-
-
-def metrics_of(folder: RunFolder) -> Metrics:
-    """The curves of a run."""
-    return read_metrics(folder.metrics)

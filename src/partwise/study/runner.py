@@ -182,7 +182,7 @@ def _record(variant: Variant, study: Study, looked_at: View, monitor: Monitor) -
     kept = study.kept_record(variant.name)
     if kept is not None:
         return kept
-    record = make_record(variant, study.folder(variant.name), EvenlySpaced(looked_at, UNTRAINED_FRAMES))
+    record = make_record(variant, study.folder(variant.name), looked_at, EvenlySpaced(looked_at, UNTRAINED_FRAMES))
     write_json(study.record_file(variant.name), record.to_json())
     monitor.note(f"{variant.name}: {'converged' if record.converged else 'not converged'}, {record.why}")
     return study.kept_record(variant.name) or record

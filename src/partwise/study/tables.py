@@ -41,7 +41,17 @@ def benchmark_tables(records: Sequence[Record]) -> list[Table]:
 def variant_tables(records: Sequence[Record]) -> list[Table]:
     """Every variant, one table a group."""
     columns = ("variant", "what it is", "steps", "loss first", "loss last", "AP", "AP50", "car AP", "AR@10", "AR@100")
-    columns += ("AR@1000", "IoU class", "mask IoU", "AUC", "maps alike", "moved trunk", "moved rest", "converged")
+    columns += (
+        "AR@1000",
+        "IoU class",
+        "mask IoU",
+        "ideal",
+        "AUC",
+        "maps alike",
+        "moved trunk",
+        "moved rest",
+        "converged",
+    )
     tables = []
     for group, about in GROUPS.items():
         rows = [_row(record) for record in records if record.group == group]
@@ -56,6 +66,7 @@ def variant_note() -> str:
         f"{name}: {MEANING[key]}"
         for name, key in (("mask IoU", "mask_iou"), ("AUC", "objectness_auc"), ("maps alike", "map_likeness"))
     )
+    means += "; ideal: mask IoU of a network that says exactly its truth"
     moved = "moved: distance of the weights from where they began, as a share of their norm"
     return f"Fractions of 1. {CRITERION}. AR: of so many proposals an image. {means}. {moved}."
 
@@ -63,7 +74,8 @@ def variant_note() -> str:
 def _row(record: Record) -> list:
     scores, ar = record.scores, record.scores.get("ar") or {}
     shown = [scores.get("ap"), scores.get("ap50"), scores.get("car_ap"), *(ar.get(n) for n in ("10", "100", "1000"))]
-    shown += [scores.get("iou_class"), *(record.probe(key) for key in ("mask_iou", "objectness_auc", "map_likeness"))]
+    shown += [scores.get("iou_class"), record.probe("mask_iou"), record.probe("mask_iou", "ideal")]
+    shown += [record.probe(key) for key in ("objectness_auc", "map_likeness")]
     moved = [f"{record.moved[part]:.1e}" for part in ("trunk", "rest")]
     losses = [f"{record.loss_first:.3g}", f"{record.loss_last:.3g}"]
     converged = "yes" if record.converged else "no"

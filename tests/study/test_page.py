@@ -1,0 +1,81 @@
+"""The verb as a person uses it: a small study of the report's systems, its page, and the one line of each mistake."""
+
+import json
+import re
+
+import pytest
+
+from partwise.cli import main
+from partwise.labels import CITYSCAPES
+
+SMALL = [
+    "data.augment.crop=[64,64]",
+    "data.augment.centre_instance=1",
+    "data.workers=0",
+    "method.channels=8",
+    "method.branch_channels=8",
+    "optim.trunk_lr_factor=0",
+    "training.precision=no",
+]
+ONLY = ["ordering_full", "parts_report_1", "parts_report_3", "working", "zero_start"]
+FIGURES = ["2.2", "2.3", "2.4", "2.7", "2.8", "2.10", "2.11", "2.13", "2.14", "2.15"]
+
+
+@pytest.fixture(scope="module")
+def study(city_root, tmp_path_factory):
+    out = tmp_path_factory.mktemp("study") / "out"
+    words = ["study", "report", *SMALL, "--data", city_root, "--out", out, "--steps", 4, "--frames", 1]
+    words += [word for name in ONLY for word in ("--only", name)]
+    words += ["--view", "128x64", "--weights", "random", "--figures-from", "rendered"]
+    main([str(word) for word in words])
+    return out
+
+
+def test_the_page_has_every_figure_and_table(study):
+    page = (study / "report.html").read_text()
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", page) + re.findall(r"<h[23]>(.*?)</h[23]>", page)
+    for number in FIGURES:
+        assert any(re.match(rf"Figure {re.escape(number)}\b", caption) for caption in captions), number
+    assert page.count("<img") == page.count('src="data:image')
+    for words in ("putback, against working", "written: ", "class by class", "not trained", "small objects"):
+        assert words in page
+    assert all(f"<td>{label.name}</td>" in page for label in CITYSCAPES.evaluated)
+
+
+def test_the_json_has_every_record_and_no_folder_of_this_machine(study, city_root):
+    text = (study / "study.json").read_text()
+    values = json.loads(text)
+    assert {*ONLY, "fcn32s", "fcn16s", "fcn8s"} == {record["name"] for record in values["variants"]}
+    assert len(values["verdicts"]) == 7
+    assert str(city_root) not in text and str(study) not in text
+    order = next(record for record in values["variants"] if record["name"] == "ordering_full")
+    assert 0 <= order["probes"]["order"]["mean"] <= order["ideal"]["order"]["mean"] == 1.0
+
+
+def test_what_is_finished_is_not_trained_again(study, city_root, capsys):
+    before = (study / "runs/working/last.safetensors").stat().st_mtime_ns
+    words = ["study", "report", *SMALL, "--data", city_root, "--out", study, "--steps", 4, "--frames", 1]
+    main([str(word) for word in [*words, "--only", "working", "--view", "128x64", "--weights", "random"]])
+    assert (study / "runs/working/last.safetensors").stat().st_mtime_ns == before
+    assert "parts_report_1" in (study / "report.html").read_text()  # of the earlier call in the same folder
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--data", "missing"], "missing"),
+        (["--only", "nothing"], "unknown variant or group 'nothing'"),
+        (["--weights", "missing.safetensors"], "--weights missing.safetensors: no such file"),
+        (["--view", "8by8"], "--view 8by8"),
+        (["--minutes", "1", "--steps", "1"], "--minutes 1 --steps 1"),
+        (["--figures-from", "dreams"], "--figures-from dreams"),
+        (["optim.rl=1"], "optim.rl"),
+    ],
+)
+def test_a_mistake_is_one_line(words, said, city_root, tmp_path, capsys):
+    data = [] if "--data" in words else ["--data", str(city_root)]
+    with pytest.raises(SystemExit) as ended:
+        main(["study", "report", *words, *data, "--out", str(tmp_path / "out")])
+    complaint = [line for line in capsys.readouterr().err.splitlines() if line.startswith("partwise: ")]
+    assert ended.value.code == 2 and len(complaint) == 1 and said in complaint[0]
+    assert not (tmp_path / "out").exists()
