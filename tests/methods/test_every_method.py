@@ -6,7 +6,7 @@ import torch
 
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.labels import INSTANCE_FACTOR
-from partwise.methods import Fcn, FcnConfig, InstanceFcnConfig, OrderingConfig, PartsConfig, build_method
+from partwise.methods import CentresConfig, Fcn, FcnConfig, InstanceFcnConfig, OrderingConfig, PartsConfig, build_method
 from partwise.methods.parts_decode import DecodeConfig
 from partwise.methods.parts_targets import AssignConfig
 from partwise.methods.semantic import semantic_dice_loss, semantic_loss
@@ -34,15 +34,23 @@ CONFIGS = {
         "skips", "report", "centre", classes=(), semantic_loss_weight=1.0, channels=16, branch_channels=16
     ),
     "paper": InstanceFcnConfig(k=7, branch_channels=16),
+    "centres": CentresConfig(channels=16),
+    "centres_vgg": CentresConfig(trunk="vgg16", channels=16),
 }
-SEMANTIC_METHODS = [name for name in CONFIGS if name.startswith(("fcn", "parts")) or name.endswith("classes")]
+SEMANTIC_METHODS = [
+    name for name in CONFIGS if name.startswith(("fcn", "parts", "centres")) or name.endswith("classes")
+]
 INSTANCE_METHODS = [name for name in CONFIGS if not name.startswith("fcn")]
-WITHOUT_DRAWING = [name for name in INSTANCE_METHODS if name.startswith(("parts", "ordering"))]  # of windows at random
+WITHOUT_DRAWING = [
+    name for name in INSTANCE_METHODS if name.startswith(("parts", "ordering", "centres"))
+]  # of windows at random
 # (classes, AP, AP50) that ideal outputs must exceed on the rendered scenes; a broken inverse gives nearly nothing.
 CEILINGS = {
     "parts_one_window": (None, 0.1, 0.3),  # one size of windows for objects of 5 to 250 px
     "ordering": ("car", 0.999, 0.999),  # every pixel says whose it is: exact
-    "parts": (None, 0.6, 0.8),
+    "parts_nearest": (None, 0.65, 0.8),  # of two that want one part of a cell, one is spoilt
+    "parts": (None, 0.85, 0.95),
+    "centres": (None, 0.85, 0.95),
     # One position, several objects and sizes of window: one objectness map cannot be right for all.
     "report_classes": ("car", 0.05, 0.12),
     # Besides, the balanced loss has its minimum at masks that are too large.
@@ -78,6 +86,12 @@ def instance_method(request):
 def batch(scenes, method):
     images = torch.stack([torch.tensor(scene.image_HW3).permute(2, 0, 1) for scene in scenes])
     return images, [method.targets(scene) for scene in scenes]
+
+
+def middle(scene: Scene) -> Scene:
+    """64x128 pixels out of a scene: VGG16 is slow."""
+    cut = lambda array: np.ascontiguousarray(array[48:112, 64:192])
+    return Scene(scene.name, cut(scene.image_HW3), cut(scene.semantic_HW), cut(scene.instance_ids_HW))
 
 
 def mirrored(scene: Scene) -> Scene:
@@ -117,7 +131,7 @@ def test_the_instances_come_back_up_to_the_ceiling(instance_method, scenes):
 def test_loss_terms_are_finite_and_reach_every_parameter(method, scenes):
     method.train()
     method.zero_grad()
-    images, targets = batch(scenes[:2], method)
+    images, targets = batch([middle(scene) for scene in scenes[:2]], method)
     terms = method.loss(method(images), targets)
     assert all(term.ndim == 0 and torch.isfinite(term) for term in terms.values())
     sum(terms.values()).backward()
@@ -179,7 +193,7 @@ def test_any_size_goes_in_and_comes_out(method, size):
 
 def test_images_of_a_batch_do_not_touch_each_other(method, scenes):
     method.eval()
-    images, _ = batch(scenes[:2], method)
+    images, _ = batch([middle(scene) for scene in scenes[:2]], method)
     with torch.inference_mode():
         both, alone = flat(method(images)), flat(method(images[1:]))
     for one, other in zip(both, alone, strict=True):

@@ -1,6 +1,7 @@
 """Methods of telling instances apart: one file each. `build_method` makes one from its configuration."""
 
 from partwise.labels import CITYSCAPES, LabelSet
+from partwise.methods.centres import Centres, CentresConfig
 from partwise.methods.instance_fcn import InstanceFcn, InstanceFcnConfig
 from partwise.methods.mask_rcnn import MaskRcnn, MaskRcnnConfig
 from partwise.methods.method import Method
@@ -9,17 +10,20 @@ from partwise.methods.parts import PartMaps, PartsConfig
 from partwise.methods.semantic import Fcn, FcnConfig
 from partwise.methods.slips import Slips
 
-MethodConfig = FcnConfig | PartsConfig | OrderingConfig | InstanceFcnConfig | MaskRcnnConfig
+MethodConfig = FcnConfig | PartsConfig | OrderingConfig | InstanceFcnConfig | MaskRcnnConfig | CentresConfig
 METHODS: dict[str, tuple[type, type]] = {
     "fcn": (FcnConfig, Fcn),
     "parts": (PartsConfig, PartMaps),
     "ordering": (OrderingConfig, Ordering),
     "instance_fcn": (InstanceFcnConfig, InstanceFcn),
     "mask_rcnn": (MaskRcnnConfig, MaskRcnn),
+    "centres": (CentresConfig, Centres),
 }
 
 __all__ = [
     "METHODS",
+    "Centres",
+    "CentresConfig",
     "Fcn",
     "FcnConfig",
     "InstanceFcn",

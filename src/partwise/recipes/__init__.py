@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from partwise.errors import unknown_name
-from partwise.recipes.ours import demo, fcn8s, fcn16s, fcn32s, parts_light, parts_vgg
+from partwise.recipes.ours import centres_light, centres_vgg, demo, fcn8s, fcn16s, fcn32s, parts_light, parts_vgg
 from partwise.recipes.peers import mask_rcnn_light
 from partwise.recipes.report import (
     ordering_full,
@@ -21,7 +21,7 @@ from partwise.training.config import Recipe
 RECIPES: dict[str, Callable[[], Recipe]] = {
     make.__name__: make
     for make in (
-        *(fcn32s, fcn16s, fcn8s, parts_vgg, parts_light, demo),
+        *(fcn32s, fcn16s, fcn8s, parts_vgg, parts_light, centres_light, centres_vgg, demo),
         mask_rcnn_light,
         *(ordering_slice, ordering_full),
         *(parts_report_1, parts_report_2, parts_report_3, parts_report_committed, parts_paper),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from partwise.data.loader import DataConfig
 from partwise.data.transforms import AugmentConfig
-from partwise.methods import FcnConfig, PartsConfig
+from partwise.methods import CentresConfig, FcnConfig, PartsConfig
 from partwise.training.config import OptimConfig, Recipe, TrainingConfig
 
 # Frames with rare classes come more often, and 6 of 10 crops are laid around an instance: with plain sampling buses,
@@ -65,6 +65,26 @@ def parts_light() -> Recipe:
         data=replace(STREETS, rendered_share=0.12),
         optim=OptimConfig(lr=1e-3, trunk_lr_factor=0.3, warmup_steps=200),
         training=TrainingConfig(checkpoint_every_seconds=180),
+    )
+
+
+def centres_light() -> Recipe:
+    """Centres and offsets on EfficientNet-Lite0, trained as parts_light is."""
+    return replace(
+        parts_light(),
+        name="centres_light",
+        about="a heat map of centres and each pixel's offset to its own, on EfficientNet-Lite0",
+        method=CentresConfig(trunk="efficientnet_lite0", channels=96),
+    )
+
+
+def centres_vgg() -> Recipe:
+    """The same on VGG16, trained as parts_vgg is."""
+    return replace(
+        parts_vgg(),
+        name="centres_vgg",
+        about="a heat map of centres and each pixel's offset to its own, on VGG16",
+        method=CentresConfig(trunk="vgg16", channels=128),
     )
 
 

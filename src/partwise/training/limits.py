@@ -82,6 +82,11 @@ LIMITS: dict[str, Limit] = {
     "method.decode.short_sides_px": Limit(
         lambda sides: all(side >= 1 for side in sides), "short sides of an image in pixels, each 1 or more"
     ),
+    "method.heat_loss_weight": NOT_NEGATIVE,
+    "method.offset_loss_weight": NOT_NEGATIVE,
+    "method.decode.min_heat": SHARE,
+    "method.decode.peak_cells": Limit(lambda value: value > 0 and value % 2 == 1, "an odd number from 1 on"),
+    "method.decode.max_centres": AT_LEAST_1,
     "method.decode.nms_iou": SHARE,
     "method.decode.min_score": SHARE,
     "method.decode.max_windows": AT_LEAST_1,

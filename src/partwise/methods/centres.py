@@ -1,0 +1,154 @@
+"""Centres: a heat map of the centres of instances, and for every pixel the way to the centre of its own.
+
+The report orders spatial centres and finds that an order cannot be learnt (2.3). The same centre said relatively can:
+the way from a pixel to its own centre does not change when another instance comes or goes (Uhrig et al. 2016; Kendall
+et al. 2018; Panoptic-DeepLab, Cheng et al. 2020). The class of a centre is that of its heat map, one for each class as
+in "Objects as Points" (Zhou et al. 2019); a pixel's class is the semantic map's, and it joins centres of it alone.
+
+Axes: B images, C evaluated classes, T of them with instances, h and w cells of stride 4, H and W pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from partwise.errors import PartwiseError
+from partwise.labels import CITYSCAPES, LabelSet
+from partwise.methods.centres_decode import CentresDecodeConfig, CentresDecoder
+from partwise.methods.centres_targets import STRIDE_PX, centre_targets
+from partwise.methods.method import Method, Outputs, Targets
+from partwise.methods.semantic import semantic_dice_loss, semantic_ideal, semantic_loss
+from partwise.scene import Prediction, Scene
+from partwise.trunks import build_trunk
+from partwise.trunks.pyramid import Pyramid, conv_norm_relu
+
+HEAT_PRIOR = 0.01  # RetinaNet, section 4.1: rare positives start as rare
+OFFSET_UNIT_PX = 32.0  # a network's outputs are of the order of 1
+SEMANTIC_LOSS_PX = 2  # the cross entropy is taken at every second pixel: a quarter of the memory
+IDEAL_LOGIT = 10.0
+
+
+@dataclass
+class CentresConfig:
+    """The method of centres.
+
+    frozen_blocks  blocks of a VGG trunk that keep their weights
+    channels       of the pyramid and of the heads
+    min_area_px    smaller instances are neither taught nor counted as background
+    decode         from outputs to instances
+    dice_weight    of the semantic Dice loss beside the cross entropy
+    class_balance  of the semantic cross entropy, see `semantic_loss`
+    """
+
+    trunk: str = "efficientnet_lite0"
+    frozen_blocks: int = 0
+    channels: int = 96
+    min_area_px: int = 20
+    decode: CentresDecodeConfig = field(default_factory=CentresDecodeConfig)
+    heat_loss_weight: float = 1.0
+    offset_loss_weight: float = 2.0
+    semantic_loss_weight: float = 1.0
+    dice_weight: float = 1.0
+    class_balance: float = 0.5
+
+
+class Centres(Method):
+    """Trunk, pyramid, and three branches at stride 4: semantics, heat of the centres, offsets.
+
+    outputs  {"semantic": (B, C, h, w) logits, "heat": (B, T, h, w) logits, "offset": (B, 2, h, w) dy and dx in px}
+    targets  {"semantic": (H, W) uint8 train ids, and what `centre_targets` gives}
+    """
+
+    def __init__(self, config: CentresConfig, label_set: LabelSet = CITYSCAPES):
+        super().__init__()
+        if config.decode.peak_cells % 2 == 0:
+            raise PartwiseError(f"method.decode.peak_cells={config.decode.peak_cells}: give an odd number")
+        self.config, self.label_set = config, label_set
+        self.trunk = build_trunk(config.trunk, frozen_blocks=config.frozen_blocks)
+        self.pyramid = Pyramid(self.trunk.channels, config.channels)
+        branch = lambda outputs, kernel: nn.Sequential(
+            conv_norm_relu(config.channels, config.channels, kernel),
+            conv_norm_relu(config.channels, config.channels, kernel),
+            nn.Conv2d(config.channels, outputs, 1),
+        )
+        self.semantic_branch = nn.Sequential(
+            conv_norm_relu(config.channels, config.channels), nn.Conv2d(config.channels, len(label_set.evaluated), 1)
+        )
+        self.heat_branch = branch(len(label_set.things), 3)
+        self.offset_branch = branch(2, 5)  # as in Panoptic-DeepLab, section 3.1
+        nn.init.normal_(self.heat_branch[-1].weight, std=0.01)
+        nn.init.constant_(self.heat_branch[-1].bias, -math.log((1 - HEAT_PRIOR) / HEAT_PRIOR))
+        self.decoder = CentresDecoder(config.decode, label_set)
+
+    def forward(self, images_B3HW: Tensor) -> Outputs:
+        """See Method.forward."""
+        pyramid = self.pyramid(self.trunk(self.normalise(images_B3HW)))
+        finest = pyramid[STRIDE_PX]
+        coarser = [pyramid[stride] for stride in pyramid if stride > STRIDE_PX]
+        merged = finest + sum(F.interpolate(m, size=finest.shape[-2:], mode="bilinear") for m in coarser)
+        return {
+            "semantic": self.semantic_branch(merged).float(),
+            "heat": self.heat_branch(merged).float(),
+            "offset": self.offset_branch(merged).float() * OFFSET_UNIT_PX,
+        }
+
+    def targets(self, scene: Scene) -> Targets:
+        """See the class."""
+        semantic = torch.from_numpy(self.label_set.id_to_train_id[scene.semantic_HW])
+        return {"semantic": semantic, **centre_targets(scene, self.config.min_area_px)}
+
+    def ideal(self, targets: list[Targets]) -> Outputs:
+        """See Method.ideal; two instances of a class with their centres in one cell are one."""
+        heat = torch.stack([t["heat"] for t in targets])
+        return {
+            "semantic": semantic_ideal(torch.stack([t["semantic"] for t in targets]), self.label_set),
+            "heat": torch.where(heat == 1, IDEAL_LOGIT, -IDEAL_LOGIT),
+            "offset": torch.stack([t["offset"] for t in targets]),
+        }
+
+    def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
+        """heat: focal loss; offset: error as a share of the object's size; semantic: cross entropy; dice."""
+        size = tuple(side // SEMANTIC_LOSS_PX for side in targets[0]["semantic"].shape)
+        logits = F.interpolate(outputs["semantic"], size=size, mode="bilinear")
+        step = SEMANTIC_LOSS_PX
+        train_ids = torch.stack([t["semantic"][::step, ::step] for t in targets])
+        heat, *offset = (torch.stack([t[key] for t in targets]) for key in ("heat", "offset", "side", "weight"))
+        return {
+            "heat": self.config.heat_loss_weight * heat_loss(outputs["heat"], heat),
+            "offset": self.config.offset_loss_weight * offset_loss(outputs["offset"], *offset),
+            "semantic": self.config.semantic_loss_weight * semantic_loss(logits, train_ids, self.config.class_balance),
+            "dice": self.config.dice_weight * semantic_dice_loss(logits, train_ids),
+        }
+
+    def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
+        """See Method.decode and CentresDecoder."""
+        return [
+            self.decoder(*one, size)
+            for one in zip(outputs["semantic"], outputs["heat"], outputs["offset"], strict=True)
+        ]
+
+
+def heat_loss(logits_BThw: Tensor, heat_BThw: Tensor) -> Tensor:
+    """Focal loss with fewer penalties near centres ("Objects as Points", equation 1), by the number of centres.
+
+    heat_BThw   1 at centres, 0..1 around them, -1 ignored
+    """
+    probability, log_p, log_q = logits_BThw.sigmoid(), F.logsigmoid(logits_BThw), F.logsigmoid(-logits_BThw)
+    centre, ignored = heat_BThw == 1, heat_BThw < 0
+    found = -((1 - probability) ** 2) * log_p * centre
+    empty = -((1 - heat_BThw.clamp(min=0)) ** 4) * probability**2 * log_q * ~(centre | ignored)
+    return (found + empty).sum() / centre.sum().clamp(min=1)
+
+
+def offset_loss(offset_B2hw: Tensor, truth_B2hw: Tensor, side_Bhw: Tensor, weight_Bhw: Tensor) -> Tensor:
+    """Weighted mean of |error in px| as a share of the object's longest side; 0 where no object is.
+
+    side_Bhw, weight_Bhw   as in `centre_targets`
+    """
+    error_Bhw = (offset_B2hw - truth_B2hw).abs().sum(dim=1) / side_Bhw.clamp(min=1)
+    return (error_Bhw * weight_Bhw).sum() / weight_Bhw.sum().clamp(min=1e-6)

@@ -1,0 +1,103 @@
+"""From centres, offsets and semantics to instances: every pixel joins the centre of its class nearest to its vote.
+
+Axes: C evaluated classes, T of them with instances, K centres, P pixels of a class, h and w cells, H and W pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from partwise.geometry import boxes_by_id, cell_centres_px
+from partwise.labels import LabelSet
+from partwise.methods.centres_targets import STRIDE_PX
+from partwise.methods.parts_decode import semantic_argmax
+from partwise.scene import Instances, Prediction
+
+
+@dataclass(frozen=True)
+class CentresDecodeConfig:
+    """How outputs become instances.
+
+    min_heat        centres below it are none (Panoptic-DeepLab: .1)
+    peak_cells      a centre is the highest of so many cells a side, of its class; odd (Panoptic-DeepLab: 7 px)
+    max_centres     at most so many, the best by heat
+    min_area_px     instances of fewer pixels are left out
+    """
+
+    min_heat: float = 0.1
+    peak_cells: int = 3
+    max_centres: int = 200
+    min_area_px: int = 20
+
+
+class CentresDecoder:
+    """Calls: (semantic logits, heat logits, offsets) of one image and its size -> Prediction."""
+
+    def __init__(self, config: CentresDecodeConfig, label_set: LabelSet):
+        self.config, self.label_set = config, label_set
+        self.things = label_set.things
+
+    def __call__(self, semantic_Chw: Tensor, heat_Thw: Tensor, offset_2hw: Tensor, size: tuple[int, int]) -> Prediction:
+        """See the class; offsets in px; `size` (H, W) cuts off the padding."""
+        stride = heat_Thw.shape[-2] * STRIDE_PX // semantic_Chw.shape[-2]
+        train_ids_HW = semantic_argmax(semantic_Chw, stride)[: size[0], : size[1]]
+        heat_K, label_index_K, centre_K2 = self.centres(heat_Thw)
+        vote_2HW = votes(offset_2hw)[:, : size[0], : size[1]]
+        owner_HW = torch.full(train_ids_HW.shape, -1, dtype=torch.int64, device=heat_Thw.device)
+        for index, label in enumerate(self.things):
+            of_class = (label_index_K == index).nonzero().flatten()
+            pixels = train_ids_HW == label.train_id
+            if len(of_class) and pixels.any():
+                distance_PK = torch.cdist(vote_2HW[:, pixels].T, centre_K2[of_class])
+                owner_HW[pixels] = of_class[distance_PK.argmin(dim=1)]
+        confidence_HW = _confidence(semantic_Chw, stride, size)
+        instances = self._instances(owner_HW, heat_K, label_index_K, confidence_HW)
+        return Prediction(instances, self.label_set.train_id_to_id[train_ids_HW.cpu().numpy()])
+
+    def centres(self, heat_Thw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Heat (K,), class index (K,) and place (K, 2) (y, x in px) of every peak, the best first."""
+        probability = torch.sigmoid(heat_Thw.float())
+        side = self.config.peak_cells
+        best = F.max_pool2d(probability[None], side, stride=1, padding=side // 2)[0]
+        cells = ((probability == best) & (probability > self.config.min_heat)).nonzero()
+        heat = probability[cells[:, 0], cells[:, 1], cells[:, 2]]
+        order = torch.argsort(heat, descending=True, stable=True)[: self.config.max_centres]
+        return heat[order], cells[order, 0], (cells[order, 1:].float() + 0.5) * STRIDE_PX
+
+    def _instances(self, owner_HW: Tensor, heat_K: Tensor, label_index_K: Tensor, confidence_HW: Tensor) -> Instances:
+        """Score of an instance = heat of its centre x mean probability of its class over its mask."""
+        owner = owner_HW.cpu().numpy()
+        centres, boxes = boxes_by_id(owner + 1)
+        keep = centres > 0
+        centres, boxes = centres[keep] - 1, boxes[keep]
+        area = np.bincount(owner[owner >= 0], minlength=len(heat_K))
+        total = np.bincount(owner[owner >= 0], confidence_HW.cpu().numpy()[owner >= 0], minlength=len(heat_K))
+        scores = heat_K.cpu().numpy()[centres] * total[centres] / np.maximum(area[centres], 1)
+        large = area[centres] >= self.config.min_area_px
+        order = np.flatnonzero(large)[np.argsort(-scores[large], kind="stable")]
+        masks = [owner[y0:y1, x0:x1] == centres[n] for n in order for x0, y0, x1, y1 in [boxes[n]]]
+        labels = np.array([label.id for label in self.things])[label_index_K.cpu().numpy()[centres[order]]]
+        return Instances(labels, scores[order], boxes[order], masks, owner.shape)
+
+
+def votes(offset_2hw: Tensor) -> Tensor:
+    """(2, H, W) px: where the centre of each pixel's own instance lies, as the cells around it say (bilinear).
+
+    >>> votes(torch.full((2, 2, 3), 6.0))[:, 0, 0].tolist()  # cell (0, 0) has its centre at (2, 2)
+    [8.0, 8.0]
+    """
+    y = torch.from_numpy(cell_centres_px(offset_2hw.shape[1], STRIDE_PX)).to(offset_2hw.device)
+    x = torch.from_numpy(cell_centres_px(offset_2hw.shape[2], STRIDE_PX)).to(offset_2hw.device)
+    place_2hw = torch.stack(torch.meshgrid(y, x, indexing="ij")) + offset_2hw.float()
+    return F.interpolate(place_2hw[None], scale_factor=STRIDE_PX, mode="bilinear")[0]
+
+
+def _confidence(semantic_Chw: Tensor, stride: int, size: tuple[int, int]) -> Tensor:
+    """(H, W) the probability of the likeliest class, at the nearest cell."""
+    best = torch.softmax(semantic_Chw.float(), dim=0).max(dim=0).values
+    return best.repeat_interleave(stride, dim=0).repeat_interleave(stride, dim=1)[: size[0], : size[1]]
