@@ -33,8 +33,10 @@ def test_bench_evaluation_gives_every_figure_and_the_official_scores(tmp_path, c
         ratio = figures[bits]["times faster"]["from files than official"]
         assert ratio == pytest.approx(official / seconds["ours from files"], rel=0.2, abs=0.1)
         assert max(figures[bits]["difference of the scores"].values()) < 1e-9
-    assert figures["8 bit masks"]["scaling"]["images"] == 5
-    assert figures["8 bit masks"]["scaling"]["seconds by the clock"].keys() == {"1 process", "2 processes"}
+    scaling = figures["8 bit masks"]["scaling"]
+    assert scaling["images"] == 5
+    for of in ("seconds by the clock", "seconds of the processor, together"):
+        assert scaling[of].keys() == {"1 process", "2 processes"} and min(scaling[of].values()) > 0
     assert figures["peak MiB"].keys() == {"2 images from files", "3 images in memory"}
     assert all(20 < peak < 1024 for peak in figures["peak MiB"].values())
 

@@ -7,6 +7,7 @@ processes share the work: those are by the clock. Every time is the best of thre
 from __future__ import annotations
 
 import multiprocessing
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -179,15 +180,29 @@ FLOORS = {
 
 
 def _scaling(root: Path, files: list[FrameFiles], images: int, workers: int) -> dict:
-    """One process against several, by the clock; starting them is included."""
+    """One process against several, by the clock; starting them is included.
+
+    The seconds of the processor, of all processes together, say what sharing the work costs where cores are not free.
+    """
     link_again(files, root, images)
-    taken = {n: min(_score_files(root, n, time.perf_counter)[0] for _ in range(2)) for n in (1, workers)}
+    name = {1: "1 process", workers: f"{workers} processes"}
+    clock, processor = {}, {}
+    for n in name:
+        rounds = [_clock_and_processor(root, n) for _ in range(2)]
+        clock[n], processor[n] = (min(seconds) for seconds in zip(*rounds, strict=True))
     return {
         "images": max(images, len(files)),
-        "seconds by the clock": {f"{n} process{'es' if n > 1 else ''}": round(s, 2) for n, s in taken.items()},
-        "times faster": round(taken[1] / taken[workers], 2),
+        "seconds by the clock": {name[n]: round(s, 2) for n, s in clock.items()},
+        "seconds of the processor, together": {name[n]: round(s, 2) for n, s in processor.items()},
+        "times faster": round(clock[1] / clock[workers], 2),
         "machine": describe_machine(),
     }
+
+
+def _clock_and_processor(root: Path, workers: int) -> tuple[float, float]:
+    begin = sum(os.times()[:4])  # of this process and of its children that have ended, user and system
+    seconds, _ = _score_files(root, workers, time.perf_counter)
+    return seconds, sum(os.times()[:4]) - begin
 
 
 def _score_many(scene: Scene, instances: Instances, images: int) -> None:
