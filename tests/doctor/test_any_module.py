@@ -68,8 +68,8 @@ def test_stacked_layers_that_start_equal_are_found(start):
         nn.init.constant_(layer.weight, start)
         nn.init.constant_(layer.bias, 0.1)
     found = diagnose(module).of("identical units")
-    assert [finding.where for finding in found] == ["2.weight"]
-    assert found[0].severity == Severity.FAULT and found[0].measured == 1.0 and found[0].details["rank"] == 1
+    assert found[0].severity == Severity.FAULT and found[0].measured == 1.0
+    assert found[0].details == {"2.weight": {"share": 1.0, "units": 16, "rank": 1}}
 
 
 def test_a_last_layer_that_starts_at_zero_is_no_fault():
@@ -184,6 +184,38 @@ def test_a_loss_that_is_not_a_number_is_found_and_nothing_else_is_claimed():
     diagnosis = diagnose(classifier(), loss=lambda outputs, targets: F.cross_entropy(outputs, targets) * float("nan"))
     assert diagnosis.of("finite loss")[0].severity == Severity.FAULT
     assert not diagnosis.of("learning rate")
+
+
+@pytest.mark.parametrize("between", [nn.Identity(), nn.ReLU()])
+def test_layers_with_nothing_between_them_are_found(between):
+    module = classifier()
+    module[1] = between
+    found = diagnose(module).of("stacked linear layers")[0]
+    forgotten = isinstance(between, nn.Identity)
+    assert (found.severity == Severity.WARNING) == forgotten
+    assert found.where == ("0.weight and 2.weight" if forgotten else "")
+
+
+def test_linear_layers_in_a_row_are_no_finding_where_they_save_something():
+    """A narrow waist, a depthwise convolution, and an output that others use besides."""
+
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(6, 6), nn.Linear(6, 2)
+
+        def forward(self, values):
+            hidden = self.first(values)
+            return self.second(hidden) + hidden[:, :2]
+
+    waist = nn.Sequential(nn.Linear(6, 2), nn.Linear(2, 6))
+    depthwise = nn.Sequential(nn.Conv1d(6, 6, 3, groups=6), nn.Conv1d(6, 2, 4), nn.Flatten())
+    plain = nn.Sequential(nn.Linear(6, 6), nn.Linear(6, 2))
+    labels = torch.arange(4) % 2
+    for module, inputs, count in ((waist, 6, 0), (Residual(), 6, 0), (depthwise, (6, 6), 0), (plain, 6, 1)):
+        shape = inputs if isinstance(inputs, tuple) else (inputs,)
+        batches = [(torch.randn(4, *shape, generator=torch.Generator().manual_seed(i)), labels) for i in range(2)]
+        assert diagnose(module, batches, steps=2).of("stacked linear layers")[0].measured == count
 
 
 def test_without_an_optimiser_nothing_is_said_of_the_rate():

@@ -30,18 +30,17 @@ def identical_units(trial: Trial) -> list[Finding]:
     for name, weight in trial.after.items():
         if weight.ndim > 1 and len(weight) > 1:
             shares[name] = _largest_group(weight, trial.after.get(f"{name.removesuffix('weight')}bias")) / len(weight)
-    same = {name: share for name, share in shares.items() if share > IDENTICAL_SHARE}
-    mend = "start its weights at random (kaiming_normal_): from equal weights all units get equal gradients for ever"
-    found = []
-    for name, share in same.items():
-        weight = trial.after[name].flatten(1).float()
-        details = {"units": len(weight), "rank": int(torch.linalg.matrix_rank(weight))}
-        what = f"share of the {len(weight)} units that are equal after {trial.steps} steps (rank {details['rank']})"
-        found.append(judged("identical units", what, share, name, mend, fault_above=IDENTICAL_SHARE, details=details))
+    layers = {}
+    for name in (name for name, share in shares.items() if share > IDENTICAL_SHARE):
+        rows = trial.after[name].flatten(1).float()
+        layers[name] = {"share": shares[name], "units": len(rows), "rank": int(torch.linalg.matrix_rank(rows))}
     most = max(shares.values(), default=0.0)
     what = f"largest share of a layer's units that are equal after {trial.steps} steps"
-    where = f"{len(shares)} layers"
-    return found or [judged("identical units", what, most, where, mend, fault_above=IDENTICAL_SHARE)]
+    if layers:
+        what += f" (rank {min(layer['rank'] for layer in layers.values())}; {len(layers)} layers of {len(shares)})"
+    mend = "start the weights at random (kaiming_normal_): from equal weights all units get equal gradients for ever"
+    where = shortened(layers) if layers else f"{len(shares)} layers"
+    return [judged("identical units", what, most, where, mend, fault_above=IDENTICAL_SHARE, details=layers)]
 
 
 def _largest_group(weight: Tensor, bias: Tensor | None) -> int:

@@ -109,7 +109,8 @@ def _of_part_maps(method: PartMaps, scene: Scene, targets: Targets) -> WindowTru
 
 def _of_instance_fcn(method: InstanceFcn, scene: Scene, targets: Targets) -> WindowTruth:
     config, found = method.config, objects_of(scene, method.config.classes)
-    objects, cells_M4, holder_M = found.instances, targets["boxes"], targets["object"]
+    objects = found.instances  # beside the windows drawn for training, the one that is centred best on each
+    cells_M4, holder_M = (torch.cat([targets[a], targets[b]]) for a, b in (("boxes", "own"), ("object", "own_object")))
     window_px_N2 = window_cells_of(found, config.windows)[:, ::-1] * STRIDE_PX
     fitting, octaves = window_px_N2.max(axis=1, initial=1).astype(float), SAME_SIZE_OCTAVES
     if config.windows == "paper":

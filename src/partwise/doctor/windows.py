@@ -45,14 +45,18 @@ def uncovered_objects(truths: list[WindowTruth]) -> list[Finding]:
 
 
 def centre_share(truths: list[WindowTruth]) -> list[Finding]:
-    """The share of objects that lie in the centre part of their window alone: the other maps have nothing to learn."""
+    """The share of objects that lie in the centre part of their window alone: the other maps have nothing to learn.
+
+    Measured in the window that is centred best on its object.
+    """
     sizes, shares = [], []
     for truth in truths:
-        for n in range(len(truth.objects)):
-            own = truth.centre_M[truth.object_M == n]
-            if len(own) and np.isfinite(own).any():
+        for n, box in enumerate(truth.objects.boxes):
+            own = np.flatnonzero((truth.object_M == n) & np.isfinite(truth.centre_M))
+            if len(own):
+                best = own[centre_offsets(truth.boxes_M4[own], box).argmin()]
                 sizes.append(int(sizes_of(truth.objects.longest_sides[n : n + 1])[0]))
-                shares.append(float(np.nanmean(own)))
+                shares.append(float(truth.centre_M[best]))
     size, share = np.array(sizes, int), np.array(shares)
     table = {
         name: {"objects": int((size == i).sum()), "centre_share": float(share[size == i].mean())}
