@@ -12,7 +12,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
+from partwise.methods.instance_fcn import InstanceFcn
 from partwise.methods.method import Method, Outputs
+from partwise.methods.ordering import Ordering
 from partwise.methods.parts import PartMaps
 
 
@@ -23,6 +25,11 @@ def check_teacher(student: Method, teacher: Method) -> None:
             f"teacher: its classes are {teacher.label_set.name}, the recipe's {student.label_set.name}: give a teacher "
             "of the same classes"
         )
+    for whose, method in (("the recipe's method", student), ("teacher: its method", teacher)):
+        if isinstance(method, InstanceFcn | Ordering):
+            raise PartwiseError(
+                f"{whose} is {type(method).__name__}, which neither teaches nor is taught: leave it out"
+            )
     if isinstance(student, PartMaps) and isinstance(teacher, PartMaps):
         mine, its = ((method.windows, method.config.k) for method in (student, teacher))
         if mine != its:
