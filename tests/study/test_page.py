@@ -7,6 +7,7 @@ import pytest
 
 from partwise.cli import main
 from partwise.labels import CITYSCAPES
+from partwise.trunks import vgg
 
 SMALL = [
     "data.augment.crop=[64,64]",
@@ -22,9 +23,20 @@ FIGURES = ["2.2", "2.3", "2.4", "2.7", "2.8", "2.10", "2.11", "2.13", "2.14", "2
 
 
 @pytest.fixture(scope="module")
-def study(city_root, tmp_path_factory):
+def thin_vgg():
+    """VGG16 with few channels before its last layer: the same layers, names and strides, a hundredth of the weights."""
+    with pytest.MonkeyPatch.context() as patch:
+        widths = {1: 8, 2: 8, 3: 8, 4: 8, 5: 512}
+        blocks = ([8, 8], [8, 8], [8, 8, 8], [8, 8, 8], [8, 8, 512])
+        patch.setitem(vgg.vgg.cfgs, "D", [layer for block in blocks for layer in (*block, "M")])
+        patch.setattr(vgg, "BLOCK_CHANNELS", widths)
+        yield
+
+
+@pytest.fixture(scope="module")
+def study(thin_vgg, city_root, tmp_path_factory):
     out = tmp_path_factory.mktemp("study") / "out"
-    words = ["study", "report", *SMALL, "--data", city_root, "--out", out, "--steps", 4, "--frames", 1]
+    words = ["study", "report", *SMALL, "--data", city_root, "--out", out, "--steps", 2, "--frames", 1]
     words += [word for name in ONLY for word in ("--only", name)]
     words += ["--view", "128x64", "--weights", "random", "--figures-from", "rendered"]
     main([str(word) for word in words])
@@ -54,7 +66,7 @@ def test_the_json_has_every_record_and_no_folder_of_this_machine(study, city_roo
 
 def test_what_is_finished_is_not_trained_again(study, city_root, capsys):
     before = (study / "runs/working/last.safetensors").stat().st_mtime_ns
-    words = ["study", "report", *SMALL, "--data", city_root, "--out", study, "--steps", 4, "--frames", 1]
+    words = ["study", "report", *SMALL, "--data", city_root, "--out", study, "--steps", 2, "--frames", 1]
     main([str(word) for word in [*words, "--only", "working", "--view", "128x64", "--weights", "random"]])
     assert (study / "runs/working/last.safetensors").stat().st_mtime_ns == before
     assert "parts_report_1" in (study / "report.html").read_text()  # of the earlier call in the same folder

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from partwise.files import write_json
+from partwise.files import atomic_write, write_json
 from partwise.report.page import Section, write_report
 from partwise.study.chart import draw_switches
 from partwise.study.figures import report_figures
+from partwise.study.markdown import study_markdown
 from partwise.study.record import CRITERION, Record
 from partwise.study.runner import EARLY, Study
 from partwise.study.tables import benchmark_tables, switch_tables, variant_tables, verdict_table
@@ -22,7 +23,7 @@ LEAD = "Every system of the report, its slips and their mends, trained on one bu
 def write_study(
     records: Sequence[Record], study: Study, monitor: Monitor, *, rendered: bool = False, command: str = ""
 ) -> Path:
-    """Write OUT/study.json and OUT/report.html; returns the path of the page.
+    """Write OUT/study.json, OUT/study.md and OUT/report.html; returns the path of the page.
 
     rendered   figures show rendered streets instead of frames of the data
     """
@@ -38,6 +39,8 @@ def write_study(
             "variants": [record.to_json() for record in known],
         },
     )
+    with atomic_write(study.out / "study.md", "w") as file:
+        file.write(study_markdown(known))
     monitor.note("drawing the figures")
     charts = [(f"{group}, against {base}", draw_switches(known, group)) for group, base in BASES.items()]
     text = [

@@ -115,12 +115,16 @@ def split_overrides(overrides: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def check_overrides(variants: Sequence[Variant], study: Study) -> None:
-    """Raises PartwiseError for an override whose pattern fits no variant, or whose field none of those has."""
+    """Raises PartwiseError for an override whose pattern fits no variant, or whose field none of those has.
+
+    All that a study can train counts, so that the same overrides can be given with any choice of variants.
+    """
+    every = (*VARIANTS, *variants)
     for pattern, text in split_overrides(study.overrides):
-        if not any(_matches(variant, pattern) for variant in (*VARIANTS, *variants)):
+        meant = [find_recipe(name) for name in {v.recipe: 0 for v in every if _matches(v, pattern)}]
+        if not meant:
             raise unknown_name("variant or group in an override", pattern, [*GROUPS, *(v.name for v in VARIANTS)])
-        meant = [find_recipe(variant.recipe) for variant in variants if _matches(variant, pattern)]
-        if meant and not any(has_field(recipe, text) for recipe in meant):
+        if not any(has_field(recipe, text) for recipe in meant):
             override(meant[0], [text])  # says what is wrong with it
 
 
