@@ -81,6 +81,8 @@ class InstanceFcnConfig:
 class InstanceFcn(Method):
     """VGG16 and two branches: 1x1, ReLU, 3x3 -> K part maps; 3x3, ReLU, 1x1 -> objectness (2.4.2; InstanceFCN 3.1).
 
+    Both have stride 1: the "stride 2" of 2.4.2 is neither in the report's code nor in the paper.
+
     outputs  {"objectness": [(B, h, w)], "parts": [(B, K, h, w)], and with its weight "semantic": (B, C, h, w)}: logits,
              but for the objectness "mean_l1", whose map is compared with 0 and 1 as it is (2.4.5)
     targets  what `window_targets` gives, and with its weight "semantic": (H, W) uint8 train ids

@@ -30,7 +30,8 @@ IDEAL_LOGIT = 10.0
 class OrderingConfig:
     """The two networks of report 2.3; the trunk is VGG16.
 
-    source          "slice": a 3x3 convolution from the class's slice of the score of FCN-8s to the maps (2.3.1);
+    source          "slice": a 3x3 convolution from the class's slice of the score of FCN-8s, at stride 8 before it is
+                    enlarged, to the maps (2.3.1);
                     "full": the score layers of FCN-8s get the maps in place of the classes (2.3.2)
     class_id        whose instances are told apart; 26 is car
     max_instances   ranks; further instances are overflow: counted, and ignored by the loss
