@@ -6,7 +6,16 @@ import torch
 
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.labels import INSTANCE_FACTOR
-from partwise.methods import CentresConfig, Fcn, FcnConfig, InstanceFcnConfig, OrderingConfig, PartsConfig, build_method
+from partwise.methods import (
+    CentresConfig,
+    Fcn,
+    FcnConfig,
+    InstanceFcnConfig,
+    OrderingConfig,
+    OrdersConfig,
+    PartsConfig,
+    build_method,
+)
 from partwise.methods.parts_decode import DecodeConfig
 from partwise.methods.parts_targets import AssignConfig
 from partwise.methods.semantic import semantic_dice_loss, semantic_loss
@@ -34,6 +43,11 @@ CONFIGS = {
         "skips", "report", "centre", classes=(), semantic_loss_weight=1.0, channels=16, branch_channels=16
     ),
     "paper": InstanceFcnConfig(k=7, branch_channels=16),
+    "order_coordinates": OrdersConfig(coordinates=True, channels=16),
+    "order_slice_coordinates": OrdersConfig(coordinates=True, source="slice", channels=16),
+    "order_locations": OrdersConfig("location", coordinates=True, channels=16),
+    "order_hungarian": OrdersConfig("hungarian", channels=16),
+    "order_colouring": OrdersConfig("colouring", maps=8, channels=16),
     "centres": CentresConfig(channels=16),
     "centres_vgg": CentresConfig(trunk="vgg16", channels=16),
 }
@@ -42,12 +56,14 @@ SEMANTIC_METHODS = [
 ]
 INSTANCE_METHODS = [name for name in CONFIGS if not name.startswith("fcn")]
 WITHOUT_DRAWING = [
-    name for name in INSTANCE_METHODS if name.startswith(("parts", "ordering", "centres"))
+    name for name in INSTANCE_METHODS if name.startswith(("parts", "order", "centres"))
 ]  # of windows at random
 # (classes, AP, AP50) that ideal outputs must exceed on the rendered scenes; a broken inverse gives nearly nothing.
 CEILINGS = {
     "parts_one_window": (None, 0.1, 0.3),  # one size of windows for objects of 5 to 250 px
-    "ordering": ("car", 0.999, 0.999),  # every pixel says whose it is: exact
+    "order_locations": ("car", 0.5, 0.5),  # two cars with their centres in one cell are one
+    "order_colouring": ("car", 0.5, 0.5),  # what stands before a car cuts it in two
+    "order": ("car", 0.999, 0.999),  # every pixel says whose it is: exact
     "parts_nearest": (None, 0.65, 0.8),  # of two that want one part of a cell, one is spoilt
     "parts": (None, 0.85, 0.95),
     "centres": (None, 0.85, 0.95),

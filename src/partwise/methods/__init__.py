@@ -6,11 +6,14 @@ from partwise.methods.instance_fcn import InstanceFcn, InstanceFcnConfig
 from partwise.methods.mask_rcnn import MaskRcnn, MaskRcnnConfig
 from partwise.methods.method import Method
 from partwise.methods.ordering import Ordering, OrderingConfig
+from partwise.methods.orders import Orders, OrdersConfig
 from partwise.methods.parts import PartMaps, PartsConfig
 from partwise.methods.semantic import Fcn, FcnConfig
 from partwise.methods.slips import Slips
 
-MethodConfig = FcnConfig | PartsConfig | OrderingConfig | InstanceFcnConfig | MaskRcnnConfig | CentresConfig
+MethodConfig = (
+    FcnConfig | PartsConfig | OrderingConfig | InstanceFcnConfig | MaskRcnnConfig | CentresConfig | OrdersConfig
+)
 METHODS: dict[str, tuple[type, type]] = {
     "fcn": (FcnConfig, Fcn),
     "parts": (PartsConfig, PartMaps),
@@ -18,6 +21,7 @@ METHODS: dict[str, tuple[type, type]] = {
     "instance_fcn": (InstanceFcnConfig, InstanceFcn),
     "mask_rcnn": (MaskRcnnConfig, MaskRcnn),
     "centres": (CentresConfig, Centres),
+    "orders": (OrdersConfig, Orders),
 }
 
 __all__ = [
@@ -34,6 +38,8 @@ __all__ = [
     "MethodConfig",
     "Ordering",
     "OrderingConfig",
+    "Orders",
+    "OrdersConfig",
     "PartMaps",
     "PartsConfig",
     "Slips",

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from partwise.errors import unknown_name
+from partwise.recipes.orders import (
+    ordering_colouring,
+    ordering_coordinates,
+    ordering_hungarian,
+    ordering_locations,
+)
 from partwise.recipes.ours import centres_light, centres_vgg, demo, fcn8s, fcn16s, fcn32s, parts_light, parts_vgg
 from partwise.recipes.peers import mask_rcnn_light
 from partwise.recipes.report import (
@@ -24,6 +30,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
         *(fcn32s, fcn16s, fcn8s, parts_vgg, parts_light, centres_light, centres_vgg, demo),
         mask_rcnn_light,
         *(ordering_slice, ordering_full),
+        *(ordering_coordinates, ordering_locations, ordering_hungarian, ordering_colouring),
         *(parts_report_1, parts_report_2, parts_report_3, parts_report_committed, parts_paper),
     )
 }

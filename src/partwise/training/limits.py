@@ -82,6 +82,12 @@ LIMITS: dict[str, Limit] = {
     "method.decode.short_sides_px": Limit(
         lambda sides: all(side >= 1 for side in sides), "short sides of an image in pixels, each 1 or more"
     ),
+    "method.assignment": one_of("rank", "location", "hungarian", "colouring"),
+    "method.maps": Limit(lambda value: 2 <= value <= 254, "a whole number in 2..254"),
+    "method.grid": Limit(lambda grid: min(grid) >= 1, "rows and columns, each 1 or more"),
+    "method.halo_px": AT_LEAST_1,
+    "method.halo_weight": NOT_NEGATIVE,
+    "method.min_area_px": NOT_NEGATIVE,
     "method.heat_loss_weight": NOT_NEGATIVE,
     "method.offset_loss_weight": NOT_NEGATIVE,
     "method.decode.min_heat": SHARE,
