@@ -52,12 +52,12 @@ def report_figures(records: Sequence[Record], study: Study, rendered: bool) -> l
     made.append(window_truth(shown))
     for number, (name, moment) in PART_MAPS.items():
         if name in trained:
-            made.append(maps_of(name, number, moment, _moments(folder[name])[moment], shown))
+            made.append(maps_of(name, f"Figure {number}", moment, _moments(folder[name])[moment], shown))
     if LOSS in trained:
         made.append((f"Figure 2.15: the loss of {LOSS}.", draw_curves(read_metrics(folder[LOSS].metrics))))
     for name in BEYOND:
         if name in trained:
-            made.append(maps_of(name, "beyond the report", "late", folder[name].last, shown))
+            made.append(maps_of(name, "Beyond the report", "late", folder[name].last, shown))
     return [picture for picture in made if picture is not None]
 
 

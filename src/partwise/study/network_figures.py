@@ -33,7 +33,7 @@ def semantic_maps(model: Path, scenes: dict[str, Scene]) -> Picture:
     for name, scene in scenes.items():
         found = method.decode(outputs_of(method, scene), scene.size)[0].semantic_HW
         pictures += [scene.image_HW3, draw_semantic(scene.semantic_HW), draw_semantic(found)]
-        captions += [f"{name} image", "truth", f"FCN-8s after {info.origin['steps']} steps"]
+        captions += [f"{name} image", "truth", f"FCN-8s, step {info.origin['steps']}"]
     caption = "Figure 2.3: inference on a training and on a validation image."
     return caption, draw_contact_sheet(pictures, captions, columns=3, cell_width_px=420)
 
@@ -47,7 +47,7 @@ def rank_maps(name: str, number: str, models: dict[str, Path], scene: Scene) -> 
         probability_RHW = torch.softmax(logits_RHW, dim=0).numpy()
         steps = info.origin["steps"]
         pictures += [scene.image_HW3, coloured_ranks(probability_RHW.argmax(axis=0), len(probability_RHW))]
-        captions += [f"{moment}: {steps} steps", "rank of each pixel"]
+        captions += [f"{moment}: step {steps}", "rank of each pixel"]
         for rank in range(SHOWN_RANKS + 1):
             shade = np.round(255 * probability_RHW[rank]).astype(np.uint8)
             pictures.append(np.repeat(shade[:, :, None], 3, axis=2))
@@ -68,6 +68,8 @@ def coloured_ranks(ranks_HW: np.ndarray, count: int) -> np.ndarray:
 def maps_of(name: str, number: str, moment: str, model: Path, scene: Scene) -> Picture | None:
     """Figures 2.11 to 2.14: the part maps and the objectness map of one image; None for a method without parts.
 
+    number   what the caption begins with
+
     Where there are several sizes of windows, the one that most cars of the image belong to.
     """
     method, info = load_model(model)
@@ -78,8 +80,8 @@ def maps_of(name: str, number: str, moment: str, model: Path, scene: Scene) -> P
     slot = max(set(slots), key=slots.count) if slots else 0
     parts, objectness = (outputs[key][slot][0].float().numpy() for key in ("parts", "objectness"))
     steps = info.origin["steps"]
-    title = f"{name}, {moment}, {steps} steps"
-    caption = f"Figure {number}: part maps and objectness of {name}, {moment} ({steps} steps)."
+    title = f"{name}, {moment}: step {steps}"
+    caption = f"{number}: part maps and objectness of {name}, {moment} (step {steps})."
     return caption, draw_part_maps(parts, objectness, method.config.k, title=title, dpi=80)
 
 
@@ -99,7 +101,7 @@ def parts_of_one(name: str, model: Path, scene: Scene) -> Picture | None:
     pictures.append(coloured(window.logits_ST.numpy(), limit))
     k = method.config.k
     captions = ["photo", *(f"row {n // k}, column {n % k}" for n in range(k * k)), "assembled"]
-    caption = f"Figure 2.8: the {k * k} part maps of {name} in the window of one car ({info.origin['steps']} steps)."
+    caption = f"Figure 2.8: the {k * k} part maps of {name} in the window of one car (step {info.origin['steps']})."
     pictures = [_square(picture) for picture in pictures]
     return caption, draw_contact_sheet(pictures, captions, columns=6, cell_width_px=160)
 

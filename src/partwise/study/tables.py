@@ -87,7 +87,11 @@ def switch_tables(records: Sequence[Record]) -> list[Table]:
     tables = []
     for group, base in BASES.items():
         rows = [
-            [record.name, record.about, *(text for figure in found.values() for text in _difference(figure))]
+            [
+                *(record.name, record.about),
+                *(text for figure in found.values() for text in _difference(figure)),
+                fraction(record.probe("map_likeness")),
+            ]
             for record, found in switches(records, group)
         ]
         if rows:
@@ -100,6 +104,7 @@ def switch_tables(records: Sequence[Record]) -> list[Table]:
                 "difference",
                 "AUC",
                 "difference",
+                "maps alike",
             )
             note = f"Difference from {base} over the same frames; in brackets those that are undecided: within two "
             note += "standard errors over the frames, within what another seed changed, or below .02."

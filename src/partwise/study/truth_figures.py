@@ -45,10 +45,10 @@ def window_truth(scene: Scene) -> Picture:
     targets = window_targets(scene, "report", (CAR,), Slips())
     boxes_M4, holders = targets["boxes"].numpy() * STRIDE_PX, targets["object"].numpy()
     canvas = Image.fromarray(scene.image_HW3.copy())
-    draw = ImageDraw.Draw(canvas)
+    draw, line_px = ImageDraw.Draw(canvas), max(1, min(scene.size) // 160)
     for positive, colour in ((False, NEGATIVE_COLOUR), (True, POSITIVE_COLOUR)):
         for y0, x0, y1, x1 in boxes_M4[(holders >= 0) == positive][:SHOWN_WINDOWS].tolist():
-            draw.rectangle((x0, y0, x1, y1), outline=colour, width=2)
+            draw.rectangle((x0, y0, x1, y1), outline=colour, width=line_px)
     count = int((holders >= 0).sum())
     caption = f"Figure 2.10: windows of the truth as the report makes them: {count} positive (green), "
     caption += f"{len(holders) - count} negative (red), {SHOWN_WINDOWS} of each shown."

@@ -230,6 +230,8 @@ def _order(records: Mapping[str, Record]) -> Verdict:
         f"one rank for all pixels: {blind:.3f}; the most frequent rank of each of 16 strips: {placed:.3f}",
     )
     outcome, sentence = "undecided", f"Undecided: all three lie within {within:.3f}."
+    if not math.isfinite(within):
+        sentence = "Undecided: a single frame decides nothing."
     if said > placed + within:
         outcome, sentence = "wrong", "The network counts: it beats what the place in the image alone tells."
     elif said > blind + within:
