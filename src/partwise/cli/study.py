@@ -44,7 +44,8 @@ def report(
     data
         Root of the Cityscapes tree, or the folder with its zips.
     out
-        Folder of the study: report.html, study.json, study.md (its tables) and a run for each variant.
+        Folder of the study: report.html, study.json, study.md (its tables), figures/ and a run for
+        each variant.
     minutes
         Of training for all variants together, evaluations not counted; 120 where STEPS is not given.
     steps

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.figure import Figure
+from PIL import Image
+
 from partwise.files import atomic_write, write_json
-from partwise.report.page import Section, write_report
+from partwise.report.page import Picture, Section, write_report
 from partwise.study.chart import draw_switches
 from partwise.study.figures import report_figures
 from partwise.study.markdown import study_markdown
@@ -23,7 +27,7 @@ LEAD = "Every system of the report, its slips and their mends, trained on one bu
 def write_study(
     records: Sequence[Record], study: Study, monitor: Monitor, *, rendered: bool = False, command: str = ""
 ) -> Path:
-    """Write OUT/study.json, OUT/study.md and OUT/report.html; returns the path of the page.
+    """Write OUT/study.json, OUT/study.md, OUT/figures and OUT/report.html; returns the path of the page.
 
     rendered   figures show rendered streets instead of frames of the data
     """
@@ -48,6 +52,8 @@ def write_study(
         "the dashed line what part maps reach that say the same everywhere (left), and chance (right)."
     ]
     pictures = report_figures(known, study, rendered)
+    charts = [(caption, chart) for caption, chart in charts if chart is not None]
+    save_pictures(study.out / "figures", [*charts, *pictures])
     return write_report(
         study.out / "report.html",
         title="The report, reproduced",
@@ -60,13 +66,24 @@ def write_study(
                 "One switch at a time",
                 text,
                 switch_tables(known),
-                [(caption, chart) for caption, chart in charts if chart is not None],
+                charts,
             ),
             Section("Every variant", tables=variant_tables(known)),
             Section("Figure 2.2: the benchmark", tables=benchmark_tables(known)),
             Section("The report's figures", pictures=pictures),
         ],
     )
+
+
+def save_pictures(folder: Path, pictures: Sequence[Picture]) -> None:
+    """Each picture as a PNG named after its place and the beginning of its caption."""
+    for number, (caption, picture) in enumerate(pictures):
+        name = re.sub(r"[^a-z0-9.]+", "_", re.split("[:,]", caption)[0].lower())
+        with atomic_write(folder / f"{number:02d}_{name}.png") as file:
+            if isinstance(picture, Figure):
+                picture.savefig(file, format="png", facecolor=picture.get_facecolor())
+            else:
+                Image.fromarray(picture).save(file, "PNG", optimize=True)
 
 
 def _all_records(records: Sequence[Record], study: Study) -> list[Record]:
