@@ -10,7 +10,10 @@ from partwise.recipes import RECIPES, recipe
 from partwise.training.config import override
 from partwise.training.optim import schedule
 
-REPORT = [name for name in RECIPES if name.startswith(("ordering", "parts_report", "parts_paper"))]
+REPORT = [
+    *("ordering_slice", "ordering_full", "parts_paper"),
+    *(name for name in RECIPES if name.startswith("parts_report")),
+]
 
 
 @pytest.mark.parametrize(
