@@ -178,3 +178,12 @@ def test_models_of_different_networks_are_not_averaged(tmp_path):
     save_model(tmp_path / "b.safetensors", build_method(FcnConfig(channels=8, output_stride=16)), {})
     with pytest.raises(PartwiseError, match=r"a\.safetensors: another network"):
         average_models([tmp_path / "a.safetensors", tmp_path / "b.safetensors"])
+
+
+def test_a_model_from_before_a_field_was_there_is_of_the_same_network(tmp_path):
+    new, old = tmp_path / "new.safetensors", tmp_path / "old.safetensors"
+    save_model(new, build_method(FcnConfig(channels=8)), {})
+    state, info = read_model(new)
+    described = {"method": {k: v for k, v in info.method.items() if k != "class_balance"}, "label_set": info.label_set}
+    save_file(state, old, metadata={"format": FORMAT, "partwise": json.dumps(described | {"origin": {}})})
+    assert average_models([old, new])[1].origin == {"averaged": 2}

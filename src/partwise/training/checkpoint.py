@@ -114,7 +114,7 @@ def average_models(paths: Sequence[str | os.PathLike], *, decode: dict | None = 
     states = []
     for path in paths:
         state, other = read_model(path)
-        if other.method | {"decode": None} != info.method | {"decode": None}:
+        if _network(other, path) != _network(info, paths[-1]):
             raise PartwiseError(f"{path}: another network than that of {paths[-1]}: average models of one network")
         states.append(state)
     mean = {
@@ -123,6 +123,11 @@ def average_models(paths: Sequence[str | os.PathLike], *, decode: dict | None = 
     }
     method.load_state_dict(mean)
     return method, ModelInfo(info.method, info.label_set, info.origin | {"averaged": len(paths)})
+
+
+def _network(info: ModelInfo, path: str | os.PathLike) -> dict:
+    """A model's configuration with today's defaults for fields that its file does not know, its decoder left out."""
+    return method_to_dict(method_from_dict(info.method, str(path))) | {"decode": None}
 
 
 @dataclass(frozen=True)
