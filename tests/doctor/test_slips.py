@@ -10,6 +10,7 @@ from partwise.data.streets import Streets
 from partwise.data.transforms import AugmentConfig
 from partwise.doctor import Severity, examine_recipe
 from partwise.doctor.ceiling import contradicting_targets, lost_in_decoding
+from partwise.doctor.network import receptive_field
 from partwise.doctor.order import merged_ranks, order_direction, unseen_order
 from partwise.doctor.signals import constant_targets
 from partwise.doctor.start import pretrained_weights
@@ -235,6 +236,17 @@ def test_an_order_beyond_the_receptive_field_is_found():
     parts = with_slip(PARTS)
     (found,) = unseen_order(parts, [WIDE], [parts.targets(WIDE)])
     assert found.severity == Severity.OK
+
+
+def test_the_receptive_field_is_that_of_the_layers():
+    """By arithmetic over the layers of VGG16 with holes, whether its blocks are frozen or not."""
+    for frozen in (0, 4):
+        method = build_method(InstanceFcnConfig("holes", "report", "centre", branch_channels=4, frozen_blocks=frozen))
+        reach = receptive_field(method, (64, 512))
+        # conv1_1 ... pool3: 44 px at stride 8; conv4: + 3 * 16; pool4 at stride 1: + 16; conv5 dilated: + 3 * 32;
+        # the 3x3 layer of either branch: + 16
+        assert 2 * reach.whole == pytest.approx(44 + 48 + 16 + 96 + 16, abs=8)
+        assert 0 < reach.effective < reach.whole
 
 
 @pytest.mark.parametrize("vertical_first", [False, True])

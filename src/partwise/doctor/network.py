@@ -88,6 +88,8 @@ def receptive_field(method: Method, size: tuple[int, int]) -> Reach:
     Layers that are still at zero are drawn at random first, in a copy: they hide what lies below them.
     """
     network = copy.deepcopy(method).eval()
+    if isinstance(network.trunk, VggTrunk):
+        network.trunk.frozen_layers = 0  # else the gradient would end there
     generator = torch.Generator().manual_seed(0)
     for parameter in network.parameters():
         if parameter.ndim > 1 and float(parameter.detach().abs().max()) == 0:

@@ -34,6 +34,8 @@ class FarEffect:
 def far_effect(method: Method, scene: Scene, targets: Targets, reach_px: float) -> FarEffect:
     """Take objects out of the truth one at a time, and count what changes farther away than `reach_px` along x."""
     effect, instances = FarEffect(), scene.instances
+    if not _maps(targets, scene.size):
+        return effect  # nothing is said of places, only of windows
     things = {label.id for label in scene.label_set.things}
     usable = [n for n, label in enumerate(instances.labels.tolist()) if label in things]
     order = sorted(usable, key=lambda n: int(instances.boxes[n][0]))
@@ -128,15 +130,22 @@ def _without(scene: Scene, n: int) -> Scene:
     return Scene(scene.name, scene.image_HW3, semantic, ids, scene.label_set)
 
 
+def _maps(targets: Targets, size: tuple[int, int]) -> dict[str, int]:
+    """Name and stride in px of those targets that are maps of an image of `size` (H, W), not lists."""
+    maps = {}
+    for name, one in targets.items():
+        if one.ndim == 2 and min(one.shape) >= SMALLEST_MAP:
+            stride = size[0] // one.shape[0]
+            if tuple(side * stride for side in one.shape) == tuple(size):
+                maps[name] = stride
+    return maps
+
+
 def _changed(before: Targets, after: Targets, size: tuple[int, int]) -> np.ndarray:
     """(H, W) bool: pixels at which a map of the targets, of whatever stride, changed."""
     changed = np.zeros(size, bool)
-    for name, one in before.items():
-        other = after.get(name)
-        if one.ndim != 2 or other is None or one.shape != other.shape or min(one.shape) < SMALLEST_MAP:
-            continue
-        stride = size[0] // one.shape[0]
-        if tuple(side * stride for side in one.shape) != tuple(size):
-            continue  # a list, not a map
-        changed |= (one != other).repeat_interleave(stride, 0).repeat_interleave(stride, 1).numpy()
+    for name, stride in _maps(before, size).items():
+        if name in after and after[name].shape == before[name].shape:
+            differs = before[name] != after[name]
+            changed |= differs.repeat_interleave(stride, 0).repeat_interleave(stride, 1).numpy()
     return changed
