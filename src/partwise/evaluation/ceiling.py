@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
@@ -37,9 +38,9 @@ def ceiling(
     """Scores of a method whose outputs are perfect, and of a trained one with each of its outputs made perfect alone.
 
     trained   False: the row "all true" alone; the network is not run, and its weights do not matter.
-              True: also "as it is", "true X" for every output X, "true outlines" (see `with_true_outlines`: what is
-              lost because masks are drawn on a grid), and "all true, true outlines": what is left then is instances
-              that have no place in the representation
+              True: also "as it is", "true X" for every output X that is a map, "true outlines" (`with_true_outlines`:
+              what is lost because masks are drawn on a grid), and "all true, true outlines": what is left then is
+              instances that have no place in the representation
     returns   {"images", "seconds", "rows": [{"name", "ap", "ap50", "per_class", "by_size", "ar", "iou_class"}, ...]}
 
     Raises PartwiseError for a method that tells no instances apart.
@@ -73,13 +74,25 @@ def _rows(method: Method, scene: Scene, trained: bool) -> Iterator[tuple[str, Pr
         as_is = decoded(outputs)
         yield AS_IS, as_is
         if len(outputs) > 1:
-            for key in outputs:
+            for key in [key for key in outputs if exchangeable(outputs[key], ideal.get(key))]:
                 yield f"true {key}", decoded({**outputs, key: ideal[key]})
         yield OUTLINES, with_true_outlines(as_is, scene)
     best = decoded(ideal)
     yield CEILING, best
     if trained:
         yield f"{CEILING}, {OUTLINES}", with_true_outlines(best, scene)
+
+
+def exchangeable(predicted: Tensor | list[Tensor], ideal: Tensor | list[Tensor] | None) -> bool:
+    """Whether a perfect output can take the predicted one's place: maps can; lists of what was found are another's.
+
+    >>> grids, boxes = [torch.zeros(1, 4, 8)], [torch.zeros(3, 4)]
+    >>> exchangeable(grids, [torch.ones(1, 4, 8)]), exchangeable(boxes, [torch.zeros(5, 4)])
+    (True, False)
+    """
+    if isinstance(predicted, Tensor) or isinstance(ideal, Tensor) or ideal is None:
+        return isinstance(predicted, Tensor) and isinstance(ideal, Tensor)
+    return [grid.shape for grid in predicted] == [grid.shape for grid in ideal]
 
 
 def with_true_outlines(prediction: Prediction, scene: Scene) -> Prediction:
