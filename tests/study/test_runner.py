@@ -116,6 +116,7 @@ def test_every_variant_is_a_whole_recipe_that_differs_from_all_others(study):
     made = [json.dumps(str(replace(recipe_of(v, VARIANTS, study), name=v.start)), sort_keys=True) for v in VARIANTS]
     assert len(set(made)) == len(VARIANTS)
     assert {variant.group for variant in VARIANTS} == set(GROUPS)
+    assert not {variant.name for variant in VARIANTS} & set(GROUPS)  # --only takes both
     places = {variant.name: place for place, variant in enumerate(VARIANTS)}
     assert all(places[v.start] < places[v.name] for v in VARIANTS if v.start)
 

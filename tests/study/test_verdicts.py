@@ -26,7 +26,7 @@ def test_a_guess_is_right_where_the_remedy_is_better_and_wrong_where_it_is_worse
 
 def test_a_guess_is_right_in_part_where_the_remedy_beats_only_some():
     records = [made_up(name, objectness_auc=LOW) for name in ("objectness_mean", "objectness_four")]
-    records += [made_up(name, objectness_auc=HIGH) for name in ("mended", "objectness_centre")]
+    records += [made_up(name, objectness_auc=HIGH) for name in ("all_mended", "objectness_centre")]
     found = next(verdict for verdict in verdicts(records) if verdict.key == "objectness")
     assert found.outcome == "in part" and "only against objectness_mean, objectness_four" in found.sentence
 
@@ -94,7 +94,7 @@ def test_switches_are_held_against_the_base_of_their_group():
     records = [
         made_up("working", "putback", mask_iou=HIGH),
         made_up("zero_start", "putback", mask_iou=LOW),
-        made_up("mended", "mended", mask_iou=LOW),
+        made_up("all_mended", "mended", mask_iou=LOW),
     ]
     ((record, found),) = switches(records, "putback")
     assert record.name == "zero_start" and found["mask_iou"].sign == -1 and found["objectness_auc"] is None
