@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from partwise.doctor.finding import Finding, Severity, judged
@@ -13,7 +15,8 @@ _EDGES = (16, 32, 64, 128)
 FEWEST = 5  # objects of a size, or at the border, below which nothing is said of them
 UNCOVERED_SHARE = 0.5  # most objects of a size without a window: the network never sees that size as an object
 # Even parts have 1 / 9 = .11, a filled box .13. At .8 eight of nine maps share a fifth of the object's pixels; so
-# it was for a quarter of the report's cars (own measurement: .93 below 48 px of 2048x1024).
+# it was for a quarter of the report's cars (own measurement: .93 below 48 px of 2048x1024). Of the objects of 30 real
+# crops .15 are so in the windows of parts_light and .42 in those of the report (own measurement).
 CENTRE_SHARE, CENTRE_OBJECTS = 0.8, 0.25
 BORDER_RATIO = 0.25  # objects are as likely at the border as elsewhere: healthy methods have .8 to 1.2, the slip 0
 WRONG_SHARE = 0.001  # of the negatives: one in a thousand is a rounding, more is a rule that does not hold
@@ -65,9 +68,11 @@ def centre_share(truths: list[WindowTruth]) -> list[Finding]:
     }
     alone = float((share > CENTRE_SHARE).mean()) if len(share) else 0.0
     what = f"share of {len(share)} objects with more than {CENTRE_SHARE:.0%} of their pixels in the centre part"
+    # Few objects say little: two standard errors of a share are added to the threshold.
+    threshold = CENTRE_OBJECTS + 2 * math.sqrt(alone * (1 - alone) / max(len(share), 1))
     where = "mean by size: " + ", ".join(f"{name} px {row['centre_share']:.2f}" for name, row in table.items())
     mend = "let windows scale with the object (several window sizes or strides), so that it fills its window"
-    return [judged("centre share", what, alone, where, mend, fault_above=CENTRE_OBJECTS, details=table)]
+    return [judged("centre share", what, alone, where, mend, fault_above=threshold, details=table)]
 
 
 def border_objects(truths: list[WindowTruth], scenes: list[Scene]) -> list[Finding]:
