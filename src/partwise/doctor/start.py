@@ -66,11 +66,12 @@ def lifeless_layers(method: Method) -> list[Finding]:
     for name, value in method.trunk.state_dict().items():
         if value.ndim > 1 and float(value.max()) == float(value.min()):
             flat[name] = f"all {float(value.flatten()[0]):g}"
-    return _lost(flat, "the trunk", method)
+    return _lost(flat, "the trunk", method, "layers of the trunk whose weights are one single number")
 
 
-def _lost(lost: dict[str, str], source: str, method: Method) -> list[Finding]:
-    what = "tensors of the trunk that are not as in the file"
+def _lost(
+    lost: dict[str, str], source: str, method: Method, what: str = "tensors of the trunk that are not as in the file"
+) -> list[Finding]:
     named = [f"{layer_name(method, name)} ({words})" for name, words in lost.items()]
     mend = "match the names of file and network one by one, and load with strict names, so that none is passed over"
     where = f"{source}: {shortened(named)}" if lost else source
