@@ -51,6 +51,8 @@ def test_the_page_has_every_figure_and_table(study):
     assert page.count("<img") == page.count('src="data:image')
     for words in ("putback, against working", "written: ", "class by class", "not trained", "small objects"):
         assert words in page
+    assert len(list((study / "figures").glob("*.png"))) == page.count("<img")
+    assert "| zero_start |" in (study / "study.md").read_text()
     assert all(f"<td>{label.name}</td>" in page for label in CITYSCAPES.evaluated)
 
 

@@ -90,6 +90,15 @@ def test_what_ideal_maps_allow_comes_before_what_was_trained():
     assert found.outcome == "wrong" and "ideal maps" in found.sentence and len(found.figures) == 2
 
 
+def test_what_ideal_maps_allow_stands_beside_a_guess():
+    records = [
+        made_up("all_mended", mask_iou=LOW, ideal={"mask_iou": HIGH}),
+        made_up("paper_truth", mask_iou=LOW, ideal={"mask_iou": LOW}),
+    ]
+    found = next(verdict for verdict in verdicts(records) if verdict.key == "truth")
+    assert found.outcome == "undecided" and found.figures[1].startswith("ideal maps: paper_truth 0.3")
+
+
 def test_switches_are_held_against_the_base_of_their_group():
     records = [
         made_up("working", "putback", mask_iou=HIGH),

@@ -179,7 +179,9 @@ def _compare(records: Mapping[str, Record], guess: Guess) -> Verdict:
     if not found:
         missing = ", ".join((*guess.blamed, guess.remedy))
         return Verdict(*head, "not trained", f"Not trained here: it takes {missing}.")
-    signs, shown = [one.sign for one in found], tuple(map(str, found))
+    ideal = [difference(records, guess.remedy, one.base, guess.figure, "ideal") for one in found]
+    signs = [one.sign for one in found]
+    shown = (*map(str, found), *(f"ideal maps: {one}" for one in ideal if one is not None and one.sign))
     means = f"({MEANING[guess.figure]})"
     if all(sign > 0 for sign in signs):
         return Verdict(*head, "right", f"{guess.right} {means}.", shown)
