@@ -6,7 +6,14 @@ import pytest
 
 from partwise.errors import PartwiseError
 from partwise.recipes import RECIPES, recipe
-from partwise.training.config import check_recipe, leaves, override, recipe_from_dict, recipe_to_dict
+from partwise.training.config import (
+    check_recipe,
+    leaves,
+    method_from_dict,
+    override,
+    recipe_from_dict,
+    recipe_to_dict,
+)
 from partwise.training.limits import LIMITS, check_crop
 
 
@@ -84,3 +91,8 @@ def test_crop_must_fit_the_trunk_and_the_advice_does():
     check_crop((64, 96), 32)
     with pytest.raises(PartwiseError, match=r"crop=\[60, 96\].*multiples of 32 px: give data.augment.crop=\[64,96\]"):
         check_crop((60, 96), 32)
+
+
+def test_an_unknown_field_of_a_file_is_named_after_the_file():
+    with pytest.raises(PartwiseError, match=r"^model\.safetensors: unknown field of method 'chanels': did you mean"):
+        method_from_dict({"kind": "parts", "chanels": 8}, "model.safetensors")

@@ -98,7 +98,7 @@ def method_from_dict(values: dict, where: str = "") -> MethodConfig:
     values = dict(values)
     kind = values.pop("kind", None)
     if kind not in METHODS:
-        raise unknown_name(f"{_at(where)}method.kind", str(kind), METHODS)
+        raise unknown_name("method.kind", str(kind), METHODS, where)
     return _validated(METHODS[kind][0], values, "method", where)
 
 
@@ -115,7 +115,7 @@ def recipe_from_dict(values: dict, where: str = "") -> Recipe:
     parts = {}
     for key, value in values.items():
         if key not in kinds:
-            raise unknown_name(f"{_at(where)}field", key, kinds)
+            raise unknown_name("field", key, kinds, where)
         parts[key] = _validated(kinds[key], value, key, where)
     recipe = Recipe(method=method, **parts)
     check_recipe(recipe)
@@ -192,7 +192,7 @@ def _check_names(kind: type, values: Any, path: str, where: str) -> None:
     kinds = get_type_hints(kind)
     for key, value in values.items():
         if key not in kinds:
-            raise unknown_name(f"{_at(where)}field of {path}", str(key), kinds)
+            raise unknown_name(f"field of {path}", str(key), kinds, where)
         _check_names(kinds[key], value, f"{path}.{key}", where)
 
 
