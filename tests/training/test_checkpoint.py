@@ -94,7 +94,7 @@ def test_foreign_and_future_files_are_refused(metadata, words, model_file, tmp_p
 def test_unknown_label_set_method_and_field_are_named(model_file, tmp_path):
     for change, word in (
         ({"label_set": "mapillary"}, "mapillary"),
-        ({"method": {"kind": "ordering"}}, "ordering"),
+        ({"method": {"kind": "orderly"}}, "orderly"),
         ({"method": {"kind": "parts", "chanels": 8}}, "chanels"),
     ):
         text = json.dumps(described(model_file) | change)

@@ -53,7 +53,7 @@ def test_override_changes_that_field_and_no_other():
         ("optim.lr=Infinity", ("optim.lr=inf", "above 0")),
         ("optim.lr=null", ("optim.lr=None",)),
         ("optim.name=adagrad", ("optim.name='adagrad'", "adamw, adam or sgd")),
-        ("optim.schedule=step", ("optim.schedule='step'", "cosine")),
+        ("optim.schedule=stair", ("optim.schedule='stair'", "cosine")),
         ("training.batch_size=0", ("training.batch_size=0", "from 1 on")),
         ("training.batch_size=1.5", ("training.batch_size=1.5", "integer")),
         ("training.steps=-5", ("training.steps=-5",)),
