@@ -16,12 +16,12 @@ def outcome_of(key: str, records) -> str:
 @pytest.mark.parametrize("guess", GUESSES, ids=lambda guess: guess.key)
 def test_a_guess_is_right_where_the_remedy_is_better_and_wrong_where_it_is_worse(guess):
     for blamed, remedy, outcome in ((LOW, HIGH, "right"), (HIGH, LOW, "wrong"), (LOW, LOW, "undecided")):
-        records = [made_up(name, **{guess.figure: blamed}) for name in guess.blamed]
-        records.append(made_up(guess.remedy, **{guess.figure: remedy}))
+        records = [made_up(name, **{guess.figure: blamed}) for _, name in guess.pairs]
+        records += [made_up(name, **{guess.figure: remedy}) for name in {name for name, _ in guess.pairs}]
         found = next(verdict for verdict in verdicts(records) if verdict.key == guess.key)
         assert found.outcome == outcome
-        assert len(found.figures) == len(guess.blamed)
-        assert guess.remedy in found.figures[0]
+        assert len(found.figures) == len(guess.pairs)
+        assert all(name in found.figures[0] for name in guess.pairs[0])
 
 
 def test_a_guess_is_right_in_part_where_the_remedy_beats_only_some():
