@@ -18,7 +18,7 @@ SMALL_PX = 32  # longest side of a small object, as in COCO (32 x 32)
 FIGURES = ("mask_iou", "mask_iou_small", "objectness_auc", "map_likeness", "order")
 MEANING = {
     "mask_iou": "IoU of the assembled window of each true object with the object, its window given",
-    "mask_iou_small": f"the same for objects with a longest side below {SMALL_PX} px",
+    "mask_iou_small": f"IoU of the assembled window with the object, for longest sides below {SMALL_PX} px",
     "objectness_auc": "how often the window on an object scores above one on none (.5: by chance)",
     "map_likeness": "mean correlation between two of the part maps (1: all maps say the same)",
     "order": "share of the class's pixels whose rank is right",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from partwise.report.tables import MISSING, Bar, Table
 from partwise.study.probes import MEANING
@@ -39,7 +40,7 @@ def benchmark_tables(records: Sequence[Record]) -> list[Table]:
 
 
 def variant_tables(records: Sequence[Record]) -> list[Table]:
-    """Every variant, one table a group."""
+    """Every variant, one table a group; the last says what the columns mean."""
     columns = ("variant", "what it is", "steps", "loss first", "loss last", "AP", "AP50", "car AP", "AR@10", "AR@100")
     columns += (
         "AR@1000",
@@ -56,8 +57,8 @@ def variant_tables(records: Sequence[Record]) -> list[Table]:
     for group, about in GROUPS.items():
         rows = [_row(record) for record in records if record.group == group]
         if rows:
-            tables.append(Table(f"{group}: {about}", columns, rows, variant_note()))
-    return tables
+            tables.append(Table(f"{group}: {about}", columns, rows))
+    return [*tables[:-1], *(replace(table, note=variant_note()) for table in tables[-1:])]
 
 
 def variant_note() -> str:

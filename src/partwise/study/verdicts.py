@@ -36,7 +36,7 @@ class Difference:
     @property
     def sign(self) -> int:
         """1 where the variant is better for sure, -1 where it is worse, 0 where that is undecided."""
-        return 0 if not math.isfinite(self.mean) or abs(self.mean) <= self.within else 1 if self.mean > 0 else -1
+        return 0 if not math.isfinite(self.mean) or abs(self.mean) <= self.within + 1e-9 else 1 if self.mean > 0 else -1
 
     def __str__(self) -> str:
         shown = f"{self.name} {self.value:.3f} against {self.base} {self.base_value:.3f}"
