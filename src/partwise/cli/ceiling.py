@@ -11,6 +11,7 @@ from partwise.files import write_json
 from partwise.terminal import console, counting
 
 if TYPE_CHECKING:
+    from partwise.evaluation.model import EvenlySpaced
     from partwise.methods import Method
     from partwise.report.tables import Table
 
@@ -45,18 +46,12 @@ def ceiling(
     json
         Where to write all figures.
     """
-    from partwise.data.cityscapes import CityscapesFolder
     from partwise.evaluation.ceiling import ceiling as measure
-    from partwise.evaluation.model import EvenlySpaced, require_instances
     from partwise.report.ceilings import ceiling_tables
     from partwise.training.config import method_to_dict
 
-    if frames < 0:
-        raise PartwiseError(f"--frames {frames}: give a number from 0 (all) on")
     method, trained, origin = _find(what, list(overrides))
-    scenes = EvenlySpaced(CityscapesFolder(data, split), frames)
-    if method.has_instances:
-        require_instances(scenes, f"{data}, split {split}")
+    scenes = _scenes(data, split, frames)
     with counting("decoding") as progress:
         result = measure(method, scenes, trained=trained, progress=progress)
     circumstances = {
@@ -86,15 +81,10 @@ def ceilings(*, data: Path, split: str = "val", frames: int = 60, json: Path | N
     json
         Where to write all figures.
     """
-    from partwise.data.cityscapes import CityscapesFolder
     from partwise.evaluation.ceiling_sweep import sweep
-    from partwise.evaluation.model import EvenlySpaced, require_instances
     from partwise.report.ceilings import sweep_tables
 
-    if frames < 0:
-        raise PartwiseError(f"--frames {frames}: give a number from 0 (all) on")
-    scenes = EvenlySpaced(CityscapesFolder(data, split), frames)
-    require_instances(scenes, f"{data}, split {split}")
+    scenes = _scenes(data, split, frames)
     with counting("decoding") as progress:
         result = sweep(scenes, progress=progress)
     _show(sweep_tables(result), result, json, {"data": data.resolve().name, "split": split})
@@ -111,6 +101,17 @@ def _show(tables: list[Table], result: dict, json: Path | None, circumstances: d
     if json is not None:
         write_json(json, {"circumstances": circumstances} | result)
         console.print(f"wrote {json}")
+
+
+def _scenes(data: Path, split: str, frames: int) -> EvenlySpaced:
+    from partwise.data.cityscapes import CityscapesFolder
+    from partwise.evaluation.model import EvenlySpaced, require_instances
+
+    if frames < 0:
+        raise PartwiseError(f"--frames {frames}: give a number from 0 (all) on")
+    scenes = EvenlySpaced(CityscapesFolder(data, split), frames)
+    require_instances(scenes, f"{data}, split {split}")
+    return scenes
 
 
 def _find(what: str, overrides: list[str]) -> tuple[Method, bool, dict | None]:
