@@ -113,7 +113,7 @@ class InstanceFcn(Method):
         self.objectness_branch = nn.Sequential(
             nn.Conv2d(channels, hidden, 3, padding=1), between(), nn.Conv2d(hidden, 1, 1)
         )
-        self._put_slips_back()
+        slip.put_back(self, config.slips)
         self.sizes = tuple(tuple(max(1, round(side / STRIDE_PX)) for side in pair) for pair in config.sizes_px)
         if config.windows == "paper":
             self.sizes = ((PAPER_CELLS, PAPER_CELLS),)
@@ -126,15 +126,6 @@ class InstanceFcn(Method):
         """The three score layers of FCN-8s with so many maps."""
         skips = {str(stride): nn.Conv2d(self.trunk.channels[stride], maps, 1) for stride in (16, 8)}
         return nn.Conv2d(self.config.channels, maps, 1), nn.ModuleDict(skips)
-
-    def _put_slips_back(self) -> None:
-        slips = self.config.slips
-        if slips.zero_start:
-            slip.start_at_zero(*(child for name, child in self.named_children() if name != "trunk"))
-        if slips.one_dilated_layer:
-            slip.dilate_one_layer(self.trunk)
-        if slips.lost_conv5_1:
-            slip.lose_conv5_1(self.trunk)
 
     def normalise(self, images_B3HW: Tensor) -> Tensor:
         """See Method.normalise."""

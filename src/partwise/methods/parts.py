@@ -105,19 +105,12 @@ class PartMaps(Method):
             )
         step = slip.SPARSE_STEP_CELLS if config.slips.sparse_inference else 1
         self.decoder = PartsDecoder(config.decode, self.windows, label_set, step)
-        self._put_slips_back()
-
-    def _put_slips_back(self) -> None:
-        slips = self.config.slips
         for name in NOT_HERE:
-            if getattr(slips, name):
+            if getattr(config.slips, name):
                 raise PartwiseError(
                     f"method.slips.{name}: part maps have nothing of the kind: give method instance_fcn"
                 )
-        if slips.zero_start:
-            slip.start_at_zero(*(child for name, child in self.named_children() if name != "trunk"))
-        if slips.lost_conv5_1:
-            slip.lose_conv5_1(self.trunk)
+        slip.put_back(self, config.slips)
 
     def normalise(self, images_B3HW: Tensor) -> Tensor:
         """See Method.normalise."""

@@ -47,6 +47,16 @@ class Slips:
     linear_branches: bool = False
 
 
+def put_back(method: nn.Module, slips: Slips) -> None:
+    """Change a new network, trunk and branches, as those slips say that lie in its layers."""
+    if slips.zero_start:
+        start_at_zero(*(child for name, child in method.named_children() if name != "trunk"))
+    if slips.one_dilated_layer:
+        dilate_one_layer(method.trunk)
+    if slips.lost_conv5_1:
+        lose_conv5_1(method.trunk)
+
+
 def start_at_zero(*modules: nn.Module) -> None:
     """zero_start: the weights of every convolution to 0, its bias to .1; where a norm holds the bias, that one's."""
     for module in modules:
