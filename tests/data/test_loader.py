@@ -2,6 +2,9 @@
 
 import itertools
 import math
+import multiprocessing
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -142,6 +145,20 @@ class Damaged(list):
 
     def __getitem__(self, i):
         raise PartwiseError(f"frame{i}.png: the image is damaged: copy it again")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_every_process_of_a_job_does_not_end_the_workers(scenes, number):
+    """Ctrl-C and schedulers signal the whole group; the main process must still get to the end of its step."""
+    before = set(multiprocessing.active_children())
+    batches = training_batches(samples_of(scenes, workers=1), Draws(batch_size=1))
+    next(batches)
+    (worker,) = set(multiprocessing.active_children()) - before
+    os.kill(worker.pid, number)
+    for _ in range(8):  # more than were prepared in advance
+        next(batches)
+    assert worker.is_alive()
+    batches.close()
 
 
 @pytest.mark.parametrize("workers", [0, 1])

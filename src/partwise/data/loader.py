@@ -126,9 +126,10 @@ def training_batches(samples: TrainingSamples, draws: Draws) -> Iterator[tuple[T
 
 
 def _begin_worker(_worker: int) -> None:
-    """One thread, and Ctrl-C is the main process's business."""
+    """One thread; stopping is the main process's business, also where a scheduler signals every process of a job."""
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def class_presence(

@@ -27,12 +27,13 @@ def build_optimiser(method: Method, config: OptimConfig) -> torch.optim.Optimize
         }
         for (in_trunk, decays), members in groups.items()
     ]
+    # fused: one pass over the weights a step; VGG16 with 1,024 channels in fc6 has 25 million of them
     if config.name == "adamw":
-        return torch.optim.AdamW(parameters, lr=config.lr)
+        return torch.optim.AdamW(parameters, lr=config.lr, fused=True)
     if config.name == "adam":
-        return torch.optim.Adam(parameters, lr=config.lr)
+        return torch.optim.Adam(parameters, lr=config.lr, fused=True)
     if config.name == "sgd":
-        return torch.optim.SGD(parameters, lr=config.lr, momentum=0.9)
+        return torch.optim.SGD(parameters, lr=config.lr, momentum=0.9, fused=True)
     raise PartwiseError(f"optim.name={config.name!r}: give adamw, adam or sgd")
 
 
