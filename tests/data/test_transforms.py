@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import max_pool2d
 
+from partwise.data.loader import DataConfig, TrainingSamples
 from partwise.data.streets import Streets
 from partwise.data.transforms import VOID_ID, AugmentConfig, augment
+from partwise.methods.ordering import Ordering, OrderingConfig
 from partwise.scene import Scene
 
 SIZE = (128, 256)
@@ -123,20 +125,31 @@ def test_colours_change_and_the_truth_does_not():
     assert np.array_equal(recoloured.semantic_HW, STREET.semantic_HW)
 
 
-@pytest.mark.parametrize("weight", [1.0, 1000.0])
-def test_a_crop_around_an_instance_shows_one_and_a_heavy_class_nearly_always(weight):
-    """Class 26 is one small car among persons that stand elsewhere."""
+def one_car_among_persons() -> Scene:
+    """Class 26 is one small car, ten persons stand elsewhere."""
     ids = np.full((256, 512), 7, np.int32)
     for number, x in enumerate(range(20, 220, 20)):
         ids[20:30, x : x + 8] = 24000 + number
     ids[200:210, 480:490] = 26000
     semantic = np.where(ids >= 1000, ids // 1000, ids).astype(np.uint8)
-    scene = Scene("", np.zeros((256, 512, 3), np.uint8), semantic, ids)
-    config = replace(STILL, crop=(64, 64), centre_instance=1.0)
+    return Scene("", np.zeros((256, 512, 3), np.uint8), semantic, ids)
+
+
+@pytest.mark.parametrize("weight", [1.0, 1000.0])
+def test_a_crop_around_an_instance_shows_one_and_a_heavy_class_nearly_always(weight):
+    scene, config = one_car_among_persons(), replace(STILL, crop=(64, 64), centre_instance=1.0)
     crops = [changed(scene, seed, config, {26: weight}) for seed in range(100)]
     assert all((crop.instance_ids_HW >= 1000).any() for crop in crops)
     share = np.mean([(crop.instance_ids_HW == 26000).any() for crop in crops])
     assert abs(share - weight / (weight + 10)) < 0.1
+
+
+def test_crops_are_laid_around_the_classes_that_a_method_tells_apart():
+    """A method of cars alone learns nothing from a crop of persons."""
+    scene, config = one_car_among_persons(), replace(STILL, crop=(64, 64), centre_instance=1.0)
+    method = Ordering(OrderingConfig(channels=8))
+    samples = TrainingSamples([scene], method.targets, DataConfig(augment=config), 0, classes=method.instance_classes)
+    assert all((samples.scene(draw).instance_ids_HW == 26000).any() for draw in range(40))
 
 
 def test_a_frame_without_instances_and_a_frame_of_one_pixel_are_cropped_all_the_same():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,9 +48,11 @@ class TrainingSamples(Dataset):
         seed: int,
         presence: np.ndarray | None = None,
         rendered: Sequence[Scene] | None = None,
+        classes: Collection[int] | None = None,
     ):
+        """`classes`: ids of those that crops are laid around the instances of; None for all that have instances."""
         self.scenes, self.targets, self.config, self.seed = scenes, targets, config, seed
-        self.rendered = rendered
+        self.rendered, self.classes = rendered, classes
         self.weights = np.ones(len(scenes)) if presence is None else repeat_factors(presence, config.repeat_threshold)
         self.class_weights = {} if presence is None else rare_class_weights(presence, config.repeat_threshold)
 
@@ -61,7 +63,7 @@ class TrainingSamples(Dataset):
             scene = self.rendered[draw % len(self.rendered)]
         else:
             scene = self.scenes[self._frame(draw)]
-        return augment(scene, rng, self.config.augment, self.class_weights)
+        return augment(scene, rng, self.config.augment, self.class_weights, self.classes)
 
     def _frame(self, draw: int) -> int:
         """The frame of a draw: every pass visits each frame as often as its weight, in a new order."""

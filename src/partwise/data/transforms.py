@@ -5,6 +5,7 @@ Every random number comes from the generator that is passed in: the same generat
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,17 +37,24 @@ class AugmentConfig:
     centre_instance: float = 0.5
 
 
-def augment(scene: Scene, rng: np.random.Generator, config: AugmentConfig, class_weights: dict[int, float]) -> Scene:
+def augment(
+    scene: Scene,
+    rng: np.random.Generator,
+    config: AugmentConfig,
+    class_weights: dict[int, float],
+    classes: Collection[int] | None = None,
+) -> Scene:
     """A random crop of a scene, of size `config.crop`, scaled, mirrored and recoloured.
 
     class_weights  id -> how much likelier a crop is laid around an instance of this class (1 where absent)
+    classes        ids of the classes that crops are laid around the instances of; None for all that have instances
     """
     low, high = config.scale
     scale = float(np.exp(rng.uniform(np.log(low), np.log(high))))
     window = tuple(max(1, round(side / scale)) for side in config.crop)
     centre = None
     if rng.random() < config.centre_instance:
-        centre = _instance_centre(scene, rng, class_weights)
+        centre = _instance_centre(scene, rng, class_weights, classes)
     top, left = (
         _offset(rng, scene.size[axis], window[axis], None if centre is None else centre[axis]) for axis in (0, 1)
     )
@@ -79,9 +87,14 @@ def _offset(rng: np.random.Generator, length: int, window: int, centre: float | 
     return int(np.clip(round(wanted), 0, slack))
 
 
-def _instance_centre(scene: Scene, rng: np.random.Generator, class_weights: dict[int, float]) -> tuple | None:
-    """(y, x) of the centre of a random instance of an evaluated class; None where there is none."""
-    things = {label.id for label in scene.label_set.things}
+def _instance_centre(
+    scene: Scene,
+    rng: np.random.Generator,
+    class_weights: dict[int, float],
+    classes: Collection[int] | None,
+) -> tuple | None:
+    """(y, x) of the centre of a random instance of the classes; None where there is none."""
+    things = {label.id for label in scene.label_set.things} if classes is None else set(classes)
     instances = scene.instances
     weights = np.array([class_weights.get(int(i), 1.0) if int(i) in things else 0.0 for i in instances.labels])
     if weights.sum() == 0:

@@ -53,7 +53,7 @@ def look_at(
     chosen = EvenlySpaced(scenes, count)
     frames = [chosen[i] for i in range(len(chosen))]
     plain = replace(config, workers=0, rendered_share=0.0)
-    drawn = TrainingSamples(frames, method.targets, plain, seed)
+    drawn = TrainingSamples(frames, method.targets, plain, seed, classes=method.instance_classes)
     samples = [drawn.scene(draw) for draw in range(max(len(frames), least))]
     targets = [method.targets(scene) for scene in samples]
     return Look(frames, samples, targets, len(frames) == len(scenes), where)

@@ -117,10 +117,20 @@ class InstanceFcn(Method):
         self.sizes = tuple(tuple(max(1, round(side / STRIDE_PX)) for side in pair) for pair in config.sizes_px)
         if config.windows == "paper":
             self.sizes = ((PAPER_CELLS, PAPER_CELLS),)
-        classes = config.classes or tuple(label.id for label in label_set.things)
         self.decoder = InstanceFcnDecoder(
-            config.decode, self.sizes, config.k, config.objectness, classes, label_set, config.slips.sparse_inference
+            config.decode,
+            self.sizes,
+            config.k,
+            config.objectness,
+            self.instance_classes,
+            label_set,
+            config.slips.sparse_inference,
         )
+
+    @property
+    def instance_classes(self) -> tuple[int, ...]:
+        """See Method.instance_classes."""
+        return self.config.classes or super().instance_classes
 
     def _score_layers(self, maps: int) -> tuple[nn.Conv2d, nn.ModuleDict]:
         """The three score layers of FCN-8s with so many maps."""

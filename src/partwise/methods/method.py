@@ -50,6 +50,11 @@ class Method(nn.Module):
         raise NotImplementedError
 
     @property
+    def instance_classes(self) -> tuple[int, ...]:
+        """Ids of the classes whose instances are told apart; crops of the training are laid around those."""
+        return tuple(label.id for label in self.label_set.things)
+
+    @property
     def size_multiple(self) -> int:
         """Pixels that the sides of the input must be a multiple of."""
         return self.trunk.size_multiple

@@ -89,6 +89,11 @@ class Ordering(Fcn):
             self.score = _blank(self.score, self.maps)
             self.skips = nn.ModuleDict({stride: _blank(layer, self.maps) for stride, layer in self.skips.items()})
 
+    @property
+    def instance_classes(self) -> tuple[int, ...]:
+        """See Method.instance_classes."""
+        return (self.config.class_id,)
+
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """See Method.forward."""
         maps = self.score_maps(images_B3HW)

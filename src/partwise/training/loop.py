@@ -72,7 +72,9 @@ def train(
     if going_on:
         run.restore()
     run.begin(resume, going_on)
-    samples = TrainingSamples(scenes, method.targets, recipe.data, config.seed, run.presence(scenes), rendered)
+    samples = TrainingSamples(
+        scenes, method.targets, recipe.data, config.seed, run.presence(scenes), rendered, method.instance_classes
+    )
     draws = Draws(config.batch_size, run.progress.step, accelerator.process_index, accelerator.num_processes)
     try:
         run.loop(training_batches(samples, draws), evaluate)
