@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES
 from partwise.methods import Centres, CentresConfig
-from partwise.methods.centres import heat_loss, offset_loss
-from partwise.methods.centres_decode import CentresDecodeConfig, CentresDecoder, votes
-from partwise.methods.centres_targets import IGNORED, LEAST_SIDE_PX, centre_targets
-from partwise.methods.ordering_targets import by_centre, map_of_pixels
+from partwise.methods.centres.decode import CentresDecodeConfig, CentresDecoder, votes
+from partwise.methods.centres.network import heat_loss, offset_loss
+from partwise.methods.centres.targets import IGNORED, LEAST_SIDE_PX, centre_targets
+from partwise.methods.ordering.targets import by_centre, map_of_pixels
 from partwise.scene import Scene
 
 THINGS = {label.id: index for index, label in enumerate(CITYSCAPES.things)}

@@ -16,8 +16,8 @@ from partwise.methods import (
     PartsConfig,
     build_method,
 )
-from partwise.methods.parts_decode import DecodeConfig
-from partwise.methods.parts_targets import AssignConfig
+from partwise.methods.parts.decode import DecodeConfig
+from partwise.methods.parts.targets import AssignConfig
 from partwise.methods.semantic import semantic_dice_loss, semantic_loss
 from partwise.scene import Scene
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from partwise.errors import PartwiseError
 from partwise.methods import FcnConfig, InstanceFcn, InstanceFcnConfig, Slips, build_method
-from partwise.methods.instance_fcn_decode import InstanceFcnDecodeConfig, objectness_of_windows
-from partwise.methods.instance_fcn_losses import mask_loss, objectness_loss
-from partwise.methods.instance_fcn_targets import window_targets
-from partwise.methods.instance_fcn_windows import cells_of
-from partwise.methods.windows import assemble, part_weights
+from partwise.methods.instance_fcn.decode import InstanceFcnDecodeConfig, objectness_of_windows
+from partwise.methods.instance_fcn.losses import mask_loss, objectness_loss
+from partwise.methods.instance_fcn.targets import window_targets
+from partwise.methods.instance_fcn.windows import cells_of
+from partwise.methods.parts.windows import assemble, part_weights
 from partwise.scene import Scene
 from partwise.training.checkpoint import load_matching
 

@@ -10,7 +10,7 @@ from partwise.data.transforms import AugmentConfig
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import evaluate_method
 from partwise.methods import InstanceFcnConfig, build_method
-from partwise.methods.instance_fcn_decode import InstanceFcnDecodeConfig
+from partwise.methods.instance_fcn.decode import InstanceFcnDecodeConfig
 from partwise.scene import Scene
 from partwise.training.config import OptimConfig, Recipe, TrainingConfig
 from partwise.training.loop import train

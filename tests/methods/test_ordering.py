@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from partwise.errors import PartwiseError
 from partwise.methods import FcnConfig, Ordering, OrderingConfig, build_method
-from partwise.methods.ordering_targets import OVERFLOW, by_centre, count_assignments, map_of_pixels, of_class
+from partwise.methods.ordering.targets import OVERFLOW, by_centre, count_assignments, map_of_pixels, of_class
 from partwise.scene import Scene
 from partwise.training.checkpoint import load_matching
 

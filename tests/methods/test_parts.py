@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from partwise.labels import CITYSCAPES
 from partwise.methods import PartMaps, PartsConfig
-from partwise.methods.parts import window_loss
-from partwise.methods.parts_decode import DecodeConfig, PartsDecoder, semantic_argmax
-from partwise.methods.parts_targets import AssignConfig, assign_windows, coverage, right_grid
-from partwise.methods.windows import Window, part_weights
+from partwise.methods.parts.decode import DecodeConfig, PartsDecoder, semantic_argmax
+from partwise.methods.parts.network import window_loss
+from partwise.methods.parts.targets import AssignConfig, assign_windows, coverage, right_grid
+from partwise.methods.parts.windows import Window, part_weights
 from partwise.scene import Scene
 
 WINDOWS = (Window(4, 8), Window(4, 16), Window(8, 16), Window(16, 16))

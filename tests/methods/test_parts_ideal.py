@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partwise.methods.parts_ideal import STIFFNESS, IdealParts, mended
-from partwise.methods.parts_targets import AssignConfig, assign_windows
-from partwise.methods.windows import Window, assemble, part_weights
+from partwise.methods.parts.ideal import STIFFNESS, IdealParts, mended
+from partwise.methods.parts.targets import AssignConfig, assign_windows
+from partwise.methods.parts.windows import Window, assemble, part_weights
 from partwise.scene import Scene
 
 

@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 
 from partwise.errors import PartwiseError
 from partwise.methods import FcnConfig, InstanceFcnConfig, PartsConfig, Slips, build_method
-from partwise.methods.instance_fcn_targets import window_targets
-from partwise.methods.parts_targets import NEGATIVE
+from partwise.methods.instance_fcn.targets import window_targets
+from partwise.methods.parts.targets import NEGATIVE
 from partwise.scene import Scene
 from partwise.training.checkpoint import load_matching, load_model, save_model
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from partwise.methods import InstanceFcn, Method, PartMaps
-from partwise.methods.instance_fcn_targets import (
+from partwise.methods.instance_fcn.targets import (
     CANONICAL_SHARE,
     NEGATIVE_OCTAVES,
     NEGATIVE_SHIFT_PX,
@@ -19,10 +19,10 @@ from partwise.methods.instance_fcn_targets import (
     objects_of,
     window_cells_of,
 )
-from partwise.methods.instance_fcn_windows import cells_of
+from partwise.methods.instance_fcn.windows import cells_of
 from partwise.methods.method import Targets
-from partwise.methods.parts_targets import NEGATIVE, coverage, right_grid
-from partwise.methods.windows import Window, part_weights
+from partwise.methods.parts.targets import NEGATIVE, coverage, right_grid
+from partwise.methods.parts.windows import Window, part_weights
 from partwise.scene import Instances, Scene
 
 SAME_SIZE_OCTAVES = 0.25  # DeepMask: objects within 2 ** (1/4) of the canonical size are of that size

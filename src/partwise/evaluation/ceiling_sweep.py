@@ -15,7 +15,7 @@ import torch
 from partwise.evaluation.ceiling import pad_scene
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.methods import InstanceFcnConfig, Method, MethodConfig, PartsConfig, build_method
-from partwise.methods.parts_targets import AssignConfig
+from partwise.methods.parts.targets import AssignConfig
 from partwise.scene import Instances, Prediction, Scene
 
 ANY_SIZE = AssignConfig(fill_max=1000.0)  # one grid of windows has to take every object

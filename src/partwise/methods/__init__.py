@@ -1,12 +1,11 @@
-"""Methods of telling instances apart: one file each. `build_method` makes one from its configuration."""
+"""Methods of telling instances apart: one file or folder each. `build_method` makes one from its configuration."""
 
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.centres import Centres, CentresConfig
 from partwise.methods.instance_fcn import InstanceFcn, InstanceFcnConfig
 from partwise.methods.mask_rcnn import MaskRcnn, MaskRcnnConfig
 from partwise.methods.method import Method
-from partwise.methods.ordering import Ordering, OrderingConfig
-from partwise.methods.orders import Orders, OrdersConfig
+from partwise.methods.ordering import Ordering, OrderingConfig, Orders, OrdersConfig
 from partwise.methods.parts import PartMaps, PartsConfig
 from partwise.methods.semantic import Fcn, FcnConfig
 from partwise.methods.slips import Slips

@@ -14,7 +14,7 @@ from dataclasses import fields, replace
 from partwise.data.loader import DataConfig
 from partwise.data.transforms import AugmentConfig
 from partwise.methods import InstanceFcnConfig, OrderingConfig, Slips
-from partwise.methods.instance_fcn_decode import InstanceFcnDecodeConfig
+from partwise.methods.instance_fcn.decode import InstanceFcnDecodeConfig
 from partwise.training.config import OptimConfig, Recipe, TrainingConfig
 
 UNCHANGED = DataConfig(

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from partwise.methods import Slips
-from partwise.methods.instance_fcn_targets import STRIDE_PX, window_targets
-from partwise.methods.ordering_targets import OVERFLOW, by_centre, of_class
+from partwise.methods.instance_fcn.targets import STRIDE_PX, window_targets
+from partwise.methods.ordering.targets import OVERFLOW, by_centre, of_class
 from partwise.report.panels import draw_contact_sheet
 from partwise.scene import Scene
 

@@ -16,12 +16,12 @@ from torch.nn import functional as F
 
 from partwise.methods import Method, PartMaps
 from partwise.methods.instance_fcn import InstanceFcn
-from partwise.methods.instance_fcn_decode import objectness_of_windows
-from partwise.methods.instance_fcn_targets import NEGATIVE_SHIFT_PX, STRIDE_PX, Objects, window_cells_of
-from partwise.methods.instance_fcn_windows import cells_of
+from partwise.methods.instance_fcn.decode import objectness_of_windows
+from partwise.methods.instance_fcn.targets import NEGATIVE_SHIFT_PX, STRIDE_PX, Objects, window_cells_of
+from partwise.methods.instance_fcn.windows import cells_of
 from partwise.methods.method import Outputs
-from partwise.methods.parts_targets import right_grid
-from partwise.methods.windows import Window, assemble
+from partwise.methods.parts.targets import right_grid
+from partwise.methods.parts.windows import Window, assemble
 from partwise.scene import Instances, Scene
 
 CLASS_NAME = "car"  # the class that the report works on

@@ -11,9 +11,16 @@ from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
 from partwise.methods import Fcn, FcnConfig, Orders, OrdersConfig
-from partwise.methods.ordering_targets import IGNORED, OVERFLOW
-from partwise.methods.orders import WithCoordinates
-from partwise.methods.orders_targets import STEP_PX, best_fit, by_location, colouring_loss, colours, repainted
+from partwise.methods.ordering.learnable import WithCoordinates
+from partwise.methods.ordering.learnable_targets import (
+    STEP_PX,
+    best_fit,
+    by_location,
+    colouring_loss,
+    colours,
+    repainted,
+)
+from partwise.methods.ordering.targets import IGNORED, OVERFLOW
 from partwise.scene import Instances, Scene
 from partwise.training.checkpoint import load_matching
 
@@ -105,7 +112,9 @@ def test_more_instances_than_maps_are_ignored():
     assert int((fitted == IGNORED).sum()) == 64
 
 
-def test_colouring_loss_equals_its_definition():
+@pytest.mark.parametrize("halo_weight", [0.5, 7.0])
+def test_colouring_loss_equals_its_definition(halo_weight):
+    """The halo has a say in the choice of the colour alone."""
     instances = torch.zeros(12, 20, dtype=torch.uint8)
     instances[3:7, 3:8], instances[3:7, 8:12], instances[10:, 15:] = 1, 2, IGNORED
     logits = torch.randn(4, 12, 20, generator=torch.Generator().manual_seed(1))
@@ -114,7 +123,7 @@ def test_colouring_loss_equals_its_definition():
     for number in (1, 2):
         mask = instances == number
         ys, xs = np.nonzero(mask.numpy())
-        fits = []
+        inside, suits = [], []
         for colour in (1, 2, 3):
             halo = [
                 float(torch.log(1 - p[colour, y, x]))
@@ -123,10 +132,11 @@ def test_colouring_loss_equals_its_definition():
                 if not mask[y, x] and instances[y, x] != IGNORED
                 and any(max(abs(y - a), abs(x - b)) <= 2 for a, b in zip(ys, xs, strict=True))
             ]  # fmt: skip
-            fits.append(float(torch.log(p[colour][mask]).mean()) + 0.5 * float(np.mean(halo)))
-        total += max(fits)
+            inside.append(float(torch.log(p[colour][mask]).mean()))
+            suits.append(inside[-1] + halo_weight * float(np.mean(halo)))
+        total += inside[int(np.argmax(suits))]
     expected = -total / 2 - float(torch.log(p[0][instances == 0]).mean())
-    assert float(colouring_loss(logits, instances, 2, 0.5)) == pytest.approx(expected, rel=1e-4)
+    assert float(colouring_loss(logits, instances, 2, halo_weight)) == pytest.approx(expected, rel=1e-4)
 
 
 def test_neighbours_have_different_colours_and_far_ones_share():

@@ -20,9 +20,9 @@ from torch.nn import functional as F
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.method import Outputs, Targets
-from partwise.methods.ordering import IDEAL_LOGIT, Ordering, OrderingConfig
-from partwise.methods.ordering_targets import BACKGROUND, IGNORED, by_centre, map_of_pixels
-from partwise.methods.orders_targets import best_fit, by_location, colouring_loss, colours
+from partwise.methods.ordering.learnable_targets import best_fit, by_location, colouring_loss, colours
+from partwise.methods.ordering.network import IDEAL_LOGIT, Ordering, OrderingConfig
+from partwise.methods.ordering.targets import BACKGROUND, IGNORED, by_centre, map_of_pixels
 from partwise.methods.semantic import semantic_loss
 from partwise.scene import Instances, Prediction, Scene
 
@@ -50,7 +50,7 @@ class OrdersConfig:
     maps: int = 30
     grid: tuple[int, int] = (6, 12)
     halo_px: int = 8
-    halo_weight: float = 1.0
+    halo_weight: float = 7.0
     min_area_px: int = 20
     source: str = "full"
     class_id: int = 26

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from partwise.methods.instance_fcn_windows import cells_of, centre_cells
+from partwise.methods.instance_fcn.windows import cells_of, centre_cells
 from partwise.methods.method import Targets
 
 

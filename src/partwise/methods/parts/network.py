@@ -22,12 +22,12 @@ from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods import slips as slip
 from partwise.methods.method import Method, Outputs, Targets
-from partwise.methods.parts_decode import DecodeConfig, PartsDecoder
-from partwise.methods.parts_ideal import IdealParts
-from partwise.methods.parts_targets import NEGATIVE, POSITIVE, AssignConfig, assign_windows
+from partwise.methods.parts.decode import DecodeConfig, PartsDecoder
+from partwise.methods.parts.ideal import IdealParts
+from partwise.methods.parts.targets import NEGATIVE, POSITIVE, AssignConfig, assign_windows
+from partwise.methods.parts.windows import assemble, parse_windows, part_weights
 from partwise.methods.semantic import semantic_dice_loss, semantic_ideal, semantic_loss
 from partwise.methods.slips import Slips
-from partwise.methods.windows import assemble, parse_windows, part_weights
 from partwise.scene import Prediction, Scene
 from partwise.trunks import build_trunk
 from partwise.trunks.pyramid import Pyramid, conv_norm_relu

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.method import Outputs, Targets
-from partwise.methods.ordering_targets import IGNORED, Assign, Assignment, by_centre, map_of_pixels, of_class
+from partwise.methods.ordering.targets import IGNORED, Assign, Assignment, by_centre, map_of_pixels, of_class
 from partwise.methods.semantic import Fcn, FcnConfig, semantic_loss, upsample
 from partwise.scene import Instances, Prediction, Scene
 

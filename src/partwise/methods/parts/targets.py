@@ -13,7 +13,7 @@ from torch import Tensor
 
 from partwise.labels import INSTANCE_FACTOR
 from partwise.methods.method import Targets
-from partwise.methods.windows import Window
+from partwise.methods.parts.windows import Window
 from partwise.scene import Scene
 
 POSITIVE, NEGATIVE, IGNORED = 1, 0, -1

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from partwise.geometry import box_of_mask
 from partwise.labels import LabelSet
-from partwise.methods.instance_fcn_targets import STRIDE_PX
-from partwise.methods.instance_fcn_windows import cells_of
+from partwise.methods.instance_fcn.targets import STRIDE_PX
+from partwise.methods.instance_fcn.windows import cells_of
 from partwise.methods.slips import SPARSE_STEP_CELLS
 from partwise.scene import Instances, Prediction
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from partwise.methods.method import Targets
-from partwise.methods.windows import Window, window_cells
+from partwise.methods.parts.windows import Window, window_cells
 
 IDEAL_LOGIT = 10.0
 LEAST_SHARE = 1e-4  # coverage is kept off 0 and 1 by it: logits of +-9.2

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from partwise.geometry import box_of_mask, crop_intersection
 from partwise.labels import LabelSet
-from partwise.methods.windows import Window, assemble, window_cells
+from partwise.methods.parts.windows import Window, assemble, window_cells
 from partwise.scene import Instances, Prediction
 
 SEMANTIC_STRIDE_PX = 4

@@ -19,8 +19,8 @@ from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES, LabelSet
-from partwise.methods.centres_decode import CentresDecodeConfig, CentresDecoder
-from partwise.methods.centres_targets import STRIDE_PX, centre_targets
+from partwise.methods.centres.decode import CentresDecodeConfig, CentresDecoder
+from partwise.methods.centres.targets import STRIDE_PX, centre_targets
 from partwise.methods.method import Method, Outputs, Targets
 from partwise.methods.semantic import semantic_dice_loss, semantic_ideal, semantic_loss
 from partwise.scene import Prediction, Scene

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partwise.errors import PartwiseError
-from partwise.methods.windows import Window, assemble, parse_windows, part_weights
+from partwise.methods.parts.windows import Window, assemble, parse_windows, part_weights
 
 
 @given(k=st.integers(1, 7), cells=st.integers(1, 24), mode=st.sampled_from(["nearest", "bilinear"]))

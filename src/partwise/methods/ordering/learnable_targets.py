@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
 
-from partwise.methods.ordering_targets import BACKGROUND, IGNORED, OVERFLOW, Assignment
+from partwise.methods.ordering.targets import BACKGROUND, IGNORED, OVERFLOW, Assignment
 from partwise.scene import Instances
 
 STEP_PX = 4  # fits are measured at every fourth pixel along both axes
@@ -81,26 +81,28 @@ def best_fit(logits_RHW: Tensor, instances_HW: Tensor) -> Tensor:
 
 
 def colouring_loss(logits_RHW: Tensor, instances_HW: Tensor, halo_px: int, halo_weight: float) -> Tensor:
-    """Deep Coloring (Kulikov et al. 2018, section 3): each instance has the colour that suits it best at the moment.
+    """Deep Coloring (Kulikov et al. 2018): each instance has the colour that suits it best at the moment.
 
     A colour suits an instance as far as its pixels have it and those around it (within `halo_px`, the halo) do not:
-    mean log p over the instance + halo_weight x mean log (1 - p) over the halo. The loss is minus that, mean over the
-    instances, minus the mean log p of the background over the pixels of none. Instances that are far from each other
-    may share a colour.
+    mean log p over the instance + halo_weight x mean log (1 - p) over the halo. The loss is minus the mean log p of the
+    chosen colour over the instance, mean over the instances, minus the mean log p of the background over the pixels of
+    none: as in the authors' code (kulikovv/DeepColoring, halo_loss) the halo has a say in the choice alone. Instances
+    that are far from each other may share a colour.
     """
     log_p = F.log_softmax(logits_RHW.float(), dim=0)
     background = instances_HW == BACKGROUND
     loss = -log_p[0][background].mean() if background.any() else log_p.sum() * 0.0
-    fits = []
+    chosen = []
     for number in numbers_of(instances_HW).tolist():
         (y0, y1, x0, x1), mask, halo = _with_halo(instances_HW, number, halo_px)
         here = log_p[1:, y0:y1, x0:x1]
-        fit_R = here[:, mask].mean(dim=1)
+        inside_R = here[:, mask].mean(dim=1)
+        suits_R = inside_R.detach()
         if halo.any():
-            apart = torch.log1p(-here[:, halo].exp().clamp(max=1 - LEAST_PROBABILITY))
-            fit_R = fit_R + halo_weight * apart.mean(dim=1)
-        fits.append(fit_R.max())
-    return loss - torch.stack(fits).mean() if fits else loss
+            apart = torch.log1p(-here[:, halo].detach().exp().clamp(max=1 - LEAST_PROBABILITY))
+            suits_R = suits_R + halo_weight * apart.mean(dim=1)
+        chosen.append(inside_R[suits_R.argmax()])
+    return loss - torch.stack(chosen).mean() if chosen else loss
 
 
 def colours(instances_HW: Tensor, count: int, halo_px: int) -> Tensor:

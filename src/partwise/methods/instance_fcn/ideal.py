@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from partwise.methods.instance_fcn_windows import cells_of, centre_cells
+from partwise.methods.instance_fcn.windows import cells_of, centre_cells
 from partwise.methods.method import Targets
 
 IDEAL_LOGIT = 10.0

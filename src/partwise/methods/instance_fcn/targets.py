@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from partwise.methods.method import Targets
-from partwise.methods.parts_targets import coverage
+from partwise.methods.parts.targets import coverage
 from partwise.methods.slips import Slips
 from partwise.scene import Instances, Scene
 

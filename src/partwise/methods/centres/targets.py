@@ -11,7 +11,7 @@ from torch import Tensor
 
 from partwise.geometry import cell_centres_px
 from partwise.labels import INSTANCE_FACTOR
-from partwise.methods.parts_targets import coverage
+from partwise.methods.parts.targets import coverage
 from partwise.scene import Scene
 
 STRIDE_PX = 4  # the finest map of the pyramid
