@@ -3,10 +3,12 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 from partwise.cli import main
 from partwise.labels import CITYSCAPES
+from partwise.study.page import save_pictures
 from partwise.trunks import vgg
 
 SMALL = [
@@ -54,6 +56,14 @@ def test_the_page_has_every_figure_and_table(study):
     assert len(list((study / "figures").glob("*.png"))) == page.count("<img")
     assert "| zero_start |" in (study / "study.md").read_text()
     assert all(f"<td>{label.name}</td>" in page for label in CITYSCAPES.evaluated)
+
+
+def test_the_pictures_are_those_of_the_last_page_and_other_files_stay(tmp_path):
+    grey = np.full((2, 2, 3), 99, np.uint8)
+    save_pictures(tmp_path, [("Figure 2.3: one", grey), ("Figure 2.4: two", grey)])
+    (tmp_path / "mine.png").write_bytes(b"")
+    save_pictures(tmp_path, [("Figure 2.4: two", grey)])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["00_figure_2.4.png", "mine.png"]
 
 
 def test_the_json_has_every_record_and_no_folder_of_this_machine(study, city_root):

@@ -76,14 +76,18 @@ def write_study(
 
 
 def save_pictures(folder: Path, pictures: Sequence[Picture]) -> None:
-    """Each picture as a PNG named after its place and the beginning of its caption."""
+    """Each picture as a PNG named after its place and the beginning of its caption; those of an earlier page go."""
+    made = set()
     for number, (caption, picture) in enumerate(pictures):
         name = re.sub(r"[^a-z0-9.]+", "_", re.split("[:,]", caption)[0].lower())
+        made.add(folder / f"{number:02d}_{name}.png")
         with atomic_write(folder / f"{number:02d}_{name}.png") as file:
             if isinstance(picture, Figure):
                 picture.savefig(file, format="png", facecolor=picture.get_facecolor())
             else:
                 Image.fromarray(picture).save(file, "PNG", optimize=True)
+    for before in set(folder.glob("[0-9][0-9]_*.png")) - made:
+        before.unlink()
 
 
 def _all_records(records: Sequence[Record], study: Study) -> list[Record]:
