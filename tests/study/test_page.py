@@ -84,9 +84,27 @@ def test_what_is_finished_is_not_trained_again(study, city_root, capsys):
     assert "parts_report_1" in (study / "report.html").read_text()  # of the earlier call in the same folder
 
 
+def test_a_given_fcn8s_takes_the_place_of_phase_1(study, city_root, tmp_path):
+    """What is built on its features has its width, whatever the overrides say; what has only its trunk has its own."""
+    out = tmp_path / "orders"
+    words = ["study", "report", *SMALL, "orders:method.channels=16", "--data", city_root, "--out", out, "--steps", 2]
+    words += ["--frames", 1, "--view", "128x64", "--weights", "random", "--fcn8s", study / "runs/fcn8s"]
+    main([str(word) for word in [*words, "--only", "order_hungarian", "--only", "order_relative"]])
+    assert sorted(path.name for path in (out / "runs").iterdir()) == ["order_hungarian", "order_relative"]
+    described = {
+        name: json.loads((out / "runs" / name / "run.json").read_text())
+        for name in ("order_hungarian", "order_relative")
+    }
+    assert all(one["origin"]["weights"].startswith("fcn8s (2 steps)") for one in described.values())
+    widths = {name: one["recipe"]["method"]["channels"] for name, one in described.items()}
+    assert widths == {"order_hungarian": 8, "order_relative": 16}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--fcn8s", "streets"], "a model of method parts"),
+        (["--fcn8s", "missing.safetensors"], "missing.safetensors: no such model"),
         (["--data", "missing"], "missing"),
         (["--only", "nothing"], "unknown variant or group 'nothing'"),
         (["--weights", "missing.safetensors"], "--weights missing.safetensors: no such file"),

@@ -125,6 +125,8 @@ def test_choosing_takes_along_what_a_variant_starts_from():
     assert [v.name for v in choose(["parts_report_1"])] == ["fcn32s", "fcn16s", "fcn8s", "parts_report_1"]
     assert {v.group for v in choose(["mended"])} == {"mended"}
     assert choose() == list(VARIANTS)
+    assert [v.name for v in choose(["parts_report_1"], given=["fcn8s"])] == ["parts_report_1"]
+    assert {v.name for v in VARIANTS} - {v.name for v in choose(given=["fcn8s"])} == {"fcn32s", "fcn16s", "fcn8s"}
     with pytest.raises(PartwiseError, match="did you mean 'working'"):
         choose(["workin"])
 

@@ -29,6 +29,7 @@ def report(
     weights: str = "",
     figures_from: str = "data",
     seed: int = 0,
+    fcn8s: str = "",
     split: str = "train",
     val_split: str = "val",
 ) -> None:
@@ -55,14 +56,16 @@ def report(
     view
         Only the part around the middle of these frames, as WIDTHxHEIGHT; whole frames without it.
     only
-        Variants or groups (written, committed, putback, mended, guesses); can be given several times. What they
-        start from is added.
+        Variants or groups (written, committed, putback, mended, guesses, orders); can be given several times. What
+        they start from is added.
     weights
         Of the VGG16 trunk: a safetensors file, torchvision or random; without it as the recipes say (torchvision).
     figures_from
         data: figures show validation frames; rendered: rendered streets, free of any terms.
     seed
         Of every training.
+    fcn8s
+        A trained FCN-8s (model file or run) for what starts from one; phase 1 is then left out.
     split
         What to train on.
     val_split
@@ -70,7 +73,7 @@ def report(
     """
     from partwise.experiment import TrainingData
     from partwise.study.page import write_study
-    from partwise.study.runner import Study, run_study
+    from partwise.study.runner import GivenFcn8s, Study, run_study
     from partwise.study.variants import choose
 
     if figures_from not in ("data", "rendered"):
@@ -92,8 +95,9 @@ def report(
         weights=weights,
         overrides=overrides,
         seed=seed,
+        fcn8s=GivenFcn8s.read(fcn8s) if fcn8s else None,
     )
-    chosen = choose(only or ())
+    chosen = choose(only or (), given=("fcn8s",) if fcn8s else ())
     with TrainingDisplay() as display:
         records = run_study(chosen, settings, display)
         page = write_study(records, settings, display, rendered=figures_from == "rendered", command=_command())

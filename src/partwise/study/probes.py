@@ -40,8 +40,8 @@ class Probes:
         if maps:
             row |= self._add_windows(method, outputs, scene)
             row["map_likeness"] = float(np.mean([map_likeness(one) for one in maps]))
-        if "ranks" in outputs:
-            row["order"] = self._add_ranks(method, outputs, scene)
+        if "ranks" in outputs and "ranks" in (targets := method.targets(scene)):
+            row["order"] = self._add_ranks(targets["ranks"].numpy(), outputs, scene)
         self.frames.append(row)
 
     def _add_windows(self, method: Method, outputs: Outputs, scene: Scene) -> dict[str, float]:
@@ -56,8 +56,7 @@ class Probes:
         iou, small = np.array(iou), np.array(small, bool)
         return {"mask_iou": _mean(iou), "mask_iou_small": _mean(iou[small]), "objectness_auc": _mean(np.array(auc))}
 
-    def _add_ranks(self, method: Method, outputs: Outputs, scene: Scene) -> float:
-        truth_HW = method.targets(scene)["ranks"].numpy()
+    def _add_ranks(self, truth_HW: np.ndarray, outputs: Outputs, scene: Scene) -> float:
         logits_RHW = outputs["ranks"][0, :, : scene.size[0], : scene.size[1]].float().cpu()
         shown = (truth_HW > 0) & (truth_HW < len(logits_RHW))
         said = logits_RHW[1:].argmax(dim=0).numpy()[shown] + 1

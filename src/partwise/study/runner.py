@@ -14,14 +14,17 @@ from partwise.experiment import TrainingData
 from partwise.files import write_json
 from partwise.methods import METHODS, method_name
 from partwise.recipes import recipe as find_recipe
+from partwise.segmenter import find_model
 from partwise.study.look import View, look
 from partwise.study.record import Record, make_record
 from partwise.study.variants import GROUPS, VARIANTS, Variant
+from partwise.training.checkpoint import read_model
 from partwise.training.config import Recipe, check_recipe, leaves, override, recipe_to_dict
 from partwise.training.folder import RunFolder
 from partwise.training.loop import Monitor, train
 
 EARLY = 0.2  # of a training: the report shows its maps after 15,000 of 80,000 and 30,000 of 150,000 iterations
+ON_FEATURES = ("ordering", "orders", "instance_fcn")  # methods on FCN-8s's own features, fc6 and fc7 included
 UNTRAINED_FRAMES = 4  # on which a network is looked at before its first step
 # Every step is logged, for the loss of the first and the last tenth; every frame comes as often as any other, so that
 # nobody must first look which classes each shows.
@@ -31,6 +34,26 @@ COMMON = (
     "data.rendered_share=0",
     f"training.keep_at=[0, {EARLY}]",
 )
+
+
+@dataclass(frozen=True)
+class GivenFcn8s:
+    """A model file with a trained FCN-8s, and the fields that the networks on its features must share with it."""
+
+    file: Path
+    fields: tuple[str, ...]
+
+    @classmethod
+    def read(cls, name_or_file: str) -> GivenFcn8s:
+        """Of a model file or a run folder. Raises PartwiseError where there is none, or a model of another method."""
+        file = find_model(name_or_file)
+        method = read_model(file)[1].method
+        if method.get("kind") != "fcn" or method.get("output_stride") != 8 or method.get("holes"):
+            raise PartwiseError(
+                f"{file}: a model of method {method.get('kind')} with output_stride {method.get('output_stride')}: "
+                "give a trained FCN-8s, such as the run of partwise train fcn8s"
+            )
+        return cls(file, tuple(f"method.{name}={method[name]}" for name in ("fc6", "channels")))
 
 
 @dataclass(frozen=True)
@@ -47,6 +70,7 @@ class Study:
     overrides  "field=value" for all variants that have the field, or "PATTERN:field=value" for those whose name or
                group matches, such as "fcn*:method.channels=512"
     seed       of every training, unless a variant says another
+    fcn8s      a trained FCN-8s, see `GivenFcn8s`, from which variants start instead of the study's own
     """
 
     data: TrainingData
@@ -58,6 +82,7 @@ class Study:
     weights: str = ""
     overrides: tuple[str, ...] = ()
     seed: int = 0
+    fcn8s: GivenFcn8s | None = None
 
     def folder(self, name: str) -> RunFolder:
         """The run of a variant."""
@@ -88,6 +113,8 @@ def recipe_of(variant: Variant, variants: Sequence[Variant], study: Study) -> Re
     recipe = find_recipe(variant.recipe)
     own = [text.partition("=")[0] for text in variant.overrides]
     given = [text for pattern, text in split_overrides(study.overrides) if _matches(variant, pattern)]
+    if _from_given(variant, study) and method_name(recipe.method) in ON_FEATURES:
+        given += study.fcn8s.fields
     fitting = [text for text in (*COMMON, *given) if has_field(recipe, text) and text.partition("=")[0] not in own]
     recipe = override(recipe, [*fitting, f"training.seed={study.seed}", *variant.overrides])
     if study.weights and recipe.trunk_weights == "torchvision":  # the recipes on VGG16
@@ -133,6 +160,10 @@ def has_field(recipe: Recipe, text: str) -> bool:
     return text.partition("=")[0] in leaves(recipe_to_dict(recipe))
 
 
+def _from_given(variant: Variant, study: Study) -> bool:
+    return study.fcn8s is not None and variant.start == "fcn8s"
+
+
 def _matches(variant: Variant, pattern: str) -> bool:
     return fnmatchcase(variant.name, pattern) or variant.group == pattern
 
@@ -166,7 +197,8 @@ def run_study(variants: Sequence[Variant], study: Study, monitor: Monitor) -> li
 def _train(variant: Variant, recipe: Recipe, scenes, looked_at: View, study: Study, monitor: Monitor) -> None:
     folder, weights = study.folder(variant.name), None
     if variant.start:
-        weights = str(study.folder(variant.start).last)
+        own = str(study.folder(variant.start).last)
+        weights = str(study.fcn8s.file) if _from_given(variant, study) else own
     train(
         recipe,
         scenes,

@@ -5,7 +5,7 @@ Source of the systems: report 2.2 to 2.4; of the slips: methods/slips.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -17,6 +17,7 @@ GROUPS = {
     "putback": "the working method with one switch put back at a time",
     "mended": "the failing system with one thing mended at a time, then with all of them",
     "guesses": "the mended system with what each guess of the report blames put back",
+    "orders": "the report's second phase with its fault mended, each in another way",
 }
 
 
@@ -157,22 +158,45 @@ GUESSES = (
     _guess("mended_from_fcn8s", "from FCN-8s instead of ImageNet weights", start="fcn8s"),
 )
 
-VARIANTS = (*WRITTEN, *PUTBACK, *COMMITTED, *MENDED, *GUESSES)
+
+def _order(name: str, recipe: str, about: str) -> Variant:
+    return Variant(f"order_{name}", "orders", recipe, about, start="fcn8s", share=0.5)
 
 
-def choose(names: Iterable[str] = (), variants: Sequence[Variant] = VARIANTS) -> list[Variant]:
+ORDERS = (
+    _order("coordinates", "ordering_coordinates", "ranks; the layers that make them see y and x"),
+    _order("locations", "ordering_locations", "the cell of the centre instead of its rank"),
+    _order("hungarian", "ordering_hungarian", "30 maps in the assignment that fits best"),
+    _order("colouring", "ordering_colouring", "8 colours, shared by instances far from each other"),
+    _order("relative", "centres_vgg", "each pixel's offset to its own instance's centre"),
+)
+
+VARIANTS = (*WRITTEN, *PUTBACK, *COMMITTED, *MENDED, *GUESSES, *ORDERS)
+
+
+def choose(
+    names: Iterable[str] = (), variants: Sequence[Variant] = VARIANTS, given: Iterable[str] = ()
+) -> list[Variant]:
     """The variants whose name or group is among `names` (patterns such as "fcn*" too), with those that they start from.
 
-    All of them without names. Raises PartwiseError for a name that fits none.
+    All of them without names. `given` are at hand already: neither they nor what they start from is added.
+    Raises PartwiseError for a name that fits none.
     """
     names, by_name = list(names), {variant.name: variant for variant in variants}
-    wanted = set() if names else set(by_name)
+    before = {name for name in given for name in _lineage(by_name, name)}
+    wanted = set() if names else set(by_name) - before
     for name in names:
         fitting = {v.name for v in variants if v.group == name or fnmatchcase(v.name, name)}
         if not fitting:
             raise unknown_name("variant or group", name, [*by_name, *GROUPS])
         wanted |= fitting
     for name in list(wanted):
-        while name := by_name[name].start:
-            wanted.add(name)
+        wanted |= set(_lineage(by_name, name)) - before
     return [variant for variant in variants if variant.name in wanted]
+
+
+def _lineage(by_name: Mapping[str, Variant], name: str) -> Iterator[str]:
+    """A variant and all that it comes from."""
+    while name:
+        yield name
+        name = by_name[name].start
