@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from PIL import Image
 from tiny_networks import QUICK, tiny_model
 
 from partwise.cli import main
+from partwise.data.streets import Streets
 from partwise.terminal import TrainingDisplay
 from partwise.training.checkpoint import load_model
 
@@ -117,6 +119,25 @@ def test_train_evaluate_export_predict(says, city_root, tmp_path):
     assert listing(tmp_path / "predicted") == {
         f"{frame.stem}{end}" for end in ("_overlay.png", "_instanceIds.png", "_labelIds.png", ".json")
     }
+
+
+def test_explain_says_why_there_is_an_instance_and_why_there_is_none(says, tmp_path):
+    """With the bundled model; the score that is told is that of `predict`, and the picture is no other size for it."""
+    photo, out = tmp_path / "street.png", tmp_path / "out"
+    Image.fromarray(Streets(1, (256, 512), seed=123)[0].image_HW3).save(photo)
+    said = says("explain", photo, "--out", out)
+    x, y = re.match(r"pixel (\d+),(\d+): ", said).groups()
+    files = {f"street_{x}_{y}_explained.png", f"street_{x}_{y}_explained.json"}
+    assert listing(out) == files and "--at X,Y" in said
+    told = json.loads((out / f"street_{x}_{y}_explained.json").read_text())
+    says("predict", photo, "--out", tmp_path / "predicted")
+    surest = json.loads((tmp_path / "predicted" / "street.json").read_text())["instances"][0]
+    assert told["instance"]["score"] == pytest.approx(surest["score"], abs=1e-3)
+    assert f"= {surest['score']:.3f}; kept as instance 1" in said
+    assert Image.open(out / f"street_{x}_{y}_explained.png").width > 1000
+    sky = says("explain", photo, "--out", out, "--at", "256,2")
+    assert "pixel 256,2: no instance" in sky and "objectness not above" in sky
+    assert len(listing(out)) == 4
 
 
 def test_a_pipeline_runs_its_stages_one_from_the_other(says, fails, city_root, tmp_path):
@@ -345,6 +366,10 @@ def test_wrong_arguments_of_train(arguments, words, fails, city_root, tmp_path):
         (["predict", "PHOTO", "--out", "PHOTO/deeper"], "cannot write"),
         (["predict", "PHOTO", "--out", "/proc/none"], "cannot write /proc/none"),
         (["predict", "PHOTO"], "--out"),
+        (["explain", "none.png", "--out", "OUT"], "none.png: no such file"),
+        (["explain", "PHOTO", "--out", "OUT", "--at", "5"], "--at 5: give a pixel as X,Y"),
+        (["explain", "PHOTO", "--out", "OUT", "--at", "9999,1"], "pixel 9999,1: the image is"),
+        (["explain", "PHOTO", "--out", "PHOTO"], "this is a file: give a folder"),
         (["evaluate", "--data", "none"], "none: no such folder"),
         (["evaluate", "--data", "CITY", "--split", "vla"], "'vla': did you mean 'val'"),
         (["evaluate", "--data", "CITY", "--frames", "-2"], "--frames -2"),

@@ -1,13 +1,17 @@
-"""Photos in, files out: what `partwise predict` does."""
+"""Photos in, files out: what `partwise predict` and `partwise explain` do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from PIL import Image
+
 from partwise.data.image_files import IMAGE_SUFFIXES
 from partwise.errors import PartwiseError
 from partwise.evaluation.submission import write_submission
+from partwise.files import atomic_write, write_json
+from partwise.report.inspect import draw_explanation, explanation_text
 from partwise.segmenter import SHOWN_SCORE, Segmenter, as_image
 
 
@@ -73,3 +77,29 @@ def predict_photos(
                 files += len(result.save(out))
         progress(done, len(paths))
     return files, faults
+
+
+def explain_photo(
+    segment: Segmenter, path: Path, out: Path, point: tuple[int, int] | None = None
+) -> tuple[str, list[Path]]:
+    """Write why a pixel of a photo belongs to its instance, or to none; returns it in words, and the files.
+
+    point   (x, y); the middle of the surest instance without one
+
+    Files: OUT/<name>_<x>_<y>_explained.png and .json. Raises PartwiseError as `Segmenter.explain` does.
+    """
+    if out.exists() and not out.is_dir():
+        raise PartwiseError(f"{out}: this is a file: give a folder for the results")
+    image = as_image(path)
+    try:
+        explanation = segment.explain(image, point)
+    except PartwiseError as error:
+        raise PartwiseError(f"{path}: {error}") from None
+    config = segment.method.config
+    picture = draw_explanation(image, explanation, config.k)
+    base = out / f"{path.stem}_{explanation.point[0]}_{explanation.point[1]}_explained"
+    with atomic_write(base.with_name(f"{base.name}.png")) as file:
+        Image.fromarray(picture).save(file, "PNG", optimize=True)
+    write_json(base.with_name(f"{base.name}.json"), explanation.to_json())
+    words = explanation_text(explanation, config.decode, SHOWN_SCORE)
+    return words, [base.with_name(f"{base.name}{suffix}") for suffix in (".png", ".json")]

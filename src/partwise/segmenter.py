@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from scipy import ndimage
 
 from partwise.data.image_files import decode_image, read_image
 from partwise.errors import PartwiseError
-from partwise.methods import Method
+from partwise.methods import Method, PartMaps
+from partwise.methods.parts.explain import Explanation, explain
 from partwise.report.prediction_files import write_prediction
 from partwise.scene import Instances, Prediction
 from partwise.training.checkpoint import ModelInfo, load_model
@@ -94,10 +96,38 @@ class Segmenter:
             origin=self.info.origin,
         )
 
+    def explain(self, image, point: tuple[int, int] | None = None) -> Explanation:
+        """Why a pixel (x, y) belongs to its instance, or to none; without one, the middle of the surest instance.
+
+        image   as in a call
+
+        Raises PartwiseError for a pixel outside the image, an image without instances where no pixel is given, and a
+        model that is not one of part maps.
+        """
+        if not isinstance(self.method, PartMaps):
+            name = self.info.method.get("kind")
+            raise PartwiseError(f"a model of method {name}: only part maps can be explained, such as the bundled model")
+        pixels = as_image(image)
+        tensor = torch.tensor(pixels).permute(2, 0, 1)[None].to(self.device)
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16"):
+            outputs = self.method.respond(tensor)
+        if point is None:
+            point = _middle_of_the_surest(self.method.decode(outputs, pixels.shape[:2])[0].instances)
+        return explain(self.method, outputs, pixels.shape[:2], point)
+
     def stream(self, images, *, min_score: float = 0.0) -> Iterator[Result]:
         """`self(image)` for each of several images."""
         for image in images:
             yield self(image, min_score=min_score)
+
+
+def _middle_of_the_surest(instances: Instances) -> tuple[int, int]:
+    """(x, y) of the pixel of its mask that is farthest from the mask's border."""
+    if len(instances) == 0:
+        raise PartwiseError("nothing was found in this image: give the pixel to explain")
+    depth = ndimage.distance_transform_edt(np.pad(instances.masks[0], 1))[1:-1, 1:-1]
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    return int(instances.boxes[0][0] + x), int(instances.boxes[0][1] + y)
 
 
 def as_image(image) -> np.ndarray:

@@ -184,7 +184,7 @@ def test_neighbours_of_a_maximum_are_looked_at_as_far_as_peaks_says():
     objectness = torch.full((32, 64), -10.0)
     objectness[16, 30], objectness[16, 31] = torch.logit(torch.tensor(0.9)), torch.logit(torch.tensor(0.82))
     for peaks, expected in ((1.0, 1), (0.95, 1), (0.9, 2), (0.0, 2)):
-        assert len(decoder(peaks)._best_windows([objectness])[0]) == expected
+        assert len(decoder(peaks).best_windows([objectness])[0]) == expected
 
 
 @pytest.mark.parametrize("power", [1.0, 4.0])

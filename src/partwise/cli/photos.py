@@ -1,4 +1,4 @@
-"""The verb that finds instances in photos."""
+"""The verbs that find instances in photos, and say why."""
 
 from __future__ import annotations
 
@@ -50,3 +50,42 @@ def predict(
     console.print(f"wrote {files} files for {len(paths) - len(faults)} of {len(paths)} images to {out}")
     if faults:
         raise PartwiseError("\n".join(str(fault) for fault in faults))
+
+
+@app.command
+def explain(
+    photo: Path,
+    *,
+    out: Path,
+    at: str = "",
+    model: str | None = None,
+    device: Device = "cpu",
+    precision: Precision = "no",
+) -> None:
+    """Say why a pixel of a photo belongs to its instance, or to none: windows, part maps, votes, score.
+
+    Parameters
+    ----------
+    photo
+        An image.
+    out
+        Folder for the picture and the JSON.
+    at
+        The pixel as X,Y; without it the middle of the surest instance.
+    model
+        A model file or run folder of part maps; the bundled model without it.
+    """
+    from partwise.photos import explain_photo
+    from partwise.segmenter import load
+
+    point = None
+    if at:
+        x, comma, y = at.partition(",")
+        if not (comma and x.strip().isdigit() and y.strip().isdigit()):
+            raise PartwiseError(f"--at {at}: give a pixel as X,Y, such as 640,300")
+        point = int(x), int(y)
+    words, files = explain_photo(load(model, device=device, precision=precision), photo, out, point)
+    console.print(words, highlight=False, markup=False, soft_wrap=True)
+    console.print(f"wrote {files[0]} and {files[1].name}")
+    if not at:
+        console.print("next: --at X,Y for any other pixel, also one where nothing was found")

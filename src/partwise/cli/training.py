@@ -26,7 +26,8 @@ def train(
 ) -> None:
     """Train a recipe (or a pipeline of recipes) on a Cityscapes tree.
 
-    It runs on a GPU where there is one, and on several under `accelerate launch -m partwise train ...`.
+    It runs on a GPU where there is one, and on several under `accelerate launch -m partwise train ...`; on a CPU
+    `torchrun --nproc-per-node N -m partwise train ...` starts N processes, each with a batch of its own.
 
     Parameters
     ----------

@@ -67,9 +67,12 @@ class Method(nn.Module):
         return normalised.contiguous(memory_format=torch.channels_last)
 
     @torch.inference_mode()
+    def respond(self, images_B3HW: Tensor) -> Outputs:
+        """What the network says of uint8 images of any size, padded to a multiple of `size_multiple`."""
+        height, width = padded_size(images_B3HW.shape[-2:], self.size_multiple)
+        return self(F.pad(images_B3HW, (0, width - images_B3HW.shape[-1], 0, height - images_B3HW.shape[-2])))
+
+    @torch.inference_mode()
     def predict(self, images_B3HW: Tensor) -> list[Prediction]:
         """uint8 images of any size -> predictions of that size."""
-        size = tuple(images_B3HW.shape[-2:])
-        height, width = padded_size(size, self.size_multiple)
-        padded = F.pad(images_B3HW, (0, width - size[1], 0, height - size[0]))
-        return self.decode(self(padded), size)
+        return self.decode(self.respond(images_B3HW), tuple(images_B3HW.shape[-2:]))

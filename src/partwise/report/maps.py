@@ -45,13 +45,13 @@ def draw_part_maps(
         figsize=(CELL_WIDTH_IN * 2 * k + 1.6, (cell_height_in + 0.35) * k + 0.5), dpi=dpi, layout="constrained"
     )
     grid_figure, objectness_figure = figure.subfigures(1, 2, width_ratios=(k, k))
-    limit = _limit(parts_KHW)
+    limit = scale_limit(parts_KHW)
     grid = grid_figure.subplots(k, k, squeeze=False)
     for part, axes in enumerate(grid.flat):
-        drawn = _draw_map(axes, parts_KHW[part], limit, _part_name(*divmod(part, k), k))
+        drawn = draw_map(axes, parts_KHW[part], limit, _part_name(*divmod(part, k), k))
     grid_figure.colorbar(drawn, ax=grid, shrink=0.7, aspect=30, pad=0.02).ax.tick_params(labelsize=7)
     axes = objectness_figure.subplots()
-    drawn = _draw_map(axes, objectness_HW, _limit(objectness_HW), "objectness (of a window centred here)")
+    drawn = draw_map(axes, objectness_HW, scale_limit(objectness_HW), "objectness (of a window centred here)")
     objectness_figure.colorbar(drawn, ax=axes, shrink=0.7, aspect=30, pad=0.02).ax.tick_params(labelsize=7)
     if title:
         figure.suptitle(title, fontsize=11)
@@ -60,7 +60,8 @@ def draw_part_maps(
     return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
 
-def _draw_map(axes: Axes, map_HW: np.ndarray, limit: float, title: str):
+def draw_map(axes: Axes, map_HW: np.ndarray, limit: float, title: str):
+    """One map of logits: red above 0, blue below, the full colours at +-`limit`; returns what a colour bar takes."""
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_title(title, fontsize=8)
@@ -71,7 +72,7 @@ def _colours() -> Colormap:
     return matplotlib.colormaps["RdBu_r"].with_extremes(bad="#9a9a9a")
 
 
-def _limit(values: np.ndarray) -> float:
+def scale_limit(values: np.ndarray) -> float:
     """The end of a symmetric scale; 1 where there is nothing to scale by."""
     finite = np.abs(values[np.isfinite(values)])
     limit = float(np.percentile(finite, SCALE_PERCENTILE)) if finite.size else 0.0

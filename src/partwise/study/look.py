@@ -6,10 +6,8 @@ import copy
 from collections.abc import Sequence
 
 import torch
-from torch.nn import functional as F
 
 from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.geometry import padded_size
 from partwise.methods import Method
 from partwise.methods.method import Outputs
 from partwise.scene import Prediction, Scene
@@ -39,11 +37,9 @@ class View(Sequence):
 
 @torch.inference_mode()
 def outputs_of(method: Method, scene: Scene) -> Outputs:
-    """What a network says of one scene, padded as `Method.predict` pads it."""
+    """What a network says of one scene."""
     device = next(method.parameters()).device
-    image = torch.tensor(scene.image_HW3).permute(2, 0, 1)[None].to(device)
-    height, width = padded_size(scene.size, method.size_multiple)
-    return method(F.pad(image, (0, width - scene.size[1], 0, height - scene.size[0])))
+    return method.respond(torch.tensor(scene.image_HW3).permute(2, 0, 1)[None].to(device))
 
 
 def look(method: Method, scenes: Sequence[Scene]) -> dict:

@@ -18,8 +18,6 @@ from partwise.labels import LabelSet
 from partwise.methods.parts.windows import Window, assemble, window_cells
 from partwise.scene import Instances, Prediction
 
-SEMANTIC_STRIDE_PX = 4
-
 
 @dataclass(frozen=True)
 class DecodeConfig:
@@ -48,6 +46,27 @@ class DecodeConfig:
     min_score: float = 0.001
 
 
+@dataclass(frozen=True)
+class Fate:
+    """What became of one candidate.
+
+    grid, centre   the window: index of its grid, and its cell (y, x) there
+    label, score   id of the class that it stands for; see PartsDecoder
+    outcome        "kept"; "overlaps" a surer mask of its class; "empty": no pixel is left of its mask; "unsure": its
+                   score is not above min_score; "full": max_instances are found
+    instance       index of the instance that it is, or that it overlaps; -1 for none
+    iou            with the instance that it overlaps
+    """
+
+    grid: int
+    centre: tuple[int, int]
+    label: int
+    score: float
+    outcome: str
+    instance: int = -1
+    iou: float = 0.0
+
+
 @dataclass
 class Proposals:
     """M assembled windows of one grid and their E candidates, before masks are painted at full resolution.
@@ -55,6 +74,7 @@ class Proposals:
     window_index_E, label_index_E   the candidate's window in 0..M-1 and class in 0..T-1
     """
 
+    grid: int
     window: Window
     centres_M2: Tensor
     logits_Mmm: Tensor
@@ -81,22 +101,30 @@ class PartsDecoder:
         parts: list[Tensor],
         weights: list[Tensor],
         size: tuple[int, int],
+        fates: list[Fate] | None = None,
     ) -> Prediction:
-        """See the class; `size` (H, W) cuts off the padding."""
-        stride = objectness[0].shape[0] * self.windows[0].stride_px // semantic_Chw.shape[-2]
+        """See the class; `size` (H, W) cuts off the padding.
+
+        fates   takes what became of every candidate, the surest first
+        """
+        stride = self.semantic_stride_px(objectness, semantic_Chw)
         probability = torch.softmax(semantic_Chw, dim=0)
         things_Thw = probability[self.thing_train_ids]
         proposals = []
-        for index, centres in enumerate(self._best_windows(objectness)):
+        for index, centres in enumerate(self.best_windows(objectness)):
             if len(centres):
                 proposals.append(
-                    self._assemble(index, centres, objectness[index], parts[index], weights[index], things_Thw, stride)
+                    self._assemble(index, centres, objectness[index], parts[index], weights[index], things_Thw)
                 )
-        instances = self._paint(proposals, things_Thw, stride, size)
+        instances = self._paint(proposals, things_Thw, stride, size, fates)
         train_ids = semantic_argmax(semantic_Chw, stride)[: size[0], : size[1]].cpu().numpy()
         return Prediction(instances, self.label_set.train_id_to_id[train_ids])
 
-    def _best_windows(self, objectness: list[Tensor]) -> list[Tensor]:
+    def semantic_stride_px(self, objectness: list[Tensor], semantic_Chw: Tensor) -> int:
+        """Pixels of the image to a cell of the semantic map."""
+        return objectness[0].shape[0] * self.windows[0].stride_px // semantic_Chw.shape[-2]
+
+    def best_windows(self, objectness: list[Tensor]) -> list[Tensor]:
         """For each grid the cells (M, 2) that are worth assembling."""
         found = []
         for index, logits in enumerate(objectness):
@@ -113,29 +141,43 @@ class PartsDecoder:
         best = torch.argsort(scores, descending=True, stable=True)[: self.config.max_windows]
         return [cells[best][grids[best] == index] for index in range(len(objectness))]
 
-    def _assemble(self, index, centres_M2, objectness_hw, parts_Khw, weights_Kmm, things_Thw, stride) -> Proposals:
-        """Masks, classes and scores of the windows of one grid, in cells of the grid.
+    def measure(
+        self, index: int, centres_M2: Tensor, parts_Khw: Tensor, weights_Kmm: Tensor, things_Thw: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Assemble the windows of one grid: what their masks are, how sharp, and which classes they hold.
 
-        score = objectness x (mean probability of the mask's cells) ** quality_power x the class's share of its votes
+        returns   logits (M, m, m); probability (M, m, m), 0 outside the map; quality (M,): mean probability of the
+                  mask's cells, which are those above .5; share (T, M) of each class in the mask
         """
         window = self.windows[index]
         logits, inside = assemble(parts_Khw, centres_M2, weights_Kmm)
         probability = torch.sigmoid(logits) * inside
-        rows, columns, _ = window_cells(centres_M2, window.cells, objectness_hw.shape)
-        at_grid = F.adaptive_avg_pool2d(things_Thw[None], tuple(objectness_hw.shape))[0]
+        rows, columns, _ = window_cells(centres_M2, window.cells, parts_Khw.shape[-2:])
+        at_grid = F.adaptive_avg_pool2d(things_Thw[None], tuple(parts_Khw.shape[-2:]))[0]
         votes_TMmm = at_grid[:, rows[:, :, None], columns[:, None, :]]
         mask = probability * (probability > 0.5)
         area = mask.sum(dim=(1, 2)).clamp(min=1e-6)
-        share_TM = (votes_TMmm * mask).sum(dim=(2, 3)) / area
-        quality = mask.square().sum(dim=(1, 2)) / area
+        return logits, probability, mask.square().sum(dim=(1, 2)) / area, (votes_TMmm * mask).sum(dim=(2, 3)) / area
+
+    def _assemble(self, index, centres_M2, objectness_hw, parts_Khw, weights_Kmm, things_Thw) -> Proposals:
+        """Masks, classes and scores of the windows of one grid, in cells of the grid.
+
+        score = objectness x (mean probability of the mask's cells) ** quality_power x the class's share of its votes
+        """
+        logits, _, quality, share_TM = self.measure(index, centres_M2, parts_Khw, weights_Kmm, things_Thw)
         found = torch.sigmoid(objectness_hw[centres_M2[:, 0], centres_M2[:, 1]])
         scores_TM = found * quality**self.config.quality_power * share_TM
         likely_TM = (share_TM >= self.config.class_share) | (share_TM == share_TM.max(dim=0).values)
         label_index, window_index = likely_TM.nonzero(as_tuple=True)
-        return Proposals(window, centres_M2, logits, window_index, label_index, scores_TM[likely_TM])
+        return Proposals(
+            index, self.windows[index], centres_M2, logits, window_index, label_index, scores_TM[likely_TM]
+        )
 
-    def _paint(self, proposals: list[Proposals], things_Thw: Tensor, stride: int, size) -> Instances:
+    def _paint(
+        self, proposals: list[Proposals], things_Thw: Tensor, stride: int, size, fates: list[Fate] | None
+    ) -> Instances:
         """Masks at full resolution, sharpened by the semantic map; suppression; the best first."""
+        config = self.config
         order = sorted(
             (
                 (score, proposal, n, label_index)
@@ -146,26 +188,33 @@ class PartsDecoder:
                     proposal.label_index_E.tolist(),
                     strict=True,
                 )
-                if score > self.config.min_score
+                if score > config.min_score or fates is not None
             ),
             key=lambda entry: -entry[0],
         )
         things_Thw = things_Thw.float().cpu()
         labels, scores, boxes, masks = [], [], [], []
         for score, proposal, n, label_index in order:
-            if len(labels) == self.config.max_instances:
+            label, overlapped = int(self.thing_ids[label_index]), (-1, 0.0)
+            if score <= config.min_score:
+                outcome = "unsure"
+            elif len(labels) == config.max_instances:
+                outcome = "full"
+            elif (made := _mask(proposal, n, things_Thw[label_index], stride, size, config.sharpen)) is None:
+                outcome = "empty"
+            elif (found := _overlapped(*made, label, labels, boxes, masks, config.nms_iou)) is not None:
+                outcome, overlapped = "overlaps", found
+            else:
+                outcome, overlapped = "kept", (len(labels), 0.0)
+                labels.append(label)
+                scores.append(score)
+                boxes.append(made[0])
+                masks.append(made[1])
+            if fates is not None:
+                centre = tuple(proposal.centres_M2[n].tolist())
+                fates.append(Fate(proposal.grid, centre, label, score, outcome, *overlapped))
+            elif outcome == "full":
                 break
-            made = _mask(proposal, n, things_Thw[label_index], stride, size, self.config.sharpen)
-            if made is None:
-                continue
-            box, mask = made
-            label = int(self.thing_ids[label_index])
-            if _overlaps(box, mask, label, labels, boxes, masks, self.config.nms_iou):
-                continue
-            labels.append(label)
-            scores.append(score)
-            boxes.append(box)
-            masks.append(mask)
         return Instances(np.array(labels), np.array(scores), np.array(boxes), masks, size)
 
 
@@ -239,15 +288,16 @@ def _enlarged_log_odds(thing_hw: Tensor, stride: int, cut: tuple[int, int, int, 
     return torch.logit(piece[0, 0, oy : oy + cut[3] - cut[1], ox : ox + cut[2] - cut[0]])
 
 
-def _overlaps(box, mask, label, labels, boxes, masks, nms_iou: float) -> bool:
-    """Whether a mask overlaps one of the kept masks of its class by more than `nms_iou`."""
+def _overlapped(box, mask, label, labels, boxes, masks, nms_iou: float) -> tuple[int, float] | None:
+    """(index, IoU) of a kept mask of the same class that a mask overlaps by more than `nms_iou`; None for none."""
     area = None
-    for kept_label, kept_box, kept_mask in zip(labels, boxes, masks, strict=True):
+    for index, (kept_label, kept_box, kept_mask) in enumerate(zip(labels, boxes, masks, strict=True)):
         if kept_label != label or box[0] >= kept_box[2] or kept_box[0] >= box[2]:
             continue
         shared = crop_intersection(box, mask, kept_box, kept_mask)
         if shared:
             area = int(mask.sum()) if area is None else area
-            if shared > nms_iou * (area + int(kept_mask.sum()) - shared):
-                return True
-    return False
+            union = area + int(kept_mask.sum()) - shared
+            if shared > nms_iou * union:
+                return index, shared / union
+    return None

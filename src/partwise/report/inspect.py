@@ -1,0 +1,174 @@
+"""One decision of the part maps, in words and as a picture: the window, its parts, what they assemble, its class.
+
+Axes: K = k * k parts, m window cells a side, H and W pixels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from partwise.labels import CITYSCAPES, LabelSet
+from partwise.methods.parts.decode import DecodeConfig
+from partwise.methods.parts.explain import OUTCOMES, Explanation, WindowStory
+from partwise.report.maps import draw_map, scale_limit
+
+MARGIN = 0.25  # of a window's side, around it in the picture
+WINDOW, PIXEL, MASK = "#ffb000", "#ff2d55", "#00c2a8"
+
+
+def explanation_text(
+    explanation: Explanation, config: DecodeConfig, shown_score: float = 0.0, label_set: LabelSet = CITYSCAPES
+) -> str:
+    """A few lines: what is at the pixel, how its score comes about, and what became of the other windows over it.
+
+    shown_score   below it an instance is found, but not shown to people
+    """
+    lines, story = [_headline(explanation, shown_score, label_set)], explanation.windows[0]
+    at = ", ".join(f"{name} {share:.2f}" for name, share in explanation.semantic.items())
+    lines.append(f"  semantic map here: {at}")
+    lines.append("  " + ("its window" if explanation.instance >= 0 else "the window that got furthest") + _where(story))
+    lines += [f"    {line}" for line in _reckoning(story, config, label_set)]
+    total = sum(explanation.counts.values())
+    lines.append(f"  {total} windows lie over this pixel:")
+    lines += [f"    {count:5d}  {OUTCOMES[outcome]}" for outcome, count in explanation.counts.items()]
+    return "\n".join(lines)
+
+
+def _headline(explanation: Explanation, shown_score: float, label_set: LabelSet) -> str:
+    x, y = explanation.point
+    if explanation.instance < 0:
+        return f"pixel {x},{y}: no instance"
+    found, i = explanation.prediction.instances, explanation.instance
+    name = label_set.by_id[int(found.labels[i])].name
+    said = f"pixel {x},{y}: {name}, score {found.scores[i]:.3f}, instance {i + 1} of {len(found)} by score"
+    if found.scores[i] < shown_score:
+        said += f"; predict leaves it out, as its score is below {shown_score:g}"
+    return said
+
+
+def _where(story: WindowStory) -> str:
+    x0, y0, x1, y1 = story.box_px
+    window = story.window
+    return f": {window.side_px} px a side ({window.cells} cells of {window.stride_px} px), x {x0}..{x1}, y {y0}..{y1}"
+
+
+def _reckoning(story: WindowStory, config: DecodeConfig, label_set: LabelSet) -> list[str]:
+    """How the window came to what it came to."""
+    row, column = story.part
+    lines = [
+        f"objectness {story.objectness:.3f} (best of its neighbours {story.best_near:.3f})",
+        f"part {row + 1},{column + 1} (row, column) answers for this pixel: {story.pixel:.3f} that it is the object",
+    ]
+    power = f"{story.quality:.3f}^{config.quality_power:g}"
+    names = {label.name: label.id for label in label_set.things}
+    by_label = {fate.label: fate for fate in story.fates}
+    for name, share in story.votes.items():
+        fate = by_label.get(names[name])
+        if fate is None:
+            continue
+        score = f"score as {name}: {story.objectness:.3f} x mask quality {power} x share of its votes {share:.3f}"
+        lines.append(f"{score} = {fate.score:.3f}; {_fate(fate.outcome, fate.instance, fate.iou)}")
+    if not story.fates:
+        votes = ", ".join(f"{name} {share:.2f}" for name, share in story.votes.items())
+        lines += [f"{OUTCOMES[story.outcome]}; its mask would vote {votes}"]
+    return lines
+
+
+def _fate(outcome: str, instance: int, iou: float) -> str:
+    if outcome == "kept":
+        return f"kept as instance {instance + 1}"
+    if outcome == "overlaps":
+        return f"left out: overlaps instance {instance + 1} by {iou:.2f}"
+    return f"left out: {OUTCOMES[outcome].removeprefix('assembled, but ')}"
+
+
+def draw_explanation(
+    image_HW3: np.ndarray, explanation: Explanation, k: int, label_set: LabelSet = CITYSCAPES, *, dpi: int = 110
+) -> np.ndarray:
+    """(H', W', 3) uint8 RGB: the window in the image, its k x k part maps, what they assemble, and its votes.
+
+    image_HW3   (H, W, 3) uint8 RGB
+    k           parts a side of a window
+
+    The window is yellow, the pixel red, the mask that was found green. Of each part map the window's cells are shown;
+    the frame marks those that the part answers for.
+    """
+    story = explanation.windows[0]
+    figure = Figure(figsize=(15, 4.6), dpi=dpi, layout="constrained")
+    left, middle, right = figure.subfigures(1, 3, width_ratios=(4.7, 4.7, 5.6))
+    _draw_window(left.subplots(), image_HW3, explanation, story, k)
+    _draw_parts(middle, story, k)
+    assembled, votes = right.subplots(1, 2, width_ratios=(1.35, 1))
+    drawn = draw_map(assembled, story.logits_mm, scale_limit(story.logits_mm), "assembled (logits)")
+    _mark_pixel(assembled, explanation, story)
+    right.colorbar(drawn, ax=assembled, shrink=0.6, aspect=25, orientation="horizontal").ax.tick_params(labelsize=7)
+    _draw_votes(votes, story)
+    figure.suptitle(f"{_headline(explanation, 0.0, label_set)}: {OUTCOMES[story.outcome]}", fontsize=11)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
+
+
+def _draw_window(axes: Axes, image_HW3: np.ndarray, explanation: Explanation, story: WindowStory, k: int) -> None:
+    """The image around the window, with the borders of its parts."""
+    x0, y0, x1, y1 = story.box_px
+    margin = MARGIN * (x1 - x0)
+    axes.imshow(image_HW3, interpolation="antialiased")
+    if explanation.instance >= 0:
+        mask = explanation.prediction.instances.full_mask(explanation.instance)
+        axes.contour(np.pad(mask, 1), levels=[0.5], colors=MASK, linewidths=1.6, extent=_padded_extent(mask.shape))
+    for i in range(1, k):
+        at = i * (x1 - x0) / k
+        axes.plot([x0 + at, x0 + at], [y0, y1], color=WINDOW, lw=0.7, ls=":")
+        axes.plot([x0, x1], [y0 + at, y0 + at], color=WINDOW, lw=0.7, ls=":")
+    axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, ec=WINDOW, lw=1.6))
+    axes.plot(explanation.point[0] + 0.5, explanation.point[1] + 0.5, "x", color=PIXEL, ms=9, mew=2)
+    axes.set_xlim(x0 - margin, x1 + margin)
+    axes.set_ylim(y1 + margin, y0 - margin)
+    axes.set_facecolor("#d8d8d8")  # what of a window lies outside the image
+    axes.set_title(f"window of {story.window.side_px} px, objectness {story.objectness:.2f}", fontsize=9)
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def _padded_extent(shape: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Where a mask with a border of one pixel lies in the axes of an image: the centres of its outermost pixels."""
+    return -1.0, float(shape[1]), -1.0, float(shape[0])
+
+
+def _draw_parts(figure, story: WindowStory, k: int) -> None:
+    grid = figure.subplots(k, k, squeeze=False)
+    limit, cells = scale_limit(story.parts_Kmm), story.window.cells
+    for part, axes in enumerate(grid.flat):
+        row, column = divmod(part, k)
+        own = (row, column) == story.part
+        draw_map(axes, story.parts_Kmm[part], limit, "answers for the pixel" if own else "")
+        side = cells / k
+        box = Rectangle((column * side - 0.5, row * side - 0.5), side, side, fill=False, lw=1.6)
+        box.set_edgecolor(PIXEL if own else WINDOW)
+        axes.add_patch(box)
+    figure.suptitle(f"the {k * k} part maps inside the window: red says object", fontsize=9)
+
+
+def _mark_pixel(axes: Axes, explanation: Explanation, story: WindowStory) -> None:
+    x, y = (
+        (at + 0.5 - low) / story.window.stride_px - 0.5
+        for at, low in zip(explanation.point, story.box_px[:2], strict=True)
+    )
+    axes.plot(x, y, "x", color=PIXEL, ms=9, mew=2)
+
+
+def _draw_votes(axes: Axes, story: WindowStory) -> None:
+    names, shares = list(story.votes), list(story.votes.values())
+    axes.barh(range(len(names)), shares, height=0.6, color=MASK)
+    axes.set_ylim(-0.5, max(len(names), 4) - 0.5)
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.tick_params(axis="x", labelsize=7)
+    axes.set_title("votes of the mask", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
