@@ -1,4 +1,4 @@
-"""Make the README's picture: the bundled model on a rendered street that no training saw.
+"""Make the pictures of README and concepts: the bundled model on rendered streets that no training saw.
 
 python docs/pictures/make.py
 """
@@ -10,14 +10,20 @@ from PIL import Image
 
 from partwise import load
 from partwise.data.streets import Streets
+from partwise.report.inspect import draw_explanation
 from partwise.report.overlay import draw_overlay
 from partwise.segmenter import SHOWN_SCORE
 
 SEED, SCENE = 77, 17
+EXPLAINED_SEED, EXPLAINED_POINT = 7, (240, 286)
+HERE, SIZE = Path(__file__).parent, (512, 1024)
 
 if __name__ == "__main__":
-    scene = Streets(SCENE + 1, (512, 1024), SEED)[SCENE]
-    result = load()(scene.image_HW3, min_score=SHOWN_SCORE)
-    found = draw_overlay(scene.image_HW3, result.prediction, tint=0.25)
-    both = Image.fromarray(np.concatenate([scene.image_HW3, found], axis=1))
-    both.save(Path(__file__).with_name("street.jpg"), quality=88)
+    segment = load()
+    scene = Streets(SCENE + 1, SIZE, SEED)[SCENE]
+    found = draw_overlay(scene.image_HW3, segment(scene.image_HW3, min_score=SHOWN_SCORE).prediction, tint=0.25)
+    Image.fromarray(np.concatenate([scene.image_HW3, found], axis=1)).save(HERE / "street.jpg", quality=88)
+    image_HW3 = Streets(1, SIZE, EXPLAINED_SEED)[0].image_HW3
+    explanation = segment.explain(image_HW3, EXPLAINED_POINT)
+    picture = draw_explanation(image_HW3, explanation, segment.method.config.k)
+    Image.fromarray(picture).save(HERE / "explained.png", optimize=True)
