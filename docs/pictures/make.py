@@ -23,7 +23,7 @@ if __name__ == "__main__":
     scene = Streets(SCENE + 1, SIZE, SEED)[SCENE]
     found = draw_overlay(scene.image_HW3, segment(scene.image_HW3, min_score=SHOWN_SCORE).prediction, tint=0.25)
     Image.fromarray(np.concatenate([scene.image_HW3, found], axis=1)).save(HERE / "street.jpg", quality=88)
-    image_HW3 = Streets(1, SIZE, EXPLAINED_SEED)[0].image_HW3
-    explanation = segment.explain(image_HW3, EXPLAINED_POINT)
-    picture = draw_explanation(image_HW3, explanation, segment.method.config.k)
+    street = Streets(1, SIZE, EXPLAINED_SEED)[0]
+    explanation = segment.explain(street.image_HW3, EXPLAINED_POINT)
+    picture = draw_explanation(street.image_HW3, explanation, segment.method.config.k)
     Image.fromarray(picture).save(HERE / "explained.png", optimize=True)
