@@ -15,6 +15,7 @@ from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import evaluate_method
 from partwise.files import write_json
 from partwise.recipes import recipe
+from partwise.report.inspect import draw_explanation
 from partwise.report.overlay import draw_overlay
 from partwise.report.page import write_report
 from partwise.report.panels import draw_comparison
@@ -111,4 +112,7 @@ def _bundled_on_unseen(seed: int, monitor: Monitor) -> tuple[list[tuple[str, np.
     for scene in (scenes[0], scenes[1]):
         result = model(scene.image_HW3, min_score=SHOWN_SCORE)
         pictures.append((f"bundled model: {len(result)} instances", draw_overlay(scene.image_HW3, result.prediction)))
+    if len(model(scenes[0].image_HW3)):
+        explained = draw_explanation(scenes[0].image_HW3, model.explain(scenes[0].image_HW3), model.method.config.k)
+        pictures.append(("bundled model: why its surest instance is one (partwise explain)", explained))
     return pictures, describe(figures)
