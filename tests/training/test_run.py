@@ -16,7 +16,7 @@ from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import evaluate_method
 from partwise.methods import FcnConfig, PartMaps
-from partwise.training.checkpoint import load_model, load_state
+from partwise.training.checkpoint import load_model, load_state, read_model
 from partwise.training.folder import RunFolder
 from partwise.training.loop import train
 from partwise.training.stopping import Stopped, StopSwitch
@@ -103,6 +103,39 @@ def test_crashed_and_resumed_is_uninterrupted(uninterrupted, frames, tmp_path):
     train(RECIPE, frames, folder.path, Watcher(), **how, resume=True)
     assert folder.finished
     assert same(contents(folder), uninterrupted)
+
+
+def test_the_running_mean_is_what_is_saved_and_it_resumes(frames, tmp_path):
+    """w' = decay w' + (1 - decay) w after every step, from the weights after the first; resumed with the same bits."""
+    decay, weights, how = 0.7, [], {"data_name": "tiny", "evaluate": evaluation_of(frames)}
+    steady = replace(RECIPE, optim=replace(RECIPE.optim, schedule="constant", warmup_steps=0))
+    recipe = replace(steady, training=replace(steady.training, ema=decay))
+    plain, whole, cut = (RunFolder(tmp_path / name) for name in ("plain", "whole", "cut"))
+    for step in range(1, 6):  # what the steps themselves lead to: the mean has no say in them
+        shorter = replace(steady, training=replace(steady.training, steps=step))
+        train(shorter, frames, plain.path, Watcher(), data_name="tiny", resume=step > 1)
+        weights.append(read_model(plain.last)[0])
+    train(recipe, frames, whole.path, Watcher(), **how)
+    saved = read_model(whole.last)[0]
+    for name in (name for name, value in saved.items() if value.is_floating_point()):
+        mean = weights[0][name]
+        for after in weights[1:]:
+            mean = decay * mean + (1 - decay) * after[name]
+        assert torch.allclose(saved[name], mean, atol=1e-6), name
+    assert any(not torch.equal(saved[name], weights[-1][name]) for name in saved)
+    with pytest.raises(RuntimeError):
+        train(recipe, frames, cut.path, Watcher(4, crash), **how)
+    train(recipe, frames, cut.path, Watcher(), **how, resume=True)
+    assert same(contents(cut), contents(whole))
+
+
+def test_a_mean_that_the_state_does_not_hold_is_one_line(frames, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(RuntimeError):
+        train(RECIPE, frames, folder.path, Watcher(4, crash), data_name="tiny")
+    changed = replace(RECIPE, training=replace(RECIPE.training, ema=0.9))
+    with pytest.raises(PartwiseError, match=r"another one than the recipe's \('ema'\): resume with the recipe"):
+        train(changed, frames, folder.path, Watcher(), data_name="tiny", resume=True)
 
 
 def test_stopped_by_ctrl_c_and_resumed_with_a_worker_is_uninterrupted(uninterrupted, frames, tmp_path):

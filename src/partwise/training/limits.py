@@ -44,6 +44,7 @@ LIMITS: dict[str, Limit] = {
     "training.batch_size": AT_LEAST_1,
     "training.precision": one_of("auto", "no", "bf16"),
     "training.seed": NOT_NEGATIVE,
+    "training.ema": Limit(lambda decay: 0 <= decay < 1, "a number from 0 to below 1"),
     "training.evaluate_every_steps": NOT_NEGATIVE,
     "training.evaluate_frames": NOT_NEGATIVE,
     "training.checkpoint_every_seconds": NOT_NEGATIVE,

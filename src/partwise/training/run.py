@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from partwise.data.loader import class_presence
 from partwise.errors import PartwiseError
@@ -81,6 +82,15 @@ class Run:
         # A single process stops between two steps; several cannot agree on one, and end where they are.
         self.stop = StopSwitch(active=accelerator.num_processes == 1)
         self.board: Board | None = None
+        self.ema: AveragedModel | None = None
+        if recipe.training.ema:
+            averaging = get_ema_multi_avg_fn(recipe.training.ema)
+            self.ema = AveragedModel(method, multi_avg_fn=averaging, use_buffers=True)
+
+    @property
+    def scored(self) -> Method:
+        """The network that is scored and saved: the running mean of the weights where the recipe asks for one."""
+        return self.method if self.ema is None else self.ema.module
 
     def restore(self) -> None:
         """Take up the state in the folder. Raises PartwiseError where it belongs to another network."""
@@ -90,7 +100,9 @@ class Run:
             if report.missing or report.unexpected:
                 raise ValueError((report.missing + report.unexpected)[0])
             self.optimiser.load_state_dict(state["optimiser"])
-        except ValueError as error:
+            if self.ema is not None:
+                self.ema.load_state_dict(state["ema"])
+        except (ValueError, KeyError, RuntimeError) as error:
             raise PartwiseError(
                 f"{self.folder.state}: its network or optimiser is another one than the recipe's ({error}): resume "
                 "with the recipe and the overrides that the run began with"
@@ -206,6 +218,8 @@ class Run:
         norm = float(torch.nn.utils.clip_grad_norm_(self.method.parameters(), clip or math.inf))
         self._require_finite({"norm": norm}, "gradient")
         self.optimiser.step()
+        if self.ema is not None:
+            self.ema.update_parameters(self.method)
         return values, norm
 
     def taught_terms(self, images: Tensor, outputs: Outputs) -> dict[str, Tensor]:
@@ -248,12 +262,12 @@ class Run:
         if not self.is_main:
             return
         with self.stop.lifted():
-            figures = evaluate(self.method)
+            figures = evaluate(self.scored)
         self.log({"step": progress.step, "seconds": round(progress.seconds, 3), "evaluation": figures})
         self.monitor.note(f"step {progress.step}: {describe(figures)}")
         if headline(figures) > progress.best:
             progress.best = headline(figures)
-            save_model(self.folder.best, self.method, self.described())
+            save_model(self.folder.best, self.scored, self.described())
         self.save_state()
 
     def described(self) -> dict:
@@ -263,7 +277,7 @@ class Run:
     def save(self) -> None:
         """The newest weights and the training state, unless this step is saved already."""
         if self.saved_step != self.progress.step and self.is_main:
-            save_model(self.folder.last, self.method, self.described())
+            save_model(self.folder.last, self.scored, self.described())
             self.save_state()
         self.saved_step, self.saved_at = self.progress.step, time.perf_counter()
 
@@ -272,12 +286,14 @@ class Run:
         done = self.done()
         for share in self.recipe.training.keep_at:
             if before < share <= done and self.is_main:
-                save_model(self.folder.kept(share), self.method, self.described())
+                save_model(self.folder.kept(share), self.scored, self.described())
         return done
 
     def save_state(self) -> None:
         """What resuming needs beside the weights, and the weights again: they must be of one moment."""
         state = {"model": self.method.state_dict(), "optimiser": self.optimiser.state_dict()}
+        if self.ema is not None:
+            state["ema"] = self.ema.state_dict()
         save_state(self.folder.state, state | {"progress": asdict(self.progress), "origin": self.origin})
 
     def finish(self) -> None:
