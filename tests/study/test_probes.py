@@ -1,5 +1,8 @@
 """Probes against brute force, and on networks whose answer is known: the ideal one, and one with constant maps."""
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -89,7 +92,19 @@ def test_constant_maps_are_the_parts_that_are_mostly_full():
 
 def test_the_most_frequent_rank_of_each_strip_is_at_least_as_good():
     ranks, columns = np.array([1, 1, 1, 2, 2, 3]), np.array([0.1, 0.1, 0.1, 0.9, 0.9, 0.9])
-    assert order_marks(ranks, columns) == (0.5, pytest.approx(5 / 6))
+    assert order_marks([(ranks, columns)]) == pytest.approx((0.5, 5 / 6))
+
+
+def test_the_marks_of_the_order_are_what_the_best_blind_answers_reach_as_a_mean_over_frames():
+    """Against trying every answer: a frame of few pixels counts as much as one of many."""
+    rng = np.random.default_rng(0)
+    frames = [(rng.integers(1, 4, count), rng.random(count)) for count in (1, 3, 40)]
+    mean = lambda said: np.mean([(ranks == said(columns)).mean() for ranks, columns in frames])
+    constant = max(mean(lambda columns, rank=rank: np.full(len(columns), rank)) for rank in (1, 2, 3))
+    pairs = itertools.product((1, 2, 3), repeat=2)
+    placed = max(mean(lambda columns, pair=pair: np.where(columns < 0.5, *pair)) for pair in pairs)
+    assert order_marks(frames, strips=2) == pytest.approx((constant, placed))
+    assert all(math.isnan(mark) for mark in order_marks([(ranks[:0], columns[:0]) for ranks, columns in frames]))
 
 
 def test_a_view_is_the_middle_of_a_scene(scene):

@@ -5,6 +5,8 @@ Axes: K part maps, h and w cells, H and W pixels, S pixels of a window's side, R
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -68,8 +70,8 @@ class Probes:
         """{figure: {"mean", "by_frame"}} and the marks that each is to be held against:
 
         constant_maps_iou   mask IoU of the best part maps that say the same at every cell
-        constant_order      share of pixels that is right where all have the most frequent rank
-        column_order        ... where all pixels of one of 16 columns of the image have the most frequent one there
+        constant_order      order where all pixels of all frames have one rank, the best for that
+        column_order        order where all pixels in one of 16 strips of the image have one rank, the best for each
         """
         made = {}
         for name in FIGURES:
@@ -79,8 +81,7 @@ class Probes:
         if self.shapes:
             made["constant_maps_iou"] = constant_maps_iou(self.shapes)
         if self.ranks:
-            ranks, columns = (np.concatenate(column) for column in zip(*self.ranks, strict=True))
-            made["constant_order"], made["column_order"] = order_marks(ranks, columns)
+            made["constant_order"], made["column_order"] = order_marks(self.ranks)
         return made
 
 
@@ -158,17 +159,19 @@ def part_of_pixels(k: int, shape: tuple[int, int]) -> np.ndarray:
     return row[:, None] * k + column[None, :]
 
 
-def order_marks(ranks_P: np.ndarray, columns_P: np.ndarray, strips: int = 16) -> tuple[float, float]:
-    """What the most frequent rank reaches, over all pixels and strip by strip; see `Probes.figures`.
+def order_marks(frames: Sequence[tuple[np.ndarray, np.ndarray]], strips: int = 16) -> tuple[float, float]:
+    """The best that one rank for all pixels reaches, and one for each strip of the image; see `Probes.figures`.
 
-    columns_P   0..1 across the image
+    frames   (rank, place across the image in 0..1) of each frame's pixels; every frame counts the same, as it does in
+             the mean of "order", however many pixels it shows
     """
-    if len(ranks_P) == 0:
+    frames = [(ranks, columns) for ranks, columns in frames if len(ranks)]
+    if not frames:
         return float("nan"), float("nan")
-    right = np.bincount(ranks_P).max()
-    strip_P = np.minimum((columns_P * strips).astype(int), strips - 1)
-    in_strips = sum(np.bincount(ranks_P[strip_P == s]).max() for s in np.unique(strip_P))
-    return float(right / len(ranks_P)), float(in_strips / len(ranks_P))
+    share = np.zeros((strips, 1 + max(int(ranks.max()) for ranks, _ in frames)))
+    for ranks, columns in frames:
+        np.add.at(share, (np.minimum((columns * strips).astype(int), strips - 1), ranks), 1 / len(ranks) / len(frames))
+    return float(share.sum(axis=0).max()), float(share.max(axis=1).sum())
 
 
 def _mean(values: np.ndarray) -> float:
