@@ -5,7 +5,7 @@ import pytest
 from tiny_networks import Watcher
 
 from partwise.bench import peers
-from partwise.bench.peers import Contest, bench_peers
+from partwise.bench.peers import Contest, bench_peers, contest_text
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.errors import PartwiseError
 from partwise.evaluation.submission import write_submission
@@ -50,6 +50,17 @@ def test_ours_is_compared_with_the_peer(contest):
     by_name = {one.get("recipe"): one for one in contest[0]["results"]}
     ap = row["instance.ap"]
     assert ap["difference"] == pytest.approx(by_name["parts_light"]["ap"] - by_name["mask_rcnn_light"]["ap"])
+
+
+def test_the_table_for_people_has_a_row_each_and_says_what_differs(contest):
+    text = contest_text(contest[0])
+    lines = text.splitlines()
+    assert lines[0].split() == ["recipe", "seed", "steps", "AP", "AP50", "AR@100", "car", "AP", "ms", "96x64"]
+    by_name = {row.get("recipe", row.get("predictions")): row for row in contest[0]["results"]}
+    for line in lines[1:4]:
+        name, _seed, _steps, ap, *_ = line.split()
+        assert ap == f"{by_name[name]['ap']:.3f}"
+    assert lines[4].startswith("parts_light against mask_rcnn_light, seed 0: instance.ap: ") and len(lines) == 6
 
 
 def test_what_was_trained_is_not_trained_again(contest):

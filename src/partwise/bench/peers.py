@@ -5,6 +5,7 @@ Training times are by the clock, so let nothing else run beside it; the recipes 
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import EvenlySpaced, predict_scene
 from partwise.evaluation.submission import evaluate_folder
 from partwise.experiment import TrainingData, plan, run
+from partwise.report.tables import Table
+from partwise.report.text import table_text
 from partwise.segmenter import Segmenter, load
 from partwise.training.folder import RunFolder
 from partwise.training.loop import Monitor
@@ -94,6 +97,27 @@ def bench_peers(
     }
     machine = describe_machine() | {"threads": torch.get_num_threads(), "torch": torch.__version__}
     return {"machine": machine, "contest": described, "results": results, "differences": differences}
+
+
+def contest_text(figures: dict) -> str:
+    """What `bench_peers` found, for people: a row each training or folder, then what the differences in AP say."""
+    sizes = list(next((row["ms"] for row in figures["results"] if "ms" in row), {}))
+    rows = []
+    for row in figures["results"]:
+        scores = [*(row[key] for key in ("ap", "ap50", "ar100")), row["class_ap"].get("car")]
+        shown = ["-" if score is None or math.isnan(score) else f"{score:.3f}" for score in scores]
+        times = [row.get("ms", {}).get(size, "-") for size in sizes]
+        name = row.get("recipe") or row["predictions"]
+        rows.append([name, row.get("seed", "-"), row.get("steps", "-"), *shown, *times])
+    columns = ("recipe", "seed", "steps", "AP", "AP50", "AR@100", "car AP", *(f"ms {size}" for size in sizes))
+    said = [
+        f"{name} against {figures['contest']['recipes'][0]}, seed {one['seed']}: {one[key]['sentence']}"
+        for name, found in figures["differences"].items()
+        for one in found
+        for key in ("instance.ap", "instance.ap50")
+        if key in one
+    ]
+    return "\n".join([table_text(Table("", columns, rows)), *said])
 
 
 def _trained(name: str, seed: int, contest: Contest, data: TrainingData, out: Path, monitor: Monitor):

@@ -136,7 +136,7 @@ def peers(
     json
         Where to write every figure.
     """
-    from partwise.bench.peers import Contest, bench_peers
+    from partwise.bench.peers import Contest, bench_peers, contest_text
     from partwise.experiment import TrainingData
 
     chosen = {"recipes": tuple(recipe)} if recipe else {}
@@ -145,7 +145,7 @@ def peers(
     )
     with TrainingDisplay() as display:
         figures = bench_peers(contest, TrainingData(data, split, val_split), out, display)
-    _show_and_write(figures, json)
+    _show_and_write(figures, json, contest_text(figures))
 
 
 def _height_and_width(size: str) -> tuple[int, int]:
@@ -155,12 +155,13 @@ def _height_and_width(size: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def _show_and_write(figures: dict, json: Path | None) -> None:
+def _show_and_write(figures: dict, json: Path | None, text: str = "") -> None:
+    """`text` is what people see; every figure without one."""
     from partwise.report.tables import Table
     from partwise.report.text import table_text
 
-    rows = list(_flat(figures))
-    console.print(table_text(Table("", ("figure", "value"), rows)))
+    text = text or table_text(Table("", ("figure", "value"), list(_flat(figures))))
+    console.print(text, soft_wrap=True, highlight=False, markup=False)
     if json is not None:
         write_json(json, figures)
         console.print(f"wrote {json}")
