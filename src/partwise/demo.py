@@ -109,10 +109,11 @@ def _bundled_on_unseen(seed: int, monitor: Monitor) -> tuple[list[tuple[str, np.
     scenes = Streets(BUNDLED_SCENES, BUNDLED_SIZE, seed + 2_000_003)
     figures = evaluate_method(model.method, scenes, CityscapesEvaluator())
     pictures = []
-    for scene in (scenes[0], scenes[1]):
-        result = model(scene.image_HW3, min_score=SHOWN_SCORE)
-        pictures.append((f"bundled model: {len(result)} instances", draw_overlay(scene.image_HW3, result.prediction)))
-    if len(model(scenes[0].image_HW3)):
-        explained = draw_explanation(scenes[0].image_HW3, model.explain(scenes[0].image_HW3), model.method.config.k)
+    images = [scenes[0].image_HW3, scenes[1].image_HW3]
+    for image in images:
+        result = model(image, min_score=SHOWN_SCORE)
+        pictures.append((f"bundled model: {len(result)} instances", draw_overlay(image, result.prediction)))
+    if len(model(images[0])):
+        explained = draw_explanation(images[0], model.explain(images[0]), model.method.config.k)
         pictures.append(("bundled model: why its surest instance is one (partwise explain)", explained))
     return pictures, describe(figures)

@@ -60,8 +60,7 @@ def predict_photos(
 
     Raises PartwiseError if `out` cannot be written.
     """
-    if out.exists() and not out.is_dir():
-        raise PartwiseError(f"{out}: this is a file: give a folder for the results")
+    _require_folder(out)
     least = min_score if min_score is not None else 0.0 if submission else SHOWN_SCORE
     files, faults = 0, []
     for done, path in enumerate(paths, 1):
@@ -79,6 +78,11 @@ def predict_photos(
     return files, faults
 
 
+def _require_folder(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise PartwiseError(f"{out}: this is a file: give a folder for the results")
+
+
 def explain_photo(
     segment: Segmenter, path: Path, out: Path, point: tuple[int, int] | None = None
 ) -> tuple[str, list[Path]]:
@@ -88,8 +92,7 @@ def explain_photo(
 
     Files: OUT/<name>_<x>_<y>_explained.png and .json. Raises PartwiseError as `Segmenter.explain` does.
     """
-    if out.exists() and not out.is_dir():
-        raise PartwiseError(f"{out}: this is a file: give a folder for the results")
+    _require_folder(out)
     image = as_image(path)
     try:
         explanation = segment.explain(image, point)

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from scipy import ndimage
 
 from partwise.data.image_files import decode_image, read_image
 from partwise.errors import PartwiseError
@@ -111,23 +110,12 @@ class Segmenter:
         tensor = torch.tensor(pixels).permute(2, 0, 1)[None].to(self.device)
         with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16"):
             outputs = self.method.respond(tensor)
-        if point is None:
-            point = _middle_of_the_surest(self.method.decode(outputs, pixels.shape[:2])[0].instances)
         return explain(self.method, outputs, pixels.shape[:2], point)
 
     def stream(self, images, *, min_score: float = 0.0) -> Iterator[Result]:
         """`self(image)` for each of several images."""
         for image in images:
             yield self(image, min_score=min_score)
-
-
-def _middle_of_the_surest(instances: Instances) -> tuple[int, int]:
-    """(x, y) of the pixel of its mask that is farthest from the mask's border."""
-    if len(instances) == 0:
-        raise PartwiseError("nothing was found in this image: give the pixel to explain")
-    depth = ndimage.distance_transform_edt(np.pad(instances.masks[0], 1))[1:-1, 1:-1]
-    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
-    return int(instances.boxes[0][0] + x), int(instances.boxes[0][1] + y)
 
 
 def as_image(image) -> np.ndarray:

@@ -5,7 +5,6 @@ Training times are by the clock, so let nothing else run beside it; the recipes 
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import EvenlySpaced, predict_scene
 from partwise.evaluation.submission import evaluate_folder
 from partwise.experiment import TrainingData, plan, run
-from partwise.report.tables import Table
+from partwise.report.tables import MISSING, Table, fraction
 from partwise.report.text import table_text
 from partwise.segmenter import Segmenter, load
 from partwise.training.folder import RunFolder
@@ -104,11 +103,10 @@ def contest_text(figures: dict) -> str:
     sizes = list(next((row["ms"] for row in figures["results"] if "ms" in row), {}))
     rows = []
     for row in figures["results"]:
-        scores = [*(row[key] for key in ("ap", "ap50", "ar100")), row["class_ap"].get("car")]
-        shown = ["-" if score is None or math.isnan(score) else f"{score:.3f}" for score in scores]
-        times = [row.get("ms", {}).get(size, "-") for size in sizes]
+        scores = map(fraction, (row["ap"], row["ap50"], row["ar100"], row["class_ap"].get("car")))
+        times = [row.get("ms", {}).get(size, MISSING) for size in sizes]
         name = row.get("recipe") or row["predictions"]
-        rows.append([name, row.get("seed", "-"), row.get("steps", "-"), *shown, *times])
+        rows.append([name, row.get("seed", MISSING), row.get("steps", MISSING), *scores, *times])
     columns = ("recipe", "seed", "steps", "AP", "AP50", "AR@100", "car AP", *(f"ms {size}" for size in sizes))
     said = [
         f"{name} against {figures['contest']['recipes'][0]}, seed {one['seed']}: {one[key]['sentence']}"

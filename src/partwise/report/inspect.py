@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.parts.decode import DecodeConfig
 from partwise.methods.parts.explain import OUTCOMES, Explanation, WindowStory
-from partwise.report.maps import draw_map, scale_limit
+from partwise.report.maps import draw_map, rasterised, scale_limit
 
 MARGIN = 0.25  # of a window's side, around it in the picture
 WINDOW, PIXEL, MASK = "#ffb000", "#ff2d55", "#00c2a8"
@@ -108,9 +107,7 @@ def draw_explanation(
     right.colorbar(drawn, ax=assembled, shrink=0.6, aspect=25, orientation="horizontal").ax.tick_params(labelsize=7)
     _draw_votes(votes, story)
     figure.suptitle(f"{_headline(explanation, 0.0, label_set)}: {OUTCOMES[story.outcome]}", fontsize=11)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
+    return rasterised(figure)
 
 
 def _draw_window(axes: Axes, image_HW3: np.ndarray, explanation: Explanation, story: WindowStory, k: int) -> None:

@@ -55,6 +55,11 @@ def draw_part_maps(
     objectness_figure.colorbar(drawn, ax=axes, shrink=0.7, aspect=30, pad=0.02).ax.tick_params(labelsize=7)
     if title:
         figure.suptitle(title, fontsize=11)
+    return rasterised(figure)
+
+
+def rasterised(figure: Figure) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of a figure at its own dpi."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()

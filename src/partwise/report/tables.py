@@ -50,6 +50,11 @@ class Table:
     note: str = ""
 
 
+def fraction(value: float | None) -> str:
+    """Three decimals, or the sign for what is missing."""
+    return MISSING if value is None or not math.isfinite(value) else f"{value:.3f}"
+
+
 def evaluation_tables(evaluation: Mapping[str, Any]) -> list[Table]:
     """The tables of what `compute` of the evaluator gives: scores, then per class; parts that are absent are skipped.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from partwise.report.tables import MISSING, Bar, Table
+from partwise.report.tables import MISSING, Bar, Table, fraction
 from partwise.study.probes import MEANING
 from partwise.study.record import CRITERION, Record
 from partwise.study.variants import GROUPS
@@ -127,8 +126,3 @@ def verdict_table(verdicts: Sequence[Verdict]) -> Table:
         for verdict in verdicts
     ]
     return Table("", ("guess of the report", "section", "outcome", "because", "figures"), rows)
-
-
-def fraction(value: float | None) -> str:
-    """Three decimals, or the sign for what is missing."""
-    return MISSING if value is None or not math.isfinite(value) else f"{value:.3f}"

@@ -124,17 +124,27 @@ class PartsDecoder:
         """Pixels of the image to a cell of the semantic map."""
         return objectness[0].shape[0] * self.windows[0].stride_px // semantic_Chw.shape[-2]
 
+    def screen(self, logits_hw: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """What the windows of one grid are asked before they are compared with those of the others.
+
+        returns   objectness (h, w); the best of each cell and the 8 around it (h, w); question -> (h, w) bool where a
+                  window passes: "objectness", "beside" and "skipped", see explain.OUTCOMES
+        """
+        objectness = torch.sigmoid(logits_hw)
+        best_near = F.max_pool2d(objectness[None], 3, stride=1, padding=1)[0]
+        passes = {
+            "objectness": objectness > self.config.min_objectness,
+            "beside": objectness >= self.config.peaks * best_near,
+            "skipped": _every(self.step_cells, objectness),
+        }
+        return objectness, best_near, passes
+
     def best_windows(self, objectness: list[Tensor]) -> list[Tensor]:
         """For each grid the cells (M, 2) that are worth assembling."""
         found = []
         for index, logits in enumerate(objectness):
-            probability = torch.sigmoid(logits)
-            good = probability > self.config.min_objectness
-            if self.config.peaks:
-                best_near = F.max_pool2d(probability[None], 3, stride=1, padding=1)[0]
-                good &= probability >= self.config.peaks * best_near
-            if self.step_cells > 1:
-                good &= _every(self.step_cells, good)
+            probability, _, passes = self.screen(logits)
+            good = passes["objectness"] & passes["beside"] & passes["skipped"]
             cells = good.nonzero()
             found.append((probability[good], cells, torch.full((len(cells),), index, device=logits.device)))
         scores, cells, grids = (torch.cat(column) for column in zip(*found, strict=True))

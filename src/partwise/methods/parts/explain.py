@@ -10,14 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.nn import functional as F
+from scipy import ndimage
+from torch import Tensor
 
 from partwise.errors import PartwiseError
 from partwise.methods.method import Outputs
 from partwise.methods.parts.decode import Fate
 from partwise.methods.parts.network import PartMaps
 from partwise.methods.parts.windows import Window, window_cells
-from partwise.scene import Prediction
+from partwise.scene import Instances, Prediction
 
 # What becomes of a window, from the first question that the decoder asks to the last.
 OUTCOMES = {
@@ -67,11 +68,6 @@ class WindowStory:
     quality: float
     votes: dict[str, float]
     fates: tuple[Fate, ...]
-
-    @property
-    def score(self) -> float:
-        """The highest of its classes, 0 where it was not assembled."""
-        return max((fate.score for fate in self.fates), default=0.0)
 
     def to_json(self) -> dict:
         """Plain values, without the maps."""
@@ -131,43 +127,47 @@ class Explanation:
 
 @torch.inference_mode()
 def explain(
-    method: PartMaps, outputs: Outputs, size: tuple[int, int], point: tuple[int, int], most: int = 6
+    method: PartMaps, outputs: Outputs, size: tuple[int, int], point: tuple[int, int] | None = None, most: int = 6
 ) -> Explanation:
     """Decode the outputs of one image, and say what became of the windows over a pixel.
 
     size    (H, W) px of the image
-    point   (x, y) of the pixel
+    point   (x, y) of the pixel; the middle of the surest instance without one
     most    windows to tell of
 
-    Raises PartwiseError where the pixel is not in the image.
+    Raises PartwiseError where the pixel is not in the image, or none is given and nothing was found.
     """
-    if not (0 <= point[0] < size[1] and 0 <= point[1] < size[0]):
+    if point is not None and not (0 <= point[0] < size[1] and 0 <= point[1] < size[0]):
         raise PartwiseError(f"pixel {point[0]},{point[1]}: the image is {size[1]}x{size[0]}: give X,Y inside it")
-    outputs = {key: [grid[0] for grid in value] if key != "semantic" else value[0] for key, value in outputs.items()}
-    weights = [method.part_weights(index) for index in range(len(method.windows))]
     fates: list[Fate] = []
-    prediction = method.decoder(outputs["semantic"], outputs["objectness"], outputs["parts"], weights, size, fates)
+    prediction = method.decode_one(outputs, 0, size, fates)
+    point = _middle_of_the_surest(prediction.instances) if point is None else point
     instance = _instance_at(prediction, point)
     by_window: dict[tuple, list[Fate]] = {}
     for fate in fates:
         by_window.setdefault((fate.grid, fate.centre), []).append(fate)
-    outcomes = _outcomes(method, outputs["objectness"], by_window, instance, prediction, point)
+    over = _windows_over(method, outputs, by_window, instance, point)
     rank = {outcome: place for place, outcome in enumerate(OUTCOMES)}
-    order = sorted(outcomes, key=lambda key: (rank[outcomes[key][0]], _score(by_window, key), outcomes[key][1]))[::-1]
-    told = [_story(method, outputs, key, outcomes[key][0], by_window.get(key, []), point) for key in order[:most]]
-    counts = Counter(outcome for outcome, _ in outcomes.values())
+    over.sort(key=lambda one: (rank[one.outcome], max((f.score for f in one.fates), default=0.0), one.objectness))
+    probability_Chw = torch.softmax(outputs["semantic"][0], dim=0)
+    counts = Counter(one.outcome for one in over)
     return Explanation(
         point,
         prediction,
         instance,
-        _semantic_at(method, outputs, point),
-        tuple(told),
+        _semantic_at(method, outputs, probability_Chw, point),
+        tuple(_story(method, outputs, probability_Chw, one, point) for one in over[::-1][:most]),
         {name: counts[name] for name in OUTCOMES if counts[name]},
     )
 
 
-def _score(by_window: dict, key: tuple) -> float:
-    return max((fate.score for fate in by_window.get(key, ())), default=0.0)
+def _middle_of_the_surest(instances: Instances) -> tuple[int, int]:
+    """(x, y) of the pixel of its mask that is farthest from the mask's border."""
+    if len(instances) == 0:
+        raise PartwiseError("nothing was found in this image: give the pixel to explain")
+    depth = ndimage.distance_transform_edt(np.pad(instances.masks[0], 1))[1:-1, 1:-1]
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    return int(instances.boxes[0][0] + x), int(instances.boxes[0][1] + y)
 
 
 def _instance_at(prediction: Prediction, point: tuple[int, int]) -> int:
@@ -179,26 +179,32 @@ def _instance_at(prediction: Prediction, point: tuple[int, int]) -> int:
     return -1
 
 
-def _outcomes(method, objectness, by_window, instance, prediction, point) -> dict[tuple, tuple[str, float]]:
-    """(grid, centre) of every window over the pixel -> (outcome, objectness)."""
-    config, found = method.decoder.config, {}
-    for index, (window, logits) in enumerate(zip(method.windows, objectness, strict=True)):
-        probability = torch.sigmoid(logits)
-        near = F.max_pool2d(probability[None], 3, stride=1, padding=1)[0]
-        rows, columns = (_cells_over(window, at, count) for at, count in zip(point[::-1], logits.shape, strict=True))
+@dataclass(frozen=True)
+class _Window:
+    """What is known of a window before it is told of; see WindowStory."""
+
+    grid: int
+    centre: tuple[int, int]
+    objectness: float
+    best_near: float
+    outcome: str
+    fates: tuple[Fate, ...]
+
+
+def _windows_over(method: PartMaps, outputs: Outputs, by_window: dict, instance: int, point) -> list[_Window]:
+    """Every window over the pixel."""
+    found = []
+    for index, (window, logits) in enumerate(zip(method.windows, outputs["objectness"], strict=True)):
+        objectness, best_near, passes = method.decoder.screen(logits[0])
+        rows, columns = (
+            _cells_over(window, at, count) for at, count in zip(point[::-1], objectness.shape, strict=True)
+        )
         for y in rows:
             for x in columns:
-                key, value = (index, (y, x)), float(probability[y, x])
-                if key in by_window:
-                    found[key] = (_furthest(by_window[key], instance, prediction, point), value)
-                elif not value > config.min_objectness:
-                    found[key] = ("objectness", value)
-                elif config.peaks and not value >= config.peaks * float(near[y, x]):
-                    found[key] = ("beside", value)
-                elif method.decoder.step_cells > 1 and (y % method.decoder.step_cells or x % method.decoder.step_cells):
-                    found[key] = ("skipped", value)
-                else:
-                    found[key] = ("many", value)
+                fates = tuple(by_window.get((index, (y, x)), ()))
+                outcome = _furthest(fates, instance) if fates else "many"
+                outcome = next((question for question, passed in passes.items() if not passed[y, x]), outcome)
+                found.append(_Window(index, (y, x), float(objectness[y, x]), float(best_near[y, x]), outcome, fates))
     return found
 
 
@@ -209,7 +215,7 @@ def _cells_over(window: Window, at_px: int, count: int) -> range:
     return range(max(first, 0), min(first + window.cells, count))
 
 
-def _furthest(fates: list[Fate], instance: int, prediction: Prediction, point: tuple[int, int]) -> str:
+def _furthest(fates: tuple[Fate, ...], instance: int) -> str:
     """How far a window got as the class that got furthest."""
     outcomes = {fate.outcome for fate in fates}
     if "kept" in outcomes:
@@ -217,39 +223,37 @@ def _furthest(fates: list[Fate], instance: int, prediction: Prediction, point: t
     return max(outcomes, key=list(OUTCOMES).index)
 
 
-def _story(method: PartMaps, outputs: Outputs, key: tuple, outcome: str, fates: list[Fate], point) -> WindowStory:
+def _story(method: PartMaps, outputs: Outputs, probability_Chw: Tensor, one: _Window, point) -> WindowStory:
     """Everything about one window, assembled for this where the decoder did not."""
-    index, centre = key
-    window, parts, logits = method.windows[index], outputs["parts"][index], outputs["objectness"][index]
-    centres, weights = torch.tensor([centre], device=logits.device), method.part_weights(index)
-    things = torch.softmax(outputs["semantic"], dim=0)[method.decoder.thing_train_ids]
-    assembled, probability, quality, shares = method.decoder.measure(index, centres, parts, weights, things)
-    rows, columns, _ = window_cells(centres, window.cells, logits.shape)
-    top, left = ((cell - window.cells // 2) * window.stride_px for cell in centre)
+    window, parts = method.windows[one.grid], outputs["parts"][one.grid][0]
+    centres, weights = torch.tensor([one.centre], device=parts.device), method.part_weights(one.grid)
+    things = probability_Chw[method.decoder.thing_train_ids]
+    assembled, probability, quality, shares = method.decoder.measure(one.grid, centres, parts, weights, things)
+    rows, columns, _ = window_cells(centres, window.cells, parts.shape[-2:])
+    top, left = ((cell - window.cells // 2) * window.stride_px for cell in one.centre)
     y, x = (point[1] - top) // window.stride_px, (point[0] - left) // window.stride_px
-    around = torch.sigmoid(logits[max(centre[0] - 1, 0) : centre[0] + 2, max(centre[1] - 1, 0) : centre[1] + 2])
     return WindowStory(
-        grid=index,
+        grid=one.grid,
         window=window,
-        centre=centre,
+        centre=one.centre,
         box_px=(left, top, left + window.side_px, top + window.side_px),
-        objectness=float(torch.sigmoid(logits[centre])),
-        best_near=float(around.max()),
-        outcome=outcome,
+        objectness=one.objectness,
+        best_near=one.best_near,
+        outcome=one.outcome,
         part=divmod(int(weights[:, y, x].argmax()), method.config.k),
         parts_Kmm=parts[:, rows[0][:, None], columns[0][None, :]].float().cpu().numpy(),
         logits_mm=assembled[0].float().cpu().numpy(),
         pixel=float(probability[0, y, x]),
         quality=float(quality[0]),
         votes=_largest([label.name for label in method.label_set.things], shares[:, 0].tolist()),
-        fates=tuple(fates),
+        fates=one.fates,
     )
 
 
-def _semantic_at(method: PartMaps, outputs: Outputs, point: tuple[int, int]) -> dict[str, float]:
-    stride = method.decoder.semantic_stride_px(outputs["objectness"], outputs["semantic"])
-    column = outputs["semantic"][:, point[1] // stride, point[0] // stride]
-    return _largest([label.name for label in method.label_set.evaluated], torch.softmax(column, dim=0).tolist())
+def _semantic_at(method: PartMaps, outputs: Outputs, probability_Chw: Tensor, point) -> dict[str, float]:
+    stride = method.decoder.semantic_stride_px([grid[0] for grid in outputs["objectness"]], probability_Chw)
+    column = probability_Chw[:, point[1] // stride, point[0] // stride]
+    return _largest([label.name for label in method.label_set.evaluated], column.tolist())
 
 
 def _largest(names: list[str], values: list[float], least: float = 0.01) -> dict[str, float]:

@@ -22,7 +22,7 @@ from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods import slips as slip
 from partwise.methods.method import Method, Outputs, Targets
-from partwise.methods.parts.decode import DecodeConfig, PartsDecoder
+from partwise.methods.parts.decode import DecodeConfig, Fate, PartsDecoder
 from partwise.methods.parts.ideal import IdealParts
 from partwise.methods.parts.targets import NEGATIVE, POSITIVE, AssignConfig, assign_windows
 from partwise.methods.parts.windows import assemble, parse_windows, part_weights
@@ -206,17 +206,20 @@ class PartMaps(Method):
 
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
         """See Method.decode and PartsDecoder."""
-        weights = [self.part_weights(index) for index in range(len(self.windows))]
-        return [
-            self.decoder(
-                outputs["semantic"][b],
-                [grid[b] for grid in outputs["objectness"]],
-                [grid[b] for grid in outputs["parts"]],
-                weights,
-                size,
-            )
-            for b in range(len(outputs["semantic"]))
-        ]
+        return [self.decode_one(outputs, b, size) for b in range(len(outputs["semantic"]))]
+
+    def decode_one(
+        self, outputs: Outputs, b: int, size: tuple[int, int], fates: list[Fate] | None = None
+    ) -> Prediction:
+        """Image `b` of the outputs; `fates` takes what became of every candidate, see PartsDecoder."""
+        return self.decoder(
+            outputs["semantic"][b],
+            [grid[b] for grid in outputs["objectness"]],
+            [grid[b] for grid in outputs["parts"]],
+            [self.part_weights(index) for index in range(len(self.windows))],
+            size,
+            fates,
+        )
 
 
 def window_loss(logits_Mmm: Tensor, truth_Mmm: Tensor, inside_Mmm: Tensor) -> Tensor:
