@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from partwise.data.paste import paste_instances
 from partwise.data.transforms import AugmentConfig, augment
 from partwise.errors import PartwiseError
 from partwise.labels import INSTANCE_FACTOR
@@ -27,12 +28,14 @@ class DataConfig:
 
     augment          how a scene is cut and changed
     rendered_share   share of the samples that are rendered streets instead of frames of the data set
+    paste            probability that instances of another frame are laid over a sample (data/paste.py)
     repeat_threshold frames with a class that fewer than this share of frames show come more often (LVIS, section 4.2)
     workers          processes that prepare samples
     """
 
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     rendered_share: float = 0.0
+    paste: float = 0.0
     repeat_threshold: float = 0.0
     workers: int = 1
 
@@ -63,7 +66,13 @@ class TrainingSamples(Dataset):
             scene = self.rendered[draw % len(self.rendered)]
         else:
             scene = self.scenes[self._frame(draw)]
-        return augment(scene, rng, self.config.augment, self.class_weights, self.classes)
+        scene = augment(scene, rng, self.config.augment, self.class_weights, self.classes)
+        # A recipe that pastes nothing draws no number for it, so that its samples stay what they were.
+        if self.config.paste and rng.random() < self.config.paste:
+            frame = int(rng.choice(len(self.weights), p=self.weights / self.weights.sum()))
+            donor = augment(self.scenes[frame], rng, self.config.augment, self.class_weights, self.classes)
+            scene = paste_instances(scene, donor, rng, self.classes)
+        return scene
 
     def _frame(self, draw: int) -> int:
         """The frame of a draw: every pass visits each frame as often as its weight, in a new order."""

@@ -53,6 +53,7 @@ LIMITS: dict[str, Limit] = {
     "teacher_weight": NOT_NEGATIVE,
     "data.workers": NOT_NEGATIVE,
     "data.rendered_share": SHARE,
+    "data.paste": SHARE,
     "data.repeat_threshold": SHARE,
     "data.augment.crop": Limit(lambda crop: min(crop) >= 1, "height and width in pixels, each 1 or more"),
     "data.augment.scale": Limit(
