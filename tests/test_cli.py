@@ -138,6 +138,24 @@ def test_explain_says_why_there_is_an_instance_and_why_there_is_none(says, tmp_p
     sky = says("explain", photo, "--out", out, "--at", "256,2")
     assert "pixel 256,2: no instance" in sky and "objectness not above" in sky
     assert len(listing(out)) == 4
+    half = says("explain", photo, "--out", out, "--at", "256,2", "--scale", "0.5")
+    assert half.startswith("street.png is 512x256, the network saw it at 256x128, in whose pixels:\npixel 128,1: ")
+    assert json.loads((out / "street_128_1_explained.json").read_text())["seen_size"] == [256, 128]
+
+
+def test_predict_and_evaluate_at_another_scale(says, fails, model, city_root, tmp_path):
+    """Both see the image at that scale and answer at its own: the submission of one scores what the other says."""
+    split = ("--data", city_root, "--split", "val")
+    says("evaluate", *split, "--model", model, "--scale", "0.5", "--json", tmp_path / "half.json", "--no-records")
+    frames = city_root / "leftImg8bit" / "val"
+    says("predict", frames, "--model", model, "--scale", "0.5", "--out", tmp_path / "files", "--format", "cityscapes")
+    says("evaluate", *split, "--predictions", tmp_path / "files", "--json", tmp_path / "files.json", "--no-records")
+    says("evaluate", *split, "--model", model, "--json", tmp_path / "whole.json", "--no-records")
+    half, files, whole = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("half", "files", "whole"))
+    assert half["semantic"] == files["semantic"] != whole["semantic"]
+    assert half["circumstances"]["scale"] == 0.5 and whole["circumstances"]["scale"] is None
+    refused = fails("evaluate", *split, "--predictions", tmp_path / "files", "--scale", "2")
+    assert "--scale 2 is for models" in one_line(refused)
 
 
 def test_a_pipeline_runs_its_stages_one_from_the_other(says, fails, city_root, tmp_path):
@@ -369,6 +387,9 @@ def test_wrong_arguments_of_train(arguments, words, fails, city_root, tmp_path):
         (["explain", "none.png", "--out", "OUT"], "none.png: no such file"),
         (["explain", "PHOTO", "--out", "OUT", "--at", "5"], "--at 5: give a pixel as X,Y"),
         (["explain", "PHOTO", "--out", "OUT", "--at", "9999,1"], "pixel 9999,1: the image is"),
+        (["explain", "PHOTO", "--out", "OUT", "--scale", "0"], "scale 0.0: give a number above 0, at most 8"),
+        (["predict", "PHOTO", "--out", "OUT", "--scale", "-1"], "scale -1.0: give a number above 0, at most 8"),
+        (["evaluate", "--data", "CITY", "--scale", "99"], "scale 99.0: give a number above 0, at most 8"),
         (["explain", "PHOTO", "--out", "PHOTO"], "this is a file: give a folder"),
         (["evaluate", "--data", "none"], "none: no such folder"),
         (["evaluate", "--data", "CITY", "--split", "vla"], "'vla': did you mean 'val'"),

@@ -56,6 +56,24 @@ def test_intersections_of_crops_equal_those_of_full_masks(seed):
         assert shared == (made.full_mask(0) & made.full_mask(1)).sum()
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(1, 60), st.integers(1, 60))
+@settings(max_examples=60, deadline=None)
+def test_a_resized_prediction_is_that_of_its_resized_map(seed, height, width):
+    """By pixel: the centre of the new one lies in the old one whose value it has; oracle: the map itself, resized."""
+    ids = random_ids(seed)
+    semantic = np.where(ids >= 1000, ids // 1000, ids).astype(np.uint8)
+    moved = Prediction(Instances.from_id_map(ids), semantic).resized((height, width))
+    rows = [int((y + 0.5) * ids.shape[0] / height) for y in range(height)]
+    columns = [int((x + 0.5) * ids.shape[1] / width) for x in range(width)]
+    expected = ids[rows][:, columns]
+    assert np.array_equal(moved.semantic_HW, semantic[rows][:, columns])
+    values = [value for value in np.unique(expected).tolist() if value >= 1000]
+    assert moved.instances.labels.tolist() == [value // 1000 for value in values]
+    for i, value in enumerate(values):
+        assert np.array_equal(moved.instances.full_mask(i), expected == value)
+        assert tuple(moved.instances.boxes[i].tolist()) == box_of_mask(expected == value)
+
+
 def test_the_surest_instance_is_on_top():
     mask = np.ones((2, 3), bool)
     painted = Instances.from_masks([24, 26], [0.9, 0.2], [mask, mask]).to_id_map()

@@ -16,7 +16,7 @@ from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES
 from partwise.methods import build_method
 from partwise.scene import Instances
-from partwise.segmenter import BUNDLED, as_image, find_device, find_model, load
+from partwise.segmenter import BUNDLED, as_image, find_device, find_model, load, seen
 from partwise.training.checkpoint import save_model
 
 
@@ -75,6 +75,34 @@ def test_a_path_a_pil_image_and_an_array_are_one_image(segment, scenes, tmp_path
 def test_any_size_gives_a_result_of_that_size(segment, size):
     result = segment(np.full((*size, 3), 90, np.uint8))
     assert result.size == size == result.semantic_HW.shape
+
+
+def test_scaled_down_it_is_the_small_image_and_its_result_enlarged(segment, scenes):
+    """With a scale the network sees `seen`, and the result has the size of what was given."""
+    image = scenes[0].image_HW3
+    height, width = image.shape[:2]
+    for scale, size in ((0.5, (height // 2, width // 2)), (2, (2 * height, 2 * width))):
+        small = seen(image, scale)
+        assert small.shape == (*size, 3)
+        result, direct = segment(image, scale=scale), segment(small)
+        assert result.size == (height, width) and np.array_equal(result.image_HW3, image)
+        moved = direct.prediction.resized((height, width))
+        assert np.array_equal(result.semantic_HW, moved.semantic_HW)
+        assert result.to_coco() == moved.instances.to_coco() and len(result) > 0
+
+
+def test_a_large_photo_is_seen_at_the_size_of_the_frames_that_networks_know(segment, scenes):
+    large = np.ascontiguousarray(np.kron(scenes[0].image_HW3, np.ones((1, 3000 // scenes[0].size[1] + 1, 1), np.uint8)))
+    assert large.shape[1] > 2048
+    assert max(seen(large).shape) == 2048
+    assert seen(scenes[0].image_HW3) is scenes[0].image_HW3
+    assert segment(large).to_coco() == segment(large, scale=2048 / large.shape[1]).to_coco()
+
+
+@pytest.mark.parametrize("scale", [0, -1.0, float("nan"), float("inf"), 9])
+def test_scales_that_are_none(segment, scenes, scale):
+    with pytest.raises(PartwiseError, match="give a number above 0, at most 8"):
+        segment(scenes[0].image_HW3, scale=scale)
 
 
 def test_min_score_leaves_out_and_changes_nothing_else(segment, scenes):

@@ -62,6 +62,15 @@ def cell_centres_px(count: int, stride_px: float) -> np.ndarray:
     return ((np.arange(count) + 0.5) * stride_px).astype(np.float32)
 
 
+def nearest_index(old: int, new: int) -> np.ndarray:
+    """(new,) int: of `old` pixels in a row, the one in which the centre of each of `new` pixels lies.
+
+    >>> nearest_index(4, 2).tolist(), nearest_index(2, 4).tolist()
+    ([1, 3], [0, 0, 1, 1])
+    """
+    return (2 * np.arange(new) + 1) * old // (2 * new)
+
+
 def padded_size(size: tuple[int, int], multiple: int) -> tuple[int, int]:
     """(H, W) rounded up to a multiple.
 

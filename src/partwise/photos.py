@@ -12,7 +12,7 @@ from partwise.errors import PartwiseError
 from partwise.evaluation.submission import write_submission
 from partwise.files import atomic_write, write_json
 from partwise.report.inspect import draw_explanation, explanation_text
-from partwise.segmenter import SHOWN_SCORE, Segmenter, as_image
+from partwise.segmenter import SHOWN_SCORE, Segmenter, as_image, seen
 
 
 def find_images(inputs: Sequence[Path]) -> list[Path]:
@@ -51,12 +51,14 @@ def predict_photos(
     *,
     submission: bool = False,
     min_score: float | None = None,
+    scale: float | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[int, list[PartwiseError]]:
     """Write the results of every image that can be read; returns the number of files and one error a bad image.
 
     submission   write the benchmark's form (evaluation/submission.py) instead of four files an image
     min_score    leave out less sure instances; SHOWN_SCORE, or 0 for a submission
+    scale        see `Segmenter.__call__`
 
     Raises PartwiseError if `out` cannot be written.
     """
@@ -69,7 +71,7 @@ def predict_photos(
         except PartwiseError as error:
             faults.append(error)
         else:
-            result = segment(image, min_score=least, name=path.stem)
+            result = segment(image, min_score=least, name=path.stem, scale=scale)
             if submission:
                 files += len(write_submission(path.stem.removesuffix("_leftImg8bit"), result.prediction, out))
             else:
@@ -84,17 +86,28 @@ def _require_folder(out: Path) -> None:
 
 
 def explain_photo(
-    segment: Segmenter, path: Path, out: Path, point: tuple[int, int] | None = None
+    segment: Segmenter,
+    path: Path,
+    out: Path,
+    point: tuple[int, int] | None = None,
+    scale: float | None = None,
 ) -> tuple[str, list[Path]]:
     """Write why a pixel of a photo belongs to its instance, or to none; returns it in words, and the files.
 
-    point   (x, y); the middle of the surest instance without one
+    point   (x, y) in the photo; the middle of the surest instance without one
+    scale   see `Segmenter.__call__`; picture, JSON and words are in pixels of what the network saw
 
     Files: OUT/<name>_<x>_<y>_explained.png and .json. Raises PartwiseError as `Segmenter.explain` does.
     """
     _require_folder(out)
-    image = as_image(path)
+    photo = as_image(path)
+    image = seen(photo, scale)
+    (height, width), (seen_height, seen_width) = photo.shape[:2], image.shape[:2]
     try:
+        if point is not None and point[0] < width and point[1] < height:
+            point = point[0] * seen_width // width, point[1] * seen_height // height
+        elif point is not None:
+            raise PartwiseError(f"pixel {point[0]},{point[1]}: the image is {width}x{height}: give X,Y inside it")
         explanation = segment.explain(image, point)
     except PartwiseError as error:
         raise PartwiseError(f"{path}: {error}") from None
@@ -103,6 +116,9 @@ def explain_photo(
     base = out / f"{path.stem}_{explanation.point[0]}_{explanation.point[1]}_explained"
     with atomic_write(base.with_name(f"{base.name}.png")) as file:
         Image.fromarray(picture).save(file, "PNG", optimize=True)
-    write_json(base.with_name(f"{base.name}.json"), explanation.to_json())
+    write_json(base.with_name(f"{base.name}.json"), explanation.to_json() | {"seen_size": [seen_width, seen_height]})
     words = explanation_text(explanation, config.decode, SHOWN_SCORE)
+    if (seen_height, seen_width) != (height, width):
+        sizes = f"{path.name} is {width}x{height}, the network saw it at {seen_width}x{seen_height}"
+        words = f"{sizes}, in whose pixels:\n{words}"
     return words, [base.with_name(f"{base.name}{suffix}") for suffix in (".png", ".json")]

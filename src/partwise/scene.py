@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.geometry import box_of_mask, boxes_by_id
+from partwise.geometry import box_of_mask, boxes_by_id, nearest_index
 from partwise.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
 
 
@@ -150,6 +150,28 @@ class Instances:
         full[y0:y1, x0:x1] = self.masks[i]
         return full
 
+    def resized(self, size: tuple[int, int]) -> Instances:
+        """The same instances in an image of another `size` (H, W): every pixel says what lies at its centre.
+
+        An instance of which no pixel is left is left out.
+
+        >>> half = Instances.from_masks([26], [1], [np.arange(8)[:, None] > np.arange(8)]).resized((4, 4))
+        >>> half.masks[0].astype(int).tolist()
+        [[1, 0, 0], [1, 1, 0], [1, 1, 1]]
+        """
+        rows, columns = (nearest_index(old, new) for old, new in zip(self.size, size, strict=True))
+        kept, boxes, masks = [], [], []
+        for i, ((x0, y0, x1, y1), mask) in enumerate(zip(self.boxes.tolist(), self.masks, strict=True)):
+            top, bottom = np.searchsorted(rows, (y0, y1))
+            left, right = np.searchsorted(columns, (x0, x1))
+            moved = mask[np.ix_(rows[top:bottom] - y0, columns[left:right] - x0)]
+            box = box_of_mask(moved)
+            if box is not None:
+                kept.append(i)
+                boxes.append((box[0] + left, box[1] + top, box[2] + left, box[3] + top))
+                masks.append(moved[box[1] : box[3], box[0] : box[2]])
+        return Instances(self.labels[kept], self.scores[kept], np.array(boxes), masks, size)
+
     @property
     def id_values(self) -> np.ndarray:
         """(N,) int32: the value of each instance in `to_id_map`, id * 1000 + number in the order of the instances.
@@ -258,6 +280,13 @@ class Prediction:
 
     instances: Instances
     semantic_HW: np.ndarray | None = None
+
+    def resized(self, size: tuple[int, int]) -> Prediction:
+        """The same for an image of another `size` (H, W), see `Instances.resized`."""
+        if self.semantic_HW is None:
+            return Prediction(self.instances.resized(size))
+        rows, columns = (nearest_index(old, new) for old, new in zip(self.semantic_HW.shape, size, strict=True))
+        return Prediction(self.instances.resized(size), self.semantic_HW[np.ix_(rows, columns)])
 
     def to_id_map(self) -> np.ndarray:
         """(H, W) int32 Cityscapes instanceIds: instances over the semantic map."""

@@ -30,6 +30,7 @@ def score(
     workers: int = 1,
     device: str = "cpu",
     precision: str = "no",
+    scale: float | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
     """Figures of a model (the bundled one where neither is given) or of result files, with how they were made.
@@ -37,12 +38,16 @@ def score(
     frames    at most so many, evenly spaced; 0: all
     full      also boundary AP, COCO AP, bootstrap intervals and, with instances and a semantic map, panoptic quality
     workers   processes that read result files
+    scale     a model sees the frames so many times as large, and is scored at the truth's size; None: as
+              `methods.method.seen_size` says
     returns   `CityscapesEvaluator.compute()`, "records" (what `compare` needs of each image) and "circumstances"
 
     Raises PartwiseError for anything that is wrong with data, model or result files.
     """
     if model is not None and predictions is not None:
         raise PartwiseError("both --model and --predictions given: score one of them at a time")
+    if scale is not None and predictions is not None:
+        raise PartwiseError(f"--scale {scale:g} is for models, and --predictions are files: leave it out")
     if frames < 0 or workers < 1:
         raise PartwiseError(f"--frames {frames} --workers {workers}: give frames from 0 (all) and workers from 1 on")
     circumstances = {"data": data.resolve().name, "split": split}
@@ -50,7 +55,7 @@ def score(
         evaluator, figures = _score_files(predictions, data, split, frames, full, workers, progress)
         circumstances["predictions"] = predictions.resolve().name
     else:
-        evaluator, figures, how = _score_model(model, data, split, frames, full, device, precision, progress)
+        evaluator, figures, how = _score_model(model, data, split, frames, full, device, precision, scale, progress)
         circumstances |= how
     return figures | {RECORDS_KEY: records_of(evaluator), "circumstances": circumstances}
 
@@ -80,6 +85,7 @@ def _score_model(
     full: bool,
     device: str,
     precision: str,
+    scale: float | None,
     progress: Callable,
 ) -> tuple[CityscapesEvaluator, dict, dict]:
     """(evaluator, figures, circumstances)."""
@@ -88,7 +94,7 @@ def _score_model(
     if segment.method.has_instances:
         require_instances(scenes, f"{data}, split {split}")
     evaluator = _evaluator(full, panoptic=segment.method.has_instances)
-    how = {"device": segment.device, "precision": precision}
+    how = {"device": segment.device, "precision": precision, "scale": scale}
     depth = find_depth(data, split)
     figures = evaluate_method(segment.method, scenes, evaluator, depth=depth, progress=progress, **how)
     return evaluator, figures, {"model": segment.info.origin, **how}
@@ -131,7 +137,7 @@ def compare_results(
             evaluators.append(read_records(result))
         else:
             said = lambda done, total, name=name: progress(name, done, total)
-            evaluators.append(_score_model(result, data, split, frames, full, device, precision, said)[0])
+            evaluators.append(_score_model(result, data, split, frames, full, device, precision, None, said)[0])
     return {"a": a, "b": b} | compare(*evaluators, draws, seed)
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from partwise.data.image_files import decode_image, read_image
 from partwise.errors import PartwiseError
 from partwise.methods import Method, PartMaps
+from partwise.methods.method import resized_images, seen_size
 from partwise.methods.parts.explain import Explanation, explain
 from partwise.report.prediction_files import write_prediction
 from partwise.scene import Instances, Prediction
@@ -67,21 +68,22 @@ class Segmenter:
         self.method = method.to(device, memory_format=torch.channels_last).eval()
         self.info, self.device, self.precision = info, device, precision
 
-    def __call__(self, image, *, min_score: float = 0.0, name: str | None = None) -> Result:
+    def __call__(self, image, *, min_score: float = 0.0, name: str | None = None, scale: float | None = None) -> Result:
         """Every instance of an image.
 
         image      a path, a PIL image, or an array: see `as_image`
         min_score  leave out instances that are less sure
         name       for the files that `Result.save` writes; the file's stem, or "image"
+        scale      the network sees the image so many times as large: less is faster, more finds smaller objects;
+                   without it the image as it is, but no side longer than 2048 px
 
-        Raises PartwiseError for a file that is no image and for an array of another form.
+        Raises PartwiseError for a file that is no image, an array of another form and a scale that is not above 0.
         """
         if name is None:
             name = Path(image).stem if isinstance(image, str | os.PathLike) else "image"
         pixels = as_image(image)
-        tensor = torch.tensor(pixels).permute(2, 0, 1)[None].to(self.device)
-        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16"):
-            prediction = self.method.predict(tensor)[0]
+        with self._autocast():
+            prediction = self.method.predict(self._tensor(pixels), scale)[0]
         kept = prediction.instances[prediction.instances.scores >= min_score]
         return Result(
             kept.labels,
@@ -98,7 +100,7 @@ class Segmenter:
     def explain(self, image, point: tuple[int, int] | None = None) -> Explanation:
         """Why a pixel (x, y) belongs to its instance, or to none; without one, the middle of the surest instance.
 
-        image   as in a call
+        image   as in a call, at the size at which the network shall see it: see `seen`
 
         Raises PartwiseError for a pixel outside the image, an image without instances where no pixel is given, and a
         model that is not one of part maps.
@@ -107,15 +109,29 @@ class Segmenter:
             name = self.info.method.get("kind")
             raise PartwiseError(f"a model of method {name}: only part maps can be explained, such as the bundled model")
         pixels = as_image(image)
-        tensor = torch.tensor(pixels).permute(2, 0, 1)[None].to(self.device)
-        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16"):
-            outputs = self.method.respond(tensor)
+        with self._autocast():
+            outputs = self.method.respond(self._tensor(pixels))
         return explain(self.method, outputs, pixels.shape[:2], point)
 
-    def stream(self, images, *, min_score: float = 0.0) -> Iterator[Result]:
+    def _tensor(self, pixels_HW3: np.ndarray) -> torch.Tensor:
+        return torch.tensor(pixels_HW3).permute(2, 0, 1)[None].to(self.device)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def stream(self, images, *, min_score: float = 0.0, scale: float | None = None) -> Iterator[Result]:
         """`self(image)` for each of several images."""
         for image in images:
-            yield self(image, min_score=min_score)
+            yield self(image, min_score=min_score, scale=scale)
+
+
+def seen(image, scale: float | None = None) -> np.ndarray:
+    """(H, W, 3) uint8 RGB: an image at the size at which a network sees it, see `Segmenter.__call__`."""
+    pixels = as_image(image)
+    size = seen_size(pixels.shape[:2], scale)
+    if size == pixels.shape[:2]:
+        return pixels
+    return resized_images(torch.tensor(pixels).permute(2, 0, 1)[None], size)[0].permute(1, 2, 0).numpy()
 
 
 def as_image(image) -> np.ndarray:

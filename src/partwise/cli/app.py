@@ -22,6 +22,10 @@ app = App(
 )
 Device = Annotated[str, Parameter(help="cpu, cuda, cuda:1, or auto for a GPU where there is one")]
 Precision = Annotated[Literal["no", "bf16"], Parameter(help="no: fp32; bf16: autocast")]
+Scale = Annotated[
+    float | None,
+    Parameter(help="the network sees an image so many times as large; without it as it is, at most 2048 px a side"),
+]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

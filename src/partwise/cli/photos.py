@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from partwise.cli.app import Device, Precision, app
+from partwise.cli.app import Device, Precision, Scale, app
 from partwise.errors import PartwiseError
 from partwise.terminal import console, counting
 
@@ -19,6 +19,7 @@ def predict(
     min_score: float | None = None,
     device: Device = "cpu",
     precision: Precision = "no",
+    scale: Scale = None,
 ) -> None:
     """Find every instance in photos.
 
@@ -45,7 +46,7 @@ def predict(
     submission = format == "cityscapes"
     with counting("predicting") as progress:
         files, faults = predict_photos(
-            segment, paths, out, submission=submission, min_score=min_score, progress=progress
+            segment, paths, out, submission=submission, min_score=min_score, scale=scale, progress=progress
         )
     console.print(f"wrote {files} files for {len(paths) - len(faults)} of {len(paths)} images to {out}")
     if faults:
@@ -61,6 +62,7 @@ def explain(
     model: str | None = None,
     device: Device = "cpu",
     precision: Precision = "no",
+    scale: Scale = None,
 ) -> None:
     """Say why a pixel of a photo belongs to its instance, or to none: windows, part maps, votes, score.
 
@@ -84,7 +86,7 @@ def explain(
         if not (comma and x.strip().isdigit() and y.strip().isdigit()):
             raise PartwiseError(f"--at {at}: give a pixel as X,Y, such as 640,300")
         point = int(x), int(y)
-    words, files = explain_photo(load(model, device=device, precision=precision), photo, out, point)
+    words, files = explain_photo(load(model, device=device, precision=precision), photo, out, point, scale)
     console.print(words, highlight=False, markup=False, soft_wrap=True)
     console.print(f"wrote {files[0]} and {files[1].name}")
     if not at:

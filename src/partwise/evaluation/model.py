@@ -23,12 +23,14 @@ def evaluate_method(
     *,
     device: torch.device | str = "cpu",
     precision: str = "no",
+    scale: float | None = None,
     depth: Depth = no_depth,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
-    """Predict every scene at its own resolution, one image at a time, and score it; `method` stays as it is.
+    """Predict every scene, one image at a time, and score it at its own resolution; `method` stays as it is.
 
     precision  "bf16" runs the network under autocast, "no" in fp32
+    scale      the network sees the images so many times as large, see `methods.method.seen_size`
     depth      name of a scene -> (H, W) metres, or None where it is not known; for AP100m and AP50m
     returns    what `evaluator.compute()` gives, with "seconds" (reading, network, decoding and scoring); no instance
                scores for a semantic method
@@ -38,18 +40,20 @@ def evaluate_method(
     ready = fold_batch_norm(copy.deepcopy(method)).to(device, memory_format=torch.channels_last)
     for i in range(len(scenes)):
         scene = scenes[i]
-        prediction = predict_scene(ready, scene, device, precision)
+        prediction = predict_scene(ready, scene, device, precision, scale)
         instances = prediction.instances if method.has_instances else None
         evaluator.update(scene, instances, prediction.semantic_HW, depth_HW=depth(scene.name))
         progress(i + 1, len(scenes))
     return evaluator.compute() | {"seconds": round(time.perf_counter() - begin, 2)}
 
 
-def predict_scene(method: Method, scene: Scene, device: torch.device | str, precision: str) -> Prediction:
+def predict_scene(
+    method: Method, scene: Scene, device: torch.device | str, precision: str, scale: float | None = None
+) -> Prediction:
     """The method's prediction for a scene's image."""
     image = torch.tensor(scene.image_HW3).permute(2, 0, 1)[None].to(device)
     with torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-        return method.predict(image)[0]
+        return method.predict(image, scale)[0]
 
 
 def require_instances(scenes: Sequence[Scene], what: str) -> None:

@@ -9,10 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from partwise.errors import PartwiseError
 from partwise.geometry import padded_size
 from partwise.labels import LabelSet
 from partwise.scene import Prediction, Scene
 from partwise.trunks import Trunk
+
+# Frames of Cityscapes are that long. A larger photo shows larger objects, not more of them, and networks know theirs.
+LONGEST_SIDE_PX = 2048
+MAX_SCALE = 8.0
 
 Outputs = dict[str, Tensor | list[Tensor]]
 Targets = dict[str, Tensor]
@@ -73,6 +78,41 @@ class Method(nn.Module):
         return self(F.pad(images_B3HW, (0, width - images_B3HW.shape[-1], 0, height - images_B3HW.shape[-2])))
 
     @torch.inference_mode()
-    def predict(self, images_B3HW: Tensor) -> list[Prediction]:
-        """uint8 images of any size -> predictions of that size."""
+    def predict(self, images_B3HW: Tensor, scale: float | None = None) -> list[Prediction]:
+        """uint8 images of any size -> predictions of that size.
+
+        scale   see `seen_size`
+        """
+        size = tuple(images_B3HW.shape[-2:])
+        seen = seen_size(size, scale)
+        if seen == size:
+            return self.predict_as_is(images_B3HW)
+        return [one.resized(size) for one in self.predict_as_is(resized_images(images_B3HW, seen))]
+
+    @torch.inference_mode()
+    def predict_as_is(self, images_B3HW: Tensor) -> list[Prediction]:
+        """The same from the images at the size that they have."""
         return self.decode(self.respond(images_B3HW), tuple(images_B3HW.shape[-2:]))
+
+
+def seen_size(size: tuple[int, int], scale: float | None = None) -> tuple[int, int]:
+    """(H, W) at which a network sees an image of `size` (H, W).
+
+    scale   how many times as large, above 0 to MAX_SCALE; None: as it is, but no side longer than LONGEST_SIDE_PX
+
+    Raises PartwiseError for a scale out of its limits.
+
+    >>> seen_size((3000, 4000)), seen_size((512, 1024)), seen_size((512, 1024), 0.5)
+    ((1536, 2048), (512, 1024), (256, 512))
+    """
+    if scale is None:
+        scale = min(1.0, LONGEST_SIDE_PX / max(size))
+    if not 0 < scale <= MAX_SCALE:
+        raise PartwiseError(f"scale {scale}: give a number above 0, at most {MAX_SCALE:g}")
+    return tuple(max(1, round(side * scale)) for side in size)
+
+
+def resized_images(images_B3HW: Tensor, size: tuple[int, int]) -> Tensor:
+    """uint8 images at another `size` (H, W), smoothed where they become smaller."""
+    scaled = F.interpolate(images_B3HW.float(), size=size, mode="bilinear", antialias=True)
+    return scaled.round().clamp(0, 255).to(torch.uint8)

@@ -23,7 +23,7 @@ from partwise.methods.instance_fcn.decode import InstanceFcnDecodeConfig, Instan
 from partwise.methods.instance_fcn.ideal import ideal_objectness, ideal_parts
 from partwise.methods.instance_fcn.losses import mask_loss, objectness_loss
 from partwise.methods.instance_fcn.targets import PAPER_CELLS, STRIDE_PX, window_targets
-from partwise.methods.method import Method, Outputs, Targets
+from partwise.methods.method import Method, Outputs, Targets, resized_images
 from partwise.methods.semantic import FcnConfig, add_skips, conv6_and_7, semantic_ideal, semantic_loss, upsample
 from partwise.methods.slips import Slips
 from partwise.scene import Prediction, Scene
@@ -226,11 +226,11 @@ class InstanceFcn(Method):
         return Prediction(instances, self.label_set.train_id_to_id[best])
 
     @torch.inference_mode()
-    def predict(self, images_B3HW: Tensor) -> list[Prediction]:
-        """See Method.predict; with `decode.short_sides_px` the windows of all sizes of the image compete."""
+    def predict_as_is(self, images_B3HW: Tensor) -> list[Prediction]:
+        """See Method.predict_as_is; with `decode.short_sides_px` the windows of all sizes of the image compete."""
         short_sides = self.config.decode.short_sides_px
         if not short_sides:
-            return super().predict(images_B3HW)
+            return super().predict_as_is(images_B3HW)
         size = tuple(images_B3HW.shape[-2:])
         found = [[] for _ in images_B3HW]
         for short in short_sides:
@@ -242,15 +242,14 @@ class InstanceFcn(Method):
         instances = [self.decoder.prediction(one, size).instances for one in found]
         if not self.config.semantic_loss_weight:
             return [Prediction(one) for one in instances]
-        plain = super().predict(images_B3HW)  # the semantic map of the image as it comes
+        plain = super().predict_as_is(images_B3HW)  # the semantic map of the image as it comes
         return [Prediction(one, other.semantic_HW) for one, other in zip(instances, plain, strict=True)]
 
 
 def _resized(images_B3HW: Tensor, size: tuple[int, int], multiple: int) -> Tensor:
     """uint8 images at another size, padded at the right and the bottom."""
-    scaled = F.interpolate(images_B3HW.float(), size=size, mode="bilinear", antialias=True)
     height, width = padded_size(size, multiple)
-    return F.pad(scaled.round().clamp(0, 255).to(torch.uint8), (0, width - size[1], 0, height - size[0]))
+    return F.pad(resized_images(images_B3HW, size), (0, width - size[1], 0, height - size[0]))
 
 
 def _check(config: InstanceFcnConfig, label_set: LabelSet) -> None:
