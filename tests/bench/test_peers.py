@@ -26,7 +26,7 @@ def contest(city_root, tmp_path_factory):
     things = [label.id for label in scene.label_set.things]
     truth = scene.instances[np.isin(scene.instances.labels, things)]
     write_submission(scene.name, Prediction(truth, None), out / "perfect")
-    contest = Contest(overrides=QUICK, minutes=0.005, frames=1, predictions=(out / "perfect",))
+    contest = Contest(overrides=QUICK, minutes=0.005, frames=1, scales=(0.5,), predictions=(out / "perfect",))
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("TIMED_SIZES", ((64, 96),)), ("TIMED_SCENES", 1), ("REPEATS", 1)):
             patch.setattr(peers, name, value)
@@ -42,6 +42,7 @@ def test_every_recipe_is_scored_and_timed(contest):
     for name in ("mask_rcnn_light", "parts_light"):
         assert rows[name]["ms"]["96x64"] > 0 and rows[name]["steps"] >= 1 and rows[name]["parameters"] > 2e6
         assert 0 <= rows[name]["ap"] <= rows[name]["ap50"] < 1
+        assert rows[name]["at_scale"]["0.5"].keys() == {"ap", "ap50", "ar100", "class_ap", "size_ap50"}
     assert rows["perfect"]["ap"] == rows["perfect"]["ap50"] == 1.0
 
 
@@ -55,7 +56,7 @@ def test_ours_is_compared_with_the_peer(contest):
 def test_the_table_for_people_has_a_row_each_and_says_what_differs(contest):
     text = contest_text(contest[0])
     lines = text.splitlines()
-    assert lines[0].split() == ["recipe", "seed", "steps", "AP", "AP50", "AR@100", "car", "AP", "ms", "96x64"]
+    assert " ".join(lines[0].split()) == "recipe seed steps AP AP50 AR@100 car AP AP x0.5 ms 96x64"
     by_name = {row.get("recipe", row.get("predictions")): row for row in contest[0]["results"]}
     for line in lines[1:4]:
         name, _seed, _steps, ap, *_ = line.split()
@@ -72,8 +73,18 @@ def test_what_was_trained_is_not_trained_again(contest):
     ]
 
 
-@pytest.mark.parametrize("wrong", [{"seeds": 0}, {"minutes": 0.0}, {"recipes": ()}])
+@pytest.mark.parametrize("wrong", [{"seeds": 0}, {"minutes": 0.0}, {"recipes": ()}, {"scales": (0.5, 0)}])
 def test_numbers_below_one_are_refused(wrong, city_root, tmp_path):
-    with pytest.raises(PartwiseError, match="give numbers above 0"):
+    with pytest.raises(PartwiseError, match=r"give (a number|numbers) above 0"):
         bench_peers(Contest(**wrong), TrainingData(city_root), tmp_path / "out", Watcher())
     assert not (tmp_path / "out").exists()
+
+
+def test_several_seeds_are_told_by_mean_and_standard_deviation(contest):
+    figures = contest[0]
+    assert figures["seeds"]["parts_light"]["ap"]["sd"] is None and "trainings" not in contest_text(figures)
+    rows = [{"ap": ap, "ap50": 2 * ap} for ap in (0.1, 0.2, 0.6)]
+    assert peers._over_seeds(rows)["ap"] == {"mean": pytest.approx(0.3), "sd": pytest.approx(0.07**0.5)}
+    several = figures | {"seeds": {"parts_light": peers._over_seeds(rows)}}
+    several["contest"] = figures["contest"] | {"seeds": 3}
+    assert "parts_light: AP 0.300 +- 0.265, AP50 0.600 +- 0.529, mean and standard deviation" in contest_text(several)

@@ -22,13 +22,14 @@ from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import EvenlySpaced, predict_scene
 from partwise.evaluation.submission import evaluate_folder
 from partwise.experiment import TrainingData, plan, run
+from partwise.methods.method import seen_size
 from partwise.report.tables import MISSING, Table, fraction
 from partwise.report.text import table_text
 from partwise.segmenter import Segmenter, load
 from partwise.training.folder import RunFolder
 from partwise.training.loop import Monitor
 
-TIMED_SIZES = ((256, 512), (512, 1024))  # (H, W)
+TIMED_SIZES = ((256, 512), (512, 1024), (1024, 2048))  # (H, W)
 TIMED_SCENES, REPEATS = 3, 3
 
 
@@ -41,6 +42,7 @@ class Contest:
     minutes      of training, each recipe and seed
     seeds        trainings of each recipe
     frames       at most so many of the validation split, evenly spaced; 0: all
+    scales       besides the frames as they are, each training is scored on frames so many times as large
     predictions  folders of other tools' result files, scored on the same frames
     """
 
@@ -49,6 +51,7 @@ class Contest:
     minutes: float = 20.0
     seeds: int = 1
     frames: int = 0
+    scales: tuple[float, ...] = ()
     predictions: tuple[Path, ...] = ()
 
 
@@ -61,23 +64,31 @@ def bench_peers(
 ) -> dict:
     """Train, score and time every recipe; what was trained under `out` before is not trained again.
 
-    returns   {"machine", "contest", "results": [a row each training or folder], "differences": {recipe: [a row each
-              seed, B = the recipe and A = the first]}}, in JSON's own types
+    returns   {"machine", "contest", "results": [a row each training or folder], "seeds": {recipe: mean and sample
+              standard deviation over its trainings}, "differences": {recipe: [a row each seed, B = the recipe and A =
+              the first]}}, in JSON's own types
 
     Raises PartwiseError for numbers below 1 and for whatever training and scoring raise.
     """
     if contest.seeds < 1 or not contest.minutes > 0 or len(contest.recipes) < 1:
         raise PartwiseError(f"--seeds {contest.seeds} --minutes {contest.minutes}: give numbers above 0, and a recipe")
+    for scale in contest.scales:
+        seen_size((1, 1), scale)  # a wrong one is better known before the training than after it
     frames = EvenlySpaced(CityscapesFolder(data.root, data.val_split), contest.frames)
     evaluators: dict[tuple[str, int], CityscapesEvaluator] = {}
     results = []
     for seed in range(contest.seeds):
         for name in contest.recipes:
             segment, steps = _trained(name, seed, contest, data, out, monitor)
-            evaluator = _scored(segment, frames, lambda done, total, name=name: progress(name, done, total))
-            evaluators[name, seed] = evaluator
+            said = lambda done, total, name=name: progress(name, done, total)
+            evaluators[name, seed] = _scored(segment, frames, None, said)
             row = {"recipe": name, "seed": seed, "steps": steps, "parameters": _parameters(segment)}
-            results.append(row | {"ms": _times(segment)} | _figures(evaluator.compute()["instance"]))
+            if seed == 0:  # another training of the same network takes the same time
+                row["ms"] = _times(segment)
+            row |= _figures(evaluators[name, seed].compute()["instance"])
+            scaled = {scale: _scored(segment, frames, scale, said).compute() for scale in contest.scales}
+            row["at_scale"] = {f"{scale:g}": _figures(found["instance"]) for scale, found in scaled.items()}
+            results.append(row)
     for folder in contest.predictions:
         evaluator = CityscapesEvaluator()
         evaluate_folder(folder, frames, evaluator)
@@ -91,24 +102,40 @@ def bench_peers(
         "recipes": list(contest.recipes),
         "overrides": list(contest.overrides),
         "minutes": contest.minutes,
+        "seeds": contest.seeds,
         "data": data.root.resolve().name,
         "frames": len(frames),
     }
     machine = describe_machine() | {"threads": torch.get_num_threads(), "torch": torch.__version__}
-    return {"machine": machine, "contest": described, "results": results, "differences": differences}
+    seeds = {name: _over_seeds([row for row in results if row.get("recipe") == name]) for name in contest.recipes}
+    return {
+        "machine": machine,
+        "contest": described,
+        "results": results,
+        "seeds": seeds,
+        "differences": differences,
+    }
 
 
 def contest_text(figures: dict) -> str:
     """What `bench_peers` found, for people: a row each training or folder, then what the differences in AP say."""
-    sizes = list(next((row["ms"] for row in figures["results"] if "ms" in row), {}))
-    rows = []
+    first = next((row for row in figures["results"] if "recipe" in row), {})
+    sizes, scales, rows = list(first.get("ms", {})), list(first.get("at_scale", {})), []
     for row in figures["results"]:
-        scores = map(fraction, (row["ap"], row["ap50"], row["ar100"], row["class_ap"].get("car")))
+        scores = [fraction(value) for value in (row["ap"], row["ap50"], row["ar100"], row["class_ap"].get("car"))]
+        scores += [fraction(row["at_scale"][scale]["ap"]) if "recipe" in row else MISSING for scale in scales]
         times = [row.get("ms", {}).get(size, MISSING) for size in sizes]
         name = row.get("recipe") or row["predictions"]
         rows.append([name, row.get("seed", MISSING), row.get("steps", MISSING), *scores, *times])
-    columns = ("recipe", "seed", "steps", "AP", "AP50", "AR@100", "car AP", *(f"ms {size}" for size in sizes))
+    columns = ("recipe", "seed", "steps", "AP", "AP50", "AR@100", "car AP")
+    columns += (*(f"AP x{scale}" for scale in scales), *(f"ms {size}" for size in sizes))
     said = [
+        f"{name}: AP {one['ap']['mean']:.3f} +- {one['ap']['sd']:.3f}, AP50 {one['ap50']['mean']:.3f} +- "
+        f"{one['ap50']['sd']:.3f}, mean and standard deviation of {figures['contest']['seeds']} trainings"
+        for name, one in figures["seeds"].items()
+        if figures["contest"]["seeds"] > 1
+    ]
+    said += [
         f"{name} against {figures['contest']['recipes'][0]}, seed {one['seed']}: {one[key]['sentence']}"
         for name, found in figures["differences"].items()
         for one in found
@@ -131,12 +158,15 @@ def _trained(name: str, seed: int, contest: Contest, data: TrainingData, out: Pa
     return segment, segment.info.origin["steps"]
 
 
-def _scored(segment: Segmenter, frames: EvenlySpaced, progress: Callable[[int, int], None]) -> CityscapesEvaluator:
+def _scored(
+    segment: Segmenter, frames: EvenlySpaced, scale: float | None, progress: Callable[[int, int], None]
+) -> CityscapesEvaluator:
     """Instances alone: a peer may have no semantic map."""
     evaluator = CityscapesEvaluator()
     for i in range(len(frames)):
         scene = frames[i]
-        evaluator.update(scene, predict_scene(segment.method, scene, segment.device, segment.precision).instances)
+        found = predict_scene(segment.method, scene, segment.device, segment.precision, scale)
+        evaluator.update(scene, found.instances)
         progress(i + 1, len(frames))
     return evaluator
 
@@ -160,6 +190,15 @@ def _figures(instance: dict) -> dict:
     by_size = {name: row["ap50"] for name, row in instance["by_size"].items()}
     figures = {"ap": instance["ap"], "ap50": instance["ap50"], "ar100": instance["ar"]["100"]}
     return figures | {"class_ap": by_class, "size_ap50": by_size}
+
+
+def _over_seeds(rows: list[dict]) -> dict:
+    """{"ap", "ap50"}: {"mean", "sd"}; sd is null for one training."""
+    columns = {key: [row[key] for row in rows] for key in ("ap", "ap50")}
+    return {
+        key: {"mean": statistics.mean(values), "sd": statistics.stdev(values) if len(values) > 1 else None}
+        for key, values in columns.items()
+    }
 
 
 def _difference(a: CityscapesEvaluator, b: CityscapesEvaluator, seed: int) -> dict:

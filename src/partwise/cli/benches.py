@@ -104,6 +104,7 @@ def peers(
     minutes: float = 20.0,
     seeds: int = 1,
     frames: int = 0,
+    scale: list[float] | None = None,
     predictions: list[Path] | None = None,
     split: str = "train",
     val_split: str = "val",
@@ -127,6 +128,8 @@ def peers(
         Trainings of each recipe.
     frames
         At most so many of the validation split, evenly spaced; 0 for all.
+    scale
+        Also score on frames so many times as large, such as 0.5; can be given several times.
     predictions
         A folder of another tool's result files to score on the same frames; can be given several times.
     split
@@ -141,7 +144,13 @@ def peers(
 
     chosen = {"recipes": tuple(recipe)} if recipe else {}
     contest = Contest(
-        overrides=overrides, minutes=minutes, seeds=seeds, frames=frames, predictions=tuple(predictions or ()), **chosen
+        overrides=overrides,
+        minutes=minutes,
+        seeds=seeds,
+        frames=frames,
+        scales=tuple(scale or ()),
+        predictions=tuple(predictions or ()),
+        **chosen,
     )
     with TrainingDisplay() as display:
         figures = bench_peers(contest, TrainingData(data, split, val_split), out, display)
