@@ -15,7 +15,7 @@ import partwise
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES
 from partwise.methods import build_method
-from partwise.scene import Instances
+from partwise.scene import Instances, Prediction
 from partwise.segmenter import BUNDLED, as_image, find_device, find_model, load, seen
 from partwise.training.checkpoint import save_model
 
@@ -75,6 +75,16 @@ def test_a_path_a_pil_image_and_an_array_are_one_image(segment, scenes, tmp_path
 def test_any_size_gives_a_result_of_that_size(segment, size):
     result = segment(np.full((*size, 3), 90, np.uint8))
     assert result.size == size == result.semantic_HW.shape
+
+
+def test_distinct_leaves_out_second_classes_of_one_mask(segment, scenes, monkeypatch):
+    mask = np.ones((8, 8), bool)
+    found = Instances.from_masks([28, 31, 26], [0.9, 0.5, 0.3], [mask, mask, np.triu(mask, 6)])
+    monkeypatch.setattr(segment.method, "predict", lambda *_: [Prediction(found, np.zeros((8, 8), np.uint8))])
+    image = np.zeros((8, 8, 3), np.uint8)
+    assert segment(image).labels.tolist() == [28, 31, 26]
+    assert segment(image, distinct=True).labels.tolist() == [28, 26]
+    assert next(segment.stream([image], distinct=True, min_score=0.4)).labels.tolist() == [28]
 
 
 def test_scaled_down_it_is_the_small_image_and_its_result_enlarged(segment, scenes):

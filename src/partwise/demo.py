@@ -50,7 +50,7 @@ def run_demo(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
     monitor.note(describe(figures))
     small = load(run)
     unseen = Streets(UNSEEN_SCENES, SIZE, seed + 1_000_003)
-    results = [small(scene.image_HW3, min_score=SHOWN_SCORE, name=scene.name) for scene in unseen]
+    results = [small(scene.image_HW3, min_score=SHOWN_SCORE, distinct=True, name=scene.name) for scene in unseen]
     for result in results:
         result.save(out / "predict")
     comparisons = [_compare(small, val[i]) for i in range(2)]
@@ -95,7 +95,7 @@ def _clear(out: Path) -> None:
 
 
 def _compare(segmenter, scene: Scene) -> tuple[str, np.ndarray]:
-    result = segmenter(scene.image_HW3, min_score=SHOWN_SCORE)
+    result = segmenter(scene.image_HW3, min_score=SHOWN_SCORE, distinct=True)
     caption = f"{scene.name}: {len(scene.instances)} instances in the truth, {len(result)} found"
     return caption, draw_comparison(scene, result.prediction)
 
@@ -111,7 +111,7 @@ def _bundled_on_unseen(seed: int, monitor: Monitor) -> tuple[list[tuple[str, np.
     pictures = []
     images = [scenes[0].image_HW3, scenes[1].image_HW3]
     for image in images:
-        result = model(image, min_score=SHOWN_SCORE)
+        result = model(image, min_score=SHOWN_SCORE, distinct=True)
         pictures.append((f"bundled model: {len(result)} instances", draw_overlay(image, result.prediction)))
     if len(model(images[0])):
         explained = draw_explanation(images[0], model.explain(images[0]), model.method.config.k)

@@ -71,7 +71,7 @@ def predict_photos(
         except PartwiseError as error:
             faults.append(error)
         else:
-            result = segment(image, min_score=least, name=path.stem, scale=scale)
+            result = segment(image, min_score=least, distinct=not submission, name=path.stem, scale=scale)
             if submission:
                 files += len(write_submission(path.stem.removesuffix("_leftImg8bit"), result.prediction, out))
             else:

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.geometry import box_of_mask, boxes_by_id, nearest_index
+from partwise.geometry import box_of_mask, boxes_by_id, crop_intersection, nearest_index
 from partwise.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
 
 
@@ -149,6 +149,22 @@ class Instances:
         x0, y0, x1, y1 = self.boxes[i]
         full[y0:y1, x0:x1] = self.masks[i]
         return full
+
+    def distinct(self, iou: float = 0.5) -> Instances:
+        """Without those that a surer instance of another class overlaps by more than `iou`; the order stays.
+
+        A decoder may give one mask as bus and as train, which AP rewards; of things that exclude each other people
+        want the likelier one.
+        """
+        kept: list[int] = []
+        for i in np.argsort(-self.scores, kind="stable").tolist():
+            if all(self.labels[i] == self.labels[j] or self._iou(i, j) <= iou for j in kept):
+                kept.append(i)
+        return self[np.array(sorted(kept), int)]
+
+    def _iou(self, i: int, j: int) -> float:
+        shared = crop_intersection(self.boxes[i], self.masks[i], self.boxes[j], self.masks[j])
+        return shared / (self.areas[i] + self.areas[j] - shared) if shared else 0.0
 
     def resized(self, size: tuple[int, int]) -> Instances:
         """The same instances in an image of another `size` (H, W): every pixel says what lies at its centre.

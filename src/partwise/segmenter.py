@@ -68,11 +68,20 @@ class Segmenter:
         self.method = method.to(device, memory_format=torch.channels_last).eval()
         self.info, self.device, self.precision = info, device, precision
 
-    def __call__(self, image, *, min_score: float = 0.0, name: str | None = None, scale: float | None = None) -> Result:
+    def __call__(
+        self,
+        image,
+        *,
+        min_score: float = 0.0,
+        distinct: bool = False,
+        name: str | None = None,
+        scale: float | None = None,
+    ) -> Result:
         """Every instance of an image.
 
         image      a path, a PIL image, or an array: see `as_image`
         min_score  leave out instances that are less sure
+        distinct   leave out what a surer instance of another class overlaps (`Instances.distinct`), as people want it
         name       for the files that `Result.save` writes; the file's stem, or "image"
         scale      the network sees the image so many times as large: less is faster, more finds smaller objects;
                    without it the image as it is, but no side longer than 2048 px
@@ -85,6 +94,7 @@ class Segmenter:
         with self._autocast():
             prediction = self.method.predict(self._tensor(pixels), scale)[0]
         kept = prediction.instances[prediction.instances.scores >= min_score]
+        kept = kept.distinct() if distinct else kept
         return Result(
             kept.labels,
             kept.scores,
@@ -119,10 +129,10 @@ class Segmenter:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16")
 
-    def stream(self, images, *, min_score: float = 0.0, scale: float | None = None) -> Iterator[Result]:
-        """`self(image)` for each of several images."""
+    def stream(self, images, **options) -> Iterator[Result]:
+        """`self(image, **options)` for each of several images."""
         for image in images:
-            yield self(image, min_score=min_score, scale=scale)
+            yield self(image, **options)
 
 
 def seen(image, scale: float | None = None) -> np.ndarray:
