@@ -101,6 +101,17 @@ def test_scaled_down_it_is_the_small_image_and_its_result_enlarged(segment, scen
         assert result.to_coco() == moved.instances.to_coco() and len(result) > 0
 
 
+def test_several_scales_find_what_each_finds(segment, scenes):
+    """A scale twice is the scale once; two scales hold everything that one of them holds, or a surer repeat of it."""
+    image = scenes[0].image_HW3
+    once, twice = segment(image, scale=1.0), segment(image, scale=(1.0, 1.0))
+    assert np.mean(once.semantic_HW == twice.semantic_HW) > 0.999 and len(once) == len(twice) > 0
+    assert once.scores == pytest.approx(twice.scores, abs=1e-4)
+    both, order = segment(image, scale=(1.0, 2.0)), segment(image, scale=(2.0, 1.0))
+    assert both.size == scenes[0].size and same(both, order)
+    assert both.semantic_HW.shape == scenes[0].size
+
+
 def test_a_large_photo_is_seen_at_the_size_of_the_frames_that_networks_know(segment, scenes):
     large = np.ascontiguousarray(np.kron(scenes[0].image_HW3, np.ones((1, 3000 // scenes[0].size[1] + 1, 1), np.uint8)))
     assert large.shape[1] > 2048
@@ -109,7 +120,7 @@ def test_a_large_photo_is_seen_at_the_size_of_the_frames_that_networks_know(segm
     assert segment(large).to_coco() == segment(large, scale=2048 / large.shape[1]).to_coco()
 
 
-@pytest.mark.parametrize("scale", [0, -1.0, float("nan"), float("inf"), 9])
+@pytest.mark.parametrize("scale", [0, -1.0, float("nan"), float("inf"), 9, (), (1, 0), [1, 9]])
 def test_scales_that_are_none(segment, scenes, scale):
     with pytest.raises(PartwiseError, match="give a number above 0, at most 8"):
         segment(scenes[0].image_HW3, scale=scale)

@@ -11,6 +11,7 @@ from partwise.data.image_files import IMAGE_SUFFIXES
 from partwise.errors import PartwiseError
 from partwise.evaluation.submission import write_submission
 from partwise.files import atomic_write, write_json
+from partwise.methods.scales import Scale
 from partwise.report.inspect import draw_explanation, explanation_text
 from partwise.segmenter import SHOWN_SCORE, Segmenter, as_image, seen
 
@@ -51,7 +52,7 @@ def predict_photos(
     *,
     submission: bool = False,
     min_score: float | None = None,
-    scale: float | None = None,
+    scale: Scale = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[int, list[PartwiseError]]:
     """Write the results of every image that can be read; returns the number of files and one error a bad image.

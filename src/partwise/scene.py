@@ -5,7 +5,7 @@ Axes: H image height, W image width, N instances. Everything here is NumPy; tens
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -82,6 +82,14 @@ class Instances:
         return cls(np.zeros(0), np.zeros(0), np.zeros((0, 4)), (), size)
 
     @classmethod
+    def joined(cls, parts: Sequence[Instances]) -> Instances:
+        """All instances of several predictions of one image, in their order."""
+        labels, scores, boxes = (
+            np.concatenate([getattr(p, name) for p in parts]) for name in ("labels", "scores", "boxes")
+        )
+        return cls(labels, scores, boxes, [mask for part in parts for mask in part.masks], parts[0].size)
+
+    @classmethod
     def from_masks(
         cls,
         labels: Sequence[int],
@@ -156,9 +164,16 @@ class Instances:
         A decoder may give one mask as bus and as train, which AP rewards; of things that exclude each other people
         want the likelier one.
         """
+        return self._survivors(iou, lambda i, j: self.labels[i] != self.labels[j])
+
+    def without_repeats(self, iou: float = 0.5) -> Instances:
+        """Without those that a surer instance of the same class overlaps by more than `iou`; the order stays."""
+        return self._survivors(iou, lambda i, j: self.labels[i] == self.labels[j])
+
+    def _survivors(self, iou: float, rivals: Callable[[int, int], bool]) -> Instances:
         kept: list[int] = []
         for i in np.argsort(-self.scores, kind="stable").tolist():
-            if all(self.labels[i] == self.labels[j] or self._iou(i, j) <= iou for j in kept):
+            if not any(rivals(i, j) and self._iou(i, j) > iou for j in kept):
                 kept.append(i)
         return self[np.array(sorted(kept), int)]
 

@@ -14,6 +14,7 @@ from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_ins
 from partwise.evaluation.result_files import ResultFiles
 from partwise.evaluation.submission import evaluate_folder
 from partwise.evaluation.truth import TruthFolder
+from partwise.methods.scales import Scale
 from partwise.segmenter import load
 
 BOOTSTRAP_DRAWS = 1000
@@ -30,7 +31,7 @@ def score(
     workers: int = 1,
     device: str = "cpu",
     precision: str = "no",
-    scale: float | None = None,
+    scale: Scale = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
     """Figures of a model (the bundled one where neither is given) or of result files, with how they were made.
@@ -39,7 +40,7 @@ def score(
     full      also boundary AP, COCO AP, bootstrap intervals and, with instances and a semantic map, panoptic quality
     workers   processes that read result files
     scale     a model sees the frames so many times as large, and is scored at the truth's size; None: as
-              `methods.method.seen_size` says
+              `methods.scales.seen_sizes` says
     returns   `CityscapesEvaluator.compute()`, "records" (what `compare` needs of each image) and "circumstances"
 
     Raises PartwiseError for anything that is wrong with data, model or result files.
@@ -47,7 +48,7 @@ def score(
     if model is not None and predictions is not None:
         raise PartwiseError("both --model and --predictions given: score one of them at a time")
     if scale is not None and predictions is not None:
-        raise PartwiseError(f"--scale {scale:g} is for models, and --predictions are files: leave it out")
+        raise PartwiseError("--scale is for models, and --predictions are files: leave it out")
     if frames < 0 or workers < 1:
         raise PartwiseError(f"--frames {frames} --workers {workers}: give frames from 0 (all) and workers from 1 on")
     circumstances = {"data": data.resolve().name, "split": split}
@@ -85,7 +86,7 @@ def _score_model(
     full: bool,
     device: str,
     precision: str,
-    scale: float | None,
+    scale: Scale,
     progress: Callable,
 ) -> tuple[CityscapesEvaluator, dict, dict]:
     """(evaluator, figures, circumstances)."""

@@ -15,8 +15,8 @@ from PIL import Image
 from partwise.data.image_files import decode_image, read_image
 from partwise.errors import PartwiseError
 from partwise.methods import Method, PartMaps
-from partwise.methods.method import resized_images, seen_size
 from partwise.methods.parts.explain import Explanation, explain
+from partwise.methods.scales import Scale, resized_images, seen_sizes
 from partwise.report.prediction_files import write_prediction
 from partwise.scene import Instances, Prediction
 from partwise.training.checkpoint import ModelInfo, load_model
@@ -75,7 +75,7 @@ class Segmenter:
         min_score: float = 0.0,
         distinct: bool = False,
         name: str | None = None,
-        scale: float | None = None,
+        scale: Scale = None,
     ) -> Result:
         """Every instance of an image.
 
@@ -83,8 +83,9 @@ class Segmenter:
         min_score  leave out instances that are less sure
         distinct   leave out what a surer instance of another class overlaps (`Instances.distinct`), as people want it
         name       for the files that `Result.save` writes; the file's stem, or "image"
-        scale      the network sees the image so many times as large: less is faster, more finds smaller objects;
-                   without it the image as it is, but no side longer than 2048 px
+        scale      the network sees the image so many times as large: less is faster, more finds smaller objects, and
+                   of several, such as (1, 1.5), what is found in any; without it the image as it is, but no side
+                   longer than 2048 px
 
         Raises PartwiseError for a file that is no image, an array of another form and a scale that is not above 0.
         """
@@ -138,7 +139,7 @@ class Segmenter:
 def seen(image, scale: float | None = None) -> np.ndarray:
     """(H, W, 3) uint8 RGB: an image at the size at which a network sees it, see `Segmenter.__call__`."""
     pixels = as_image(image)
-    size = seen_size(pixels.shape[:2], scale)
+    (size,) = seen_sizes(pixels.shape[:2], scale)
     if size == pixels.shape[:2]:
         return pixels
     return resized_images(torch.tensor(pixels).permute(2, 0, 1)[None], size)[0].permute(1, 2, 0).numpy()

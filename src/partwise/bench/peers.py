@@ -22,7 +22,7 @@ from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import EvenlySpaced, predict_scene
 from partwise.evaluation.submission import evaluate_folder
 from partwise.experiment import TrainingData, plan, run
-from partwise.methods.method import seen_size
+from partwise.methods.scales import seen_sizes
 from partwise.report.tables import MISSING, Table, fraction
 from partwise.report.text import table_text
 from partwise.segmenter import Segmenter, load
@@ -72,8 +72,8 @@ def bench_peers(
     """
     if contest.seeds < 1 or not contest.minutes > 0 or len(contest.recipes) < 1:
         raise PartwiseError(f"--seeds {contest.seeds} --minutes {contest.minutes}: give numbers above 0, and a recipe")
-    for scale in contest.scales:
-        seen_size((1, 1), scale)  # a wrong one is better known before the training than after it
+    if contest.scales:
+        seen_sizes((1, 1), contest.scales)  # a wrong one is better known before the training than after it
     frames = EvenlySpaced(CityscapesFolder(data.root, data.val_split), contest.frames)
     evaluators: dict[tuple[str, int], CityscapesEvaluator] = {}
     results = []

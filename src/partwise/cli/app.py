@@ -26,6 +26,13 @@ Scale = Annotated[
     float | None,
     Parameter(help="the network sees an image so many times as large; without it as it is, at most 2048 px a side"),
 ]
+Scales = Annotated[
+    list[float] | None,
+    Parameter(
+        help="the network sees an image so many times as large; given several times, what is found at any size; "
+        "without it as it is, at most 2048 px a side"
+    ),
+]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from partwise.cli.app import Device, Precision, Scale, app
+from partwise.cli.app import Device, Precision, Scale, Scales, app
 from partwise.errors import PartwiseError
 from partwise.terminal import console, counting
 
@@ -19,7 +19,7 @@ def predict(
     min_score: float | None = None,
     device: Device = "cpu",
     precision: Precision = "no",
-    scale: Scale = None,
+    scale: Scales = None,
 ) -> None:
     """Find every instance in photos.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from partwise.cli.app import Device, Precision, Scale, app
+from partwise.cli.app import Device, Precision, Scales, app
 from partwise.files import write_json
 from partwise.terminal import console, counting
 
@@ -23,7 +23,7 @@ def evaluate(
     workers: int = 1,
     device: Device = "cpu",
     precision: Precision = "no",
-    scale: Scale = None,
+    scale: Scales = None,
 ) -> None:
     """Score a model, or any tool's result files, with the Cityscapes metrics at the truth's own resolution.
 

@@ -12,6 +12,7 @@ from partwise.errors import PartwiseError
 from partwise.evaluation.distance import Depth, no_depth
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.methods import Method
+from partwise.methods.scales import Scale
 from partwise.scene import Prediction, Scene
 from partwise.trunks.fold import fold_batch_norm
 
@@ -23,14 +24,14 @@ def evaluate_method(
     *,
     device: torch.device | str = "cpu",
     precision: str = "no",
-    scale: float | None = None,
+    scale: Scale = None,
     depth: Depth = no_depth,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
     """Predict every scene, one image at a time, and score it at its own resolution; `method` stays as it is.
 
     precision  "bf16" runs the network under autocast, "no" in fp32
-    scale      the network sees the images so many times as large, see `methods.method.seen_size`
+    scale      the network sees the images so many times as large, see `methods.scales.seen_sizes`
     depth      name of a scene -> (H, W) metres, or None where it is not known; for AP100m and AP50m
     returns    what `evaluator.compute()` gives, with "seconds" (reading, network, decoding and scoring); no instance
                scores for a semantic method
@@ -48,7 +49,7 @@ def evaluate_method(
 
 
 def predict_scene(
-    method: Method, scene: Scene, device: torch.device | str, precision: str, scale: float | None = None
+    method: Method, scene: Scene, device: torch.device | str, precision: str, scale: Scale = None
 ) -> Prediction:
     """The method's prediction for a scene's image."""
     image = torch.tensor(scene.image_HW3).permute(2, 0, 1)[None].to(device)

@@ -9,15 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from partwise.errors import PartwiseError
 from partwise.geometry import padded_size
 from partwise.labels import LabelSet
+from partwise.methods.scales import Scale, joined, mean_semantics, resized_images, seen_sizes
 from partwise.scene import Prediction, Scene
 from partwise.trunks import Trunk
-
-# Frames of Cityscapes are that long. A larger photo shows larger objects, not more of them, and networks know theirs.
-LONGEST_SIDE_PX = 2048
-MAX_SCALE = 8.0
 
 Outputs = dict[str, Tensor | list[Tensor]]
 Targets = dict[str, Tensor]
@@ -78,41 +74,25 @@ class Method(nn.Module):
         return self(F.pad(images_B3HW, (0, width - images_B3HW.shape[-1], 0, height - images_B3HW.shape[-2])))
 
     @torch.inference_mode()
-    def predict(self, images_B3HW: Tensor, scale: float | None = None) -> list[Prediction]:
+    def predict(self, images_B3HW: Tensor, scale: Scale = None) -> list[Prediction]:
         """uint8 images of any size -> predictions of that size.
 
-        scale   see `seen_size`
+        scale   how many times as large the network sees them, see `scales.seen_sizes`. Of several sizes the semantic
+                maps are averaged before each is decoded, and the instances of all are joined.
         """
         size = tuple(images_B3HW.shape[-2:])
-        seen = seen_size(size, scale)
-        if seen == size:
-            return self.predict_as_is(images_B3HW)
-        return [one.resized(size) for one in self.predict_as_is(resized_images(images_B3HW, seen))]
+        seen = sorted(seen_sizes(size, scale))
+        if len(seen) == 1:
+            found = self.predict_as_is(resized_images(images_B3HW, seen[0]))
+            return found if seen[0] == size else [one.resized(size) for one in found]
+        outputs = [self.respond(resized_images(images_B3HW, one)) for one in seen]
+        if all("semantic" in one for one in outputs):
+            logits = mean_semantics([one["semantic"] for one in outputs], seen, self.size_multiple)
+            outputs = [one | {"semantic": mean} for one, mean in zip(outputs, logits, strict=True)]
+        found = [self.decode(*one) for one in zip(outputs, seen, strict=True)]
+        return [joined([one.resized(size) for one in image]) for image in zip(*found, strict=True)]
 
     @torch.inference_mode()
     def predict_as_is(self, images_B3HW: Tensor) -> list[Prediction]:
         """The same from the images at the size that they have."""
         return self.decode(self.respond(images_B3HW), tuple(images_B3HW.shape[-2:]))
-
-
-def seen_size(size: tuple[int, int], scale: float | None = None) -> tuple[int, int]:
-    """(H, W) at which a network sees an image of `size` (H, W).
-
-    scale   how many times as large, above 0 to MAX_SCALE; None: as it is, but no side longer than LONGEST_SIDE_PX
-
-    Raises PartwiseError for a scale out of its limits.
-
-    >>> seen_size((3000, 4000)), seen_size((512, 1024)), seen_size((512, 1024), 0.5)
-    ((1536, 2048), (512, 1024), (256, 512))
-    """
-    if scale is None:
-        scale = min(1.0, LONGEST_SIDE_PX / max(size))
-    if not 0 < scale <= MAX_SCALE:
-        raise PartwiseError(f"scale {scale}: give a number above 0, at most {MAX_SCALE:g}")
-    return tuple(max(1, round(side * scale)) for side in size)
-
-
-def resized_images(images_B3HW: Tensor, size: tuple[int, int]) -> Tensor:
-    """uint8 images at another `size` (H, W), smoothed where they become smaller."""
-    scaled = F.interpolate(images_B3HW.float(), size=size, mode="bilinear", antialias=True)
-    return scaled.round().clamp(0, 255).to(torch.uint8)

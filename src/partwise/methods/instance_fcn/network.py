@@ -9,6 +9,7 @@ stride 8, H and W pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -23,7 +24,8 @@ from partwise.methods.instance_fcn.decode import InstanceFcnDecodeConfig, Instan
 from partwise.methods.instance_fcn.ideal import ideal_objectness, ideal_parts
 from partwise.methods.instance_fcn.losses import mask_loss, objectness_loss
 from partwise.methods.instance_fcn.targets import PAPER_CELLS, STRIDE_PX, window_targets
-from partwise.methods.method import Method, Outputs, Targets, resized_images
+from partwise.methods.method import Method, Outputs, Targets
+from partwise.methods.scales import Scale, resized_images
 from partwise.methods.semantic import FcnConfig, add_skips, conv6_and_7, semantic_ideal, semantic_loss, upsample
 from partwise.methods.slips import Slips
 from partwise.scene import Prediction, Scene
@@ -224,6 +226,13 @@ class InstanceFcn(Method):
         whole = upsample(logits, (logits.shape[-2] * factor, logits.shape[-1] * factor))
         best = whole[0, :, : size[0], : size[1]].argmax(dim=0).to(torch.uint8).cpu().numpy()
         return Prediction(instances, self.label_set.train_id_to_id[best])
+
+    def predict(self, images_B3HW: Tensor, scale: Scale = None) -> list[Prediction]:
+        """See Method.predict. Raises PartwiseError for several scales where the method has sizes of its own."""
+        sizes = list(self.config.decode.short_sides_px)
+        if sizes and isinstance(scale, Sequence) and len(scale) > 1:
+            raise PartwiseError(f"scales {list(scale)}: this model looks at several sizes itself ({sizes}): give one")
+        return super().predict(images_B3HW, scale)
 
     @torch.inference_mode()
     def predict_as_is(self, images_B3HW: Tensor) -> list[Prediction]:

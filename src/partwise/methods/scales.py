@@ -1,0 +1,89 @@
+"""The size at which a network sees an image, and one image seen at several sizes.
+
+Axes: B images, C evaluated classes, H and W pixels, h and w cells of a map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from partwise.errors import PartwiseError
+from partwise.geometry import padded_size
+from partwise.scene import Instances, Prediction
+
+# Frames of Cityscapes are that long. A larger photo shows larger objects, not more of them, and networks know theirs.
+LONGEST_SIDE_PX = 2048
+MAX_SCALE = 8.0
+Scale = float | Sequence[float] | None
+
+
+def seen_sizes(size: tuple[int, int], scale: Scale = None) -> list[tuple[int, int]]:
+    """(H, W) at which a network sees an image of `size` (H, W).
+
+    scale   how many times as large, above 0 to MAX_SCALE, or several of that; None: as it is, but no side longer than
+            LONGEST_SIDE_PX
+
+    Raises PartwiseError for a scale out of its limits.
+
+    >>> seen_sizes((3000, 4000)), seen_sizes((512, 1024)), seen_sizes((512, 1024), (0.5, 2))
+    ([(1536, 2048)], [(512, 1024)], [(256, 512), (1024, 2048)])
+    """
+    if scale is None:
+        scale = min(1.0, LONGEST_SIDE_PX / max(size))
+    scales = list(scale) if isinstance(scale, Sequence) else [scale]
+    for one in scales or [0.0]:
+        if not 0 < one <= MAX_SCALE:
+            raise PartwiseError(f"scale {one:g}: give a number above 0, at most {MAX_SCALE:g}")
+    return [tuple(max(1, round(side * one)) for side in size) for one in scales]
+
+
+def resized_images(images_B3HW: Tensor, size: tuple[int, int]) -> Tensor:
+    """uint8 images at another `size` (H, W), smoothed where they become smaller."""
+    if tuple(images_B3HW.shape[-2:]) == tuple(size):
+        return images_B3HW
+    scaled = F.interpolate(images_B3HW.float(), size=size, mode="bilinear", antialias=True)
+    return scaled.round().clamp(0, 255).to(torch.uint8)
+
+
+def mean_semantics(logits: list[Tensor], seen: list[tuple[int, int]], multiple: int) -> list[Tensor]:
+    """The logits of one image at several sizes -> as many logits of the mean of their probabilities, each on its grid.
+
+    logits     each (B, C, h, w) over an image of `seen` (H, W) px that is padded to `multiple`, at the right and below
+    """
+    probabilities = [torch.softmax(one.float(), dim=1) for one in logits]
+    return [
+        torch.stack(
+            [
+                _on_grid_of(own.shape[-2:], own_size, one, size, multiple)
+                for one, size in zip(probabilities, seen, strict=True)
+            ]
+        )
+        .mean(dim=0)
+        .clamp(min=1e-8)
+        .log()
+        for own, own_size in zip(probabilities, seen, strict=True)
+    ]
+
+
+def _on_grid_of(cells, seen: tuple[int, int], maps_BChw: Tensor, maps_seen: tuple[int, int], multiple: int) -> Tensor:
+    """Maps over one size of the image, bilinear at the centres of the cells (h, w) over another size of it."""
+    if seen == maps_seen and tuple(cells) == tuple(maps_BChw.shape[-2:]):
+        return maps_BChw
+    axes = []
+    for count, side, maps_side in zip(cells, seen, maps_seen, strict=True):
+        whole, maps_whole = padded_size((side, maps_side), multiple)
+        share = (torch.arange(count) + 0.5) / count * whole / side  # of the image; above 1 in the padding
+        axes.append(2 * share * maps_side / maps_whole - 1)  # grid_sample: -1 and 1 are the ends of the maps
+    y, x = torch.meshgrid(*axes, indexing="ij")
+    grid = torch.stack([x, y], dim=-1).to(maps_BChw)[None].expand(len(maps_BChw), -1, -1, -1)
+    return F.grid_sample(maps_BChw, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def joined(predictions: list[Prediction], iou: float = 0.5) -> Prediction:
+    """What is found in any of several predictions of one image, each instance once, and the last one's semantic map."""
+    together = Instances.joined([one.instances for one in predictions])
+    return Prediction(together.without_repeats(iou), predictions[-1].semantic_HW)
