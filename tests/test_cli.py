@@ -227,6 +227,7 @@ def test_predict_takes_every_kind_of_image_and_reports_those_it_cannot(fails, mo
     Image.fromarray(np.dstack([rgb, rgb[..., :1]])).save(photos / "rgba.png")
     Image.fromarray(rgb[..., 0].astype(np.uint16) * 257).save(photos / "deep.png")
     Image.fromarray(rgb[:1, :1]).save(photos / "pixel.png")
+    Image.fromarray(rgb).save(photos / "web.webp")
     (photos / "cut.png").write_bytes((photos / "rgb.png").read_bytes()[:-500])
     (photos / "text.png").write_text("no image")
     said = fails("predict", photos, "--model", model, "--out", out)
@@ -234,10 +235,20 @@ def test_predict_takes_every_kind_of_image_and_reports_those_it_cannot(fails, mo
     assert len(complaints) == 2
     assert "cut.png: the image is damaged or cut short" in complaints[0]
     assert "text.png: not an image" in complaints[1]
-    good = ("rgb", "photo", "grey", "rgba", "deep", "pixel")
+    good = ("rgb", "photo", "grey", "rgba", "deep", "pixel", "web")
     ends = ("_overlay.png", "_instanceIds.png", "_labelIds.png", ".json")
     assert listing(out) == {f"{name}{end}" for name in good for end in ends}
     assert Image.open(out / "pixel_labelIds.png").size == (1, 1)
+
+
+@pytest.mark.parametrize("form", ["files", "cityscapes"])
+@pytest.mark.parametrize("place", [".", "deeper/out"])
+def test_results_among_the_photos_are_not_taken_for_photos(form, place, says, model, tmp_path):
+    Image.new("RGB", (64, 48)).save(tmp_path / "street.png")
+    predict = ("predict", tmp_path, "--out", tmp_path / place, "--model", model, "--format", form)
+    says(*predict)
+    first = listing(tmp_path)
+    assert "for 1 of 1 images" in says(*predict) and listing(tmp_path) == first
 
 
 def _without_truth(root: Path):

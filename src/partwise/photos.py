@@ -7,17 +7,22 @@ from pathlib import Path
 
 from PIL import Image
 
-from partwise.data.image_files import IMAGE_SUFFIXES
+from partwise.data.image_files import PHOTO_SUFFIXES
 from partwise.errors import PartwiseError
-from partwise.evaluation.submission import write_submission
+from partwise.evaluation.submission import INSTANCES, PIXELS, write_submission
 from partwise.files import atomic_write, write_json
 from partwise.methods.scales import Scale
 from partwise.report.inspect import draw_explanation, explanation_text
+from partwise.report.prediction_files import SUFFIXES
 from partwise.segmenter import SHOWN_SCORE, Segmenter, as_image, seen
 
+RESULT_ENDS = (*SUFFIXES, "_explained.png")
 
-def find_images(inputs: Sequence[Path]) -> list[Path]:
+
+def find_images(inputs: Sequence[Path], out: Path) -> list[Path]:
     """The image files that are named or lie in a named folder, at any depth, each once.
+
+    out   where results go: of a folder, neither what lies in there nor what is named as a result is a photo
 
     Raises PartwiseError for a path that gives none, and for two images whose results would have one name.
     """
@@ -25,7 +30,7 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
         raise PartwiseError("no image given: name image files or folders of images")
     paths: dict[Path, Path] = {}
     for path in inputs:
-        for found in _images_at(path):
+        for found in _images_at(path, out):
             paths.setdefault(found.resolve(), found)
     by_name: dict[str, Path] = {}
     for path in paths.values():
@@ -34,11 +39,14 @@ def find_images(inputs: Sequence[Path]) -> list[Path]:
     return list(paths.values())
 
 
-def _images_at(path: Path) -> list[Path]:
+def _images_at(path: Path, out: Path) -> list[Path]:
     if path.is_dir():
-        found = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
+        results = [out / INSTANCES, out / PIXELS, *([] if out.resolve() == path.resolve() else [out])]
+        files = (file for file in path.rglob("*") if file.suffix.lower() in PHOTO_SUFFIXES and file.is_file())
+        files = (file for file in files if not file.name.endswith(RESULT_ENDS))
+        found = sorted(f for f in files if not any(f.resolve().is_relative_to(one.resolve()) for one in results))
         if not found:
-            raise PartwiseError(f"{path}: a folder without images ({', '.join(IMAGE_SUFFIXES)}): give another one")
+            raise PartwiseError(f"{path}: a folder without images ({', '.join(PHOTO_SUFFIXES)}): give another one")
         return found
     if not path.exists():
         raise PartwiseError(f"{path}: no such file or folder: look at the spelling")

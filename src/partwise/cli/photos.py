@@ -41,7 +41,7 @@ def predict(
 
     if min_score is not None and not 0 <= min_score <= 1:
         raise PartwiseError(f"--min-score {min_score}: give a number in 0..1")
-    paths = find_images(inputs)
+    paths = find_images(inputs, out)
     segment = load(model, device=device, precision=precision)
     submission = format == "cityscapes"
     with counting("predicting") as progress:

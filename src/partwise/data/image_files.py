@@ -14,7 +14,8 @@ from partwise.files import atomic_write
 
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 ID_FORMATS = ("PNG", "TIFF", "BMP")  # without loss: a JPEG would smear ids into each other
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")  # of a data set
+PHOTO_SUFFIXES = (*IMAGE_SUFFIXES, ".webp", ".bmp", ".tif", ".tiff")  # of IMAGE_FORMATS
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 _PNG_LEVEL = 4  # twice as fast as Pillow's 6 and 5 % larger
 
