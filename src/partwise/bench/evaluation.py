@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from partwise.bench.machine import describe_machine, peak_memory_mib
 from partwise.bench.material import (
     SPLIT,
     FrameFiles,
@@ -34,6 +33,7 @@ from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.mask_png import inflated_rows
 from partwise.evaluation.submission import evaluate_folder
 from partwise.evaluation.truth import TruthFolder
+from partwise.machine import describe_machine, peak_memory_mib
 from partwise.scene import Instances, Scene
 
 ROUNDS = 3

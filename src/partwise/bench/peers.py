@@ -12,7 +12,6 @@ from pathlib import Path
 
 import torch
 
-from partwise.bench.machine import describe_machine
 from partwise.bench.speed import median_ms
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.data.streets import Streets
@@ -22,6 +21,7 @@ from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import EvenlySpaced, predict_scene
 from partwise.evaluation.submission import evaluate_folder
 from partwise.experiment import TrainingData, plan, run
+from partwise.machine import describe_machine
 from partwise.methods.scales import seen_sizes
 from partwise.report.tables import MISSING, Table, fraction
 from partwise.report.text import table_text

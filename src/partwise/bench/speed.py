@@ -13,9 +13,9 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from partwise.bench.machine import describe_machine
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
+from partwise.machine import describe_machine
 from partwise.segmenter import load
 from partwise.trunks import build_trunk
 from partwise.trunks.trunk import DepthwiseConv2d

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from accelerate import Accelerator
 
 from partwise.errors import PartwiseError
+from partwise.machine import processor
 
 HEADLINES = {"instance": ("ap", "ap50"), "semantic": ("iou_class", "iou_category")}
 
@@ -45,7 +45,7 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> str:
 def machine(accelerator: Accelerator) -> dict:
     """The circumstances that a figure depends on."""
     device = accelerator.device
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
     return {
         "device": str(device.type),
         "name": name,

@@ -1,4 +1,4 @@
-"""What a figure of a benchmark depends on and no setting shows: the machine, what else it does, the memory taken."""
+"""What a figure depends on and no setting shows: the machine, what else it does, the memory taken."""
 
 from __future__ import annotations
 
