@@ -11,10 +11,11 @@ from partwise.data.streets import Streets
 from partwise.report.curves import draw_curves, read_metrics
 from partwise.report.page import Picture
 from partwise.scene import Scene
-from partwise.study.network_figures import maps_of, parts_of_one, rank_maps, semantic_maps
+from partwise.study.network_figures import maps_of, parts_of_one, rank_maps, semantic_maps, told_apart
 from partwise.study.record import Record
 from partwise.study.runner import EARLY, Study
 from partwise.study.truth_figures import ordering_truth, window_truth
+from partwise.study.variants import ORDERS
 from partwise.study.windows import objects_of
 from partwise.training.folder import RunFolder
 
@@ -30,6 +31,8 @@ RANKS = {"2.6": "ordering_slice", "2.7": "ordering_full"}
 # Not in the report: the code as it was committed, what each of its two worst slips does alone, and what works.
 BEYOND = ("report_2_committed", "report_3_committed", "all_mended", "parts_paper", "zero_start", "working")
 LOSS = "parts_report_3"  # figure 2.15
+MENDED_ORDERS = tuple(variant.name for variant in ORDERS)
+TOLD_APART = (*RANKS.values(), *MENDED_ORDERS)
 
 
 def report_figures(records: Sequence[Record], study: Study, rendered: bool) -> list[Picture]:
@@ -58,6 +61,9 @@ def report_figures(records: Sequence[Record], study: Study, rendered: bool) -> l
     for name in BEYOND:
         if name in trained:
             made.append(maps_of(name, "Beyond the report", "late", folder[name].last, shown))
+    orders = {name: folder[name].last for name in TOLD_APART if name in trained}
+    if orders.keys() & set(MENDED_ORDERS):
+        made.append(told_apart(orders, shown))
     return [picture for picture in made if picture is not None]
 
 

@@ -15,14 +15,16 @@ from PIL import Image
 
 from partwise.methods import Method
 from partwise.report.maps import draw_part_maps
-from partwise.report.overlay import draw_semantic
-from partwise.report.panels import draw_contact_sheet
-from partwise.scene import Scene
+from partwise.report.overlay import draw_overlay, draw_semantic
+from partwise.report.palette import assign_colours
+from partwise.report.panels import draw_contact_sheet, match_instances
+from partwise.scene import Prediction, Scene
 from partwise.study.look import outputs_of
 from partwise.study.windows import object_windows, objects_of
 from partwise.training.checkpoint import load_model
 
 SHOWN_RANKS = 3
+FILL, WRONG = 0.7, (235, 235, 235)  # what fits no car is nearly white
 Picture = tuple[str, np.ndarray]
 
 
@@ -56,6 +58,28 @@ def rank_maps(name: str, number: str, models: dict[str, Path], scene: Scene) -> 
         f"Figure {number}: {name}, early and late. Black: background; a colour for each rank; maps: white is sure."
     )
     return caption, draw_contact_sheet(pictures, captions, columns=SHOWN_RANKS + 3, cell_width_px=256)
+
+
+def told_apart(models: dict[str, Path], scene: Scene) -> Picture:
+    """Not in the report: the cars that each network gives back, as many as there are, the surest.
+
+    models   the name of each -> its weights
+    """
+    truth = objects_of(scene)
+    colours_N3 = assign_colours(truth)
+    pictures = [draw_overlay(scene.image_HW3, Prediction(truth), text=False, fill=FILL, colours_N3=colours_N3)]
+    captions = [f"truth: {len(truth)} cars"]
+    for name, model in models.items():
+        method, info = load_model(model)
+        found = method.decode(outputs_of(method, scene), scene.size)[0].instances
+        found = found[np.isin(found.labels, truth.labels)]
+        found = found[np.argsort(-found.scores, kind="stable")[: len(truth)]]
+        matched = match_instances(truth, found)
+        own_N3 = np.where(matched[:, None] >= 0, colours_N3[matched] if len(truth) else WRONG, WRONG).astype(np.uint8)
+        pictures.append(draw_overlay(scene.image_HW3, Prediction(found), text=False, fill=FILL, colours_N3=own_N3))
+        captions.append(f"{name}, step {info.origin['steps']}: {(matched >= 0).sum()} right")
+    caption = "Beyond the report: the cars that each order gives back, those at IoU .5 or more in the truth's colour."
+    return caption, draw_contact_sheet(pictures, captions, columns=min(4, len(pictures)), cell_width_px=420)
 
 
 def coloured_ranks(ranks_HW: np.ndarray, count: int) -> np.ndarray:
