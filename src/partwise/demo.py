@@ -108,12 +108,13 @@ def _bundled_on_unseen(seed: int, monitor: Monitor) -> tuple[list[tuple[str, np.
     model = load()
     scenes = Streets(BUNDLED_SCENES, BUNDLED_SIZE, seed + 2_000_003)
     figures = evaluate_method(model.method, scenes, CityscapesEvaluator())
-    pictures = []
     images = [scenes[0].image_HW3, scenes[1].image_HW3]
-    for image in images:
-        result = model(image, min_score=SHOWN_SCORE, distinct=True)
-        pictures.append((f"bundled model: {len(result)} instances", draw_overlay(image, result.prediction)))
-    if len(model(images[0])):
+    results = [model(image, min_score=SHOWN_SCORE, distinct=True) for image in images]
+    pictures = [
+        (f"bundled model: {len(result)} instances", draw_overlay(image, result.prediction))
+        for image, result in zip(images, results, strict=True)
+    ]
+    if len(results[0]):
         explained = draw_explanation(images[0], model.explain(images[0]), model.method.config.k)
         pictures.append(("bundled model: why its surest instance is one (partwise explain)", explained))
     return pictures, describe(figures)
