@@ -140,7 +140,7 @@ def test_explain_says_why_there_is_an_instance_and_why_there_is_none(says, tmp_p
     assert len(listing(out)) == 4
     half = says("explain", photo, "--out", out, "--at", "256,2", "--scale", "0.5")
     assert half.startswith("street.png is 512x256, the network saw it at 256x128, in whose pixels:\npixel 128,1: ")
-    assert json.loads((out / "street_128_1_explained.json").read_text())["seen_size"] == [256, 128]
+    assert json.loads((out / "street_256_2_explained.json").read_text())["seen_size"] == [256, 128]
 
 
 def test_predict_and_evaluate_at_another_scale(says, fails, model, city_root, tmp_path):

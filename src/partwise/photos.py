@@ -106,23 +106,23 @@ def explain_photo(
     point   (x, y) in the photo; the middle of the surest instance without one
     scale   see `Segmenter.__call__`; picture, JSON and words are in pixels of what the network saw
 
-    Files: OUT/<name>_<x>_<y>_explained.png and .json. Raises PartwiseError as `Segmenter.explain` does.
+    Files: OUT/<name>_<x>_<y>_explained.png and .json, x and y in the photo. Raises PartwiseError as `Segmenter.explain` does.
     """
     _require_folder(out)
     photo = as_image(path)
     image = seen(photo, scale)
     (height, width), (seen_height, seen_width) = photo.shape[:2], image.shape[:2]
     try:
-        if point is not None and point[0] < width and point[1] < height:
-            point = point[0] * seen_width // width, point[1] * seen_height // height
-        elif point is not None:
+        if point is not None and not (point[0] < width and point[1] < height):
             raise PartwiseError(f"pixel {point[0]},{point[1]}: the image is {width}x{height}: give X,Y inside it")
-        explanation = segment.explain(image, point)
+        there = None if point is None else (point[0] * seen_width // width, point[1] * seen_height // height)
+        explanation = segment.explain(image, there)
     except PartwiseError as error:
         raise PartwiseError(f"{path}: {error}") from None
     config = segment.method.config
     picture = draw_explanation(image, explanation, config.k)
-    base = out / f"{path.stem}_{explanation.point[0]}_{explanation.point[1]}_explained"
+    x, y = point or (explanation.point[0] * width // seen_width, explanation.point[1] * height // seen_height)
+    base = out / f"{path.stem}_{x}_{y}_explained"
     with atomic_write(base.with_name(f"{base.name}.png")) as file:
         Image.fromarray(picture).save(file, "PNG", optimize=True)
     write_json(base.with_name(f"{base.name}.json"), explanation.to_json() | {"seen_size": [seen_width, seen_height]})
