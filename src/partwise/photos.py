@@ -106,7 +106,9 @@ def explain_photo(
     point   (x, y) in the photo; the middle of the surest instance without one
     scale   see `Segmenter.__call__`; picture, JSON and words are in pixels of what the network saw
 
-    Files: OUT/<name>_<x>_<y>_explained.png and .json, x and y in the photo. Raises PartwiseError as `Segmenter.explain` does.
+    Files: OUT/<name>_<x>_<y>_explained.png and .json, x and y in the photo.
+
+    Raises PartwiseError as `Segmenter.explain` does.
     """
     _require_folder(out)
     photo = as_image(path)
