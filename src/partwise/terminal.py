@@ -76,8 +76,9 @@ class TrainingDisplay:
     def progress(self, done: float, record: dict) -> None:
         """See Monitor.progress."""
         step, seconds, shown = record["step"], record["seconds"], {}
-        if self.since is None:
-            self.since = (step, seconds)
+        if self.since is None or step <= self.since[0]:  # the first run, or another one after it
+            self.since, shown["rate"] = (step, seconds), ""
+            self.bar.reset(self.task, completed=0, total=1.0)
         elif seconds - self.since[1] > 2.0:
             shown["rate"] = f"{(step - self.since[0]) / (seconds - self.since[1]):.2f} steps/s"
             self.since = (step, seconds)
