@@ -29,3 +29,13 @@ def test_the_rate_is_that_of_the_last_seconds_also_in_a_second_run(said):
     assert "2.00 steps/s" in first[1] and "2.00 steps/s" in first[2]
     assert "steps/s" not in second[0]
     assert "5.00 steps/s" in second[2] and "100 %" in second[2]
+
+
+def test_a_run_that_goes_on_from_a_later_step_is_another_run_too(said):
+    """In a contest a run may be resumed after another one has ended: its step is higher, its seconds are fewer."""
+    with TrainingDisplay() as display:
+        for step in (1, 41):
+            display.progress(step / 41, line(step, 2.0))
+        for step in (50, 80):
+            display.progress(step / 100, line(step, 5.0))
+    assert "2.00 steps/s" in said[1] and "steps/s" not in said[2] and "5.00 steps/s" in said[3]

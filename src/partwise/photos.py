@@ -41,10 +41,11 @@ def find_images(inputs: Sequence[Path], out: Path) -> list[Path]:
 
 def _images_at(path: Path, out: Path) -> list[Path]:
     if path.is_dir():
-        results = [out / INSTANCES, out / PIXELS, *([] if out.resolve() == path.resolve() else [out])]
+        out, own = out.resolve(), out.resolve() == path.resolve()
+        results = (out / INSTANCES, out / PIXELS) if own else (out,)
         files = (file for file in path.rglob("*") if file.suffix.lower() in PHOTO_SUFFIXES and file.is_file())
         files = (file for file in files if not file.name.endswith(RESULT_ENDS))
-        found = sorted(f for f in files if not any(f.resolve().is_relative_to(one.resolve()) for one in results))
+        found = sorted(f for f in files if not any(map(f.resolve().is_relative_to, results)))
         if not found:
             raise PartwiseError(f"{path}: a folder without images ({', '.join(PHOTO_SUFFIXES)}): give another one")
         return found

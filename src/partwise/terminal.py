@@ -76,7 +76,7 @@ class TrainingDisplay:
     def progress(self, done: float, record: dict) -> None:
         """See Monitor.progress."""
         step, seconds, shown = record["step"], record["seconds"], {}
-        if self.since is None or step <= self.since[0]:  # the first run, or another one after it
+        if self.since is None or step < self.since[0] or seconds < self.since[1]:  # a run begins
             self.since, shown["rate"] = (step, seconds), ""
             self.bar.reset(self.task, completed=0, total=1.0)
         elif seconds - self.since[1] > 2.0:
