@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tiny_networks import Watcher
 
-from partwise.bench import peers
+from partwise.bench import models, peers
 from partwise.bench.peers import Contest, bench_peers, contest_text
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.errors import PartwiseError
@@ -28,8 +28,9 @@ def contest(city_root, tmp_path_factory):
     write_submission(scene.name, Prediction(truth, None), out / "perfect")
     contest = Contest(overrides=QUICK, minutes=0.005, frames=1, scales=(0.5,), predictions=(out / "perfect",))
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("TIMED_SIZES", ((64, 96),)), ("TIMED_SCENES", 1), ("REPEATS", 1)):
-            patch.setattr(peers, name, value)
+        patch.setattr(peers, "TIMED_SIZES", ((64, 96),))
+        for name in ("TIMED_SCENES", "REPEATS"):
+            patch.setattr(models, name, 1)
         figures = bench_peers(contest, TrainingData(city_root), out, Watcher())
         again = Watcher()
         repeated = bench_peers(contest, TrainingData(city_root), out, again)
@@ -42,7 +43,7 @@ def test_every_recipe_is_scored_and_timed(contest):
     for name in ("mask_rcnn_light", "parts_light"):
         assert rows[name]["ms"]["96x64"] > 0 and rows[name]["steps"] >= 1 and rows[name]["parameters"] > 2e6
         assert 0 <= rows[name]["ap"] <= rows[name]["ap50"] < 1
-        assert rows[name]["at_scale"]["0.5"].keys() == {"ap", "ap50", "ar100", "class_ap", "size_ap50"}
+        assert rows[name]["at_scale"]["0.5"].keys() == {"ap", "ap50", "ar100", "class_ap", "size_ap", "size_ap50"}
     assert rows["perfect"]["ap"] == rows["perfect"]["ap50"] == 1.0
 
 

@@ -6,31 +6,29 @@ Training times are by the clock, so let nothing else run beside it; the recipes 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from partwise.bench.speed import median_ms
+from partwise.bench.models import instance_figures, parameter_count, score_segmenter, segmenter_ms, size_name
 from partwise.data.cityscapes import CityscapesFolder
-from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.evaluation.compare import compare
 from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.model import EvenlySpaced, predict_scene
+from partwise.evaluation.model import EvenlySpaced
 from partwise.evaluation.submission import evaluate_folder
 from partwise.experiment import TrainingData, plan, run
 from partwise.machine import describe_machine
 from partwise.methods.scales import seen_sizes
 from partwise.report.tables import MISSING, Table, fraction
 from partwise.report.text import table_text
-from partwise.segmenter import Segmenter, load
+from partwise.segmenter import load
 from partwise.training.folder import RunFolder
 from partwise.training.loop import Monitor
 
 TIMED_SIZES = ((256, 512), (512, 1024), (1024, 2048))  # (H, W)
-TIMED_SCENES, REPEATS = 3, 3
 
 
 @dataclass(frozen=True)
@@ -81,18 +79,21 @@ def bench_peers(
         for name in contest.recipes:
             segment, steps = _trained(name, seed, contest, data, out, monitor)
             said = lambda done, total, name=name: progress(name, done, total)
-            evaluators[name, seed] = _scored(segment, frames, None, said)
-            row = {"recipe": name, "seed": seed, "steps": steps, "parameters": _parameters(segment)}
+            scored = lambda scale, segment=segment, said=said: score_segmenter(
+                segment, frames, scale, said, instances_alone=True
+            )
+            evaluators[name, seed] = scored(None)
+            row = {"recipe": name, "seed": seed, "steps": steps, "parameters": parameter_count(segment)}
             if seed == 0:  # another training of the same network takes the same time
-                row["ms"] = _times(segment)
-            row |= _figures(evaluators[name, seed].compute()["instance"])
-            scaled = {scale: _scored(segment, frames, scale, said).compute() for scale in contest.scales}
-            row["at_scale"] = {f"{scale:g}": _figures(found["instance"]) for scale, found in scaled.items()}
+                row["ms"] = {size_name(size): segmenter_ms(segment, size) for size in TIMED_SIZES}
+            row |= instance_figures(evaluators[name, seed].compute()["instance"])
+            scaled = {scale: scored(scale).compute() for scale in contest.scales}
+            row["at_scale"] = {f"{scale:g}": instance_figures(found["instance"]) for scale, found in scaled.items()}
             results.append(row)
     for folder in contest.predictions:
         evaluator = CityscapesEvaluator()
         evaluate_folder(folder, frames, evaluator)
-        results.append({"predictions": folder.name} | _figures(evaluator.compute()["instance"]))
+        results.append({"predictions": folder.name} | instance_figures(evaluator.compute()["instance"]))
     first, *others = contest.recipes
     differences = {
         name: [_difference(evaluators[first, seed], evaluators[name, seed], seed) for seed in range(contest.seeds)]
@@ -156,40 +157,6 @@ def _trained(name: str, seed: int, contest: Contest, data: TrainingData, out: Pa
         run(stages, data, monitor, resume=RunFolder(folder).run.exists())
     segment = load(folder / "last.safetensors")
     return segment, segment.info.origin["steps"]
-
-
-def _scored(
-    segment: Segmenter, frames: EvenlySpaced, scale: float | None, progress: Callable[[int, int], None]
-) -> CityscapesEvaluator:
-    """Instances alone: a peer may have no semantic map."""
-    evaluator = CityscapesEvaluator()
-    for i in range(len(frames)):
-        scene = frames[i]
-        found = predict_scene(segment.method, scene, segment.device, segment.precision, scale)
-        evaluator.update(scene, found.instances)
-        progress(i + 1, len(frames))
-    return evaluator
-
-
-def _parameters(segment: Segmenter) -> int:
-    return sum(parameter.numel() for parameter in segment.method.parameters())
-
-
-def _times(segment: Segmenter) -> dict[str, float]:
-    """{"1024x512": median milliseconds from image to instances}, mean of rendered scenes."""
-    times = {}
-    for size in TIMED_SIZES:
-        scenes: Sequence = Streets(TIMED_SCENES, size, seed=7)
-        each = [median_ms(lambda image=scene.image_HW3: segment(image), REPEATS) for scene in scenes]
-        times[f"{size[1]}x{size[0]}"] = round(statistics.mean(each), 1)
-    return times
-
-
-def _figures(instance: dict) -> dict:
-    by_class = {name: row["ap"] for name, row in instance["per_class"].items()}
-    by_size = {name: row["ap50"] for name, row in instance["by_size"].items()}
-    figures = {"ap": instance["ap"], "ap50": instance["ap50"], "ar100": instance["ar"]["100"]}
-    return figures | {"class_ap": by_class, "size_ap50": by_size}
 
 
 def _over_seeds(rows: list[dict]) -> dict:

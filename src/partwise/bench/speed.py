@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -43,21 +44,28 @@ def bench_speed(
     """
     if threads < 1 or repeats < 1:
         raise PartwiseError(f"--threads {threads} --repeats {repeats}: give numbers from 1 on")
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
     steps = [("no", _time_model), ("bf16", _time_model), *((name, _time_trunk) for name in TRUNKS)]
     predict, trunks = [], {}
-    try:
+    with with_threads(threads):
         for number, (what, measure) in enumerate(steps):
             progress(what, number, len(steps))
             if measure is _time_model:
                 predict.append(_time_model(model, size, what, repeats))
             else:
                 trunks[what] = _time_trunk(what, repeats)
-    finally:
-        torch.set_num_threads(before)
     machine = describe_machine() | {"threads": threads, "torch": torch.__version__}
     return {"machine": machine, "size": f"{size[1]}x{size[0]}", "predict": predict, "trunks": trunks}
+
+
+@contextmanager
+def with_threads(count: int) -> Iterator[None]:
+    """Torch with so many threads, and with as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def median_ms(run: Callable[[], object], repeats: int) -> float:

@@ -1,4 +1,4 @@
-"""Verbs that measure: `bench evaluation`, `bench speed` and `bench peers`."""
+"""Verbs that measure: `bench evaluation`, `bench speed`, `bench models` and `bench peers`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 from cyclopts import App
 
-from partwise.cli.app import app
+from partwise.cli.app import Device, app
 from partwise.errors import PartwiseError
-from partwise.files import write_json
+from partwise.files import atomic_write, write_json
 from partwise.terminal import TrainingDisplay, console, counting
 
 bench = App(name="bench", help="Measure time and memory on this machine, beside what it is to be compared with.")
@@ -93,6 +93,67 @@ def speed(
     with counting("measuring") as progress:
         figures = bench_speed(model, size=_height_and_width(size), threads=threads, repeats=repeats, progress=progress)
     _show_and_write(figures, json)
+
+
+@bench.command
+def models(
+    *models: str,
+    data: Path,
+    split: str = "val",
+    frames: int = 0,
+    scale: list[float] | None = None,
+    threads: int = 2,
+    device: Device = "cpu",
+    markdown: Path | None = None,
+    picture: Path | None = None,
+    json: Path | None = None,
+) -> None:
+    """Put trained models of any method beside each other: AP, AP by size, PQ, parameters and milliseconds an image.
+
+    Parameters
+    ----------
+    models
+        Model files, run folders, or bundled models' names; the bundled model without any.
+    data
+        Root of the Cityscapes tree to score on.
+    frames
+        At most so many, evenly spaced; 0 for all.
+    scale
+        Also score and time on frames so many times as large, such as 0.5; can be given several times.
+    threads
+        Threads of torch.
+    markdown
+        Where to write the whole table for a document.
+    picture
+        Where to write a PNG of AP against milliseconds.
+    json
+        Where to write every figure.
+    """
+    from partwise.bench.models import bench_models
+    from partwise.report.models import draw_tradeoff, models_table
+    from partwise.report.text import table_markdown, table_text
+    from partwise.segmenter import DEFAULT_MODEL
+
+    with counting("measuring") as progress:
+        figures = bench_models(
+            models or (DEFAULT_MODEL,),
+            data,
+            split,
+            frames=frames,
+            scales=tuple(scale or ()),
+            threads=threads,
+            device=device,
+            progress=progress,
+        )
+    _show_and_write(figures, json, table_text(models_table(figures, wide=False)))
+    if markdown is not None:
+        with atomic_write(markdown, "w") as file:
+            file.write(table_markdown(models_table(figures)))
+        console.print(f"wrote {markdown}")
+    if picture is not None:
+        with atomic_write(picture) as file:
+            draw_tradeoff(figures).savefig(file, format="png")
+        console.print(f"wrote {picture}")
 
 
 @bench.command

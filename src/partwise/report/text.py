@@ -1,4 +1,4 @@
-"""Tables for the terminal: the figures of an evaluation, and what a check of a data set found."""
+"""Tables for the terminal and in Markdown: the figures of an evaluation, and what a check of a data set found."""
 
 from __future__ import annotations
 
@@ -29,6 +29,27 @@ def table_text(table: Table) -> str:
     car   420
     """
     return _aligned([list(table.columns), *table.rows])
+
+
+def table_markdown(table: Table) -> str:
+    """A table in GitHub's Markdown.
+
+    >>> print(table_markdown(Table("Sides", ("of", "px"), [["a|b", 90]], "In pixels.")))
+    **Sides**
+    <BLANKLINE>
+    | of | px |
+    |---|---|
+    | a\\|b | 90 |
+    <BLANKLINE>
+    In pixels.
+    <BLANKLINE>
+    """
+    rows = [table.columns, ["---"] * len(table.columns), *table.rows]
+    lines = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
+    lines[1] = "|" + "---|" * len(table.columns)
+    title = [f"**{table.title}**", ""] if table.title else []
+    note = ["", table.note] if table.note else []
+    return "\n".join([*title, *lines, *note, ""])
 
 
 def check_text(report: CheckReport) -> str:

@@ -1,0 +1,162 @@
+"""Trained models beside each other: how good, how large and how fast each is, from one run on one machine.
+
+Every figure is that of the evaluator on the same frames. Times are by the clock: let nothing else run beside it.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from partwise.bench.speed import median_ms, with_threads
+from partwise.data.cityscapes import CityscapesFolder
+from partwise.data.streets import Streets
+from partwise.errors import PartwiseError
+from partwise.evaluation.evaluator import CityscapesEvaluator
+from partwise.evaluation.model import EvenlySpaced, predict_scene
+from partwise.machine import describe_machine
+from partwise.methods.scales import seen_sizes
+from partwise.scene import Scene
+from partwise.segmenter import BUNDLED, Segmenter, find_model, load
+
+TIMED_SCENES, REPEATS = 3, 3
+OFFICIAL_SIZE = (
+    1024,
+    2048,
+)  # (H, W) of the frames of Cityscapes: timed everywhere, scored where the frames are so large
+
+
+def bench_models(
+    models: Sequence[str],
+    data: Path,
+    split: str = "val",
+    *,
+    frames: int = 0,
+    scales: Sequence[float] = (),
+    threads: int = 2,
+    device: str = "cpu",
+    progress: Callable[[str, int, int], None] = lambda part, done, total: None,
+) -> dict:
+    """Score and time every model, on frames of a split as they are and `scales` times as large.
+
+    frames    at most so many, evenly spaced; 0: all
+    threads   of torch, for scores and times alike
+    returns   {"machine", "data", "frames", "models": [{"model", "origin", "method", "trunk", "parameters", "sizes":
+              {"1024x512": {"ms", and where it was scored "ap", "ap50", "ar100", "class_ap", "size_ap", "size_ap50",
+              "pq", "iou_class", "iou_category"}}}]}; figures that a model does not have are None
+
+    Raises PartwiseError for numbers out of range, two models of one name, and whatever loading and scoring raise.
+    """
+    if frames < 0 or threads < 1:
+        raise PartwiseError(f"--frames {frames} --threads {threads}: give frames from 0 (all) and threads from 1 on")
+    names = [model_name(model) for model in models]
+    for name in names:
+        if names.count(name) > 1:
+            raise PartwiseError(f"{names.count(name)} models are called {name}: a table needs a name for each")
+    for model in models:
+        find_model(model)  # a wrong path is better known before the first is scored than after it
+    scenes = EvenlySpaced(CityscapesFolder(data, split), frames)
+    as_they_are = scenes[0].size
+    scored = {seen_sizes(as_they_are, scale)[0]: scale for scale in (None, *scales)}
+    rows = []
+    with with_threads(threads):
+        for name, model in zip(names, models, strict=True):
+            segment = load(model, device=device)
+            sizes = {}
+            for size in sorted({*scored, OFFICIAL_SIZE}):
+                progress(f"{name}, {size_name(size)}", 0, len(scenes))
+                sizes[size_name(size)] = {"ms": segmenter_ms(segment, size)}
+            for size, scale in scored.items():
+                what = f"{name}, {size_name(size)}"
+                figures = score_segmenter(segment, scenes, scale, lambda i, n, what=what: progress(what, i, n))
+                sizes[size_name(size)] |= model_figures(figures.compute())
+            rows.append(_described(name, segment) | {"sizes": sizes})
+    machine = describe_machine() | {"threads": threads, "device": device, "torch": torch.__version__}
+    return {
+        "machine": machine,
+        "data": {"root": data.resolve().name, "split": split, "size": size_name(as_they_are)},
+        "frames": len(scenes),
+        "models": rows,
+    }
+
+
+def model_name(model: str) -> str:
+    """A short name for a table: a bundled model's, a run folder's, or a file's without its ending.
+
+    >>> model_name("runs/night/last.safetensors"), model_name("runs/night"), model_name("mine.safetensors")
+    ('night', 'night', 'mine')
+    """
+    if model in BUNDLED:
+        return model
+    path = Path(model).absolute()
+    if path.name in ("last.safetensors", "best.safetensors"):
+        return path.parent.name
+    return path.name.removesuffix(".safetensors")
+
+
+def score_segmenter(
+    segment: Segmenter,
+    scenes: Sequence[Scene],
+    scale: float | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    instances_alone: bool = False,
+) -> CityscapesEvaluator:
+    """What a model says of scenes, scored: instances where it has them, pixels and PQ where it has a semantic map.
+
+    instances_alone   pass over semantic maps, so that a model without one can be compared with the others
+    """
+    evaluator: CityscapesEvaluator | None = None
+    for i in range(len(scenes)):
+        scene = scenes[i]
+        found = predict_scene(segment.method, scene, segment.device, segment.precision, scale)
+        instances = found.instances if segment.method.has_instances else None
+        semantic_HW = None if instances_alone else found.semantic_HW
+        if evaluator is None:
+            evaluator = CityscapesEvaluator(panoptic=instances is not None and semantic_HW is not None)
+        evaluator.update(scene, instances, semantic_HW)
+        progress(i + 1, len(scenes))
+    return evaluator
+
+
+def segmenter_ms(segment: Segmenter, size: tuple[int, int]) -> float:
+    """Median milliseconds from an image of `size` (H, W) to its `Result`, the mean of rendered scenes."""
+    images = [scene.image_HW3 for scene in Streets(TIMED_SCENES, size, seed=7)]
+    return round(statistics.mean(median_ms(lambda image=image: segment(image), REPEATS) for image in images), 1)
+
+
+def parameter_count(segment: Segmenter) -> int:
+    """Weights and biases, trained or not."""
+    return sum(parameter.numel() for parameter in segment.method.parameters())
+
+
+def instance_figures(instance: dict | None) -> dict:
+    """The headline figures among what the evaluator says of instances; None where there are none."""
+    keys = ("ap", "ap50", "ar100", "class_ap", "size_ap", "size_ap50")
+    if instance is None:
+        return dict.fromkeys(keys)
+    by_class = {name: row["ap"] for name, row in instance["per_class"].items()}
+    by_size = {of: {name: row[of] for name, row in instance["by_size"].items()} for of in ("ap", "ap50")}
+    values = (instance["ap"], instance["ap50"], instance["ar"]["100"], by_class, by_size["ap"], by_size["ap50"])
+    return dict(zip(keys, values, strict=True))
+
+
+def model_figures(computed: dict) -> dict:
+    """The headline figures of everything that the evaluator computed."""
+    semantic, panoptic = computed["semantic"] or {}, computed["panoptic"] or {}
+    figures = {key: semantic.get(key) for key in ("iou_class", "iou_category")} | {"pq": panoptic.get("pq")}
+    return instance_figures(computed["instance"]) | figures
+
+
+def _described(name: str, segment: Segmenter) -> dict:
+    method = segment.info.method
+    about = {"model": name, "origin": segment.info.origin, "method": method["kind"], "trunk": method.get("trunk")}
+    return about | {"parameters": parameter_count(segment)}
+
+
+def size_name(size: tuple[int, int]) -> str:
+    """ "1024x512" of (512, 1024)."""
+    return f"{size[1]}x{size[0]}"

@@ -1,0 +1,85 @@
+"""What `bench.models` measured, for people: one table of every model, and a picture of AP against milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from partwise.report.curves import INK, LINES
+from partwise.report.tables import MISSING, Table, fraction
+
+NOTE = (
+    "AP, AP50 and PQ by the Cityscapes definitions (PQ over things and stuff), AR@100 over IoU .50 to .95, AP by "
+    "longest side of the box in pixels of the truth. ms: from an image of that size to its instances, median of three "
+    "calls, the mean of three rendered scenes. minutes: of the last training; what came before it is in the model file."
+)
+
+
+def models_table(figures: Mapping[str, Any], *, wide: bool = True) -> Table:
+    """A row for each model and each size at which it saw the images; what a model does not have shows as missing.
+
+    figures   what `bench.models.bench_models` returns
+    wide      also AP by size, and how a model was made
+    """
+    bins = _size_bins(figures) if wide else []
+    made = ["trunk", "M parameters", "minutes", "seed"] if wide else []
+    columns = ["model", *made, "size", "ms", "AP", "AP50", "AR@100", "car AP"]
+    columns += [*(f"AP {name} px" for name in bins), "PQ", "IoU class"]
+    rows = []
+    for row in figures["models"]:
+        how = [row["trunk"] or MISSING, f"{row['parameters'] / 1e6:.1f}"]
+        how += [_told(row["origin"].get(key)) for key in ("minutes", "seed")]
+        for size, at in row["sizes"].items():
+            cells = [row["model"], *(how if wide else []), size, f"{at['ms']:.0f}"]
+            cells += [fraction(at.get(key)) for key in ("ap", "ap50", "ar100")]
+            cells.append(fraction((at.get("class_ap") or {}).get("car")))
+            cells += [fraction((at.get("size_ap") or {}).get(name)) for name in bins]
+            rows.append([*cells, fraction(at.get("pq")), fraction(at.get("iou_class"))])
+    return Table("Models", columns, rows, NOTE if wide else "")
+
+
+def draw_tradeoff(figures: Mapping[str, Any]) -> Figure:
+    """AP over milliseconds an image, one line a model from its smallest scored size to its largest.
+
+    Models without instances, and sizes that were timed only, are left out. The figure has no ground of its own.
+    """
+    figure = Figure(figsize=(6.4, 4.0), dpi=150, layout="constrained", facecolor="none")
+    axes = figure.subplots()
+    axes.set_facecolor("none")
+    drawn = 0
+    for row in figures["models"]:
+        points = [(at["ms"], at["ap"], size) for size, at in row["sizes"].items() if at.get("ap") is not None]
+        if not points:
+            continue
+        colour = LINES[drawn % len(LINES)]
+        ms, ap, sizes = zip(*points, strict=True)
+        axes.plot(ms, ap, "o-", color=colour, label=row["model"], markersize=5, linewidth=1.6)
+        for x, y, size in zip(ms, ap, sizes, strict=True):
+            axes.annotate(size, (x, y), (5, 5), textcoords="offset points", color=INK, fontsize=7)
+        drawn += 1
+    axes.set_xscale("log")
+    axes.set_ylim(bottom=0)
+    axes.margins(x=0.12, y=0.12)
+    machine = figures["machine"]
+    axes.set_xlabel(f"ms an image ({machine['device']}, {machine['threads']} threads)", color=INK, fontsize=8)
+    axes.set_title(f"AP on {figures['frames']} images", color=INK, fontsize=10, loc="left")
+    axes.grid(color=INK, alpha=0.2, linewidth=0.6, which="both")
+    axes.tick_params(colors=INK, labelsize=8, which="both")
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(INK)
+    if drawn:
+        axes.legend(frameon=False, labelcolor=INK, fontsize=8)
+    return figure
+
+
+def _size_bins(figures: Mapping[str, Any]) -> list[str]:
+    """Names of the size bins, from the first model that has instances."""
+    every = (at.get("size_ap") for row in figures["models"] for at in row["sizes"].values())
+    return list(next((by_size for by_size in every if by_size), {}))
+
+
+def _told(value: float | None) -> str:
+    return MISSING if value is None else f"{value:g}"

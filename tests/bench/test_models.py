@@ -1,0 +1,100 @@
+"""The table of models: what the evaluator says of each, at each size, and how long it takes."""
+
+import json
+
+import pytest
+from tiny_networks import tiny_model
+
+from partwise.bench import models as bench_models_module
+from partwise.bench.models import bench_models, model_name
+from partwise.cli import main
+from partwise.errors import PartwiseError
+from partwise.report.models import draw_tradeoff, models_table
+from partwise.report.text import table_markdown
+from partwise.scoring import score
+
+
+@pytest.fixture(scope="module")
+def quick():
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("OFFICIAL_SIZE", (64, 160)), ("TIMED_SCENES", 1), ("REPEATS", 1)):
+            patch.setattr(bench_models_module, name, value)
+        yield
+
+
+@pytest.fixture(scope="module")
+def table(quick, city_root, tmp_path_factory):
+    """(files, figures) of part maps and an FCN with random weights."""
+    folder = tmp_path_factory.mktemp("models")
+    files = [str(tiny_model(folder / "parts.safetensors")), str(tiny_model(folder / "fcn.safetensors", semantic=True))]
+    return files, bench_models(files, city_root, frames=1, scales=(0.5,), threads=1)
+
+
+def test_every_figure_is_that_of_evaluate(table, city_root):
+    files, figures = table
+    half, whole = [name for name in figures["models"][0]["sizes"] if name != "160x64"]
+    assert whole == figures["data"]["size"] and [int(side) * 2 for side in half.split("x")] == [
+        int(side) for side in whole.split("x")
+    ]
+    for file, row in zip(files, figures["models"], strict=True):
+        for size, scale in ((whole, None), (half, 0.5)):
+            alone = score(city_root, "val", model=file, frames=1, scale=scale)
+            at, instance = row["sizes"][size], alone["instance"]
+            assert at["iou_class"] == alone["semantic"]["iou_class"] and at["ms"] > 0
+            assert at["ap"] == (instance and instance["ap"]) and at["ar100"] == (instance and instance["ar"]["100"])
+            assert (at["pq"] is None) == (instance is None)
+        assert row["sizes"]["160x64"].keys() == {"ms"}, "timed only"
+    assert [row["method"] for row in figures["models"]] == ["parts", "fcn"]
+
+
+def test_the_table_shows_what_was_measured_and_marks_what_is_missing(table):
+    figures = table[1]
+    wide, narrow = models_table(figures), models_table(figures, wide=False)
+    assert len(wide.rows) == len(narrow.rows) == 6
+    for row in (*wide.rows, *narrow.rows):
+        assert len(row) == len(wide.columns if len(row) > 12 else narrow.columns)
+    by_column = [dict(zip(wide.columns, row, strict=True)) for row in wide.rows]
+    fcn = [row for row in by_column if row["model"] == "fcn"]
+    assert all(row["AP"] == row["PQ"] == "–" and row["trunk"] == "vgg16" for row in fcn)
+    timed_only = [row for row in by_column if row["size"] == "160x64"]
+    assert all(row["IoU class"] == "–" and float(row["ms"]) >= 0 for row in timed_only)
+    assert table_markdown(wide).count("\n| ") == 7 - 1 + 1
+
+
+def test_the_picture_has_a_line_for_each_model_with_instances(table):
+    figures = table[1]
+    (axes,) = draw_tradeoff(figures).axes
+    (line,) = axes.get_lines()
+    sizes = [at for at in figures["models"][0]["sizes"].values() if "ap" in at]
+    assert list(line.get_xdata()) == [at["ms"] for at in sizes] and list(line.get_ydata()) == [at["ap"] for at in sizes]
+
+
+def test_the_verb_writes_all_three_files(quick, table, city_root, tmp_path, capsys):
+    out = {key: tmp_path / f"table.{end}" for key, end in (("json", "json"), ("markdown", "md"), ("picture", "png"))}
+    options = [part for key, file in out.items() for part in (f"--{key}", str(file))]
+    main(["bench", "models", table[0][0], "--data", str(city_root), "--frames", "1", "--threads", "1", *options])
+    said = capsys.readouterr().out
+    assert all(f"wrote {file}" in said for file in out.values()) and said.startswith("model")
+    assert json.loads(out["json"].read_text())["models"][0]["model"] == "parts"
+    assert out["markdown"].read_text().startswith("**Models**") and out["picture"].read_bytes()[1:4] == b"PNG"
+
+
+@pytest.mark.parametrize(
+    ("models", "options", "expected"),
+    [
+        (("streets", "streets"), {}, "2 models are called streets"),
+        (("streets",), {"threads": 0}, "threads from 1 on"),
+        (("streets",), {"frames": -1}, "frames from 0"),
+        (("streets",), {"scales": (0,)}, "above 0"),
+        (("streets", "nowhere.safetensors"), {}, "nowhere.safetensors: no such model"),
+    ],
+)
+def test_wrong_input_is_refused_before_anything_is_scored(models, options, expected, city_root):
+    with pytest.raises(PartwiseError, match=expected):
+        bench_models(models, city_root, progress=lambda *_: pytest.fail("began to measure"), **options)
+
+
+def test_the_weights_of_a_run_are_called_like_the_run(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert model_name("last.safetensors") == tmp_path.name
+    assert model_name("streets") == "streets"
