@@ -53,6 +53,17 @@ def crop_intersection(box_a, mask_a: np.ndarray, box_b, mask_b: np.ndarray) -> i
     return int(np.count_nonzero(part_a & part_b))
 
 
+def crop_iou(box_a, mask_a: np.ndarray, box_b, mask_b: np.ndarray) -> float:
+    """IoU of two cropped masks, 0..1; boxes x0 y0 x1 y1.
+
+    >>> crop_iou((0, 0, 2, 1), np.ones((1, 2), bool), (1, 0, 3, 1), np.ones((1, 2), bool))
+    0.3333333333333333
+    """
+    shared = crop_intersection(box_a, mask_a, box_b, mask_b)
+    union = np.count_nonzero(mask_a) + np.count_nonzero(mask_b) - shared
+    return float(shared / union) if shared else 0.0
+
+
 def cell_centres_px(count: int, stride_px: float) -> np.ndarray:
     """(count,) float32: pixel coordinates of the centres of `count` cells.
 

@@ -11,6 +11,7 @@ from partwise.data.image_files import PHOTO_SUFFIXES
 from partwise.errors import PartwiseError
 from partwise.evaluation.submission import INSTANCES, PIXELS, write_submission
 from partwise.files import atomic_write, write_json
+from partwise.methods.parts.explain import require_inside
 from partwise.methods.scales import Scale
 from partwise.report.inspect import draw_explanation, explanation_text
 from partwise.report.prediction_files import SUFFIXES
@@ -116,8 +117,7 @@ def explain_photo(
     image = seen(photo, scale)
     (height, width), (seen_height, seen_width) = photo.shape[:2], image.shape[:2]
     try:
-        if point is not None and not (point[0] < width and point[1] < height):
-            raise PartwiseError(f"pixel {point[0]},{point[1]}: the image is {width}x{height}: give X,Y inside it")
+        require_inside(point, (height, width))
         there = None if point is None else (point[0] * seen_width // width, point[1] * seen_height // height)
         explanation = segment.explain(image, there)
     except PartwiseError as error:

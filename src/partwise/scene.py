@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.geometry import box_of_mask, boxes_by_id, crop_intersection, nearest_index
+from partwise.geometry import box_of_mask, boxes_by_id, crop_iou, nearest_index
 from partwise.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
 
 
@@ -178,8 +178,7 @@ class Instances:
         return self[np.array(sorted(kept), int)]
 
     def _iou(self, i: int, j: int) -> float:
-        shared = crop_intersection(self.boxes[i], self.masks[i], self.boxes[j], self.masks[j])
-        return shared / (self.areas[i] + self.areas[j] - shared) if shared else 0.0
+        return crop_iou(self.boxes[i], self.masks[i], self.boxes[j], self.masks[j])
 
     def resized(self, size: tuple[int, int]) -> Instances:
         """The same instances in an image of another `size` (H, W): every pixel says what lies at its centre.

@@ -15,6 +15,7 @@ from PIL import Image
 from partwise.data.image_files import decode_image, read_image
 from partwise.errors import PartwiseError
 from partwise.methods import Method, PartMaps
+from partwise.methods.method import image_batch
 from partwise.methods.parts.explain import Explanation, explain
 from partwise.methods.scales import Scale, resized_images, seen_sizes
 from partwise.report.prediction_files import write_prediction
@@ -93,7 +94,7 @@ class Segmenter:
             name = Path(image).stem if isinstance(image, str | os.PathLike) else "image"
         pixels = as_image(image)
         with self._autocast():
-            prediction = self.method.predict(self._tensor(pixels), scale)[0]
+            prediction = self.method.predict(image_batch(pixels, self.device), scale)[0]
         kept = prediction.instances[prediction.instances.scores >= min_score]
         kept = kept.distinct() if distinct else kept
         return Result(
@@ -121,11 +122,8 @@ class Segmenter:
             raise PartwiseError(f"a model of method {name}: only part maps can be explained, such as the bundled model")
         pixels = as_image(image)
         with self._autocast():
-            outputs = self.method.respond(self._tensor(pixels))
+            outputs = self.method.respond(image_batch(pixels, self.device))
         return explain(self.method, outputs, pixels.shape[:2], point)
-
-    def _tensor(self, pixels_HW3: np.ndarray) -> torch.Tensor:
-        return torch.tensor(pixels_HW3).permute(2, 0, 1)[None].to(self.device)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16")
@@ -142,7 +140,7 @@ def seen(image, scale: float | None = None) -> np.ndarray:
     (size,) = seen_sizes(pixels.shape[:2], scale)
     if size == pixels.shape[:2]:
         return pixels
-    return resized_images(torch.tensor(pixels).permute(2, 0, 1)[None], size)[0].permute(1, 2, 0).numpy()
+    return resized_images(image_batch(pixels), size)[0].permute(1, 2, 0).numpy()
 
 
 def as_image(image) -> np.ndarray:

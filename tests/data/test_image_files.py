@@ -129,6 +129,13 @@ def test_what_cannot_be_read_is_one_line_with_the_path(tmp_path, make, says, rea
     assert "\n" not in str(caught.value)
 
 
+def test_what_is_no_image_is_told_which_formats_are_read(tmp_path):
+    (tmp_path / "thing.png").write_text("hello")
+    for read, formats in ((read_image, "PNG, JPEG, WEBP, BMP, TIFF"), (read_ids, "PNG, TIFF, BMP")):
+        with pytest.raises(PartwiseError, match=f"one of {formats} is expected"):
+            read(tmp_path / "thing.png")
+
+
 @pytest.mark.parametrize("top", [255, 65535])
 def test_ids_come_back_as_written(tmp_path, top):
     ids = RNG.integers(0, top + 1, (9, 5)).astype(np.uint8 if top == 255 else np.int32)

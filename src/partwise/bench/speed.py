@@ -17,6 +17,7 @@ from torch import nn
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.machine import describe_machine
+from partwise.methods.method import image_batch
 from partwise.segmenter import load
 from partwise.trunks import build_trunk
 from partwise.trunks.trunk import DepthwiseConv2d
@@ -84,7 +85,7 @@ def _time_model(model: str | None, size: tuple[int, int], precision: str, repeat
     segment = load(model, precision=precision)
     rows = []
     for scene in Streets(SCENES, size, seed=7):
-        image = torch.tensor(scene.image_HW3).permute(2, 0, 1)[None]
+        image = image_batch(scene.image_HW3)
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
             outputs = segment.method(image)
             network = median_ms(lambda image=image: segment.method(image), repeats)

@@ -68,7 +68,7 @@ def decode_image(data: bytes, where: str) -> np.ndarray:
 
 def decode_ids(data: bytes, where: str) -> np.ndarray:
     """As `read_ids`, from the bytes of a file; `where` names it in errors."""
-    image = _decode(data, where, (*ID_FORMATS, "JPEG"))
+    image = _decode(data, where, ID_FORMATS, refused_later=("JPEG",))
     if image.format == "JPEG":
         raise PartwiseError(f"{where}: ids in a JPEG are smeared by its compression: write them as PNG")
     ids = np.asarray(image)
@@ -104,16 +104,19 @@ def encode_png(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _decode(data: bytes, where: str, formats: tuple[str, ...]) -> Image.Image:
-    """The loaded image; PartwiseError for anything that Pillow cannot decode to the last pixel."""
+def _decode(data: bytes, where: str, formats: tuple[str, ...], refused_later: tuple[str, ...] = ()) -> Image.Image:
+    """The loaded image; PartwiseError for anything that Pillow cannot decode to the last pixel.
+
+    refused_later   formats that are read so that the caller can say what is wrong with them
+    """
     if not data:
         raise PartwiseError(f"{where}: the file is empty: copy it again")
     try:
-        image = Image.open(io.BytesIO(data), formats=formats)
+        image = Image.open(io.BytesIO(data), formats=(*formats, *refused_later))
     except Image.DecompressionBombError as error:
         raise PartwiseError(f"{where}: {error}: scale the image down") from None
     except _DECODE_ERRORS:
-        raise PartwiseError(f"{where}: not an image: PNG or JPEG is expected") from None
+        raise PartwiseError(f"{where}: not an image: one of {', '.join(formats)} is expected") from None
     try:
         image.load()
     except _DECODE_ERRORS as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from partwise.doctor.finding import Finding, judged
-from partwise.geometry import crop_intersection
+from partwise.geometry import crop_iou
 from partwise.methods import Method
 from partwise.methods.method import Outputs, Targets
 from partwise.scene import Instances, Scene
@@ -80,8 +80,7 @@ def _zeros(outputs: Outputs) -> Outputs:
 
 
 def _is_found(objects: Instances, n: int, found: Instances) -> bool:
-    for box, mask in zip(found.boxes, found.masks, strict=True):
-        shared = crop_intersection(objects.boxes[n], objects.masks[n], box, mask)
-        if shared > FOUND_IOU * (int(objects.areas[n]) + int(mask.sum()) - shared):
-            return True
-    return False
+    return any(
+        crop_iou(objects.boxes[n], objects.masks[n], box, mask) > FOUND_IOU
+        for box, mask in zip(found.boxes, found.masks, strict=True)
+    )

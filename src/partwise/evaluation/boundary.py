@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from partwise.evaluation.matching import Overlaps
-from partwise.geometry import crop_intersection
+from partwise.geometry import crop_iou
 from partwise.scene import Instances, Scene
 
 WIDTH_OF_DIAGONAL = 0.005  # the authors' boundary-iou-api, Cityscapes instances: args.dilation_ratio
@@ -49,12 +49,7 @@ def _eroded_along_rows(mask_hw: np.ndarray, width_px: int) -> np.ndarray:
 
 def boundary_iou(box_a, mask_a: np.ndarray, box_b, mask_b: np.ndarray, width_px: int) -> float:
     """IoU of the boundaries of two cropped masks, in 0..1; boxes x0 y0 x1 y1."""
-    return _iou(box_a, boundary_of(mask_a, width_px), box_b, boundary_of(mask_b, width_px))
-
-
-def _iou(box_a, mask_a: np.ndarray, box_b, mask_b: np.ndarray) -> float:
-    shared = crop_intersection(box_a, mask_a, box_b, mask_b)
-    return shared / (np.count_nonzero(mask_a) + np.count_nonzero(mask_b) - shared)
+    return crop_iou(box_a, boundary_of(mask_a, width_px), box_b, boundary_of(mask_b, width_px))
 
 
 class BoundaryPairs:
@@ -73,4 +68,4 @@ class BoundaryPairs:
             mask = self.scene.instance_ids_HW[y0:y1, x0:x1] == self.found.truth_ids[k]
             self._truth[k] = boundary_of(mask, self.width_px)
         own = boundary_of(self.instances.masks[i], self.width_px)
-        return _iou(box, self._truth[k], self.instances.boxes[i].tolist(), own)
+        return crop_iou(box, self._truth[k], self.instances.boxes[i].tolist(), own)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.geometry import crop_intersection, padded_size
+from partwise.geometry import crop_iou, padded_size
 from partwise.methods import Method
 from partwise.methods.method import Outputs
 from partwise.scene import Instances, Prediction, Scene
@@ -105,8 +105,7 @@ def with_true_outlines(prediction: Prediction, scene: Scene) -> Prediction:
     for i, label in enumerate(instances.labels.tolist()):
         best, best_iou = -1, FOUND_IOU
         for j in np.flatnonzero(truth.labels == label).tolist():
-            shared = crop_intersection(instances.boxes[i], instances.masks[i], truth.boxes[j], truth.masks[j])
-            iou = shared / (int(instances.areas[i]) + int(truth.areas[j]) - shared)
+            iou = crop_iou(instances.boxes[i], instances.masks[i], truth.boxes[j], truth.masks[j])
             if iou > best_iou:
                 best, best_iou = j, iou
         if best >= 0:

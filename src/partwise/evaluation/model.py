@@ -12,6 +12,7 @@ from partwise.errors import PartwiseError
 from partwise.evaluation.distance import Depth, no_depth
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.methods import Method
+from partwise.methods.method import image_batch
 from partwise.methods.scales import Scale
 from partwise.scene import Prediction, Scene
 from partwise.trunks.fold import fold_batch_norm
@@ -52,7 +53,7 @@ def predict_scene(
     method: Method, scene: Scene, device: torch.device | str, precision: str, scale: Scale = None
 ) -> Prediction:
     """The method's prediction for a scene's image."""
-    image = torch.tensor(scene.image_HW3).permute(2, 0, 1)[None].to(device)
+    image = image_batch(scene.image_HW3, device)
     with torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=precision == "bf16"):
         return method.predict(image, scale)[0]
 

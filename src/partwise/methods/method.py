@@ -5,6 +5,7 @@ Axes: B images, H and W in pixels, C evaluated classes, N instances.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,6 +18,11 @@ from partwise.trunks import Trunk
 
 Outputs = dict[str, Tensor | list[Tensor]]
 Targets = dict[str, Tensor]
+
+
+def image_batch(image_HW3: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """(H, W, 3) uint8 RGB -> (1, 3, H, W) uint8, as networks take it; a copy."""
+    return torch.tensor(image_HW3).permute(2, 0, 1)[None].to(device)
 
 
 class Method(nn.Module):

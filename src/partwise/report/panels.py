@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from partwise.errors import PartwiseError
-from partwise.geometry import crop_intersection
+from partwise.geometry import crop_iou
 from partwise.report.lettering import CAPTION_PAPER, text_height_px, with_caption
 from partwise.report.overlay import draw_overlay
 from partwise.report.palette import assign_colours
@@ -58,8 +58,7 @@ def match_instances(truth: Instances, found: Instances) -> np.ndarray:
     for i in np.argsort(-found.scores, kind="stable"):
         best = SAME_OBJECT_IOU
         for j in np.flatnonzero(free & (truth.labels == found.labels[i])):
-            shared = crop_intersection(truth.boxes[j], truth.masks[j], found.boxes[i], found.masks[i])
-            iou = shared / max(1, truth.areas[j] + found.areas[i] - shared)
+            iou = crop_iou(truth.boxes[j], truth.masks[j], found.boxes[i], found.masks[i])
             if iou >= best:
                 best, matched[i] = iou, j
         if matched[i] >= 0:

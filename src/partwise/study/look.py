@@ -9,7 +9,7 @@ import torch
 
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.methods import Method
-from partwise.methods.method import Outputs
+from partwise.methods.method import Outputs, image_batch
 from partwise.scene import Prediction, Scene
 from partwise.study.probes import Probes
 from partwise.trunks.fold import fold_batch_norm
@@ -39,7 +39,7 @@ class View(Sequence):
 def outputs_of(method: Method, scene: Scene) -> Outputs:
     """What a network says of one scene."""
     device = next(method.parameters()).device
-    return method.respond(torch.tensor(scene.image_HW3).permute(2, 0, 1)[None].to(device))
+    return method.respond(image_batch(scene.image_HW3, device))
 
 
 def look(method: Method, scenes: Sequence[Scene]) -> dict:
@@ -64,4 +64,4 @@ def _at_all_sizes(method: Method, scene: Scene) -> Prediction | None:
     if not getattr(getattr(method.config, "decode", None), "short_sides_px", ()):
         return None
     device = next(method.parameters()).device
-    return method.predict(torch.tensor(scene.image_HW3).permute(2, 0, 1)[None].to(device))[0]
+    return method.predict(image_batch(scene.image_HW3, device))[0]

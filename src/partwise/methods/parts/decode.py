@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from partwise.geometry import box_of_mask, crop_intersection
+from partwise.geometry import box_of_mask, crop_iou
 from partwise.labels import LabelSet
 from partwise.methods.parts.windows import Window, assemble, window_cells
 from partwise.scene import Instances, Prediction
@@ -300,14 +300,10 @@ def _enlarged_log_odds(thing_hw: Tensor, stride: int, cut: tuple[int, int, int, 
 
 def _overlapped(box, mask, label, labels, boxes, masks, nms_iou: float) -> tuple[int, float] | None:
     """(index, IoU) of a kept mask of the same class that a mask overlaps by more than `nms_iou`; None for none."""
-    area = None
     for index, (kept_label, kept_box, kept_mask) in enumerate(zip(labels, boxes, masks, strict=True)):
         if kept_label != label or box[0] >= kept_box[2] or kept_box[0] >= box[2]:
             continue
-        shared = crop_intersection(box, mask, kept_box, kept_mask)
-        if shared:
-            area = int(mask.sum()) if area is None else area
-            union = area + int(kept_mask.sum()) - shared
-            if shared > nms_iou * union:
-                return index, shared / union
+        iou = crop_iou(box, mask, kept_box, kept_mask)
+        if iou > nms_iou:
+            return index, iou
     return None

@@ -126,6 +126,12 @@ class Explanation:
 
 
 @torch.inference_mode()
+def require_inside(point: tuple[int, int] | None, size: tuple[int, int]) -> None:
+    """Raises PartwiseError for a pixel (x, y) that is not in an image of `size` (H, W); None is inside any."""
+    if point is not None and not (0 <= point[0] < size[1] and 0 <= point[1] < size[0]):
+        raise PartwiseError(f"pixel {point[0]},{point[1]}: the image is {size[1]}x{size[0]}: give X,Y inside it")
+
+
 def explain(
     method: PartMaps, outputs: Outputs, size: tuple[int, int], point: tuple[int, int] | None = None, most: int = 6
 ) -> Explanation:
@@ -137,8 +143,7 @@ def explain(
 
     Raises PartwiseError where the pixel is not in the image, or none is given and nothing was found.
     """
-    if point is not None and not (0 <= point[0] < size[1] and 0 <= point[1] < size[0]):
-        raise PartwiseError(f"pixel {point[0]},{point[1]}: the image is {size[1]}x{size[0]}: give X,Y inside it")
+    require_inside(point, size)
     fates: list[Fate] = []
     prediction = method.decode_one(outputs, 0, size, fates)
     point = _middle_of_the_surest(prediction.instances) if point is None else point
