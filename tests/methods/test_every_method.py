@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.labels import INSTANCE_FACTOR
@@ -18,7 +19,7 @@ from partwise.methods import (
 )
 from partwise.methods.parts.decode import DecodeConfig
 from partwise.methods.parts.targets import AssignConfig
-from partwise.methods.semantic import semantic_dice_loss, semantic_loss
+from partwise.methods.semantic import every_second_pixel, semantic_dice_loss, semantic_loss
 from partwise.scene import Scene
 
 CONFIGS = {
@@ -29,6 +30,7 @@ CONFIGS = {
     "fcn_holes": FcnConfig(output_stride=8, channels=16, holes=True),
     "parts": PartsConfig(channels=16),
     "parts_vgg": PartsConfig(trunk="vgg16", channels=16, k=5),
+    "parts_refined": PartsConfig(channels=16, semantic_stride_px=2),
     "parts_nearest": PartsConfig(channels=16, assembling="nearest"),
     "parts_one_window": PartsConfig(
         channels=16, windows=((8, 21),), assign=AssignConfig(fill_max=10.0), decode=DecodeConfig(sharpen=1.0)
@@ -253,3 +255,15 @@ def test_dice_equals_its_definition_for_hard_predictions():
     logits = torch.nn.functional.one_hot(predicted, 19).permute(0, 3, 1, 2).float() * 60
     dice = [2 * 2 / (3 + 3), 2 * 2 / (3 + 3), 2 * 1 / (1 + 1)]
     assert semantic_dice_loss(logits, truth).item() == pytest.approx(1 - sum(dice) / 3, abs=1e-5)
+
+
+def test_every_second_pixel_is_not_shifted_against_the_cells_of_two():
+    """The x and y of the pixels that are picked have the cells' own centres as their mean, in every quarter."""
+    y, x = torch.meshgrid(torch.arange(24), torch.arange(40), indexing="ij")
+    for axis, side in ((y, 12), (x, 20)):
+        picked = every_second_pixel(axis).float()
+        assert picked.shape == (12, 20) and len(picked.unique()) == side
+        centres = F.avg_pool2d(axis[None].float(), 2)[0]
+        for rows in (slice(0, 6), slice(6, 12)):
+            for columns in (slice(0, 10), slice(10, 20)):
+                assert abs(float((picked - centres)[rows, columns].mean())) < 1e-6

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from partwise.labels import CITYSCAPES
 from partwise.methods import PartMaps, PartsConfig
-from partwise.methods.parts.decode import DecodeConfig, PartsDecoder, semantic_argmax
+from partwise.methods.parts.decode import DecodeConfig, PartsDecoder, on_grids, semantic_argmax
 from partwise.methods.parts.network import window_loss
 from partwise.methods.parts.targets import AssignConfig, assign_windows, coverage, right_grid
 from partwise.methods.parts.windows import Window, part_weights
@@ -115,6 +115,31 @@ def test_semantic_argmax_equals_interpolating_everything(seed, stride):
     chosen = semantic_argmax(logits, stride).long()
     best = reference.max(dim=0).values
     assert ((best - reference.gather(0, chosen[None])[0]) < 1e-5).all()  # equal but for rounding between ties
+
+
+def test_votes_on_a_grid_are_means_over_its_cells_whatever_the_order_of_the_grids():
+    maps = torch.rand(3, 32, 64, generator=torch.Generator().manual_seed(0))
+    grids = [torch.zeros(9, 32 // s, 64 // s) for s in (4, 2, 2, 8, 1)]
+    for grid, votes in zip(grids, on_grids(maps, grids), strict=True):
+        torch.testing.assert_close(votes, F.adaptive_avg_pool2d(maps[None], grid.shape[-2:])[0])
+
+
+def test_a_refined_semantic_map_begins_as_the_plain_one_enlarged():
+    torch.manual_seed(0)
+    plain = PartMaps(PartsConfig(channels=16)).eval()
+    refined = PartMaps(PartsConfig(channels=16, semantic_stride_px=2)).eval()
+    missing = refined.load_state_dict(plain.state_dict(), strict=False).missing_keys
+    assert missing and all(name.startswith("refiner.") for name in missing)
+    image = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
+    with torch.inference_mode():
+        before, after = plain(image), refined(image)
+        torch.testing.assert_close(after["semantic"], F.interpolate(before["semantic"], (32, 48), mode="bilinear"))
+        assert all(torch.equal(a, b) for a, b in zip(before["parts"], after["parts"], strict=True))
+        # And it sees the outlines at stride 2: what two pixels differ in by less than a cell of 4 moves it.
+        torch.nn.init.normal_(refined.refiner.correction.weight)
+        image[..., 30:34, 40:42] = 255 - image[..., 30:34, 40:42]
+        moved = refined(image)["semantic"] - F.interpolate(plain(image)["semantic"], (32, 48), mode="bilinear")
+    assert moved.abs().max() > 0.1
 
 
 def decoded(ids, config=None, **changes):

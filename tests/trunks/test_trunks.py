@@ -28,6 +28,23 @@ def test_maps_have_the_promised_strides_and_channels(name):
 
 
 @pytest.mark.parametrize("name", TRUNKS)
+def test_the_map_at_stride_2_is_one_more(name):
+    trunk, finer = build_trunk(name).eval(), build_trunk(name, finest_px=2).eval()
+    finer.load_state_dict(trunk.state_dict())
+    image = torch.randn(1, 3, 64, 96)
+    with torch.inference_mode():
+        maps, more = trunk(image), finer(image)
+    assert list(more) == [2, *maps] and list(finer.channels) == [2, *trunk.channels]
+    assert more[2].shape == (1, finer.channels[2], 32, 48)
+    assert all(torch.equal(maps[s], more[s]) for s in maps)
+
+
+def test_a_trunk_without_a_map_at_stride_2_is_refused():
+    with pytest.raises(PartwiseError, match="convnext_atto has no features at stride 2: leave semantic_stride_px"):
+        build_trunk("convnext_atto", finest_px=2)
+
+
+@pytest.mark.parametrize("name", TRUNKS)
 def test_a_shifted_image_gives_shifted_features(name):
     """Fully convolutional: a shift by the coarsest stride shifts every map, away from the borders."""
     trunk = build_trunk(name).eval()

@@ -17,6 +17,9 @@ from partwise.labels import CITYSCAPES, IGNORED_TRAIN_ID, LabelSet
 from partwise.methods.method import Method, Outputs, Targets
 from partwise.scene import Instances, Prediction, Scene
 from partwise.trunks import VggTrunk
+from partwise.trunks.pyramid import conv_norm_relu
+
+REFINER_CHANNELS = 32
 
 
 @dataclass
@@ -126,6 +129,41 @@ def semantic_loss(logits_BCHW: Tensor, train_ids_BHW: Tensor, class_balance: flo
     return total / (weight * count).sum().clamp(min=1e-6)
 
 
+def every_second_pixel(train_ids_HW: Tensor) -> Tensor:
+    """(H / 2, W / 2): one pixel of each 2 x 2, in turn the first and the second along either axis; H and W even.
+
+    The centre of a cell of 2 x 2 pixels lies half a pixel beside any one of them. Always the first would teach a map
+    that is shifted by that half; so they take turns.
+
+    >>> every_second_pixel(torch.arange(16).reshape(4, 4)).tolist()
+    [[0, 3], [12, 15]]
+    """
+    rows, columns = (2 * torch.arange(side // 2) + torch.arange(side // 2) % 2 for side in train_ids_HW.shape)
+    return train_ids_HW[rows[:, None].to(train_ids_HW.device), columns.to(train_ids_HW.device)]
+
+
+class OutlineRefiner(nn.Module):
+    """Semantic logits at stride 4 -> at stride 2, corrected by what the trunk's map at stride 2 shows of outlines.
+
+    The correction starts at 0, so that a network that gets one begins where it was.
+    """
+
+    def __init__(self, coarse_channels: int, fine_channels: int, classes: int, channels: int = REFINER_CHANNELS):
+        super().__init__()
+        self.coarse = nn.Conv2d(coarse_channels, channels, 1)
+        self.fine = nn.Conv2d(fine_channels, channels, 1)
+        self.body = nn.Sequential(conv_norm_relu(channels, channels), conv_norm_relu(channels, channels))
+        self.correction = nn.Conv2d(channels, classes, 1)
+        nn.init.zeros_(self.correction.weight)
+        nn.init.zeros_(self.correction.bias)
+
+    def forward(self, logits_BChw: Tensor, coarse_BFhw: Tensor, fine_BGhw: Tensor) -> Tensor:
+        """(B, C, h, w) logits, the features that they were made from, and (B, G, 2 h, 2 w) -> (B, C, 2 h, 2 w)."""
+        size = fine_BGhw.shape[-2:]
+        features = upsample(self.coarse(coarse_BFhw), size) + self.fine(fine_BGhw)
+        return upsample(logits_BChw, size) + self.correction(self.body(features))
+
+
 def semantic_dice_loss(logits_BCHW: Tensor, train_ids_BHW: Tensor) -> Tensor:
     """1 - Dice, mean over the classes that the batch shows (V-Net, section 3): each counts alike, however small it is.
 
@@ -146,6 +184,8 @@ def semantic_dice_loss(logits_BCHW: Tensor, train_ids_BHW: Tensor) -> Tensor:
 
 def upsample(maps_BChw: Tensor, size: tuple[int, int]) -> Tensor:
     """Bilinear, to `size` (H, W)."""
+    if tuple(maps_BChw.shape[-2:]) == tuple(size):
+        return maps_BChw
     return F.interpolate(maps_BChw, size=tuple(size), mode="bilinear", align_corners=False)
 
 

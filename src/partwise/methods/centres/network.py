@@ -22,14 +22,13 @@ from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.centres.decode import CentresDecodeConfig, CentresDecoder
 from partwise.methods.centres.targets import STRIDE_PX, centre_targets
 from partwise.methods.method import Method, Outputs, Targets
-from partwise.methods.semantic import semantic_dice_loss, semantic_ideal, semantic_loss
+from partwise.methods.semantic import every_second_pixel, semantic_dice_loss, semantic_ideal, semantic_loss, upsample
 from partwise.scene import Prediction, Scene
 from partwise.trunks import build_trunk
 from partwise.trunks.pyramid import Pyramid, conv_norm_relu
 
 HEAT_PRIOR = 0.01  # RetinaNet, section 4.1: rare positives start as rare
 OFFSET_UNIT_PX = 32.0  # a network's outputs are of the order of 1
-SEMANTIC_LOSS_PX = 2  # the cross entropy is taken at every second pixel: a quarter of the memory
 IDEAL_LOGIT = 10.0
 
 
@@ -113,10 +112,9 @@ class Centres(Method):
 
     def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
         """heat: focal loss; offset: error as a share of the object's size; semantic: cross entropy; dice."""
-        size = tuple(side // SEMANTIC_LOSS_PX for side in targets[0]["semantic"].shape)
-        logits = F.interpolate(outputs["semantic"], size=size, mode="bilinear")
-        step = SEMANTIC_LOSS_PX
-        train_ids = torch.stack([t["semantic"][::step, ::step] for t in targets])
+        # At a quarter of the pixels: a quarter of the memory.
+        train_ids = torch.stack([every_second_pixel(t["semantic"]) for t in targets])
+        logits = upsample(outputs["semantic"], train_ids.shape[-2:])
         heat, *offset = (torch.stack([t[key] for t in targets]) for key in ("heat", "offset", "side", "weight"))
         return {
             "heat": self.config.heat_loss_weight * heat_loss(outputs["heat"], heat),

@@ -111,10 +111,11 @@ class PartsDecoder:
         probability = torch.softmax(semantic_Chw, dim=0)
         things_Thw = probability[self.thing_train_ids]
         proposals = []
+        votes = on_grids(things_Thw, parts)
         for index, centres in enumerate(self.best_windows(objectness)):
             if len(centres):
                 proposals.append(
-                    self._assemble(index, centres, objectness[index], parts[index], weights[index], things_Thw)
+                    self._assemble(index, centres, objectness[index], parts[index], weights[index], votes[index])
                 )
         instances = self._paint(proposals, things_Thw, stride, size, fates)
         train_ids = semantic_argmax(semantic_Chw, stride)[: size[0], : size[1]].cpu().numpy()
@@ -152,10 +153,11 @@ class PartsDecoder:
         return [cells[best][grids[best] == index] for index in range(len(objectness))]
 
     def measure(
-        self, index: int, centres_M2: Tensor, parts_Khw: Tensor, weights_Kmm: Tensor, things_Thw: Tensor
+        self, index: int, centres_M2: Tensor, parts_Khw: Tensor, weights_Kmm: Tensor, votes_Thw: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Assemble the windows of one grid: what their masks are, how sharp, and which classes they hold.
 
+        votes_Thw  probability of each class with instances at the cells of the grid, see `on_grids`
         returns   logits (M, m, m); probability (M, m, m), 0 outside the map; quality (M,): mean probability of the
                   mask's cells, which are those above .5; share (T, M) of each class in the mask
         """
@@ -163,18 +165,17 @@ class PartsDecoder:
         logits, inside = assemble(parts_Khw, centres_M2, weights_Kmm)
         probability = torch.sigmoid(logits) * inside
         rows, columns, _ = window_cells(centres_M2, window.cells, parts_Khw.shape[-2:])
-        at_grid = F.adaptive_avg_pool2d(things_Thw[None], tuple(parts_Khw.shape[-2:]))[0]
-        votes_TMmm = at_grid[:, rows[:, :, None], columns[:, None, :]]
+        votes_TMmm = votes_Thw[:, rows[:, :, None], columns[:, None, :]]
         mask = probability * (probability > 0.5)
         area = mask.sum(dim=(1, 2)).clamp(min=1e-6)
         return logits, probability, mask.square().sum(dim=(1, 2)) / area, (votes_TMmm * mask).sum(dim=(2, 3)) / area
 
-    def _assemble(self, index, centres_M2, objectness_hw, parts_Khw, weights_Kmm, things_Thw) -> Proposals:
+    def _assemble(self, index, centres_M2, objectness_hw, parts_Khw, weights_Kmm, votes_Thw) -> Proposals:
         """Masks, classes and scores of the windows of one grid, in cells of the grid.
 
         score = objectness x (mean probability of the mask's cells) ** quality_power x the class's share of its votes
         """
-        logits, _, quality, share_TM = self.measure(index, centres_M2, parts_Khw, weights_Kmm, things_Thw)
+        logits, _, quality, share_TM = self.measure(index, centres_M2, parts_Khw, weights_Kmm, votes_Thw)
         found = torch.sigmoid(objectness_hw[centres_M2[:, 0], centres_M2[:, 1]])
         scores_TM = found * quality**self.config.quality_power * share_TM
         likely_TM = (share_TM >= self.config.class_share) | (share_TM == share_TM.max(dim=0).values)
@@ -228,6 +229,17 @@ class PartsDecoder:
         return Instances(np.array(labels), np.array(scores), np.array(boxes), masks, size)
 
 
+def on_grids(maps_Thw: Tensor, grids: list[Tensor]) -> list[Tensor]:
+    """(T, h, w) maps as means over the cells of each grid (..., h / s, w / s), which may come in any order."""
+    pooled: dict[tuple[int, int], Tensor] = {}
+    finer = maps_Thw
+    for size in sorted({tuple(grid.shape[-2:]) for grid in grids}, reverse=True):
+        if size != tuple(finer.shape[-2:]):
+            finer = F.adaptive_avg_pool2d(finer[None], size)[0]  # a mean of means of as many cells
+        pooled[size] = finer
+    return [pooled[tuple(grid.shape[-2:])] for grid in grids]
+
+
 def semantic_argmax(logits_Chw: Tensor, stride: int) -> Tensor:
     """(h * stride, w * stride) uint8: the class whose logit is highest after bilinear enlargement by an even stride.
 
@@ -238,13 +250,16 @@ def semantic_argmax(logits_Chw: Tensor, stride: int) -> Tensor:
     height, width = logits_Chw.shape[-2:]
     if stride == 1:
         return logits_Chw.argmax(dim=0).to(torch.uint8)
-    padded = F.pad(logits_Chw[None], (1, 1, 1, 1), mode="replicate")[0].permute(1, 2, 0).contiguous()
-    best = padded.argmax(dim=-1)
+    cells = logits_Chw.permute(1, 2, 0).contiguous()
+    best = F.pad(cells.argmax(dim=-1)[None, None].float(), (1, 1, 1, 1), mode="replicate")[0, 0].to(torch.uint8)
     corners = (best[:-1, :-1], best[:-1, 1:], best[1:, :-1], best[1:, 1:])
     agreed = (corners[0] == corners[1]) & (corners[0] == corners[2]) & (corners[0] == corners[3])
-    pixels = corners[0].to(torch.uint8)[:, :, None, None].repeat(1, 1, stride, stride)
+    pixels = corners[0][:, :, None, None].repeat(1, 1, stride, stride)
     y, x = (~agreed).nonzero(as_tuple=True)
-    logits = torch.stack([padded[y, x], padded[y, x + 1], padded[y + 1, x], padded[y + 1, x + 1]], dim=1)
+    # Quad (y, x) lies between the cells before it and those at it; beyond the border the nearest cell counts.
+    rows, columns = ((at - 1).clamp(min=0) for at in (y, x))
+    below, right = y.clamp(max=height - 1), x.clamp(max=width - 1)
+    logits = torch.stack([cells[rows, columns], cells[rows, right], cells[below, columns], cells[below, right]], dim=1)
     share = (torch.arange(stride, device=logits.device, dtype=logits.dtype) + 0.5) / stride
     axis = torch.stack([1 - share, share])
     weights = torch.einsum("ay,bx->yxab", axis, axis).reshape(stride * stride, 4)

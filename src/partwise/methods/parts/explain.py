@@ -15,7 +15,7 @@ from torch import Tensor
 
 from partwise.errors import PartwiseError
 from partwise.methods.method import Outputs
-from partwise.methods.parts.decode import Fate
+from partwise.methods.parts.decode import Fate, on_grids
 from partwise.methods.parts.network import PartMaps
 from partwise.methods.parts.windows import Window, window_cells
 from partwise.scene import Instances, Prediction
@@ -232,8 +232,8 @@ def _story(method: PartMaps, outputs: Outputs, probability_Chw: Tensor, one: _Wi
     """Everything about one window, assembled for this where the decoder did not."""
     window, parts = method.windows[one.grid], outputs["parts"][one.grid][0]
     centres, weights = torch.tensor([one.centre], device=parts.device), method.part_weights(one.grid)
-    things = probability_Chw[method.decoder.thing_train_ids]
-    assembled, probability, quality, shares = method.decoder.measure(one.grid, centres, parts, weights, things)
+    votes = on_grids(probability_Chw[method.decoder.thing_train_ids], [parts])[0]
+    assembled, probability, quality, shares = method.decoder.measure(one.grid, centres, parts, weights, votes)
     rows, columns, _ = window_cells(centres, window.cells, parts.shape[-2:])
     top, left = ((cell - window.cells // 2) * window.stride_px for cell in one.centre)
     y, x = (point[1] - top) // window.stride_px, (point[0] - left) // window.stride_px

@@ -26,16 +26,22 @@ from partwise.methods.parts.decode import DecodeConfig, Fate, PartsDecoder
 from partwise.methods.parts.ideal import IdealParts
 from partwise.methods.parts.targets import NEGATIVE, POSITIVE, AssignConfig, assign_windows
 from partwise.methods.parts.windows import assemble, parse_windows, part_weights
-from partwise.methods.semantic import semantic_dice_loss, semantic_ideal, semantic_loss
+from partwise.methods.semantic import (
+    OutlineRefiner,
+    every_second_pixel,
+    semantic_dice_loss,
+    semantic_ideal,
+    semantic_loss,
+    upsample,
+)
 from partwise.methods.slips import Slips
 from partwise.scene import Prediction, Scene
 from partwise.trunks import build_trunk
 from partwise.trunks.pyramid import Pyramid, conv_norm_relu
 
 OBJECTNESS_PRIOR = 0.01  # RetinaNet, section 4.1: rare positives start as rare
-SEMANTIC_STRIDE_PX = 4  # the finest map of the pyramid
+FINEST_PX = 4  # stride of the finest map of the pyramid
 NOT_HERE = ("one_dilated_layer", "wrong_negatives", "linear_branches")  # slips of what part maps do not have
-SEMANTIC_LOSS_PX = 2  # the cross entropy is taken at every second pixel: a quarter of the memory
 
 
 @dataclass
@@ -49,6 +55,7 @@ class PartsConfig:
     channels     of the pyramid and of the heads
     assign       which windows are positive, negative or ignored
     decode       from outputs to instances
+    semantic_stride_px   4, or 2: the semantic map is refined by the trunk's map at stride 2
     dice_weight    of the semantic Dice loss beside the cross entropy
     class_balance  of the semantic cross entropy, see `semantic_loss`
     slips          which slips of the report's code are put back; a window here is what a padded box is there
@@ -63,6 +70,7 @@ class PartsConfig:
     assign: AssignConfig = field(default_factory=AssignConfig)
     decode: DecodeConfig = field(default_factory=DecodeConfig)
     mask_loss_weight: float = 2.0
+    semantic_stride_px: int = 4
     semantic_loss_weight: float = 1.0
     dice_weight: float = 1.0
     class_balance: float = 0.5
@@ -73,7 +81,8 @@ class PartsConfig:
 class PartMaps(Method):
     """Trunk, pyramid, and three branches: objectness, part maps, semantics.
 
-    outputs  {"semantic": (B, C, H / 4, W / 4), "objectness": [(B, h, w)], "parts": [(B, K, h, w)]}, logits
+    outputs  {"semantic": (B, C, H / s, W / s), "objectness": [(B, h, w)], "parts": [(B, K, h, w)]}, logits; s is
+             `semantic_stride_px`
     targets  {"semantic": (H, W) uint8 train ids, and what `assign_windows` gives for each grid}
     """
 
@@ -81,8 +90,9 @@ class PartMaps(Method):
         super().__init__()
         self.config, self.label_set = config, label_set
         self.windows = parse_windows(config.windows)
-        self.trunk = build_trunk(config.trunk, frozen_blocks=config.frozen_blocks)
-        self.pyramid = Pyramid(self.trunk.channels, config.channels)
+        self.trunk = build_trunk(config.trunk, frozen_blocks=config.frozen_blocks, finest_px=config.semantic_stride_px)
+        channels = self.trunk.channels
+        self.pyramid = Pyramid({s: channels[s] for s in channels if s >= FINEST_PX}, config.channels)
         slots = sorted({window.cells for window in self.windows})
         self.slot = [slots.index(window.cells) for window in self.windows]
         self.tower = conv_norm_relu(config.channels, config.channels)
@@ -97,6 +107,10 @@ class PartMaps(Method):
             conv_norm_relu(config.channels, config.channels),
             nn.Conv2d(config.channels, len(label_set.evaluated), 1),
         )
+        self.refiner = None
+        if config.semantic_stride_px < FINEST_PX:
+            fine = channels[config.semantic_stride_px]
+            self.refiner = OutlineRefiner(config.channels, fine, len(label_set.evaluated))
         nn.init.normal_(self.objectness_branch[-1].weight, std=0.01)
         nn.init.constant_(self.objectness_branch[-1].bias, -math.log((1 - OBJECTNESS_PRIOR) / OBJECTNESS_PRIOR))
         for index, window in enumerate(self.windows):
@@ -124,12 +138,11 @@ class PartMaps(Method):
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """See Method.forward."""
-        pyramid = self.pyramid(self.trunk(self.normalise(images_B3HW)))
-        finest = pyramid[SEMANTIC_STRIDE_PX]
+        maps = self.trunk(self.normalise(images_B3HW))
+        pyramid = self.pyramid(maps)
+        finest = pyramid[FINEST_PX]
         merged = finest + sum(
-            F.interpolate(pyramid[s], size=finest.shape[-2:], mode="bilinear")
-            for s in pyramid
-            if s > SEMANTIC_STRIDE_PX
+            F.interpolate(pyramid[s], size=finest.shape[-2:], mode="bilinear") for s in pyramid if s > FINEST_PX
         )
         heads = {}
         for stride in {window.stride_px for window in self.windows}:
@@ -140,10 +153,15 @@ class PartMaps(Method):
                 parts.unflatten(1, (-1, self.config.k**2)),
             )
         return {
-            "semantic": self.semantic_branch(merged).float(),
+            "semantic": self._semantic(merged, maps).float(),
             "objectness": [heads[w.stride_px][0][:, s] for w, s in zip(self.windows, self.slot, strict=True)],
             "parts": [heads[w.stride_px][1][:, s] for w, s in zip(self.windows, self.slot, strict=True)],
         }
+
+    def _semantic(self, merged_BChw: Tensor, maps: dict[int, Tensor]) -> Tensor:
+        features = self.semantic_branch[0](merged_BChw)
+        logits = self.semantic_branch[1](features)
+        return logits if self.refiner is None else self.refiner(logits, features, maps[self.config.semantic_stride_px])
 
     def targets(self, scene: Scene) -> Targets:
         """See the class."""
@@ -168,10 +186,9 @@ class PartMaps(Method):
 
     def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
         """objectness: focal loss; mask: cross entropy and Dice on positive windows; semantic: cross entropy; dice."""
-        size = tuple(side // SEMANTIC_LOSS_PX for side in targets[0]["semantic"].shape)
-        logits = F.interpolate(outputs["semantic"], size=size, mode="bilinear")
-        step = SEMANTIC_LOSS_PX
-        train_ids = torch.stack([t["semantic"][::step, ::step] for t in targets])
+        # At a quarter of the pixels: a quarter of the memory.
+        train_ids = torch.stack([every_second_pixel(t["semantic"]) for t in targets])
+        logits = upsample(outputs["semantic"], train_ids.shape[-2:])
         return {
             "objectness": self._objectness_loss(outputs["objectness"], targets),
             "mask": self.config.mask_loss_weight * self._mask_loss(outputs["parts"], targets),
