@@ -5,7 +5,15 @@ import pytest
 import torch
 
 from partwise.errors import PartwiseError
-from partwise.evaluation.ceiling import AS_IS, CEILING, OUTLINES, ceiling, pad_scene, with_true_outlines
+from partwise.evaluation.ceiling import (
+    AS_IS,
+    CEILING,
+    OUTLINES,
+    ceiling,
+    pad_scene,
+    perfect_in_part,
+    with_true_outlines,
+)
 from partwise.evaluation.ceiling_sweep import Setting, one_window, scaled, sweep
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import evaluate_method
@@ -61,6 +69,23 @@ def test_the_stage_that_fails_is_the_one_whose_truth_helps(method, scenes, key):
     assert rows[AS_IS]["ap"] < 0.1
     for other in SPOILT:
         assert rows[f"true {other}"]["ap"] == (rows[CEILING]["ap"] if other == key else rows[AS_IS]["ap"])
+
+
+def test_wrong_outlines_and_wrong_classes_are_told_apart(method, scenes):
+    """What is wrong beside the outlines alone is mended at outlines alone, and the reverse."""
+    scene = scenes[0]
+    wrong = SPOILT["semantic"]
+    for spoilt, mended, useless in (
+        ("at outlines", "elsewhere", "at outlines"),
+        ("elsewhere", "at outlines", "elsewhere"),
+    ):
+        says(method, scene, semantic=lambda ideal, where=spoilt: perfect_in_part(wrong(ideal), ideal)[where])
+        rows = rows_of(ceiling(method, [scene], trained=True))
+        as_is, best = rows[AS_IS], rows[CEILING]
+        assert as_is["iou_class"] < 0.9 and as_is["ap"] < best["ap"]
+        for key in ("ap", "iou_class"):
+            assert rows[f"true semantic {mended}"][key] == best[key]
+            assert rows[f"true semantic {useless}"][key] == as_is[key]
 
 
 def test_a_network_that_says_the_truth_is_at_its_ceiling_in_every_row(method, scenes):

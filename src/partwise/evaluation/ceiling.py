@@ -13,17 +13,20 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.geometry import crop_iou, padded_size
 from partwise.methods import Method
 from partwise.methods.method import Outputs
+from partwise.methods.semantic import upsample
 from partwise.scene import Instances, Prediction, Scene
 
 CEILING = "all true"
 AS_IS = "as it is"
 OUTLINES = "true outlines"
+OUTLINE_PX = 2  # as far from where the class changes as an outline reaches
 FOUND_IOU = 0.5  # an instance is found from the least overlap of AP on
 VOID_ID = 0  # Cityscapes: unlabeled
 
@@ -40,7 +43,8 @@ def ceiling(
     trained   False: the row "all true" alone; the network is not run, and its weights do not matter.
               True: also "as it is", "true X" for every output X that is a map, "true outlines" (`with_true_outlines`:
               what is lost because masks are drawn on a grid), and "all true, true outlines": what is left then is
-              instances that have no place in the representation
+              instances that have no place in the representation. A semantic map is also made perfect in part: within
+              2 px of where the true class changes, and everywhere else
     returns   {"images", "seconds", "rows": [{"name", "ap", "ap50", "per_class", "by_size", "ar", "iou_class"}, ...]}
 
     Raises PartwiseError for a method that tells no instances apart.
@@ -76,11 +80,40 @@ def _rows(method: Method, scene: Scene, trained: bool) -> Iterator[tuple[str, Pr
         if len(outputs) > 1:
             for key in [key for key in outputs if exchangeable(outputs[key], ideal.get(key))]:
                 yield f"true {key}", decoded({**outputs, key: ideal[key]})
+                if key == "semantic":
+                    for where, maps in perfect_in_part(outputs[key], ideal[key]).items():
+                        yield f"true {key} {where}", decoded({**outputs, key: maps})
         yield OUTLINES, with_true_outlines(as_is, scene)
     best = decoded(ideal)
     yield CEILING, best
     if trained:
         yield f"{CEILING}, {OUTLINES}", with_true_outlines(best, scene)
+
+
+def perfect_in_part(logits_BChw: Tensor, ideal_BCHW: Tensor) -> dict[str, Tensor]:
+    """Semantic logits at the size of the image, perfect "at outlines" and as they are elsewhere, and the reverse.
+
+    The two together say whether the right class is what a network lacks, or the right place of its outline.
+    """
+    logits_BCHW = upsample(logits_BChw, ideal_BCHW.shape[-2:])
+    near_B1HW = near_changes(ideal_BCHW.argmax(dim=1), OUTLINE_PX)[:, None]
+    return {
+        "at outlines": torch.where(near_B1HW, ideal_BCHW, logits_BCHW),
+        "elsewhere": torch.where(near_B1HW, logits_BCHW, ideal_BCHW),
+    }
+
+
+def near_changes(classes_BHW: Tensor, reach_px: int) -> Tensor:
+    """(B, H, W) bool: pixels with another class at most `reach_px` away along both axes.
+
+    >>> near_changes(torch.tensor([[[0, 0, 0, 0, 1, 1, 1, 1]]]), 2)[0, 0].int().tolist()
+    [0, 0, 1, 1, 1, 1, 0, 0]
+    """
+    classes_B1HW = classes_BHW[:, None].float()
+    around = 2 * reach_px + 1
+    highest = F.max_pool2d(classes_B1HW, around, stride=1, padding=reach_px)
+    lowest = -F.max_pool2d(-classes_B1HW, around, stride=1, padding=reach_px)
+    return (highest != lowest)[:, 0]
 
 
 def exchangeable(predicted: Tensor | list[Tensor], ideal: Tensor | list[Tensor] | None) -> bool:

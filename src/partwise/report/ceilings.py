@@ -9,9 +9,10 @@ from partwise.report.tables import Bar, Table
 
 STAGES_NOTE = (
     "AP % by longest side of the box in pixels. As it is: the network's own outputs. True X: with output X alone "
-    "replaced by what a perfect network would say. True outlines: every instance found at IoU .50 gets its true mask. "
-    "All true: every output perfect, which is the ceiling. Gain: AP above the model as it is, which is what that stage "
-    "loses; the gains do not add up, because one fault hides another."
+    "replaced by what a perfect network would say. At outlines: only within 2 px of where the true class changes. True "
+    "outlines: every instance found at IoU .50 gets its true mask. All true: every output perfect, which is the "
+    "ceiling. Gain: AP above the model as it is, which is what that stage loses; the gains do not add up, because one "
+    "fault hides another."
 )
 CEILING_NOTE = "AP % by longest side of the box in pixels, with perfect outputs: what the representation allows."
 
