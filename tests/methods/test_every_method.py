@@ -51,6 +51,7 @@ CONFIGS = {
     "order_hungarian": OrdersConfig("hungarian", channels=16),
     "order_colouring": OrdersConfig("colouring", maps=8, channels=16),
     "centres": CentresConfig(channels=16),
+    "centres_refined": CentresConfig(channels=16, semantic_stride_px=2),
     "centres_vgg": CentresConfig(trunk="vgg16", channels=16),
 }
 SEMANTIC_METHODS = [

@@ -17,8 +17,9 @@ from partwise.labels import CITYSCAPES, IGNORED_TRAIN_ID, LabelSet
 from partwise.methods.method import Method, Outputs, Targets
 from partwise.scene import Instances, Prediction, Scene
 from partwise.trunks import VggTrunk
-from partwise.trunks.pyramid import conv_norm_relu
+from partwise.trunks.pyramid import FINEST_PX, conv_norm_relu
 
+REFINED_PX = 2  # stride of a refined semantic map
 REFINER_CHANNELS = 32
 
 
@@ -142,6 +143,11 @@ def every_second_pixel(train_ids_HW: Tensor) -> Tensor:
     return train_ids_HW[rows[:, None].to(train_ids_HW.device), columns.to(train_ids_HW.device)]
 
 
+def semantic_branch(channels: int, classes: int) -> nn.Sequential:
+    """What makes logits of the maps of a pyramid: features, then a score for each class."""
+    return nn.Sequential(conv_norm_relu(channels, channels), nn.Conv2d(channels, classes, 1))
+
+
 class OutlineRefiner(nn.Module):
     """Semantic logits at stride 4 -> at stride 2, corrected by what the trunk's map at stride 2 shows of outlines.
 
@@ -162,6 +168,22 @@ class OutlineRefiner(nn.Module):
         size = fine_BGhw.shape[-2:]
         features = upsample(self.coarse(coarse_BFhw), size) + self.fine(fine_BGhw)
         return upsample(logits_BChw, size) + self.correction(self.body(features))
+
+
+def outline_refiner(
+    stride_px: int, channels: int, trunk_channels: dict[int, int], classes: int
+) -> OutlineRefiner | None:
+    """The refiner that brings a `semantic_branch` from stride 4 to `stride_px`: none where that is 4."""
+    return None if stride_px == FINEST_PX else OutlineRefiner(channels, trunk_channels[stride_px], classes)
+
+
+def branch_logits(
+    branch: nn.Sequential, refiner: OutlineRefiner | None, merged_BChw: Tensor, trunk_maps: dict[int, Tensor]
+) -> Tensor:
+    """Logits in float32 at stride 4, or at stride 2 with a refiner, of the merged maps of a pyramid over a trunk."""
+    features = branch[0](merged_BChw)
+    logits = branch[1](features)
+    return (logits if refiner is None else refiner(logits, features, trunk_maps[REFINED_PX])).float()
 
 
 def semantic_dice_loss(logits_BCHW: Tensor, train_ids_BHW: Tensor) -> Tensor:

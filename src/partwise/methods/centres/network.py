@@ -20,12 +20,21 @@ from torch.nn import functional as F
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.centres.decode import CentresDecodeConfig, CentresDecoder
-from partwise.methods.centres.targets import STRIDE_PX, centre_targets
+from partwise.methods.centres.targets import centre_targets
 from partwise.methods.method import Method, Outputs, Targets
-from partwise.methods.semantic import every_second_pixel, semantic_dice_loss, semantic_ideal, semantic_loss, upsample
+from partwise.methods.semantic import (
+    branch_logits,
+    every_second_pixel,
+    outline_refiner,
+    semantic_branch,
+    semantic_dice_loss,
+    semantic_ideal,
+    semantic_loss,
+    upsample,
+)
 from partwise.scene import Prediction, Scene
 from partwise.trunks import build_trunk
-from partwise.trunks.pyramid import Pyramid, conv_norm_relu
+from partwise.trunks.pyramid import Pyramid, conv_norm_relu, merged_at_finest
 
 HEAT_PRIOR = 0.01  # RetinaNet, section 4.1: rare positives start as rare
 OFFSET_UNIT_PX = 32.0  # a network's outputs are of the order of 1
@@ -40,6 +49,7 @@ class CentresConfig:
     channels       of the pyramid and of the heads
     min_area_px    smaller instances are neither taught nor counted as background
     decode         from outputs to instances
+    semantic_stride_px   4, or 2: the semantic map is refined by the trunk's map at stride 2
     dice_weight    of the semantic Dice loss beside the cross entropy
     class_balance  of the semantic cross entropy, see `semantic_loss`
     """
@@ -51,15 +61,17 @@ class CentresConfig:
     decode: CentresDecodeConfig = field(default_factory=CentresDecodeConfig)
     heat_loss_weight: float = 1.0
     offset_loss_weight: float = 2.0
+    semantic_stride_px: int = 4
     semantic_loss_weight: float = 1.0
     dice_weight: float = 1.0
     class_balance: float = 0.5
 
 
 class Centres(Method):
-    """Trunk, pyramid, and three branches at stride 4: semantics, heat of the centres, offsets.
+    """Trunk, pyramid, and three branches: semantics, heat of the centres, offsets.
 
-    outputs  {"semantic": (B, C, h, w) logits, "heat": (B, T, h, w) logits, "offset": (B, 2, h, w) dy and dx in px}
+    outputs  {"semantic": (B, C, H / s, W / s) logits, s = `semantic_stride_px`, "heat": (B, T, h, w) logits,
+             "offset": (B, 2, h, w) dy and dx in px}
     targets  {"semantic": (H, W) uint8 train ids, and what `centre_targets` gives}
     """
 
@@ -68,16 +80,16 @@ class Centres(Method):
         if config.decode.peak_cells % 2 == 0:
             raise PartwiseError(f"method.decode.peak_cells={config.decode.peak_cells}: give an odd number")
         self.config, self.label_set = config, label_set
-        self.trunk = build_trunk(config.trunk, frozen_blocks=config.frozen_blocks)
+        self.trunk = build_trunk(config.trunk, frozen_blocks=config.frozen_blocks, finest_px=config.semantic_stride_px)
         self.pyramid = Pyramid(self.trunk.channels, config.channels)
         branch = lambda outputs, kernel: nn.Sequential(
             conv_norm_relu(config.channels, config.channels, kernel),
             conv_norm_relu(config.channels, config.channels, kernel),
             nn.Conv2d(config.channels, outputs, 1),
         )
-        self.semantic_branch = nn.Sequential(
-            conv_norm_relu(config.channels, config.channels), nn.Conv2d(config.channels, len(label_set.evaluated), 1)
-        )
+        classes = len(label_set.evaluated)
+        self.semantic_branch = semantic_branch(config.channels, classes)
+        self.refiner = outline_refiner(config.semantic_stride_px, config.channels, self.trunk.channels, classes)
         self.heat_branch = branch(len(label_set.things), 3)
         self.offset_branch = branch(2, 5)  # as in Panoptic-DeepLab, section 3.1
         nn.init.normal_(self.heat_branch[-1].weight, std=0.01)
@@ -86,12 +98,10 @@ class Centres(Method):
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """See Method.forward."""
-        pyramid = self.pyramid(self.trunk(self.normalise(images_B3HW)))
-        finest = pyramid[STRIDE_PX]
-        coarser = [pyramid[stride] for stride in pyramid if stride > STRIDE_PX]
-        merged = finest + sum(F.interpolate(m, size=finest.shape[-2:], mode="bilinear") for m in coarser)
+        maps = self.trunk(self.normalise(images_B3HW))
+        merged = merged_at_finest(self.pyramid(maps))
         return {
-            "semantic": self.semantic_branch(merged).float(),
+            "semantic": branch_logits(self.semantic_branch, self.refiner, merged, maps),
             "heat": self.heat_branch(merged).float(),
             "offset": self.offset_branch(merged).float() * OFFSET_UNIT_PX,
         }

@@ -27,8 +27,10 @@ from partwise.methods.parts.ideal import IdealParts
 from partwise.methods.parts.targets import NEGATIVE, POSITIVE, AssignConfig, assign_windows
 from partwise.methods.parts.windows import assemble, parse_windows, part_weights
 from partwise.methods.semantic import (
-    OutlineRefiner,
+    branch_logits,
     every_second_pixel,
+    outline_refiner,
+    semantic_branch,
     semantic_dice_loss,
     semantic_ideal,
     semantic_loss,
@@ -37,10 +39,9 @@ from partwise.methods.semantic import (
 from partwise.methods.slips import Slips
 from partwise.scene import Prediction, Scene
 from partwise.trunks import build_trunk
-from partwise.trunks.pyramid import Pyramid, conv_norm_relu
+from partwise.trunks.pyramid import Pyramid, conv_norm_relu, merged_at_finest
 
 OBJECTNESS_PRIOR = 0.01  # RetinaNet, section 4.1: rare positives start as rare
-FINEST_PX = 4  # stride of the finest map of the pyramid
 NOT_HERE = ("one_dilated_layer", "wrong_negatives", "linear_branches")  # slips of what part maps do not have
 
 
@@ -91,8 +92,7 @@ class PartMaps(Method):
         self.config, self.label_set = config, label_set
         self.windows = parse_windows(config.windows)
         self.trunk = build_trunk(config.trunk, frozen_blocks=config.frozen_blocks, finest_px=config.semantic_stride_px)
-        channels = self.trunk.channels
-        self.pyramid = Pyramid({s: channels[s] for s in channels if s >= FINEST_PX}, config.channels)
+        self.pyramid = Pyramid(self.trunk.channels, config.channels)
         slots = sorted({window.cells for window in self.windows})
         self.slot = [slots.index(window.cells) for window in self.windows]
         self.tower = conv_norm_relu(config.channels, config.channels)
@@ -103,14 +103,9 @@ class PartMaps(Method):
             conv_norm_relu(config.channels, config.channels, kernel=1),
             nn.Conv2d(config.channels, len(slots) * config.k**2, 3, padding=1),
         )
-        self.semantic_branch = nn.Sequential(
-            conv_norm_relu(config.channels, config.channels),
-            nn.Conv2d(config.channels, len(label_set.evaluated), 1),
-        )
-        self.refiner = None
-        if config.semantic_stride_px < FINEST_PX:
-            fine = channels[config.semantic_stride_px]
-            self.refiner = OutlineRefiner(config.channels, fine, len(label_set.evaluated))
+        classes = len(label_set.evaluated)
+        self.semantic_branch = semantic_branch(config.channels, classes)
+        self.refiner = outline_refiner(config.semantic_stride_px, config.channels, self.trunk.channels, classes)
         nn.init.normal_(self.objectness_branch[-1].weight, std=0.01)
         nn.init.constant_(self.objectness_branch[-1].bias, -math.log((1 - OBJECTNESS_PRIOR) / OBJECTNESS_PRIOR))
         for index, window in enumerate(self.windows):
@@ -140,10 +135,6 @@ class PartMaps(Method):
         """See Method.forward."""
         maps = self.trunk(self.normalise(images_B3HW))
         pyramid = self.pyramid(maps)
-        finest = pyramid[FINEST_PX]
-        merged = finest + sum(
-            F.interpolate(pyramid[s], size=finest.shape[-2:], mode="bilinear") for s in pyramid if s > FINEST_PX
-        )
         heads = {}
         for stride in {window.stride_px for window in self.windows}:
             features = self.tower(pyramid[stride])
@@ -153,15 +144,10 @@ class PartMaps(Method):
                 parts.unflatten(1, (-1, self.config.k**2)),
             )
         return {
-            "semantic": self._semantic(merged, maps).float(),
+            "semantic": branch_logits(self.semantic_branch, self.refiner, merged_at_finest(pyramid), maps),
             "objectness": [heads[w.stride_px][0][:, s] for w, s in zip(self.windows, self.slot, strict=True)],
             "parts": [heads[w.stride_px][1][:, s] for w, s in zip(self.windows, self.slot, strict=True)],
         }
-
-    def _semantic(self, merged_BChw: Tensor, maps: dict[int, Tensor]) -> Tensor:
-        features = self.semantic_branch[0](merged_BChw)
-        logits = self.semantic_branch[1](features)
-        return logits if self.refiner is None else self.refiner(logits, features, maps[self.config.semantic_stride_px])
 
     def targets(self, scene: Scene) -> Targets:
         """See the class."""
