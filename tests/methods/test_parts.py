@@ -184,6 +184,23 @@ def test_the_semantic_map_cuts_the_mask():
     assert iou(plain) < iou(sharp)
 
 
+@pytest.mark.parametrize(("other", "cuts"), [("truck", False), ("building", True), ("person", True)])
+def test_doubt_within_a_category_cuts_no_mask(other, cuts):
+    """The semantic map takes a third of a bus for something else; the part maps say that it is one object."""
+    ids = np.full((128, 256), 7)
+    ids[30:90, 61:163] = 28000
+    method = PartMaps(PartsConfig(channels=16, decode=DecodeConfig(sharpen=1.0)))
+    scene = scene_of(ids)
+    outputs = method.ideal([method.targets(scene)])
+    mistaken = outputs["semantic"][:, :, 30:90, 61:95]
+    mistaken[:] = 0
+    mistaken[:, CITYSCAPES[other].train_id] = 10
+    found = method.decode(outputs, scene.size)[0].instances
+    bus = found[np.flatnonzero(found.labels == 28)[:1]]
+    share = (bus.full_mask(0) & scene.instances.full_mask(0)).sum() / scene.instances.areas[0]
+    assert share < 0.72 if cuts else share > 0.97
+
+
 def test_a_window_stands_for_every_class_that_its_mask_votes_for():
     """Half of the cells say car, a third truck: one mask, two classes, scored in the order of their shares."""
     decode = DecodeConfig(class_share=0.2, quality_power=0.0, sharpen=0.0)

@@ -6,6 +6,7 @@ as one of its likely classes), h and w cells of a map, H and W pixels.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +30,9 @@ class DecodeConfig:
     max_windows      at most so many, the best by objectness, are assembled
     class_share      a window stands for every class with at least this share of the votes of its mask, and for the best
     quality_power    of the mean probability of the mask in the score: a sharp mask says more than objectness
-    sharpen          the weight of the semantic map's log-odds added to the mask's; 0 keeps the assembled mask
+    sharpen          the weight of the semantic map's log-odds added to the mask's; 0 keeps the assembled mask. They are
+                     those of all classes of a category that the window stands for: that a bus might be a truck is no
+                     reason to cut it
     nms_iou          of two masks of one class that overlap more, the surer stays
     max_instances    at most so many are returned
     min_score        surer ones only
@@ -72,6 +75,7 @@ class Proposals:
     """M assembled windows of one grid and their E candidates, before masks are painted at full resolution.
 
     window_index_E, label_index_E   the candidate's window in 0..M-1 and class in 0..T-1
+    likely_TM                       which classes a window stands for
     """
 
     grid: int
@@ -81,6 +85,7 @@ class Proposals:
     window_index_E: Tensor
     label_index_E: Tensor
     scores_E: Tensor
+    likely_TM: Tensor
 
 
 class PartsDecoder:
@@ -93,6 +98,7 @@ class PartsDecoder:
         self.config, self.windows, self.label_set, self.step_cells = config, windows, label_set, step_cells
         self.thing_train_ids = [label.train_id for label in label_set.things]
         self.thing_ids = np.array([label.id for label in label_set.things])
+        self.categories = [label.category for label in label_set.things]
 
     def __call__(
         self,
@@ -181,13 +187,16 @@ class PartsDecoder:
         likely_TM = (share_TM >= self.config.class_share) | (share_TM == share_TM.max(dim=0).values)
         label_index, window_index = likely_TM.nonzero(as_tuple=True)
         return Proposals(
-            index, self.windows[index], centres_M2, logits, window_index, label_index, scores_TM[likely_TM]
+            index, self.windows[index], centres_M2, logits, window_index, label_index, scores_TM[likely_TM], likely_TM
         )
 
     def _paint(
         self, proposals: list[Proposals], things_Thw: Tensor, stride: int, size, fates: list[Fate] | None
     ) -> Instances:
-        """Masks at full resolution, sharpened by the semantic map; suppression; the best first."""
+        """Masks at full resolution, sharpened by the semantic map; suppression; the best first.
+
+        The classes of one category that a window stands for have one mask.
+        """
         config = self.config
         order = sorted(
             (
@@ -204,6 +213,18 @@ class PartsDecoder:
             key=lambda entry: -entry[0],
         )
         things_Thw = things_Thw.float().cpu()
+        of_grid = {proposal.grid: proposal for proposal in proposals}
+        likely = {proposal.grid: proposal.likely_TM.T.tolist() for proposal in proposals}
+
+        @functools.cache
+        def any_of(classes: tuple[int, ...]) -> Tensor:
+            return things_Thw[list(classes)].sum(dim=0)
+
+        @functools.cache
+        def drawn(grid: int, n: int, category: str):
+            classes = tuple(t for t, yes in enumerate(likely[grid][n]) if yes and self.categories[t] == category)
+            return _mask(of_grid[grid], n, any_of(classes), stride, size, config.sharpen)
+
         labels, scores, boxes, masks = [], [], [], []
         for score, proposal, n, label_index in order:
             label, overlapped = int(self.thing_ids[label_index]), (-1, 0.0)
@@ -211,7 +232,7 @@ class PartsDecoder:
                 outcome = "unsure"
             elif len(labels) == config.max_instances:
                 outcome = "full"
-            elif (made := _mask(proposal, n, things_Thw[label_index], stride, size, config.sharpen)) is None:
+            elif (made := drawn(proposal.grid, n, self.categories[label_index])) is None:
                 outcome = "empty"
             elif (found := _overlapped(*made, label, labels, boxes, masks, config.nms_iou)) is not None:
                 outcome, overlapped = "overlaps", found
