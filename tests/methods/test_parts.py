@@ -11,11 +11,11 @@ from torch.nn import functional as F
 
 from partwise.labels import CITYSCAPES
 from partwise.methods import PartMaps, PartsConfig
-from partwise.methods.parts.decode import DecodeConfig, PartsDecoder, on_grids, semantic_argmax
+from partwise.methods.parts.decode import DecodeConfig, PartsDecoder, agree, on_grids, semantic_argmax
 from partwise.methods.parts.network import window_loss
 from partwise.methods.parts.targets import AssignConfig, assign_windows, coverage, right_grid
 from partwise.methods.parts.windows import Window, part_weights
-from partwise.scene import Scene
+from partwise.scene import Instances, Scene
 
 WINDOWS = (Window(4, 8), Window(4, 16), Window(8, 16), Window(16, 16))
 
@@ -182,6 +182,32 @@ def test_the_semantic_map_cuts_the_mask():
     iou = lambda p: (p.instances.full_mask(0) & truth).sum() / (p.instances.full_mask(0) | truth).sum()
     assert iou(sharp) > 0.99
     assert iou(plain) < iou(sharp)
+
+
+def test_the_semantic_map_takes_the_class_of_an_instance_within_its_category():
+    semantic = np.full((8, 12), 7, np.uint8)
+    semantic[:, 2:6], semantic[:, 6:8], semantic[:, 8:] = 28, 27, 24  # road, bus, truck, person
+    whole, right = np.zeros((8, 12), bool), np.zeros((8, 12), bool)
+    whole[2:6], right[2:6, 7:] = True, True
+    instances = Instances.from_masks([28, 26], [0.6, 0.9], [whole, right])
+    agree(semantic, instances, np.arange(8)[:, None] != np.full(12, 4), CITYSCAPES)
+    assert semantic[3].tolist() == [7, 7, 28, 28, 28, 28, 28, 26, 24, 24, 24, 24], (
+        "the surest last, road and person stay"
+    )
+    for row in (0, 4):  # outside the masks; and where the map is sure
+        assert semantic[row].tolist() == [7, 7, 28, 28, 28, 28, 27, 27, 24, 24, 24, 24]
+
+
+def test_only_sure_instances_change_a_semantic_map_that_is_not_sure():
+    ids = np.full((128, 256), 7)
+    ids[30:90, 61:163] = 28000
+    for agree_score, logit, class_ in ((0.0, 2, 28), (1.1, 2, 27), (0.0, 10, 27)):
+        method = PartMaps(PartsConfig(channels=16, decode=DecodeConfig(agree_score=agree_score)))
+        outputs = method.ideal([method.targets(scene_of(ids))])
+        mistaken = outputs["semantic"][:, :, 40:80, 70:100]
+        mistaken[:] = 0
+        mistaken[:, CITYSCAPES["truck"].train_id] = logit
+        assert (method.decode(outputs, (128, 256))[0].semantic_HW[40:80, 70:100] == class_).all()
 
 
 @pytest.mark.parametrize(("other", "cuts"), [("truck", False), ("building", True), ("person", True)])

@@ -19,6 +19,8 @@ from partwise.labels import LabelSet
 from partwise.methods.parts.windows import Window, assemble, window_cells
 from partwise.scene import Instances, Prediction
 
+SURE = 0.9  # probability of a class in the semantic map from which on no instance overrules it
+
 
 @dataclass(frozen=True)
 class DecodeConfig:
@@ -33,6 +35,8 @@ class DecodeConfig:
     sharpen          the weight of the semantic map's log-odds added to the mask's; 0 keeps the assembled mask. They are
                      those of all classes of a category that the window stands for: that a bus might be a truck is no
                      reason to cut it
+    agree_score      pixels in an instance of at least this score take its class in the semantic map, where that had
+                     another of its category and was not sure; above 1 leaves the map as it is
     nms_iou          of two masks of one class that overlap more, the surer stays
     max_instances    at most so many are returned
     min_score        surer ones only
@@ -44,6 +48,7 @@ class DecodeConfig:
     class_share: float = 0.05
     quality_power: float = 4.0
     sharpen: float = 0.25
+    agree_score: float = 0.1
     nms_iou: float = 0.5
     max_instances: int = 100
     min_score: float = 0.001
@@ -125,7 +130,11 @@ class PartsDecoder:
                 )
         instances = self._paint(proposals, things_Thw, stride, size, fates)
         train_ids = semantic_argmax(semantic_Chw, stride)[: size[0], : size[1]].cpu().numpy()
-        return Prediction(instances, self.label_set.train_id_to_id[train_ids])
+        semantic_HW = self.label_set.train_id_to_id[train_ids]
+        unsure_hw = (probability.max(dim=0).values < SURE).cpu().numpy()
+        unsure_HW = unsure_hw.repeat(stride, 0).repeat(stride, 1)[: size[0], : size[1]]
+        agree(semantic_HW, instances[instances.scores >= self.config.agree_score], unsure_HW, self.label_set)
+        return Prediction(instances, semantic_HW)
 
     def semantic_stride_px(self, objectness: list[Tensor], semantic_Chw: Tensor) -> int:
         """Pixels of the image to a cell of the semantic map."""
@@ -248,6 +257,23 @@ class PartsDecoder:
             elif outcome == "full":
                 break
         return Instances(np.array(labels), np.array(scores), np.array(boxes), masks, size)
+
+
+def agree(semantic_HW: np.ndarray, instances: Instances, unsure_HW: np.ndarray, label_set: LabelSet) -> None:
+    """Write the class of each instance into the ids of a semantic map, the surest last, and only over its category.
+
+    unsure_HW   bool, where the map may be changed
+
+    Pixel by pixel a bus is easily half a truck. The instance has asked all of its pixels, so that its class is the
+    likelier one; where the map says something of another category, it knows more about the outline.
+    """
+    category = {label.id: label.category for label in label_set.things}
+    for i in np.argsort(instances.scores, kind="stable").tolist():
+        label = int(instances.labels[i])
+        kin = [id_ for id_, name in category.items() if name == category[label]]
+        x0, y0, x1, y1 = instances.boxes[i]
+        pixels_hw = semantic_HW[y0:y1, x0:x1]
+        pixels_hw[instances.masks[i] & unsure_HW[y0:y1, x0:x1] & np.isin(pixels_hw, kin)] = label
 
 
 def on_grids(maps_Thw: Tensor, grids: list[Tensor]) -> list[Tensor]:
