@@ -34,7 +34,7 @@ def predict(
     format
         files: overlay, instanceIds, labelIds and JSON of each image; cityscapes: the benchmark's submission form.
     min_score
-        Leave out less sure instances; 0.15 without it, and all are kept for the submission form.
+        Leave out less sure instances; 0.1 without it, and all are kept for the submission form.
     """
     from partwise.photos import find_images, predict_photos
     from partwise.segmenter import load
