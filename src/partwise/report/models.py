@@ -60,6 +60,8 @@ def draw_tradeoff(figures: Mapping[str, Any]) -> Figure:
             axes.annotate(size, (x, y), (5, 5), textcoords="offset points", color=INK, fontsize=7)
         drawn += 1
     axes.set_xscale("log")
+    for set_formatter in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        set_formatter("{x:g}")  # 200, not 2 x 10^2
     axes.set_ylim(bottom=0)
     axes.margins(x=0.12, y=0.12)
     machine = figures["machine"]
