@@ -6,12 +6,15 @@ import pytest
 from tiny_networks import tiny_model
 
 from partwise.bench import models as bench_models_module
-from partwise.bench.models import bench_models, model_name
+from partwise.bench.models import bench_models, model_name, score_segmenter
 from partwise.cli import main
+from partwise.data.cityscapes import CityscapesFolder
 from partwise.errors import PartwiseError
+from partwise.evaluation.model import EvenlySpaced
 from partwise.report.models import draw_tradeoff, models_table
 from partwise.report.text import table_markdown
 from partwise.scoring import score
+from partwise.segmenter import load
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +101,9 @@ def test_the_weights_of_a_run_are_called_like_the_run(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert model_name("last.safetensors") == tmp_path.name
     assert model_name("streets") == "streets"
+
+
+def test_among_peers_a_model_without_instances_found_none(table, city_root):
+    scenes = EvenlySpaced(CityscapesFolder(city_root, "val"), 1)
+    found = score_segmenter(load(table[0][1]), scenes, instances_alone=True).compute()
+    assert found["semantic"] is None and found["instance"]["ap"] == 0.0

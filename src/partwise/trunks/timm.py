@@ -37,7 +37,7 @@ class TimmTrunk(Trunk):
         info = self.body.feature_info
         wanted = [s for s in (2, 4, 8, 16, 32) if s >= finest_px]
         self.keep = {index: s for index, s in enumerate(info.reduction()) if s in wanted}
-        if finest_px not in self.keep.values():
+        if finest_px == 2 and finest_px not in self.keep.values():
             raise PartwiseError(f"trunk {name} has no features at stride {finest_px}: leave semantic_stride_px at 4")
         self.channels = {s: info.channels()[index] for index, s in self.keep.items()}
         keep_depthwise_in_float32(self.body)

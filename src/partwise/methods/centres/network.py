@@ -24,13 +24,10 @@ from partwise.methods.centres.targets import centre_targets
 from partwise.methods.method import Method, Outputs, Targets
 from partwise.methods.semantic import (
     branch_logits,
-    every_second_pixel,
+    branch_losses,
     outline_refiner,
     semantic_branch,
-    semantic_dice_loss,
     semantic_ideal,
-    semantic_loss,
-    upsample,
 )
 from partwise.scene import Prediction, Scene
 from partwise.trunks import build_trunk
@@ -122,15 +119,11 @@ class Centres(Method):
 
     def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
         """heat: focal loss; offset: error as a share of the object's size; semantic: cross entropy; dice."""
-        # At a quarter of the pixels: a quarter of the memory.
-        train_ids = torch.stack([every_second_pixel(t["semantic"]) for t in targets])
-        logits = upsample(outputs["semantic"], train_ids.shape[-2:])
         heat, *offset = (torch.stack([t[key] for t in targets]) for key in ("heat", "offset", "side", "weight"))
         return {
             "heat": self.config.heat_loss_weight * heat_loss(outputs["heat"], heat),
             "offset": self.config.offset_loss_weight * offset_loss(outputs["offset"], *offset),
-            "semantic": self.config.semantic_loss_weight * semantic_loss(logits, train_ids, self.config.class_balance),
-            "dice": self.config.dice_weight * semantic_dice_loss(logits, train_ids),
+            **branch_losses(outputs["semantic"], targets, self.config),
         }
 
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:

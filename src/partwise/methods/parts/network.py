@@ -28,13 +28,10 @@ from partwise.methods.parts.targets import NEGATIVE, POSITIVE, AssignConfig, ass
 from partwise.methods.parts.windows import assemble, parse_windows, part_weights
 from partwise.methods.semantic import (
     branch_logits,
-    every_second_pixel,
+    branch_losses,
     outline_refiner,
     semantic_branch,
-    semantic_dice_loss,
     semantic_ideal,
-    semantic_loss,
-    upsample,
 )
 from partwise.methods.slips import Slips
 from partwise.scene import Prediction, Scene
@@ -172,14 +169,10 @@ class PartMaps(Method):
 
     def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
         """objectness: focal loss; mask: cross entropy and Dice on positive windows; semantic: cross entropy; dice."""
-        # At a quarter of the pixels: a quarter of the memory.
-        train_ids = torch.stack([every_second_pixel(t["semantic"]) for t in targets])
-        logits = upsample(outputs["semantic"], train_ids.shape[-2:])
         return {
             "objectness": self._objectness_loss(outputs["objectness"], targets),
             "mask": self.config.mask_loss_weight * self._mask_loss(outputs["parts"], targets),
-            "semantic": self.config.semantic_loss_weight * semantic_loss(logits, train_ids, self.config.class_balance),
-            "dice": self.config.dice_weight * semantic_dice_loss(logits, train_ids),
+            **branch_losses(outputs["semantic"], targets, self.config),
         }
 
     def _objectness_loss(self, objectness: list[Tensor], targets: list[Targets]) -> Tensor:
