@@ -19,7 +19,7 @@ from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.geometry import crop_iou, padded_size
 from partwise.methods import Method
-from partwise.methods.method import Outputs
+from partwise.methods.method import Outputs, image_batch
 from partwise.methods.semantic import upsample
 from partwise.scene import Instances, Prediction, Scene
 
@@ -73,8 +73,7 @@ def _rows(method: Method, scene: Scene, trained: bool) -> Iterator[tuple[str, Pr
     ideal = method.ideal([method.targets(padded)])
     decoded = lambda outputs: method.decode(outputs, scene.size)[0]
     if trained:
-        image_3HW = torch.tensor(padded.image_HW3).permute(2, 0, 1)
-        outputs: Outputs = method(image_3HW[None])
+        outputs: Outputs = method(image_batch(padded.image_HW3))
         as_is = decoded(outputs)
         yield AS_IS, as_is
         if len(outputs) > 1:
