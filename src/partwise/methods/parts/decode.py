@@ -6,7 +6,6 @@ as one of its likely classes), h and w cells of a map, H and W pixels.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from partwise.geometry import box_of_mask, crop_iou
 from partwise.labels import LabelSet
+from partwise.methods.parts.paint import PaintedWindow, Painter, Proposals, Refine, overlapped_one
 from partwise.methods.parts.windows import Window, assemble, window_cells
 from partwise.scene import Instances, Prediction
 
@@ -75,24 +74,6 @@ class Fate:
     iou: float = 0.0
 
 
-@dataclass
-class Proposals:
-    """M assembled windows of one grid and their E candidates, before masks are painted at full resolution.
-
-    window_index_E, label_index_E   the candidate's window in 0..M-1 and class in 0..T-1
-    likely_TM                       which classes a window stands for
-    """
-
-    grid: int
-    window: Window
-    centres_M2: Tensor
-    logits_Mmm: Tensor
-    window_index_E: Tensor
-    label_index_E: Tensor
-    scores_E: Tensor
-    likely_TM: Tensor
-
-
 class PartsDecoder:
     """Calls: (semantic logits, objectness, parts, part weights, size) of one image -> Prediction.
 
@@ -113,10 +94,12 @@ class PartsDecoder:
         weights: list[Tensor],
         size: tuple[int, int],
         fates: list[Fate] | None = None,
+        refine: Refine | None = None,
     ) -> Prediction:
         """See the class; `size` (H, W) cuts off the padding.
 
         fates   takes what became of every candidate, the surest first
+        refine  corrects the masks that remain, see `paint.Refine`
         """
         stride = self.semantic_stride_px(objectness, semantic_Chw)
         probability = torch.softmax(semantic_Chw, dim=0)
@@ -128,7 +111,7 @@ class PartsDecoder:
                 proposals.append(
                     self._assemble(index, centres, objectness[index], parts[index], weights[index], votes[index])
                 )
-        instances = self._paint(proposals, things_Thw, stride, size, fates)
+        instances = self._paint(proposals, things_Thw, stride, size, fates, refine)
         train_ids = semantic_argmax(semantic_Chw, stride)[: size[0], : size[1]].cpu().numpy()
         semantic_HW = self.label_set.train_id_to_id[train_ids]
         unsure_hw = (probability.max(dim=0).values < SURE).cpu().numpy()
@@ -200,11 +183,17 @@ class PartsDecoder:
         )
 
     def _paint(
-        self, proposals: list[Proposals], things_Thw: Tensor, stride: int, size, fates: list[Fate] | None
+        self,
+        proposals: list[Proposals],
+        things_Thw: Tensor,
+        stride: int,
+        size: tuple[int, int],
+        fates: list[Fate] | None,
+        refine: Refine | None,
     ) -> Instances:
         """Masks at full resolution, sharpened by the semantic map; suppression; the best first.
 
-        The classes of one category that a window stands for have one mask.
+        The classes of one category that a window stands for have one mask. What remains is refined.
         """
         config = self.config
         order = sorted(
@@ -221,19 +210,8 @@ class PartsDecoder:
             ),
             key=lambda entry: -entry[0],
         )
-        things_Thw = things_Thw.float().cpu()
-        of_grid = {proposal.grid: proposal for proposal in proposals}
-        likely = {proposal.grid: proposal.likely_TM.T.tolist() for proposal in proposals}
-
-        @functools.cache
-        def any_of(classes: tuple[int, ...]) -> Tensor:
-            return things_Thw[list(classes)].sum(dim=0)
-
-        @functools.cache
-        def drawn(grid: int, n: int, category: str):
-            classes = tuple(t for t, yes in enumerate(likely[grid][n]) if yes and self.categories[t] == category)
-            return _mask(of_grid[grid], n, any_of(classes), stride, size, config.sharpen)
-
+        painter = Painter(proposals, things_Thw.float().cpu(), self.categories, stride, size, config.sharpen)
+        kept: list[PaintedWindow] = []
         labels, scores, boxes, masks = [], [], [], []
         for score, proposal, n, label_index in order:
             label, overlapped = int(self.thing_ids[label_index]), (-1, 0.0)
@@ -241,9 +219,9 @@ class PartsDecoder:
                 outcome = "unsure"
             elif len(labels) == config.max_instances:
                 outcome = "full"
-            elif (made := drawn(proposal.grid, n, self.categories[label_index])) is None:
+            elif (made := painter.sharpened(window := (proposal.grid, n, self.categories[label_index]))) is None:
                 outcome = "empty"
-            elif (found := _overlapped(*made, label, labels, boxes, masks, config.nms_iou)) is not None:
+            elif (found := overlapped_one(*made, label, labels, boxes, masks, config.nms_iou)) is not None:
                 outcome, overlapped = "overlaps", found
             else:
                 outcome, overlapped = "kept", (len(labels), 0.0)
@@ -251,11 +229,16 @@ class PartsDecoder:
                 scores.append(score)
                 boxes.append(made[0])
                 masks.append(made[1])
+                kept.append(window)
             if fates is not None:
                 centre = tuple(proposal.centres_M2[n].tolist())
                 fates.append(Fate(proposal.grid, centre, label, score, outcome, *overlapped))
             elif outcome == "full":
                 break
+        if refine is not None:
+            for i, made in enumerate(painter.refined(kept, refine)):
+                if made is not None:
+                    boxes[i], masks[i] = made
         return Instances(np.array(labels), np.array(scores), np.array(boxes), masks, size)
 
 
@@ -320,52 +303,3 @@ def _every(step: int, like_hw: Tensor) -> Tensor:
     """(h, w) bool: True at every `step`-th cell along both axes."""
     y, x = (torch.arange(side, device=like_hw.device) % step == 0 for side in like_hw.shape)
     return y[:, None] & x[None, :]
-
-
-def _mask(proposal: Proposals, n: int, thing_hw: Tensor, stride: int, size, sharpen: float):
-    """(box, cropped bool mask) of one proposal at full resolution, None if no pixel is left."""
-    window, logits = proposal.window, proposal.logits_Mmm[n].float().cpu()
-    likely = box_of_mask((logits > -2).numpy())
-    if likely is None:
-        return None
-    # The piece of the window that can hold the mask, with a cell to spare: most windows are mostly empty.
-    x0, y0 = max(likely[0] - 1, 0), max(likely[1] - 1, 0)
-    x1, y1 = min(likely[2] + 1, window.cells), min(likely[3] + 1, window.cells)
-    top, left = ((proposal.centres_M2[n] - window.cells // 2) * window.stride_px).tolist()
-    piece = (top + y0 * window.stride_px, left + x0 * window.stride_px)
-    box_px = (piece[1], piece[0], left + x1 * window.stride_px, top + y1 * window.stride_px)
-    enlarged = F.interpolate(logits[None, None, y0:y1, x0:x1], scale_factor=window.stride_px, mode="bilinear")[0, 0]
-    cut = (max(box_px[0], 0), max(box_px[1], 0), min(box_px[2], size[1]), min(box_px[3], size[0]))
-    if cut[0] >= cut[2] or cut[1] >= cut[3]:
-        return None
-    enlarged = enlarged[cut[1] - piece[0] : cut[3] - piece[0], cut[0] - piece[1] : cut[2] - piece[1]]
-    if sharpen:
-        enlarged = enlarged + sharpen * _enlarged_log_odds(thing_hw, stride, cut)
-    mask = (enlarged > 0).numpy()
-    tight = box_of_mask(mask)
-    if tight is None:
-        return None
-    box = (cut[0] + tight[0], cut[1] + tight[1], cut[0] + tight[2], cut[1] + tight[3])
-    return box, mask[tight[1] : tight[3], tight[0] : tight[2]]
-
-
-def _enlarged_log_odds(thing_hw: Tensor, stride: int, cut: tuple[int, int, int, int]) -> Tensor:
-    """log(p / (1 - p)) of one class's probability at the pixels of `cut` (x0, y0, x1, y1), bilinear."""
-    x0, y0 = max(cut[0] // stride - 1, 0), max(cut[1] // stride - 1, 0)
-    x1, y1 = -(-cut[2] // stride) + 1, -(-cut[3] // stride) + 1
-    piece = thing_hw[None, None, y0:y1, x0:x1].clamp(1e-4, 1 - 1e-4)
-    if stride > 1:
-        piece = F.interpolate(piece, scale_factor=stride, mode="bilinear")
-    oy, ox = cut[1] - y0 * stride, cut[0] - x0 * stride
-    return torch.logit(piece[0, 0, oy : oy + cut[3] - cut[1], ox : ox + cut[2] - cut[0]])
-
-
-def _overlapped(box, mask, label, labels, boxes, masks, nms_iou: float) -> tuple[int, float] | None:
-    """(index, IoU) of a kept mask of the same class that a mask overlaps by more than `nms_iou`; None for none."""
-    for index, (kept_label, kept_box, kept_mask) in enumerate(zip(labels, boxes, masks, strict=True)):
-        if kept_label != label or box[0] >= kept_box[2] or kept_box[0] >= box[2]:
-            continue
-        iou = crop_iou(box, mask, kept_box, kept_mask)
-        if iou > nms_iou:
-            return index, iou
-    return None

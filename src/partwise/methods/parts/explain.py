@@ -125,13 +125,13 @@ class Explanation:
         }
 
 
-@torch.inference_mode()
 def require_inside(point: tuple[int, int] | None, size: tuple[int, int]) -> None:
     """Raises PartwiseError for a pixel (x, y) that is not in an image of `size` (H, W); None is inside any."""
     if point is not None and not (0 <= point[0] < size[1] and 0 <= point[1] < size[0]):
         raise PartwiseError(f"pixel {point[0]},{point[1]}: the image is {size[1]}x{size[0]}: give X,Y inside it")
 
 
+@torch.inference_mode()
 def explain(
     method: PartMaps, outputs: Outputs, size: tuple[int, int], point: tuple[int, int] | None = None, most: int = 6
 ) -> Explanation:

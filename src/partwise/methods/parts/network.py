@@ -24,9 +24,11 @@ from partwise.methods import slips as slip
 from partwise.methods.method import Method, Outputs, Targets
 from partwise.methods.parts.decode import DecodeConfig, Fate, PartsDecoder
 from partwise.methods.parts.ideal import IdealParts
+from partwise.methods.parts.refine import MaskRefiner, chosen_windows, kinds_of, owned_pixels, window_truth
 from partwise.methods.parts.targets import NEGATIVE, POSITIVE, AssignConfig, assign_windows
 from partwise.methods.parts.windows import assemble, parse_windows, part_weights
 from partwise.methods.semantic import (
+    REFINER_CHANNELS,
     branch_logits,
     branch_losses,
     outline_refiner,
@@ -46,7 +48,7 @@ NOT_HERE = ("one_dilated_layer", "wrong_negatives", "linear_branches")  # slips 
 class PartsConfig:
     """The method of part maps.
 
-    frozen_blocks  blocks of a VGG trunk that keep their weights
+    frozen_blocks  blocks of the trunk that keep their weights, see VggTrunk and TimmTrunk
     windows      (stride in px, cells a side) of each grid of windows
     k            k x k parts a window
     assembling   "bilinear" or "nearest"
@@ -54,6 +56,8 @@ class PartsConfig:
     assign       which windows are positive, negative or ignored
     decode       from outputs to instances
     semantic_stride_px   4, or 2: the semantic map is refined by the trunk's map at stride 2
+    refine_masks   assembled masks are corrected at a finer grid, see refine.py; with a semantic map at stride 2
+    max_refined_windows  an image, in training
     dice_weight    of the semantic Dice loss beside the cross entropy
     class_balance  of the semantic cross entropy, see `semantic_loss`
     slips          which slips of the report's code are put back; a window here is what a padded box is there
@@ -73,6 +77,8 @@ class PartsConfig:
     dice_weight: float = 1.0
     class_balance: float = 0.5
     max_mask_windows: int = 256  # an image, as in InstanceFCN, section 3.2
+    refine_masks: bool = False
+    max_refined_windows: int = 32
     slips: Slips = field(default_factory=Slips)
 
 
@@ -80,8 +86,11 @@ class PartMaps(Method):
     """Trunk, pyramid, and three branches: objectness, part maps, semantics.
 
     outputs  {"semantic": (B, C, H / s, W / s), "objectness": [(B, h, w)], "parts": [(B, K, h, w)]}, logits; s is
-             `semantic_stride_px`
-    targets  {"semantic": (H, W) uint8 train ids, and what `assign_windows` gives for each grid}
+             `semantic_stride_px`. Where masks are refined also "detail": (B, F, H / 2, W / 2), what MaskRefiner sees;
+             ideal outputs have none
+    targets  {"semantic": (H, W) uint8 train ids, and what `assign_windows` gives for each grid}. Where masks are
+             refined also "owned": (H, W) int16, index of the instance at every pixel or -1, and for each grid
+             "kind_i": (M_i,) int64, index of the category of each positive window in `refine.kinds`
     """
 
     def __init__(self, config: PartsConfig, label_set: LabelSet = CITYSCAPES):
@@ -103,6 +112,9 @@ class PartMaps(Method):
         classes = len(label_set.evaluated)
         self.semantic_branch = semantic_branch(config.channels, classes)
         self.refiner = outline_refiner(config.semantic_stride_px, config.channels, self.trunk.channels, classes)
+        if config.refine_masks and self.refiner is None:
+            raise PartwiseError("method.refine_masks: it sees what refines a semantic map: give semantic_stride_px=2")
+        self.mask_refiner = MaskRefiner(REFINER_CHANNELS) if config.refine_masks else None
         nn.init.normal_(self.objectness_branch[-1].weight, std=0.01)
         nn.init.constant_(self.objectness_branch[-1].bias, -math.log((1 - OBJECTNESS_PRIOR) / OBJECTNESS_PRIOR))
         for index, window in enumerate(self.windows):
@@ -140,8 +152,10 @@ class PartMaps(Method):
                 self.objectness_branch(features).float(),
                 parts.unflatten(1, (-1, self.config.k**2)),
             )
-        return {
-            "semantic": branch_logits(self.semantic_branch, self.refiner, merged_at_finest(pyramid), maps),
+        semantic, detail = branch_logits(self.semantic_branch, self.refiner, merged_at_finest(pyramid), maps)
+        refined = {} if self.mask_refiner is None else {"detail": self.mask_refiner.reduce(detail).float()}
+        return refined | {
+            "semantic": semantic,
             "objectness": [heads[w.stride_px][0][:, s] for w, s in zip(self.windows, self.slot, strict=True)],
             "parts": [heads[w.stride_px][1][:, s] for w, s in zip(self.windows, self.slot, strict=True)],
         }
@@ -155,6 +169,8 @@ class PartMaps(Method):
             for index in range(len(self.windows)):
                 objectness = assigned[f"objectness_{index}"]
                 objectness[objectness == NEGATIVE] = POSITIVE
+        if self.mask_refiner is not None:
+            assigned |= owned_pixels(scene, assigned, len(self.windows))
         return {"semantic": semantic, **assigned}
 
     def ideal(self, targets: list[Targets]) -> Outputs:
@@ -168,8 +184,11 @@ class PartMaps(Method):
         return outputs
 
     def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
-        """objectness: focal loss; mask: cross entropy and Dice on positive windows; semantic: cross entropy; dice."""
-        return {
+        """objectness: focal loss; mask: cross entropy and Dice on positive windows; outline: the same of refined masks;
+        semantic: cross entropy; dice.
+        """
+        refined = {"outline": self._refined_loss(outputs, targets)} if "detail" in outputs else {}
+        return refined | {
             "objectness": self._objectness_loss(outputs["objectness"], targets),
             "mask": self.config.mask_loss_weight * self._mask_loss(outputs["parts"], targets),
             **branch_losses(outputs["semantic"], targets, self.config),
@@ -200,6 +219,24 @@ class PartMaps(Method):
                 losses.append(window_loss(assembled, truth, inside))
         return torch.cat(losses).mean() if losses else sum(p.sum() for p in parts) * 0.0
 
+    def _refined_loss(self, outputs: Outputs, targets: list[Targets]) -> Tensor:
+        """As the loss of masks, of refined ones against the truth's pixels; the semantic map learns nothing by it."""
+        losses = []
+        for b, target in enumerate(targets):
+            kinds_Khw = kinds_of(outputs["semantic"][b].detach(), self.label_set)
+            chosen = chosen_windows(target, len(self.windows), self.config.max_refined_windows)
+            for index, (window, which) in enumerate(zip(self.windows, chosen, strict=True)):
+                if len(which) == 0:
+                    continue
+                which = which.to(kinds_Khw.device)
+                centres = target[f"centres_{index}"][which]
+                assembled, _ = assemble(outputs["parts"][index][b], centres, self.part_weights(index))
+                kind = target[f"kind_{index}"][which]
+                refined, inside = self.mask_refiner(assembled, centres, window, outputs["detail"][b], kinds_Khw, kind)
+                truth = window_truth(centres, window, target["owned"], target[f"owner_{index}"][which])
+                losses.append(window_loss(refined, truth, inside))
+        return torch.cat(losses).mean() if losses else outputs["detail"].sum() * 0.0
+
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
         """See Method.decode and PartsDecoder."""
         return [self.decode_one(outputs, b, size) for b in range(len(outputs["semantic"]))]
@@ -208,6 +245,15 @@ class PartMaps(Method):
         self, outputs: Outputs, b: int, size: tuple[int, int], fates: list[Fate] | None = None
     ) -> Prediction:
         """Image `b` of the outputs; `fates` takes what became of every candidate, see PartsDecoder."""
+        refine = None
+        if "detail" in outputs:
+            kinds_Khw = kinds_of(outputs["semantic"][b], self.label_set)
+
+            def refine(index: int, centres: Tensor, logits: Tensor, kind: int) -> Tensor:
+                whole = torch.full((len(centres),), kind, device=centres.device)
+                detail = outputs["detail"][b]
+                return self.mask_refiner(logits, centres, self.windows[index], detail, kinds_Khw, whole)[0]
+
         return self.decoder(
             outputs["semantic"][b],
             [grid[b] for grid in outputs["objectness"]],
@@ -215,6 +261,7 @@ class PartMaps(Method):
             [self.part_weights(index) for index in range(len(self.windows))],
             size,
             fates,
+            refine,
         )
 
 

@@ -58,6 +58,7 @@ def assign_windows(
     centres_i     (M_i, 2) int64: cell (y, x) of each positive window
     coverage_i    (M_i, m, m) float16: share of each cell that the object covers
     nearest_i     (M_i,) bool: the one window of its object that is nearest to the object's centre
+    owner_i       (M_i,) int64: index of its object among the scene's instances
 
     border_windows  False: objects whose window, laid around their centre, leaves the image have none
     """
@@ -76,7 +77,7 @@ def assign_windows(
             usable = int(instances.labels[i]) in things and instances.areas[i] >= config.min_area_px
             right = right_grid(side, windows, config.fill_max)
             if positives and usable and (border_windows or _stays_inside(box, windows[right], scene.size)):
-                grids[right].add(box, mask, side, config)
+                grids[right].add(i, box, mask, side, config)
             elif not positives:
                 near = {
                     right_grid(side * factor, windows, config.fill_max)
@@ -103,7 +104,7 @@ class _Grid:
     def __init__(self, window: Window, rows: int, columns: int):
         self.window, self.rows, self.columns = window, rows, columns
         self.objectness = np.zeros((rows, columns), np.int8)
-        self.centres, self.coverage, self.nearest = [], [], []
+        self.centres, self.coverage, self.nearest, self.owner = [], [], [], []
 
     def ignore_where(self, pixels_HW: np.ndarray) -> None:
         """Cells that are mostly such pixels are ignored."""
@@ -117,7 +118,7 @@ class _Grid:
         rows, columns, _ = self._near(box, reach_px)
         self.objectness[np.ix_(rows, columns)] = IGNORED
 
-    def add(self, box: list[int], mask: np.ndarray, side: float, config: AssignConfig) -> None:
+    def add(self, owner: int, box: list[int], mask: np.ndarray, side: float, config: AssignConfig) -> None:
         """Positive windows for one object; at least the nearest one, unless smaller objects took it."""
         reach = max(config.positive_reach * side, self.window.stride_px / 2)
         rows, columns, distance = self._near(box, reach)
@@ -131,6 +132,7 @@ class _Grid:
                 self.centres.append((y, x))
                 self.coverage.append(_cut(share, top, left, y, x, self.window.cells))
                 self.nearest.append((r, c) == best)
+                self.owner.append(owner)
 
     def _near(self, box: list[int], reach_px: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows and columns of windows near the centre of a box, and their distance in px, (rows, columns)."""
@@ -151,6 +153,7 @@ class _Grid:
             "centres": torch.tensor([self.centres[i] for i in keep], dtype=torch.int64).reshape(-1, 2),
             "coverage": torch.from_numpy(cover),
             "nearest": torch.tensor([bool(self.nearest[i]) for i in keep], dtype=torch.bool),
+            "owner": torch.tensor([self.owner[i] for i in keep], dtype=torch.int64),
         }
 
 

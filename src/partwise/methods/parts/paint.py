@@ -1,0 +1,175 @@
+"""Windows painted as masks at full resolution.
+
+Axes: T classes with instances, M windows, m window cells a side, n finer cells a side, E candidates (a window as one of
+its likely classes), h and w cells of the semantic map, H and W pixels.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from partwise.geometry import box_of_mask, crop_iou
+from partwise.methods.parts.windows import Window
+
+Box = tuple[int, int, int, int]  # x0, y0, x1, y1
+Mask = tuple[Box, np.ndarray]  # the box, and the bool mask in it
+PaintedWindow = tuple[int, int, str]  # grid, index among its proposals, category
+
+# (grid, centres (M, 2), logits (M, m, m), index of their category in `refine.kinds`) -> corrected logits (M, n, n)
+Refine = Callable[[int, Tensor, Tensor, int], Tensor]
+
+
+@dataclass
+class Proposals:
+    """M assembled windows of one grid and their E candidates, before masks are painted at full resolution.
+
+    window_index_E, label_index_E   the candidate's window in 0..M-1 and class in 0..T-1
+    likely_TM                       which classes a window stands for
+    """
+
+    grid: int
+    window: Window
+    centres_M2: Tensor
+    logits_Mmm: Tensor
+    window_index_E: Tensor
+    label_index_E: Tensor
+    scores_E: Tensor
+    likely_TM: Tensor
+
+
+class Painter:
+    """Paints the windows of one image.
+
+    things_Thw   probability of each class, with cells of `stride` px
+    categories   of the classes
+    size         (H, W) px
+    sharpen      see DecodeConfig
+    """
+
+    def __init__(
+        self,
+        proposals: Sequence[Proposals],
+        things_Thw: Tensor,
+        categories: Sequence[str],
+        stride: int,
+        size: tuple[int, int],
+        sharpen: float,
+    ):
+        self.of_grid = {proposal.grid: proposal for proposal in proposals}
+        self.likely = {proposal.grid: proposal.likely_TM.T.tolist() for proposal in proposals}
+        self.things_Thw, self.categories, self.stride = things_Thw, categories, stride
+        self.size, self.sharpen = size, sharpen
+        self._painted: dict[PaintedWindow, Mask | None] = {}
+        self._sums: dict[tuple[int, ...], Tensor] = {}
+
+    def sharpened(self, one: PaintedWindow) -> Mask | None:
+        """The assembled mask, with the log-odds of the window's likely classes of that category; None without a pixel.
+
+        A window is painted once for all classes of a category.
+        """
+        if one not in self._painted:
+            grid, n, _ = one
+            logits = self.of_grid[grid].logits_Mmm[n].float().cpu()
+            odds = functools.partial(_enlarged_log_odds, self._any_likely(one), self.stride)
+            cell_px = self.of_grid[grid].window.stride_px
+            self._painted[one] = _mask(logits, cell_px, self._corner(one), self.size, self.sharpen, odds)
+        return self._painted[one]
+
+    def refined(self, several: Sequence[PaintedWindow], refine: Refine) -> list[Mask | None]:
+        """Their masks as a network corrects them, those of one grid and category at once."""
+        made: dict[PaintedWindow, Mask | None] = {}
+        kinds = list(dict.fromkeys(self.categories))
+        for grid, category in dict.fromkeys((grid, category) for grid, _, category in several):
+            own = [one for one in dict.fromkeys(several) if (one[0], one[2]) == (grid, category)]
+            which = [n for _, n, _ in own]
+            proposal = self.of_grid[grid]
+            corrected = refine(
+                grid, proposal.centres_M2[which], proposal.logits_Mmm[which], kinds.index(category)
+            ).float().cpu()  # fmt: skip
+            cell_px = proposal.window.side_px // corrected.shape[-1]
+            for one, logits in zip(own, corrected, strict=True):
+                made[one] = _mask(logits, cell_px, self._corner(one), self.size)
+        return [made[one] for one in several]
+
+    def _any_likely(self, one: PaintedWindow) -> Tensor:
+        """(h, w): probability of any class of the category that the window stands for."""
+        grid, n, category = one
+        classes = tuple(t for t, yes in enumerate(self.likely[grid][n]) if yes and self.categories[t] == category)
+        if classes not in self._sums:
+            self._sums[classes] = self.things_Thw[list(classes)].sum(dim=0)
+        return self._sums[classes]
+
+    def _corner(self, one: PaintedWindow) -> tuple[int, int]:
+        """(y, x) px of the window's first cell; it may lie outside the image."""
+        window = self.of_grid[one[0]].window
+        y, x = ((self.of_grid[one[0]].centres_M2[one[1]] - window.cells // 2) * window.stride_px).tolist()
+        return y, x
+
+
+def _mask(
+    logits: Tensor,
+    cell_px: int,
+    corner: tuple[int, int],
+    size: tuple[int, int],
+    sharpen: float = 0.0,
+    log_odds: Callable[[Box], Tensor] | None = None,
+) -> Mask | None:
+    """(box, cropped bool mask) of one window at full resolution, None if no pixel is left.
+
+    logits   (m, m) of its mask
+    cell_px  pixels to a cell
+    corner   (y, x) of the window
+    log_odds   of a box: what is added to the logits at its pixels, `sharpen` times
+    """
+    likely = box_of_mask((logits > -2).numpy())
+    if likely is None:
+        return None
+    # The piece of the window that can hold the mask, with a cell to spare: most windows are mostly empty.
+    x0, y0 = max(likely[0] - 1, 0), max(likely[1] - 1, 0)
+    x1, y1 = min(likely[2] + 1, len(logits)), min(likely[3] + 1, len(logits))
+    top, left = corner
+    piece = (top + y0 * cell_px, left + x0 * cell_px)
+    cut = (
+        max(piece[1], 0), max(piece[0], 0), min(left + x1 * cell_px, size[1]), min(top + y1 * cell_px, size[0])
+    )  # fmt: skip
+    if cut[0] >= cut[2] or cut[1] >= cut[3]:
+        return None
+    enlarged = F.interpolate(logits[None, None, y0:y1, x0:x1], scale_factor=cell_px, mode="bilinear")[0, 0]
+    enlarged = enlarged[cut[1] - piece[0] : cut[3] - piece[0], cut[0] - piece[1] : cut[2] - piece[1]]
+    if sharpen:
+        enlarged = enlarged + sharpen * log_odds(cut)
+    mask = (enlarged > 0).numpy()
+    tight = box_of_mask(mask)
+    if tight is None:
+        return None
+    box = (cut[0] + tight[0], cut[1] + tight[1], cut[0] + tight[2], cut[1] + tight[3])
+    return box, mask[tight[1] : tight[3], tight[0] : tight[2]]
+
+
+def _enlarged_log_odds(thing_hw: Tensor, stride: int, cut: Box) -> Tensor:
+    """log(p / (1 - p)) of one class's probability at the pixels of `cut` (x0, y0, x1, y1), bilinear."""
+    x0, y0 = max(cut[0] // stride - 1, 0), max(cut[1] // stride - 1, 0)
+    x1, y1 = -(-cut[2] // stride) + 1, -(-cut[3] // stride) + 1
+    piece = thing_hw[None, None, y0:y1, x0:x1].clamp(1e-4, 1 - 1e-4)
+    if stride > 1:
+        piece = F.interpolate(piece, scale_factor=stride, mode="bilinear")
+    oy, ox = cut[1] - y0 * stride, cut[0] - x0 * stride
+    return torch.logit(piece[0, 0, oy : oy + cut[3] - cut[1], ox : ox + cut[2] - cut[0]])
+
+
+def overlapped_one(box, mask, label, labels, boxes, masks, nms_iou: float) -> tuple[int, float] | None:
+    """(index, IoU) of a kept mask of the same class that a mask overlaps by more than `nms_iou`; None for none."""
+    for index, (kept_label, kept_box, kept_mask) in enumerate(zip(labels, boxes, masks, strict=True)):
+        if kept_label != label or box[0] >= kept_box[2] or kept_box[0] >= box[2]:
+            continue
+        iou = crop_iou(box, mask, kept_box, kept_mask)
+        if iou > nms_iou:
+            return index, iou
+    return None

@@ -1,0 +1,155 @@
+"""Assembled masks corrected at a finer grid: what a coarse window says of an object, with the outlines of the image.
+
+The cells of a window are 4 to 32 px wide, and the ceilings say that outlines are what part maps lose most by. A small
+network sees the assembled mask, the semantic map and the features that refine that map, at cells of 2 px or a 64th of
+the window, and says what to add to the mask's logits (BPR, Tang et al. 2021, refines masks of Cityscapes so, with a
+larger network on patches of the image). It starts at 0, so that a network that gets one begins where it was.
+
+Axes: F channels of features, K categories that have instances, M windows, m window cells a side, n cells a side of the
+finer grid, h and w cells of a map at stride 2, H and W pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from partwise.labels import LabelSet
+from partwise.methods.method import Targets
+from partwise.methods.parts.windows import Window, window_cells
+from partwise.scene import Scene
+
+FINE_PX = 2  # stride of the features, and the finest cells
+MOST_CELLS = 64  # of a side
+CHANNELS = 16
+SURENESS = 1e-4  # probabilities of the semantic map are cut to this and 1 less this, before they become log-odds
+
+
+def kinds(label_set: LabelSet) -> dict[str, list[int]]:
+    """Category that has instances -> the train ids of its classes that have them."""
+    found: dict[str, list[int]] = {}
+    for label in label_set.things:
+        found.setdefault(label.category, []).append(label.train_id)
+    return found
+
+
+def kinds_of(semantic_Chw: Tensor, label_set: LabelSet) -> Tensor:
+    """Semantic logits -> (K, h, w): the probability of each of `kinds`."""
+    probability_Chw = torch.softmax(semantic_Chw, dim=0)
+    return torch.stack([probability_Chw[members].sum(dim=0) for members in kinds(label_set).values()])
+
+
+@dataclass(frozen=True)
+class FineGrid:
+    """The finer cells of one grid of windows.
+
+    >>> FineGrid.of(Window(4, 8)), FineGrid.of(Window(32, 16))
+    (FineGrid(cell_px=2, cells=16), FineGrid(cell_px=8, cells=64))
+    """
+
+    cell_px: int
+    cells: int
+
+    @classmethod
+    def of(cls, window: Window) -> FineGrid:
+        """Cells of 2 px or, where a side would have more than 64, twice as large, but never above the window's own."""
+        cell_px = FINE_PX
+        while window.side_px // cell_px > MOST_CELLS and 2 * cell_px <= window.stride_px:
+            cell_px *= 2
+        return cls(cell_px, window.side_px // cell_px)
+
+
+def fine_cells(centres_M2: Tensor, window: Window, fine: FineGrid, shape: tuple[int, int]):
+    """As `window_cells`, of the finer cells on a map of `shape` with cells of `fine.cell_px`."""
+    times = window.stride_px // fine.cell_px
+    corner = (centres_M2 - window.cells // 2) * times
+    return window_cells(corner + fine.cells // 2, fine.cells, shape)
+
+
+class MaskRefiner(nn.Module):
+    """Logits of assembled windows -> corrected logits at the finer grid."""
+
+    def __init__(self, features: int, channels: int = CHANNELS):
+        super().__init__()
+        self.reduce = nn.Conv2d(features, channels // 2, 1)
+        layers, inputs = [], channels // 2 + 2
+        for dilation in (1, 2, 4):
+            layers += [nn.Conv2d(inputs, channels, 3, padding=dilation, dilation=dilation), nn.ReLU()]
+            inputs = channels
+        self.body = nn.Sequential(*layers)
+        self.correction = nn.Conv2d(channels, 1, 1)
+        for layer in self.body:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)
+        nn.init.zeros_(self.correction.weight)
+        nn.init.zeros_(self.correction.bias)
+
+    def forward(
+        self,
+        logits_Mmm: Tensor,
+        centres_M2: Tensor,
+        window: Window,
+        detail_Fhw: Tensor,
+        kinds_Khw: Tensor,
+        kind_M: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Of M windows of one grid over one image:
+
+        logits_Mmm   as `assemble` gives them
+        detail_Fhw   this module's `reduce` of the features at stride 2
+        kinds_Khw    probability of each category that has instances, see `kinds_of`
+        kind_M       which of them each window is of
+        returns      logits (M, n, n), and (M, n, n) bool: which cells lie on the map
+        """
+        fine = FineGrid.of(window)
+        if fine.cell_px > FINE_PX:
+            detail_Fhw, kinds_Khw = (F.avg_pool2d(one, fine.cell_px // FINE_PX) for one in (detail_Fhw, kinds_Khw))
+        rows, columns, inside = fine_cells(centres_M2, window, fine, detail_Fhw.shape[-2:])
+        rows, columns = rows[:, :, None], columns[:, None, :]
+        enlarged = F.interpolate(logits_Mmm[:, None], size=(fine.cells,) * 2, mode="bilinear")
+        odds = torch.logit(kinds_Khw[kind_M[:, None, None], rows, columns].clamp(SURENESS, 1 - SURENESS))
+        seen = torch.cat([enlarged, odds[:, None], detail_Fhw[:, rows, columns].movedim(0, 1)], dim=1)
+        return (enlarged + self.correction(self.body(seen)))[:, 0], inside
+
+
+def window_truth(centres_M2: Tensor, window: Window, owned_HW: Tensor, owner_M: Tensor) -> Tensor:
+    """(M, n, n): share of each finer cell that the window's own object covers.
+
+    owned_HW   index of the object at every pixel
+    owner_M    index of each window's object
+    """
+    fine = FineGrid.of(window)
+    pixels = FineGrid(1, window.side_px)
+    rows, columns, inside = fine_cells(centres_M2, window, pixels, owned_HW.shape)
+    own = (owned_HW[rows[:, :, None], columns[:, None, :]] == owner_M[:, None, None]) & inside
+    return F.avg_pool2d(own[:, None].float(), fine.cell_px)[:, 0]
+
+
+def chosen_windows(target: Targets, grids: int, most: int) -> list[Tensor]:
+    """For each grid which of the positive windows of an image are refined in training: at most so many, at random."""
+    counts = [len(target[f"centres_{index}"]) for index in range(grids)]
+    taken = torch.randperm(sum(counts))[:most].sort().values
+    return [
+        taken[(taken >= first) & (taken < first + count)] - first
+        for first, count in zip(torch.tensor([0, *counts]).cumsum(0).tolist(), counts, strict=False)
+    ]
+
+
+def owned_pixels(scene: Scene, assigned: Targets, grids: int) -> Targets:
+    """The targets "owned" and "kind_i" of PartMaps, for what `assign_windows` gave."""
+    instances = scene.instances
+    owned_HW = np.full(scene.size, -1, np.int16)
+    for i, (x0, y0, x1, y1) in enumerate(instances.boxes.tolist()):
+        owned_HW[y0:y1, x0:x1][instances.masks[i]] = i
+    index_of = {category: k for k, category in enumerate(kinds(scene.label_set))}
+    category_of = {label.id: label.category for label in scene.label_set.things}
+    made: Targets = {"owned": torch.from_numpy(owned_HW)}
+    for index in range(grids):
+        labels = instances.labels[assigned[f"owner_{index}"].numpy()].tolist()
+        made[f"kind_{index}"] = torch.tensor([index_of[category_of[label]] for label in labels], dtype=torch.int64)
+    return made

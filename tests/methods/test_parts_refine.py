@@ -1,0 +1,180 @@
+"""Refined masks: where their cells lie, what they are taught, that they begin as the assembled ones and get better."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from partwise.errors import PartwiseError
+from partwise.labels import CITYSCAPES
+from partwise.methods import PartMaps, PartsConfig
+from partwise.methods.parts.network import window_loss
+from partwise.methods.parts.refine import (
+    FINE_PX,
+    MOST_CELLS,
+    FineGrid,
+    MaskRefiner,
+    chosen_windows,
+    kinds,
+    kinds_of,
+    window_truth,
+)
+from partwise.methods.parts.windows import Window
+
+REFINED = PartsConfig(channels=16, semantic_stride_px=2, refine_masks=True)
+WINDOWS = [Window(4, 8), Window(8, 16), Window(8, 21), Window(32, 16)]
+
+
+@pytest.fixture(scope="module")
+def method() -> PartMaps:
+    torch.manual_seed(0)
+    return PartMaps(REFINED).eval()
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_the_finer_cells_tile_the_window(window):
+    fine = FineGrid.of(window)
+    assert fine.cells * fine.cell_px == window.side_px and window.stride_px % fine.cell_px == 0
+    assert fine.cells <= MOST_CELLS or fine.cell_px == window.stride_px
+
+
+def test_the_truth_of_finer_cells_is_that_of_the_windows_cells(method, scenes):
+    """Coverage is made of cropped masks by another way (parts/targets.py): both must count the same pixels."""
+    seen = set()
+    for scene in scenes:
+        target = method.targets(scene)
+        for index, window in enumerate(method.windows):
+            centres, owner = target[f"centres_{index}"], target[f"owner_{index}"]
+            if len(centres) == 0:
+                continue
+            truth = window_truth(centres, window, target["owned"], owner)
+            coarse = F.avg_pool2d(truth[:, None], window.stride_px // FineGrid.of(window).cell_px)[:, 0]
+            torch.testing.assert_close(coarse, target[f"coverage_{index}"].float(), atol=2e-3, rtol=0)
+            seen.add(index)
+    assert len(seen) >= 3
+
+
+def test_every_window_knows_its_object_and_its_category(method, scenes):
+    names = list(kinds(CITYSCAPES))
+    for scene in scenes:
+        target = method.targets(scene)
+        for index in range(len(method.windows)):
+            for owner, kind in zip(target[f"owner_{index}"].tolist(), target[f"kind_{index}"].tolist(), strict=True):
+                label = CITYSCAPES.by_id[int(scene.instances.labels[owner])]
+                assert label.category == names[kind]
+                assert (target["owned"].numpy() == owner).sum() == scene.instances.areas[owner]
+
+
+def test_the_probability_of_a_category_is_the_sum_of_its_classes_with_instances():
+    logits = torch.randn(len(CITYSCAPES.evaluated), 4, 6, generator=torch.Generator().manual_seed(1))
+    probability = torch.softmax(logits, 0)
+    people = [label.train_id for label in CITYSCAPES.things if label.category == "human"]
+    found = kinds_of(logits, CITYSCAPES)[list(kinds(CITYSCAPES)).index("human")]
+    torch.testing.assert_close(found, probability[people].sum(0))
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_it_begins_as_the_assembled_mask(window):
+    """Also at the border of the map, where cells lie outside."""
+    torch.manual_seed(0)
+    refiner = MaskRefiner(6)
+    logits, centres = torch.randn(3, window.cells, window.cells), torch.tensor([[0, 0], [2, 3], [1, 1]])
+    detail = refiner.reduce(torch.randn(6, 128, 256))
+    made, inside = refiner(logits, centres, window, detail, torch.rand(2, 128, 256), torch.tensor([0, 1, 1]))
+    expected = F.interpolate(logits[:, None], size=made.shape[-2:], mode="bilinear")[:, 0]
+    torch.testing.assert_close(made, expected)
+    assert inside.any(dim=(1, 2)).all() and not inside[0].all()
+
+
+def test_each_window_sees_its_own_place_and_category():
+    """A change of the features or of a category moves the windows over it and of it, and no others."""
+    torch.manual_seed(0)
+    refiner, window = MaskRefiner(4), Window(8, 8)
+    torch.nn.init.normal_(refiner.correction.weight)
+    centres, kind = torch.tensor([[4, 4], [4, 20], [4, 4]]), torch.tensor([0, 0, 1])
+    logits, detail, probability = torch.zeros(3, 8, 8), torch.zeros(8, 64, 128), torch.full((2, 64, 128), 0.5)
+    call = lambda: refiner(logits, centres, window, detail[: refiner.reduce.out_channels], probability, kind)[0]
+    before = call()
+    probability[1, 16, 16] = 0.9
+    moved = (call() != before).any(dim=(1, 2))
+    assert moved.tolist() == [False, False, True]
+    detail[0, 16, 80] = 5.0
+    moved = (call() != before).any(dim=(1, 2))
+    assert moved.tolist() == [False, True, True]
+
+
+def test_it_learns_outlines_that_the_window_is_too_coarse_for():
+    """Discs of which the features show the edge, in windows of 8 px cells: after 150 steps the loss has halved."""
+    torch.manual_seed(0)
+    refiner, window, side = MaskRefiner(1), Window(8, 8), 64
+    optimiser = torch.optim.Adam(refiner.parameters(), lr=3e-3)
+    y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    first = last = 0.0
+    for step in range(150):
+        middle, radius = 32 + 6 * torch.randn(2), 12 + 8 * torch.rand(1)
+        disc = ((y - middle[0]) ** 2 + (x - middle[1]) ** 2 < radius**2).float()
+        coarse = 6 * F.avg_pool2d(disc[None], 8) - 3
+        fine = F.avg_pool2d(disc[None], FINE_PX)
+        edges = refiner.reduce(2 * fine - 1)
+        made, inside = refiner(
+            coarse, torch.tensor([[4, 4]]), window, edges, torch.full((2, 32, 32), 0.5), torch.tensor([0])
+        )
+        loss = window_loss(made, fine, inside).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        first, last = first + float(loss.detach()) * (step < 20), last + float(loss.detach()) * (step >= 130)
+    assert last < first / 2
+
+
+def test_refining_changes_masks_and_neither_classes_nor_scores(method, scenes):
+    refined = PartMaps(REFINED).eval()
+    refined.load_state_dict(method.state_dict())
+    torch.nn.init.normal_(refined.mask_refiner.correction.weight, std=3.0)
+    scene = scenes[0]
+    ideal = method.ideal([method.targets(scene)])
+    before = method.decode(ideal, scene.size)[0].instances
+    shape = (1, refined.mask_refiner.reduce.out_channels, scene.size[0] // 2, scene.size[1] // 2)
+    detail = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        after = refined.decode(ideal | {"detail": detail}, scene.size)[0].instances
+    assert len(before) > 2
+    assert np.array_equal(before.labels, after.labels) and np.array_equal(before.scores, after.scores)
+    assert any(a.shape != b.shape or (a != b).any() for a, b in zip(before.masks, after.masks, strict=True))
+
+
+def test_only_so_many_windows_are_refined_in_training(method, scenes):
+    target = method.targets(scenes[0])
+    counts = [len(target[f"centres_{index}"]) for index in range(len(method.windows))]
+    for most in (3, 10**6):
+        chosen = chosen_windows(target, len(method.windows), most)
+        assert sum(map(len, chosen)) == min(most, sum(counts))
+        assert all(len(which) == 0 or int(which.max()) < count for which, count in zip(chosen, counts, strict=True))
+        assert all(len(which.unique()) == len(which) for which in chosen)
+
+
+def test_its_loss_reaches_part_maps_and_features_and_not_the_semantic_map(method, scenes):
+    torch.manual_seed(0)
+    trained = PartMaps(REFINED)
+    torch.nn.init.normal_(trained.mask_refiner.correction.weight)
+    scene = scenes[0]
+    outputs = trained(torch.from_numpy(scene.image_HW3).permute(2, 0, 1)[None])
+    trained.loss(outputs, [trained.targets(scene)])["outline"].backward()
+    has = lambda module: any(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in module.parameters())
+    assert has(trained.parts_branch) and has(trained.mask_refiner) and has(trained.refiner.body)
+    assert not has(trained.refiner.correction) and not has(trained.objectness_branch)
+
+
+def test_an_image_without_instances_has_a_loss_of_0(method, scenes):
+    target = method.targets(scenes[0])
+    for index in range(len(method.windows)):
+        for key in ("centres", "owner", "kind", "coverage", "nearest"):
+            target[f"{key}_{index}"] = target[f"{key}_{index}"][:0]
+    with torch.inference_mode():
+        outputs = method(torch.from_numpy(scenes[0].image_HW3).permute(2, 0, 1)[None])
+    assert float(method.loss(outputs, [target])["outline"]) == 0
+
+
+def test_it_wants_the_features_at_stride_2():
+    with pytest.raises(PartwiseError, match=r"refine_masks.*semantic_stride_px=2"):
+        PartMaps(PartsConfig(channels=16, refine_masks=True))
