@@ -61,6 +61,16 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
         file.write(text + "\n")
 
 
+def read_json(path: str | os.PathLike) -> Any:
+    """What a JSON file holds. Raises PartwiseError for one that cannot be read, or is no JSON."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PartwiseError(f"{path}: cannot be read ({error.strerror}): give a JSON file") from None
+    except ValueError as error:  # no UTF-8 and no JSON alike
+        raise PartwiseError(f"{path}: no JSON file ({error})") from None
+
+
 def json_ready(value: Any) -> Any:
     """`value` in JSON's own types: NaN and infinities become null, arrays lists, tuples lists, paths strings.
 

@@ -72,6 +72,46 @@ def test_the_picture_has_a_line_for_each_model_with_instances(table):
     assert list(line.get_xdata()) == [at["ms"] for at in sizes] and list(line.get_ydata()) == [at["ap"] for at in sizes]
 
 
+def test_a_stopped_measurement_goes_on_where_it_stopped(table, city_root):
+    files, whole = table
+    kept: list[dict] = []
+
+    def keep(figures):
+        kept.append(json.loads(json.dumps(figures)))
+        if len(kept) == 4:
+            raise KeyboardInterrupt
+
+    options = {"frames": 1, "scales": (0.5,), "threads": 1}
+    with pytest.raises(KeyboardInterrupt):
+        bench_models(files, city_root, **options, keep=keep)
+    again: list[dict] = []
+    figures = bench_models(files, city_root, **options, before=kept[-1], keep=again.append)
+    assert len(kept) + len(again) == 2 * (3 + 2), "three times and two scores a model, each measured once"
+    for row, full in zip(figures["models"], whole["models"], strict=True):
+        for size, at in row["sizes"].items():
+            assert {k: v for k, v in at.items() if k != "ms"} == {
+                k: v for k, v in full["sizes"][size].items() if k != "ms"
+            }
+    assert figures["models"][0]["sizes"]["160x64"]["ms"] == kept[-1]["models"][0]["sizes"]["160x64"]["ms"]
+
+
+def test_figures_of_another_model_or_of_other_frames_are_not_taken_over(table, city_root, tmp_path):
+    files, whole = table
+    other = json.loads(json.dumps(whole))
+    other["models"][0]["digest"] = "0" * 16
+    measured: list[dict] = []
+    bench_models(files[:1], city_root, frames=1, threads=1, before=other, keep=measured.append)
+    assert len(measured) == 3
+    for before, words in ((whole | {"frames": 2}, "frames 2, and now it is 1"), ({"models": []}, "no table of models")):
+        with pytest.raises(PartwiseError, match=words):
+            bench_models(files, city_root, frames=1, threads=1, before=before)
+    file = tmp_path / "broken.json"
+    file.write_text("{")
+    with pytest.raises(SystemExit) as stop:
+        main(["bench", "models", files[0], "--data", str(city_root), "--json", str(file), "--resume"])
+    assert stop.value.code == 2 and file.read_text() == "{"
+
+
 def test_the_verb_writes_all_three_files(quick, table, city_root, tmp_path, capsys):
     out = {key: tmp_path / f"table.{end}" for key, end in (("json", "json"), ("markdown", "md"), ("picture", "png"))}
     options = [part for key, file in out.items() for part in (f"--{key}", str(file))]

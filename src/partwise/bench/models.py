@@ -5,9 +5,12 @@ Every figure is that of the evaluator on the same frames. Times are by the clock
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -36,16 +39,21 @@ def bench_models(
     threads: int = 2,
     device: str = "cpu",
     progress: Callable[[str, int, int], None] = lambda part, done, total: None,
+    before: Mapping[str, Any] | None = None,
+    keep: Callable[[dict], None] = lambda figures: None,
 ) -> dict:
     """Score and time every model, on frames of a split as they are and `scales` times as large.
 
     frames    at most so many, evenly spaced; 0: all
     threads   of torch, for scores and times alike
-    returns   {"machine", "data", "frames", "models": [{"model", "origin", "method", "trunk", "parameters", "sizes":
-              {"1024x512": {"ms", and where it was scored "ap", "ap50", "ar100", "class_ap", "size_ap", "size_ap50",
-              "pq", "iou_class", "iou_category"}}}]}; figures that a model does not have are None
+    before    what an earlier call returned or kept: its figures of the same model files are taken over
+    keep      takes what is returned, after every figure that was measured
+    returns   {"machine", "data", "frames", "models": [{"model", "digest", "origin", "method", "trunk", "parameters",
+              "sizes": {"1024x512": {"ms", and where it was scored "ap", "ap50", "ar100", "class_ap", "size_ap",
+              "size_ap50", "pq", "iou_class", "iou_category"}}}]}; figures that a model does not have are None
 
-    Raises PartwiseError for numbers out of range, two models of one name, and whatever loading and scoring raise.
+    Raises PartwiseError for numbers out of range, two models of one name, earlier figures of other frames or another
+    machine, and whatever loading and scoring raise.
     """
     if frames < 0 or threads < 1:
         raise PartwiseError(f"--frames {frames} --threads {threads}: give frames from 0 (all) and threads from 1 on")
@@ -53,31 +61,55 @@ def bench_models(
     for name in names:
         if names.count(name) > 1:
             raise PartwiseError(f"{names.count(name)} models are called {name}: a table needs a name for each")
-    for model in models:
-        find_model(model)  # a wrong path is better known before the first is scored than after it
+    # A wrong path is better known before the first is scored than after it.
+    digests = [hashlib.sha256(find_model(model).read_bytes()).hexdigest()[:16] for model in models]
     scenes = EvenlySpaced(CityscapesFolder(data, split), frames)
     as_they_are = scenes[0].size
     scored = {seen_sizes(as_they_are, scale)[0]: scale for scale in (None, *scales)}
-    rows = []
-    with with_threads(threads):
-        for name, model in zip(names, models, strict=True):
-            segment = load(model, device=device)
-            sizes = {}
-            for size in sorted({*scored, OFFICIAL_SIZE}):
-                progress(f"{name}, {size_name(size)}", 0, len(scenes))
-                sizes[size_name(size)] = {"ms": segmenter_ms(segment, size)}
-            for size, scale in scored.items():
-                what = f"{name}, {size_name(size)}"
-                figures = score_segmenter(segment, scenes, scale, lambda i, n, what=what: progress(what, i, n))
-                sizes[size_name(size)] |= model_figures(figures.compute())
-            rows.append(_described(name, segment) | {"sizes": sizes})
-    machine = describe_machine() | {"threads": threads, "device": device, "torch": torch.__version__}
-    return {
-        "machine": machine,
+    figures: dict = {
+        "machine": describe_machine() | {"threads": threads, "device": device, "torch": torch.__version__},
         "data": {"root": data.resolve().name, "split": split, "size": size_name(as_they_are)},
         "frames": len(scenes),
-        "models": rows,
+        "models": [],
     }
+    known = _known(before, figures)
+    with with_threads(threads):
+        for name, model, digest in zip(names, models, digests, strict=True):
+            segment = load(model, device=device)
+            sizes = known.get((name, digest), {})
+            row = {"model": name, "digest": digest} | _described(segment) | {"sizes": {}}
+            figures["models"].append(row)
+            for size in sorted({*scored, OFFICIAL_SIZE}):
+                row["sizes"][size_name(size)] = at = dict(sizes.get(size_name(size), {}))
+                if "ms" not in at:
+                    progress(f"{name}, {size_name(size)}", 0, len(scenes))
+                    at["ms"] = segmenter_ms(segment, size)
+                    keep(figures)
+            for size, scale in scored.items():
+                at, what = row["sizes"][size_name(size)], f"{name}, {size_name(size)}"
+                if "ap" not in at:
+                    evaluator = score_segmenter(segment, scenes, scale, functools.partial(progress, what))
+                    at |= model_figures(evaluator.compute())
+                    keep(figures)
+    return figures
+
+
+def _known(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> dict[tuple[str, str], dict]:
+    """(name, digest) of a model -> what is known of it at each size."""
+    if before is None:
+        return {}
+    try:
+        same = {key: (before[key], now[key]) for key in ("data", "frames")}
+        same |= {
+            key: (before["machine"][key], now["machine"][key]) for key in ("processor", "threads", "device", "torch")
+        }
+        rows = {(row["model"], row["digest"]): row["sizes"] for row in before["models"]}
+    except (KeyError, TypeError) as error:
+        raise PartwiseError(f"what was measured before is no table of models ({error} is missing)") from None
+    for key, (was, is_) in same.items():
+        if was != is_:
+            raise PartwiseError(f"what was measured before has {key} {was}, and now it is {is_}: do not resume")
+    return rows
 
 
 def model_name(model: str) -> str:
@@ -148,9 +180,9 @@ def model_figures(computed: dict) -> dict:
     return instance_figures(computed["instance"]) | figures
 
 
-def _described(name: str, segment: Segmenter) -> dict:
+def _described(segment: Segmenter) -> dict:
     method = segment.info.method
-    about = {"model": name, "origin": segment.info.origin, "method": method["kind"], "trunk": method.get("trunk")}
+    about = {"origin": segment.info.origin, "method": method["kind"], "trunk": method.get("trunk")}
     return about | {"parameters": parameter_count(segment)}
 
 

@@ -9,7 +9,7 @@ from cyclopts import App
 
 from partwise.cli.app import Device, app
 from partwise.errors import PartwiseError
-from partwise.files import atomic_write, write_json
+from partwise.files import atomic_write, read_json, write_json
 from partwise.terminal import TrainingDisplay, console, counting
 
 bench = App(name="bench", help="Measure time and memory on this machine, beside what it is to be compared with.")
@@ -107,6 +107,7 @@ def models(
     markdown: Path | None = None,
     picture: Path | None = None,
     json: Path | None = None,
+    resume: bool = False,
 ) -> None:
     """Put trained models of any method beside each other: AP, AP by size, PQ, parameters and milliseconds an image.
 
@@ -127,13 +128,18 @@ def models(
     picture
         Where to write a PNG of AP against milliseconds.
     json
-        Where to write every figure.
+        Where to write every figure, each as soon as it is measured.
+    resume
+        Take over what the file of --json holds of these very models, on the same frames and machine.
     """
     from partwise.bench.models import bench_models
     from partwise.report.models import draw_tradeoff, models_table
     from partwise.report.text import table_markdown, table_text
     from partwise.segmenter import DEFAULT_MODEL
 
+    if resume and json is None:
+        raise PartwiseError("--resume goes on from the file of --json, and none is given: give --json FILE")
+    before = read_json(json) if resume and json.exists() else None
     with counting("measuring") as progress:
         figures = bench_models(
             models or (DEFAULT_MODEL,),
@@ -144,6 +150,8 @@ def models(
             threads=threads,
             device=device,
             progress=progress,
+            before=before,
+            keep=(lambda figures: None) if json is None else (lambda figures: write_json(json, figures)),
         )
     _show_and_write(figures, json, table_text(models_table(figures, wide=False)))
     if markdown is not None:
