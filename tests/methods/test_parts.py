@@ -275,3 +275,30 @@ def test_limits_on_number_and_score_hold(scenes):
         assert len(kept) <= 3
         assert (kept.scores > 0.5).all()
         assert (np.diff(kept.scores) <= 0).all()
+
+
+def test_the_map_of_several_sizes_agrees_with_the_instances_of_all(monkeypatch):
+    """A bus is found at half the size alone; a third of it was taken for truck, of which the map is not sure."""
+    method = PartMaps(PartsConfig(channels=16)).eval()
+    ids = np.full((128, 256), 7)
+    ids[32:96, 64:192] = 28000
+    bus, truck = (CITYSCAPES[name].train_id for name in ("bus", "truck"))
+
+    def respond(images_B3HW):
+        times = 128 // images_B3HW.shape[-2]
+        outputs = method.ideal([method.targets(scene_of(ids[::times, ::times]))])
+        for train_id, part in ((bus, slice(64, 150)), (truck, slice(150, 192))):
+            columns = slice(part.start // times, part.stop // times)
+            outputs["semantic"][:, :, 32 // times : 96 // times, columns] = 0
+            outputs["semantic"][:, train_id, 32 // times : 96 // times, columns] = 4.0  # probability .75
+        if times == 1:
+            outputs["objectness"] = [torch.full_like(grid, -9.0) for grid in outputs["objectness"]]
+        return outputs
+
+    monkeypatch.setattr(method, "respond", respond)
+    image = torch.zeros(1, 3, 128, 256, dtype=torch.uint8)
+    alone, both = method.predict(image, 1)[0], method.predict(image, (0.5, 1))[0]
+    inside = (slice(40, 88), slice(72, 184))
+    assert len(alone.instances) == 0 and set(np.unique(alone.semantic_HW[inside])) == {27, 28}
+    assert both.instances.labels[0] == 28 and set(np.unique(both.semantic_HW[inside])) == {28}
+    assert set(np.unique(both.semantic_HW[:24])) == {7}

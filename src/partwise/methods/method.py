@@ -96,7 +96,16 @@ class Method(nn.Module):
             logits = mean_semantics([one["semantic"] for one in outputs], seen, self.size_multiple)
             outputs = [one | {"semantic": mean} for one, mean in zip(outputs, logits, strict=True)]
         found = [self.decode(*one) for one in zip(outputs, seen, strict=True)]
-        return [joined([one.resized(size) for one in image]) for image in zip(*found, strict=True)]
+        together = [joined([one.resized(size) for one in image]) for image in zip(*found, strict=True)]
+        for b, prediction in enumerate(together):
+            self.settle(prediction, outputs[-1], b, seen[-1])
+        return together
+
+    def settle(self, prediction: Prediction, outputs: Outputs, b: int, seen: tuple[int, int]) -> None:
+        """Bring the semantic map of image `b` in line with its instances where those of several sizes were joined.
+
+        outputs, seen   of the last size, whose semantic map it is
+        """
 
     @torch.inference_mode()
     def predict_as_is(self, images_B3HW: Tensor) -> list[Prediction]:

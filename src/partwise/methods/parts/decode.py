@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from partwise.geometry import nearest_index
 from partwise.labels import LabelSet
 from partwise.methods.parts.paint import PaintedWindow, Painter, Proposals, Refine, overlapped_one
 from partwise.methods.parts.windows import Window, assemble, window_cells
@@ -114,10 +115,20 @@ class PartsDecoder:
         instances = self._paint(proposals, things_Thw, stride, size, fates, refine)
         train_ids = semantic_argmax(semantic_Chw, stride)[: size[0], : size[1]].cpu().numpy()
         semantic_HW = self.label_set.train_id_to_id[train_ids]
-        unsure_hw = (probability.max(dim=0).values < SURE).cpu().numpy()
-        unsure_HW = unsure_hw.repeat(stride, 0).repeat(stride, 1)[: size[0], : size[1]]
-        agree(semantic_HW, instances[instances.scores >= self.config.agree_score], unsure_HW, self.label_set)
-        return Prediction(instances, semantic_HW)
+        prediction = Prediction(instances, semantic_HW)
+        self.settle(prediction, probability, stride, size)
+        return prediction
+
+    def settle(self, prediction: Prediction, probability_Chw: Tensor, stride: int, seen: tuple[int, int]) -> None:
+        """Have the instances of a prediction agree with its semantic map, see `agree`.
+
+        probability_Chw   with cells of `stride` px of the image as it was `seen` (H, W), which may be another size
+        """
+        unsure_hw = (probability_Chw.max(dim=0).values < SURE).cpu().numpy()
+        unsure_HW = unsure_hw.repeat(stride, 0).repeat(stride, 1)[: seen[0], : seen[1]]
+        rows, columns = (nearest_index(*sides) for sides in zip(seen, prediction.semantic_HW.shape, strict=True))
+        sure = prediction.instances[prediction.instances.scores >= self.config.agree_score]
+        agree(prediction.semantic_HW, sure, unsure_HW[np.ix_(rows, columns)], self.label_set)
 
     def semantic_stride_px(self, objectness: list[Tensor], semantic_Chw: Tensor) -> int:
         """Pixels of the image to a cell of the semantic map."""

@@ -241,6 +241,12 @@ class PartMaps(Method):
         """See Method.decode and PartsDecoder."""
         return [self.decode_one(outputs, b, size) for b in range(len(outputs["semantic"]))]
 
+    def settle(self, prediction: Prediction, outputs: Outputs, b: int, seen: tuple[int, int]) -> None:
+        """See Method.settle and `parts.decode.agree`."""
+        semantic_Chw = outputs["semantic"][b]
+        stride = self.decoder.semantic_stride_px([grid[b] for grid in outputs["objectness"]], semantic_Chw)
+        self.decoder.settle(prediction, torch.softmax(semantic_Chw, dim=0), stride, seen)
+
     def decode_one(
         self, outputs: Outputs, b: int, size: tuple[int, int], fates: list[Fate] | None = None
     ) -> Prediction:
