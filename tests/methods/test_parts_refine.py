@@ -69,7 +69,7 @@ def test_the_probability_of_a_category_is_the_sum_of_its_classes_with_instances(
     logits = torch.randn(len(CITYSCAPES.evaluated), 4, 6, generator=torch.Generator().manual_seed(1))
     probability = torch.softmax(logits, 0)
     people = [label.train_id for label in CITYSCAPES.things if label.category == "human"]
-    found = kinds_of(logits, CITYSCAPES)[list(kinds(CITYSCAPES)).index("human")]
+    found = kinds_of(probability, CITYSCAPES)[list(kinds(CITYSCAPES)).index("human")]
     torch.testing.assert_close(found, probability[people].sum(0))
 
 
@@ -79,8 +79,10 @@ def test_it_begins_as_the_assembled_mask(window):
     torch.manual_seed(0)
     refiner = MaskRefiner(6)
     logits, centres = torch.randn(3, window.cells, window.cells), torch.tensor([[0, 0], [2, 3], [1, 1]])
-    detail = refiner.reduce(torch.randn(6, 128, 256))
-    made, inside = refiner(logits, centres, window, detail, torch.rand(2, 128, 256), torch.tensor([0, 1, 1]))
+    maps = [
+        FineGrid.of(window).pooled(one) for one in (refiner.reduce(torch.randn(6, 128, 256)), torch.rand(2, 128, 256))
+    ]
+    made, inside = refiner(logits, centres, window, *maps, torch.tensor([0, 1, 1]))
     expected = F.interpolate(logits[:, None], size=made.shape[-2:], mode="bilinear")[:, 0]
     torch.testing.assert_close(made, expected)
     assert inside.any(dim=(1, 2)).all() and not inside[0].all()

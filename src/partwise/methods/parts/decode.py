@@ -6,6 +6,7 @@ as one of its likely classes), h and w cells of a map, H and W pixels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,12 +96,12 @@ class PartsDecoder:
         weights: list[Tensor],
         size: tuple[int, int],
         fates: list[Fate] | None = None,
-        refine: Refine | None = None,
+        refiner_of: Callable[[Tensor], Refine] | None = None,
     ) -> Prediction:
         """See the class; `size` (H, W) cuts off the padding.
 
         fates   takes what became of every candidate, the surest first
-        refine  corrects the masks that remain, see `paint.Refine`
+        refiner_of  probability of the evaluated classes (C, h, w) -> what corrects the masks that remain
         """
         stride = self.semantic_stride_px(objectness, semantic_Chw)
         probability = torch.softmax(semantic_Chw, dim=0)
@@ -112,7 +113,7 @@ class PartsDecoder:
                 proposals.append(
                     self._assemble(index, centres, objectness[index], parts[index], weights[index], votes[index])
                 )
-        instances = self._paint(proposals, things_Thw, stride, size, fates, refine)
+        instances = self._paint(proposals, things_Thw, stride, size, fates, refiner_of and refiner_of(probability))
         train_ids = semantic_argmax(semantic_Chw, stride)[: size[0], : size[1]].cpu().numpy()
         semantic_HW = self.label_set.train_id_to_id[train_ids]
         prediction = Prediction(instances, semantic_HW)

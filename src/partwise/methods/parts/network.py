@@ -10,6 +10,7 @@ h and w cells of a map, H and W pixels. Lists have one entry a window grid, in t
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, field
 
@@ -24,7 +25,8 @@ from partwise.methods import slips as slip
 from partwise.methods.method import Method, Outputs, Targets
 from partwise.methods.parts.decode import DecodeConfig, Fate, PartsDecoder
 from partwise.methods.parts.ideal import IdealParts
-from partwise.methods.parts.refine import MaskRefiner, chosen_windows, kinds_of, owned_pixels, window_truth
+from partwise.methods.parts.paint import Refine
+from partwise.methods.parts.refine import FineGrid, MaskRefiner, chosen_windows, kinds_of, owned_pixels, window_truth
 from partwise.methods.parts.targets import NEGATIVE, POSITIVE, AssignConfig, assign_windows
 from partwise.methods.parts.windows import assemble, parse_windows, part_weights
 from partwise.methods.semantic import (
@@ -223,7 +225,7 @@ class PartMaps(Method):
         """As the loss of masks, of refined ones against the truth's pixels; the semantic map learns nothing by it."""
         losses = []
         for b, target in enumerate(targets):
-            kinds_Khw = kinds_of(outputs["semantic"][b].detach(), self.label_set)
+            kinds_Khw = kinds_of(torch.softmax(outputs["semantic"][b].detach(), dim=0), self.label_set)
             chosen = chosen_windows(target, len(self.windows), self.config.max_refined_windows)
             for index, (window, which) in enumerate(zip(self.windows, chosen, strict=True)):
                 if len(which) == 0:
@@ -231,8 +233,9 @@ class PartMaps(Method):
                 which = which.to(kinds_Khw.device)
                 centres = target[f"centres_{index}"][which]
                 assembled, _ = assemble(outputs["parts"][index][b], centres, self.part_weights(index))
-                kind = target[f"kind_{index}"][which]
-                refined, inside = self.mask_refiner(assembled, centres, window, outputs["detail"][b], kinds_Khw, kind)
+                kind, fine = target[f"kind_{index}"][which], FineGrid.of(window)
+                detail, kinds = fine.pooled(outputs["detail"][b]), fine.pooled(kinds_Khw)
+                refined, inside = self.mask_refiner(assembled, centres, window, detail, kinds, kind)
                 truth = window_truth(centres, window, target["owned"], target[f"owner_{index}"][which])
                 losses.append(window_loss(refined, truth, inside))
         return torch.cat(losses).mean() if losses else outputs["detail"].sum() * 0.0
@@ -251,15 +254,6 @@ class PartMaps(Method):
         self, outputs: Outputs, b: int, size: tuple[int, int], fates: list[Fate] | None = None
     ) -> Prediction:
         """Image `b` of the outputs; `fates` takes what became of every candidate, see PartsDecoder."""
-        refine = None
-        if "detail" in outputs:
-            kinds_Khw = kinds_of(outputs["semantic"][b], self.label_set)
-
-            def refine(index: int, centres: Tensor, logits: Tensor, kind: int) -> Tensor:
-                whole = torch.full((len(centres),), kind, device=centres.device)
-                detail = outputs["detail"][b]
-                return self.mask_refiner(logits, centres, self.windows[index], detail, kinds_Khw, whole)[0]
-
         return self.decoder(
             outputs["semantic"][b],
             [grid[b] for grid in outputs["objectness"]],
@@ -267,8 +261,24 @@ class PartMaps(Method):
             [self.part_weights(index) for index in range(len(self.windows))],
             size,
             fates,
-            refine,
+            functools.partial(self._refiner_of, outputs["detail"][b]) if "detail" in outputs else None,
         )
+
+    def _refiner_of(self, detail_Fhw: Tensor, probability_Chw: Tensor) -> Refine:
+        """What corrects masks in an image of these features and this semantic map."""
+        kinds_Khw = kinds_of(probability_Chw, self.label_set)
+        detail_Fhw = detail_Fhw.contiguous()  # channel by channel in memory, as the refiner reads them
+
+        @functools.cache
+        def at_cells_of(fine: FineGrid) -> tuple[Tensor, Tensor]:
+            return fine.pooled(detail_Fhw), fine.pooled(kinds_Khw)
+
+        def refine(index: int, centres: Tensor, logits: Tensor, kind: int) -> Tensor:
+            window = self.windows[index]
+            whole = torch.full((len(centres),), kind, device=centres.device)
+            return self.mask_refiner(logits, centres, window, *at_cells_of(FineGrid.of(window)), whole)[0]
+
+        return refine
 
 
 def window_loss(logits_Mmm: Tensor, truth_Mmm: Tensor, inside_Mmm: Tensor) -> Tensor:
