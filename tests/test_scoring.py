@@ -8,7 +8,8 @@ import torch
 from tiny_networks import tiny_model
 
 from partwise.cli import main
-from partwise.methods import build_method
+from partwise.methods import MaskRcnnConfig, build_method
+from partwise.scoring import score
 from partwise.training.checkpoint import load_model, save_model
 
 
@@ -111,3 +112,13 @@ def test_what_cannot_be_compared_is_refused(fails, says, models, city_root, tmp_
     ):
         said = fails(*arguments)
         assert expected in said and len(said.split("\n")) == 1
+
+
+def test_a_model_without_a_semantic_map_has_every_other_figure(city_root, tmp_path):
+    """Mask R-CNN: --full asks for panoptic quality, which it cannot have."""
+    torch.manual_seed(0)
+    file = tmp_path / "mask_rcnn.safetensors"
+    save_model(file, build_method(MaskRcnnConfig(channels=16)), {"recipe": "tiny", "steps": 0, "weights": "random"})
+    figures = score(city_root, "val", model=str(file), frames=1, full=True)
+    assert figures["panoptic"] is None and figures["semantic"] is None
+    assert {"boundary", "coco"} < figures["instance"].keys()

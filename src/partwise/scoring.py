@@ -94,7 +94,7 @@ def _score_model(
     segment = load(model, device=device, precision=precision)
     if segment.method.has_instances:
         require_instances(scenes, f"{data}, split {split}")
-    evaluator = _evaluator(full, panoptic=segment.method.has_instances)
+    evaluator = _evaluator(full, panoptic=segment.method.has_instances and segment.method.has_semantics)
     how = {"device": segment.device, "precision": precision, "scale": scale}
     depth = find_depth(data, split)
     figures = evaluate_method(segment.method, scenes, evaluator, depth=depth, progress=progress, **how)

@@ -208,7 +208,8 @@ def test_any_size_goes_in_and_comes_out(method, size):
     method.eval()
     prediction = method.predict(image)[0]
     assert prediction.instances.size == size
-    if prediction.semantic_HW is None:
+    assert method.has_semantics == (prediction.semantic_HW is not None)
+    if not method.has_semantics:
         return
     assert prediction.semantic_HW.shape == size
     assert np.isin(prediction.semantic_HW, [label.id for label in method.label_set.evaluated]).all()

@@ -19,7 +19,7 @@ from partwise.data.cityscapes import CityscapesFolder
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.model import EvenlySpaced, predict_scene
+from partwise.evaluation.model import EvenlySpaced, add_predictions
 from partwise.machine import describe_machine
 from partwise.methods.scales import seen_sizes
 from partwise.scene import Scene
@@ -138,16 +138,10 @@ def score_segmenter(
 
     instances_alone   pass over semantic maps, so that a model without one can be compared with the others
     """
-    evaluator: CityscapesEvaluator | None = None
-    for i in range(len(scenes)):
-        scene = scenes[i]
-        found = predict_scene(segment.method, scene, segment.device, segment.precision, scale)
-        instances = found.instances if instances_alone or segment.method.has_instances else None
-        semantic_HW = None if instances_alone else found.semantic_HW
-        if evaluator is None:
-            evaluator = CityscapesEvaluator(panoptic=instances is not None and semantic_HW is not None)
-        evaluator.update(scene, instances, semantic_HW)
-        progress(i + 1, len(scenes))
+    method = segment.method
+    evaluator = CityscapesEvaluator(panoptic=method.has_instances and method.has_semantics and not instances_alone)
+    how = {"device": segment.device, "precision": segment.precision, "scale": scale}
+    add_predictions(method, scenes, evaluator, **how, instances_alone=instances_alone, progress=progress)
     return evaluator
 
 

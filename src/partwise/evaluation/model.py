@@ -40,13 +40,35 @@ def evaluate_method(
     begin = time.perf_counter()
     # Folded as `partwise.load` folds it, so that the figures are those of the model as it will be used.
     ready = fold_batch_norm(copy.deepcopy(method)).to(device, memory_format=torch.channels_last)
+    add_predictions(
+        ready, scenes, evaluator, device=device, precision=precision, scale=scale, depth=depth, progress=progress
+    )
+    return evaluator.compute() | {"seconds": round(time.perf_counter() - begin, 2)}
+
+
+def add_predictions(
+    ready: Method,
+    scenes: Sequence[Scene],
+    evaluator: CityscapesEvaluator,
+    *,
+    device: torch.device | str,
+    precision: str,
+    scale: Scale = None,
+    depth: Depth = no_depth,
+    instances_alone: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Show a method that is `ready` (folded, on its device) every scene, and the evaluator what it says; see above.
+
+    instances_alone   pass over semantic maps; a semantic method then found no instance
+    """
     for i in range(len(scenes)):
         scene = scenes[i]
         prediction = predict_scene(ready, scene, device, precision, scale)
-        instances = prediction.instances if method.has_instances else None
-        evaluator.update(scene, instances, prediction.semantic_HW, depth_HW=depth(scene.name))
+        instances = prediction.instances if instances_alone or ready.has_instances else None
+        semantic_HW = None if instances_alone else prediction.semantic_HW
+        evaluator.update(scene, instances, semantic_HW, depth_HW=depth(scene.name))
         progress(i + 1, len(scenes))
-    return evaluator.compute() | {"seconds": round(time.perf_counter() - begin, 2)}
 
 
 def predict_scene(

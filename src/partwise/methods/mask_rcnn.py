@@ -69,6 +69,8 @@ class MaskRcnn(Method):
     targets  {"boxes": (N, 4) float, "labels": (N,) int64 1.., "masks": (N, H, W) uint8}
     """
 
+    has_semantics = False
+
     def __init__(self, config: MaskRcnnConfig, label_set: LabelSet = CITYSCAPES):
         super().__init__()
         self.config, self.label_set = config, label_set

@@ -35,6 +35,7 @@ class Method(nn.Module):
     label_set: LabelSet
     trunk: Trunk
     has_instances: bool = True  # False: a semantic method, whose AP is not 0 but undefined
+    has_semantics: bool = True  # False: its predictions have no semantic map
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """Raw images (B, 3, H, W) uint8, H and W multiples of `size_multiple` -> outputs, logits throughout."""

@@ -145,6 +145,11 @@ class InstanceFcn(Method):
             return slip.without_mean(images_B3HW, self.trunk)
         return super().normalise(images_B3HW)
 
+    @property
+    def has_semantics(self) -> bool:
+        """See Method."""
+        return self.config.semantic_loss_weight > 0
+
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """See Method.forward."""
         maps = self.trunk(self.normalise(images_B3HW))

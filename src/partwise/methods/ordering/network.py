@@ -61,6 +61,7 @@ class Ordering(Fcn):
     """
 
     has_instances = True
+    has_semantics = False
 
     def __init__(self, config: OrderingConfig, label_set: LabelSet = CITYSCAPES):
         if config.source not in ("slice", "full"):
