@@ -145,6 +145,22 @@ def test_refining_changes_masks_and_neither_classes_nor_scores(method, scenes):
     assert any(a.shape != b.shape or (a != b).any() for a, b in zip(before.masks, after.masks, strict=True))
 
 
+def test_a_semantic_map_at_full_resolution_is_seen_at_the_same_places(method, scenes):
+    """As `partwise ceiling` has it, which puts the true map in the place of the network's."""
+    refined = PartMaps(REFINED).eval()
+    torch.nn.init.normal_(refined.mask_refiner.correction.weight)
+    scene = scenes[0]
+    ideal = refined.ideal([refined.targets(scene)])
+    coarse = F.avg_pool2d(torch.softmax(ideal["semantic"], 1), 2).log()
+    centres, kind = torch.tensor([[8, 20], [3, 5]]), 1
+    detail = torch.zeros(refined.mask_refiner.reduce.out_channels, scene.size[0] // 2, scene.size[1] // 2)
+    made = [
+        refined._refiner_of(detail, torch.softmax(semantic[0], 0))(1, centres, torch.zeros(2, 16, 16), kind)
+        for semantic in (ideal["semantic"], coarse)
+    ]
+    torch.testing.assert_close(*made, atol=1e-3, rtol=1e-3)
+
+
 def test_only_so_many_windows_are_refined_in_training(method, scenes):
     target = method.targets(scenes[0])
     counts = [len(target[f"centres_{index}"]) for index in range(len(method.windows))]
