@@ -72,6 +72,7 @@ def test_override_changes_that_field_and_no_other():
         ('method={"kind":"fnc"}', ("fnc", "fcn")),
         ("method.channels=0", ("method.channels=0",)),
         ("method.frozen_blocks=9", ("method.frozen_blocks=9",)),
+        ("method.max_refined_windows=0", ("method.max_refined_windows=0",)),
     ],
 )
 def test_wrong_override_is_named_in_one_line(assignment, words):

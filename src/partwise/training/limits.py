@@ -69,6 +69,7 @@ LIMITS: dict[str, Limit] = {
     "method.mask_loss_weight": NOT_NEGATIVE,
     "method.semantic_loss_weight": NOT_NEGATIVE,
     "method.max_mask_windows": AT_LEAST_1,
+    "method.max_refined_windows": AT_LEAST_1,
     "method.semantic_stride_px": Limit(lambda value: value in (2, 4), "2 or 4"),
     "method.decode.peaks": SHARE,
     "method.decode.agree_score": NOT_NEGATIVE,
