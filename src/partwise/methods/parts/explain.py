@@ -48,7 +48,7 @@ class WindowStory:
     part           (row, column) of the part that answers for the pixel
     parts_Kmm      logits of each part map at the window's cells
     logits_mm      what is assembled of them
-    pixel          probability of the assembled mask at the pixel, before the semantic map sharpens it
+    pixel          probability of the assembled mask at the pixel, before it is sharpened or refined
     quality        mean probability of the mask's cells
     votes          class name -> share of the mask, the largest first
     fates          what became of it as each of its likely classes; empty where it was not assembled
