@@ -36,6 +36,7 @@ class DecodeConfig:
     sharpen          the weight of the semantic map's log-odds added to the mask's; 0 keeps the assembled mask. They are
                      those of all classes of a category that the window stands for: that a bus might be a truck is no
                      reason to cut it
+    refine           correct the masks that remain, where the network has been taught to; False leaves them sharpened
     agree_score      pixels in an instance of at least this score take its class in the semantic map, where that had
                      another of its category and was not sure; above 1 leaves the map as it is
     nms_iou          of two masks of one class that overlap more, the surer stays
@@ -49,6 +50,7 @@ class DecodeConfig:
     class_share: float = 0.05
     quality_power: float = 4.0
     sharpen: float = 0.25
+    refine: bool = True
     agree_score: float = 0.1
     nms_iou: float = 0.5
     max_instances: int = 100
@@ -247,7 +249,7 @@ class PartsDecoder:
                 fates.append(Fate(proposal.grid, centre, label, score, outcome, *overlapped))
             elif outcome == "full":
                 break
-        if refine is not None:
+        if refine is not None and config.refine:
             for i, made in enumerate(painter.refined(kept, refine)):
                 if made is not None:
                     boxes[i], masks[i] = made
