@@ -188,7 +188,7 @@ def test_numbers_of_instances_mean_nothing(method, scenes):
     for key, value in method.targets(scene).items():
         if key.startswith(("semantic", "objectness")):
             assert torch.equal(value, renumbered[key])
-        elif key == "owned" or key.startswith("owner_"):  # an instance's place among the others, which moves with it
+        elif key == "owned" or key.startswith("owner_"):  # the numbers themselves
             times = lambda index: sorted(index.unique(return_counts=True)[1].tolist())
             assert times(value) == times(renumbered[key])
         else:

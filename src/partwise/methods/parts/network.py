@@ -14,6 +14,7 @@ import functools
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 import torchvision
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ from partwise.methods.method import Method, Outputs, Targets
 from partwise.methods.parts.decode import DecodeConfig, Fate, PartsDecoder
 from partwise.methods.parts.ideal import IdealParts
 from partwise.methods.parts.paint import Refine
-from partwise.methods.parts.refine import FineGrid, MaskRefiner, chosen_windows, kinds_of, owned_pixels, window_truth
+from partwise.methods.parts.refine import FineGrid, MaskRefiner, chosen_windows, kind_of_owner, kinds_of, window_truth
 from partwise.methods.parts.targets import NEGATIVE, POSITIVE, AssignConfig, assign_windows
 from partwise.methods.parts.windows import assemble, parse_windows, part_weights
 from partwise.methods.semantic import (
@@ -91,8 +92,7 @@ class PartMaps(Method):
              `semantic_stride_px`. Where masks are refined also "detail": (B, F, H / 2, W / 2), what MaskRefiner sees;
              ideal outputs have none
     targets  {"semantic": (H, W) uint8 train ids, and what `assign_windows` gives for each grid}. Where masks are
-             refined also "owned": (H, W) int16, index of the instance at every pixel or -1, and for each grid
-             "kind_i": (M_i,) int64, index of the category of each positive window in `refine.kinds`
+             refined also "owned": (H, W) int32 instance ids
     """
 
     def __init__(self, config: PartsConfig, label_set: LabelSet = CITYSCAPES):
@@ -172,7 +172,7 @@ class PartMaps(Method):
                 objectness = assigned[f"objectness_{index}"]
                 objectness[objectness == NEGATIVE] = POSITIVE
         if self.mask_refiner is not None:
-            assigned |= owned_pixels(scene, assigned, len(self.windows))
+            assigned["owned"] = torch.from_numpy(np.ascontiguousarray(scene.instance_ids_HW))
         return {"semantic": semantic, **assigned}
 
     def ideal(self, targets: list[Targets]) -> Outputs:
@@ -233,10 +233,11 @@ class PartMaps(Method):
                 which = which.to(kinds_Khw.device)
                 centres = target[f"centres_{index}"][which]
                 assembled, _ = assemble(outputs["parts"][index][b], centres, self.part_weights(index))
-                kind, fine = target[f"kind_{index}"][which], FineGrid.of(window)
+                owner, fine = target[f"owner_{index}"][which], FineGrid.of(window)
+                kind = kind_of_owner(owner, self.label_set)
                 detail, kinds = fine.pooled(outputs["detail"][b]), fine.pooled(kinds_Khw)
                 refined, inside = self.mask_refiner(assembled, centres, window, detail, kinds, kind)
-                truth = window_truth(centres, window, target["owned"], target[f"owner_{index}"][which])
+                truth = window_truth(centres, window, target["owned"], owner)
                 losses.append(window_loss(refined, truth, inside))
         return torch.cat(losses).mean() if losses else outputs["detail"].sum() * 0.0
 

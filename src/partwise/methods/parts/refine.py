@@ -13,15 +13,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from partwise.labels import LabelSet
+from partwise.labels import INSTANCE_FACTOR, LabelSet
 from partwise.methods.method import Targets
 from partwise.methods.parts.windows import Window, window_cells
-from partwise.scene import Scene
 
 FINE_PX = 2  # stride of the features, and the finest cells
 MOST_CELLS = 64  # of a side
@@ -35,6 +33,15 @@ def kinds(label_set: LabelSet) -> dict[str, list[int]]:
     for label in label_set.things:
         found.setdefault(label.category, []).append(label.train_id)
     return found
+
+
+def kind_of_owner(owner_M: Tensor, label_set: LabelSet) -> Tensor:
+    """(M,) index in `kinds` of the category of each instance id."""
+    index_of = {category: k for k, category in enumerate(kinds(label_set))}
+    table = torch.full((256,), -1)
+    for label in label_set.things:
+        table[label.id] = index_of[label.category]
+    return table.to(owner_M.device)[owner_M // INSTANCE_FACTOR]
 
 
 def kinds_of(probability_Chw: Tensor, label_set: LabelSet) -> Tensor:
@@ -122,8 +129,8 @@ class MaskRefiner(nn.Module):
 def window_truth(centres_M2: Tensor, window: Window, owned_HW: Tensor, owner_M: Tensor) -> Tensor:
     """(M, n, n): share of each finer cell that the window's own object covers.
 
-    owned_HW   index of the object at every pixel
-    owner_M    index of each window's object
+    owned_HW   instance id of every pixel
+    owner_M    instance id of each window's object
     """
     fine = FineGrid.of(window)
     pixels = FineGrid(1, window.side_px)
@@ -140,18 +147,3 @@ def chosen_windows(target: Targets, grids: int, most: int) -> list[Tensor]:
         taken[(taken >= first) & (taken < first + count)] - first
         for first, count in zip(torch.tensor([0, *counts]).cumsum(0).tolist(), counts, strict=False)
     ]
-
-
-def owned_pixels(scene: Scene, assigned: Targets, grids: int) -> Targets:
-    """The targets "owned" and "kind_i" of PartMaps, for what `assign_windows` gave."""
-    instances = scene.instances
-    owned_HW = np.full(scene.size, -1, np.int16)
-    for i, (x0, y0, x1, y1) in enumerate(instances.boxes.tolist()):
-        owned_HW[y0:y1, x0:x1][instances.masks[i]] = i
-    index_of = {category: k for k, category in enumerate(kinds(scene.label_set))}
-    category_of = {label.id: label.category for label in scene.label_set.things}
-    made: Targets = {"owned": torch.from_numpy(owned_HW)}
-    for index in range(grids):
-        labels = instances.labels[assigned[f"owner_{index}"].numpy()].tolist()
-        made[f"kind_{index}"] = torch.tensor([index_of[category_of[label]] for label in labels], dtype=torch.int64)
-    return made

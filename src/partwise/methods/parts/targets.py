@@ -58,7 +58,7 @@ def assign_windows(
     centres_i     (M_i, 2) int64: cell (y, x) of each positive window
     coverage_i    (M_i, m, m) float16: share of each cell that the object covers
     nearest_i     (M_i,) bool: the one window of its object that is nearest to the object's centre
-    owner_i       (M_i,) int64: index of its object among the scene's instances
+    owner_i       (M_i,) int64: instance id of its object
 
     border_windows  False: objects whose window, laid around their centre, leaves the image have none
     """
@@ -77,7 +77,8 @@ def assign_windows(
             usable = int(instances.labels[i]) in things and instances.areas[i] >= config.min_area_px
             right = right_grid(side, windows, config.fill_max)
             if positives and usable and (border_windows or _stays_inside(box, windows[right], scene.size)):
-                grids[right].add(i, box, mask, side, config)
+                owner = int(scene.instance_ids_HW[box[1] : box[3], box[0] : box[2]][mask][0])
+                grids[right].add(owner, box, mask, side, config)
             elif not positives:
                 near = {
                     right_grid(side * factor, windows, config.fill_max)
