@@ -121,6 +121,14 @@ def test_train_evaluate_export_predict(says, city_root, tmp_path):
     }
 
 
+def test_a_training_goes_on_from_the_bundled_model_by_its_name(says, city_root, tmp_path):
+    quick = [word for word in QUICK if not word.startswith("method.")]
+    options = ("--data", city_root, "--out", tmp_path, "--steps", 1, "--weights", "streets")
+    says("train", "parts_light", *quick, *options)
+    origin = json.loads((tmp_path / "run.json").read_text())["origin"]
+    assert origin["weights"].startswith("parts_light (")
+
+
 def test_explain_says_why_there_is_an_instance_and_why_there_is_none(says, tmp_path):
     """With the bundled model; the score that is told is that of `predict`, and the picture is no other size for it."""
     photo, out = tmp_path / "street.png", tmp_path / "out"

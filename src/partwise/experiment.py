@@ -14,7 +14,7 @@ from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_ins
 from partwise.methods import METHODS, Method, method_name
 from partwise.recipes import PIPELINES
 from partwise.recipes import recipe as find_recipe
-from partwise.segmenter import find_model
+from partwise.segmenter import BUNDLED, find_model
 from partwise.training.checkpoint import load_model
 from partwise.training.config import Recipe, check_recipe, override
 from partwise.training.folder import RunFolder
@@ -75,10 +75,12 @@ def run(
 ) -> Path:
     """Train the stages, each from the weights of the one before it; returns the folder of the last run.
 
+    weights  a model file, a run folder, a bundled model's name, or weights for the trunk, to start the first stage from
     resume   finished stages are passed over, the one that was cut goes on, the others begin
 
     Raises what `training.loop.train` raises, and PartwiseError for data without what the recipe is to learn.
     """
+    weights = str(BUNDLED.get(weights, weights)) if weights else None
     for number, stage in enumerate(stages):
         folder = RunFolder(stage.out)
         if number > 0 and resume and not folder.run.exists():

