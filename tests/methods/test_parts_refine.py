@@ -147,7 +147,7 @@ def test_refining_changes_masks_and_neither_classes_nor_scores(method, scenes):
     assert np.array_equal(before.labels, after.labels) and np.array_equal(before.scores, after.scores)
     same = lambda a, b: all(np.array_equal(x, y) for x, y in zip(a.masks, b.masks, strict=True))
     assert not same(before, after)
-    refined.decoder.config = replace(refined.decoder.config, refine=False)
+    refined.decoder.config = replace(refined.decoder.config, refine_score=1.1)
     assert same(before, refined.decode(ideal | {"detail": detail}, scene.size)[0].instances)
 
 

@@ -73,6 +73,7 @@ LIMITS: dict[str, Limit] = {
     "method.semantic_stride_px": Limit(lambda value: value in (2, 4), "2 or 4"),
     "method.decode.peaks": SHARE,
     "method.decode.agree_score": NOT_NEGATIVE,
+    "method.decode.refine_score": NOT_NEGATIVE,
     "method.decode.class_share": SHARE,
     "method.decode.quality_power": NOT_NEGATIVE,
     "method.source": one_of("slice", "full"),

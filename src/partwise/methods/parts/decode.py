@@ -36,7 +36,8 @@ class DecodeConfig:
     sharpen          the weight of the semantic map's log-odds added to the mask's; 0 keeps the assembled mask. They are
                      those of all classes of a category that the window stands for: that a bus might be a truck is no
                      reason to cut it
-    refine           correct the masks that remain, where the network has been taught to; False leaves them sharpened
+    refine_score     instances of at least this score are refined, where the network has been taught to; above 1 none,
+                     so that all stay as the semantic map sharpens them
     agree_score      pixels in an instance of at least this score take its class in the semantic map, where that had
                      another of its category and was not sure; above 1 leaves the map as it is
     nms_iou          of two masks of one class that overlap more, the surer stays
@@ -50,7 +51,7 @@ class DecodeConfig:
     class_share: float = 0.05
     quality_power: float = 4.0
     sharpen: float = 0.25
-    refine: bool = True
+    refine_score: float = 0.01
     agree_score: float = 0.1
     nms_iou: float = 0.5
     max_instances: int = 100
@@ -207,7 +208,7 @@ class PartsDecoder:
     ) -> Instances:
         """Masks at full resolution, sharpened by the semantic map; suppression; the best first.
 
-        The classes of one category that a window stands for have one mask. What remains is refined.
+        The classes of one category that a window stands for have one mask. What remains and is sure enough is refined.
         """
         config = self.config
         order = sorted(
@@ -249,8 +250,9 @@ class PartsDecoder:
                 fates.append(Fate(proposal.grid, centre, label, score, outcome, *overlapped))
             elif outcome == "full":
                 break
-        if refine is not None and config.refine:
-            for i, made in enumerate(painter.refined(kept, refine)):
+        if refine is not None:
+            sure = [window for window, score in zip(kept, scores, strict=True) if score >= config.refine_score]
+            for i, made in enumerate(painter.refined(sure, refine)):  # the surest come first
                 if made is not None:
                     boxes[i], masks[i] = made
         return Instances(np.array(labels), np.array(scores), np.array(boxes), masks, size)
