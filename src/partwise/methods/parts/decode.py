@@ -130,9 +130,11 @@ class PartsDecoder:
         """
         unsure_hw = (probability_Chw.max(dim=0).values < SURE).cpu().numpy()
         unsure_HW = unsure_hw.repeat(stride, 0).repeat(stride, 1)[: seen[0], : seen[1]]
-        rows, columns = (nearest_index(*sides) for sides in zip(seen, prediction.semantic_HW.shape, strict=True))
+        size = prediction.semantic_HW.shape
+        if size != unsure_HW.shape:
+            unsure_HW = unsure_HW[np.ix_(*(nearest_index(*sides) for sides in zip(seen, size, strict=True)))]
         sure = prediction.instances[prediction.instances.scores >= self.config.agree_score]
-        agree(prediction.semantic_HW, sure, unsure_HW[np.ix_(rows, columns)], self.label_set)
+        agree(prediction.semantic_HW, sure, unsure_HW, self.label_set)
 
     def semantic_stride_px(self, objectness: list[Tensor], semantic_Chw: Tensor) -> int:
         """Pixels of the image to a cell of the semantic map."""

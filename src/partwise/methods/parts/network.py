@@ -267,7 +267,9 @@ class PartMaps(Method):
 
     def _refiner_of(self, detail_Fhw: Tensor, probability_Chw: Tensor) -> Refine:
         """What corrects masks in an image of these features and this semantic map, which may be finer."""
-        kinds_Khw = F.adaptive_avg_pool2d(kinds_of(probability_Chw, self.label_set), detail_Fhw.shape[-2:])
+        kinds_Khw = kinds_of(probability_Chw, self.label_set)
+        if kinds_Khw.shape[-2:] != detail_Fhw.shape[-2:]:
+            kinds_Khw = F.adaptive_avg_pool2d(kinds_Khw, detail_Fhw.shape[-2:])
         detail_Fhw = detail_Fhw.contiguous()  # channel by channel in memory, as the refiner reads them
 
         @functools.cache

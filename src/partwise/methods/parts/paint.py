@@ -64,8 +64,11 @@ class Painter:
     ):
         self.of_grid = {proposal.grid: proposal for proposal in proposals}
         self.likely = {proposal.grid: proposal.likely_TM.T.tolist() for proposal in proposals}
-        self.things_Thw, self.categories, self.stride = things_Thw, categories, stride
+        self.things_Thw, self.stride = things_Thw, stride
         self.size, self.sharpen = size, sharpen
+        self.members: dict[str, list[int]] = {}
+        for t, category in enumerate(categories):
+            self.members.setdefault(category, []).append(t)
         self._painted: dict[PaintedWindow, Mask | None] = {}
         self._sums: dict[tuple[int, ...], Tensor] = {}
 
@@ -85,7 +88,7 @@ class Painter:
     def refined(self, several: Sequence[PaintedWindow], refine: Refine) -> list[Mask | None]:
         """Their masks as a network corrects them, those of one grid and category at once."""
         made: dict[PaintedWindow, Mask | None] = {}
-        kinds = list(dict.fromkeys(self.categories))
+        kinds = list(self.members)
         for grid, category in dict.fromkeys((grid, category) for grid, _, category in several):
             own = [one for one in dict.fromkeys(several) if (one[0], one[2]) == (grid, category)]
             which = [n for _, n, _ in own]
@@ -101,7 +104,8 @@ class Painter:
     def _any_likely(self, one: PaintedWindow) -> Tensor:
         """(h, w): probability of any class of the category that the window stands for."""
         grid, n, category = one
-        classes = tuple(t for t, yes in enumerate(self.likely[grid][n]) if yes and self.categories[t] == category)
+        likely = self.likely[grid][n]
+        classes = tuple([t for t in self.members[category] if likely[t]])
         if classes not in self._sums:
             self._sums[classes] = self.things_Thw[list(classes)].sum(dim=0)
         return self._sums[classes]
