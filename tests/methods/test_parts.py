@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from partwise.geometry import crop_iou
 from partwise.labels import CITYSCAPES
 from partwise.methods import PartMaps, PartsConfig
 from partwise.methods.parts.decode import DecodeConfig, PartsDecoder, agree, on_grids, semantic_argmax
 from partwise.methods.parts.network import window_loss
+from partwise.methods.parts.paint import KeptMasks
 from partwise.methods.parts.targets import AssignConfig, assign_windows, coverage, right_grid
 from partwise.methods.parts.windows import Window, part_weights
 from partwise.scene import Instances, Scene
@@ -302,3 +304,20 @@ def test_the_map_of_several_sizes_agrees_with_the_instances_of_all(monkeypatch):
     assert len(alone.instances) == 0 and set(np.unique(alone.semantic_HW[inside])) == {27, 28}
     assert both.instances.labels[0] == 28 and set(np.unique(both.semantic_HW[inside])) == {28}
     assert set(np.unique(both.semantic_HW[:24])) == {7}
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_suppression_finds_what_comparing_every_pair_finds(seed):
+    rng = np.random.default_rng(seed)
+    nms_iou, kept, store = float(rng.choice([0.0, 0.3, 0.5, 0.8])), [], KeptMasks()
+    for index in range(12):
+        x0, y0, width, height = (int(rng.integers(low, high)) for low, high in ((0, 20), (0, 20), (1, 14), (1, 14)))
+        made = (x0, y0, x0 + width, y0 + height), rng.random((height, width)) < rng.choice([0.3, 0.9, 1.0])
+        label = int(rng.integers(24, 26))
+        over = [(i, crop_iou(*made, *other)) for i, other_label, other in kept if other_label == label]
+        expected = next(((i, iou) for i, iou in over if iou > nms_iou), None)
+        assert store.overlapped(label, made, nms_iou) == expected
+        if made[1].any():
+            kept.append((index, label, made))
+            store.add(index, label, made)

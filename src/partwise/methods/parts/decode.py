@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from partwise.geometry import nearest_index
 from partwise.labels import LabelSet
-from partwise.methods.parts.paint import PaintedWindow, Painter, Proposals, Refine, overlapped_one
+from partwise.methods.parts.paint import KeptMasks, PaintedWindow, Painter, Proposals, Refine
 from partwise.methods.parts.windows import Window, assemble, window_cells
 from partwise.scene import Instances, Prediction
 
@@ -229,6 +229,7 @@ class PartsDecoder:
         )
         painter = Painter(proposals, things_Thw.float().cpu(), self.categories, stride, size, config.sharpen)
         kept: list[PaintedWindow] = []
+        beside = KeptMasks()
         labels, scores, boxes, masks = [], [], [], []
         for score, proposal, n, label_index in order:
             label, overlapped = int(self.thing_ids[label_index]), (-1, 0.0)
@@ -238,7 +239,7 @@ class PartsDecoder:
                 outcome = "full"
             elif (made := painter.sharpened(window := (proposal.grid, n, self.categories[label_index]))) is None:
                 outcome = "empty"
-            elif (found := overlapped_one(*made, label, labels, boxes, masks, config.nms_iou)) is not None:
+            elif (found := beside.overlapped(label, made, config.nms_iou)) is not None:
                 outcome, overlapped = "overlaps", found
             else:
                 outcome, overlapped = "kept", (len(labels), 0.0)
@@ -247,6 +248,7 @@ class PartsDecoder:
                 boxes.append(made[0])
                 masks.append(made[1])
                 kept.append(window)
+                beside.add(len(kept) - 1, label, made)
             if fates is not None:
                 centre = tuple(proposal.centres_M2[n].tolist())
                 fates.append(Fate(proposal.grid, centre, label, score, outcome, *overlapped))

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from partwise.geometry import box_of_mask, crop_iou
+from partwise.geometry import box_of_mask, crop_intersection
 from partwise.methods.parts.windows import Window
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1
@@ -168,12 +168,30 @@ def _enlarged_log_odds(thing_hw: Tensor, stride: int, cut: Box) -> Tensor:
     return torch.logit(piece[0, 0, oy : oy + cut[3] - cut[1], ox : ox + cut[2] - cut[0]])
 
 
-def overlapped_one(box, mask, label, labels, boxes, masks, nms_iou: float) -> tuple[int, float] | None:
-    """(index, IoU) of a kept mask of the same class that a mask overlaps by more than `nms_iou`; None for none."""
-    for index, (kept_label, kept_box, kept_mask) in enumerate(zip(labels, boxes, masks, strict=True)):
-        if kept_label != label or box[0] >= kept_box[2] or kept_box[0] >= box[2]:
-            continue
-        iou = crop_iou(box, mask, kept_box, kept_mask)
-        if iou > nms_iou:
-            return index, iou
-    return None
+class KeptMasks:
+    """The masks that suppression has kept so far, by class."""
+
+    def __init__(self):
+        self._of_label: dict[int, list[tuple[int, Box, np.ndarray, int]]] = {}
+
+    def add(self, index: int, label: int, mask: Mask) -> None:
+        """Keep the mask of instance `index`."""
+        self._of_label.setdefault(label, []).append((index, *mask, np.count_nonzero(mask[1])))
+
+    def overlapped(self, label: int, mask: Mask, nms_iou: float) -> tuple[int, float] | None:
+        """(index, IoU) of a kept mask of this class that a mask overlaps by more than `nms_iou`; None for none."""
+        box, inside = mask
+        area = np.count_nonzero(inside)
+        for index, kept_box, kept_inside, kept_area in self._of_label.get(label, ()):
+            width = min(box[2], kept_box[2]) - max(box[0], kept_box[0])
+            height = min(box[3], kept_box[3]) - max(box[1], kept_box[1])
+            if width <= 0 or height <= 0:
+                continue
+            most = min(width * height, area, kept_area)
+            if most <= nms_iou * (area + kept_area - most):
+                continue  # too few pixels can be shared, wherever they lie in the boxes
+            shared = crop_intersection(box, inside, kept_box, kept_inside)
+            iou = shared / (area + kept_area - shared)
+            if iou > nms_iou:
+                return index, iou
+        return None
