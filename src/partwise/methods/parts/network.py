@@ -249,7 +249,7 @@ class PartMaps(Method):
         """See Method.settle and `parts.decode.agree`."""
         semantic_Chw = outputs["semantic"][b]
         stride = self.decoder.semantic_stride_px([grid[b] for grid in outputs["objectness"]], semantic_Chw)
-        self.decoder.settle(prediction, torch.softmax(semantic_Chw, dim=0), stride, seen)
+        self.decoder.settle(prediction, torch.softmax(semantic_Chw, dim=0).max(dim=0).values, stride, seen)
 
     def decode_one(
         self, outputs: Outputs, b: int, size: tuple[int, int], fates: list[Fate] | None = None

@@ -70,7 +70,6 @@ class Painter:
         for t, category in enumerate(categories):
             self.members.setdefault(category, []).append(t)
         self._painted: dict[PaintedWindow, Mask | None] = {}
-        self._sums: dict[tuple[int, ...], Tensor] = {}
 
     def sharpened(self, one: PaintedWindow) -> Mask | None:
         """The assembled mask, with the log-odds of the window's likely classes of that category; None without a pixel.
@@ -80,7 +79,7 @@ class Painter:
         if one not in self._painted:
             grid, n, _ = one
             logits = self.of_grid[grid].logits_Mmm[n].float().cpu()
-            odds = functools.partial(_enlarged_log_odds, self._any_likely(one), self.stride)
+            odds = functools.partial(_enlarged_log_odds, self.things_Thw, self._likely(one), self.stride)
             cell_px = self.of_grid[grid].window.stride_px
             self._painted[one] = _mask(logits, cell_px, self._corner(one), self.size, self.sharpen, odds)
         return self._painted[one]
@@ -101,14 +100,11 @@ class Painter:
                 made[one] = _mask(logits, cell_px, self._corner(one), self.size)
         return [made[one] for one in several]
 
-    def _any_likely(self, one: PaintedWindow) -> Tensor:
-        """(h, w): probability of any class of the category that the window stands for."""
+    def _likely(self, one: PaintedWindow) -> list[int]:
+        """The classes of the category that the window stands for."""
         grid, n, category = one
         likely = self.likely[grid][n]
-        classes = tuple([t for t in self.members[category] if likely[t]])
-        if classes not in self._sums:
-            self._sums[classes] = self.things_Thw[list(classes)].sum(dim=0)
-        return self._sums[classes]
+        return [t for t in self.members[category] if likely[t]]
 
     def _corner(self, one: PaintedWindow) -> tuple[int, int]:
         """(y, x) px of the window's first cell; it may lie outside the image."""
@@ -132,7 +128,8 @@ def _mask(
     corner   (y, x) of the window
     log_odds   of a box: what is added to the logits at its pixels, `sharpen` times
     """
-    likely = box_of_mask((logits > -2).numpy())
+    # Bilinear enlargement stays between its cells, and log-odds add at most 9.2 * sharpen.
+    likely = box_of_mask((logits > (-2 if sharpen else 0)).numpy())
     if likely is None:
         return None
     # The piece of the window that can hold the mask, with a cell to spare: most windows are mostly empty.
@@ -157,11 +154,11 @@ def _mask(
     return box, mask[tight[1] : tight[3], tight[0] : tight[2]]
 
 
-def _enlarged_log_odds(thing_hw: Tensor, stride: int, cut: Box) -> Tensor:
-    """log(p / (1 - p)) of one class's probability at the pixels of `cut` (x0, y0, x1, y1), bilinear."""
+def _enlarged_log_odds(things_Thw: Tensor, classes: list[int], stride: int, cut: Box) -> Tensor:
+    """log(p / (1 - p)) of the probability of any of some classes at the pixels of `cut`, bilinear."""
     x0, y0 = max(cut[0] // stride - 1, 0), max(cut[1] // stride - 1, 0)
     x1, y1 = -(-cut[2] // stride) + 1, -(-cut[3] // stride) + 1
-    piece = thing_hw[None, None, y0:y1, x0:x1].clamp(1e-4, 1 - 1e-4)
+    piece = things_Thw[:, y0:y1, x0:x1][classes].sum(dim=0)[None, None].clamp(1e-4, 1 - 1e-4)
     if stride > 1:
         piece = F.interpolate(piece, scale_factor=stride, mode="bilinear")
     oy, ox = cut[1] - y0 * stride, cut[0] - x0 * stride
