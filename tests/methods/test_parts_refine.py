@@ -158,7 +158,7 @@ def test_a_semantic_map_at_full_resolution_is_seen_at_the_same_places(method, sc
     scene = scenes[0]
     ideal = refined.ideal([refined.targets(scene)])
     coarse = F.avg_pool2d(torch.softmax(ideal["semantic"], 1), 2).log()
-    centres, kind = torch.tensor([[8, 20], [3, 5]]), 1
+    centres, kind = torch.tensor([[8, 20], [3, 5]]), torch.tensor([1, 0])
     detail = torch.zeros(refined.mask_refiner.reduce.out_channels, scene.size[0] // 2, scene.size[1] // 2)
     made = [
         refined._refiner_of(detail, torch.softmax(semantic[0], 0))(1, centres, torch.zeros(2, 16, 16), kind)

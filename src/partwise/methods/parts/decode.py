@@ -107,7 +107,8 @@ class PartsDecoder:
         refiner_of  probability of the evaluated classes (C, h, w) -> what corrects the masks that remain
         """
         stride = self.semantic_stride_px(objectness, semantic_Chw)
-        probability = torch.softmax(semantic_Chw, dim=0)
+        # Networks on a CPU give maps with the classes side by side in memory: half the time along those.
+        probability = torch.softmax(semantic_Chw.permute(1, 2, 0), dim=-1).permute(2, 0, 1)
         things_Thw = probability[self.thing_train_ids]
         proposals = []
         votes = on_grids(things_Thw, parts)
@@ -278,7 +279,10 @@ def agree(semantic_HW: np.ndarray, instances: Instances, unsure_HW: np.ndarray, 
         kin = [id_ for id_, name in category.items() if name == category[label]]
         x0, y0, x1, y1 = instances.boxes[i]
         pixels_hw = semantic_HW[y0:y1, x0:x1]
-        pixels_hw[instances.masks[i] & unsure_HW[y0:y1, x0:x1] & np.isin(pixels_hw, kin)] = label
+        open_hw = instances.masks[i] & unsure_HW[y0:y1, x0:x1]
+        ids = pixels_hw[open_hw]
+        ids[np.isin(ids, kin)] = label
+        pixels_hw[open_hw] = ids
 
 
 def on_grids(maps_Thw: Tensor, grids: list[Tensor]) -> list[Tensor]:

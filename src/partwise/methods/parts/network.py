@@ -276,10 +276,9 @@ class PartMaps(Method):
         def at_cells_of(fine: FineGrid) -> tuple[Tensor, Tensor]:
             return fine.pooled(detail_Fhw), fine.pooled(kinds_Khw)
 
-        def refine(index: int, centres: Tensor, logits: Tensor, kind: int) -> Tensor:
+        def refine(index: int, centres: Tensor, logits: Tensor, kind: Tensor) -> Tensor:
             window = self.windows[index]
-            whole = torch.full((len(centres),), kind, device=centres.device)
-            return self.mask_refiner(logits, centres, window, *at_cells_of(FineGrid.of(window)), whole)[0]
+            return self.mask_refiner(logits, centres, window, *at_cells_of(FineGrid.of(window)), kind)[0]
 
         return refine
 

@@ -22,8 +22,8 @@ Box = tuple[int, int, int, int]  # x0, y0, x1, y1
 Mask = tuple[Box, np.ndarray]  # the box, and the bool mask in it
 PaintedWindow = tuple[int, int, str]  # grid, index among its proposals, category
 
-# (grid, centres (M, 2), logits (M, m, m), index of their category in `refine.kinds`) -> corrected logits (M, n, n)
-Refine = Callable[[int, Tensor, Tensor, int], Tensor]
+# (grid, centres (M, 2), logits (M, m, m), index of each one's category in `refine.kinds` (M,)) -> logits (M, n, n)
+Refine = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass
@@ -63,6 +63,10 @@ class Painter:
         sharpen: float,
     ):
         self.of_grid = {proposal.grid: proposal for proposal in proposals}
+        # (y, x) px of each window's first cell; it may lie outside the image
+        self.corners = {
+            one.grid: ((one.centres_M2 - one.window.cells // 2) * one.window.stride_px).tolist() for one in proposals
+        }
         self.likely = {proposal.grid: proposal.likely_TM.T.tolist() for proposal in proposals}
         self.things_Thw, self.stride = things_Thw, stride
         self.size, self.sharpen = size, sharpen
@@ -81,23 +85,23 @@ class Painter:
             logits = self.of_grid[grid].logits_Mmm[n].float().cpu()
             odds = functools.partial(_enlarged_log_odds, self.things_Thw, self._likely(one), self.stride)
             cell_px = self.of_grid[grid].window.stride_px
-            self._painted[one] = _mask(logits, cell_px, self._corner(one), self.size, self.sharpen, odds)
+            self._painted[one] = _mask(logits, cell_px, self.corners[grid][n], self.size, self.sharpen, odds)
         return self._painted[one]
 
     def refined(self, several: Sequence[PaintedWindow], refine: Refine) -> list[Mask | None]:
-        """Their masks as a network corrects them, those of one grid and category at once."""
+        """Their masks as a network corrects them, those of one grid at once."""
         made: dict[PaintedWindow, Mask | None] = {}
-        kinds = list(self.members)
-        for grid, category in dict.fromkeys((grid, category) for grid, _, category in several):
-            own = [one for one in dict.fromkeys(several) if (one[0], one[2]) == (grid, category)]
+        kinds = {category: kind for kind, category in enumerate(self.members)}
+        for grid, proposal in self.of_grid.items():
+            own = [one for one in dict.fromkeys(several) if one[0] == grid]
+            if not own:
+                continue
             which = [n for _, n, _ in own]
-            proposal = self.of_grid[grid]
-            corrected = refine(
-                grid, proposal.centres_M2[which], proposal.logits_Mmm[which], kinds.index(category)
-            ).float().cpu()  # fmt: skip
+            kind = torch.tensor([kinds[category] for _, _, category in own], device=proposal.centres_M2.device)
+            corrected = refine(grid, proposal.centres_M2[which], proposal.logits_Mmm[which], kind).float().cpu()
             cell_px = proposal.window.side_px // corrected.shape[-1]
             for one, logits in zip(own, corrected, strict=True):
-                made[one] = _mask(logits, cell_px, self._corner(one), self.size)
+                made[one] = _mask(logits, cell_px, self.corners[grid][one[1]], self.size)
         return [made[one] for one in several]
 
     def _likely(self, one: PaintedWindow) -> list[int]:
@@ -106,17 +110,11 @@ class Painter:
         likely = self.likely[grid][n]
         return [t for t in self.members[category] if likely[t]]
 
-    def _corner(self, one: PaintedWindow) -> tuple[int, int]:
-        """(y, x) px of the window's first cell; it may lie outside the image."""
-        window = self.of_grid[one[0]].window
-        y, x = ((self.of_grid[one[0]].centres_M2[one[1]] - window.cells // 2) * window.stride_px).tolist()
-        return y, x
-
 
 def _mask(
     logits: Tensor,
     cell_px: int,
-    corner: tuple[int, int],
+    corner: Sequence[int],
     size: tuple[int, int],
     sharpen: float = 0.0,
     log_odds: Callable[[Box], Tensor] | None = None,
