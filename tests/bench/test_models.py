@@ -95,6 +95,21 @@ def test_a_stopped_measurement_goes_on_where_it_stopped(table, city_root):
     assert figures["models"][0]["sizes"]["160x64"]["ms"] == kept[-1]["models"][0]["sizes"]["160x64"]["ms"]
 
 
+def test_what_is_known_of_later_models_outlives_a_second_stop(table, city_root):
+    """The first of two models is measured anew; a stop right after its first figure keeps all of the second."""
+    files, whole = table
+    before = json.loads(json.dumps(whole)) | {"models": [json.loads(json.dumps(whole["models"][1]))]}
+    kept: list[dict] = []
+
+    def keep(figures):
+        kept.append(json.loads(json.dumps(figures)))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bench_models(files, city_root, frames=1, scales=(0.5,), threads=1, before=before, keep=keep)
+    assert kept[0]["models"][1]["sizes"] == json.loads(json.dumps(whole["models"][1]["sizes"]))
+
+
 def test_figures_of_another_model_or_of_other_frames_are_not_taken_over(table, city_root, tmp_path):
     files, whole = table
     other = json.loads(json.dumps(whole))

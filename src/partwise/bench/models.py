@@ -61,7 +61,7 @@ def bench_models(
     for name in names:
         if names.count(name) > 1:
             raise PartwiseError(f"{names.count(name)} models are called {name}: a table needs a name for each")
-    # A wrong path is better known before the first is scored than after it.
+    # A wrong path or a damaged file is better known before the first is scored than after it.
     digests = [hashlib.sha256(find_model(model).read_bytes()).hexdigest()[:16] for model in models]
     scenes = EvenlySpaced(CityscapesFolder(data, split), frames)
     as_they_are = scenes[0].size
@@ -73,14 +73,16 @@ def bench_models(
         "models": [],
     }
     known = _known(before, figures)
+    segments = [load(model, device=device) for model in models]
+    wanted = sorted({*scored, OFFICIAL_SIZE})
+    for name, digest, segment in zip(names, digests, segments, strict=True):
+        before_it = known.get((name, digest), {})
+        sizes = {size_name(size): dict(before_it.get(size_name(size), {})) for size in wanted}
+        figures["models"].append({"model": name, "digest": digest} | _described(segment) | {"sizes": sizes})
     with with_threads(threads):
-        for name, model, digest in zip(names, models, digests, strict=True):
-            segment = load(model, device=device)
-            sizes = known.get((name, digest), {})
-            row = {"model": name, "digest": digest} | _described(segment) | {"sizes": {}}
-            figures["models"].append(row)
-            for size in sorted({*scored, OFFICIAL_SIZE}):
-                row["sizes"][size_name(size)] = at = dict(sizes.get(size_name(size), {}))
+        for name, segment, row in zip(names, segments, figures["models"], strict=True):
+            for size in wanted:
+                at = row["sizes"][size_name(size)]
                 if "ms" not in at:
                     progress(f"{name}, {size_name(size)}", 0, len(scenes))
                     at["ms"] = segmenter_ms(segment, size)
