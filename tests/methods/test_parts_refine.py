@@ -18,7 +18,6 @@ from partwise.methods.parts.refine import (
     MaskRefiner,
     chosen_windows,
     kind_of_owner,
-    kinds,
     kinds_of,
     window_truth,
 )
@@ -58,7 +57,7 @@ def test_the_truth_of_finer_cells_is_that_of_the_windows_cells(method, scenes):
 
 
 def test_every_window_knows_its_object_and_its_category(method, scenes):
-    names = list(kinds(CITYSCAPES))
+    names = list(CITYSCAPES.kin)
     for scene in scenes:
         target = method.targets(scene)
         for index in range(len(method.windows)):
@@ -72,7 +71,7 @@ def test_the_probability_of_a_category_is_the_sum_of_its_classes_with_instances(
     logits = torch.randn(len(CITYSCAPES.evaluated), 4, 6, generator=torch.Generator().manual_seed(1))
     probability = torch.softmax(logits, 0)
     people = [label.train_id for label in CITYSCAPES.things if label.category == "human"]
-    found = kinds_of(probability, CITYSCAPES)[list(kinds(CITYSCAPES)).index("human")]
+    found = kinds_of(probability, CITYSCAPES)[list(CITYSCAPES.kin).index("human")]
     torch.testing.assert_close(found, probability[people].sum(0))
 
 

@@ -230,7 +230,7 @@ class PartsDecoder:
             ),
             key=lambda entry: -entry[0],
         )
-        painter = Painter(proposals, things_Thw.float().cpu(), self.categories, stride, size, config.sharpen)
+        painter = Painter(proposals, things_Thw.float().cpu(), self.label_set, stride, size, config.sharpen)
         kept: list[PaintedWindow] = []
         beside = KeptMasks()
         labels, scores, boxes, masks = [], [], [], []
@@ -273,10 +273,9 @@ def agree(semantic_HW: np.ndarray, instances: Instances, unsure_HW: np.ndarray, 
     Pixel by pixel a bus is easily half a truck. The instance has asked all of its pixels, so that its class is the
     likelier one; where the map says something of another category, it knows more about the outline.
     """
-    category = {label.id: label.category for label in label_set.things}
     for i in np.argsort(instances.scores, kind="stable").tolist():
         label = int(instances.labels[i])
-        kin = [id_ for id_, name in category.items() if name == category[label]]
+        kin = [other.id for other in label_set.kin[label_set.by_id[label].category]]
         x0, y0, x1, y1 = instances.boxes[i]
         pixels_hw = semantic_HW[y0:y1, x0:x1]
         open_hw = instances.masks[i] & unsure_HW[y0:y1, x0:x1]

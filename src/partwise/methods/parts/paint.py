@@ -16,13 +16,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from partwise.geometry import box_of_mask, crop_intersection
+from partwise.labels import LabelSet
 from partwise.methods.parts.windows import Window
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1
 Mask = tuple[Box, np.ndarray]  # the box, and the bool mask in it
 PaintedWindow = tuple[int, int, str]  # grid, index among its proposals, category
 
-# (grid, centres (M, 2), logits (M, m, m), index of each one's category in `refine.kinds` (M,)) -> logits (M, n, n)
+# (grid, centres (M, 2), logits (M, m, m), index of each one's category in `LabelSet.kin` (M,)) -> logits (M, n, n)
 Refine = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
 
@@ -48,7 +49,7 @@ class Painter:
     """Paints the windows of one image.
 
     things_Thw   probability of each class, with cells of `stride` px
-    categories   of the classes
+    label_set    whose `things` the classes are
     size         (H, W) px
     sharpen      see DecodeConfig
     """
@@ -57,7 +58,7 @@ class Painter:
         self,
         proposals: Sequence[Proposals],
         things_Thw: Tensor,
-        categories: Sequence[str],
+        label_set: LabelSet,
         stride: int,
         size: tuple[int, int],
         sharpen: float,
@@ -70,9 +71,9 @@ class Painter:
         self.likely = {proposal.grid: proposal.likely_TM.T.tolist() for proposal in proposals}
         self.things_Thw, self.stride = things_Thw, stride
         self.size, self.sharpen = size, sharpen
-        self.members: dict[str, list[int]] = {}
-        for t, category in enumerate(categories):
-            self.members.setdefault(category, []).append(t)
+        self.members = {
+            category: [label_set.things.index(label) for label in kin] for category, kin in label_set.kin.items()
+        }
         self._painted: dict[PaintedWindow, Mask | None] = {}
 
     def sharpened(self, one: PaintedWindow) -> Mask | None:

@@ -27,26 +27,18 @@ CHANNELS = 16
 SURENESS = 1e-4  # probabilities of the semantic map are cut to this and 1 less this, before they become log-odds
 
 
-def kinds(label_set: LabelSet) -> dict[str, list[int]]:
-    """Category that has instances -> the train ids of its classes that have them."""
-    found: dict[str, list[int]] = {}
-    for label in label_set.things:
-        found.setdefault(label.category, []).append(label.train_id)
-    return found
-
-
 def kind_of_owner(owner_M: Tensor, label_set: LabelSet) -> Tensor:
-    """(M,) index in `kinds` of the category of each instance id."""
-    index_of = {category: k for k, category in enumerate(kinds(label_set))}
+    """(M,) index in `label_set.kin` of the category of each instance id."""
     table = torch.full((256,), -1)
-    for label in label_set.things:
-        table[label.id] = index_of[label.category]
+    for kind, members in enumerate(label_set.kin.values()):
+        table[[label.id for label in members]] = kind
     return table.to(owner_M.device)[owner_M // INSTANCE_FACTOR]
 
 
 def kinds_of(probability_Chw: Tensor, label_set: LabelSet) -> Tensor:
-    """Probability of the evaluated classes -> (K, h, w): of each of `kinds`."""
-    return torch.stack([probability_Chw[members].sum(dim=0) for members in kinds(label_set).values()])
+    """Probability of the evaluated classes -> (K, h, w): of each category of `label_set.kin`."""
+    groups = [[label.train_id for label in members] for members in label_set.kin.values()]
+    return torch.stack([probability_Chw[group].sum(dim=0) for group in groups])
 
 
 @dataclass(frozen=True)
