@@ -71,16 +71,17 @@ def plan(name: str, overrides: Sequence[str], out: Path, minutes: float = 0.0, s
 
 
 def run(
-    stages: Sequence[Stage], data: TrainingData, monitor: Monitor, *, weights: str | None = None, resume: bool = False
+    stages: Sequence[Stage], data: TrainingData, monitor: Monitor, *, weights: Sequence[str] = (), resume: bool = False
 ) -> Path:
     """Train the stages, each from the weights of the one before it; returns the folder of the last run.
 
-    weights  a model file, a run folder, a bundled model's name, or weights for the trunk, to start the first stage from
+    weights  model files, run folders, bundled models' names, or weights for the trunk, to start the first stage from;
+             see `start_weights`
     resume   finished stages are passed over, the one that was cut goes on, the others begin
 
     Raises what `training.loop.train` raises, and PartwiseError for data without what the recipe is to learn.
     """
-    weights = str(BUNDLED.get(weights, weights)) if weights else None
+    weights = [str(BUNDLED.get(given, given)) for given in weights]
     for number, stage in enumerate(stages):
         folder = RunFolder(stage.out)
         if number > 0 and resume and not folder.run.exists():
@@ -89,11 +90,11 @@ def run(
             monitor.note(f"{stage.out}: finished before")
         else:
             _train(stage, data, monitor, weights, resume)
-        weights = str(folder.last)
+        weights = [str(folder.last)]
     return stages[-1].out
 
 
-def _train(stage: Stage, data: TrainingData, monitor: Monitor, weights: str | None, resume: bool) -> None:
+def _train(stage: Stage, data: TrainingData, monitor: Monitor, weights: Sequence[str], resume: bool) -> None:
     recipe, scenes, validation = stage.recipe, data.scenes(), data.validation()
     if METHODS[method_name(recipe.method)][1].has_instances:
         require_instances(scenes, f"{data.root}, split {data.split}")

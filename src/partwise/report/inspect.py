@@ -71,6 +71,10 @@ def _reckoning(story: WindowStory, config: DecodeConfig, label_set: LabelSet) ->
             continue
         score = f"score as {name}: {story.objectness:.3f} x mask quality {power} x share of its votes {share:.3f}"
         lines.append(f"{score} = {fate.score:.3f}; {_fate(fate.outcome, fate.instance, fate.iou)}")
+        if fate.refined is not None:
+            quality, share, refined = fate.refined
+            product = f"{story.objectness:.3f} x quality {quality:.3f}^{config.refined_power:g}"
+            lines.append(f"its mask refined: {product} x share of its votes {share:.3f} = {refined:.3f}")
     if not story.fates:
         votes = ", ".join(f"{name} {share:.2f}" for name, share in story.votes.items())
         lines += [f"{OUTCOMES[story.outcome]}; its mask would vote {votes}"]

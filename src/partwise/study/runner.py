@@ -195,9 +195,9 @@ def run_study(variants: Sequence[Variant], study: Study, monitor: Monitor) -> li
 
 
 def _train(variant: Variant, recipe: Recipe, scenes, looked_at: View, study: Study, monitor: Monitor) -> None:
-    folder, weights = study.folder(variant.name), None
+    folder, weights = study.folder(variant.name), []
     if variant.start:
-        weights = str(study.fcn8s.file if _from_given(variant, study) else study.folder(variant.start).last)
+        weights = [str(study.fcn8s.file if _from_given(variant, study) else study.folder(variant.start).last)]
     train(
         recipe,
         scenes,

@@ -34,7 +34,7 @@ def train(
     data_name: str,
     evaluate: Callable[[Method], dict] | None = None,
     rendered: Sequence[Scene] | None = None,
-    weights: str | None = None,
+    weights: Sequence[str] = (),
     teacher: Method | None = None,
     resume: bool = False,
 ) -> Method:
@@ -42,7 +42,8 @@ def train(
 
     evaluate   scores a network; its figures decide which checkpoint is the best
     rendered   scenes that are mixed in, see DataConfig.rendered_share
-    weights    a model file to start from (tensors that fit are taken), or weights for the trunk
+    weights    model files to start from (tensors that fit are taken, a later file's in place of an earlier one's), or
+               weights for the trunk
     teacher    a trained network to learn from besides the truth, see Recipe.teacher
     resume     go on from the state in `out`
 

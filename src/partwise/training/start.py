@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -18,18 +18,35 @@ from partwise.training.config import Recipe
 _FOREIGN = (OSError, RuntimeError, ValueError, KeyError, AttributeError, EOFError, pickle.UnpicklingError)
 
 
-def start_weights(method: Method, recipe: Recipe, weights: str | None, note: Callable[[str], None]) -> str:
+def start_weights(method: Method, recipe: Recipe, weights: Sequence[str], note: Callable[[str], None]) -> str:
     """Load the weights that a run starts from; returns their origin in words.
+
+    weights  model files, run folders, or weights for the trunk; what a later one has takes the place of an earlier
+             one's. Where none has the trunk, it starts as the recipe says
 
     Raises PartwiseError where they are missing, damaged, or of another network.
     """
-    if weights is not None and Path(weights).is_dir():
-        folder, weights = weights, str(Path(weights) / "last.safetensors")
-        if not Path(weights).is_file():
-            raise PartwiseError(f"{folder}: a folder without last.safetensors: give a run folder or a weight file")
-    if weights is not None and _is_model(weights):
-        return _from_model(method, recipe, weights, note)
-    return _into_trunk(method, weights or recipe.trunk_weights, note)
+    trunk, origins = "", []
+    for given in weights:
+        path = _file_of(given)
+        if not _is_model(path):
+            trunk = _into_trunk(method, path, note)
+            continue
+        origin, has_trunk, has_all = _from_model(method, recipe, path, note)
+        origins = [origin] if has_all else [*origins, origin]
+        trunk = origin if has_trunk else trunk
+    trunk = trunk or _into_trunk(method, recipe.trunk_weights, note)
+    return "; heads from ".join([trunk, *(origin for origin in origins if origin != trunk)])
+
+
+def _file_of(given: str) -> str:
+    """The newest weights of a run folder; anything else as it is given."""
+    if not Path(given).is_dir():
+        return given
+    path = Path(given) / "last.safetensors"
+    if not path.is_file():
+        raise PartwiseError(f"{given}: a folder without last.safetensors: give a run folder or a weight file")
+    return str(path)
 
 
 def _into_trunk(method: Method, source: str, note: Callable[[str], None]) -> str:
@@ -46,7 +63,11 @@ def _into_trunk(method: Method, source: str, note: Callable[[str], None]) -> str
     return origin
 
 
-def _from_model(method: Method, recipe: Recipe, path: str, note: Callable[[str], None]) -> str:
+def _from_model(method: Method, recipe: Recipe, path: str, note: Callable[[str], None]) -> tuple[str, bool, bool]:
+    """Take what fits of a model; its origin in words, whether its trunk is among it, and whether nothing is missing.
+
+    A model on another trunk lends its heads.
+    """
     state, info = read_model(path)
     same_trunk = _has_trunk_of(method, state)
     if not same_trunk:
@@ -60,10 +81,7 @@ def _from_model(method: Method, recipe: Recipe, path: str, note: Callable[[str],
         + (f", {len(report.unexpected)} left" if report.unexpected else "")
     )
     origin = f"{info.origin.get('recipe')} ({info.origin.get('steps')} steps) from {info.origin.get('weights')}"
-    if same_trunk:
-        return origin
-    # A model on another trunk lends its heads; the trunk starts as it would without one.
-    return f"{_into_trunk(method, recipe.trunk_weights, note)}; heads from {origin}"
+    return origin, same_trunk, not report.missing
 
 
 def _has_trunk_of(method: Method, state: dict[str, Tensor]) -> bool:

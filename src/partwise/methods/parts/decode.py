@@ -7,7 +7,7 @@ as one of its likely classes), h and w cells of a map, H and W pixels.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from partwise.geometry import nearest_index
 from partwise.labels import LabelSet
-from partwise.methods.parts.paint import KeptMasks, PaintedWindow, Painter, Proposals, Refine
+from partwise.methods.parts.paint import Candidate, KeptMasks, Mask, Painter, Proposals, Refine
 from partwise.methods.parts.windows import Window, assemble, window_cells
 from partwise.scene import Instances, Prediction
 
@@ -33,6 +33,7 @@ class DecodeConfig:
     max_windows      at most so many, the best by objectness, are assembled
     class_share      a window stands for every class with at least this share of the votes of its mask, and for the best
     quality_power    of the mean probability of the mask in the score: a sharp mask says more than objectness
+    refined_power    of the quality of a refined mask in the score that it gets then, see `refine.soft_iou`
     sharpen          the weight of the semantic map's log-odds added to the mask's; 0 keeps the assembled mask. They are
                      those of all classes of a category that the window stands for: that a bus might be a truck is no
                      reason to cut it
@@ -42,7 +43,7 @@ class DecodeConfig:
                      another of its category and was not sure; above 1 leaves the map as it is
     nms_iou          of two masks of one class that overlap more, the surer stays
     max_instances    at most so many are returned
-    min_score        surer ones only
+    min_score        surer ones only, before they are refined
     """
 
     min_objectness: float = 0.05
@@ -50,6 +51,7 @@ class DecodeConfig:
     max_windows: int = 300
     class_share: float = 0.05
     quality_power: float = 4.0
+    refined_power: float = 3.0
     sharpen: float = 0.25
     refine_score: float = 0.01
     agree_score: float = 0.1
@@ -63,11 +65,13 @@ class Fate:
     """What became of one candidate.
 
     grid, centre   the window: index of its grid, and its cell (y, x) there
-    label, score   id of the class that it stands for; see PartsDecoder
+    label, score   id of the class that it stands for; see PartsDecoder._assemble
     outcome        "kept"; "overlaps" a surer mask of its class; "empty": no pixel is left of its mask; "unsure": its
                    score is not above min_score; "full": max_instances are found
     instance       index of the instance that it is, or that it overlaps; -1 for none
     iou            with the instance that it overlaps
+    refined        of an instance that was refined: the quality of its mask, its class's share of the votes, and the
+                   score that they give
     """
 
     grid: int
@@ -77,6 +81,7 @@ class Fate:
     outcome: str
     instance: int = -1
     iou: float = 0.0
+    refined: tuple[float, float, float] | None = None
 
 
 class PartsDecoder:
@@ -199,7 +204,15 @@ class PartsDecoder:
         likely_TM = (share_TM >= self.config.class_share) | (share_TM == share_TM.max(dim=0).values)
         label_index, window_index = likely_TM.nonzero(as_tuple=True)
         return Proposals(
-            index, self.windows[index], centres_M2, logits, window_index, label_index, scores_TM[likely_TM], likely_TM
+            grid=index,
+            window=self.windows[index],
+            centres_M2=centres_M2,
+            logits_Mmm=logits,
+            objectness_M=found,
+            window_index_E=window_index,
+            label_index_E=label_index,
+            scores_E=scores_TM[likely_TM],
+            likely_TM=likely_TM,
         )
 
     def _paint(
@@ -211,9 +224,9 @@ class PartsDecoder:
         fates: list[Fate] | None,
         refine: Refine | None,
     ) -> Instances:
-        """Masks at full resolution, sharpened by the semantic map; suppression; the best first.
+        """Masks at full resolution, sharpened by the semantic map; suppression; refining; the best first.
 
-        The classes of one category that a window stands for have one mask. What remains and is sure enough is refined.
+        The classes of one category that a window stands for have one mask.
         """
         config = self.config
         order = sorted(
@@ -231,38 +244,73 @@ class PartsDecoder:
             key=lambda entry: -entry[0],
         )
         painter = Painter(proposals, things_Thw.float().cpu(), self.label_set, stride, size, config.sharpen)
-        kept: list[PaintedWindow] = []
+        kept: list[Candidate] = []
         beside = KeptMasks()
-        labels, scores, boxes, masks = [], [], [], []
+        scores: list[float] = []
+        masks: list[Mask] = []
         for score, proposal, n, label_index in order:
             label, overlapped = int(self.thing_ids[label_index]), (-1, 0.0)
             if score <= config.min_score:
                 outcome = "unsure"
-            elif len(labels) == config.max_instances:
+            elif len(kept) == config.max_instances:
                 outcome = "full"
-            elif (made := painter.sharpened(window := (proposal.grid, n, self.categories[label_index]))) is None:
+            elif (made := painter.sharpened((proposal.grid, n, self.categories[label_index]))) is None:
                 outcome = "empty"
             elif (found := beside.overlapped(label, made, config.nms_iou)) is not None:
                 outcome, overlapped = "overlaps", found
             else:
-                outcome, overlapped = "kept", (len(labels), 0.0)
-                labels.append(label)
+                outcome, overlapped = "kept", (len(kept), 0.0)
+                beside.add(len(kept), label, made)
+                kept.append((proposal.grid, n, label_index))
                 scores.append(score)
-                boxes.append(made[0])
-                masks.append(made[1])
-                kept.append(window)
-                beside.add(len(kept) - 1, label, made)
+                masks.append(made)
             if fates is not None:
                 centre = tuple(proposal.centres_M2[n].tolist())
                 fates.append(Fate(proposal.grid, centre, label, score, outcome, *overlapped))
             elif outcome == "full":
                 break
         if refine is not None:
-            sure = [window for window, score in zip(kept, scores, strict=True) if score >= config.refine_score]
-            for i, made in enumerate(painter.refined(sure, refine)):  # the surest come first
-                if made is not None:
-                    boxes[i], masks[i] = made
-        return Instances(np.array(labels), np.array(scores), np.array(boxes), masks, size)
+            self._refine(painter, refine, kept, scores, masks, fates)
+        found = Instances(
+            self.thing_ids[np.array([label_index for _, _, label_index in kept], dtype=np.int64)],
+            np.array(scores),
+            np.array([box for box, _ in masks]),
+            [mask for _, mask in masks],
+            size,
+        )
+        order = np.argsort(-found.scores, kind="stable")
+        if fates is not None:
+            place = {int(i): new for new, i in enumerate(order)} | {-1: -1}
+            fates[:] = [replace(fate, instance=place[fate.instance]) for fate in fates]
+        return found[order]
+
+    def _refine(
+        self,
+        painter: Painter,
+        refine: Refine,
+        kept: list[Candidate],
+        scores: list[float],
+        masks: list[Mask],
+        fates: list[Fate] | None,
+    ) -> None:
+        """Put refined masks, and the scores that they deserve, in the place of those of the instances sure enough.
+
+        score = objectness x (quality of the refined mask) ** refined_power x the class's share of its votes
+        """
+        config = self.config
+        sure = [one for one, score in zip(kept, scores, strict=True) if score >= config.refine_score]
+        told = {}
+        for i, (made, quality, share) in enumerate(painter.refined(sure, refine)):  # the surest come first
+            if made is None:
+                continue
+            grid, n, _ = sure[i]
+            objectness = float(painter.of_grid[grid].objectness_M[n])
+            masks[i], scores[i] = made, objectness * quality**config.refined_power * share
+            told[i] = (quality, share, scores[i])
+        if fates is not None:
+            fates[:] = [
+                replace(fate, refined=told.get(fate.instance)) if fate.outcome == "kept" else fate for fate in fates
+            ]
 
 
 def agree(semantic_HW: np.ndarray, instances: Instances, unsure_HW: np.ndarray, label_set: LabelSet) -> None:

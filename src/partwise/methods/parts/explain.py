@@ -84,7 +84,14 @@ class WindowStory:
             "mask_quality": self.quality,
             "votes": self.votes,
             "as_classes": [
-                {"label": f.label, "score": f.score, "outcome": f.outcome, "instance": f.instance, "iou": f.iou}
+                {
+                    "label": f.label,
+                    "score": f.score,
+                    "outcome": f.outcome,
+                    "instance": f.instance,
+                    "iou": f.iou,
+                    "refined": f.refined and dict(zip(("quality", "share", "score"), f.refined, strict=True)),
+                }
                 for f in self.fates
             ],
         }

@@ -26,8 +26,17 @@ from partwise.methods import slips as slip
 from partwise.methods.method import Method, Outputs, Targets
 from partwise.methods.parts.decode import DecodeConfig, Fate, PartsDecoder
 from partwise.methods.parts.ideal import IdealParts
-from partwise.methods.parts.paint import Refine
-from partwise.methods.parts.refine import FineGrid, MaskRefiner, chosen_windows, kind_of_owner, kinds_of, window_truth
+from partwise.methods.parts.paint import Refine, RefinedWindows
+from partwise.methods.parts.refine import (
+    FineGrid,
+    MaskRefiner,
+    chosen_windows,
+    fine_cells,
+    kind_of_owner,
+    kinds_of,
+    soft_iou,
+    window_truth,
+)
 from partwise.methods.parts.targets import NEGATIVE, POSITIVE, AssignConfig, assign_windows
 from partwise.methods.parts.windows import assemble, parse_windows, part_weights
 from partwise.methods.semantic import (
@@ -267,18 +276,29 @@ class PartMaps(Method):
 
     def _refiner_of(self, detail_Fhw: Tensor, probability_Chw: Tensor) -> Refine:
         """What corrects masks in an image of these features and this semantic map, which may be finer."""
-        kinds_Khw = kinds_of(probability_Chw, self.label_set)
-        if kinds_Khw.shape[-2:] != detail_Fhw.shape[-2:]:
-            kinds_Khw = F.adaptive_avg_pool2d(kinds_Khw, detail_Fhw.shape[-2:])
-        detail_Fhw = detail_Fhw.contiguous()  # channel by channel in memory, as the refiner reads them
+        if probability_Chw.shape[-2:] != detail_Fhw.shape[-2:]:
+            probability_Chw = F.adaptive_avg_pool2d(probability_Chw, detail_Fhw.shape[-2:])
+        # Channel by channel in memory, as the refiner reads them.
+        detail_Fhw, probability_Chw = detail_Fhw.contiguous(), probability_Chw.contiguous()
+        kinds_Khw, things_Thw = kinds_of(probability_Chw, self.label_set), probability_Chw[self.decoder.thing_train_ids]
+        categories = list(self.label_set.kin)
+        kind_T = torch.tensor([categories.index(label.category) for label in self.label_set.things])
+        kind_T = kind_T.to(detail_Fhw.device)
 
         @functools.cache
-        def at_cells_of(fine: FineGrid) -> tuple[Tensor, Tensor]:
-            return fine.pooled(detail_Fhw), fine.pooled(kinds_Khw)
+        def at_cells_of(fine: FineGrid) -> tuple[Tensor, Tensor, Tensor]:
+            return fine.pooled(detail_Fhw), fine.pooled(kinds_Khw), fine.pooled(things_Thw)
 
-        def refine(index: int, centres: Tensor, logits: Tensor, kind: Tensor) -> Tensor:
-            window = self.windows[index]
-            return self.mask_refiner(logits, centres, window, *at_cells_of(FineGrid.of(window)), kind)[0]
+        def refine(index: int, centres: Tensor, logits: Tensor, class_M: Tensor) -> RefinedWindows:
+            window, fine = self.windows[index], FineGrid.of(self.windows[index])
+            detail, kinds, things = at_cells_of(fine)
+            refined, inside = self.mask_refiner(logits, centres, window, detail, kinds, kind_T[class_M])
+            probability = torch.sigmoid(refined) * inside
+            rows, columns, _ = fine_cells(centres, window, fine, things.shape[-2:])
+            mask = (probability > 0.5).to(things.dtype)
+            votes = things[class_M[:, None, None], rows[:, :, None], columns[:, None, :]] * mask
+            share = votes.sum(dim=(1, 2)) / mask.sum(dim=(1, 2)).clamp(min=1)
+            return RefinedWindows(refined, soft_iou(probability), share)
 
         return refine
 

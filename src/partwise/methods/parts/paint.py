@@ -22,15 +22,31 @@ from partwise.methods.parts.windows import Window
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1
 Mask = tuple[Box, np.ndarray]  # the box, and the bool mask in it
 PaintedWindow = tuple[int, int, str]  # grid, index among its proposals, category
+Candidate = tuple[int, int, int]  # grid, index among its proposals, index of its class in `LabelSet.things`
 
-# (grid, centres (M, 2), logits (M, m, m), index of each one's category in `LabelSet.kin` (M,)) -> logits (M, n, n)
-Refine = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+
+@dataclass
+class RefinedWindows:
+    """M windows of one grid, each as one class, corrected at n finer cells a side.
+
+    quality_M   of their masks, see `soft_iou`
+    share_M     of the class in the votes of the mask's cells
+    """
+
+    logits_Mnn: Tensor
+    quality_M: Tensor
+    share_M: Tensor
+
+
+# (grid, centres (M, 2), logits (M, m, m), index of each one's class in `LabelSet.things` (M,)) -> RefinedWindows
+Refine = Callable[[int, Tensor, Tensor, Tensor], RefinedWindows]
 
 
 @dataclass
 class Proposals:
     """M assembled windows of one grid and their E candidates, before masks are painted at full resolution.
 
+    objectness_M                    0..1
     window_index_E, label_index_E   the candidate's window in 0..M-1 and class in 0..T-1
     likely_TM                       which classes a window stands for
     """
@@ -39,6 +55,7 @@ class Proposals:
     window: Window
     centres_M2: Tensor
     logits_Mmm: Tensor
+    objectness_M: Tensor
     window_index_E: Tensor
     label_index_E: Tensor
     scores_E: Tensor
@@ -89,20 +106,22 @@ class Painter:
             self._painted[one] = _mask(logits, cell_px, self.corners[grid][n], self.size, self.sharpen, odds)
         return self._painted[one]
 
-    def refined(self, several: Sequence[PaintedWindow], refine: Refine) -> list[Mask | None]:
-        """Their masks as a network corrects them, those of one grid at once."""
-        made: dict[PaintedWindow, Mask | None] = {}
-        kinds = {category: kind for kind, category in enumerate(self.members)}
+    def refined(self, several: Sequence[Candidate], refine: Refine) -> list[tuple[Mask | None, float, float]]:
+        """Their masks as a network corrects them, those of one grid at once, with the quality of each and its class's
+        share of the votes.
+        """
+        made: dict[Candidate, tuple[Mask | None, float, float]] = {}
         for grid, proposal in self.of_grid.items():
-            own = [one for one in dict.fromkeys(several) if one[0] == grid]
+            own = [one for one in several if one[0] == grid]
             if not own:
                 continue
             which = [n for _, n, _ in own]
-            kind = torch.tensor([kinds[category] for _, _, category in own], device=proposal.centres_M2.device)
-            corrected = refine(grid, proposal.centres_M2[which], proposal.logits_Mmm[which], kind).float().cpu()
-            cell_px = proposal.window.side_px // corrected.shape[-1]
-            for one, logits in zip(own, corrected, strict=True):
-                made[one] = _mask(logits, cell_px, self.corners[grid][one[1]], self.size)
+            classes = torch.tensor([label_index for _, _, label_index in own], device=proposal.centres_M2.device)
+            found = refine(grid, proposal.centres_M2[which], proposal.logits_Mmm[which], classes)
+            cell_px = proposal.window.side_px // found.logits_Mnn.shape[-1]
+            columns = (found.logits_Mnn.float().cpu(), found.quality_M.tolist(), found.share_M.tolist())
+            for one, logits, quality, share in zip(own, *columns, strict=True):
+                made[one] = _mask(logits, cell_px, self.corners[grid][one[1]], self.size), quality, share
         return [made[one] for one in several]
 
     def _likely(self, one: PaintedWindow) -> list[int]:

@@ -118,6 +118,15 @@ class MaskRefiner(nn.Module):
         return (enlarged + self.correction(self.body(seen)))[:, 0], inside
 
 
+def soft_iou(probability_Mnn: Tensor) -> Tensor:
+    """(M,): the IoU of each mask, its cells above .5, with an object that has each cell with its probability: what the
+    mask holds of the probability, by the mask and what lies beside it. 0 for a mask without a cell.
+    """
+    mask = (probability_Mnn > 0.5).to(probability_Mnn.dtype)
+    held = (probability_Mnn * mask).sum(dim=(1, 2))
+    return held / (mask.sum(dim=(1, 2)) + probability_Mnn.sum(dim=(1, 2)) - held).clamp(min=1e-6)
+
+
 def window_truth(centres_M2: Tensor, window: Window, owned_HW: Tensor, owner_M: Tensor) -> Tensor:
     """(M, n, n): share of each finer cell that the window's own object covers.
 
