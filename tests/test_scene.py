@@ -56,16 +56,31 @@ def test_intersections_of_crops_equal_those_of_full_masks(seed):
         assert shared == (made.full_mask(0) & made.full_mask(1)).sum()
 
 
-@given(st.integers(0, 2**32 - 1), st.floats(0, 1))
-@settings(max_examples=60, deadline=None)
-def test_distinct_instances_are_the_surest_of_those_that_overlap(seed, iou):
-    """None that is left has a surer one of another class over it; each that is gone has one that is left."""
+def six_boxes(seed: int) -> tuple[Instances, list[np.ndarray]]:
+    """Instances that overlap, of three classes, and their masks."""
     rng = np.random.default_rng(seed)
     masks = [np.zeros((12, 16), bool) for _ in range(6)]
     for mask in masks:
         y, x = rng.integers(0, 6, 2)
         mask[y : y + rng.integers(3, 7), x : x + rng.integers(3, 9)] = True
-    made = Instances.from_masks(rng.choice([24, 26, 28], 6), rng.permutation(6) / 6, masks)
+    return Instances.from_masks(rng.choice([24, 26, 28], 6), rng.permutation(6) / 6, masks), masks
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None)
+def test_crowding_is_the_highest_iou_with_a_surer_instance_of_the_class(seed):
+    made, masks = six_boxes(seed)
+    for i, crowding in enumerate(made.crowding()):
+        surer = [j for j in range(6) if made.scores[j] > made.scores[i] and made.labels[j] == made.labels[i]]
+        overlaps = [(masks[i] & masks[j]).sum() / (masks[i] | masks[j]).sum() for j in surer]
+        assert crowding == max(overlaps, default=0.0)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 1))
+@settings(max_examples=60, deadline=None)
+def test_distinct_instances_are_the_surest_of_those_that_overlap(seed, iou):
+    """None that is left has a surer one of another class over it; each that is gone has one that is left."""
+    made, masks = six_boxes(seed)
     left = made.distinct(iou)
     kept = [i for i in range(6) if made.scores[i] in left.scores]
     assert left.scores.tolist() == made.scores[kept].tolist()  # in the order in which they were

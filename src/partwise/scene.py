@@ -170,6 +170,15 @@ class Instances:
         """Without those that a surer instance of the same class overlaps by more than `iou`; the order stays."""
         return self._survivors(iou, lambda i, j: self.labels[i] == self.labels[j])
 
+    def crowding(self) -> np.ndarray:
+        """(N,) float64: the highest IoU of each with a surer instance of the same class; 0 where it overlaps none."""
+        highest = np.zeros(len(self))
+        order = np.argsort(-self.scores, kind="stable").tolist()
+        for place, i in enumerate(order):
+            rivals = (self._iou(i, j) for j in order[:place] if self.labels[i] == self.labels[j])
+            highest[i] = max(rivals, default=0.0)
+        return highest
+
     def _survivors(self, iou: float, rivals: Callable[[int, int], bool]) -> Instances:
         kept: list[int] = []
         for i in np.argsort(-self.scores, kind="stable").tolist():

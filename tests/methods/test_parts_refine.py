@@ -1,6 +1,7 @@
 """Refined masks: where their cells lie, what they are taught, that they begin as the assembled ones and get better."""
 
-from dataclasses import replace
+import math
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -174,10 +175,11 @@ def test_a_refined_score_is_the_product_that_is_told_and_its_parts_are_those_of_
         assert fate.refined is None or fate.score >= refined.config.decode.refine_score
         if fate.refined is None:  # unsure, or nothing was left of its mask
             continue
-        quality, share, score = fate.refined
+        quality, share, crowding, score = astuple(fate.refined)
         objectness = float(torch.sigmoid(outputs["objectness"][fate.grid][0][fate.centre]))
         assert fate.label == found.labels[i] and score == pytest.approx(float(found.scores[i]))
-        assert score == pytest.approx(objectness * quality**refined.config.decode.refined_power * share, rel=1e-4)
+        alone = objectness * quality**refined.config.decode.refined_power * share
+        assert score == pytest.approx(alone * math.exp(-(crowding**2) / refined.config.decode.soft_sigma), rel=1e-4)
         if FineGrid.of(refined.windows[fate.grid]).cell_px == FINE_PX and found.areas[i] > 400:
             own = things[CITYSCAPES.by_id[fate.label].train_id][: scene.size[0], : scene.size[1]]
             assert share == pytest.approx(own[found.full_mask(i)].mean(), abs=0.1)

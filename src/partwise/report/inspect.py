@@ -72,9 +72,12 @@ def _reckoning(story: WindowStory, config: DecodeConfig, label_set: LabelSet) ->
         score = f"score as {name}: {story.objectness:.3f} x mask quality {power} x share of its votes {share:.3f}"
         lines.append(f"{score} = {fate.score:.3f}; {_fate(fate.outcome, fate.instance, fate.iou)}")
         if fate.refined is not None:
-            quality, share, refined = fate.refined
-            product = f"{story.objectness:.3f} x quality {quality:.3f}^{config.refined_power:g}"
-            lines.append(f"its mask refined: {product} x share of its votes {share:.3f} = {refined:.3f}")
+            refined = fate.refined
+            product = f"{story.objectness:.3f} x mask quality {refined.quality:.3f}^{config.refined_power:g}"
+            product += f" x share of its votes {refined.share:.3f}"
+            if refined.crowding > 0:
+                product += f" x exp(-{refined.crowding:.3f}^2 / {config.soft_sigma:g}), as a surer one overlaps it,"
+            lines.append(f"its mask refined: {product} = {refined.score:.3f}")
     if not story.fates:
         votes = ", ".join(f"{name} {share:.2f}" for name, share in story.votes.items())
         lines += [f"{OUTCOMES[story.outcome]}; its mask would vote {votes}"]

@@ -77,6 +77,7 @@ LIMITS: dict[str, Limit] = {
     "method.decode.class_share": SHARE,
     "method.decode.quality_power": NOT_NEGATIVE,
     "method.decode.refined_power": NOT_NEGATIVE,
+    "method.decode.soft_sigma": NOT_NEGATIVE,
     "method.source": one_of("slice", "full"),
     "method.max_instances": Limit(lambda value: 2 <= value <= 254, "a whole number in 2..254"),
     "method.features": one_of("skips", "holes"),

@@ -6,6 +6,7 @@ as one of its likely classes), h and w cells of a map, H and W pixels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -33,7 +34,9 @@ class DecodeConfig:
     max_windows      at most so many, the best by objectness, are assembled
     class_share      a window stands for every class with at least this share of the votes of its mask, and for the best
     quality_power    of the mean probability of the mask in the score: a sharp mask says more than objectness
-    refined_power    of the quality of a refined mask in the score that it gets then, see `refine.soft_iou`
+    refined_power    of the quality of a refined mask in the score that it gets then, see Refined
+    soft_sigma       a refined mask that a surer one of its class overlaps keeps exp(-IoU^2 / soft_sigma) of its score
+                     (Soft-NMS, Bodla et al. 2017); 0 keeps all
     sharpen          the weight of the semantic map's log-odds added to the mask's; 0 keeps the assembled mask. They are
                      those of all classes of a category that the window stands for: that a bus might be a truck is no
                      reason to cut it
@@ -52,12 +55,30 @@ class DecodeConfig:
     class_share: float = 0.05
     quality_power: float = 4.0
     refined_power: float = 3.0
+    soft_sigma: float = 0.2
     sharpen: float = 0.25
     refine_score: float = 0.01
     agree_score: float = 0.1
     nms_iou: float = 0.5
     max_instances: int = 100
     min_score: float = 0.001
+
+
+@dataclass(frozen=True)
+class Refined:
+    """What the score of a refined instance is made of.
+
+    score = objectness x quality ** refined_power x share x exp(-crowding^2 / soft_sigma)
+
+    quality    of its mask, see `refine.soft_iou`
+    share      of its class in the votes of its mask
+    crowding   the highest IoU with a surer instance of its class
+    """
+
+    quality: float
+    share: float
+    crowding: float
+    score: float
 
 
 @dataclass(frozen=True)
@@ -70,8 +91,7 @@ class Fate:
                    score is not above min_score; "full": max_instances are found
     instance       index of the instance that it is, or that it overlaps; -1 for none
     iou            with the instance that it overlaps
-    refined        of an instance that was refined: the quality of its mask, its class's share of the votes, and the
-                   score that they give
+    refined        what the score of an instance became with its refined mask; None where it was not refined
     """
 
     grid: int
@@ -81,7 +101,7 @@ class Fate:
     outcome: str
     instance: int = -1
     iou: float = 0.0
-    refined: tuple[float, float, float] | None = None
+    refined: Refined | None = None
 
 
 class PartsDecoder:
@@ -269,8 +289,6 @@ class PartsDecoder:
                 fates.append(Fate(proposal.grid, centre, label, score, outcome, *overlapped))
             elif outcome == "full":
                 break
-        if refine is not None:
-            self._refine(painter, refine, kept, scores, masks, fates)
         found = Instances(
             self.thing_ids[np.array([label_index for _, _, label_index in kept], dtype=np.int64)],
             np.array(scores),
@@ -278,39 +296,45 @@ class PartsDecoder:
             [mask for _, mask in masks],
             size,
         )
+        refined: dict[int, Refined] = {}
+        if refine is not None:
+            found, refined = self._refined(found, kept, painter, refine)
         order = np.argsort(-found.scores, kind="stable")
         if fates is not None:
             place = {int(i): new for new, i in enumerate(order)} | {-1: -1}
-            fates[:] = [replace(fate, instance=place[fate.instance]) for fate in fates]
+            fates[:] = [
+                replace(
+                    fate,
+                    instance=place[fate.instance],
+                    refined=refined.get(fate.instance) if fate.outcome == "kept" else None,
+                )
+                for fate in fates
+            ]
         return found[order]
 
-    def _refine(
-        self,
-        painter: Painter,
-        refine: Refine,
-        kept: list[Candidate],
-        scores: list[float],
-        masks: list[Mask],
-        fates: list[Fate] | None,
-    ) -> None:
-        """Put refined masks, and the scores that they deserve, in the place of those of the instances sure enough.
-
-        score = objectness x (quality of the refined mask) ** refined_power x the class's share of its votes
+    def _refined(
+        self, found: Instances, kept: list[Candidate], painter: Painter, refine: Refine
+    ) -> tuple[Instances, dict[int, Refined]]:
+        """The instances, those that are sure enough with refined masks and the scores that these deserve; and what
+        made the scores, by instance.
         """
         config = self.config
-        sure = [one for one, score in zip(kept, scores, strict=True) if score >= config.refine_score]
-        told = {}
-        for i, (made, quality, share) in enumerate(painter.refined(sure, refine)):  # the surest come first
-            if made is None:
-                continue
-            grid, n, _ = sure[i]
-            objectness = float(painter.of_grid[grid].objectness_M[n])
-            masks[i], scores[i] = made, objectness * quality**config.refined_power * share
-            told[i] = (quality, share, scores[i])
-        if fates is not None:
-            fates[:] = [
-                replace(fate, refined=told.get(fate.instance)) if fate.outcome == "kept" else fate for fate in fates
-            ]
+        scores, boxes, masks = found.scores.tolist(), found.boxes.copy(), list(found.masks)
+        sure = [i for i, score in enumerate(scores) if score >= config.refine_score]
+        refined: dict[int, Refined] = {}
+        for i, (made, quality, share) in zip(sure, painter.refined([kept[i] for i in sure], refine), strict=True):
+            if made is not None:
+                grid, n, _ = kept[i]
+                boxes[i], masks[i] = made
+                scores[i] = float(painter.of_grid[grid].objectness_M[n]) * quality**config.refined_power * share
+                refined[i] = Refined(quality, share, 0.0, scores[i])
+        made = Instances(found.labels, np.array(scores), boxes, masks, found.size)
+        if config.soft_sigma > 0:
+            for i, crowding in enumerate(made.crowding().tolist()):
+                if i in refined and crowding > 0:
+                    scores[i] *= math.exp(-(crowding**2) / config.soft_sigma)
+                    refined[i] = replace(refined[i], crowding=crowding, score=scores[i])
+        return replace(made, scores=np.array(scores)), refined
 
 
 def agree(semantic_HW: np.ndarray, instances: Instances, unsure_HW: np.ndarray, label_set: LabelSet) -> None:

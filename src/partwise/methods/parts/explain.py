@@ -6,7 +6,7 @@ Axes: K = k * k parts, m window cells a side.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -90,7 +90,7 @@ class WindowStory:
                     "outcome": f.outcome,
                     "instance": f.instance,
                     "iou": f.iou,
-                    "refined": f.refined and dict(zip(("quality", "share", "score"), f.refined, strict=True)),
+                    "refined": f.refined and asdict(f.refined),
                 }
                 for f in self.fates
             ],
