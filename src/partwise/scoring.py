@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from partwise.data.cityscapes import CityscapesFolder
@@ -10,6 +11,7 @@ from partwise.errors import PartwiseError
 from partwise.evaluation.compare import RECORDS_KEY, compare, read_records, records_of
 from partwise.evaluation.distance import find_depth
 from partwise.evaluation.evaluator import CityscapesEvaluator
+from partwise.evaluation.instance import SIDE_BOUNDS_PX
 from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_instances
 from partwise.evaluation.result_files import ResultFiles
 from partwise.evaluation.submission import evaluate_folder
@@ -32,6 +34,7 @@ def score(
     device: str = "cpu",
     precision: str = "no",
     scale: Scale = None,
+    side_bounds_px: Sequence[int] = SIDE_BOUNDS_PX,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
     """Figures of a model (the bundled one where neither is given) or of result files, with how they were made.
@@ -41,6 +44,7 @@ def score(
     workers   processes that read result files
     scale     a model sees the frames so many times as large, and is scored at the truth's size; None: as
               `methods.scales.seen_sizes` says
+    side_bounds_px   between the sizes of instances that AP is given for
     returns   `CityscapesEvaluator.compute()`, "records" (what `compare` needs of each image) and "circumstances"
 
     Raises PartwiseError for anything that is wrong with data, model or result files.
@@ -52,27 +56,33 @@ def score(
     if frames < 0 or workers < 1:
         raise PartwiseError(f"--frames {frames} --workers {workers}: give frames from 0 (all) and workers from 1 on")
     circumstances = {"data": data.resolve().name, "split": split}
+    evaluator_for = functools.partial(_evaluator, full, tuple(side_bounds_px))
     if predictions is not None:
-        evaluator, figures = _score_files(predictions, data, split, frames, full, workers, progress)
+        evaluator, figures = _score_files(predictions, data, split, frames, evaluator_for, workers, progress)
         circumstances["predictions"] = predictions.resolve().name
     else:
-        evaluator, figures, how = _score_model(model, data, split, frames, full, device, precision, scale, progress)
+        evaluator, figures, how = _score_model(
+            model, data, split, frames, evaluator_for, device, precision, scale, progress
+        )
         circumstances |= how
     return figures | {RECORDS_KEY: records_of(evaluator), "circumstances": circumstances}
 
 
-def _evaluator(full: bool, panoptic: bool) -> CityscapesEvaluator:
+EvaluatorFor = Callable[[bool], CityscapesEvaluator]  # whether there is what panoptic quality needs -> empty
+
+
+def _evaluator(full: bool, side_bounds_px: tuple[int, ...], panoptic: bool) -> CityscapesEvaluator:
     extras = {"boundary": True, "panoptic": panoptic, "coco": True, "draws": BOOTSTRAP_DRAWS} if full else {}
-    return CityscapesEvaluator(**extras)
+    return CityscapesEvaluator(side_bounds_px=side_bounds_px, **extras)
 
 
 def _score_files(
-    folder: Path, data: Path, split: str, frames: int, full: bool, workers: int, progress: Callable
+    folder: Path, data: Path, split: str, frames: int, evaluator_for: EvaluatorFor, workers: int, progress: Callable
 ) -> tuple[CityscapesEvaluator, dict]:
     # Result files need no image, and decoding one takes longer than everything else together.
     scenes = EvenlySpaced(TruthFolder(data, split), frames)
     files = ResultFiles.find(folder)
-    evaluator = _evaluator(full, panoptic=bool(files.instance and files.pixel))
+    evaluator = evaluator_for(bool(files.instance and files.pixel))
     depth = find_depth(data, split)
     figures = evaluate_folder(folder, scenes, evaluator, workers=workers, depth=depth, progress=progress)
     return evaluator, figures
@@ -83,7 +93,7 @@ def _score_model(
     data: Path,
     split: str,
     frames: int,
-    full: bool,
+    evaluator_for: EvaluatorFor,
     device: str,
     precision: str,
     scale: Scale,
@@ -94,7 +104,7 @@ def _score_model(
     segment = load(model, device=device, precision=precision)
     if segment.method.has_instances:
         require_instances(scenes, f"{data}, split {split}")
-    evaluator = _evaluator(full, panoptic=segment.method.has_instances and segment.method.has_semantics)
+    evaluator = evaluator_for(segment.method.has_instances and segment.method.has_semantics)
     how = {"device": segment.device, "precision": precision, "scale": scale}
     depth = find_depth(data, split)
     figures = evaluate_method(segment.method, scenes, evaluator, depth=depth, progress=progress, **how)
@@ -138,7 +148,9 @@ def compare_results(
             evaluators.append(read_records(result))
         else:
             said = lambda done, total, name=name: progress(name, done, total)
-            evaluators.append(_score_model(result, data, split, frames, full, device, precision, None, said)[0])
+            evaluator_for = functools.partial(_evaluator, full, SIDE_BOUNDS_PX)
+            scored = _score_model(result, data, split, frames, evaluator_for, device, precision, None, said)
+            evaluators.append(scored[0])
     return {"a": a, "b": b} | compare(*evaluators, draws, seed)
 
 

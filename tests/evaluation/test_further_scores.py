@@ -17,10 +17,11 @@ from pycocotools.cocoeval import COCOeval
 
 from evaluation.oracle import same
 from evaluation.scenes import painted, predicted, random_instances, random_scenes, random_semantic, scene_of
+from partwise.errors import PartwiseError
 from partwise.evaluation.boundary import boundary_iou, boundary_of
 from partwise.evaluation.coco import coco_matches, coco_scores
 from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.instance import OVERLAPS, SIZES_PX
+from partwise.evaluation.instance import OVERLAPS, size_ranges
 from partwise.geometry import box_of_mask
 from partwise.labels import CITYSCAPES, INSTANCE_FACTOR
 from partwise.scene import Instances
@@ -96,11 +97,34 @@ def test_where_all_sides_lie_in_one_size_its_ap_is_the_ap(data):
     scenes = [scene_of(x.instance_ids_HW[:20, :20], x.name) for x in data.draw(random_scenes())]
     found = [clipped(data.draw(random_instances(wide(scene)))) for scene in scenes]
     scores = evaluated(scenes, found)
-    names = [name for name, _, _ in SIZES_PX]
+    names = [name for name, _, _ in size_ranges()]
     assert {key: scores["by_size"][names[0]][key] for key in ("ap", "ap50", "per_class")} == {
         key: scores[key] for key in ("ap", "ap50", "per_class")
     }
     assert all(scores["by_size"][name]["ap"] is None for name in names[1:])
+
+
+@pytest.mark.parametrize("bounds", [(16, 32), (8, 32, 64, 128, 256), (32, 64, 128, 256)])
+def test_other_bounds_give_other_sizes_and_the_same_where_they_agree(bounds):
+    rng = np.random.default_rng(3)
+    truth = np.zeros((200, 320), np.int32)
+    boxes = [(24 + 12 * i, 30 * i, rng.integers(10, 29), rng.integers(10, 29)) for i in range(6)]
+    for number, (y, x, height, width) in enumerate(boxes):
+        truth[y : y + height, x : x + width] = 26000 + number
+    found = predicted(
+        *((26, 0.9 - 0.1 * i, x, y, x + w, y + h) for i, (y, x, h, w) in enumerate(boxes)), size=truth.shape
+    )
+    by_size = evaluated([scene_of(truth)], [found], side_bounds_px=bounds)["by_size"]
+    assert list(by_size) == [name for name, _, _ in size_ranges(bounds)] and len(by_size) == len(bounds) + 1
+    for name, low, below in size_ranges(bounds):
+        held = any(low <= max(h, w) < below for _, _, h, w in boxes)
+        assert by_size[name]["ap"] == (1.0 if held else None)
+
+
+@pytest.mark.parametrize("bounds", [(), (32, 32), (64, 32), (0, 8), (-4,)])
+def test_bounds_that_do_not_rise_are_refused(bounds):
+    with pytest.raises(PartwiseError, match="bounds of sizes"):
+        CityscapesEvaluator(side_bounds_px=bounds)
 
 
 def wide(scene):

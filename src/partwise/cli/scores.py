@@ -21,6 +21,7 @@ def evaluate(
     full: bool = False,
     records: bool = True,
     workers: int = 1,
+    side_px: list[int] | None = None,
     device: Device = "cpu",
     precision: Precision = "no",
     scale: Scales = None,
@@ -45,7 +46,11 @@ def evaluate(
         Keep in the JSON what `partwise compare` needs of each image, about 8 kB an image.
     workers
         Processes that read result files.
+    side_px
+        A bound between the sizes of instances that AP is given for, of the longest side of the box in the truth's
+        pixels; several times, rising; 32, 64, 128 and 256 without it.
     """
+    from partwise.evaluation.instance import SIDE_BOUNDS_PX
     from partwise.report.further_scores import further_scores_table
     from partwise.report.text import evaluation_text, table_text
     from partwise.scoring import score
@@ -62,6 +67,7 @@ def evaluate(
             device=device,
             precision=precision,
             scale=scale,
+            side_bounds_px=side_px or SIDE_BOUNDS_PX,
             progress=progress,
         )
     if not records:

@@ -16,11 +16,11 @@ import numpy as np
 
 from partwise.evaluation.coco import drawn_coco_scores
 from partwise.evaluation.instance import (
-    SIZES_PX,
     ClassTable,
     class_table,
     drawn_average_recall,
     instance_scores,
+    size_ranges,
 )
 from partwise.evaluation.matching import ImageMatches
 from partwise.evaluation.panoptic import panoptic_quality
@@ -89,7 +89,7 @@ def _drawn_instance_scores(counted: Counted, weights_BN: np.ndarray, in_detail: 
     tables = lambda matches, **how: {name: class_table(matches, id_, **how) for name, id_ in things.items()}
     drawn = _drawn_aps("instance.{}", tables(counted.matches), weights_BN, in_detail)
     drawn |= {f"instance.ar.{n}": recall for n, recall in drawn_average_recall(counted.matches, weights_BN).items()}
-    for name, low, below in SIZES_PX if in_detail else ():
+    for name, low, below in size_ranges() if in_detail else ():
         drawn |= _drawn_aps(f"instance.{{}} {name} px", tables(counted.matches, sizes_px=(low, below)), weights_BN)
     if counted.boundary:
         drawn |= _drawn_aps("instance.boundary.{}", tables(counted.matches, boundary=True), weights_BN)

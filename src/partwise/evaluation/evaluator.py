@@ -12,7 +12,7 @@ from partwise.evaluation.bootstrap import LEVEL, Counted, draw_images, drawn_sco
 from partwise.evaluation.boundary import BoundaryPairs
 from partwise.evaluation.coco import coco_matches, coco_scores
 from partwise.evaluation.distance import truth_distances
-from partwise.evaluation.instance import SIZES_PX, average_recall, class_table, instance_scores
+from partwise.evaluation.instance import SIDE_BOUNDS_PX, average_recall, class_table, instance_scores, size_ranges
 from partwise.evaluation.matching import EVERYWHERE, WITHIN_50_M, WITHIN_100_M, ImageMatches, match, overlaps
 from partwise.evaluation.panoptic import count_segments, panoptic_scores
 from partwise.evaluation.pixel import count_pixels, mean_of_valid, pixel_scores, thing_category_names
@@ -23,8 +23,9 @@ from partwise.scene import Instances, Scene
 
 @dataclass(frozen=True)
 class Settings:
-    """What is computed beside the official scores; all of it costs time.
+    """What is computed beside the official scores; all but the bounds costs time.
 
+    side_bounds_px   between the sizes of instances that AP is given for, see `size_ranges`
     boundary    boundary AP
     panoptic    panoptic quality; needs instances and a semantic map of every image
     coco        COCO AP by pycocotools
@@ -32,6 +33,7 @@ class Settings:
     seed        of the draws
     """
 
+    side_bounds_px: tuple[int, ...] = SIDE_BOUNDS_PX
     boundary: bool = False
     panoptic: bool = False
     coco: bool = False
@@ -75,6 +77,7 @@ class CityscapesEvaluator:
         self.settings = Settings(**settings)
         self.records: dict[str, ImageRecord] = {}
         self._things = [label.id for label in label_set.things]
+        self._sizes = size_ranges(self.settings.side_bounds_px)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -224,7 +227,7 @@ class CityscapesEvaluator:
         matches, within = counted.matches, counted.within
         return {
             **self._aps(matches),
-            "by_size": {name: self._aps(matches, sizes_px=(low, below)) for name, low, below in SIZES_PX},
+            "by_size": {name: self._aps(matches, sizes_px=(low, below)) for name, low, below in self._sizes},
             "ar": average_recall(matches),
             "boundary": self._boundary(matches) if counted.boundary else None,
             # None: needs the disparity and camera files.

@@ -11,23 +11,34 @@ Source of every rule: cityscapesScripts 2.3.0, evaluation/evalInstanceLevelSeman
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from partwise.errors import PartwiseError
 from partwise.evaluation.matching import PROPOSAL_COUNTS, ImageMatches
 from partwise.evaluation.pixel import mean_of_valid
 
 OVERLAPS = np.arange(0.5, 1.0, 0.05)  # cityscapesScripts, args.overlaps; an IoU must be larger, not equal
-# (name, from, below) of the longest side of the box in pixels.
-SIZES_PX = (
-    ("<32", 0, 32),
-    ("32-64", 32, 64),
-    ("64-128", 64, 128),
-    ("128-256", 128, 256),
-    (">=256", 256, np.inf),
-)
+SIDE_BOUNDS_PX = (32, 64, 128, 256)  # between the sizes of instances: of the longest side of the box in pixels
+
+
+def size_ranges(bounds_px: Sequence[int] = SIDE_BOUNDS_PX) -> tuple[tuple[str, float, float], ...]:
+    """(name, from, below) of each size between bounds that rise.
+
+    Raises PartwiseError for bounds that do not.
+
+    >>> size_ranges((16, 32))
+    (('<16', 0, 16), ('16-32', 16, 32), ('>=32', 32, inf))
+    """
+    bounds = tuple(bounds_px)
+    if not bounds or any(low >= high for low, high in itertools.pairwise((0, *bounds))):
+        said = ", ".join(map(str, bounds)) or "none"
+        raise PartwiseError(f"bounds of sizes: {said}: give sides in pixels above 0, each larger than the one before")
+    between = ((f"{low}-{high}", low, high) for low, high in itertools.pairwise(bounds))
+    return (f"<{bounds[0]}", 0, bounds[0]), *between, (f">={bounds[-1]}", bounds[-1], np.inf)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,6 @@ from partwise.report.tables import MISSING, Bar, Table
 _PLACES = (
     ("AP", "instance.ap"),
     ("AP50", "instance.ap50"),
-    *((f"AP, longest side {size} px", f"instance.by_size.{size}.ap") for size in ("<32", "32-64", "64-128", "128-256")),
-    ("AP, longest side >=256 px", "instance.by_size.>=256.ap"),
     ("AP100m", "instance.within_100m.ap"),
     ("AP50m", "instance.within_50m.ap"),
     *((f"AR@{count}", f"instance.ar.{count}") for count in (10, 100, 1000)),
@@ -35,7 +33,9 @@ def further_scores_table(evaluation: Mapping[str, Any]) -> Table:
     out, what has no value is shown as missing."""
     intervals = evaluation.get("intervals") or {}
     rows = []
-    for name, place in _PLACES:
+    sizes = (evaluation.get("instance") or {}).get("by_size") or ()
+    of_sizes = [(f"AP, longest side {size} px", f"instance.by_size.{size}.ap") for size in sizes]
+    for name, place in (*_PLACES[:2], *of_sizes, *_PLACES[2:]):
         part: Any = evaluation
         *path, key = place.split(".")
         for step in path:
