@@ -117,7 +117,12 @@ def test_figures_of_another_model_or_of_other_frames_are_not_taken_over(table, c
     measured: list[dict] = []
     bench_models(files[:1], city_root, frames=1, threads=1, before=other, keep=measured.append)
     assert len(measured) == 3
-    for before, words in ((whole | {"frames": 2}, "frames 2, and now it is 1"), ({"models": []}, "no table of models")):
+    odd = whole | {"models": [whole["models"][0] | {"sizes": {"128x64": 3}}]}
+    no_table = [{"models": []}, whole | {"models": 3}, whole | {"models": [4]}, odd]
+    for before, words in (
+        (whole | {"frames": 2}, "frames 2, and now it is 1"),
+        *((before, "no table of models") for before in no_table),
+    ):
         with pytest.raises(PartwiseError, match=words):
             bench_models(files, city_root, frames=1, threads=1, before=before)
     file = tmp_path / "broken.json"

@@ -73,14 +73,15 @@ def bench_models(
         "models": [],
     }
     known = _known(before, figures)
-    segments = [load(model, device=device) for model in models]
     wanted = sorted({*scored, OFFICIAL_SIZE})
-    for name, digest, segment in zip(names, digests, segments, strict=True):
+    # One at a time, and again below: a GPU need not have room for all of them.
+    for name, digest, model in zip(names, digests, models, strict=True):
         before_it = known.get((name, digest), {})
         sizes = {size_name(size): dict(before_it.get(size_name(size), {})) for size in wanted}
-        figures["models"].append({"model": name, "digest": digest} | _described(segment) | {"sizes": sizes})
+        figures["models"].append({"model": name, "digest": digest} | _described(load(model)) | {"sizes": sizes})
     with with_threads(threads):
-        for name, segment, row in zip(names, segments, figures["models"], strict=True):
+        for name, model, row in zip(names, models, figures["models"], strict=True):
+            segment = load(model, device=device)
             for size in wanted:
                 at = row["sizes"][size_name(size)]
                 if "ms" not in at:
@@ -106,8 +107,12 @@ def _known(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> dict[tup
             key: (before["machine"][key], now["machine"][key]) for key in ("processor", "threads", "device", "torch")
         }
         rows = {(row["model"], row["digest"]): row["sizes"] for row in before["models"]}
-    except (KeyError, TypeError) as error:
-        raise PartwiseError(f"what was measured before is no table of models ({error} is missing)") from None
+        if not all(isinstance(at, Mapping) for sizes in rows.values() for at in sizes.values()):
+            raise TypeError("sizes")
+    except (KeyError, TypeError, AttributeError):
+        raise PartwiseError(
+            "what was measured before is no table of models, or one of another version: do not resume"
+        ) from None
     for key, (was, is_) in same.items():
         if was != is_:
             raise PartwiseError(f"what was measured before has {key} {was}, and now it is {is_}: do not resume")
