@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.geometry import box_of_mask, boxes_by_id, crop_iou, nearest_index
+from partwise.geometry import box_of_mask, boxes_by_id, crop_intersection, nearest_index
 from partwise.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
 
 
@@ -173,10 +173,12 @@ class Instances:
     def crowding(self) -> np.ndarray:
         """(N,) float64: the highest IoU of each with a surer instance of the same class; 0 where it overlaps none."""
         highest = np.zeros(len(self))
-        order = np.argsort(-self.scores, kind="stable").tolist()
-        for place, i in enumerate(order):
-            rivals = (self._iou(i, j) for j in order[:place] if self.labels[i] == self.labels[j])
-            highest[i] = max(rivals, default=0.0)
+        rank = np.argsort(np.argsort(-self.scores, kind="stable"), kind="stable")
+        corners, ends = self.boxes[:, None, :2], self.boxes[:, None, 2:]
+        touch = (np.maximum(corners, self.boxes[:, :2]) < np.minimum(ends, self.boxes[:, 2:])).all(axis=-1)
+        rivals = touch & (self.labels[:, None] == self.labels) & (rank[:, None] > rank)
+        for i, j in zip(*(axis.tolist() for axis in rivals.nonzero()), strict=True):
+            highest[i] = max(highest[i], self._iou(i, j))
         return highest
 
     def _survivors(self, iou: float, rivals: Callable[[int, int], bool]) -> Instances:
@@ -187,7 +189,8 @@ class Instances:
         return self[np.array(sorted(kept), int)]
 
     def _iou(self, i: int, j: int) -> float:
-        return crop_iou(self.boxes[i], self.masks[i], self.boxes[j], self.masks[j])
+        shared = crop_intersection(self.boxes[i], self.masks[i], self.boxes[j], self.masks[j])
+        return shared / (self.areas[i] + self.areas[j] - shared) if shared else 0.0
 
     def resized(self, size: tuple[int, int]) -> Instances:
         """The same instances in an image of another `size` (H, W): every pixel says what lies at its centre.
