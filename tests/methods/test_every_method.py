@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
 
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.labels import INSTANCE_FACTOR
@@ -19,7 +18,6 @@ from partwise.methods import (
 )
 from partwise.methods.parts.decode import DecodeConfig
 from partwise.methods.parts.targets import AssignConfig
-from partwise.methods.semantic import every_second_pixel, semantic_dice_loss, semantic_loss
 from partwise.scene import Scene
 
 CONFIGS = {
@@ -236,40 +234,3 @@ def test_a_scene_without_instances_has_a_loss_and_no_positive(instance_method):
     sum(terms.values()).backward()
     prediction = instance_method.decode(instance_method.ideal(targets), scene.size)[0]
     assert len(prediction.instances) == 0
-
-
-@pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
-def test_the_balanced_cross_entropy_equals_a_loop_over_pixels(balance):
-    generator = torch.Generator().manual_seed(3)
-    logits = torch.randn(2, 19, 6, 8, generator=generator)
-    truth = torch.randint(0, 4, (2, 6, 8), dtype=torch.uint8, generator=generator)
-    truth[:, :2] = 255
-    counts = {c: int((truth == c).sum()) for c in range(4)}
-    total = weights = 0.0
-    for b, y, x in (truth != 255).nonzero().tolist():
-        c = int(truth[b, y, x])
-        weight = counts[c] ** -balance
-        total -= weight * float(torch.log_softmax(logits[b, :, y, x], dim=0)[c])
-        weights += weight
-    assert semantic_loss(logits, truth, balance).item() == pytest.approx(total / weights, rel=1e-5)
-    assert semantic_loss(logits, torch.full_like(truth, 255), balance) == 0
-
-
-def test_dice_equals_its_definition_for_hard_predictions():
-    truth = torch.tensor([[[0, 0, 0, 1], [1, 1, 2, 255]]], dtype=torch.uint8)
-    predicted = torch.tensor([[[0, 0, 1, 1], [1, 0, 2, 2]]])
-    logits = torch.nn.functional.one_hot(predicted, 19).permute(0, 3, 1, 2).float() * 60
-    dice = [2 * 2 / (3 + 3), 2 * 2 / (3 + 3), 2 * 1 / (1 + 1)]
-    assert semantic_dice_loss(logits, truth).item() == pytest.approx(1 - sum(dice) / 3, abs=1e-5)
-
-
-def test_every_second_pixel_is_not_shifted_against_the_cells_of_two():
-    """The x and y of the pixels that are picked have the cells' own centres as their mean, in every quarter."""
-    y, x = torch.meshgrid(torch.arange(24), torch.arange(40), indexing="ij")
-    for axis, side in ((y, 12), (x, 20)):
-        picked = every_second_pixel(axis).float()
-        assert picked.shape == (12, 20) and len(picked.unique()) == side
-        centres = F.avg_pool2d(axis[None].float(), 2)[0]
-        for rows in (slice(0, 6), slice(6, 12)):
-            for columns in (slice(0, 10), slice(10, 20)):
-                assert abs(float((picked - centres)[rows, columns].mean())) < 1e-6

@@ -12,12 +12,12 @@ from torch.nn import functional as F
 from partwise.geometry import crop_iou
 from partwise.labels import CITYSCAPES
 from partwise.methods import PartMaps, PartsConfig
-from partwise.methods.parts.decode import DecodeConfig, PartsDecoder, agree, on_grids, semantic_argmax
+from partwise.methods.parts.decode import DecodeConfig, PartsDecoder, on_grids
 from partwise.methods.parts.network import window_loss
 from partwise.methods.parts.paint import KeptMasks
 from partwise.methods.parts.targets import AssignConfig, assign_windows, coverage, right_grid
 from partwise.methods.parts.windows import Window, part_weights
-from partwise.scene import Instances, Scene
+from partwise.scene import Scene
 
 WINDOWS = (Window(4, 8), Window(4, 16), Window(8, 16), Window(16, 16))
 
@@ -107,18 +107,6 @@ def test_window_loss_is_zero_for_the_truth_and_ignores_cells_outside():
     assert window_loss(-logits, truth, inside).min() > 10
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from([2, 4, 8]))
-@settings(max_examples=30, deadline=None)
-def test_semantic_argmax_equals_interpolating_everything(seed, stride):
-    generator = torch.Generator().manual_seed(seed)
-    coarse = torch.randn(1, 6, 4, 6, generator=generator)
-    logits = F.interpolate(coarse, size=(11, 13), mode="bicubic")[0]
-    reference = F.interpolate(logits[None], scale_factor=stride, mode="bilinear")[0]
-    chosen = semantic_argmax(logits, stride).long()
-    best = reference.max(dim=0).values
-    assert ((best - reference.gather(0, chosen[None])[0]) < 1e-5).all()  # equal but for rounding between ties
-
-
 def test_votes_on_a_grid_are_means_over_its_cells_whatever_the_order_of_the_grids():
     maps = torch.rand(3, 32, 64, generator=torch.Generator().manual_seed(0))
     grids = [torch.zeros(9, 32 // s, 64 // s) for s in (4, 2, 2, 8, 1)]
@@ -184,20 +172,6 @@ def test_the_semantic_map_cuts_the_mask():
     iou = lambda p: (p.instances.full_mask(0) & truth).sum() / (p.instances.full_mask(0) | truth).sum()
     assert iou(sharp) > 0.99
     assert iou(plain) < iou(sharp)
-
-
-def test_the_semantic_map_takes_the_class_of_an_instance_within_its_category():
-    semantic = np.full((8, 12), 7, np.uint8)
-    semantic[:, 2:6], semantic[:, 6:8], semantic[:, 8:] = 28, 27, 24  # road, bus, truck, person
-    whole, right = np.zeros((8, 12), bool), np.zeros((8, 12), bool)
-    whole[2:6], right[2:6, 7:] = True, True
-    instances = Instances.from_masks([28, 26], [0.6, 0.9], [whole, right])
-    agree(semantic, instances, np.arange(8)[:, None] != np.full(12, 4), CITYSCAPES)
-    assert semantic[3].tolist() == [7, 7, 28, 28, 28, 28, 28, 26, 24, 24, 24, 24], (
-        "the surest last, road and person stay"
-    )
-    for row in (0, 4):  # outside the masks; and where the map is sure
-        assert semantic[row].tolist() == [7, 7, 28, 28, 28, 28, 27, 27, 24, 24, 24, 24]
 
 
 def test_only_sure_instances_change_a_semantic_map_that_is_not_sure():

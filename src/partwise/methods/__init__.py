@@ -2,12 +2,12 @@
 
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.centres import Centres, CentresConfig
+from partwise.methods.fcn import Fcn, FcnConfig
 from partwise.methods.instance_fcn import InstanceFcn, InstanceFcnConfig
 from partwise.methods.mask_rcnn import MaskRcnn, MaskRcnnConfig
 from partwise.methods.method import Method
 from partwise.methods.ordering import Ordering, OrderingConfig, Orders, OrdersConfig
 from partwise.methods.parts import PartMaps, PartsConfig
-from partwise.methods.semantic import Fcn, FcnConfig
 from partwise.methods.slips import Slips
 
 MethodConfig = (

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from partwise.geometry import boxes_by_id, cell_centres_px
 from partwise.labels import LabelSet
 from partwise.methods.centres.targets import STRIDE_PX
-from partwise.methods.parts.decode import semantic_argmax
+from partwise.methods.semantic import semantic_argmax
 from partwise.scene import Instances, Prediction
 
 

@@ -20,13 +20,14 @@ from partwise.errors import PartwiseError
 from partwise.geometry import padded_size
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods import slips as slip
+from partwise.methods.fcn import FcnConfig, add_skips, conv6_and_7
 from partwise.methods.instance_fcn.decode import InstanceFcnDecodeConfig, InstanceFcnDecoder
 from partwise.methods.instance_fcn.ideal import ideal_objectness, ideal_parts
 from partwise.methods.instance_fcn.losses import mask_loss, objectness_loss
 from partwise.methods.instance_fcn.targets import PAPER_CELLS, STRIDE_PX, window_targets
 from partwise.methods.method import Method, Outputs, Targets
 from partwise.methods.scales import Scale, resized_images
-from partwise.methods.semantic import FcnConfig, add_skips, conv6_and_7, semantic_ideal, semantic_loss, upsample
+from partwise.methods.semantic import semantic_ideal, semantic_loss, upsample
 from partwise.methods.slips import Slips
 from partwise.scene import Prediction, Scene
 from partwise.trunks import VggTrunk

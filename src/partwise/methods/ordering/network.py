@@ -18,9 +18,10 @@ from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES, LabelSet
+from partwise.methods.fcn import Fcn, FcnConfig
 from partwise.methods.method import Outputs, Targets
 from partwise.methods.ordering.targets import IGNORED, Assign, Assignment, by_centre, map_of_pixels, of_class
-from partwise.methods.semantic import Fcn, FcnConfig, semantic_loss, upsample
+from partwise.methods.semantic import semantic_loss, upsample
 from partwise.scene import Instances, Prediction, Scene
 
 IDEAL_LOGIT = 10.0

@@ -19,6 +19,7 @@ from partwise.geometry import nearest_index
 from partwise.labels import LabelSet
 from partwise.methods.parts.paint import Candidate, KeptMasks, Mask, Painter, Proposals, Refine
 from partwise.methods.parts.windows import Window, assemble, window_cells
+from partwise.methods.semantic import agree, semantic_argmax
 from partwise.scene import Instances, Prediction
 
 SURE = 0.9  # probability of a class in the semantic map from which on no instance overrules it
@@ -337,25 +338,6 @@ class PartsDecoder:
         return replace(made, scores=np.array(scores)), refined
 
 
-def agree(semantic_HW: np.ndarray, instances: Instances, unsure_HW: np.ndarray, label_set: LabelSet) -> None:
-    """Write the class of each instance into the ids of a semantic map, the surest last, and only over its category.
-
-    unsure_HW   bool, where the map may be changed
-
-    Pixel by pixel a bus is easily half a truck. The instance has asked all of its pixels, so that its class is the
-    likelier one; where the map says something of another category, it knows more about the outline.
-    """
-    for i in np.argsort(instances.scores, kind="stable").tolist():
-        label = int(instances.labels[i])
-        kin = [other.id for other in label_set.kin[label_set.by_id[label].category]]
-        x0, y0, x1, y1 = instances.boxes[i]
-        pixels_hw = semantic_HW[y0:y1, x0:x1]
-        open_hw = instances.masks[i] & unsure_HW[y0:y1, x0:x1]
-        ids = pixels_hw[open_hw]
-        ids[np.isin(ids, kin)] = label
-        pixels_hw[open_hw] = ids
-
-
 def on_grids(maps_Thw: Tensor, grids: list[Tensor]) -> list[Tensor]:
     """(T, h, w) maps as means over the cells of each grid (..., h / s, w / s), which may come in any order."""
     pooled: dict[tuple[int, int], Tensor] = {}
@@ -365,38 +347,6 @@ def on_grids(maps_Thw: Tensor, grids: list[Tensor]) -> list[Tensor]:
             finer = F.adaptive_avg_pool2d(finer[None], size)[0]  # a mean of means of as many cells
         pooled[size] = finer
     return [pooled[tuple(grid.shape[-2:])] for grid in grids]
-
-
-def semantic_argmax(logits_Chw: Tensor, stride: int, best_hw: Tensor | None = None) -> Tensor:
-    """(h * stride, w * stride) uint8: the class whose logit is highest after bilinear enlargement by an even stride.
-
-    best_hw   the class of the highest logit of each cell, where it is known
-
-    Exactly what interpolating all classes and comparing them gives, in a tenth of the time: between four neighbouring
-    cells that agree on the class no pixel can disagree, since its logits are a mean of theirs. Only the other quads
-    are interpolated. (stride 1: no enlargement)
-    """
-    height, width = logits_Chw.shape[-2:]
-    best_hw = logits_Chw.argmax(dim=0) if best_hw is None else best_hw
-    if stride == 1:
-        return best_hw.to(torch.uint8)
-    cells = logits_Chw.permute(1, 2, 0).contiguous()
-    best = F.pad(best_hw[None, None].float(), (1, 1, 1, 1), mode="replicate")[0, 0].to(torch.uint8)
-    corners = (best[:-1, :-1], best[:-1, 1:], best[1:, :-1], best[1:, 1:])
-    agreed = (corners[0] == corners[1]) & (corners[0] == corners[2]) & (corners[0] == corners[3])
-    pixels = corners[0][:, :, None, None].repeat(1, 1, stride, stride)
-    y, x = (~agreed).nonzero(as_tuple=True)
-    # Quad (y, x) lies between the cells before it and those at it; beyond the border the nearest cell counts.
-    rows, columns = ((at - 1).clamp(min=0) for at in (y, x))
-    below, right = y.clamp(max=height - 1), x.clamp(max=width - 1)
-    logits = torch.stack([cells[rows, columns], cells[rows, right], cells[below, columns], cells[below, right]], dim=1)
-    share = (torch.arange(stride, device=logits.device, dtype=logits.dtype) + 0.5) / stride
-    axis = torch.stack([1 - share, share])
-    weights = torch.einsum("ay,bx->yxab", axis, axis).reshape(stride * stride, 4)
-    pixels[y, x] = (weights @ logits).argmax(dim=-1).to(torch.uint8).unflatten(1, (stride, stride))
-    half = stride // 2
-    whole = pixels.permute(0, 2, 1, 3).reshape((height + 1) * stride, (width + 1) * stride)
-    return whole[half : half + height * stride, half : half + width * stride]
 
 
 def _every(step: int, like_hw: Tensor) -> Tensor:

@@ -255,7 +255,7 @@ class PartMaps(Method):
         return [self.decode_one(outputs, b, size) for b in range(len(outputs["semantic"]))]
 
     def settle(self, prediction: Prediction, outputs: Outputs, b: int, seen: tuple[int, int]) -> None:
-        """See Method.settle and `parts.decode.agree`."""
+        """See Method.settle and `semantic.agree`."""
         semantic_Chw = outputs["semantic"][b]
         stride = self.decoder.semantic_stride_px([grid[b] for grid in outputs["objectness"]], semantic_Chw)
         self.decoder.settle(prediction, torch.softmax(semantic_Chw, dim=0).max(dim=0).values, stride, seen)

@@ -1,0 +1,136 @@
+"""FCN-32s, FCN-16s and FCN-8s (Long, Shelhamer, Darrell 2015) on VGG16, as the report built them (section 2.2.1).
+
+Axes: B images, C evaluated classes, H and W in pixels, h and w at the output stride.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from partwise.errors import PartwiseError
+from partwise.labels import CITYSCAPES, LabelSet
+from partwise.methods.method import Method, Outputs, Targets
+from partwise.methods.semantic import semantic_dice_loss, semantic_ideal, semantic_loss, upsample
+from partwise.scene import Instances, Prediction, Scene
+from partwise.trunks import VggTrunk
+
+
+@dataclass
+class FcnConfig:
+    """One stage of the FCN.
+
+    output_stride  32, 16 or 8: FCN-32s, FCN-16s, FCN-8s
+    fc6            "3x3x3": the report's three 3x3 convolutions (512, 512, channels); "7x7": the paper's one
+    channels       of fc6 and fc7; 4096 in the report and in the paper
+    holes          the hole algorithm instead of skips: pool4 and pool5 keep stride 8, conv5 and fc6 are dilated
+    dropout        after fc6 and fc7; .5 in the paper
+    frozen_blocks  blocks of the trunk that keep their weights; 0 in the report and in the paper
+    dice_weight    of a Dice loss beside the cross entropy; 0 in the report and in the paper
+    class_balance  of the cross entropy, see `semantic_loss`; 0 in the report and in the paper
+    """
+
+    trunk: str = "vgg16"
+    output_stride: int = 32
+    fc6: str = "3x3x3"
+    channels: int = 4096
+    holes: bool = False
+    dropout: float = 0.5
+    frozen_blocks: int = 0
+    dice_weight: float = 0.0
+    class_balance: float = 0.0
+
+
+class Fcn(Method):
+    """VGG16, conv6 and conv7, a score layer, and skips from pool4 (16s) and pool3 (8s); bilinear upsampling.
+
+    A new score layer starts at zero, so that a stage begins where the last one ended (FCN, section 4.2).
+    outputs: {"semantic": (B, C, H, W) logits}; targets: {"semantic": (H, W) uint8 train ids, 255 ignored}
+    """
+
+    has_instances = False
+
+    def __init__(self, config: FcnConfig, label_set: LabelSet = CITYSCAPES):
+        super().__init__()
+        if config.trunk != "vgg16":
+            raise PartwiseError(f"method fcn: trunk={config.trunk!r}: the report's FCN stands on vgg16")
+        if config.output_stride not in (8, 16, 32):
+            raise PartwiseError(f"method fcn: output_stride={config.output_stride}: give 32, 16 or 8")
+        if config.fc6 not in ("3x3x3", "7x7"):
+            raise PartwiseError(f"method fcn: fc6={config.fc6!r}: give '3x3x3' or '7x7'")
+        self.config, self.label_set = config, label_set
+        classes = len(label_set.evaluated)
+        self.trunk = VggTrunk(holes=config.holes, taps="pool", frozen_blocks=config.frozen_blocks)
+        self.conv6, self.conv7 = conv6_and_7(config)
+        self.score = nn.Conv2d(config.channels, classes, 1)
+        self.skips = nn.ModuleDict(
+            {} if config.holes
+            else {str(s): nn.Conv2d(self.trunk.channels[s], classes, 1) for s in (16, 8) if s >= config.output_stride}
+        )  # fmt: skip
+        for layer in (self.score, *self.skips.values()):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, images_B3HW: Tensor) -> Outputs:
+        """See Method.forward."""
+        return {"semantic": upsample(self.score_maps(images_B3HW).float(), images_B3HW.shape[-2:])}
+
+    def score_maps(self, images_B3HW: Tensor) -> Tensor:
+        """(B, C, h, w): the score layer's logits with the skips added, at the output stride."""
+        maps = self.trunk(self.normalise(images_B3HW))
+        return add_skips(self.score(self.conv7(self.conv6(maps[max(maps)]))), self.skips, maps)
+
+    def targets(self, scene: Scene) -> Targets:
+        """See the class."""
+        return {"semantic": torch.from_numpy(self.label_set.id_to_train_id[scene.semantic_HW])}
+
+    def ideal(self, targets: list[Targets]) -> Outputs:
+        """See Method.ideal; ignored pixels get equal logits."""
+        return {"semantic": semantic_ideal(torch.stack([t["semantic"] for t in targets]), self.label_set)}
+
+    def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
+        """Mean cross entropy over the evaluated pixels, and Dice where its weight is not 0."""
+        train_ids = torch.stack([t["semantic"] for t in targets])
+        terms = {"semantic": semantic_loss(outputs["semantic"], train_ids, self.config.class_balance)}
+        if self.config.dice_weight:
+            terms["dice"] = self.config.dice_weight * semantic_dice_loss(outputs["semantic"], train_ids)
+        return terms
+
+    def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
+        """The class of the highest logit at every pixel; a semantic method has no instances."""
+        ids = self.label_set.train_id_to_id
+        best = outputs["semantic"][..., : size[0], : size[1]].argmax(dim=1).to(torch.uint8).cpu().numpy()
+        return [Prediction(Instances.empty(size), ids[one]) for one in best]
+
+
+def add_skips(deepest_BChw: Tensor, skips: nn.ModuleDict, maps: dict[int, Tensor]) -> Tensor:
+    """The sum that FCN-16s and FCN-8s make: enlarge, add a layer of the trunk's map at the next finer stride, again.
+
+    skips  "16" and "8" -> 1x1 convolution from the trunk's map of that stride to C channels
+    """
+    summed = deepest_BChw
+    for stride, layer in skips.items():
+        skip = layer(maps[int(stride)])
+        summed = upsample(summed, skip.shape[-2:]) + skip
+    return summed
+
+
+def conv6_and_7(config: FcnConfig) -> tuple[nn.Sequential, nn.Sequential]:
+    """The convolutions in place of VGG16's fully connected layers: 512 -> `config.channels`, He initialisation."""
+    dilation = 2 if config.holes else 1
+    if config.fc6 == "7x7":
+        convolutions = [nn.Conv2d(512, config.channels, 7, padding=3 * dilation, dilation=dilation)]
+    else:
+        widths = (512, 512, 512, config.channels)
+        convolutions = [nn.Conv2d(a, b, 3, padding=dilation, dilation=dilation) for a, b in itertools.pairwise(widths)]
+    layers = [layer for convolution in convolutions for layer in (convolution, nn.ReLU())]
+    conv6 = nn.Sequential(*layers, nn.Dropout2d(config.dropout))
+    conv7 = nn.Sequential(nn.Conv2d(config.channels, config.channels, 1), nn.ReLU(), nn.Dropout2d(config.dropout))
+    for module in [*conv6, *conv7]:
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            nn.init.zeros_(module.bias)
+    return conv6, conv7
