@@ -11,9 +11,11 @@ from partwise.data.image_files import PHOTO_SUFFIXES
 from partwise.errors import PartwiseError
 from partwise.evaluation.submission import INSTANCES, PIXELS, write_submission
 from partwise.files import atomic_write, write_json
-from partwise.methods.parts.explain import require_inside
+from partwise.methods.asked import require_inside
+from partwise.methods.centres.explain import CentresExplanation
 from partwise.methods.scales import Scale
 from partwise.report.inspect import draw_explanation, explanation_text
+from partwise.report.inspect_centres import centres_explanation_text, draw_centres_explanation
 from partwise.report.prediction_files import SUFFIXES
 from partwise.segmenter import SHOWN_SCORE, Segmenter, as_image, seen
 
@@ -123,13 +125,17 @@ def explain_photo(
     except PartwiseError as error:
         raise PartwiseError(f"{path}: {error}") from None
     config = segment.method.config
-    picture = draw_explanation(image, explanation, config.k)
+    if isinstance(explanation, CentresExplanation):
+        picture = draw_centres_explanation(image, explanation)
+        words = centres_explanation_text(explanation, SHOWN_SCORE)
+    else:
+        picture = draw_explanation(image, explanation, config.k)
+        words = explanation_text(explanation, config.decode, SHOWN_SCORE)
     x, y = point or (explanation.point[0] * width // seen_width, explanation.point[1] * height // seen_height)
     base = out / f"{path.stem}_{x}_{y}_explained"
     with atomic_write(base.with_name(f"{base.name}.png")) as file:
         Image.fromarray(picture).save(file, "PNG", optimize=True)
     write_json(base.with_name(f"{base.name}.json"), explanation.to_json() | {"seen_size": [seen_width, seen_height]})
-    words = explanation_text(explanation, config.decode, SHOWN_SCORE)
     if (seen_height, seen_width) != (height, width):
         sizes = f"{path.name} is {width}x{height}, the network saw it at {seen_width}x{seen_height}"
         words = f"{sizes}, in whose pixels:\n{words}"

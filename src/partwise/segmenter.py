@@ -14,9 +14,11 @@ from PIL import Image
 
 from partwise.data.image_files import decode_image, read_image
 from partwise.errors import PartwiseError
-from partwise.methods import Method, PartMaps
+from partwise.methods import Centres, Method, PartMaps
+from partwise.methods.centres.explain import CentresExplanation, explain_centres
 from partwise.methods.method import image_batch
-from partwise.methods.parts.explain import Explanation, explain
+from partwise.methods.parts.explain import Explanation
+from partwise.methods.parts.explain import explain as explain_parts
 from partwise.methods.scales import Scale, resized_images, seen_sizes
 from partwise.report.prediction_files import write_prediction
 from partwise.scene import Instances, Prediction
@@ -109,17 +111,21 @@ class Segmenter:
             origin=self.info.origin,
         )
 
-    def explain(self, image, point: tuple[int, int] | None = None) -> Explanation:
+    def explain(self, image, point: tuple[int, int] | None = None) -> Explanation | CentresExplanation:
         """Why a pixel (x, y) belongs to its instance, or to none; without one, the middle of the surest instance.
 
         image   as in a call, at the size at which the network shall see it: see `seen`
 
         Raises PartwiseError for a pixel outside the image, an image without instances where no pixel is given, and a
-        model that is not one of part maps.
+        model that is neither one of part maps nor one of centres.
         """
-        if not isinstance(self.method, PartMaps):
+        explain = next((explain for kind, explain in EXPLAINED.items() if isinstance(self.method, kind)), None)
+        if explain is None:
             name = self.info.method.get("kind")
-            raise PartwiseError(f"a model of method {name}: only part maps can be explained, such as the bundled model")
+            raise PartwiseError(
+                f"a model of method {name}: only part maps and centres can be explained: "
+                "give one of those, such as the bundled model"
+            )
         pixels = as_image(image)
         with self._autocast():
             outputs = self.method.respond(image_batch(pixels, self.device))
@@ -166,6 +172,7 @@ def as_image(image) -> np.ndarray:
     return _through_file(Image.fromarray(np.ascontiguousarray(array.squeeze())))
 
 
+EXPLAINED = {PartMaps: explain_parts, Centres: explain_centres}
 _ARRAYS = {("uint8", 1), ("uint8", 3), ("uint8", 4), ("uint16", 1)}
 
 

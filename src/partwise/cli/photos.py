@@ -64,7 +64,7 @@ def explain(
     precision: Precision = "no",
     scale: Scale = None,
 ) -> None:
-    """Say why a pixel of a photo belongs to its instance, or to none: windows, part maps, votes, score.
+    """Say why a pixel of a photo belongs to its instance, or to none: windows and part maps, or centres; votes; score.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def explain(
     at
         The pixel as X,Y; without it the middle of the surest instance.
     model
-        A model file or run folder of part maps; the bundled model without it.
+        A model file or run folder of part maps or centres; the bundled model without it.
     """
     from partwise.photos import explain_photo
     from partwise.segmenter import load

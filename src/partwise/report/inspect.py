@@ -11,9 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from partwise.labels import CITYSCAPES, LabelSet
+from partwise.methods.centres.explain import CentresExplanation
 from partwise.methods.parts.decode import DecodeConfig
 from partwise.methods.parts.explain import OUTCOMES, Explanation, WindowStory
 from partwise.report.maps import draw_map, rasterised, scale_limit
+from partwise.scene import Instances
 
 MARGIN = 0.25  # of a window's side, around it in the picture
 WINDOW, PIXEL, MASK = "#ffb000", "#ff2d55", "#00c2a8"
@@ -26,7 +28,7 @@ def explanation_text(
 
     shown_score   below it an instance is found, but not shown to people
     """
-    lines, story = [_headline(explanation, shown_score, label_set)], explanation.windows[0]
+    lines, story = [headline(explanation, shown_score, label_set)], explanation.windows[0]
     at = ", ".join(f"{name} {share:.2f}" for name, share in explanation.semantic.items())
     lines.append(f"  semantic map here: {at}")
     lines.append("  " + ("its window" if explanation.instance >= 0 else "the window that got furthest") + _where(story))
@@ -37,7 +39,8 @@ def explanation_text(
     return "\n".join(lines)
 
 
-def _headline(explanation: Explanation, shown_score: float, label_set: LabelSet) -> str:
+def headline(explanation: Explanation | CentresExplanation, shown_score: float, label_set: LabelSet) -> str:
+    """What is at the pixel, in one line."""
     x, y = explanation.point
     if explanation.instance < 0:
         return f"pixel {x},{y}: no instance"
@@ -112,8 +115,8 @@ def draw_explanation(
     drawn = draw_map(assembled, story.logits_mm, scale_limit(story.logits_mm), "assembled (logits)")
     _mark_pixel(assembled, explanation, story)
     right.colorbar(drawn, ax=assembled, shrink=0.6, aspect=25, orientation="horizontal").ax.tick_params(labelsize=7)
-    _draw_votes(votes, story)
-    figure.suptitle(f"{_headline(explanation, 0.0, label_set)}: {OUTCOMES[story.outcome]}", fontsize=11)
+    draw_shares(votes, story.votes, "votes of the mask")
+    figure.suptitle(f"{headline(explanation, 0.0, label_set)}: {OUTCOMES[story.outcome]}", fontsize=11)
     return rasterised(figure)
 
 
@@ -123,8 +126,7 @@ def _draw_window(axes: Axes, image_HW3: np.ndarray, explanation: Explanation, st
     margin = MARGIN * (x1 - x0)
     axes.imshow(image_HW3, interpolation="antialiased")
     if explanation.instance >= 0:
-        mask = explanation.prediction.instances.full_mask(explanation.instance)
-        axes.contour(np.pad(mask, 1), levels=[0.5], colors=MASK, linewidths=1.6, extent=_padded_extent(mask.shape))
+        outline(axes, explanation.prediction.instances, explanation.instance, MASK)
     for i in range(1, k):
         at = i * (x1 - x0) / k
         axes.plot([x0 + at, x0 + at], [y0, y1], color=WINDOW, lw=0.7, ls=":")
@@ -139,9 +141,12 @@ def _draw_window(axes: Axes, image_HW3: np.ndarray, explanation: Explanation, st
     axes.set_yticks([])
 
 
-def _padded_extent(shape: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Where a mask with a border of one pixel lies in the axes of an image: the centres of its outermost pixels."""
-    return -1.0, float(shape[1]), -1.0, float(shape[0])
+def outline(axes: Axes, found: Instances, i: int, colour: str) -> None:
+    """Draw the outline of instance `i` into the axes of its image."""
+    mask = found.full_mask(i)
+    # A mask with a border of one pixel, laid where the centres of its outermost pixels are.
+    extent = (-1.0, float(mask.shape[1]), -1.0, float(mask.shape[0]))
+    axes.contour(np.pad(mask, 1), levels=[0.5], colors=colour, linewidths=1.6, extent=extent)
 
 
 def _draw_parts(figure, story: WindowStory, k: int) -> None:
@@ -166,13 +171,13 @@ def _mark_pixel(axes: Axes, explanation: Explanation, story: WindowStory) -> Non
     axes.plot(x, y, "x", color=PIXEL, ms=9, mew=2)
 
 
-def _draw_votes(axes: Axes, story: WindowStory) -> None:
-    names, shares = list(story.votes), list(story.votes.values())
-    axes.barh(range(len(names)), shares, height=0.6, color=MASK)
-    axes.set_ylim(-0.5, max(len(names), 4) - 0.5)
-    axes.set_yticks(range(len(names)), names, fontsize=8)
+def draw_shares(axes: Axes, shares: dict[str, float], title: str) -> None:
+    """Bars of named shares of 1."""
+    axes.barh(range(len(shares)), list(shares.values()), height=0.6, color=MASK)
+    axes.set_ylim(-0.5, max(len(shares), 4) - 0.5)
+    axes.set_yticks(range(len(shares)), list(shares), fontsize=8)
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
     axes.tick_params(axis="x", labelsize=7)
-    axes.set_title("votes of the mask", fontsize=9)
+    axes.set_title(title, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)

@@ -10,15 +10,14 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 
-from partwise.errors import PartwiseError
+from partwise.methods.asked import instance_at, instance_to_json, largest, middle_of_the_surest, require_inside
 from partwise.methods.method import Outputs
 from partwise.methods.parts.decode import Fate, on_grids
 from partwise.methods.parts.network import PartMaps
 from partwise.methods.parts.windows import Window, window_cells
-from partwise.scene import Instances, Prediction
+from partwise.scene import Prediction
 
 # What becomes of a window, from the first question that the decoder asks to the last.
 OUTCOMES = {
@@ -117,25 +116,14 @@ class Explanation:
 
     def to_json(self) -> dict:
         """Plain values; the instance as in the prediction's order, the surest first."""
-        found, i = self.prediction.instances, self.instance
-        instance = None
-        if i >= 0:
-            instance = {"index": i, "label": int(found.labels[i]), "score": float(found.scores[i])}
-            instance["box"] = found.boxes[i].tolist()
         return {
             "x": self.point[0],
             "y": self.point[1],
-            "instance": instance,
+            "instance": instance_to_json(self.prediction.instances, self.instance),
             "semantic": self.semantic,
             "windows_over_the_pixel": self.counts,
             "windows": [window.to_json() for window in self.windows],
         }
-
-
-def require_inside(point: tuple[int, int] | None, size: tuple[int, int]) -> None:
-    """Raises PartwiseError for a pixel (x, y) that is not in an image of `size` (H, W); None is inside any."""
-    if point is not None and not (0 <= point[0] < size[1] and 0 <= point[1] < size[0]):
-        raise PartwiseError(f"pixel {point[0]},{point[1]}: the image is {size[1]}x{size[0]}: give X,Y inside it")
 
 
 @torch.inference_mode()
@@ -153,8 +141,8 @@ def explain(
     require_inside(point, size)
     fates: list[Fate] = []
     prediction = method.decode_one(outputs, 0, size, fates)
-    point = _middle_of_the_surest(prediction.instances) if point is None else point
-    instance = _instance_at(prediction, point)
+    point = middle_of_the_surest(prediction.instances) if point is None else point
+    instance = instance_at(prediction.instances, point)
     by_window: dict[tuple, list[Fate]] = {}
     for fate in fates:
         by_window.setdefault((fate.grid, fate.centre), []).append(fate)
@@ -171,24 +159,6 @@ def explain(
         tuple(_story(method, outputs, probability_Chw, one, point) for one in over[::-1][:most]),
         {name: counts[name] for name in OUTCOMES if counts[name]},
     )
-
-
-def _middle_of_the_surest(instances: Instances) -> tuple[int, int]:
-    """(x, y) of the pixel of its mask that is farthest from the mask's border."""
-    if len(instances) == 0:
-        raise PartwiseError("nothing was found in this image: give the pixel to explain")
-    depth = ndimage.distance_transform_edt(np.pad(instances.masks[0], 1))[1:-1, 1:-1]
-    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
-    return int(instances.boxes[0][0] + x), int(instances.boxes[0][1] + y)
-
-
-def _instance_at(prediction: Prediction, point: tuple[int, int]) -> int:
-    x, y = point
-    found = prediction.instances
-    for i, (x0, y0, x1, y1) in enumerate(found.boxes.tolist()):  # the surest first
-        if x0 <= x < x1 and y0 <= y < y1 and found.masks[i][y - y0, x - x0]:
-            return i
-    return -1
 
 
 @dataclass(frozen=True)
@@ -257,7 +227,7 @@ def _story(method: PartMaps, outputs: Outputs, probability_Chw: Tensor, one: _Wi
         logits_mm=assembled[0].float().cpu().numpy(),
         pixel=float(probability[0, y, x]),
         quality=float(quality[0]),
-        votes=_largest([label.name for label in method.label_set.things], shares[:, 0].tolist()),
+        votes=largest([label.name for label in method.label_set.things], shares[:, 0].tolist()),
         fates=one.fates,
     )
 
@@ -265,10 +235,4 @@ def _story(method: PartMaps, outputs: Outputs, probability_Chw: Tensor, one: _Wi
 def _semantic_at(method: PartMaps, outputs: Outputs, probability_Chw: Tensor, point) -> dict[str, float]:
     stride = method.decoder.semantic_stride_px([grid[0] for grid in outputs["objectness"]], probability_Chw)
     column = probability_Chw[:, point[1] // stride, point[0] // stride]
-    return _largest([label.name for label in method.label_set.evaluated], column.tolist())
-
-
-def _largest(names: list[str], values: list[float], least: float = 0.01) -> dict[str, float]:
-    """The values of at least `least`, the largest first; the largest in any case."""
-    pairs = sorted(zip(names, values, strict=True), key=lambda pair: -pair[1])
-    return {name: value for i, (name, value) in enumerate(pairs) if i == 0 or value >= least}
+    return largest([label.name for label in method.label_set.evaluated], column.tolist())

@@ -1,0 +1,50 @@
+"""What every explanation of a pixel needs: whether it lies in the image, what was found there, what its class is."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from partwise.errors import PartwiseError
+from partwise.scene import Instances
+
+
+def require_inside(point: tuple[int, int] | None, size: tuple[int, int]) -> None:
+    """Raises PartwiseError for a pixel (x, y) that is not in an image of `size` (H, W); None is inside any."""
+    if point is not None and not (0 <= point[0] < size[1] and 0 <= point[1] < size[0]):
+        raise PartwiseError(f"pixel {point[0]},{point[1]}: the image is {size[1]}x{size[0]}: give X,Y inside it")
+
+
+def middle_of_the_surest(instances: Instances) -> tuple[int, int]:
+    """(x, y) of the pixel of its mask that is farthest from the mask's border.
+
+    Raises PartwiseError where there is no instance.
+    """
+    if len(instances) == 0:
+        raise PartwiseError("nothing was found in this image: give the pixel to explain")
+    depth = ndimage.distance_transform_edt(np.pad(instances.masks[0], 1))[1:-1, 1:-1]
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    return int(instances.boxes[0][0] + x), int(instances.boxes[0][1] + y)
+
+
+def instance_at(found: Instances, point: tuple[int, int]) -> int:
+    """Index of the surest instance whose mask holds a pixel (x, y); -1 for none."""
+    x, y = point
+    for i, (x0, y0, x1, y1) in enumerate(found.boxes.tolist()):  # the surest first
+        if x0 <= x < x1 and y0 <= y < y1 and found.masks[i][y - y0, x - x0]:
+            return i
+    return -1
+
+
+def largest(names: list[str], values: list[float], least: float = 0.01) -> dict[str, float]:
+    """The values of at least `least`, the largest first; the largest in any case."""
+    pairs = sorted(zip(names, values, strict=True), key=lambda pair: -pair[1])
+    return {name: value for i, (name, value) in enumerate(pairs) if i == 0 or value >= least}
+
+
+def instance_to_json(found: Instances, i: int) -> dict | None:
+    """Plain values of one instance of a prediction, the surest of which is 0; None for -1."""
+    if i < 0:
+        return None
+    about = {"index": i, "label": int(found.labels[i]), "score": float(found.scores[i])}
+    return about | {"box": found.boxes[i].tolist()}

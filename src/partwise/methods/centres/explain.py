@@ -1,0 +1,129 @@
+"""Why a pixel belongs to an instance, or to none: where it points, and which centres of its class lie there.
+
+Axes: T classes with instances, h and w cells of a map.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+
+from partwise.labels import LabelSet
+from partwise.methods.asked import instance_at, instance_to_json, largest, middle_of_the_surest, require_inside
+from partwise.methods.centres.decode import votes
+from partwise.methods.centres.network import Centres
+from partwise.methods.centres.targets import STRIDE_PX
+from partwise.methods.method import Outputs
+from partwise.scene import Prediction
+
+# What becomes of a pixel.
+OUTCOMES = {
+    "stuff": "the class that the semantic map gives this pixel has no instances",
+    "alone": "no centre of its class has more heat than decode.min_heat",
+    "small": "the centre that is nearest to its vote gathered fewer pixels than decode.min_area_px",
+    "kept": "it joins the centre of its class that is nearest to its vote",
+}
+
+
+@dataclass(frozen=True)
+class Centre:
+    """A peak of the heat map of the pixel's class.
+
+    heat          0..1
+    place         (x, y) px
+    distance_px   from the pixel's vote
+    """
+
+    heat: float
+    place: tuple[float, float]
+    distance_px: float
+
+
+@dataclass(frozen=True, eq=False)
+class CentresExplanation:
+    """Of one pixel (x, y).
+
+    prediction   everything that was found in the image
+    instance     index of the instance whose mask holds the pixel; -1 for none
+    semantic     class name -> probability at the pixel, the largest first
+    label        name of the class that the semantic map gives the pixel
+    vote         (x, y) px: where the pixel says that the centre of its instance lies
+    centres      those of its class, the nearest to the vote first; none where the class has no instances
+    outcome      a key of OUTCOMES
+    heat_hw      (h, w) 0..1 at stride 4, of its class; None where the class has no instances
+    """
+
+    point: tuple[int, int]
+    prediction: Prediction
+    instance: int
+    semantic: dict[str, float]
+    label: str
+    vote: tuple[float, float]
+    centres: tuple[Centre, ...]
+    outcome: str
+    heat_hw: np.ndarray | None
+
+    def to_json(self) -> dict:
+        """Plain values, without the map; the instance as in the prediction's order, the surest first."""
+        return {
+            "x": self.point[0],
+            "y": self.point[1],
+            "instance": instance_to_json(self.prediction.instances, self.instance),
+            "semantic": self.semantic,
+            "label": self.label,
+            "vote": list(self.vote),
+            "centres": [asdict(centre) | {"place": list(centre.place)} for centre in self.centres],
+            "outcome": self.outcome,
+            "outcome_in_words": OUTCOMES[self.outcome],
+        }
+
+
+@torch.inference_mode()
+def explain_centres(
+    method: Centres, outputs: Outputs, size: tuple[int, int], point: tuple[int, int] | None = None
+) -> CentresExplanation:
+    """Decode the outputs of one image, and say why a pixel joined the centre that it joined.
+
+    size    (H, W) px of the image
+    point   (x, y) of the pixel; the middle of the surest instance without one
+
+    Raises PartwiseError where the pixel is not in the image, or none is given and nothing was found.
+    """
+    require_inside(point, size)
+    prediction = method.decode(outputs, size)[0]
+    x, y = point = middle_of_the_surest(prediction.instances) if point is None else point
+    label_set: LabelSet = method.label_set
+    label = label_set.by_id[int(prediction.semantic_HW[y, x])]
+    vote_x, vote_y = votes(outputs["offset"][0])[:, y, x].flip(0).tolist()
+    centres, heat_hw = [], None
+    if label in label_set.things:
+        index = label_set.things.index(label)
+        heat_hw = torch.sigmoid(outputs["heat"][0, index].float()).cpu().numpy()
+        heats, classes, places = (column.tolist() for column in method.decoder.centres(outputs["heat"][0]))
+        for heat, class_, (centre_y, centre_x) in zip(heats, classes, places, strict=True):
+            if class_ == index:
+                away = float(np.hypot(centre_x - vote_x, centre_y - vote_y))
+                centres.append(Centre(heat, (centre_x, centre_y), away))
+    instance = instance_at(prediction.instances, point)
+    if heat_hw is None:
+        outcome = "stuff"
+    elif not centres:
+        outcome = "alone"
+    else:
+        outcome = "kept" if instance >= 0 else "small"
+    probability_Chw = torch.softmax(outputs["semantic"][0].float(), dim=0)
+    stride = outputs["heat"].shape[-2] * STRIDE_PX // probability_Chw.shape[-2]
+    here = probability_Chw[:, y // stride, x // stride].tolist()
+    return CentresExplanation(
+        point=point,
+        prediction=prediction,
+        instance=instance,
+        semantic=largest([one.name for one in label_set.evaluated], here),
+        label=label.name,
+        vote=(vote_x, vote_y),
+        centres=tuple(sorted(centres, key=lambda centre: centre.distance_px)),
+        outcome=outcome,
+        heat_hw=heat_hw,
+    )
