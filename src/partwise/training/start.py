@@ -26,16 +26,21 @@ def start_weights(method: Method, recipe: Recipe, weights: Sequence[str], note: 
 
     Raises PartwiseError where they are missing, damaged, or of another network.
     """
-    trunk, origins = "", []
+    names = list(method.state_dict())
+    trunk, origins, taken = "", [], set()
     for given in weights:
         path = _file_of(given)
         if not _is_model(path):
             trunk = _into_trunk(method, path, note)
             continue
-        origin, has_trunk, has_all = _from_model(method, recipe, path, note)
-        origins = [origin] if has_all else [*origins, origin]
+        origin, has_trunk, loaded = _from_model(method, recipe, path, note)
+        origins = [origin] if len(loaded) == len(names) else [*origins, origin]
         trunk = origin if has_trunk else trunk
+        taken |= loaded
     trunk = trunk or _into_trunk(method, recipe.trunk_weights, note)
+    anew = [name for name in names if name not in taken and not name.startswith("trunk.")]
+    if taken and anew:
+        note(f"{len(anew)} tensors of the heads start anew ({', '.join(anew[:4])}{' ...' if len(anew) > 4 else ''})")
     return "; heads from ".join([trunk, *(origin for origin in origins if origin != trunk)])
 
 
@@ -63,8 +68,8 @@ def _into_trunk(method: Method, source: str, note: Callable[[str], None]) -> str
     return origin
 
 
-def _from_model(method: Method, recipe: Recipe, path: str, note: Callable[[str], None]) -> tuple[str, bool, bool]:
-    """Take what fits of a model; its origin in words, whether its trunk is among it, and whether nothing is missing.
+def _from_model(method: Method, recipe: Recipe, path: str, note: Callable[[str], None]) -> tuple[str, bool, set[str]]:
+    """Take what fits of a model; its origin in words, whether its trunk is among it, and the names of what was taken.
 
     A model on another trunk lends its heads.
     """
@@ -76,12 +81,11 @@ def _from_model(method: Method, recipe: Recipe, path: str, note: Callable[[str],
     if not report.loaded:
         raise PartwiseError(f"{path}: none of its tensors fits recipe {recipe.name}: give a model of its kind")
     note(
-        f"{path}: {len(report.loaded)} tensors taken, {len(report.missing)} start anew"
-        + (f" ({', '.join(report.missing[:4])} ...)" if report.missing else "")
+        f"{path}: {len(report.loaded)} tensors taken"
         + (f", {len(report.unexpected)} left" if report.unexpected else "")
     )
     origin = f"{info.origin.get('recipe')} ({info.origin.get('steps')} steps) from {info.origin.get('weights')}"
-    return origin, same_trunk, not report.missing
+    return origin, same_trunk, set(report.loaded)
 
 
 def _has_trunk_of(method: Method, state: dict[str, Tensor]) -> bool:
