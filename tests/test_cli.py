@@ -141,7 +141,8 @@ def test_explain_says_why_there_is_an_instance_and_why_there_is_none(says, tmp_p
     says("predict", photo, "--out", tmp_path / "predicted")
     surest = json.loads((tmp_path / "predicted" / "street.json").read_text())["instances"][0]
     assert told["instance"]["score"] == pytest.approx(surest["score"], abs=1e-3)
-    assert f"= {surest['score']:.3f}; kept as instance 1" in said
+    assert "; kept as instance 1\n" in said
+    assert re.search(rf"its mask refined: .+ = {surest['score']:.3f}\n", said)
     assert Image.open(out / f"street_{x}_{y}_explained.png").width > 1000
     sky = says("explain", photo, "--out", out, "--at", "256,2")
     assert "pixel 256,2: no instance" in sky and "objectness not above" in sky
