@@ -278,9 +278,9 @@ class PartMaps(Method):
         """What corrects masks in an image of these features and this semantic map, which may be finer."""
         if probability_Chw.shape[-2:] != detail_Fhw.shape[-2:]:
             probability_Chw = F.adaptive_avg_pool2d(probability_Chw, detail_Fhw.shape[-2:])
+        kinds_Khw = kinds_of(probability_Chw, self.label_set)
         # Channel by channel in memory, as the refiner reads them.
-        detail_Fhw, probability_Chw = detail_Fhw.contiguous(), probability_Chw.contiguous()
-        kinds_Khw, things_Thw = kinds_of(probability_Chw, self.label_set), probability_Chw[self.decoder.thing_train_ids]
+        detail_Fhw, things_Thw = detail_Fhw.contiguous(), probability_Chw[self.decoder.thing_train_ids].contiguous()
         categories = list(self.label_set.kin)
         kind_T = torch.tensor([categories.index(label.category) for label in self.label_set.things])
         kind_T = kind_T.to(detail_Fhw.device)
@@ -292,13 +292,16 @@ class PartMaps(Method):
         def refine(index: int, centres: Tensor, logits: Tensor, class_M: Tensor) -> RefinedWindows:
             window, fine = self.windows[index], FineGrid.of(self.windows[index])
             detail, kinds, things = at_cells_of(fine)
-            refined, inside = self.mask_refiner(logits, centres, window, detail, kinds, kind_T[class_M])
+            # A window that stands for several classes of a category has one mask.
+            keys, place_M = torch.cat([centres, kind_T[class_M][:, None]], 1).unique(dim=0, return_inverse=True)
+            first = place_M.new_empty(len(keys)).scatter_(0, place_M, torch.arange(len(place_M), device=place_M.device))
+            refined, inside = self.mask_refiner(logits[first], centres[first], window, detail, kinds, keys[:, 2])
             probability = torch.sigmoid(refined) * inside
             rows, columns, _ = fine_cells(centres, window, fine, things.shape[-2:])
-            mask = (probability > 0.5).to(things.dtype)
+            mask = (probability > 0.5).to(things.dtype)[place_M]
             votes = things[class_M[:, None, None], rows[:, :, None], columns[:, None, :]] * mask
             share = votes.sum(dim=(1, 2)) / mask.sum(dim=(1, 2)).clamp(min=1)
-            return RefinedWindows(refined, soft_iou(probability), share)
+            return RefinedWindows(refined[place_M], soft_iou(probability)[place_M], share)
 
         return refine
 

@@ -91,6 +91,7 @@ class Painter:
         self.members = {
             category: [label_set.things.index(label) for label in kin] for category, kin in label_set.kin.items()
         }
+        self.categories = [label.category for label in label_set.things]
         self._painted: dict[PaintedWindow, Mask | None] = {}
 
     def sharpened(self, one: PaintedWindow) -> Mask | None:
@@ -111,6 +112,7 @@ class Painter:
         share of the votes.
         """
         made: dict[Candidate, tuple[Mask | None, float, float]] = {}
+        painted: dict[PaintedWindow, Mask | None] = {}
         for grid, proposal in self.of_grid.items():
             own = [one for one in several if one[0] == grid]
             if not own:
@@ -121,7 +123,10 @@ class Painter:
             cell_px = proposal.window.side_px // found.logits_Mnn.shape[-1]
             columns = (found.logits_Mnn.float().cpu(), found.quality_M.tolist(), found.share_M.tolist())
             for one, logits, quality, share in zip(own, *columns, strict=True):
-                made[one] = _mask(logits, cell_px, self.corners[grid][one[1]], self.size), quality, share
+                window = (grid, one[1], self.categories[one[2]])
+                if window not in painted:
+                    painted[window] = _mask(logits, cell_px, self.corners[grid][one[1]], self.size)
+                made[one] = painted[window], quality, share
         return [made[one] for one in several]
 
     def _likely(self, one: PaintedWindow) -> list[int]:
