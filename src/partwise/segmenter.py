@@ -28,7 +28,7 @@ from partwise.trunks.fold import fold_batch_norm
 BUNDLED = {"streets": Path(__file__).parent / "weights" / "streets.safetensors"}
 DEFAULT_MODEL = "streets"
 PRECISIONS = ("no", "bf16")
-SHOWN_SCORE = 0.1  # of instances for people to see: of those of the bundled model, three of four are right
+SHOWN_SCORE = 0.1  # of instances for people to see: of those of the bundled model, five of six are right
 
 
 @dataclass(frozen=True, eq=False)
