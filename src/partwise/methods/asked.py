@@ -42,9 +42,13 @@ def largest(names: list[str], values: list[float], least: float = 0.01) -> dict[
     return {name: value for i, (name, value) in enumerate(pairs) if i == 0 or value >= least}
 
 
-def instance_to_json(found: Instances, i: int) -> dict | None:
-    """Plain values of one instance of a prediction, the surest of which is 0; None for -1."""
-    if i < 0:
-        return None
-    about = {"index": i, "label": int(found.labels[i]), "score": float(found.scores[i])}
-    return about | {"box": found.boxes[i].tolist()}
+def pixel_to_json(point: tuple[int, int], found: Instances, i: int, semantic: dict[str, float]) -> dict:
+    """Plain values of a pixel (x, y): its instance among what was found, the surest of which is 0, and its classes.
+
+    i   index of the instance; -1 for none
+    """
+    instance = None
+    if i >= 0:
+        instance = {"index": i, "label": int(found.labels[i]), "score": float(found.scores[i])}
+        instance["box"] = found.boxes[i].tolist()
+    return {"x": point[0], "y": point[1], "instance": instance, "semantic": semantic}

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from partwise.labels import LabelSet
-from partwise.methods.asked import instance_at, instance_to_json, largest, middle_of_the_surest, require_inside
+from partwise.methods.asked import instance_at, largest, middle_of_the_surest, pixel_to_json, require_inside
 from partwise.methods.centres.decode import votes
 from partwise.methods.centres.network import Centres
 from partwise.methods.centres.targets import STRIDE_PX
@@ -67,11 +67,8 @@ class CentresExplanation:
 
     def to_json(self) -> dict:
         """Plain values, without the map; the instance as in the prediction's order, the surest first."""
-        return {
-            "x": self.point[0],
-            "y": self.point[1],
-            "instance": instance_to_json(self.prediction.instances, self.instance),
-            "semantic": self.semantic,
+        pixel = pixel_to_json(self.point, self.prediction.instances, self.instance, self.semantic)
+        return pixel | {
             "label": self.label,
             "vote": list(self.vote),
             "centres": [asdict(centre) | {"place": list(centre.place)} for centre in self.centres],

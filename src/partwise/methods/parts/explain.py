@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from partwise.methods.asked import instance_at, instance_to_json, largest, middle_of_the_surest, require_inside
+from partwise.methods.asked import instance_at, largest, middle_of_the_surest, pixel_to_json, require_inside
 from partwise.methods.method import Outputs
 from partwise.methods.parts.decode import Fate, on_grids
 from partwise.methods.parts.network import PartMaps
@@ -116,11 +116,8 @@ class Explanation:
 
     def to_json(self) -> dict:
         """Plain values; the instance as in the prediction's order, the surest first."""
-        return {
-            "x": self.point[0],
-            "y": self.point[1],
-            "instance": instance_to_json(self.prediction.instances, self.instance),
-            "semantic": self.semantic,
+        pixel = pixel_to_json(self.point, self.prediction.instances, self.instance, self.semantic)
+        return pixel | {
             "windows_over_the_pixel": self.counts,
             "windows": [window.to_json() for window in self.windows],
         }
