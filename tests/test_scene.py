@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from partwise.errors import PartwiseError
-from partwise.geometry import box_of_mask, boxes_by_id, crop_intersection
+from partwise.geometry import box_of_mask, boxes_by_id, boxes_of_masks, crop_intersection
 from partwise.labels import CITYSCAPES
 from partwise.scene import Instances, Prediction, Scene
 
@@ -30,6 +30,13 @@ def test_boxes_by_id_equal_a_loop(seed):
     ids, boxes = boxes_by_id(ids_HW)
     assert ids.tolist() == np.unique(ids_HW).tolist()
     assert [tuple(box) for box in boxes.tolist()] == [box_of_mask(ids_HW == i) for i in ids]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 1.0])
+def test_boxes_of_masks_are_the_box_of_each(share):
+    masks = np.random.default_rng(3).random((20, 7, 9)) < share
+    assert boxes_of_masks(masks).tolist() == [list(box_of_mask(mask) or (0, 0, 0, 0)) for mask in masks]
+    assert boxes_of_masks(masks[:0]).shape == (0, 4)
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -20,6 +20,21 @@ def box_of_mask(mask_HW: np.ndarray) -> tuple[int, int, int, int] | None:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
+def boxes_of_masks(masks_MHW: np.ndarray) -> np.ndarray:
+    """(M, 4) int: `box_of_mask` of each, 0 0 0 0 where there is none.
+
+    >>> boxes_of_masks(np.array([[[0, 0, 0], [0, 1, 1]], [[0, 0, 0], [0, 0, 0]]])).tolist()
+    [[1, 1, 3, 2], [0, 0, 0, 0]]
+    """
+    sides = []
+    for axis in (1, 2):
+        some = masks_MHW.any(axis=axis)
+        last = some.shape[1] - some[:, ::-1].argmax(axis=1)
+        sides.append((some.argmax(axis=1), np.where(some.any(axis=1), last, 0)))
+    (x0, x1), (y0, y1) = sides
+    return np.stack([x0, y0, x1, y1], axis=1)
+
+
 def boxes_by_id(ids_HW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(ids (N,), boxes (N, 4) int32) of all values >= 0 in a map of ints, ids ascending."""
     present = np.bincount(ids_HW.reshape(-1)) > 0  # counting is several times faster than sorting (np.unique)

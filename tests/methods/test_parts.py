@@ -12,9 +12,10 @@ from torch.nn import functional as F
 from partwise.geometry import crop_iou
 from partwise.labels import CITYSCAPES
 from partwise.methods import PartMaps, PartsConfig
-from partwise.methods.parts.decode import DecodeConfig, PartsDecoder, on_grids
+from partwise.methods.parts.decode import DecodeConfig, PartsDecoder
 from partwise.methods.parts.network import window_loss
 from partwise.methods.parts.paint import KeptMasks
+from partwise.methods.parts.pooled import PooledMaps
 from partwise.methods.parts.targets import AssignConfig, assign_windows, coverage, right_grid
 from partwise.methods.parts.windows import Window, part_weights
 from partwise.scene import Scene
@@ -107,11 +108,14 @@ def test_window_loss_is_zero_for_the_truth_and_ignores_cells_outside():
     assert window_loss(-logits, truth, inside).min() > 10
 
 
-def test_votes_on_a_grid_are_means_over_its_cells_whatever_the_order_of_the_grids():
-    maps = torch.rand(3, 32, 64, generator=torch.Generator().manual_seed(0))
-    grids = [torch.zeros(9, 32 // s, 64 // s) for s in (4, 2, 2, 8, 1)]
-    for grid, votes in zip(grids, on_grids(maps, grids), strict=True):
-        torch.testing.assert_close(votes, F.adaptive_avg_pool2d(maps[None], grid.shape[-2:])[0])
+@pytest.mark.parametrize("order", [(4, 2, 8, 1), (8, 4), (3, 6, 12), (12, 1, 3)])
+def test_pooled_maps_are_means_over_cells_whatever_is_asked_first(order):
+    maps = torch.rand(3, 48, 96, generator=torch.Generator().manual_seed(0))
+    pooled = PooledMaps(maps)
+    for times in order:
+        shape = (48 // times, 96 // times)
+        torch.testing.assert_close(pooled.at(shape), F.adaptive_avg_pool2d(maps[None], shape)[0])
+        assert pooled.at(shape) is pooled.at(shape)
 
 
 def test_a_refined_semantic_map_begins_as_the_plain_one_enlarged():

@@ -8,13 +8,14 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.method import Method, Outputs, Targets
-from partwise.methods.semantic import semantic_dice_loss, semantic_ideal, semantic_loss, upsample
+from partwise.methods.semantic import likeliest, semantic_dice_loss, semantic_ideal, semantic_loss, upsample
 from partwise.scene import Instances, Prediction, Scene
 from partwise.trunks import VggTrunk
 
@@ -102,8 +103,9 @@ class Fcn(Method):
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
         """The class of the highest logit at every pixel; a semantic method has no instances."""
         ids = self.label_set.train_id_to_id
-        best = outputs["semantic"][..., : size[0], : size[1]].argmax(dim=1).to(torch.uint8).cpu().numpy()
-        return [Prediction(Instances.empty(size), ids[one]) for one in best]
+        seen = outputs["semantic"][..., : size[0], : size[1]]
+        best = likeliest(seen, dim=1).to(torch.uint8).cpu().numpy()
+        return [Prediction(Instances.empty(size), np.take(ids, one)) for one in best]
 
 
 def add_skips(deepest_BChw: Tensor, skips: nn.ModuleDict, maps: dict[int, Tensor]) -> Tensor:

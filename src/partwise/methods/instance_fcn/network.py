@@ -27,7 +27,7 @@ from partwise.methods.instance_fcn.losses import mask_loss, objectness_loss
 from partwise.methods.instance_fcn.targets import PAPER_CELLS, STRIDE_PX, window_targets
 from partwise.methods.method import Method, Outputs, Targets
 from partwise.methods.scales import Scale, resized_images
-from partwise.methods.semantic import semantic_ideal, semantic_loss, upsample
+from partwise.methods.semantic import likeliest, semantic_ideal, semantic_loss, upsample
 from partwise.methods.slips import Slips
 from partwise.scene import Prediction, Scene
 from partwise.trunks import VggTrunk
@@ -230,7 +230,7 @@ class InstanceFcn(Method):
         logits = outputs["semantic"][b : b + 1]
         factor = STRIDE_PX if logits.shape[-2:] == outputs["objectness"][0].shape[-2:] else 1
         whole = upsample(logits, (logits.shape[-2] * factor, logits.shape[-1] * factor))
-        best = whole[0, :, : size[0], : size[1]].argmax(dim=0).to(torch.uint8).cpu().numpy()
+        best = likeliest(whole[0, :, : size[0], : size[1]], dim=0).to(torch.uint8).cpu().numpy()
         return Prediction(instances, self.label_set.train_id_to_id[best])
 
     def predict(self, images_B3HW: Tensor, scale: Scale = None) -> list[Prediction]:

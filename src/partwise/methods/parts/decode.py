@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from partwise.geometry import nearest_index
 from partwise.labels import LabelSet
 from partwise.methods.parts.paint import Candidate, KeptMasks, Mask, Painter, Proposals, Refine
+from partwise.methods.parts.pooled import PooledMaps
 from partwise.methods.parts.windows import Window, assemble, window_cells
 from partwise.methods.semantic import agree, semantic_argmax
 from partwise.scene import Instances, Prediction
@@ -125,28 +126,27 @@ class PartsDecoder:
         weights: list[Tensor],
         size: tuple[int, int],
         fates: list[Fate] | None = None,
-        refiner_of: Callable[[Tensor], Refine] | None = None,
+        refiner_of: Callable[[PooledMaps], Refine] | None = None,
     ) -> Prediction:
         """See the class; `size` (H, W) cuts off the padding.
 
         fates   takes what became of every candidate, the surest first
-        refiner_of  probability of the evaluated classes (C, h, w) -> what corrects the masks that remain
+        refiner_of  probability of the classes with instances (T, h, w) -> what corrects the masks that remain
         """
         stride = self.semantic_stride_px(objectness, semantic_Chw)
         # Networks on a CPU give maps with the classes side by side in memory: half the time along those.
         probability = torch.softmax(semantic_Chw.permute(1, 2, 0), dim=-1).permute(2, 0, 1)
-        things_Thw = probability[self.thing_train_ids]
+        things = PooledMaps(probability[self.thing_train_ids].contiguous())
         proposals = []
-        votes = on_grids(things_Thw, parts)
         for index, centres in enumerate(self.best_windows(objectness)):
             if len(centres):
-                proposals.append(
-                    self._assemble(index, centres, objectness[index], parts[index], weights[index], votes[index])
-                )
-        instances = self._paint(proposals, things_Thw, stride, size, fates, refiner_of and refiner_of(probability))
+                votes = things.at(parts[index].shape[-2:])
+                proposals.append(self._assemble(index, centres, objectness[index], parts[index], weights[index], votes))
+        refine = refiner_of and refiner_of(things)
+        instances = self._paint(proposals, things.at(things.shape), stride, size, fates, refine)
         likeliest = probability.max(dim=0)
         train_ids = semantic_argmax(semantic_Chw, stride, likeliest.indices)[: size[0], : size[1]].cpu().numpy()
-        semantic_HW = self.label_set.train_id_to_id[train_ids]
+        semantic_HW = np.take(self.label_set.train_id_to_id, train_ids)  # half the time of an index
         prediction = Prediction(instances, semantic_HW)
         self.settle(prediction, likeliest.values, stride, size)
         return prediction
@@ -201,7 +201,7 @@ class PartsDecoder:
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Assemble the windows of one grid: what their masks are, how sharp, and which classes they hold.
 
-        votes_Thw  probability of each class with instances at the cells of the grid, see `on_grids`
+        votes_Thw  probability of each class with instances at the cells of the grid
         returns   logits (M, m, m); probability (M, m, m), 0 outside the map; quality (M,): mean probability of the
                   mask's cells, which are those above .5; share (T, M) of each class in the mask
         """
@@ -336,17 +336,6 @@ class PartsDecoder:
                     scores[i] *= math.exp(-(crowding**2) / config.soft_sigma)
                     refined[i] = replace(refined[i], crowding=crowding, score=scores[i])
         return replace(made, scores=np.array(scores)), refined
-
-
-def on_grids(maps_Thw: Tensor, grids: list[Tensor]) -> list[Tensor]:
-    """(T, h, w) maps as means over the cells of each grid (..., h / s, w / s), which may come in any order."""
-    pooled: dict[tuple[int, int], Tensor] = {}
-    finer = maps_Thw
-    for size in sorted({tuple(grid.shape[-2:]) for grid in grids}, reverse=True):
-        if size != tuple(finer.shape[-2:]):
-            finer = F.adaptive_avg_pool2d(finer[None], size)[0]  # a mean of means of as many cells
-        pooled[size] = finer
-    return [pooled[tuple(grid.shape[-2:])] for grid in grids]
 
 
 def _every(step: int, like_hw: Tensor) -> Tensor:

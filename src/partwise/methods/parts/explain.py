@@ -14,8 +14,9 @@ from torch import Tensor
 
 from partwise.methods.asked import instance_at, largest, middle_of_the_surest, pixel_to_json, require_inside
 from partwise.methods.method import Outputs
-from partwise.methods.parts.decode import Fate, on_grids
+from partwise.methods.parts.decode import Fate
 from partwise.methods.parts.network import PartMaps
+from partwise.methods.parts.pooled import PooledMaps
 from partwise.methods.parts.windows import Window, window_cells
 from partwise.scene import Prediction
 
@@ -206,7 +207,7 @@ def _story(method: PartMaps, outputs: Outputs, probability_Chw: Tensor, one: _Wi
     """Everything about one window, assembled for this where the decoder did not."""
     window, parts = method.windows[one.grid], outputs["parts"][one.grid][0]
     centres, weights = torch.tensor([one.centre], device=parts.device), method.part_weights(one.grid)
-    votes = on_grids(probability_Chw[method.decoder.thing_train_ids], [parts])[0]
+    votes = PooledMaps(probability_Chw[method.decoder.thing_train_ids]).at(parts.shape[-2:])
     assembled, probability, quality, shares = method.decoder.measure(one.grid, centres, parts, weights, votes)
     rows, columns, _ = window_cells(centres, window.cells, parts.shape[-2:])
     top, left = ((cell - window.cells // 2) * window.stride_px for cell in one.centre)

@@ -27,6 +27,7 @@ from partwise.methods.method import Method, Outputs, Targets
 from partwise.methods.parts.decode import DecodeConfig, Fate, PartsDecoder
 from partwise.methods.parts.ideal import IdealParts
 from partwise.methods.parts.paint import Refine, RefinedWindows
+from partwise.methods.parts.pooled import PooledMaps
 from partwise.methods.parts.refine import (
     FineGrid,
     MaskRefiner,
@@ -234,18 +235,20 @@ class PartMaps(Method):
         """As the loss of masks, of refined ones against the truth's pixels; the semantic map learns nothing by it."""
         losses = []
         for b, target in enumerate(targets):
-            kinds_Khw = kinds_of(torch.softmax(outputs["semantic"][b].detach(), dim=0), self.label_set)
+            probability = torch.softmax(outputs["semantic"][b].detach(), dim=0)
+            kinds = PooledMaps(kinds_of(probability[self.decoder.thing_train_ids], self.label_set))
+            detail = PooledMaps(outputs["detail"][b])
             chosen = chosen_windows(target, len(self.windows), self.config.max_refined_windows)
             for index, (window, which) in enumerate(zip(self.windows, chosen, strict=True)):
                 if len(which) == 0:
                     continue
-                which = which.to(kinds_Khw.device)
+                which = which.to(probability.device)
                 centres = target[f"centres_{index}"][which]
                 assembled, _ = assemble(outputs["parts"][index][b], centres, self.part_weights(index))
                 owner, fine = target[f"owner_{index}"][which], FineGrid.of(window)
                 kind = kind_of_owner(owner, self.label_set)
-                detail, kinds = fine.pooled(outputs["detail"][b]), fine.pooled(kinds_Khw)
-                refined, inside = self.mask_refiner(assembled, centres, window, detail, kinds, kind)
+                shape = fine.shape_of(outputs["detail"][b])
+                refined, inside = self.mask_refiner(assembled, centres, window, detail.at(shape), kinds.at(shape), kind)
                 truth = window_truth(centres, window, target["owned"], owner)
                 losses.append(window_loss(refined, truth, inside))
         return torch.cat(losses).mean() if losses else outputs["detail"].sum() * 0.0
@@ -274,32 +277,30 @@ class PartMaps(Method):
             functools.partial(self._refiner_of, outputs["detail"][b]) if "detail" in outputs else None,
         )
 
-    def _refiner_of(self, detail_Fhw: Tensor, probability_Chw: Tensor) -> Refine:
-        """What corrects masks in an image of these features and this semantic map, which may be finer."""
-        if probability_Chw.shape[-2:] != detail_Fhw.shape[-2:]:
-            probability_Chw = F.adaptive_avg_pool2d(probability_Chw, detail_Fhw.shape[-2:])
-        kinds_Khw = kinds_of(probability_Chw, self.label_set)
-        # Channel by channel in memory, as the refiner reads them.
-        detail_Fhw, things_Thw = detail_Fhw.contiguous(), probability_Chw[self.decoder.thing_train_ids].contiguous()
+    def _refiner_of(self, detail_Fhw: Tensor, things: PooledMaps) -> Refine:
+        """What corrects masks in an image of these features and probabilities of classes, which may be finer."""
+        detail = PooledMaps(detail_Fhw.contiguous())  # channel by channel in memory, as the refiner reads them
         categories = list(self.label_set.kin)
         kind_T = torch.tensor([categories.index(label.category) for label in self.label_set.things])
         kind_T = kind_T.to(detail_Fhw.device)
 
         @functools.cache
-        def at_cells_of(fine: FineGrid) -> tuple[Tensor, Tensor, Tensor]:
-            return fine.pooled(detail_Fhw), fine.pooled(kinds_Khw), fine.pooled(things_Thw)
+        def kinds_at(shape: tuple[int, int]) -> Tensor:
+            return kinds_of(things.at(shape), self.label_set)
 
         def refine(index: int, centres: Tensor, logits: Tensor, class_M: Tensor) -> RefinedWindows:
             window, fine = self.windows[index], FineGrid.of(self.windows[index])
-            detail, kinds, things = at_cells_of(fine)
+            shape = fine.shape_of(detail_Fhw)
             # A window that stands for several classes of a category has one mask.
             keys, place_M = torch.cat([centres, kind_T[class_M][:, None]], 1).unique(dim=0, return_inverse=True)
             first = place_M.new_empty(len(keys)).scatter_(0, place_M, torch.arange(len(place_M), device=place_M.device))
-            refined, inside = self.mask_refiner(logits[first], centres[first], window, detail, kinds, keys[:, 2])
+            refined, inside = self.mask_refiner(
+                logits[first], centres[first], window, detail.at(shape), kinds_at(shape), keys[:, 2]
+            )
             probability = torch.sigmoid(refined) * inside
-            rows, columns, _ = fine_cells(centres, window, fine, things.shape[-2:])
-            mask = (probability > 0.5).to(things.dtype)[place_M]
-            votes = things[class_M[:, None, None], rows[:, :, None], columns[:, None, :]] * mask
+            rows, columns, _ = fine_cells(centres, window, fine, shape)
+            mask = (probability > 0.5).to(probability.dtype)[place_M]
+            votes = things.at(shape)[class_M[:, None, None], rows[:, :, None], columns[:, None, :]] * mask
             share = votes.sum(dim=(1, 2)) / mask.sum(dim=(1, 2)).clamp(min=1)
             return RefinedWindows(refined[place_M], soft_iou(probability)[place_M], share)
 

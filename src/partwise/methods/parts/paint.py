@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from partwise.geometry import box_of_mask, crop_intersection
+from partwise.geometry import box_of_mask, boxes_of_masks, crop_intersection
 from partwise.labels import LabelSet
 from partwise.methods.parts.windows import Window
 
@@ -81,6 +81,9 @@ class Painter:
         sharpen: float,
     ):
         self.of_grid = {proposal.grid: proposal for proposal in proposals}
+        self.logits = {proposal.grid: proposal.logits_Mmm.float().cpu() for proposal in proposals}
+        # Bilinear enlargement stays between its cells, and log-odds add at most 9.2 * sharpen.
+        self.boxes = {grid: _boxes_above(-2 if sharpen else 0, logits) for grid, logits in self.logits.items()}
         # (y, x) px of each window's first cell; it may lie outside the image
         self.corners = {
             one.grid: ((one.centres_M2 - one.window.cells // 2) * one.window.stride_px).tolist() for one in proposals
@@ -101,10 +104,11 @@ class Painter:
         """
         if one not in self._painted:
             grid, n, _ = one
-            logits = self.of_grid[grid].logits_Mmm[n].float().cpu()
             odds = functools.partial(_enlarged_log_odds, self.things_Thw, self._likely(one), self.stride)
             cell_px = self.of_grid[grid].window.stride_px
-            self._painted[one] = _mask(logits, cell_px, self.corners[grid][n], self.size, self.sharpen, odds)
+            self._painted[one] = _mask(
+                self.logits[grid][n], self.boxes[grid][n], cell_px, self.corners[grid][n], self.size, self.sharpen, odds
+            )
         return self._painted[one]
 
     def refined(self, several: Sequence[Candidate], refine: Refine) -> list[tuple[Mask | None, float, float]]:
@@ -121,11 +125,17 @@ class Painter:
             classes = torch.tensor([label_index for _, _, label_index in own], device=proposal.centres_M2.device)
             found = refine(grid, proposal.centres_M2[which], proposal.logits_Mmm[which], classes)
             cell_px = proposal.window.side_px // found.logits_Mnn.shape[-1]
-            columns = (found.logits_Mnn.float().cpu(), found.quality_M.tolist(), found.share_M.tolist())
-            for one, logits, quality, share in zip(own, *columns, strict=True):
+            several_logits = found.logits_Mnn.float().cpu()
+            columns = (
+                several_logits,
+                _boxes_above(0, several_logits),
+                found.quality_M.tolist(),
+                found.share_M.tolist(),
+            )
+            for one, logits, box, quality, share in zip(own, *columns, strict=True):
                 window = (grid, one[1], self.categories[one[2]])
                 if window not in painted:
-                    painted[window] = _mask(logits, cell_px, self.corners[grid][one[1]], self.size)
+                    painted[window] = _mask(logits, box, cell_px, self.corners[grid][one[1]], self.size)
                 made[one] = painted[window], quality, share
         return [made[one] for one in several]
 
@@ -136,8 +146,14 @@ class Painter:
         return [t for t in self.members[category] if likely[t]]
 
 
+def _boxes_above(threshold: float, logits_Mmm: Tensor) -> list[Box]:
+    """Of each window the cells that are above it."""
+    return boxes_of_masks((logits_Mmm > threshold).numpy()).tolist()
+
+
 def _mask(
     logits: Tensor,
+    likely: Box,
     cell_px: int,
     corner: Sequence[int],
     size: tuple[int, int],
@@ -147,13 +163,12 @@ def _mask(
     """(box, cropped bool mask) of one window at full resolution, None if no pixel is left.
 
     logits   (m, m) of its mask
+    likely   the cells that may be in it
     cell_px  pixels to a cell
     corner   (y, x) of the window
     log_odds   of a box: what is added to the logits at its pixels, `sharpen` times
     """
-    # Bilinear enlargement stays between its cells, and log-odds add at most 9.2 * sharpen.
-    likely = box_of_mask((logits > (-2 if sharpen else 0)).numpy())
-    if likely is None:
+    if likely[0] == likely[2]:
         return None
     # The piece of the window that can hold the mask, with a cell to spare: most windows are mostly empty.
     x0, y0 = max(likely[0] - 1, 0), max(likely[1] - 1, 0)

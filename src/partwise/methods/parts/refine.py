@@ -5,8 +5,8 @@ network sees the assembled mask, the semantic map and the features that refine t
 the window, and says what to add to the mask's logits (BPR, Tang et al. 2021, refines masks of Cityscapes so, with a
 larger network on patches of the image). It starts at 0, so that a network that gets one begins where it was.
 
-Axes: F channels of features, K categories that have instances, M windows, m window cells a side, n cells a side of the
-finer grid, h and w cells of a map at stride 2, H and W pixels.
+Axes: F channels of features, T classes that have instances, K categories of these, M windows, m window cells a side, n
+cells a side of the finer grid, h and w cells of a map at stride 2, H and W pixels.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def kind_of_owner(owner_M: Tensor, label_set: LabelSet) -> Tensor:
     return table.to(owner_M.device)[owner_M // INSTANCE_FACTOR]
 
 
-def kinds_of(probability_Chw: Tensor, label_set: LabelSet) -> Tensor:
-    """Probability of the evaluated classes -> (K, h, w): of each category of `label_set.kin`."""
-    groups = [[label.train_id for label in members] for members in label_set.kin.values()]
-    return torch.stack([probability_Chw[group].sum(dim=0) for group in groups])
+def kinds_of(things_Thw: Tensor, label_set: LabelSet) -> Tensor:
+    """Probability of the classes that have instances -> (K, h, w): of each category of `label_set.kin`."""
+    of_label = dict(zip(label_set.things, things_Thw, strict=True))
+    return torch.stack([sum(of_label[label] for label in members) for members in label_set.kin.values()])
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class FineGrid:
             cell_px *= 2
         return cls(cell_px, window.side_px // cell_px)
 
-    def pooled(self, maps_Fhw: Tensor) -> Tensor:
-        """Maps at stride 2 as means over these cells."""
-        return maps_Fhw if self.cell_px == FINE_PX else F.avg_pool2d(maps_Fhw, self.cell_px // FINE_PX)
+    def shape_of(self, maps_Fhw: Tensor) -> tuple[int, int]:
+        """How many of these cells a map at stride 2 has, (h, w)."""
+        return tuple(side * FINE_PX // self.cell_px for side in maps_Fhw.shape[-2:])
 
 
 def fine_cells(centres_M2: Tensor, window: Window, fine: FineGrid, shape: tuple[int, int]):
