@@ -147,6 +147,29 @@ def test_the_part_is_the_one_in_whose_place_the_pixel_lies():
             assert story.pixel in (0.0, pytest.approx(1 / (1 + np.exp(-story.logits_mm[cell[1], cell[0]])), abs=1e-5))
 
 
+def test_the_refined_mask_that_is_told_is_that_of_the_instance():
+    torch.manual_seed(0)
+    method = PartMaps(PartsConfig(channels=8, semantic_stride_px=2, refine_masks=True)).eval()
+    torch.nn.init.normal_(method.mask_refiner.correction.weight, std=0.05)
+    outputs = ideal_of_a_street(method)
+    detail = (1, method.mask_refiner.reduce.out_channels, SIZE[0] // 2, SIZE[1] // 2)
+    outputs["detail"] = torch.randn(detail, generator=torch.Generator().manual_seed(1))
+    found = method.decode(outputs, SIZE)[0].instances
+    for i in range(len(found)):
+        mask = found.full_mask(i)
+        y, x = (int(axis[0]) for axis in np.nonzero(mask))
+        told = explain(method, outputs, SIZE, (x, y))
+        if told.instance != i:  # a surer one lies over it
+            continue
+        refined, (x0, y0, x1, y1) = told.windows[0].refined_nn, told.windows[0].box_px
+        large = F.interpolate(torch.from_numpy(refined)[None, None], size=(y1 - y0, x1 - x0), mode="bilinear")[0, 0]
+        inside = np.s_[max(y0, 0) : y1, max(x0, 0) : x1]
+        own = (large.numpy() > 0)[max(-y0, 0) : SIZE[0] - y0, max(-x0, 0) : SIZE[1] - x0]
+        assert np.array_equal(own, mask[inside]) and mask.sum() == own.sum()
+    assert len(found) > 3
+    assert all(story.refined_nn is None for story in explain(method, outputs, SIZE).windows if not story.fates)
+
+
 def test_it_goes_into_json_and_a_pixel_outside_is_refused():
     method = network()
     outputs = ideal_of_a_street(method)

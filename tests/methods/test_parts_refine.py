@@ -205,7 +205,7 @@ def test_a_semantic_map_at_full_resolution_is_seen_at_the_same_places(method, sc
     centres, classes = torch.tensor([[8, 20], [3, 5]]), torch.tensor([3, 0])
     detail = torch.zeros(refined.mask_refiner.reduce.out_channels, scene.size[0] // 2, scene.size[1] // 2)
     made = [
-        refined._refiner_of(detail, PooledMaps(torch.softmax(semantic[0], 0)[refined.decoder.thing_train_ids]))(
+        refined.refiner_of(detail, PooledMaps(torch.softmax(semantic[0], 0)[refined.decoder.thing_train_ids]))(
             1, centres, torch.zeros(2, 16, 16), classes
         ).logits_Mnn
         for semantic in (ideal["semantic"], coarse)

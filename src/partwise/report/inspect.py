@@ -1,6 +1,6 @@
 """One decision of the part maps, in words and as a picture: the window, its parts, what they assemble, its class.
 
-Axes: K = k * k parts, m window cells a side, H and W pixels.
+Axes: K = k * k parts, m window cells a side, n finer cells a side, H and W pixels.
 """
 
 from __future__ import annotations
@@ -98,7 +98,8 @@ def _fate(outcome: str, instance: int, iou: float) -> str:
 def draw_explanation(
     image_HW3: np.ndarray, explanation: Explanation, k: int, label_set: LabelSet = CITYSCAPES, *, dpi: int = 110
 ) -> np.ndarray:
-    """(H', W', 3) uint8 RGB: the window in the image, its k x k part maps, what they assemble, and its votes.
+    """(H', W', 3) uint8 RGB: the window in the image, its k x k part maps, what they assemble and how that was refined,
+    and its votes.
 
     image_HW3   (H, W, 3) uint8 RGB
     k           parts a side of a window
@@ -107,14 +108,20 @@ def draw_explanation(
     the frame marks those that the part answers for.
     """
     story = explanation.windows[0]
-    figure = Figure(figsize=(15, 4.6), dpi=dpi, layout="constrained")
-    left, middle, right = figure.subfigures(1, 3, width_ratios=(4.7, 4.7, 5.6))
+    masks = {"assembled (logits)": story.logits_mm}
+    if story.refined_nn is not None:
+        masks["refined"] = story.refined_nn
+    widths = (4.7, 4.7, 2.4 + 3.2 * len(masks))
+    figure = Figure(figsize=(sum(widths), 4.6), dpi=dpi, layout="constrained")
+    left, middle, right = figure.subfigures(1, 3, width_ratios=widths)
     _draw_window(left.subplots(), image_HW3, explanation, story, k)
     _draw_parts(middle, story, k)
-    assembled, votes = right.subplots(1, 2, width_ratios=(1.35, 1))
-    drawn = draw_map(assembled, story.logits_mm, scale_limit(story.logits_mm), "assembled (logits)")
-    _mark_pixel(assembled, explanation, story)
-    right.colorbar(drawn, ax=assembled, shrink=0.6, aspect=25, orientation="horizontal").ax.tick_params(labelsize=7)
+    *boxes, votes = right.subplots(1, len(masks) + 1, width_ratios=(*[1.35] * len(masks), 1))
+    limit = scale_limit(story.logits_mm)
+    for axes, (title, logits) in zip(boxes, masks.items(), strict=True):
+        drawn = draw_map(axes, logits, limit, title)
+        _mark_pixel(axes, explanation, story, len(logits))
+    right.colorbar(drawn, ax=boxes, shrink=0.6, aspect=25, orientation="horizontal").ax.tick_params(labelsize=7)
     draw_shares(votes, story.votes, "votes of the mask")
     figure.suptitle(f"{headline(explanation, 0.0, label_set)}: {OUTCOMES[story.outcome]}", fontsize=11)
     return rasterised(figure)
@@ -163,9 +170,10 @@ def _draw_parts(figure, story: WindowStory, k: int) -> None:
     figure.suptitle(f"the {k * k} part maps inside the window: red says object", fontsize=9)
 
 
-def _mark_pixel(axes: Axes, explanation: Explanation, story: WindowStory) -> None:
+def _mark_pixel(axes: Axes, explanation: Explanation, story: WindowStory, cells: int) -> None:
+    """Where the pixel lies on a map of the window with so many cells a side."""
     x, y = (
-        (at + 0.5 - low) / story.window.stride_px - 0.5
+        (at + 0.5 - low) * cells / story.window.side_px - 0.5
         for at, low in zip(explanation.point, story.box_px[:2], strict=True)
     )
     axes.plot(x, y, "x", color=PIXEL, ms=9, mew=2)

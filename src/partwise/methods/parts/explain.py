@@ -48,6 +48,8 @@ class WindowStory:
     part           (row, column) of the part that answers for the pixel
     parts_Kmm      logits of each part map at the window's cells
     logits_mm      what is assembled of them
+    refined_nn     the same, corrected at finer cells, as the class of the pixel's instance or else its surest; None
+                   where it was not refined
     pixel          probability of the assembled mask at the pixel, before it is sharpened or refined
     quality        mean probability of the mask's cells
     votes          class name -> share of the mask, the largest first
@@ -64,6 +66,7 @@ class WindowStory:
     part: tuple[int, int]
     parts_Kmm: np.ndarray
     logits_mm: np.ndarray
+    refined_nn: np.ndarray | None
     pixel: float
     quality: float
     votes: dict[str, float]
@@ -148,13 +151,14 @@ def explain(
     rank = {outcome: place for place, outcome in enumerate(OUTCOMES)}
     over.sort(key=lambda one: (rank[one.outcome], max((f.score for f in one.fates), default=0.0), one.objectness))
     probability_Chw = torch.softmax(outputs["semantic"][0], dim=0)
+    things = PooledMaps(probability_Chw[method.decoder.thing_train_ids])
     counts = Counter(one.outcome for one in over)
     return Explanation(
         point,
         prediction,
         instance,
         _semantic_at(method, outputs, probability_Chw, point),
-        tuple(_story(method, outputs, probability_Chw, one, point) for one in over[::-1][:most]),
+        tuple(_story(method, outputs, things, one, point, instance) for one in over[::-1][:most]),
         {name: counts[name] for name in OUTCOMES if counts[name]},
     )
 
@@ -203,12 +207,18 @@ def _furthest(fates: tuple[Fate, ...], instance: int) -> str:
     return max(outcomes, key=list(OUTCOMES).index)
 
 
-def _story(method: PartMaps, outputs: Outputs, probability_Chw: Tensor, one: _Window, point) -> WindowStory:
+def _story(method: PartMaps, outputs: Outputs, things: PooledMaps, one: _Window, point, instance: int) -> WindowStory:
     """Everything about one window, assembled for this where the decoder did not."""
     window, parts = method.windows[one.grid], outputs["parts"][one.grid][0]
     centres, weights = torch.tensor([one.centre], device=parts.device), method.part_weights(one.grid)
-    votes = PooledMaps(probability_Chw[method.decoder.thing_train_ids]).at(parts.shape[-2:])
+    votes = things.at(parts.shape[-2:])
     assembled, probability, quality, shares = method.decoder.measure(one.grid, centres, parts, weights, votes)
+    refined = None
+    if sure := [fate for fate in one.fates if fate.refined is not None]:
+        told = max(sure, key=lambda fate: (fate.instance == instance, fate.refined.score))
+        label_index = torch.from_numpy(method.decoder.thing_ids == told.label).nonzero()[0].to(parts.device)
+        made = method.refiner_of(outputs["detail"][0], things)(one.grid, centres, assembled, label_index)
+        refined = made.logits_Mnn[0].float().cpu().numpy()
     rows, columns, _ = window_cells(centres, window.cells, parts.shape[-2:])
     top, left = ((cell - window.cells // 2) * window.stride_px for cell in one.centre)
     y, x = (point[1] - top) // window.stride_px, (point[0] - left) // window.stride_px
@@ -223,6 +233,7 @@ def _story(method: PartMaps, outputs: Outputs, probability_Chw: Tensor, one: _Wi
         part=divmod(int(weights[:, y, x].argmax()), method.config.k),
         parts_Kmm=parts[:, rows[0][:, None], columns[0][None, :]].float().cpu().numpy(),
         logits_mm=assembled[0].float().cpu().numpy(),
+        refined_nn=refined,
         pixel=float(probability[0, y, x]),
         quality=float(quality[0]),
         votes=largest([label.name for label in method.label_set.things], shares[:, 0].tolist()),

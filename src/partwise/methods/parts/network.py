@@ -274,10 +274,10 @@ class PartMaps(Method):
             [self.part_weights(index) for index in range(len(self.windows))],
             size,
             fates,
-            functools.partial(self._refiner_of, outputs["detail"][b]) if "detail" in outputs else None,
+            functools.partial(self.refiner_of, outputs["detail"][b]) if "detail" in outputs else None,
         )
 
-    def _refiner_of(self, detail_Fhw: Tensor, things: PooledMaps) -> Refine:
+    def refiner_of(self, detail_Fhw: Tensor, things: PooledMaps) -> Refine:
         """What corrects masks in an image of these features and probabilities of classes, which may be finer."""
         detail = PooledMaps(detail_Fhw.contiguous())  # channel by channel in memory, as the refiner reads them
         categories = list(self.label_set.kin)
