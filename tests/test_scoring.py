@@ -49,6 +49,8 @@ def test_two_models_compare_as_their_json_files_do(says, models, city_root, tmp_
     for name, model in (("a", a), ("b", b)):
         says("evaluate", "--model", model, "--data", city_root, "--json", tmp_path / f"{name}.json")
     files = tmp_path / "files.json"
+    said = says("compare", tmp_path / "a.json", tmp_path / "b.json", "--draws", 20, "--side-px", 20)
+    assert "instance.ap50 <20 px: " in said and "32-64" not in said
     said = says("compare", tmp_path / "a.json", tmp_path / "b.json", "--draws", 20, "--json", files)
     assert "semantic.iou_class: " in said and "95 % interval" in said and "instance.ap50 32-64 px: " in said
     for first, second in ((a, b), (tmp_path / "a.json", b), (a, tmp_path / "b.json")):
@@ -109,6 +111,7 @@ def test_what_cannot_be_compared_is_refused(fails, says, models, city_root, tmp_
         (["compare", tmp_path / "none.json", b, "--data", city_root], "none.json: no such file or directory"),
         (["compare", a, tmp_path / "none", "--data", city_root], "none: no such model"),
         (["compare", a, b, "--data", city_root, "--draws", 0], "--draws 0"),
+        ([*with_b, "--side-px", 32, "--side-px", 16], "bounds of sizes: 32, 16"),
     ):
         said = fails(*arguments)
         assert expected in said and len(said.split("\n")) == 1

@@ -121,6 +121,7 @@ def compare_results(
     seed: int = 0,
     frames: int = 0,
     full: bool = False,
+    side_bounds_px: Sequence[int] = SIDE_BOUNDS_PX,
     device: str = "cpu",
     precision: str = "no",
     progress: Callable[[str, int, int], None] = lambda part, done, total: None,
@@ -128,10 +129,11 @@ def compare_results(
     """What `partwise.evaluation.compare.compare` says of two results, each the JSON file of an evaluation or a model.
 
     a, b        a path that ends in .json, or what `partwise.load` takes; a model is scored on `data` first
+    side_bounds_px   between the sizes of instances, see `size_ranges`
     progress    of the model that is being scored: which one, frames done, all frames
 
-    Raises PartwiseError for a file or a model that cannot be used, a model without `data`, and results on different
-    data or with different settings.
+    Raises PartwiseError for bounds that do not rise, a file or a model that cannot be used, a model without `data`, and
+    results on different data or with different settings.
     """
     if draws < 1 or seed < 0 or frames < 0:
         raise PartwiseError(
@@ -148,10 +150,10 @@ def compare_results(
             evaluators.append(read_records(result))
         else:
             said = lambda done, total, name=name: progress(name, done, total)
-            evaluator_for = functools.partial(_evaluator, full, SIDE_BOUNDS_PX)
+            evaluator_for = functools.partial(_evaluator, full, side_bounds_px)
             scored = _score_model(result, data, split, frames, evaluator_for, device, precision, None, said)
             evaluators.append(scored[0])
-    return {"a": a, "b": b} | compare(*evaluators, draws, seed)
+    return {"a": a, "b": b} | compare(*evaluators, draws, seed, side_bounds_px)
 
 
 def _is_json(result: str) -> bool:

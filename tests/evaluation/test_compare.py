@@ -135,6 +135,17 @@ def test_better_worse_and_no_difference_are_told_apart():
     assert nothing["a"] is None and "no difference can be given" in nothing["sentence"]
 
 
+def test_sizes_are_those_that_are_asked_for_whatever_the_results_were_scored_with():
+    """The cars are 20 px a side."""
+    weak, strong = result(0.3, 0), result(0.9, 1, side_bounds_px=(100,))
+    differences = compare(weak, strong, draws=20, side_bounds_px=(16, 24))["differences"]
+    assert differences["instance.ap 16-24 px"]["difference"] == differences["instance.ap"]["difference"] > 0
+    assert all(differences[f"instance.ap {name} px"]["b"] is None for name in ("<16", ">=24"))
+    assert sum(key.startswith("instance.ap ") and key.endswith(" px") for key in differences) == 3
+    with pytest.raises(PartwiseError, match="bounds of sizes: 24, 16"):
+        compare(weak, strong, side_bounds_px=(24, 16))
+
+
 def test_pairing_makes_a_constant_gain_certain():
     """Images differ much, but B is better by the same on each: the interval of the difference is far narrower."""
     differences = compare(result(0.4, 0), result(0.4, 0), draws=100)["differences"]

@@ -95,6 +95,7 @@ def compare(
     full: bool = False,
     draws: int = 1000,
     seed: int = 0,
+    side_px: list[int] | None = None,
     json: Path | None = None,
     device: Device = "cpu",
     precision: Precision = "no",
@@ -119,9 +120,12 @@ def compare(
         Compare models in boundary AP and panoptic quality, too (slower).
     draws
         Of the bootstrap.
+    side_px
+        A bound between the sizes of instances that AP is compared for, as in `partwise evaluate`.
     json
         Where to write all differences.
     """
+    from partwise.evaluation.instance import SIDE_BOUNDS_PX
     from partwise.scoring import compare_results
 
     with counting("scoring") as progress:
@@ -134,6 +138,7 @@ def compare(
             seed=seed,
             frames=frames,
             full=full,
+            side_bounds_px=side_px or SIDE_BOUNDS_PX,
             device=device,
             precision=precision,
             progress=progress,

@@ -16,6 +16,7 @@ import numpy as np
 
 from partwise.evaluation.coco import drawn_coco_scores
 from partwise.evaluation.instance import (
+    SIDE_BOUNDS_PX,
     ClassTable,
     class_table,
     drawn_average_recall,
@@ -57,16 +58,23 @@ def draw_images(images: int, draws: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=draws)
 
 
-def drawn_scores(counted: Counted, weights_BN: np.ndarray, in_detail: bool = False) -> dict[str, np.ndarray]:
+def drawn_scores(
+    counted: Counted,
+    weights_BN: np.ndarray,
+    in_detail: bool = False,
+    side_bounds_px: Sequence[int] = SIDE_BOUNDS_PX,
+) -> dict[str, np.ndarray]:
     """(B,) values of every headline figure, by its place in the scores, such as "instance.ap50" or "panoptic.pq".
 
-    in_detail    also of each class ("instance.ap car", "semantic.iou road") and size ("instance.ap 32-64 px")
+    in_detail        also of each class ("instance.ap car", "semantic.iou road") and size ("instance.ap 32-64 px")
+    side_bounds_px   between those sizes, see `size_ranges`
     """
     drawn: dict[str, np.ndarray] = {}
     if counted.pixels_NS is not None:
         drawn |= _drawn_pixel_scores(counted, weights_BN, in_detail)
     if counted.matches is not None:
-        drawn |= _drawn_instance_scores(counted, weights_BN, in_detail)
+        sizes = size_ranges(side_bounds_px) if in_detail else ()
+        drawn |= _drawn_instance_scores(counted, weights_BN, in_detail, sizes)
     if counted.segments_NC4 is not None:
         means, of_class = panoptic_quality(np.tensordot(weights_BN, counted.segments_NC4, axes=1))
         drawn |= {f"panoptic.{key}": values for key, values in means.items()}
@@ -84,12 +92,14 @@ def _drawn_pixel_scores(counted: Counted, weights_BN: np.ndarray, in_detail: boo
     return drawn
 
 
-def _drawn_instance_scores(counted: Counted, weights_BN: np.ndarray, in_detail: bool) -> dict[str, np.ndarray]:
+def _drawn_instance_scores(
+    counted: Counted, weights_BN: np.ndarray, of_classes: bool, sizes: Sequence[tuple[str, float, float]]
+) -> dict[str, np.ndarray]:
     things = {label.name: label.id for label in counted.label_set.things}
     tables = lambda matches, **how: {name: class_table(matches, id_, **how) for name, id_ in things.items()}
-    drawn = _drawn_aps("instance.{}", tables(counted.matches), weights_BN, in_detail)
+    drawn = _drawn_aps("instance.{}", tables(counted.matches), weights_BN, of_classes)
     drawn |= {f"instance.ar.{n}": recall for n, recall in drawn_average_recall(counted.matches, weights_BN).items()}
-    for name, low, below in size_ranges() if in_detail else ():
+    for name, low, below in sizes:
         drawn |= _drawn_aps(f"instance.{{}} {name} px", tables(counted.matches, sizes_px=(low, below)), weights_BN)
     if counted.boundary:
         drawn |= _drawn_aps("instance.boundary.{}", tables(counted.matches, boundary=True), weights_BN)

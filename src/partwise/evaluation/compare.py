@@ -5,8 +5,10 @@ Axes: B draws.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import numpy as np
 from partwise.errors import PartwiseError
 from partwise.evaluation.bootstrap import LEVEL, draw_images, drawn_scores, interval
 from partwise.evaluation.evaluator import CityscapesEvaluator, ImageRecord
+from partwise.evaluation.instance import SIDE_BOUNDS_PX
 from partwise.evaluation.matching import ImageMatches
 from partwise.files import json_ready
 from partwise.labels import CITYSCAPES, LabelSet
@@ -72,19 +75,29 @@ def read_records(path: str | os.PathLike, label_set: LabelSet = CITYSCAPES) -> C
     return evaluator
 
 
-def compare(a: CityscapesEvaluator, b: CityscapesEvaluator, draws: int = 1000, seed: int = 0) -> dict:
+def compare(
+    a: CityscapesEvaluator,
+    b: CityscapesEvaluator,
+    draws: int = 1000,
+    seed: int = 0,
+    side_bounds_px: Sequence[int] = SIDE_BOUNDS_PX,
+) -> dict:
     """The differences b - a of every headline figure, class and size, each with its 95 % interval.
 
     {"images", "draws", "level", "differences": {figure: {"a", "b", "difference", "low", "high", "sentence"}}}, all
     fractions; None where one side has no value.
 
-    Raises PartwiseError if the two were not made on the same images with the same truth and the same settings.
+    side_bounds_px   between the sizes, see `size_ranges`: records know each instance's own side
+
+    Raises PartwiseError for bounds that do not rise, and if the two were not made on the same images with the same
+    truth and the same settings.
     """
     _refuse_unless_comparable(a, b)
     weights_BN = draw_images(len(a), draws, seed)
     once = np.ones((1, len(a)), np.int64)
-    of_a, of_b = _drawn(a, weights_BN), _drawn(b, weights_BN)
-    value_a, value_b = _drawn(a, once), _drawn(b, once)
+    drawn = functools.partial(drawn_scores, in_detail=True, side_bounds_px=side_bounds_px)
+    of_a, of_b = (drawn(x.counted(), weights_BN) for x in (a, b))
+    value_a, value_b = (drawn(x.counted(), once) for x in (a, b))
     differences = {}
     for key in (key for key in of_a if key in of_b):  # COCO's verdicts are not in a JSON file
         low, high = interval(of_b[key] - of_a[key])
@@ -97,10 +110,6 @@ def compare(a: CityscapesEvaluator, b: CityscapesEvaluator, draws: int = 1000, s
         }
         differences[key] = row | {"sentence": _sentence(key, row)}
     return json_ready({"images": len(a), "draws": draws, "level": LEVEL, "differences": differences})
-
-
-def _drawn(evaluator: CityscapesEvaluator, weights_BN: np.ndarray) -> dict[str, np.ndarray]:
-    return drawn_scores(evaluator.counted(), weights_BN, in_detail=True)
 
 
 def _sentence(key: str, row: dict[str, float]) -> str:
