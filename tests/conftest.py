@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from partwise.cli import main
 from partwise.data.streets import Streets, render_dataset
 
 
@@ -31,6 +32,45 @@ def city_root(tmp_path_factory) -> Path:
 def scenes() -> list:
     """Four rendered scenes of 256x128."""
     return list(Streets(4, (128, 256), seed=2))
+
+
+@pytest.fixture
+def says(capsys):
+    """Runs the command and gives what it printed."""
+
+    def run(*arguments) -> str:
+        main([str(argument) for argument in arguments])
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def fails(capsys):
+    """Runs the command, which must end with exit code 2 and no traceback; gives all that it printed."""
+
+    def run(*arguments, code: int = 2) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        said = "".join(capsys.readouterr())
+        assert ended.value.code == code, said
+        assert "Traceback" not in said
+        return said
+
+    return run
+
+
+@pytest.fixture
+def complains(fails):
+    """The same; gives the complaint, which must be one line. Progress and notes come before it."""
+
+    def run(*arguments, code: int = 2) -> str:
+        said = fails(*arguments, code=code)
+        lines = [line for line in said.splitlines() if line.startswith("partwise: ")]
+        assert len(lines) == 1, said
+        return lines[0]
+
+    return run
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import pytest
 from PIL import Image
 from tiny_networks import QUICK, tiny_model
 
-from partwise.cli import main
 from partwise.data.streets import Streets
 from partwise.terminal import TrainingDisplay
 from partwise.training.checkpoint import load_model
@@ -30,44 +29,11 @@ def semantic_model(tmp_path_factory) -> Path:
     return tiny_model(tmp_path_factory.mktemp("models") / "fcn.safetensors", semantic=True)
 
 
-@pytest.fixture
-def says(capsys):
-    """Runs the command and gives what it printed."""
-
-    def run(*arguments) -> str:
-        main([str(argument) for argument in arguments])
-        return capsys.readouterr().out
-
-    return run
-
-
-@pytest.fixture
-def fails(capsys):
-    """Runs the command, which must end with exit code 2 and no traceback; gives all that it printed."""
-
-    def run(*arguments, code: int = 2) -> str:
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        said = "".join(capsys.readouterr())
-        assert ended.value.code == code, said
-        assert "Traceback" not in said
-        return said
-
-    return run
-
-
-def one_line(said: str) -> str:
-    """The complaint, which must be one line; progress and notes come before it."""
-    lines = [line for line in said.splitlines() if line.startswith("partwise: ")]
-    assert len(lines) == 1, said
-    return lines[0]
-
-
 def listing(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} if folder.exists() else set()
 
 
-def test_render_and_check(says, fails, tmp_path):
+def test_render_and_check(says, complains, tmp_path):
     root = tmp_path / "new" / "streets"
     said = says("render", root, "--train", 2, "--val", 1, "--size", "96x48")
     assert f"partwise check {root}" in said
@@ -76,12 +42,12 @@ def test_render_and_check(says, fails, tmp_path):
     report = json.loads((tmp_path / "check.json").read_text())
     assert report["ok"] and report["splits"]["train"]["frames"] == 2
     assert "train: 2 frames" in said and "no faults" in said
-    assert "holds a data set already" in one_line(fails("render", root))
+    assert "holds a data set already" in complains("render", root)
 
 
 @pytest.mark.parametrize("size", ["96", "0x0", "axb", "96x-48", "96x48x3", "8x8"])
-def test_render_refuses_a_wrong_size(size, fails, tmp_path):
-    said = one_line(fails("render", tmp_path / "s", "--size", size))
+def test_render_refuses_a_wrong_size(size, complains, tmp_path):
+    said = complains("render", tmp_path / "s", "--size", size)
     assert "size" in said or "pixels" in said
     assert not listing(tmp_path)
 
@@ -152,7 +118,7 @@ def test_explain_says_why_there_is_an_instance_and_why_there_is_none(says, tmp_p
     assert json.loads((out / "street_256_2_explained.json").read_text())["seen_size"] == [256, 128]
 
 
-def test_predict_and_evaluate_at_another_scale(says, fails, model, city_root, tmp_path):
+def test_predict_and_evaluate_at_another_scale(says, complains, model, city_root, tmp_path):
     """Both see the image at that scale and answer at its own: the submission of one scores what the other says."""
     split = ("--data", city_root, "--split", "val")
     says("evaluate", *split, "--model", model, "--scale", "0.5", "--json", tmp_path / "half.json", "--no-records")
@@ -163,16 +129,16 @@ def test_predict_and_evaluate_at_another_scale(says, fails, model, city_root, tm
     half, files, whole = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("half", "files", "whole"))
     assert half["semantic"] == files["semantic"] != whole["semantic"]
     assert half["circumstances"]["scale"] == [0.5] and whole["circumstances"]["scale"] is None
-    refused = fails("evaluate", *split, "--predictions", tmp_path / "files", "--scale", "2")
-    assert "--scale is for models" in one_line(refused)
+    refused = complains("evaluate", *split, "--predictions", tmp_path / "files", "--scale", "2")
+    assert "--scale is for models" in refused
 
 
-def test_a_pipeline_runs_its_stages_one_from_the_other(says, fails, city_root, tmp_path):
+def test_a_pipeline_runs_its_stages_one_from_the_other(says, complains, city_root, tmp_path):
     quick = ["method.channels=8", "data.augment.crop=[32,32]", "training.precision=no", "trunk_weights=random"]
     quick += ["data.repeat_threshold=0", "training.evaluate_frames=1", "data.workers=0", "optim.trunk_lr_factor=0"]
     command = ["train", "fcn", *quick, "--data", city_root, "--out", tmp_path / "fcn", "--steps", 5]
     says(*command)
-    assert "holds a run already" in one_line(fails(*command))
+    assert "holds a run already" in complains(*command)
     for stage in ("fcn32s", "fcn16s", "fcn8s"):
         origin = load_model(tmp_path / "fcn" / stage / "last.safetensors")[1].origin
         assert origin["recipe"] == stage
@@ -185,7 +151,7 @@ def test_a_pipeline_runs_its_stages_one_from_the_other(says, fails, city_root, t
     assert all(path.read_bytes() == data for path, data in written.items())
 
 
-def test_ctrl_c_says_how_to_go_on_and_that_works(fails, says, city_root, tmp_path, monkeypatch):
+def test_ctrl_c_says_how_to_go_on_and_that_works(complains, says, city_root, tmp_path, monkeypatch):
     command = ["train", "demo", *QUICK, "--data", city_root, "--out", tmp_path / "run", "--steps", 3]
     shown = TrainingDisplay.progress
 
@@ -196,7 +162,7 @@ def test_ctrl_c_says_how_to_go_on_and_that_works(fails, says, city_root, tmp_pat
 
     with monkeypatch.context() as patched:
         patched.setattr(TrainingDisplay, "progress", progress)
-        said = one_line(fails(*command, code=130))
+        said = complains(*command, code=130)
     assert "stopped at step 2" in said and "--resume" in said
     assert load_model(tmp_path / "run" / "last.safetensors")[1].origin["steps"] == 2
     says(*command, "--resume")
@@ -304,21 +270,21 @@ BAD_DATA = {
 
 
 @pytest.mark.parametrize("what", BAD_DATA)
-def test_bad_data_is_one_line_in_every_verb_and_writes_nothing(what, fails, model, city_root, tmp_path):
+def test_bad_data_is_one_line_in_every_verb_and_writes_nothing(what, fails, complains, model, city_root, tmp_path):
     damage, words = BAD_DATA[what]
     root, out = tmp_path / "city", tmp_path / "out"
     shutil.copytree(city_root, root)
     damage(root)
-    said = one_line(fails("evaluate", "--model", model, "--data", root, "--json", out / "e.json"))
+    said = complains("evaluate", "--model", model, "--data", root, "--json", out / "e.json")
     assert words in said and str(root) in said
     changes = [*QUICK, "data.workers=1"]
-    said = one_line(fails("train", "demo", *changes, "--data", root, "--out", out / "run", "--steps", 2))
+    said = complains("train", "demo", *changes, "--data", root, "--out", out / "run", "--steps", 2)
     assert words in said and str(root) in said
     assert not listing(out)
     assert words in fails("check", root)
 
 
-def test_a_split_without_instances(fails, says, model, semantic_model, city_root, tmp_path):
+def test_a_split_without_instances(complains, says, model, semantic_model, city_root, tmp_path):
     root = tmp_path / "city"
     shutil.copytree(city_root, root)
     _without_instances(root)
@@ -326,7 +292,7 @@ def test_a_split_without_instances(fails, says, model, semantic_model, city_root
         ["evaluate", "--model", model, "--data", root, "--json", tmp_path / "e.json"],
         ["train", "demo", *QUICK, "--data", root, "--out", tmp_path / "run", "--steps", 2],
     ):
-        said = one_line(fails(*command))
+        said = complains(*command)
         assert "no instance of an evaluated class" in said and str(root) in said and "another split" in said
     assert not (tmp_path / "run").exists() and not (tmp_path / "e.json").exists()
     assert "IoU" in says("evaluate", "--model", semantic_model, "--data", root, "--frames", 1)
@@ -345,7 +311,7 @@ def bad_models(tmp_path: Path, model: Path) -> dict[str, tuple[Path, str]]:
     }
 
 
-def test_bad_models_are_one_line_in_every_verb(fails, model, city_root, tmp_path):
+def test_bad_models_are_one_line_in_every_verb(complains, model, city_root, tmp_path):
     photo = next((city_root / "leftImg8bit").rglob("*.png"))
     for bad, words in bad_models(tmp_path, model).values():
         for command in (
@@ -353,15 +319,15 @@ def test_bad_models_are_one_line_in_every_verb(fails, model, city_root, tmp_path
             ["evaluate", "--model", bad, "--data", city_root, "--json", tmp_path / "out" / "e.json"],
             ["export", bad, "--out", tmp_path / "out" / "m.safetensors"],
         ):
-            said = one_line(fails(*command))
+            said = complains(*command)
             assert words in said and str(bad) in said
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("assignment", ["peaks", "peak=1", "nms_iou=many"])
-def test_a_decoder_that_cannot_be_is_not_exported(assignment, fails, model, tmp_path):
+def test_a_decoder_that_cannot_be_is_not_exported(assignment, complains, model, tmp_path):
     out = tmp_path / "m.safetensors"
-    assert assignment.split("=")[0] in one_line(fails("export", model, "--decode", assignment, "--out", out))
+    assert assignment.split("=")[0] in complains("export", model, "--decode", assignment, "--out", out)
     assert not out.exists()
 
 
@@ -384,8 +350,8 @@ def test_a_decoder_that_cannot_be_is_not_exported(assignment, fails, model, tmp_
         (["train", "fcn32s", "trunk_weights=random"], "says no length: give --minutes M or --steps N"),
     ],
 )
-def test_wrong_arguments_of_train(arguments, words, fails, city_root, tmp_path):
-    said = one_line(fails(*arguments, "--data", city_root, "--out", tmp_path / "run"))
+def test_wrong_arguments_of_train(arguments, words, complains, city_root, tmp_path):
+    said = complains(*arguments, "--data", city_root, "--out", tmp_path / "run")
     assert words in said
     assert not listing(tmp_path)
 
@@ -422,7 +388,7 @@ def test_wrong_arguments_of_train(arguments, words, fails, city_root, tmp_path):
         (["demo", "--out", "PHOTO"], "this is a file"),
     ],
 )
-def test_wrong_arguments(arguments, words, fails, model, city_root, tmp_path):
+def test_wrong_arguments(arguments, words, complains, model, city_root, tmp_path):
     places = {"OUT": tmp_path / "out", "EMPTY": tmp_path / "empty", "PHOTO": tmp_path / "a.png", "CITY": city_root}
     places["EMPTY"].mkdir()
     Image.new("RGB", (32, 32)).save(places["PHOTO"])
@@ -431,28 +397,30 @@ def test_wrong_arguments(arguments, words, fails, model, city_root, tmp_path):
         given = [argument.replace(name, str(place)) for argument in given]
     if given[0] in ("predict", "evaluate"):
         given += ["--model", str(model)]
-    assert words in one_line(fails(*given))
+    assert words in complains(*given)
     assert listing(tmp_path) == {"a.png"}
 
 
-def test_a_gpu_that_is_not_there_is_named(fails, model, city_root, tmp_path, monkeypatch):
+def test_a_gpu_that_is_not_there_is_named(complains, model, city_root, tmp_path, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    said = one_line(fails("evaluate", "--model", model, "--data", city_root, "--device", "cuda"))
+    said = complains("evaluate", "--model", model, "--data", city_root, "--device", "cuda")
     assert "device 'cuda': torch sees no GPU here: give cpu" in said
 
 
-def test_a_full_disk_while_predicting_leaves_nothing_half_written(fails, model, city_root, tmp_path, disk_full_after):
+def test_a_full_disk_while_predicting_leaves_nothing_half_written(
+    complains, model, city_root, tmp_path, disk_full_after
+):
     photo = next((city_root / "leftImg8bit").rglob("*.png"))
     with disk_full_after(2000):
-        said = one_line(fails("predict", photo, "--model", model, "--out", tmp_path / "out"))
+        said = complains("predict", photo, "--model", model, "--out", tmp_path / "out")
     assert "cannot write" in said and not listing(tmp_path / "out")
 
 
-def test_two_images_of_one_name_are_refused(fails, model, tmp_path):
+def test_two_images_of_one_name_are_refused(complains, model, tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         Image.new("RGB", (32, 32)).save(tmp_path / folder / "same.png")
-    said = one_line(fails("predict", tmp_path, "--model", model, "--out", tmp_path / "out"))
+    said = complains("predict", tmp_path, "--model", model, "--out", tmp_path / "out")
     assert "would write the same files" in said
     assert not (tmp_path / "out").exists()
 

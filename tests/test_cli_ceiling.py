@@ -5,27 +5,12 @@ import json
 import pytest
 from tiny_networks import tiny_model
 
-from partwise.cli import main
-
-
-def run(capsys, *arguments, code: int = 0) -> str:
-    if code == 0:
-        main([str(argument) for argument in arguments])
-        return capsys.readouterr().out
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    said = capsys.readouterr().err
-    assert ended.value.code == code and "Traceback" not in said
-    lines = [line for line in said.splitlines() if line.startswith("partwise: ")]
-    assert len(lines) == 1
-    return lines[0]
-
 
 @pytest.mark.parametrize("what", ["parts", "parts_light"])
-def test_a_method_and_a_recipe_without_training(what, capsys, city_root, tmp_path):
+def test_a_method_and_a_recipe_without_training(what, says, city_root, tmp_path):
     file = tmp_path / "ceiling.json"
     windows = "method.windows=[[8,21]]"
-    said = run(capsys, "ceiling", what, windows, "--data", city_root, "--frames", 2, "--json", file)
+    said = says("ceiling", what, windows, "--data", city_root, "--frames", 2, "--json", file)
     result = json.loads(file.read_text())
     assert [row["name"] for row in result["rows"]] == ["all true"]
     assert result["circumstances"]["method"]["windows"] == [[8, 21]]
@@ -33,10 +18,10 @@ def test_a_method_and_a_recipe_without_training(what, capsys, city_root, tmp_pat
     assert "<32 px" in said and "car" in said and f"wrote {file}" in said
 
 
-def test_a_model_has_a_row_for_every_stage(capsys, city_root, tmp_path):
+def test_a_model_has_a_row_for_every_stage(says, city_root, tmp_path):
     model, file = tiny_model(tmp_path / "model.safetensors"), tmp_path / "ceiling.json"
     changed = "method.decode.sharpen=0.5"
-    said = run(capsys, "ceiling", model, changed, "--data", city_root, "--frames", 1, "--json", file)
+    said = says("ceiling", model, changed, "--data", city_root, "--frames", 1, "--json", file)
     result = json.loads(file.read_text())
     names = [row["name"] for row in result["rows"]]
     assert {"as it is", "true semantic", "true objectness", "true parts", "all true"} <= set(names)
@@ -56,30 +41,30 @@ def test_a_model_has_a_row_for_every_stage(capsys, city_root, tmp_path):
         (["streets", "method.k=5"], "only method.decode.* can"),
     ],
 )
-def test_mistakes_are_one_line(arguments, complaint, capsys, city_root):
-    assert complaint in run(capsys, "ceiling", *arguments, "--data", city_root, code=2)
+def test_mistakes_are_one_line(arguments, complaint, complains, city_root):
+    assert complaint in complains("ceiling", *arguments, "--data", city_root)
 
 
-def test_a_file_that_is_no_model_and_data_that_is_nowhere(capsys, city_root, tmp_path):
+def test_a_file_that_is_no_model_and_data_that_is_nowhere(complains, city_root, tmp_path):
     file = tmp_path / "model.safetensors"
     file.write_bytes(b"not a model")
-    assert "not a model file" in run(capsys, "ceiling", file, "--data", city_root, code=2)
-    assert "no such folder" in run(capsys, "ceiling", "parts", "--data", tmp_path / "nowhere", code=2)
+    assert "not a model file" in complains("ceiling", file, "--data", city_root)
+    assert "no such folder" in complains("ceiling", "parts", "--data", tmp_path / "nowhere")
 
 
-def test_a_pipeline_is_answered_with_its_recipes(capsys, city_root, monkeypatch):
+def test_a_pipeline_is_answered_with_its_recipes(complains, city_root, monkeypatch):
     monkeypatch.setitem(__import__("partwise.recipes", fromlist=["PIPELINES"]).PIPELINES, "two", {"parts_light": 1.0})
-    assert "give one of its recipes: parts_light" in run(capsys, "ceiling", "two", "--data", city_root, code=2)
+    assert "give one of its recipes: parts_light" in complains("ceiling", "two", "--data", city_root)
 
 
-def test_the_sweep_prints_and_writes_every_setting(capsys, city_root, tmp_path, monkeypatch):
+def test_the_sweep_prints_and_writes_every_setting(says, complains, city_root, tmp_path, monkeypatch):
     from partwise.evaluation import ceiling_sweep
 
     few = tuple(setting for setting in ceiling_sweep.SETTINGS if setting.name in ("nearest", "half-size frames"))
     monkeypatch.setattr(ceiling_sweep.sweep, "__defaults__", (few,))
     file = tmp_path / "ceilings.json"
-    said = run(capsys, "ceilings", "--data", city_root, "--frames", 1, "--json", file)
+    said = says("ceilings", "--data", city_root, "--frames", 1, "--json", file)
     result = json.loads(file.read_text())
     assert [(row["group"], row["name"]) for row in result["rows"]] == [(s.group, s.name) for s in few]
     assert all(setting.name in said for setting in few) and result["circumstances"]["split"] == "val"
-    assert "--frames -1" in run(capsys, "ceilings", "--data", city_root, "--frames", "-1", code=2)
+    assert "--frames -1" in complains("ceilings", "--data", city_root, "--frames", "-1")

@@ -41,18 +41,10 @@ def test_bench_evaluation_gives_every_figure_and_the_official_scores(tmp_path, c
     assert all(20 < peak < 1024 for peak in figures["peak MiB"].values())
 
 
-def fails(capsys, *arguments) -> str:
-    with pytest.raises(SystemExit) as stopped:
-        main(list(arguments))
-    said = capsys.readouterr().err.strip()
-    assert stopped.value.code == 2 and len(said.split("\n")) == 1
-    return said
-
-
-def test_without_cityscapesscripts_one_line_says_what_to_install(capsys, monkeypatch):
+def test_without_cityscapesscripts_one_line_says_what_to_install(complains, monkeypatch):
     name = "cityscapesscripts.evaluation.evalInstanceLevelSemanticLabeling"
     monkeypatch.setitem(sys.modules, name, None)
-    said = fails(capsys, "bench", "evaluation", *SMALL)
+    said = complains("bench", "evaluation", *SMALL)
     assert "cityscapesScripts" in said and "pip install 'partwise[bench]'" in said
 
 
@@ -66,8 +58,8 @@ def test_without_cityscapesscripts_one_line_says_what_to_install(capsys, monkeyp
         (["speed", "--model", "none"], "none: no such model"),
     ],
 )
-def test_mistakes_get_one_line(capsys, arguments, expected):
-    assert expected in fails(capsys, "bench", *arguments)
+def test_mistakes_get_one_line(complains, arguments, expected):
+    assert expected in complains("bench", *arguments)
 
 
 def test_files_hold_what_memory_holds_under_every_name(tmp_path):

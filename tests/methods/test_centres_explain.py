@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from pictures import pixels_of
 
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
@@ -110,11 +111,6 @@ def test_why_a_pixel_has_no_instance_is_told_one_by_one(method, outputs, scene):
         told = explain_centres(other, outputs, SIZE, point)
         assert told.outcome == outcome and told.instance == -1 and OUTCOMES[outcome] in centres_explanation_text(told)
         assert ("its vote" in centres_explanation_text(told)) == (outcome != "stuff")
-
-
-def pixels_of(picture: np.ndarray, colour: str) -> int:
-    rgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
-    return int((np.abs(picture.astype(int) - rgb).max(axis=2) < 12).sum())
 
 
 def test_the_picture_shows_pixel_centre_and_mask_and_no_mask_where_there_is_none(method, outputs, scene):

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from pictures import pixels_of
 
 from partwise.data.streets import Streets
 from partwise.methods import PartMaps, PartsConfig
@@ -56,11 +57,6 @@ def test_where_nothing_is_the_best_window_and_its_fault_are_told(case, nowhere):
     said = explanation_text(nowhere, case[0].config.decode)
     assert said.startswith(f"pixel {nowhere.point[0]},{nowhere.point[1]}: no instance")
     assert "the window that got furthest" in said and "objectness not above decode.min_objectness" in said
-
-
-def pixels_of(picture, colour) -> int:
-    rgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
-    return int((np.abs(picture.astype(int) - rgb).max(axis=2) < 12).sum())
 
 
 def test_the_picture_shows_window_pixel_and_mask_and_no_mask_where_there_is_none(case, inside, nowhere):

@@ -115,10 +115,7 @@ def test_a_given_fcn8s_takes_the_place_of_phase_1(study, city_root, tmp_path):
         (["optim.rl=1"], "optim.rl"),
     ],
 )
-def test_a_mistake_is_one_line(words, said, city_root, tmp_path, capsys):
-    data = [] if "--data" in words else ["--data", str(city_root)]
-    with pytest.raises(SystemExit) as ended:
-        main(["study", "report", *words, *data, "--out", str(tmp_path / "out")])
-    complaint = [line for line in capsys.readouterr().err.splitlines() if line.startswith("partwise: ")]
-    assert ended.value.code == 2 and len(complaint) == 1 and said in complaint[0]
+def test_a_mistake_is_one_line(words, said, city_root, tmp_path, complains):
+    data = [] if "--data" in words else ["--data", city_root]
+    assert said in complains("study", "report", *words, *data, "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
