@@ -129,8 +129,15 @@ def test_predict_and_evaluate_at_another_scale(says, complains, model, city_root
     half, files, whole = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("half", "files", "whole"))
     assert half["semantic"] == files["semantic"] != whole["semantic"]
     assert half["circumstances"]["scale"] == [0.5] and whole["circumstances"]["scale"] is None
-    refused = complains("evaluate", *split, "--predictions", tmp_path / "files", "--scale", "2")
-    assert "--scale is for models" in refused
+    says("evaluate", *split, "--model", model, "--flip", "--json", tmp_path / "both.json", "--no-records")
+    says("predict", frames, "--model", model, "--flip", "--out", tmp_path / "both", "--format", "cityscapes")
+    says("evaluate", *split, "--predictions", tmp_path / "both", "--json", tmp_path / "written.json", "--no-records")
+    both, written = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("both", "written"))
+    assert both["semantic"] == written["semantic"] != whole["semantic"]
+    assert both["circumstances"]["flip"] and not whole["circumstances"]["flip"]
+    for option in (["--scale", "2"], ["--flip"]):
+        refused = complains("evaluate", *split, "--predictions", tmp_path / "files", *option)
+        assert f"{option[0]} is for models" in refused
 
 
 def test_a_pipeline_runs_its_stages_one_from_the_other(says, complains, city_root, tmp_path):

@@ -112,6 +112,22 @@ def test_several_scales_find_what_each_finds(segment, scenes):
     assert both.semantic_HW.shape == scenes[0].size
 
 
+def test_seen_with_its_mirror_image_a_photo_and_its_mirror_image_show_the_same(scenes):
+    segment, image = load(), scenes[0].image_HW3
+    plain, both = segment(image, min_score=0.1), segment(image, min_score=0.1, flip=True)
+    turned = segment(np.ascontiguousarray(image[:, ::-1]), min_score=0.1, flip=True)
+    assert len(both) > 2 and not same(plain, both)
+    assert both.scores == pytest.approx(turned.scores, abs=0.02)
+    others = [(turned.labels[i], turned.full_mask(i)[:, ::-1]) for i in range(len(turned))]
+    for i in range(len(both)):
+        mask = both.full_mask(i)
+        same_class = [other for label, other in others if label == both.labels[i]]
+        assert max((mask & other).sum() / (mask | other).sum() for other in same_class) > 0.9
+    assert np.mean(both.semantic_HW == turned.semantic_HW[:, ::-1]) > 0.99
+    several = segment(image, min_score=0.1, flip=True, scale=(1.0, 2.0))
+    assert several.size == both.size and not same(several, both)
+
+
 def test_a_large_photo_is_seen_at_the_size_of_the_frames_that_networks_know(segment, scenes):
     large = np.ascontiguousarray(np.kron(scenes[0].image_HW3, np.ones((1, 3000 // scenes[0].size[1] + 1, 1), np.uint8)))
     assert large.shape[1] > 2048

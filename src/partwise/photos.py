@@ -13,7 +13,7 @@ from partwise.evaluation.submission import INSTANCES, PIXELS, write_submission
 from partwise.files import atomic_write, write_json
 from partwise.methods.asked import require_inside
 from partwise.methods.centres.explain import CentresExplanation
-from partwise.methods.scales import Scale
+from partwise.methods.views import AS_IT_IS, View
 from partwise.report.inspect import draw_explanation, explanation_text
 from partwise.report.inspect_centres import centres_explanation_text, draw_centres_explanation
 from partwise.report.prediction_files import SUFFIXES
@@ -64,14 +64,14 @@ def predict_photos(
     *,
     submission: bool = False,
     min_score: float | None = None,
-    scale: Scale = None,
+    view: View = AS_IT_IS,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[int, list[PartwiseError]]:
     """Write the results of every image that can be read; returns the number of files and one error a bad image.
 
     submission   write the benchmark's form (evaluation/submission.py) instead of four files an image
     min_score    leave out less sure instances; SHOWN_SCORE, or 0 for a submission
-    scale        see `Segmenter.__call__`
+    view         how the network sees the images
 
     Raises PartwiseError if `out` cannot be written.
     """
@@ -84,7 +84,9 @@ def predict_photos(
         except PartwiseError as error:
             faults.append(error)
         else:
-            result = segment(image, min_score=least, distinct=not submission, name=path.stem, scale=scale)
+            result = segment(
+                image, min_score=least, distinct=not submission, name=path.stem, scale=view.scale, flip=view.flip
+            )
             if submission:
                 files += len(write_submission(path.stem.removesuffix("_leftImg8bit"), result.prediction, out))
             else:

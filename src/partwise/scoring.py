@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from partwise.data.cityscapes import CityscapesFolder
@@ -16,7 +17,7 @@ from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_ins
 from partwise.evaluation.result_files import ResultFiles
 from partwise.evaluation.submission import evaluate_folder
 from partwise.evaluation.truth import TruthFolder
-from partwise.methods.scales import Scale
+from partwise.methods.views import AS_IT_IS, View
 from partwise.segmenter import load
 
 BOOTSTRAP_DRAWS = 1000
@@ -33,7 +34,7 @@ def score(
     workers: int = 1,
     device: str = "cpu",
     precision: str = "no",
-    scale: Scale = None,
+    view: View = AS_IT_IS,
     side_bounds_px: Sequence[int] = SIDE_BOUNDS_PX,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
@@ -42,8 +43,7 @@ def score(
     frames    at most so many, evenly spaced; 0: all
     full      also boundary AP, COCO AP, bootstrap intervals and, with instances and a semantic map, panoptic quality
     workers   processes that read result files
-    scale     a model sees the frames so many times as large, and is scored at the truth's size; None: as
-              `methods.scales.seen_sizes` says
+    view      how a model sees the frames; it is scored at the truth's size
     side_bounds_px   between the sizes of instances that AP is given for
     returns   `CityscapesEvaluator.compute()`, "records" (what `compare` needs of each image) and "circumstances"
 
@@ -51,8 +51,9 @@ def score(
     """
     if model is not None and predictions is not None:
         raise PartwiseError("both --model and --predictions given: score one of them at a time")
-    if scale is not None and predictions is not None:
-        raise PartwiseError("--scale is for models, and --predictions are files: leave it out")
+    if view != AS_IT_IS and predictions is not None:
+        which = "--flip" if view.flip else "--scale"
+        raise PartwiseError(f"{which} is for models, and --predictions are files: leave it out")
     if frames < 0 or workers < 1:
         raise PartwiseError(f"--frames {frames} --workers {workers}: give frames from 0 (all) and workers from 1 on")
     circumstances = {"data": data.resolve().name, "split": split}
@@ -62,7 +63,7 @@ def score(
         circumstances["predictions"] = predictions.resolve().name
     else:
         evaluator, figures, how = _score_model(
-            model, data, split, frames, evaluator_for, device, precision, scale, progress
+            model, data, split, frames, evaluator_for, device, precision, view, progress
         )
         circumstances |= how
     return figures | {RECORDS_KEY: records_of(evaluator), "circumstances": circumstances}
@@ -96,7 +97,7 @@ def _score_model(
     evaluator_for: EvaluatorFor,
     device: str,
     precision: str,
-    scale: Scale,
+    view: View,
     progress: Callable,
 ) -> tuple[CityscapesEvaluator, dict, dict]:
     """(evaluator, figures, circumstances)."""
@@ -105,10 +106,10 @@ def _score_model(
     if segment.method.has_instances:
         require_instances(scenes, f"{data}, split {split}")
     evaluator = evaluator_for(segment.method.has_instances and segment.method.has_semantics)
-    how = {"device": segment.device, "precision": precision, "scale": scale}
+    how = {"device": segment.device, "precision": precision}
     depth = find_depth(data, split)
-    figures = evaluate_method(segment.method, scenes, evaluator, depth=depth, progress=progress, **how)
-    return evaluator, figures, {"model": segment.info.origin, **how}
+    figures = evaluate_method(segment.method, scenes, evaluator, view=view, depth=depth, progress=progress, **how)
+    return evaluator, figures, {"model": segment.info.origin, **how, **asdict(view)}
 
 
 def compare_results(
@@ -151,7 +152,7 @@ def compare_results(
         else:
             said = lambda done, total, name=name: progress(name, done, total)
             evaluator_for = functools.partial(_evaluator, full, side_bounds_px)
-            scored = _score_model(result, data, split, frames, evaluator_for, device, precision, None, said)
+            scored = _score_model(result, data, split, frames, evaluator_for, device, precision, AS_IT_IS, said)
             evaluators.append(scored[0])
     return {"a": a, "b": b} | compare(*evaluators, draws, seed, side_bounds_px)
 

@@ -19,7 +19,7 @@ from partwise.methods.centres.explain import CentresExplanation, explain_centres
 from partwise.methods.method import image_batch
 from partwise.methods.parts.explain import Explanation
 from partwise.methods.parts.explain import explain as explain_parts
-from partwise.methods.scales import Scale, resized_images, seen_sizes
+from partwise.methods.views import Scale, View, resized_images, seen_sizes
 from partwise.report.prediction_files import write_prediction
 from partwise.scene import Instances, Prediction
 from partwise.training.checkpoint import ModelInfo, load_model
@@ -79,6 +79,7 @@ class Segmenter:
         distinct: bool = False,
         name: str | None = None,
         scale: Scale = None,
+        flip: bool = False,
     ) -> Result:
         """Every instance of an image.
 
@@ -89,14 +90,17 @@ class Segmenter:
         scale      the network sees the image so many times as large: less is faster, more finds smaller objects, and
                    of several, such as (1, 1.5), what is found in any; without it the image as it is, but no side
                    longer than 2048 px
+        flip       the network sees the image's mirror image, too, and what it says of both is averaged: better, in
+                   twice the time
 
-        Raises PartwiseError for a file that is no image, an array of another form and a scale that is not above 0.
+        Raises PartwiseError for a file that is no image, an array of another form, a scale that is not above 0, and
+        `flip` with a method that cannot (methods/method.py, `mirrored`).
         """
         if name is None:
             name = Path(image).stem if isinstance(image, str | os.PathLike) else "image"
         pixels = as_image(image)
         with self._autocast():
-            prediction = self.method.predict(image_batch(pixels, self.device), scale)[0]
+            prediction = self.method.predict(image_batch(pixels, self.device), View(scale, flip))[0]
         kept = prediction.instances[prediction.instances.scores >= min_score]
         kept = kept.distinct() if distinct else kept
         return Result(

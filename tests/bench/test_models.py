@@ -11,6 +11,7 @@ from partwise.cli import main
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.errors import PartwiseError
 from partwise.evaluation.model import EvenlySpaced
+from partwise.methods.views import View
 from partwise.report.models import draw_tradeoff, models_table
 from partwise.report.text import table_markdown
 from partwise.scoring import score
@@ -41,7 +42,7 @@ def test_every_figure_is_that_of_evaluate(table, city_root):
     ]
     for file, row in zip(files, figures["models"], strict=True):
         for size, scale in ((whole, None), (half, 0.5)):
-            alone = score(city_root, "val", model=file, frames=1, scale=scale)
+            alone = score(city_root, "val", model=file, frames=1, view=View(scale))
             at, instance = row["sizes"][size], alone["instance"]
             assert at["iou_class"] == alone["semantic"]["iou_class"] and at["ms"] > 0
             assert at["ap"] == (instance and instance["ap"]) and at["ar100"] == (instance and instance["ar"]["100"])

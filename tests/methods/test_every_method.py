@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.labels import INSTANCE_FACTOR
 from partwise.methods import (
@@ -18,6 +19,7 @@ from partwise.methods import (
 )
 from partwise.methods.parts.decode import DecodeConfig
 from partwise.methods.parts.targets import AssignConfig
+from partwise.methods.views import View
 from partwise.scene import Scene
 
 CONFIGS = {
@@ -118,8 +120,8 @@ def mirrored(scene: Scene) -> Scene:
 
 
 def flat(outputs):
-    """Every tensor of a method's outputs, a list of grids as its grids."""
-    return [t for value in outputs.values() for t in (value if isinstance(value, list) else [value])]
+    """Every tensor of a method's outputs by the names of these, a list of grids as its grids."""
+    return [t for _, value in sorted(outputs.items()) for t in (value if isinstance(value, list) else [value])]
 
 
 def instance_figures(method, scenes):
@@ -198,6 +200,46 @@ def test_a_mirrored_scene_gives_mirrored_instances(instance_method, scenes):
     """Windows of an even number of cells lie half a cell off the mirror image's: IoU stays high, not 1."""
     ap50 = [instance_figures(instance_method, [one])["ap50"] for one in (scenes[1], mirrored(scenes[1]))]
     assert abs(ap50[0] - ap50[1]) < 0.2
+
+
+@pytest.mark.parametrize("name", ["fcn8s", "parts", "parts_refined_masks", "parts_one_window", "centres_refined"])
+def test_seen_with_its_mirror_image_an_image_and_its_mirror_image_say_the_same(name, scenes):
+    """Up to the first column of windows of an even number of cells, which has no mirror image."""
+    torch.manual_seed(0)
+    method = build_method(CONFIGS[name]).eval()
+    for zero in (parameter for parameter in method.parameters() if not parameter.any()):
+        torch.nn.init.normal_(zero, std=0.1)
+    image = batch([middle(scenes[0])], method)[0]
+    alone, there = method.respond(image), method.respond(image, flip=True)
+    back = method.mirrored(method.respond(image.flip(-1), flip=True))
+    for own, once, again in zip(*(flat(outputs) for outputs in (alone, there, back)), strict=True):
+        torch.testing.assert_close(once[..., 1:], again[..., 1:], atol=1e-4, rtol=1e-4)
+        assert own.shape == once.shape and not torch.allclose(own, once, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["fcn8s", "parts", "parts_one_window", "centres", "centres_refined"])
+def test_mirrored_outputs_are_those_of_the_mirrored_scene(name, scenes):
+    """Decoded they give the mirrored scene's instances: the oracle for windows, parts and offsets that change sides."""
+    method = build_method(CONFIGS[name])
+    for scene in scenes:
+        ideal = method.ideal([method.targets(scene)])
+        for own, twice in zip(flat(ideal), flat(method.mirrored(method.mirrored(ideal))), strict=True):
+            assert torch.equal(own[..., 2:-1], twice[..., 2:-1])
+        plain = method.decode(ideal, scene.size)[0]
+        turned = method.decode(method.mirrored(ideal), scene.size)[0]
+        assert np.array_equal(turned.semantic_HW[:, ::-1], plain.semantic_HW)
+        found = [turned.instances.full_mask(i)[:, ::-1] for i in range(len(turned.instances))]
+        for i in range(len(plain.instances)):
+            mask = plain.instances.full_mask(i)
+            if mask[:, :3].any() or mask[:, -3:].any():
+                continue  # its window may be the one of the first column
+            assert max((mask & other).sum() / (mask | other).sum() for other in found) > 0.9
+
+
+@pytest.mark.parametrize("name", ["ordering_full", "paper", "order_hungarian"])
+def test_a_method_that_has_no_mirror_image_says_so(name):
+    with pytest.raises(PartwiseError, match="cannot average an image and its mirror image"):
+        build_method(CONFIGS[name]).eval().predict(torch.zeros(1, 3, 64, 64, dtype=torch.uint8), View(flip=True))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 130), (64, 64), (33, 95)])

@@ -18,6 +18,7 @@ from partwise.methods.parts.paint import KeptMasks
 from partwise.methods.parts.pooled import PooledMaps
 from partwise.methods.parts.targets import AssignConfig, assign_windows, coverage, right_grid
 from partwise.methods.parts.windows import Window, part_weights
+from partwise.methods.views import View
 from partwise.scene import Scene
 
 WINDOWS = (Window(4, 8), Window(4, 16), Window(8, 16), Window(16, 16))
@@ -264,7 +265,7 @@ def test_the_map_of_several_sizes_agrees_with_the_instances_of_all(monkeypatch):
     ids[32:96, 64:192] = 28000
     bus, truck = (CITYSCAPES[name].train_id for name in ("bus", "truck"))
 
-    def respond(images_B3HW):
+    def respond(images_B3HW, flip):
         times = 128 // images_B3HW.shape[-2]
         outputs = method.ideal([method.targets(scene_of(ids[::times, ::times]))])
         for train_id, part in ((bus, slice(64, 150)), (truck, slice(150, 192))):
@@ -277,7 +278,7 @@ def test_the_map_of_several_sizes_agrees_with_the_instances_of_all(monkeypatch):
 
     monkeypatch.setattr(method, "respond", respond)
     image = torch.zeros(1, 3, 128, 256, dtype=torch.uint8)
-    alone, both = method.predict(image, 1)[0], method.predict(image, (0.5, 1))[0]
+    alone, both = method.predict(image, View(1))[0], method.predict(image, View((0.5, 1)))[0]
     inside = (slice(40, 88), slice(72, 184))
     assert len(alone.instances) == 0 and set(np.unique(alone.semantic_HW[inside])) == {27, 28}
     assert both.instances.labels[0] == 28 and set(np.unique(both.semantic_HW[inside])) == {28}

@@ -21,7 +21,7 @@ from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import EvenlySpaced, add_predictions
 from partwise.machine import describe_machine
-from partwise.methods.scales import seen_sizes
+from partwise.methods.views import View, seen_sizes
 from partwise.scene import Scene
 from partwise.segmenter import BUNDLED, Segmenter, find_model, load
 
@@ -147,7 +147,7 @@ def score_segmenter(
     """
     method = segment.method
     evaluator = CityscapesEvaluator(panoptic=method.has_instances and method.has_semantics and not instances_alone)
-    how = {"device": segment.device, "precision": segment.precision, "scale": scale}
+    how = {"device": segment.device, "precision": segment.precision, "view": View(scale)}
     add_predictions(method, scenes, evaluator, **how, instances_alone=instances_alone, progress=progress)
     return evaluator
 

@@ -21,7 +21,7 @@ from partwise.evaluation.model import EvenlySpaced
 from partwise.evaluation.submission import evaluate_folder
 from partwise.experiment import TrainingData, plan, run
 from partwise.machine import describe_machine
-from partwise.methods.scales import seen_sizes
+from partwise.methods.views import seen_sizes
 from partwise.report.tables import MISSING, Table, fraction
 from partwise.report.text import table_text
 from partwise.segmenter import load

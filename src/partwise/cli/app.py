@@ -34,6 +34,11 @@ Scales = Annotated[
     ),
 ]
 
+Flip = Annotated[
+    bool,
+    Parameter(help="the network sees the mirror image, too, and what it says of both is averaged: twice the time"),
+]
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: a mistake of the user is one line on stderr and exit code 2; Ctrl-C is 130.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from partwise.cli.app import Device, Precision, Scale, Scales, app
+from partwise.cli.app import Device, Flip, Precision, Scale, Scales, app
 from partwise.errors import PartwiseError
 from partwise.terminal import console, counting
 
@@ -20,6 +20,7 @@ def predict(
     device: Device = "cpu",
     precision: Precision = "no",
     scale: Scales = None,
+    flip: Flip = False,
 ) -> None:
     """Find every instance in photos.
 
@@ -36,6 +37,7 @@ def predict(
     min_score
         Leave out less sure instances; 0.1 without it, and all are kept for the submission form.
     """
+    from partwise.methods.views import View
     from partwise.photos import find_images, predict_photos
     from partwise.segmenter import load
 
@@ -46,7 +48,13 @@ def predict(
     submission = format == "cityscapes"
     with counting("predicting") as progress:
         files, faults = predict_photos(
-            segment, paths, out, submission=submission, min_score=min_score, scale=scale, progress=progress
+            segment,
+            paths,
+            out,
+            submission=submission,
+            min_score=min_score,
+            view=View(scale, flip),
+            progress=progress,
         )
     console.print(f"wrote {files} files for {len(paths) - len(faults)} of {len(paths)} images to {out}")
     if faults:

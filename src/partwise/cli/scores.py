@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from partwise.cli.app import Device, Precision, Scales, app
+from partwise.cli.app import Device, Flip, Precision, Scales, app
 from partwise.files import write_json
 from partwise.terminal import console, counting
 
@@ -25,6 +25,7 @@ def evaluate(
     device: Device = "cpu",
     precision: Precision = "no",
     scale: Scales = None,
+    flip: Flip = False,
 ) -> None:
     """Score a model, or any tool's result files, with the Cityscapes metrics at the truth's own resolution.
 
@@ -51,6 +52,7 @@ def evaluate(
         pixels; several times, rising; 32, 64, 128 and 256 without it.
     """
     from partwise.evaluation.instance import SIDE_BOUNDS_PX
+    from partwise.methods.views import View
     from partwise.report.further_scores import further_scores_table
     from partwise.report.text import evaluation_text, table_text
     from partwise.scoring import score
@@ -66,7 +68,7 @@ def evaluate(
             workers=workers,
             device=device,
             precision=precision,
-            scale=scale,
+            view=View(scale, flip),
             side_bounds_px=side_px or SIDE_BOUNDS_PX,
             progress=progress,
         )

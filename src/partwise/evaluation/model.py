@@ -13,7 +13,7 @@ from partwise.evaluation.distance import Depth, no_depth
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.methods import Method
 from partwise.methods.method import image_batch
-from partwise.methods.scales import Scale
+from partwise.methods.views import AS_IT_IS, View
 from partwise.scene import Prediction, Scene
 from partwise.trunks.fold import fold_batch_norm
 
@@ -25,14 +25,14 @@ def evaluate_method(
     *,
     device: torch.device | str = "cpu",
     precision: str = "no",
-    scale: Scale = None,
+    view: View = AS_IT_IS,
     depth: Depth = no_depth,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
     """Predict every scene, one image at a time, and score it at its own resolution; `method` stays as it is.
 
     precision  "bf16" runs the network under autocast, "no" in fp32
-    scale      the network sees the images so many times as large, see `methods.scales.seen_sizes`
+    view       how the network sees the images
     depth      name of a scene -> (H, W) metres, or None where it is not known; for AP100m and AP50m
     returns    what `evaluator.compute()` gives, with "seconds" (reading, network, decoding and scoring); no instance
                scores for a semantic method
@@ -41,7 +41,7 @@ def evaluate_method(
     # Folded as `partwise.load` folds it, so that the figures are those of the model as it will be used.
     ready = fold_batch_norm(copy.deepcopy(method)).to(device, memory_format=torch.channels_last)
     add_predictions(
-        ready, scenes, evaluator, device=device, precision=precision, scale=scale, depth=depth, progress=progress
+        ready, scenes, evaluator, device=device, precision=precision, view=view, depth=depth, progress=progress
     )
     return evaluator.compute() | {"seconds": round(time.perf_counter() - begin, 2)}
 
@@ -53,7 +53,7 @@ def add_predictions(
     *,
     device: torch.device | str,
     precision: str,
-    scale: Scale = None,
+    view: View = AS_IT_IS,
     depth: Depth = no_depth,
     instances_alone: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -64,7 +64,7 @@ def add_predictions(
     """
     for i in range(len(scenes)):
         scene = scenes[i]
-        prediction = predict_scene(ready, scene, device, precision, scale)
+        prediction = predict_scene(ready, scene, device, precision, view)
         instances = prediction.instances if instances_alone or ready.has_instances else None
         semantic_HW = None if instances_alone else prediction.semantic_HW
         evaluator.update(scene, instances, semantic_HW, depth_HW=depth(scene.name))
@@ -72,12 +72,12 @@ def add_predictions(
 
 
 def predict_scene(
-    method: Method, scene: Scene, device: torch.device | str, precision: str, scale: Scale = None
+    method: Method, scene: Scene, device: torch.device | str, precision: str, view: View = AS_IT_IS
 ) -> Prediction:
     """The method's prediction for a scene's image."""
     image = image_batch(scene.image_HW3, device)
     with torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-        return method.predict(image, scale)[0]
+        return method.predict(image, view)[0]
 
 
 def require_instances(scenes: Sequence[Scene], what: str) -> None:

@@ -100,6 +100,10 @@ class Fcn(Method):
             terms["dice"] = self.config.dice_weight * semantic_dice_loss(outputs["semantic"], train_ids)
         return terms
 
+    def mirrored(self, outputs: Outputs) -> Outputs:
+        """See Method.mirrored."""
+        return {"semantic": outputs["semantic"].flip(-1)}
+
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
         """The class of the highest logit at every pixel; a semantic method has no instances."""
         ids = self.label_set.train_id_to_id

@@ -10,13 +10,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from partwise.errors import PartwiseError
 from partwise.geometry import padded_size
 from partwise.labels import LabelSet
-from partwise.methods.scales import Scale, joined, mean_semantics, resized_images, seen_sizes
+from partwise.methods.views import (
+    AS_IT_IS,
+    Outputs,
+    View,
+    joined,
+    mean_outputs,
+    mean_semantics,
+    resized_images,
+    seen_sizes,
+)
 from partwise.scene import Prediction, Scene
 from partwise.trunks import Trunk
 
-Outputs = dict[str, Tensor | list[Tensor]]
 Targets = dict[str, Tensor]
 
 
@@ -57,6 +66,16 @@ class Method(nn.Module):
         """Outputs of B images -> their predictions, cut to `size` (H, W) in pixels."""
         raise NotImplementedError
 
+    def mirrored(self, outputs: Outputs) -> Outputs:
+        """What the network says of mirror images -> what that is for the images; the inverse of itself.
+
+        Raises PartwiseError for a method whose outputs have no mirror image.
+        """
+        raise PartwiseError(
+            f"flip: {type(self).__name__} cannot average an image and its mirror image: part maps, centres and FCN "
+            "can; leave it out"
+        )
+
     @property
     def instance_classes(self) -> tuple[int, ...]:
         """Ids of the classes whose instances are told apart; crops of the training are laid around those."""
@@ -75,24 +94,30 @@ class Method(nn.Module):
         return normalised.contiguous(memory_format=torch.channels_last)
 
     @torch.inference_mode()
-    def respond(self, images_B3HW: Tensor) -> Outputs:
-        """What the network says of uint8 images of any size, padded to a multiple of `size_multiple`."""
+    def respond(self, images_B3HW: Tensor, flip: bool = False) -> Outputs:
+        """What the network says of uint8 images of any size, padded to a multiple of `size_multiple`.
+
+        flip   see View. Raises PartwiseError where the method has no `mirrored`.
+        """
         height, width = padded_size(images_B3HW.shape[-2:], self.size_multiple)
-        return self(F.pad(images_B3HW, (0, width - images_B3HW.shape[-1], 0, height - images_B3HW.shape[-2])))
+        padded = F.pad(images_B3HW, (0, width - images_B3HW.shape[-1], 0, height - images_B3HW.shape[-2]))
+        return mean_outputs(self(padded), self.mirrored(self(padded.flip(-1)))) if flip else self(padded)
 
     @torch.inference_mode()
-    def predict(self, images_B3HW: Tensor, scale: Scale = None) -> list[Prediction]:
+    def predict(self, images_B3HW: Tensor, view: View = AS_IT_IS) -> list[Prediction]:
         """uint8 images of any size -> predictions of that size.
 
-        scale   how many times as large the network sees them, see `scales.seen_sizes`. Of several sizes the semantic
-                maps are averaged before each is decoded, and the instances of all are joined.
+        view   how the network sees them. Of several sizes the semantic maps are averaged before each is decoded, and
+               the instances of all are joined.
+
+        Raises PartwiseError for a scale out of its limits, and for `view.flip` where the method has no `mirrored`.
         """
         size = tuple(images_B3HW.shape[-2:])
-        seen = sorted(seen_sizes(size, scale))
+        seen = sorted(seen_sizes(size, view.scale))
         if len(seen) == 1:
-            found = self.predict_as_is(resized_images(images_B3HW, seen[0]))
+            found = self.predict_as_is(resized_images(images_B3HW, seen[0]), view.flip)
             return found if seen[0] == size else [one.resized(size) for one in found]
-        outputs = [self.respond(resized_images(images_B3HW, one)) for one in seen]
+        outputs = [self.respond(resized_images(images_B3HW, one), view.flip) for one in seen]
         if all("semantic" in one for one in outputs):
             logits = mean_semantics([one["semantic"] for one in outputs], seen, self.size_multiple)
             outputs = [one | {"semantic": mean} for one, mean in zip(outputs, logits, strict=True)]
@@ -109,6 +134,6 @@ class Method(nn.Module):
         """
 
     @torch.inference_mode()
-    def predict_as_is(self, images_B3HW: Tensor) -> list[Prediction]:
+    def predict_as_is(self, images_B3HW: Tensor, flip: bool = False) -> list[Prediction]:
         """The same from the images at the size that they have."""
-        return self.decode(self.respond(images_B3HW), tuple(images_B3HW.shape[-2:]))
+        return self.decode(self.respond(images_B3HW, flip), tuple(images_B3HW.shape[-2:]))

@@ -126,6 +126,11 @@ class Centres(Method):
             **branch_losses(outputs["semantic"], targets, self.config),
         }
 
+    def mirrored(self, outputs: Outputs) -> Outputs:
+        """See Method.mirrored; the way to a centre at the left is one to the right."""
+        mirrored = {key: outputs[key].flip(-1) for key in ("semantic", "heat", "offset")}
+        return mirrored | {"offset": mirrored["offset"] * mirrored["offset"].new_tensor([1, -1])[:, None, None]}
+
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
         """See Method.decode and CentresDecoder."""
         return [

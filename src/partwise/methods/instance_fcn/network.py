@@ -26,9 +26,9 @@ from partwise.methods.instance_fcn.ideal import ideal_objectness, ideal_parts
 from partwise.methods.instance_fcn.losses import mask_loss, objectness_loss
 from partwise.methods.instance_fcn.targets import PAPER_CELLS, STRIDE_PX, window_targets
 from partwise.methods.method import Method, Outputs, Targets
-from partwise.methods.scales import Scale, resized_images
 from partwise.methods.semantic import likeliest, semantic_ideal, semantic_loss, upsample
 from partwise.methods.slips import Slips
+from partwise.methods.views import AS_IT_IS, View, resized_images
 from partwise.scene import Prediction, Scene
 from partwise.trunks import VggTrunk
 
@@ -233,19 +233,20 @@ class InstanceFcn(Method):
         best = likeliest(whole[0, :, : size[0], : size[1]], dim=0).to(torch.uint8).cpu().numpy()
         return Prediction(instances, self.label_set.train_id_to_id[best])
 
-    def predict(self, images_B3HW: Tensor, scale: Scale = None) -> list[Prediction]:
+    def predict(self, images_B3HW: Tensor, view: View = AS_IT_IS) -> list[Prediction]:
         """See Method.predict. Raises PartwiseError for several scales where the method has sizes of its own."""
         sizes = list(self.config.decode.short_sides_px)
-        if sizes and isinstance(scale, Sequence) and len(scale) > 1:
-            raise PartwiseError(f"scales {list(scale)}: this model looks at several sizes itself ({sizes}): give one")
-        return super().predict(images_B3HW, scale)
+        if sizes and isinstance(view.scale, Sequence) and len(view.scale) > 1:
+            scales = list(view.scale)
+            raise PartwiseError(f"scales {scales}: this model looks at several sizes itself ({sizes}): give one")
+        return super().predict(images_B3HW, view)
 
     @torch.inference_mode()
-    def predict_as_is(self, images_B3HW: Tensor) -> list[Prediction]:
+    def predict_as_is(self, images_B3HW: Tensor, flip: bool = False) -> list[Prediction]:
         """See Method.predict_as_is; with `decode.short_sides_px` the windows of all sizes of the image compete."""
         short_sides = self.config.decode.short_sides_px
-        if not short_sides:
-            return super().predict_as_is(images_B3HW)
+        if flip or not short_sides:  # which raises for flip
+            return super().predict_as_is(images_B3HW, flip)
         size = tuple(images_B3HW.shape[-2:])
         found = [[] for _ in images_B3HW]
         for short in short_sides:

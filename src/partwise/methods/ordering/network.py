@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.fcn import Fcn, FcnConfig
-from partwise.methods.method import Outputs, Targets
+from partwise.methods.method import Method, Outputs, Targets
 from partwise.methods.ordering.targets import IGNORED, Assign, Assignment, by_centre, map_of_pixels, of_class
 from partwise.methods.semantic import semantic_loss, upsample
 from partwise.scene import Instances, Prediction, Scene
@@ -123,6 +123,10 @@ class Ordering(Fcn):
     def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
         """Softmax cross entropy, mean over all pixels that are not ignored: background counts as it comes (2.3)."""
         return {"ranks": semantic_loss(outputs["ranks"], torch.stack([t["ranks"] for t in targets]))}
+
+    def mirrored(self, outputs: Outputs) -> Outputs:
+        """Raises PartwiseError: from the right, instances stand in another order."""
+        return Method.mirrored(self, outputs)
 
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
         """The pixels where a rank's map is the highest are one instance; its score is their mean probability."""

@@ -39,7 +39,7 @@ from partwise.methods.parts.refine import (
     window_truth,
 )
 from partwise.methods.parts.targets import NEGATIVE, POSITIVE, AssignConfig, assign_windows
-from partwise.methods.parts.windows import assemble, parse_windows, part_weights
+from partwise.methods.parts.windows import assemble, mirrored_windows, parse_windows, part_weights
 from partwise.methods.semantic import (
     REFINER_CHANNELS,
     branch_logits,
@@ -252,6 +252,19 @@ class PartMaps(Method):
                 truth = window_truth(centres, window, target["owned"], owner)
                 losses.append(window_loss(refined, truth, inside))
         return torch.cat(losses).mean() if losses else outputs["detail"].sum() * 0.0
+
+    def mirrored(self, outputs: Outputs) -> Outputs:
+        """See Method.mirrored; the left part of an object is its right one.
+
+        With "nearest" assembling and cells that k does not divide, parts are not of one width, and masks are as they
+        are mirrored but for a column.
+        """
+        k = self.config.k
+        maps = {key: outputs[key].flip(-1) for key in ("semantic", "detail") if key in outputs}
+        return maps | {
+            "objectness": [mirrored_windows(*one) for one in zip(outputs["objectness"], self.windows, strict=True)],
+            "parts": [maps_BKhw.flip(-1).unflatten(1, (k, k)).flip(2).flatten(1, 2) for maps_BKhw in outputs["parts"]],
+        }
 
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
         """See Method.decode and PartsDecoder."""

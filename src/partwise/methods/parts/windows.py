@@ -91,6 +91,19 @@ def window_cells(centres_M2: Tensor, cells: int, shape: tuple[int, int]) -> tupl
     return rows.clamp(0, shape[0] - 1), columns.clamp(0, shape[1] - 1), inside
 
 
+def mirrored_windows(maps_Bhw: Tensor, window: Window) -> Tensor:
+    """What a map says of the windows at the cells of a mirror image -> of the image's own windows.
+
+    A window of an even number of cells has its middle at the border of two: that at cell c is at w - c in the mirror,
+    and the first has none there, so that it takes what its neighbour has.
+
+    >>> mirrored_windows(torch.tensor([[[1, 2, 3, 4]]]), Window(4, 8)).tolist()
+    [[[4, 4, 3, 2]]]
+    """
+    flipped = maps_Bhw.flip(-1)
+    return flipped if window.cells % 2 else torch.cat([flipped[..., :1], flipped[..., :-1]], dim=-1)
+
+
 def assemble(parts_Khw: Tensor, centres_M2: Tensor, weights_Kmm: Tensor) -> tuple[Tensor, Tensor]:
     """Windows put together from part maps (InstanceFCN, section 3.1): no parameters, differentiable.
 

@@ -1,4 +1,4 @@
-"""The size at which a network sees an image, and one image seen at several sizes.
+"""How a network sees an image: at which sizes, and whether its mirror image, too.
 
 Axes: B images, C evaluated classes, H and W pixels, h and w cells of a map.
 """
@@ -6,6 +6,7 @@ Axes: B images, C evaluated classes, H and W pixels, h and w cells of a map.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -20,6 +21,22 @@ from partwise.scene import Instances, Prediction
 LONGEST_SIDE_PX = 2048
 MAX_SCALE = 8.0
 Scale = float | Sequence[float] | None
+Outputs = dict[str, Tensor | list[Tensor]]
+
+
+@dataclass(frozen=True)
+class View:
+    """How a network sees an image.
+
+    scale   how many times as large, or several of that, see `seen_sizes`
+    flip    its mirror image, too: what the network says of both is averaged
+    """
+
+    scale: Scale = None
+    flip: bool = False
+
+
+AS_IT_IS = View()
 
 
 def seen_sizes(size: tuple[int, int], scale: Scale = None) -> list[tuple[int, int]]:
@@ -48,6 +65,15 @@ def resized_images(images_B3HW: Tensor, size: tuple[int, int]) -> Tensor:
         return images_B3HW
     scaled = F.interpolate(images_B3HW.float(), size=size, mode="bilinear", antialias=True)
     return scaled.round().clamp(0, 255).to(torch.uint8)
+
+
+def mean_outputs(one: Outputs, other: Outputs) -> Outputs:
+    """The mean of what a network says of an image in two ways, map by map."""
+    mean = {}
+    for key, maps in one.items():
+        pairs = zip(maps, other[key], strict=True)
+        mean[key] = [(a + b) / 2 for a, b in pairs] if isinstance(maps, list) else (maps + other[key]) / 2
+    return mean
 
 
 def mean_semantics(logits: list[Tensor], seen: list[tuple[int, int]], multiple: int) -> list[Tensor]:
