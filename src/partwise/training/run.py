@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -57,6 +58,16 @@ class Progress:
     evaluated: int = -1
 
 
+def follow(decay: float, averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
+    """Move a running mean of `count` weights towards the next, by 1 - decay, and by more while it is young.
+
+    The decay is min(decay, (1 + count) / (10 + count)), as in TensorFlow's ExponentialMovingAverage: after 500 steps of
+    .998 a third of the mean would still be where the run began.
+    """
+    count = int(count)
+    get_ema_multi_avg_fn(min(decay, (1 + count) / (10 + count)))(averaged, current, count)
+
+
 class Run:
     """What one run consists of, so that each part of the loop fits one screen."""
 
@@ -84,7 +95,7 @@ class Run:
         self.board: Board | None = None
         self.ema: AveragedModel | None = None
         if recipe.training.ema:
-            averaging = get_ema_multi_avg_fn(recipe.training.ema)
+            averaging = functools.partial(follow, recipe.training.ema)
             self.ema = AveragedModel(method, multi_avg_fn=averaging, use_buffers=True)
 
     @property
