@@ -47,7 +47,7 @@ def parts_vgg() -> Recipe:
     return Recipe(
         name="parts_vgg",
         about="part maps at the strides of a pyramid, windows that scale, on VGG16",
-        method=PartsConfig(trunk="vgg16", channels=128),
+        method=PartsConfig(trunk="vgg16", channels=128, semantic_stride_px=2, refine_masks=True),
         trunk_weights="torchvision",
         data=STREETS,
         optim=OptimConfig(lr=1e-3, trunk_lr_factor=0.1, warmup_steps=200),
