@@ -16,6 +16,7 @@ from partwise.methods.asked import instance_at, largest, middle_of_the_surest, p
 from partwise.methods.method import Outputs
 from partwise.methods.parts.decode import Fate
 from partwise.methods.parts.network import PartMaps
+from partwise.methods.parts.paint import Refine
 from partwise.methods.parts.pooled import PooledMaps
 from partwise.methods.parts.windows import Window, window_cells
 from partwise.scene import Prediction
@@ -152,13 +153,14 @@ def explain(
     over.sort(key=lambda one: (rank[one.outcome], max((f.score for f in one.fates), default=0.0), one.objectness))
     probability_Chw = torch.softmax(outputs["semantic"][0], dim=0)
     things = PooledMaps(probability_Chw[method.decoder.thing_train_ids])
+    refine = method.refiner_of(outputs["detail"][0], things) if "detail" in outputs else None
     counts = Counter(one.outcome for one in over)
     return Explanation(
         point,
         prediction,
         instance,
         _semantic_at(method, outputs, probability_Chw, point),
-        tuple(_story(method, outputs, things, one, point, instance) for one in over[::-1][:most]),
+        tuple(_story(method, outputs, things, refine, one, point, instance) for one in over[::-1][:most]),
         {name: counts[name] for name in OUTCOMES if counts[name]},
     )
 
@@ -207,7 +209,15 @@ def _furthest(fates: tuple[Fate, ...], instance: int) -> str:
     return max(outcomes, key=list(OUTCOMES).index)
 
 
-def _story(method: PartMaps, outputs: Outputs, things: PooledMaps, one: _Window, point, instance: int) -> WindowStory:
+def _story(
+    method: PartMaps,
+    outputs: Outputs,
+    things: PooledMaps,
+    refine: Refine | None,
+    one: _Window,
+    point: tuple[int, int],
+    instance: int,
+) -> WindowStory:
     """Everything about one window, assembled for this where the decoder did not."""
     window, parts = method.windows[one.grid], outputs["parts"][one.grid][0]
     centres, weights = torch.tensor([one.centre], device=parts.device), method.part_weights(one.grid)
@@ -217,8 +227,7 @@ def _story(method: PartMaps, outputs: Outputs, things: PooledMaps, one: _Window,
     if sure := [fate for fate in one.fates if fate.refined is not None]:
         told = max(sure, key=lambda fate: (fate.instance == instance, fate.refined.score))
         label_index = torch.from_numpy(method.decoder.thing_ids == told.label).nonzero()[0].to(parts.device)
-        made = method.refiner_of(outputs["detail"][0], things)(one.grid, centres, assembled, label_index)
-        refined = made.logits_Mnn[0].float().cpu().numpy()
+        refined = refine(one.grid, centres, assembled, label_index).logits_Mnn[0].float().cpu().numpy()
     rows, columns, _ = window_cells(centres, window.cells, parts.shape[-2:])
     top, left = ((cell - window.cells // 2) * window.stride_px for cell in one.centre)
     y, x = (point[1] - top) // window.stride_px, (point[0] - left) // window.stride_px

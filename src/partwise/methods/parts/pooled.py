@@ -29,9 +29,10 @@ class PooledMaps:
         shape = tuple(shape)
         if shape not in self._made:
             twice = (2 * shape[0], 2 * shape[1])
-            # A mean of means of as many cells is their mean.
-            finer = self.at(twice) if all(s % t == 0 for s, t in zip(self.shape, twice, strict=True)) else None
-            self._made[shape] = F.adaptive_avg_pool2d(self.at(self.shape), shape) if finer is None else _halved(finer)
+            if all(s % t == 0 for s, t in zip(self.shape, twice, strict=True)):
+                self._made[shape] = _halved(self.at(twice))  # a mean of means of as many cells is their mean
+            else:
+                self._made[shape] = F.adaptive_avg_pool2d(self.at(self.shape), shape)
         return self._made[shape]
 
 
