@@ -207,7 +207,7 @@ def test_a_semantic_map_at_full_resolution_is_seen_at_the_same_places(method, sc
     made = [
         refined.refiner_of(detail, PooledMaps(torch.softmax(semantic[0], 0)[refined.decoder.thing_train_ids]))(
             1, centres, torch.zeros(2, 16, 16), classes
-        ).logits_Mnn
+        ).logits_Unn
         for semantic in (ideal["semantic"], coarse)
     ]
     torch.testing.assert_close(*made, atol=1e-3, rtol=1e-3)

@@ -227,7 +227,7 @@ def _story(
     if sure := [fate for fate in one.fates if fate.refined is not None]:
         told = max(sure, key=lambda fate: (fate.instance == instance, fate.refined.score))
         label_index = torch.from_numpy(method.decoder.thing_ids == told.label).nonzero()[0].to(parts.device)
-        refined = refine(one.grid, centres, assembled, label_index).logits_Mnn[0].float().cpu().numpy()
+        refined = refine(one.grid, centres, assembled, label_index).logits_Unn[0].float().cpu().numpy()
     rows, columns, _ = window_cells(centres, window.cells, parts.shape[-2:])
     top, left = ((cell - window.cells // 2) * window.stride_px for cell in one.centre)
     y, x = (point[1] - top) // window.stride_px, (point[0] - left) // window.stride_px

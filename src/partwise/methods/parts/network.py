@@ -315,7 +315,7 @@ class PartMaps(Method):
             mask = (probability > 0.5).to(probability.dtype)[place_M]
             votes = things.at(shape)[class_M[:, None, None], rows[:, :, None], columns[:, None, :]] * mask
             share = votes.sum(dim=(1, 2)) / mask.sum(dim=(1, 2)).clamp(min=1)
-            return RefinedWindows(refined[place_M], soft_iou(probability)[place_M], share)
+            return RefinedWindows(refined, soft_iou(probability), place_M, share)
 
         return refine
 

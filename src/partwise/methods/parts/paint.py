@@ -29,12 +29,16 @@ Candidate = tuple[int, int, int]  # grid, index among its proposals, index of it
 class RefinedWindows:
     """M windows of one grid, each as one class, corrected at n finer cells a side.
 
-    quality_M   of their masks, see `soft_iou`
-    share_M     of the class in the votes of the mask's cells
+    A window that stands for several classes of a category has one mask, so that there are U masks.
+
+    logits_Unn, quality_U   of the masks, see `soft_iou`
+    place_M                 which of them is whose
+    share_M                 of the class in the votes of the mask's cells
     """
 
-    logits_Mnn: Tensor
-    quality_M: Tensor
+    logits_Unn: Tensor
+    quality_U: Tensor
+    place_M: Tensor
     share_M: Tensor
 
 
@@ -94,7 +98,6 @@ class Painter:
         self.members = {
             category: [label_set.things.index(label) for label in kin] for category, kin in label_set.kin.items()
         }
-        self.categories = [label.category for label in label_set.things]
         self._painted: dict[PaintedWindow, Mask | None] = {}
 
     def sharpened(self, one: PaintedWindow) -> Mask | None:
@@ -116,7 +119,6 @@ class Painter:
         share of the votes.
         """
         made: dict[Candidate, tuple[Mask | None, float, float]] = {}
-        painted: dict[PaintedWindow, Mask | None] = {}
         for grid, proposal in self.of_grid.items():
             own = [one for one in several if one[0] == grid]
             if not own:
@@ -124,19 +126,14 @@ class Painter:
             which = [n for _, n, _ in own]
             classes = torch.tensor([label_index for _, _, label_index in own], device=proposal.centres_M2.device)
             found = refine(grid, proposal.centres_M2[which], proposal.logits_Mmm[which], classes)
-            cell_px = proposal.window.side_px // found.logits_Mnn.shape[-1]
-            several_logits = found.logits_Mnn.float().cpu()
-            columns = (
-                several_logits,
-                _boxes_above(0, several_logits),
-                found.quality_M.tolist(),
-                found.share_M.tolist(),
-            )
-            for one, logits, box, quality, share in zip(own, *columns, strict=True):
-                window = (grid, one[1], self.categories[one[2]])
-                if window not in painted:
-                    painted[window] = _mask(logits, box, cell_px, self.corners[grid][one[1]], self.size)
-                made[one] = painted[window], quality, share
+            cell_px = proposal.window.side_px // found.logits_Unn.shape[-1]
+            logits = found.logits_Unn.float().cpu()
+            boxes, quality = _boxes_above(0, logits), found.quality_U.tolist()
+            painted: dict[int, Mask | None] = {}
+            for one, place, share in zip(own, found.place_M.tolist(), found.share_M.tolist(), strict=True):
+                if place not in painted:
+                    painted[place] = _mask(logits[place], boxes[place], cell_px, self.corners[grid][one[1]], self.size)
+                made[one] = painted[place], quality[place], share
         return [made[one] for one in several]
 
     def _likely(self, one: PaintedWindow) -> list[int]:
