@@ -14,7 +14,7 @@ from partwise.labels import CITYSCAPES
 from partwise.methods import PartMaps, PartsConfig
 from partwise.methods.parts.decode import DecodeConfig, PartsDecoder
 from partwise.methods.parts.network import window_loss
-from partwise.methods.parts.paint import KeptMasks
+from partwise.methods.parts.paint import KeptMasks, Painter, Proposals
 from partwise.methods.parts.pooled import PooledMaps
 from partwise.methods.parts.targets import AssignConfig, assign_windows, coverage, right_grid
 from partwise.methods.parts.windows import Window, part_weights
@@ -289,7 +289,7 @@ def test_the_map_of_several_sizes_agrees_with_the_instances_of_all(monkeypatch):
 @settings(max_examples=60, deadline=None)
 def test_suppression_finds_what_comparing_every_pair_finds(seed):
     rng = np.random.default_rng(seed)
-    nms_iou, kept, store = float(rng.choice([0.0, 0.3, 0.5, 0.8])), [], KeptMasks()
+    nms_iou, kept, store = float(rng.choice([0.0, 0.3, 0.5, 0.8])), [], KeptMasks(12)
     for index in range(12):
         x0, y0, width, height = (int(rng.integers(low, high)) for low, high in ((0, 20), (0, 20), (1, 14), (1, 14)))
         made = (x0, y0, x0 + width, y0 + height), rng.random((height, width)) < rng.choice([0.3, 0.9, 1.0])
@@ -299,4 +299,56 @@ def test_suppression_finds_what_comparing_every_pair_finds(seed):
         assert store.overlapped(label, made, nms_iou) == expected
         if made[1].any():
             kept.append((index, label, made))
-            store.add(index, label, made)
+            store.add(label, made)
+
+
+def painter_of(logits_Mmm: torch.Tensor, centres, things_Thw: torch.Tensor, stride: int, size, sharpen=0.0):
+    """Windows of 8 cells of 4 px that are sure to be cars, and what paints them."""
+    car = [label.name for label in CITYSCAPES.things].index("car")
+    likely = torch.zeros(len(things_Thw), len(logits_Mmm), dtype=torch.bool)
+    likely[car] = True
+    one = torch.ones(len(logits_Mmm))
+    proposals = Proposals(
+        0, Window(4, 8), torch.tensor(centres), logits_Mmm, one, torch.arange(len(one)), one.long() * car, one, likely
+    )
+    wanted = [(0, n, "vehicle") for n in range(len(logits_Mmm))]
+    members = {"vehicle": [car]}
+    return Painter([proposals], wanted, things_Thw, members, stride, size, sharpen), wanted, car
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4])
+@pytest.mark.parametrize("size", [(30, 45), (32, 48)])
+def test_a_mask_is_where_its_logits_and_the_log_odds_of_its_class_are_above_zero(stride, size):
+    """Against all of the image enlarged at once; masks that only a pixel's rounding tells apart may differ there."""
+    rng = torch.Generator().manual_seed(stride)
+    logits = F.interpolate(torch.randn(6, 1, 3, 3, generator=rng) * 4, size=(8, 8), mode="bilinear")[:, 0]
+    centres = [[2, 2], [4, 5], [0, 0], [7, 11], [3, 9], [5, 1]]
+    coarse = torch.rand(1, len(CITYSCAPES.things), 3, 4, generator=rng)
+    things = F.interpolate(coarse, size=(32 // stride, 48 // stride), mode="bilinear")[0]
+    painter, wanted, car = painter_of(logits, centres, things, stride, size, sharpen=0.5)
+    odds = torch.logit(F.interpolate(things[car][None, None], scale_factor=stride, mode="bilinear").clamp(1e-4, 0.9999))
+    for one, own, (y, x) in zip(wanted, logits, centres, strict=True):
+        full = torch.full((32 + 64, 48 + 64), -torch.inf)
+        top, left = 32 + (y - 4) * 4, 32 + (x - 4) * 4
+        full[top : top + 32, left : left + 32] = F.interpolate(own[None, None], scale_factor=4, mode="bilinear")
+        total = (full[32:64, 32:80] + 0.5 * odds[0, 0])[: size[0], : size[1]]
+        found = np.zeros(size, bool)
+        if painter.in_cells(one) is not None:
+            (x0, y0, x1, y1), mask = painter.in_pixels(one)
+            found[y0:y1, x0:x1] = mask
+        differs = torch.from_numpy(found) != (total > 0)
+        assert (total[differs].abs() < 0.3).all() and differs.float().mean() < 0.02
+
+
+def test_a_mask_of_one_cell_has_a_pixel():
+    """Between cells that are sure not to be in it, and as the last, half cell of an image of odd sides."""
+    things = torch.full((len(CITYSCAPES.things), 16, 24), 1e-4)
+    cells = [(5, 7), (14, 22)]
+    for y, x in cells:
+        things[:, y, x] = 1.0
+    painter, wanted, _ = painter_of(torch.full((2, 8, 8), -1.0), [[3, 3], [6, 10]], things, 2, (29, 45), sharpen=0.5)
+    for one, (y, x) in zip(wanted, cells, strict=True):
+        assert painter.in_cells(one)[0] == (x, y, x + 1, y + 1)
+        box, mask = painter.in_pixels(one)
+        assert mask.any() and mask.shape == (box[3] - box[1], box[2] - box[0])
+        assert 2 * x <= box[0] < box[2] <= min(2 * x + 2, 45) and 2 * y <= box[1] < box[3] <= min(2 * y + 2, 29)

@@ -117,6 +117,7 @@ class PartsDecoder:
         self.thing_train_ids = [label.train_id for label in label_set.things]
         self.thing_ids = np.array([label.id for label in label_set.things])
         self.categories = [label.category for label in label_set.things]
+        self.members = {name: [i for i, own in enumerate(self.categories) if own == name] for name in label_set.kin}
 
     def __call__(
         self,
@@ -245,7 +246,7 @@ class PartsDecoder:
         fates: list[Fate] | None,
         refine: Refine | None,
     ) -> Instances:
-        """Masks at full resolution, sharpened by the semantic map; suppression; refining; the best first.
+        """Masks sharpened by the semantic map; suppression; refining; full resolution; the best first.
 
         The classes of one category that a window stands for have one mask.
         """
@@ -264,42 +265,37 @@ class PartsDecoder:
             ),
             key=lambda entry: -entry[0],
         )
-        painter = Painter(proposals, things_Thw.float().cpu(), self.label_set, stride, size, config.sharpen)
+        wanted = [
+            (proposal.grid, n, self.categories[label_index])
+            for score, proposal, n, label_index in order
+            if score > config.min_score
+        ]
+        things = things_Thw.float().cpu()
+        painter = Painter(proposals, wanted, things, self.members, stride, size, config.sharpen)
         kept: list[Candidate] = []
-        beside = KeptMasks()
+        beside = KeptMasks(config.max_instances)
         scores: list[float] = []
-        masks: list[Mask] = []
         for score, proposal, n, label_index in order:
             label, overlapped = int(self.thing_ids[label_index]), (-1, 0.0)
             if score <= config.min_score:
                 outcome = "unsure"
             elif len(kept) == config.max_instances:
                 outcome = "full"
-            elif (made := painter.sharpened((proposal.grid, n, self.categories[label_index]))) is None:
+            elif (made := painter.in_cells((proposal.grid, n, self.categories[label_index]))) is None:
                 outcome = "empty"
             elif (found := beside.overlapped(label, made, config.nms_iou)) is not None:
                 outcome, overlapped = "overlaps", found
             else:
                 outcome, overlapped = "kept", (len(kept), 0.0)
-                beside.add(len(kept), label, made)
+                beside.add(label, made)
                 kept.append((proposal.grid, n, label_index))
                 scores.append(score)
-                masks.append(made)
             if fates is not None:
                 centre = tuple(proposal.centres_M2[n].tolist())
                 fates.append(Fate(proposal.grid, centre, label, score, outcome, *overlapped))
             elif outcome == "full":
                 break
-        found = Instances(
-            self.thing_ids[np.array([label_index for _, _, label_index in kept], dtype=np.int64)],
-            np.array(scores),
-            np.array([box for box, _ in masks]),
-            [mask for _, mask in masks],
-            size,
-        )
-        refined: dict[int, Refined] = {}
-        if refine is not None:
-            found, refined = self._refined(found, kept, painter, refine)
+        found, refined = self._instances(kept, scores, painter, refine)
         order = np.argsort(-found.scores, kind="stable")
         if fates is not None:
             place = {int(i): new for new, i in enumerate(order)} | {-1: -1}
@@ -313,29 +309,38 @@ class PartsDecoder:
             ]
         return found[order]
 
-    def _refined(
-        self, found: Instances, kept: list[Candidate], painter: Painter, refine: Refine
+    def _instances(
+        self, kept: list[Candidate], scores: list[float], painter: Painter, refine: Refine | None
     ) -> tuple[Instances, dict[int, Refined]]:
-        """The instances, those that are sure enough with refined masks and the scores that these deserve; and what
-        made the scores, by instance.
+        """What is kept at full resolution, those that are sure enough with refined masks and the scores that these
+        deserve; and what made the scores, by instance.
         """
-        config = self.config
-        scores, boxes, masks = found.scores.tolist(), found.boxes.copy(), list(found.masks)
-        sure = [i for i, score in enumerate(scores) if score >= config.refine_score]
+        config, scores = self.config, list(scores)
+        masks: dict[int, Mask] = {}
         refined: dict[int, Refined] = {}
+        sure = [i for i, score in enumerate(scores) if refine is not None and score >= config.refine_score]
         for i, (made, quality, share) in zip(sure, painter.refined([kept[i] for i in sure], refine), strict=True):
             if made is not None:
                 grid, n, _ = kept[i]
-                boxes[i], masks[i] = made
+                masks[i] = made
                 scores[i] = float(painter.of_grid[grid].objectness_M[n]) * quality**config.refined_power * share
                 refined[i] = Refined(quality, share, 0.0, scores[i])
-        made = Instances(found.labels, np.array(scores), boxes, masks, found.size)
-        if config.soft_sigma > 0:
-            for i, crowding in enumerate(made.crowding().tolist()):
+        for i, (grid, n, label_index) in enumerate(kept):
+            if i not in masks:
+                masks[i] = painter.in_pixels((grid, n, self.categories[label_index]))
+        found = Instances(
+            self.thing_ids[np.array([label_index for _, _, label_index in kept], dtype=np.int64)],
+            np.array(scores),
+            np.array([masks[i][0] for i in range(len(kept))]),
+            [masks[i][1] for i in range(len(kept))],
+            painter.size,
+        )
+        if refined and config.soft_sigma > 0:
+            for i, crowding in enumerate(found.crowding().tolist()):
                 if i in refined and crowding > 0:
                     scores[i] *= math.exp(-(crowding**2) / config.soft_sigma)
                     refined[i] = replace(refined[i], crowding=crowding, score=scores[i])
-        return replace(made, scores=np.array(scores)), refined
+        return replace(found, scores=np.array(scores)), refined
 
 
 def _every(step: int, like_hw: Tensor) -> Tensor:

@@ -6,8 +6,8 @@ its likely classes), h and w cells of the semantic map, H and W pixels.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from partwise.geometry import box_of_mask, boxes_of_masks, crop_intersection
-from partwise.labels import LabelSet
+from partwise.methods.parts.refine import FineGrid, fine_cells
 from partwise.methods.parts.windows import Window
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1
@@ -66,11 +66,32 @@ class Proposals:
     likely_TM: Tensor
 
 
-class Painter:
-    """Paints the windows of one image.
+CELL_PX = 2  # of what is compared before it is painted: as fine as the finest semantic map of a network
 
+
+@dataclass
+class _Sharpened:
+    """P windows of one grid, each for one category, at n cells a side of `Painter.cell_px`.
+
+    logits_Pnn   of their masks, the semantic map's log-odds added
+    boxes        of what is above 0 and in the image, x0 y0 x1 y1 in cells of the window; 0 0 0 0 for nothing
+    masks_Pnn    what is above 0 and in the image
+    """
+
+    logits_Pnn: Tensor
+    boxes: list[Box]
+    masks_Pnn: np.ndarray
+
+
+class Painter:
+    """Paints the windows of one image: at cells of 2 px, to be compared, and what remains at full resolution.
+
+    The assembled mask of a window is sharpened by the log-odds of the classes of one category that it stands for, so
+    that it is painted once for all of these.
+
+    wanted       the windows that may be asked for; those of one grid are sharpened at once
     things_Thw   probability of each class, with cells of `stride` px
-    label_set    whose `things` the classes are
+    members      which of the classes are of each category
     size         (H, W) px
     sharpen      see DecodeConfig
     """
@@ -78,41 +99,72 @@ class Painter:
     def __init__(
         self,
         proposals: Sequence[Proposals],
+        wanted: Iterable[PaintedWindow],
         things_Thw: Tensor,
-        label_set: LabelSet,
+        members: Mapping[str, Sequence[int]],
         stride: int,
         size: tuple[int, int],
         sharpen: float,
     ):
         self.of_grid = {proposal.grid: proposal for proposal in proposals}
-        self.logits = {proposal.grid: proposal.logits_Mmm.float().cpu() for proposal in proposals}
-        # Bilinear enlargement stays between its cells, and log-odds add at most 9.2 * sharpen.
-        self.boxes = {grid: _boxes_above(-2 if sharpen else 0, logits) for grid, logits in self.logits.items()}
         # (y, x) px of each window's first cell; it may lie outside the image
         self.corners = {
             one.grid: ((one.centres_M2 - one.window.cells // 2) * one.window.stride_px).tolist() for one in proposals
         }
-        self.likely = {proposal.grid: proposal.likely_TM.T.tolist() for proposal in proposals}
-        self.things_Thw, self.stride = things_Thw, stride
-        self.size, self.sharpen = size, sharpen
-        self.members = {
-            category: [label_set.things.index(label) for label in kin] for category, kin in label_set.kin.items()
-        }
-        self._painted: dict[PaintedWindow, Mask | None] = {}
+        self.cell_px, self.size, self.sharpen = min(stride, CELL_PX), size, sharpen
+        if stride > CELL_PX:
+            things_Thw = F.interpolate(things_Thw[None], scale_factor=stride // CELL_PX, mode="bilinear")[0]
+        self._place: dict[PaintedWindow, int] = {}
+        of_grid: dict[int, list[PaintedWindow]] = {}
+        for one in dict.fromkeys(wanted):
+            several = of_grid.setdefault(one[0], [])
+            self._place[one] = len(several)
+            several.append(one)
+        classes = {grid: self._classes(grid, several, members) for grid, several in of_grid.items()}
+        odds = _LogOdds(things_Thw, itertools.chain.from_iterable(classes.values())) if sharpen else None
+        self._sharpened = {grid: self._sharpen(grid, several, classes[grid], odds) for grid, several in of_grid.items()}
 
-    def sharpened(self, one: PaintedWindow) -> Mask | None:
-        """The assembled mask, with the log-odds of the window's likely classes of that category; None without a pixel.
+    def _classes(self, grid: int, several: list[PaintedWindow], members) -> list[tuple[int, ...]]:
+        """The classes of its category that each window stands for."""
+        likely = self.of_grid[grid].likely_TM.T.tolist()
+        return [tuple(t for t in members[category] if likely[n][t]) for _, n, category in several]
 
-        A window is painted once for all classes of a category.
-        """
-        if one not in self._painted:
-            grid, n, _ = one
-            odds = functools.partial(_enlarged_log_odds, self.things_Thw, self._likely(one), self.stride)
-            cell_px = self.of_grid[grid].window.stride_px
-            self._painted[one] = _mask(
-                self.logits[grid][n], self.boxes[grid][n], cell_px, self.corners[grid][n], self.size, self.sharpen, odds
-            )
-        return self._painted[one]
+    def _sharpen(self, grid: int, several: list[PaintedWindow], classes, odds: _LogOdds | None) -> _Sharpened:
+        """The windows of one grid."""
+        proposal = self.of_grid[grid]
+        which = [n for _, n, _ in several]
+        fine = FineGrid(self.cell_px, proposal.window.side_px // self.cell_px)
+        shape = tuple(-(-along // self.cell_px) for along in self.size)
+        rows, columns, inside = fine_cells(proposal.centres_M2[which].cpu(), proposal.window, fine, shape)
+        logits = proposal.logits_Mmm[which].float().cpu()
+        logits = F.interpolate(logits[:, None], size=(fine.cells,) * 2, mode="bilinear")[:, 0]
+        if odds is not None:
+            logits = logits + self.sharpen * odds.at(classes, rows, columns)
+        masks = ((logits > 0) & inside).numpy()
+        return _Sharpened(logits, boxes_of_masks(masks).tolist(), masks)
+
+    def in_cells(self, one: PaintedWindow) -> Mask | None:
+        """The sharpened mask, box and mask in cells of `cell_px`; None without a cell."""
+        grid, n, _ = one
+        made, place = self._sharpened[grid], self._place[one]
+        x0, y0, x1, y1 = made.boxes[place]
+        if x0 == x1:
+            return None
+        top, left = (along // self.cell_px for along in self.corners[grid][n])
+        return (left + x0, top + y0, left + x1, top + y1), made.masks_Pnn[place, y0:y1, x0:x1]
+
+    def in_pixels(self, one: PaintedWindow) -> Mask:
+        """The same at full resolution, of a window that has a cell."""
+        grid, n, _ = one
+        made, place = self._sharpened[grid], self._place[one]
+        mask = _mask(made.logits_Pnn[place], made.boxes[place], self.cell_px, self.corners[grid][n], self.size)
+        if mask is None:  # a few cells between much lower ones have no pixel above 0: these are enlarged as they are
+            box, inside = self.in_cells(one)
+            x0, y0, x1, y1 = (along * self.cell_px for along in box)
+            x1, y1 = min(x1, self.size[1]), min(y1, self.size[0])
+            enlarged = inside.repeat(self.cell_px, 0).repeat(self.cell_px, 1)
+            mask = (x0, y0, x1, y1), enlarged[: y1 - y0, : x1 - x0]
+        return mask
 
     def refined(self, several: Sequence[Candidate], refine: Refine) -> list[tuple[Mask | None, float, float]]:
         """Their masks as a network corrects them, those of one grid at once, with the quality of each and its class's
@@ -128,7 +180,7 @@ class Painter:
             found = refine(grid, proposal.centres_M2[which], proposal.logits_Mmm[which], classes)
             cell_px = proposal.window.side_px // found.logits_Unn.shape[-1]
             logits = found.logits_Unn.float().cpu()
-            boxes, quality = _boxes_above(0, logits), found.quality_U.tolist()
+            boxes, quality = boxes_of_masks((logits > 0).numpy()).tolist(), found.quality_U.tolist()
             painted: dict[int, Mask | None] = {}
             for one, place, share in zip(own, found.place_M.tolist(), found.share_M.tolist(), strict=True):
                 if place not in painted:
@@ -136,40 +188,36 @@ class Painter:
                 made[one] = painted[place], quality[place], share
         return [made[one] for one in several]
 
-    def _likely(self, one: PaintedWindow) -> list[int]:
-        """The classes of the category that the window stands for."""
-        grid, n, category = one
-        likely = self.likely[grid][n]
-        return [t for t in self.members[category] if likely[t]]
+
+class _LogOdds:
+    """log(p / (1 - p)) of the probability of any of some classes, for several sets of classes."""
+
+    def __init__(self, things_Thw: Tensor, sets: Iterable[tuple[int, ...]]):
+        self.index = {classes: index for index, classes in enumerate(dict.fromkeys(sets))}
+        member_ST = torch.zeros(len(self.index), len(things_Thw))
+        for classes, index in self.index.items():
+            member_ST[index, list(classes)] = 1
+        any_Shw = (member_ST @ things_Thw.flatten(1)).unflatten(1, things_Thw.shape[1:])
+        self.odds_Shw = any_Shw.clamp_(1e-4, 1 - 1e-4).logit_()
+
+    def at(self, classes_P: Sequence[tuple[int, ...]], rows_Pn: Tensor, columns_Pn: Tensor) -> Tensor:
+        """(P, n, n): of a set of classes for each window, at its cells."""
+        which_P = torch.tensor([self.index[classes] for classes in classes_P])
+        return self.odds_Shw[which_P[:, None, None], rows_Pn[:, :, None], columns_Pn[:, None, :]]
 
 
-def _boxes_above(threshold: float, logits_Mmm: Tensor) -> list[Box]:
-    """Of each window the cells that are above it."""
-    return boxes_of_masks((logits_Mmm > threshold).numpy()).tolist()
-
-
-def _mask(
-    logits: Tensor,
-    likely: Box,
-    cell_px: int,
-    corner: Sequence[int],
-    size: tuple[int, int],
-    sharpen: float = 0.0,
-    log_odds: Callable[[Box], Tensor] | None = None,
-) -> Mask | None:
+def _mask(logits_nn: Tensor, likely: Box, cell_px: int, corner: Sequence[int], size: tuple[int, int]) -> Mask | None:
     """(box, cropped bool mask) of one window at full resolution, None if no pixel is left.
 
-    logits   (m, m) of its mask
     likely   the cells that may be in it
     cell_px  pixels to a cell
     corner   (y, x) of the window
-    log_odds   of a box: what is added to the logits at its pixels, `sharpen` times
     """
     if likely[0] == likely[2]:
         return None
     # The piece of the window that can hold the mask, with a cell to spare: most windows are mostly empty.
     x0, y0 = max(likely[0] - 1, 0), max(likely[1] - 1, 0)
-    x1, y1 = min(likely[2] + 1, len(logits)), min(likely[3] + 1, len(logits))
+    x1, y1 = min(likely[2] + 1, len(logits_nn)), min(likely[3] + 1, len(logits_nn))
     top, left = corner
     piece = (top + y0 * cell_px, left + x0 * cell_px)
     cut = (
@@ -177,11 +225,10 @@ def _mask(
     )  # fmt: skip
     if cut[0] >= cut[2] or cut[1] >= cut[3]:
         return None
-    enlarged = F.interpolate(logits[None, None, y0:y1, x0:x1], scale_factor=cell_px, mode="bilinear")[0, 0]
-    enlarged = enlarged[cut[1] - piece[0] : cut[3] - piece[0], cut[0] - piece[1] : cut[2] - piece[1]]
-    if sharpen:
-        enlarged = enlarged + sharpen * log_odds(cut)
-    mask = (enlarged > 0).numpy()
+    enlarged = logits_nn[None, None, y0:y1, x0:x1]
+    if cell_px > 1:
+        enlarged = F.interpolate(enlarged, scale_factor=cell_px, mode="bilinear")
+    mask = (enlarged[0, 0, cut[1] - piece[0] : cut[3] - piece[0], cut[0] - piece[1] : cut[2] - piece[1]] > 0).numpy()
     tight = box_of_mask(mask)
     if tight is None:
         return None
@@ -189,41 +236,37 @@ def _mask(
     return box, mask[tight[1] : tight[3], tight[0] : tight[2]]
 
 
-def _enlarged_log_odds(things_Thw: Tensor, classes: list[int], stride: int, cut: Box) -> Tensor:
-    """log(p / (1 - p)) of the probability of any of some classes at the pixels of `cut`, bilinear."""
-    x0, y0 = max(cut[0] // stride - 1, 0), max(cut[1] // stride - 1, 0)
-    x1, y1 = -(-cut[2] // stride) + 1, -(-cut[3] // stride) + 1
-    piece = things_Thw[:, y0:y1, x0:x1][classes].sum(dim=0)[None, None].clamp(1e-4, 1 - 1e-4)
-    if stride > 1:
-        piece = F.interpolate(piece, scale_factor=stride, mode="bilinear")
-    oy, ox = cut[1] - y0 * stride, cut[0] - x0 * stride
-    return torch.logit(piece[0, 0, oy : oy + cut[3] - cut[1], ox : ox + cut[2] - cut[0]])
-
-
 class KeptMasks:
-    """The masks that suppression has kept so far, by class."""
+    """The masks that suppression has kept so far, by class.
 
-    def __init__(self):
-        self._of_label: dict[int, list[tuple[int, Box, np.ndarray, int]]] = {}
+    most   as many as it will ever keep
+    """
 
-    def add(self, index: int, label: int, mask: Mask) -> None:
-        """Keep the mask of instance `index`."""
-        self._of_label.setdefault(label, []).append((index, *mask, np.count_nonzero(mask[1])))
+    def __init__(self, most: int):
+        self._masks: list[np.ndarray] = []
+        self._boxes = np.zeros((most, 4), np.int64)
+        self._areas = np.zeros(most, np.int64)
+        self._labels = np.full(most, -1)
+
+    def add(self, label: int, mask: Mask) -> None:
+        """Keep the mask of the next instance."""
+        index = len(self._masks)
+        self._masks.append(mask[1])
+        self._boxes[index], self._areas[index], self._labels[index] = mask[0], np.count_nonzero(mask[1]), label
 
     def overlapped(self, label: int, mask: Mask, nms_iou: float) -> tuple[int, float] | None:
-        """(index, IoU) of a kept mask of this class that a mask overlaps by more than `nms_iou`; None for none."""
-        box, inside = mask
-        area = np.count_nonzero(inside)
-        for index, kept_box, kept_inside, kept_area in self._of_label.get(label, ()):
-            width = min(box[2], kept_box[2]) - max(box[0], kept_box[0])
-            height = min(box[3], kept_box[3]) - max(box[1], kept_box[1])
-            if width <= 0 or height <= 0:
-                continue
-            most = min(width * height, area, kept_area)
-            if most <= nms_iou * (area + kept_area - most):
-                continue  # too few pixels can be shared, wherever they lie in the boxes
-            shared = crop_intersection(box, inside, kept_box, kept_inside)
-            iou = shared / (area + kept_area - shared)
+        """(index, IoU) of the first mask of this class that a mask overlaps by more than `nms_iou`; None for none."""
+        (x0, y0, x1, y1), inside = mask
+        area, kept = np.count_nonzero(inside), len(self._masks)
+        boxes, areas = self._boxes[:kept].T, self._areas[:kept]
+        width = np.minimum(boxes[2], x1) - np.maximum(boxes[0], x0)
+        height = np.minimum(boxes[3], y1) - np.maximum(boxes[1], y0)
+        # As many pixels as can be shared, wherever they lie in the boxes.
+        most = np.minimum(np.minimum(np.maximum(width, 0) * np.maximum(height, 0), areas), area)
+        near = (most > nms_iou * (area + areas - most)) & (self._labels[:kept] == label)
+        for index in near.nonzero()[0].tolist():
+            shared = crop_intersection(mask[0], inside, self._boxes[index], self._masks[index])
+            iou = shared / (area + self._areas[index] - shared)
             if iou > nms_iou:
-                return index, iou
+                return index, float(iou)
         return None

@@ -80,7 +80,7 @@ class MaskRefiner(nn.Module):
         self.reduce = nn.Conv2d(features, channels // 2, 1)
         layers, inputs = [], channels // 2 + 2
         for dilation in (1, 2, 4):
-            layers += [nn.Conv2d(inputs, channels, 3, padding=dilation, dilation=dilation), nn.ReLU()]
+            layers += [nn.Conv2d(inputs, channels, 3, padding=dilation, dilation=dilation), nn.ReLU(inplace=True)]
             inputs = channels
         self.body = nn.Sequential(*layers)
         self.correction = nn.Conv2d(channels, 1, 1)
