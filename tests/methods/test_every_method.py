@@ -30,6 +30,7 @@ CONFIGS = {
     "fcn_holes": FcnConfig(output_stride=8, channels=16, holes=True),
     "parts": PartsConfig(channels=16),
     "parts_vgg": PartsConfig(trunk="vgg16", channels=16, k=5),
+    "parts_context": PartsConfig(channels=16, context=(1, 2)),
     "parts_refined": PartsConfig(channels=16, semantic_stride_px=2),
     "parts_refined_masks": PartsConfig(channels=16, semantic_stride_px=2, refine_masks=True),
     "parts_nearest": PartsConfig(channels=16, assembling="nearest"),

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from partwise.errors import PartwiseError
 from partwise.trunks import build_trunk
 from partwise.trunks.fold import fold_batch_norm
-from partwise.trunks.pyramid import Pyramid, group_norm
+from partwise.trunks.pyramid import Context, Pyramid, group_norm
 from partwise.trunks.vgg import VggTrunk
 
 TRUNKS = ["vgg16", "efficientnet_lite0", "resnet18"]
@@ -224,3 +224,21 @@ def test_depthwise_convolutions_stay_in_float32_under_autocast_on_a_cpu_and_only
             mixed = trunk(image)
     assert seen == {True: {torch.float32}, False: {torch.bfloat16}}
     assert all((plain[s] - mixed[s].float()).abs().max() < 0.1 * plain[s].abs().max() + 0.05 for s in plain)
+
+
+def test_context_begins_as_nothing_and_then_sees_as_far_as_its_dilations_reach():
+    generator = torch.Generator().manual_seed(0)
+    maps = {s: torch.randn(1, 8, 64 // s, 128 // s, generator=generator) for s in (4, 8, 16)}
+    plain, wider = Pyramid(dict.fromkeys(maps, 8), 16), Pyramid(dict.fromkeys(maps, 8), 16, context=(1, 2, 4))
+    wider.load_state_dict(plain.state_dict(), strict=False)
+    for one, other in zip(plain(maps).values(), wider(maps).values(), strict=True):
+        assert torch.equal(one, other)
+    context = Context(8, (1, 2, 4))
+    for block in context.blocks:
+        block[0][1] = torch.nn.Identity()  # norms see the whole map; what is left sees as far as its kernels
+        torch.nn.init.constant_(block[0][0].weight, 0.1)
+        torch.nn.init.constant_(block[1].weight, 0.1)
+    features = torch.ones(1, 8, 31, 31, requires_grad=True)
+    context(features)[0, :, 15, 15].sum().backward()
+    seen = features.grad[0].abs().sum(dim=0).nonzero()
+    assert seen.amin(dim=0).tolist() == [8, 8] and seen.amax(dim=0).tolist() == [22, 22]

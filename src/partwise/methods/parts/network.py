@@ -66,6 +66,7 @@ class PartsConfig:
     k            k x k parts a window
     assembling   "bilinear" or "nearest"
     channels     of the pyramid and of the heads
+    context      dilations of the blocks in which the coarsest map of the pyramid sees further, see Context
     assign       which windows are positive, negative or ignored
     decode       from outputs to instances
     semantic_stride_px   4, or 2: the semantic map is refined by the trunk's map at stride 2
@@ -82,6 +83,7 @@ class PartsConfig:
     k: int = 3
     assembling: str = "bilinear"
     channels: int = 96
+    context: tuple[int, ...] = ()
     assign: AssignConfig = field(default_factory=AssignConfig)
     decode: DecodeConfig = field(default_factory=DecodeConfig)
     mask_loss_weight: float = 2.0
@@ -110,7 +112,7 @@ class PartMaps(Method):
         self.config, self.label_set = config, label_set
         self.windows = parse_windows(config.windows)
         self.trunk = build_trunk(config.trunk, frozen_blocks=config.frozen_blocks, finest_px=config.semantic_stride_px)
-        self.pyramid = Pyramid(self.trunk.channels, config.channels)
+        self.pyramid = Pyramid(self.trunk.channels, config.channels, config.context)
         slots = sorted({window.cells for window in self.windows})
         self.slot = [slots.index(window.cells) for window in self.windows]
         self.tower = conv_norm_relu(config.channels, config.channels)
