@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from partwise.errors import PartwiseError
-from partwise.geometry import box_of_mask, boxes_by_id, boxes_of_masks, crop_intersection
+from partwise.geometry import box_of_mask, boxes_of_masks, crop_intersection
 from partwise.labels import CITYSCAPES
+from partwise.runs import segments, value_counts
 from partwise.scene import Instances, Prediction, Scene
 
 
@@ -25,11 +26,20 @@ def random_ids(seed: int) -> np.ndarray:
 
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=50, deadline=None)
-def test_boxes_by_id_equal_a_loop(seed):
+def test_segments_and_counts_equal_a_loop(seed):
     ids_HW = random_ids(seed)
-    ids, boxes = boxes_by_id(ids_HW)
+    ids, pixels, boxes = segments(ids_HW)
     assert ids.tolist() == np.unique(ids_HW).tolist()
+    assert pixels.tolist() == [np.count_nonzero(ids_HW == i) for i in ids]
     assert [tuple(box) for box in boxes.tolist()] == [box_of_mask(ids_HW == i) for i in ids]
+    assert [column.tolist() for column in value_counts(ids_HW)] == [ids.tolist(), pixels.tolist()]
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (4, 0), (1, 1)])
+def test_segments_of_a_map_with_hardly_a_pixel(shape):
+    ids, pixels, boxes = segments(np.zeros(shape, np.int32))
+    assert ids.tolist() == [0][: np.prod(shape)] and pixels.sum() == np.prod(shape) and boxes.shape == (len(ids), 4)
+    assert value_counts(np.zeros(shape, np.int32))[1].sum() == np.prod(shape)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 1.0])

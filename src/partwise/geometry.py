@@ -35,28 +35,6 @@ def boxes_of_masks(masks_MHW: np.ndarray) -> np.ndarray:
     return np.stack([x0, y0, x1, y1], axis=1)
 
 
-def boxes_by_id(ids_HW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(ids (N,), boxes (N, 4) int32) of all values >= 0 in a map of ints, ids ascending."""
-    present = np.bincount(ids_HW.reshape(-1)) > 0  # counting is several times faster than sorting (np.unique)
-    ids = np.flatnonzero(present)
-    inverse = (np.cumsum(present) - 1)[ids_HW]
-    height, width = ids_HW.shape
-    x0, y0 = np.full(len(ids), width), np.full(len(ids), height)
-    x1, y1 = np.zeros(len(ids), np.int64), np.zeros(len(ids), np.int64)
-    # Only where a value changes along a row can a box begin or end: far fewer places than pixels.
-    starts = np.ones(ids_HW.shape, bool)
-    starts[:, 1:] = inverse[:, 1:] != inverse[:, :-1]
-    ends = np.ones(ids_HW.shape, bool)
-    ends[:, :-1] = starts[:, 1:]
-    (row, first), last = np.nonzero(starts), np.nonzero(ends)[1]
-    value = inverse[row, first]
-    np.minimum.at(x0, value, first)
-    np.maximum.at(x1, value, last + 1)
-    np.minimum.at(y0, value, row)
-    np.maximum.at(y1, value, row + 1)
-    return ids, np.stack([x0, y0, x1, y1], axis=1).astype(np.int32)
-
-
 def crop_intersection(box_a, mask_a: np.ndarray, box_b, mask_b: np.ndarray) -> int:
     """Pixels that two cropped masks share; boxes x0 y0 x1 y1."""
     x0, y0 = max(box_a[0], box_b[0]), max(box_a[1], box_b[1])

@@ -12,8 +12,9 @@ from functools import cached_property
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.geometry import box_of_mask, boxes_by_id, crop_intersection, nearest_index
+from partwise.geometry import box_of_mask, crop_intersection, nearest_index
 from partwise.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
+from partwise.runs import segments
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +133,7 @@ class Instances:
         >>> Instances.from_id_map(np.array([[26000, 26000, 26], [7, 26001, 26]])).boxes.tolist()
         [[0, 0, 2, 1], [1, 1, 2, 2]]
         """
-        ids, boxes = boxes_by_id(instance_ids_HW)
+        ids, _, boxes = segments(instance_ids_HW)
         keep = ids >= INSTANCE_FACTOR
         ids, boxes = ids[keep], boxes[keep]
         masks = [

@@ -7,8 +7,8 @@ from partwise.data.cityscapes import CityscapesFolder
 from partwise.data.faults import id_faults, implied_ids
 from partwise.data.streets import Streets, render_dataset, render_street
 from partwise.errors import PartwiseError
-from partwise.geometry import boxes_by_id
 from partwise.labels import CITYSCAPES
+from partwise.runs import segments
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_things_hide_one_another(many):
     """A hidden thing's box overlaps the box of a thing in front of it, in pixels that the front one owns."""
     hidden = 0
     for scene in many:
-        ids, boxes = boxes_by_id(scene.instance_ids_HW)
+        ids, _, boxes = segments(scene.instance_ids_HW)
         for value, (x0, y0, x1, y1) in zip(ids.tolist(), boxes.tolist(), strict=True):
             inside = scene.instance_ids_HW[y0:y1, x0:x1]
             if value >= 1000 and np.mean((inside >= 1000) & (inside != value)) > 0.2:
@@ -88,7 +88,7 @@ def test_a_rider_sits_on_what_it_rides(many):
     touching = riders = 0
     for scene in many:
         ids = scene.instance_ids_HW
-        ids_px, boxes = boxes_by_id(ids)
+        ids_px, _, boxes = segments(ids)
         for value, (x0, y0, x1, y1) in zip(ids_px.tolist(), boxes.tolist(), strict=True):
             if value // 1000 != CITYSCAPES["rider"].id or y1 - y0 < 8:
                 continue

@@ -10,8 +10,8 @@ from partwise.data.archive import Archive
 from partwise.data.cityscapes import IMAGES, TREES, TRUTH, Frame, FrameContent, find_frames, read_frame, stray_files
 from partwise.data.faults import Fault, fault_of_error, implied_ids
 from partwise.errors import PartwiseError, unknown_name
-from partwise.geometry import boxes_by_id
 from partwise.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
+from partwise.runs import segments, value_counts
 
 # Longest side of an instance's box in pixels: below 16; from 16 to below 32; ...; 128 to 256; above 256.
 SIZE_BINS = ("<16", "16-32", "32-64", "64-128", "128-256", ">256")
@@ -130,18 +130,16 @@ def _count(counts: SplitReport, content: FrameContent, label_set: LabelSet) -> N
     size = f"{width}x{height}"
     counts.frames += 1
     counts.image_sizes[size] = counts.image_sizes.get(size, 0) + 1
-    pixels_by_id = np.bincount(content.semantic_HW.reshape(-1), minlength=256)
-    for label in label_set:
-        count = counts.classes[label.name]
-        count.pixels += int(pixels_by_id[label.id])
-        count.frames += bool(pixels_by_id[label.id])
-    pixels_by_instance = np.bincount(content.instance_ids_HW.reshape(-1))
-    ids, boxes = boxes_by_id(content.instance_ids_HW)
+    for id_, pixels in zip(*(column.tolist() for column in value_counts(content.semantic_HW)), strict=True):
+        count = counts.classes[label_set.by_id[id_].name]
+        count.pixels += pixels
+        count.frames += 1
+    ids, pixels_by_instance, boxes = segments(content.instance_ids_HW)
     sides = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     bins = np.searchsorted(_SIZE_EDGES, sides, side="right")
-    for value, bin_ in zip(ids.tolist(), bins.tolist(), strict=True):
+    for value, pixels, bin_ in zip(ids.tolist(), pixels_by_instance.tolist(), bins.tolist(), strict=True):
         label = label_set.by_id[value if value < INSTANCE_FACTOR else value // INSTANCE_FACTOR]
-        count, pixels = counts.classes[label.name], int(pixels_by_instance[value])
+        count = counts.classes[label.name]
         if value >= INSTANCE_FACTOR:
             count.instances += 1
             count.tiny_instances += pixels < TINY_PX

@@ -6,6 +6,7 @@ import numpy as np
 
 from partwise.errors import PartwiseError
 from partwise.labels import INSTANCE_FACTOR, LabelSet
+from partwise.runs import joint_runs
 
 _TRAIN_IDS_MEND = "give the labelIds files, or convert with the id column of Cityscapes' label table"
 _INSTANCE_MEND = "instanceIds are id * 1000 + number for a thing, else the bare id"
@@ -85,15 +86,20 @@ def _semantic_faults(semantic_HW, instance_ids_HW, file: str, label_set: LabelSe
 
 def _counts(ids_HW: np.ndarray, file: str) -> tuple[np.ndarray, list[Fault]]:
     """Pixels of each value from 0 up, and the faults of values below (possible in 32-bit files only)."""
-    flat = ids_HW.reshape(-1)
-    if flat.size == 0 or (flat.min() >= 0 and flat.max() < 1 << 20):
-        return np.bincount(flat), []
-    outside, pixels = np.unique(flat[(flat < 0) | (flat >= 1 << 20)], return_counts=True)
+    starts, lengths = joint_runs(ids_HW)
+    values = ids_HW.reshape(-1)[starts]
+    inside = (values >= 0) & (values < 1 << 20)
     faults = [
-        Fault(file, f"id {value} is no id at all", "ids are 0 and above, and fit 16 bits", value, count)
-        for value, count in zip(outside.tolist(), pixels.tolist(), strict=True)
+        Fault(
+            file,
+            f"id {value} is no id at all",
+            "ids are 0 and above, and fit 16 bits",
+            value,
+            int(lengths[values == value].sum()),
+        )
+        for value in np.unique(values[~inside]).tolist()
     ]
-    return np.bincount(flat[(flat >= 0) & (flat < 1 << 20)]), faults
+    return np.bincount(values[inside], weights=lengths[inside]).astype(np.int64), faults
 
 
 def _are_train_ids(

@@ -19,6 +19,7 @@ from partwise.data.paste import paste_instances
 from partwise.data.transforms import AugmentConfig, augment
 from partwise.errors import PartwiseError
 from partwise.labels import INSTANCE_FACTOR
+from partwise.runs import value_counts
 from partwise.scene import Scene
 
 
@@ -154,8 +155,7 @@ def class_presence(
     evaluated[[label.id for label in scenes[0].label_set.evaluated]] = True
     for i in range(len(scenes)):
         scene = scenes[i]
-        counts = np.bincount(scene.instance_ids_HW.reshape(-1))
-        ids = np.flatnonzero(counts)
+        ids, _ = value_counts(scene.instance_ids_HW)
         presence[i, np.where(ids >= INSTANCE_FACTOR, ids // INSTANCE_FACTOR, ids)] = True
         presence[i] &= evaluated
         progress(i + 1, len(scenes))

@@ -19,6 +19,7 @@ import numpy as np
 
 from partwise.evaluation.pixel import mean_of_valid
 from partwise.labels import INSTANCE_FACTOR, LabelSet
+from partwise.runs import value_counts
 from partwise.scene import Instances, Scene
 
 
@@ -55,7 +56,7 @@ _KEPT = ("dtScores", "dtMatches", "dtIgnore", "gtIgnore")  # all that COCOeval.a
 
 def _truth_entries(scene: Scene, things: dict[int, str]) -> list[dict]:
     """COCO annotations of a scene's instances and groups."""
-    ids = np.flatnonzero(np.bincount(scene.instance_ids_HW.reshape(-1)))
+    ids, _ = value_counts(scene.instance_ids_HW)
     labels = np.where(ids < INSTANCE_FACTOR, ids, ids // INSTANCE_FACTOR)
     keep = np.isin(labels, list(things))
     masks = Instances.from_masks(

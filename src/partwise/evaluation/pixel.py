@@ -16,8 +16,8 @@ from functools import lru_cache
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.evaluation.runs import joint_counts, joint_runs
 from partwise.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
+from partwise.runs import joint_counts, joint_runs
 
 # Mean pixels of an instance in the training set (cityscapesScripts, args.avgClassSize).
 MEAN_INSTANCE_PX = {

@@ -20,6 +20,7 @@ from PIL import Image
 from partwise.errors import PartwiseError
 from partwise.evaluation.mask_png import plain_mask
 from partwise.labels import LabelSet
+from partwise.runs import value_counts
 from partwise.scene import Instances
 
 INSTANCE_END, PIXEL_END = ".txt", "labelIds.png"
@@ -218,7 +219,7 @@ def read_pixels(path: Path, size: tuple[int, int], label_set: LabelSet, faults: 
     ids_HW = np.asarray(image)
     if ids_HW.ndim != 2 or ids_HW.dtype == bool:
         faults.append(f"{path}: a {image.mode} image: write label ids as one 8 bit channel")
-    elif not np.isin(found := np.flatnonzero(np.bincount(ids_HW.reshape(-1))), list(label_set.by_id)).all():
+    elif not np.isin(found := value_counts(ids_HW)[0], list(label_set.by_id)).all():
         foreign = sorted(set(found.tolist()) - set(label_set.by_id))
         faults.append(f"{path}: value {foreign[0]} is no label id of {label_set.name}: write ids, not train ids")
     return ids_HW if len(faults) == before else None

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from partwise.geometry import boxes_by_id, cell_centres_px
+from partwise.geometry import cell_centres_px
 from partwise.labels import LabelSet
 from partwise.methods.centres.targets import STRIDE_PX
 from partwise.methods.semantic import semantic_argmax
+from partwise.runs import segments
 from partwise.scene import Instances, Prediction
 
 
@@ -72,7 +73,7 @@ class CentresDecoder:
     def _instances(self, owner_HW: Tensor, heat_K: Tensor, label_index_K: Tensor, confidence_HW: Tensor) -> Instances:
         """Score of an instance = heat of its centre x mean probability of its class over its mask."""
         owner = owner_HW.cpu().numpy()
-        centres, boxes = boxes_by_id(owner + 1)
+        centres, _, boxes = segments(owner + 1)
         keep = centres > 0
         centres, boxes = centres[keep] - 1, boxes[keep]
         area = np.bincount(owner[owner >= 0], minlength=len(heat_K))

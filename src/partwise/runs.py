@@ -23,7 +23,7 @@ def joint_runs(*maps_HW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for map_HW in maps_HW:
         flat = map_HW.reshape(-1)
         changes[1:] |= np.not_equal(flat[1:], flat[:-1], out=change)
-    changes[::width] = True
+    changes[:: max(width, 1)] = True
     starts = np.flatnonzero(changes)
     return starts, np.diff(starts, append=size)
 
@@ -35,6 +35,19 @@ def joint_counts(
     joint = rows_R.astype(np.int64) * shape[1] + columns_R
     # float64 holds every count below 2**53 exactly.
     return np.bincount(joint, weights=lengths_R, minlength=shape[0] * shape[1]).astype(np.int64).reshape(shape)
+
+
+def value_counts(ids_HW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(ids (K,), pixels (K,)) of every value of a map of ids >= 0, ids ascending.
+
+    >>> ids, pixels = value_counts(np.array([[7, 7, 26000], [7, 26000, 26000]]))
+    >>> ids.tolist(), pixels.tolist()
+    ([7, 26000], [3, 3])
+    """
+    starts, lengths = joint_runs(ids_HW)
+    counts = np.bincount(ids_HW.reshape(-1)[starts], weights=lengths)
+    ids = np.flatnonzero(counts)
+    return ids, counts[ids].astype(np.int64)
 
 
 def segments(ids_HW: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
