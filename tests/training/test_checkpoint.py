@@ -180,6 +180,13 @@ def test_models_of_different_networks_are_not_averaged(tmp_path):
         average_models([tmp_path / "a.safetensors", tmp_path / "b.safetensors"])
 
 
+def test_models_that_were_trained_in_other_ways_are_averaged(tmp_path):
+    paths = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    for path, config in zip(paths, (FcnConfig(channels=8), FcnConfig(channels=8, dice_weight=1.0)), strict=True):
+        save_model(path, build_method(config), {})
+    assert average_models(paths)[1].method["dice_weight"] == 1.0
+
+
 def test_a_model_from_before_a_field_was_there_is_of_the_same_network(tmp_path):
     new, old = tmp_path / "new.safetensors", tmp_path / "old.safetensors"
     save_model(new, build_method(FcnConfig(channels=8)), {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,9 +126,16 @@ def average_models(paths: Sequence[str | os.PathLike], *, decode: dict | None = 
     return method, ModelInfo(info.method, info.label_set, info.origin | {"averaged": len(paths)})
 
 
+# What a method's configuration says of its training alone: networks that differ in it compute the same.
+_OF_TRAINING = re.compile("frozen_blocks|max_.*_windows|.*_weight|.*_balance")
+
+
 def _network(info: ModelInfo, path: str | os.PathLike) -> dict:
-    """A model's configuration with today's defaults for fields that its file does not know, its decoder left out."""
-    return method_to_dict(method_from_dict(info.method, str(path))) | {"decode": None}
+    """A model's configuration with today's defaults for fields that its file does not know, without its decoder and
+    what is of its training alone.
+    """
+    described = method_to_dict(method_from_dict(info.method, str(path)))
+    return {key: value for key, value in described.items() if key != "decode" and not _OF_TRAINING.fullmatch(key)}
 
 
 @dataclass(frozen=True)
