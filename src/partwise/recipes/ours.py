@@ -43,15 +43,15 @@ def _fcn(name: str, output_stride: int, about: str) -> Recipe:
 
 
 def parts_vgg() -> Recipe:
-    """Part maps that scale, on VGG16 and a pyramid."""
+    """Part maps that scale, on VGG16 and a pyramid; VGG16 alone sees too little around a pixel to name a bus."""
     return Recipe(
         name="parts_vgg",
         about="part maps at the strides of a pyramid, windows that scale, on VGG16",
-        method=PartsConfig(trunk="vgg16", channels=128, semantic_stride_px=2, refine_masks=True),
+        method=PartsConfig(trunk="vgg16", channels=128, context=(1, 2, 4, 6), semantic_stride_px=2, refine_masks=True),
         trunk_weights="torchvision",
         data=STREETS,
         optim=OptimConfig(lr=1e-3, trunk_lr_factor=0.1, warmup_steps=200),
-        training=TrainingConfig(checkpoint_every_seconds=300),
+        training=TrainingConfig(checkpoint_every_seconds=300, ema=0.998),
     )
 
 

@@ -104,12 +104,13 @@ COMMITTED = (
 )
 
 
-# Part maps as the report's are, at the strides of the pyramid: without what corrects their outlines afterwards.
-_UNREFINED = ("method.semantic_stride_px=4", "method.refine_masks=false")
+# Part maps as the report's are, at the strides of the pyramid: without what corrects their outlines afterwards, what
+# looks further than VGG16, and a running mean of the weights.
+_PLAIN = ("method.semantic_stride_px=4", "method.refine_masks=false", "method.context=[]", "training.ema=0")
 
 
 def _putback(name: str, about: str, *overrides: str, start: str = "", share: float = 1.0) -> Variant:
-    return Variant(name, "putback", "parts_vgg", about, (*_UNREFINED, *overrides), start, share)
+    return Variant(name, "putback", "parts_vgg", about, (*_PLAIN, *overrides), start, share)
 
 
 _ADAM = ("optim.name=adam", "optim.schedule=constant", "optim.warmup_steps=0", "optim.trunk_lr_factor=1")
