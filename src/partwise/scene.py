@@ -245,7 +245,11 @@ class Instances:
         return painted
 
     def to_coco(self, image_id: int | str = 0) -> list[dict]:
-        """COCO result entries: image_id, category_id, score, bbox (x, y, w, h) and compressed RLE."""
+        """COCO result entries: image_id, category_id, score, bbox (x, y, w, h) and compressed RLE.
+
+        For COCO's mask AP leave out the boxes: where there are any, pycocotools' `loadRes` takes their area, not that
+        of the mask, to tell small from large.
+        """
         from pycocotools import mask as coco_mask
 
         entries = []

@@ -243,7 +243,9 @@ def coco_at_once(scenes, found) -> np.ndarray:
                 entry = Instances.from_masks([label], [1], [mask]).to_coco(number)[0]
                 crowd = {"iscrowd": int(value < INSTANCE_FACTOR), "area": int(mask.sum()), "id": 1 + len(annotations)}
                 annotations.append(entry | crowd)
-        results += instances[instances.labels != 29].to_coco(number)
+        # With a box beside the mask, loadRes takes the area of the box for that of the instance.
+        for result in instances[instances.labels != 29].to_coco(number):
+            results.append({key: value for key, value in result.items() if key != "bbox"})
     categories = [{"id": label.id, "name": label.name} for label in CITYSCAPES.things]
     images = [{"id": i, "height": s.size[0], "width": s.size[1]} for i, s in enumerate(scenes)]
     truth.dataset = {"images": images, "categories": categories, "annotations": annotations}
