@@ -45,7 +45,12 @@ def value_counts(ids_HW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ([7, 26000], [3, 3])
     """
     starts, lengths = joint_runs(ids_HW)
-    counts = np.bincount(ids_HW.reshape(-1)[starts], weights=lengths)
+    return _counted(ids_HW.reshape(-1)[starts], lengths)
+
+
+def _counted(values_R: np.ndarray, lengths_R: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(ids (K,), pixels (K,)) of the values of runs."""
+    counts = np.bincount(values_R, weights=lengths_R)
     ids = np.flatnonzero(counts)
     return ids, counts[ids].astype(np.int64)
 
@@ -59,9 +64,8 @@ def segments(ids_HW: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     starts, lengths = joint_runs(ids_HW)
     values = ids_HW.reshape(-1)[starts]
-    counts = np.bincount(values, weights=lengths)
-    ids = np.flatnonzero(counts)
-    places = np.zeros(len(counts), np.int64)
+    ids, pixels = _counted(values, lengths)
+    places = np.zeros(ids.max(initial=-1) + 1, np.int64)
     places[ids] = np.arange(len(ids))
     y, x = np.divmod(starts, ids_HW.shape[1])
     boxes = np.empty((len(ids), 4), np.int64)
@@ -73,4 +77,4 @@ def segments(ids_HW: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         (3, np.maximum, y + 1),
     ):
         extreme.at(boxes[:, column], places[values], position)
-    return ids, counts[ids].astype(np.int64), boxes
+    return ids, pixels, boxes
