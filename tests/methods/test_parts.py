@@ -290,7 +290,7 @@ def test_the_map_of_several_sizes_agrees_with_the_instances_of_all(monkeypatch):
 def test_suppression_finds_what_comparing_every_pair_finds(seed):
     rng = np.random.default_rng(seed)
     nms_iou, kept, store = float(rng.choice([0.0, 0.3, 0.5, 0.8])), [], KeptMasks(12)
-    for index in range(12):
+    for _ in range(12):
         x0, y0, width, height = (int(rng.integers(low, high)) for low, high in ((0, 20), (0, 20), (1, 14), (1, 14)))
         made = (x0, y0, x0 + width, y0 + height), rng.random((height, width)) < rng.choice([0.3, 0.9, 1.0])
         label = int(rng.integers(24, 26))
@@ -298,7 +298,7 @@ def test_suppression_finds_what_comparing_every_pair_finds(seed):
         expected = next(((i, iou) for i, iou in over if iou > nms_iou), None)
         assert store.overlapped(label, made, nms_iou) == expected
         if made[1].any():
-            kept.append((index, label, made))
+            kept.append((len(kept), label, made))
             store.add(label, made)
 
 
