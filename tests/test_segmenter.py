@@ -16,7 +16,7 @@ from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES
 from partwise.methods import build_method
 from partwise.scene import Instances, Prediction
-from partwise.segmenter import BUNDLED, as_image, find_device, find_model, load, seen
+from partwise.segmenter import BUNDLED, as_image, find_device, find_model, load
 from partwise.training.checkpoint import save_model
 
 
@@ -92,7 +92,7 @@ def test_scaled_down_it_is_the_small_image_and_its_result_enlarged(segment, scen
     image = scenes[0].image_HW3
     height, width = image.shape[:2]
     for scale, size in ((0.5, (height // 2, width // 2)), (2, (2 * height, 2 * width))):
-        small = seen(image, scale)
+        small = segment.seen(image, scale)
         assert small.shape == (*size, 3)
         result, direct = segment(image, scale=scale), segment(small)
         assert result.size == (height, width) and np.array_equal(result.image_HW3, image)
@@ -131,9 +131,21 @@ def test_seen_with_its_mirror_image_a_photo_and_its_mirror_image_show_the_same(s
 def test_a_large_photo_is_seen_at_the_size_of_the_frames_that_networks_know(segment, scenes):
     large = np.ascontiguousarray(np.kron(scenes[0].image_HW3, np.ones((1, 3000 // scenes[0].size[1] + 1, 1), np.uint8)))
     assert large.shape[1] > 2048
-    assert max(seen(large).shape) == 2048
-    assert seen(scenes[0].image_HW3) is scenes[0].image_HW3
+    assert max(segment.seen(large).shape) == 2048
+    assert segment.seen(scenes[0].image_HW3) is scenes[0].image_HW3
     assert segment(large).to_coco() == segment(large, scale=2048 / large.shape[1]).to_coco()
+
+
+def test_a_model_says_how_large_it_sees_an_image(model, segment, scenes):
+    """Its own scale holds in a call and in an explanation, up to the longest side, and where no other is given."""
+    image, (height, width) = scenes[0].image_HW3, scenes[0].size
+    enlarging = load(model, decode={"scale": 1.5})
+    assert enlarging.seen(image).shape == (height * 3 // 2, width * 3 // 2, 3)
+    assert same(enlarging(image), segment(image, scale=1.5)) and not same(enlarging(image), segment(image))
+    assert same(enlarging(image, scale=1), segment(image))
+    assert max(enlarging.seen(np.zeros((10, 1500, 3), np.uint8)).shape) == 2048
+    with pytest.raises(PartwiseError, match=r"decode.scale=0.0: give a number above 0, at most 8"):
+        load(model, decode={"scale": 0})
 
 
 @pytest.mark.parametrize("scale", [0, -1.0, float("nan"), float("inf"), 9, (), (1, 0), [1, 9]])

@@ -13,11 +13,11 @@ from partwise.evaluation.submission import INSTANCES, PIXELS, write_submission
 from partwise.files import atomic_write, write_json
 from partwise.methods.asked import require_inside
 from partwise.methods.centres.explain import CentresExplanation
-from partwise.methods.views import AS_IT_IS, View
+from partwise.methods.views import AS_USUAL, View
 from partwise.report.inspect import draw_explanation, explanation_text
 from partwise.report.inspect_centres import centres_explanation_text, draw_centres_explanation
 from partwise.report.prediction_files import SUFFIXES
-from partwise.segmenter import SHOWN_SCORE, Segmenter, as_image, seen
+from partwise.segmenter import SHOWN_SCORE, Segmenter, as_image
 
 RESULT_ENDS = (*SUFFIXES, "_explained.png")
 
@@ -64,7 +64,7 @@ def predict_photos(
     *,
     submission: bool = False,
     min_score: float | None = None,
-    view: View = AS_IT_IS,
+    view: View = AS_USUAL,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[int, list[PartwiseError]]:
     """Write the results of every image that can be read; returns the number of files and one error a bad image.
@@ -118,7 +118,7 @@ def explain_photo(
     """
     _require_folder(out)
     photo = as_image(path)
-    image = seen(photo, scale)
+    image = segment.seen(photo, scale)
     (height, width), (seen_height, seen_width) = photo.shape[:2], image.shape[:2]
     try:
         require_inside(point, (height, width))

@@ -330,6 +330,8 @@ class Prediction:
 
     def resized(self, size: tuple[int, int]) -> Prediction:
         """The same for an image of another `size` (H, W), see `Instances.resized`."""
+        if self.instances.size == tuple(size):
+            return self
         if self.semantic_HW is None:
             return Prediction(self.instances.resized(size))
         rows, columns = (nearest_index(old, new) for old, new in zip(self.semantic_HW.shape, size, strict=True))

@@ -17,7 +17,7 @@ from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_ins
 from partwise.evaluation.result_files import ResultFiles
 from partwise.evaluation.submission import evaluate_folder
 from partwise.evaluation.truth import TruthFolder
-from partwise.methods.views import AS_IT_IS, View
+from partwise.methods.views import AS_USUAL, View
 from partwise.segmenter import load
 
 BOOTSTRAP_DRAWS = 1000
@@ -34,7 +34,7 @@ def score(
     workers: int = 1,
     device: str = "cpu",
     precision: str = "no",
-    view: View = AS_IT_IS,
+    view: View = AS_USUAL,
     side_bounds_px: Sequence[int] = SIDE_BOUNDS_PX,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
@@ -51,7 +51,7 @@ def score(
     """
     if model is not None and predictions is not None:
         raise PartwiseError("both --model and --predictions given: score one of them at a time")
-    if view != AS_IT_IS and predictions is not None:
+    if view != AS_USUAL and predictions is not None:
         which = "--flip" if view.flip else "--scale"
         raise PartwiseError(f"{which} is for models, and --predictions are files: leave it out")
     if frames < 0 or workers < 1:
@@ -109,7 +109,8 @@ def _score_model(
     how = {"device": segment.device, "precision": precision}
     depth = find_depth(data, split)
     figures = evaluate_method(segment.method, scenes, evaluator, view=view, depth=depth, progress=progress, **how)
-    return evaluator, figures, {"model": segment.info.origin, **how, **asdict(view)}
+    how |= asdict(view) | {"usual_scale": segment.method.usual_scale}
+    return evaluator, figures, {"model": segment.info.origin, **how}
 
 
 def compare_results(
@@ -152,7 +153,7 @@ def compare_results(
         else:
             said = lambda done, total, name=name: progress(name, done, total)
             evaluator_for = functools.partial(_evaluator, full, side_bounds_px)
-            scored = _score_model(result, data, split, frames, evaluator_for, device, precision, AS_IT_IS, said)
+            scored = _score_model(result, data, split, frames, evaluator_for, device, precision, AS_USUAL, said)
             evaluators.append(scored[0])
     return {"a": a, "b": b} | compare(*evaluators, draws, seed, side_bounds_px)
 

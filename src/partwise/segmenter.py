@@ -16,10 +16,10 @@ from partwise.data.image_files import decode_image, read_image
 from partwise.errors import PartwiseError
 from partwise.methods import Centres, Method, PartMaps
 from partwise.methods.centres.explain import CentresExplanation, explain_centres
-from partwise.methods.method import image_batch
+from partwise.methods.method import image_at, image_batch
 from partwise.methods.parts.explain import Explanation
 from partwise.methods.parts.explain import explain as explain_parts
-from partwise.methods.views import Scale, View, resized_images, seen_sizes
+from partwise.methods.views import Scale, View, seen_sizes
 from partwise.report.prediction_files import write_prediction
 from partwise.scene import Instances, Prediction
 from partwise.training.checkpoint import ModelInfo, load_model
@@ -88,8 +88,8 @@ class Segmenter:
         distinct   leave out what a surer instance of another class overlaps (`Instances.distinct`), as people want it
         name       for the files that `Result.save` writes; the file's stem, or "image"
         scale      the network sees the image so many times as large: less is faster, more finds smaller objects, and
-                   of several, such as (1, 1.5), what is found in any; without it the image as it is, but no side
-                   longer than 2048 px
+                   of several, such as (1, 1.5), what is found in any; without it as the model says
+                   (`method.usual_scale`), but no side longer than 2048 px
         flip       the network sees the image's mirror image, too, and what it says of both is averaged: better, in
                    twice the time
 
@@ -135,6 +135,12 @@ class Segmenter:
             outputs = self.method.respond(image_batch(pixels, self.device))
         return explain(self.method, outputs, pixels.shape[:2], point)
 
+    def seen(self, image, scale: float | None = None) -> np.ndarray:
+        """(H, W, 3) uint8 RGB: an image at the size at which the network sees it, both as in a call."""
+        pixels = as_image(image)
+        (size,) = seen_sizes(pixels.shape[:2], scale, self.method.usual_scale)
+        return image_at(pixels, size)
+
     def _autocast(self) -> torch.autocast:
         return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16")
 
@@ -142,15 +148,6 @@ class Segmenter:
         """`self(image, **options)` for each of several images."""
         for image in images:
             yield self(image, **options)
-
-
-def seen(image, scale: float | None = None) -> np.ndarray:
-    """(H, W, 3) uint8 RGB: an image at the size at which a network sees it, see `Segmenter.__call__`."""
-    pixels = as_image(image)
-    (size,) = seen_sizes(pixels.shape[:2], scale)
-    if size == pixels.shape[:2]:
-        return pixels
-    return resized_images(image_batch(pixels), size)[0].permute(1, 2, 0).numpy()
 
 
 def as_image(image) -> np.ndarray:

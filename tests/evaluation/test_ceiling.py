@@ -1,5 +1,7 @@
 """The ceiling of a method, and the losses of a network's stages: known answers by spoiling one output at a time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -59,6 +61,32 @@ def test_the_ceiling_is_that_of_the_decoder(method, scenes):
         prediction = method.decode(method.ideal([method.targets(scene)]), scene.size)[0]
         evaluator.update(scene, prediction.instances, prediction.semantic_HW)
     assert ceiling(method, scenes)["rows"][0]["by_size"] == evaluator.compute()["instance"]["by_size"]
+
+
+def test_a_method_that_sees_images_larger_has_its_ceiling_there(scenes):
+    """What is perfect at twice the size is scored at the size of the frame; small objects gain."""
+    torch.manual_seed(0)
+    config = PartsConfig(channels=16)
+    plain, larger = (build_method(replace(config, decode=replace(config.decode, scale=s))).eval() for s in (1.0, 2.0))
+    evaluator = CityscapesEvaluator()
+    for scene in scenes:
+        rows, columns = (np.repeat(np.arange(side), 2) for side in scene.size)
+        twice = (of[np.ix_(rows, columns)] for of in (scene.image_HW3, scene.semantic_HW, scene.instance_ids_HW))
+        doubled = Scene(scene.name, *twice, scene.label_set)
+        prediction = plain.decode(plain.ideal([plain.targets(doubled)]), doubled.size)[0].resized(scene.size)
+        evaluator.update(scene, prediction.instances, prediction.semantic_HW)
+    (row,) = ceiling(larger, scenes)["rows"]
+    assert row["by_size"] == evaluator.compute()["instance"]["by_size"] and row["iou_class"] == 1.0
+    assert row["by_size"]["<32"]["ap"] > ceiling(plain, scenes)["rows"][0]["by_size"]["<32"]["ap"]
+
+
+def test_as_it_is_is_what_evaluation_says_at_any_scale(scenes):
+    torch.manual_seed(0)
+    config = PartsConfig(channels=16)
+    method = build_method(replace(config, decode=replace(config.decode, scale=1.5))).eval()
+    rows = rows_of(ceiling(method, scenes[:2], trained=True))
+    scored = evaluate_method(method, scenes[:2], CityscapesEvaluator())
+    assert rows[AS_IS]["iou_class"] == pytest.approx(scored["semantic"]["iou_class"], abs=1e-3)
 
 
 @pytest.mark.parametrize("key", SPOILT)

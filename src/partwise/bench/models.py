@@ -86,7 +86,7 @@ def bench_models(
                 at = row["sizes"][size_name(size)]
                 if "ms" not in at:
                     progress(f"{name}, {size_name(size)}", 0, len(scenes))
-                    at["ms"] = segmenter_ms(segment, size)
+                    at["ms"] = segmenter_ms(segment, size, None if scored.get(size) is None else 1.0)
                     keep(figures)
             for size, scale in scored.items():
                 at, what = row["sizes"][size_name(size)], f"{name}, {size_name(size)}"
@@ -152,10 +152,14 @@ def score_segmenter(
     return evaluator
 
 
-def segmenter_ms(segment: Segmenter, size: tuple[int, int]) -> float:
-    """Median milliseconds from an image of `size` (H, W) to its `Result`, the mean of rendered scenes."""
+def segmenter_ms(segment: Segmenter, size: tuple[int, int], scale: float | None = None) -> float:
+    """Median milliseconds from an image of `size` (H, W) to its `Result`, the mean of rendered scenes.
+
+    scale   see `Segmenter.__call__`
+    """
     images = [scene.image_HW3 for scene in Streets(TIMED_SCENES, size, seed=7)]
-    return round(statistics.mean(median_ms(lambda image=image: segment(image), REPEATS) for image in images), 1)
+    times = (median_ms(lambda image=image: segment(image, scale=scale), REPEATS) for image in images)
+    return round(statistics.mean(times), 1)
 
 
 def parameter_count(segment: Segmenter) -> int:

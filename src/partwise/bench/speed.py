@@ -6,6 +6,7 @@ clock: let nothing else run beside it.
 
 from __future__ import annotations
 
+import functools
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -85,12 +86,13 @@ def _time_model(model: str | None, size: tuple[int, int], precision: str, repeat
     segment = load(model, precision=precision)
     rows = []
     for scene in Streets(SCENES, size, seed=7):
-        image = image_batch(scene.image_HW3)
+        image = image_batch(segment.seen(scene.image_HW3))
+        decode = functools.partial(segment.method.decode, size=tuple(image.shape[-2:]))
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-            outputs = segment.method(image)
-            network = median_ms(lambda image=image: segment.method(image), repeats)
+            outputs = segment.method.respond(image)
+            network = median_ms(lambda image=image: segment.method.respond(image), repeats)
         with torch.inference_mode():
-            after = median_ms(lambda o=outputs, s=scene.size: segment.method.decode(o, s), repeats)
+            after = median_ms(lambda decode=decode, o=outputs, size=scene.size: decode(o)[0].resized(size), repeats)
         total = median_ms(lambda scene=scene: segment(scene.image_HW3), repeats)
         found = len(segment(scene.image_HW3))
         rows.append({"instances": found, "total_ms": total, "network_ms": network, "after_network_ms": after})

@@ -24,13 +24,15 @@ Device = Annotated[str, Parameter(help="cpu, cuda, cuda:1, or auto for a GPU whe
 Precision = Annotated[Literal["no", "bf16"], Parameter(help="no: fp32; bf16: autocast")]
 Scale = Annotated[
     float | None,
-    Parameter(help="the network sees an image so many times as large; without it as it is, at most 2048 px a side"),
+    Parameter(
+        help="the network sees an image so many times as large; without it as the model says, see docs/concepts.md"
+    ),
 ]
 Scales = Annotated[
     list[float] | None,
     Parameter(
         help="the network sees an image so many times as large; given several times, what is found at any size; "
-        "without it as it is, at most 2048 px a side"
+        "without it as the model says, see docs/concepts.md"
     ),
 ]
 

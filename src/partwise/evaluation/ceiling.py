@@ -17,10 +17,11 @@ from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.geometry import crop_iou, padded_size
+from partwise.geometry import crop_iou, nearest_index, padded_size
 from partwise.methods import Method
-from partwise.methods.method import Outputs, image_batch
+from partwise.methods.method import Outputs, image_at, image_batch
 from partwise.methods.semantic import upsample
+from partwise.methods.views import seen_sizes
 from partwise.scene import Instances, Prediction, Scene
 
 CEILING = "all true"
@@ -69,9 +70,10 @@ def ceiling(
 
 
 def _rows(method: Method, scene: Scene, trained: bool) -> Iterator[tuple[str, Prediction]]:
-    padded = pad_scene(scene, method.size_multiple)
+    (size,) = seen_sizes(scene.size, usual=method.usual_scale)
+    padded = pad_scene(seen_scene(scene, size), method.size_multiple)
     ideal = method.ideal([method.targets(padded)])
-    decoded = lambda outputs: method.decode(outputs, scene.size)[0]
+    decoded = lambda outputs: method.decode(outputs, size)[0].resized(scene.size)
     if trained:
         outputs: Outputs = method(image_batch(padded.image_HW3))
         as_is = decoded(outputs)
@@ -144,6 +146,15 @@ def with_true_outlines(prediction: Prediction, scene: Scene) -> Prediction:
             boxes[i], masks[i] = truth.boxes[best], truth.masks[best]
     redrawn = Instances(instances.labels, instances.scores, boxes, masks, instances.size)
     return Prediction(redrawn, prediction.semantic_HW)
+
+
+def seen_scene(scene: Scene, size: tuple[int, int]) -> Scene:
+    """The scene at the `size` (H, W) at which a network sees its image; pixels of the truth say what lies there."""
+    if scene.size == size:
+        return scene
+    there = np.ix_(*(nearest_index(old, new) for old, new in zip(scene.size, size, strict=True)))
+    truth = scene.semantic_HW[there], scene.instance_ids_HW[there]
+    return Scene(scene.name, image_at(scene.image_HW3, size), *truth, scene.label_set)
 
 
 def pad_scene(scene: Scene, multiple: int) -> Scene:

@@ -9,10 +9,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 
-from partwise.evaluation.ceiling import pad_scene
+from partwise.evaluation.ceiling import pad_scene, seen_scene
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.methods import InstanceFcnConfig, Method, MethodConfig, PartsConfig, build_method
 from partwise.methods.parts.targets import AssignConfig
@@ -120,19 +119,10 @@ def _variants(config: MethodConfig) -> dict[str, Method]:
 
 def _decoded(variants: dict[str, Method], scene: Scene, enlarged: int) -> dict[str, Prediction]:
     first = next(iter(variants.values()))
-    seen = pad_scene(_enlarge(scene, enlarged), first.size_multiple)
-    ideal = first.ideal([first.targets(seen)])
     size = (scene.size[0] * enlarged, scene.size[1] * enlarged)
+    seen = pad_scene(seen_scene(scene, size), first.size_multiple)
+    ideal = first.ideal([first.targets(seen)])
     return {name: _reduce(method.decode(ideal, size)[0], enlarged) for name, method in variants.items()}
-
-
-def _enlarge(scene: Scene, times: int) -> Scene:
-    """Every pixel as a square of `times` x `times`."""
-    if times == 1:
-        return scene
-    larger = lambda array: np.repeat(np.repeat(array, times, axis=0), times, axis=1)
-    maps = (larger(array) for array in (scene.image_HW3, scene.semantic_HW, scene.instance_ids_HW))
-    return Scene(scene.name, *maps, scene.label_set)
 
 
 def _reduce(prediction: Prediction, times: int) -> Prediction:

@@ -13,7 +13,7 @@ from partwise.evaluation.distance import Depth, no_depth
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.methods import Method
 from partwise.methods.method import image_batch
-from partwise.methods.views import AS_IT_IS, View
+from partwise.methods.views import AS_USUAL, View
 from partwise.scene import Prediction, Scene
 from partwise.trunks.fold import fold_batch_norm
 
@@ -25,7 +25,7 @@ def evaluate_method(
     *,
     device: torch.device | str = "cpu",
     precision: str = "no",
-    view: View = AS_IT_IS,
+    view: View = AS_USUAL,
     depth: Depth = no_depth,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
@@ -53,7 +53,7 @@ def add_predictions(
     *,
     device: torch.device | str,
     precision: str,
-    view: View = AS_IT_IS,
+    view: View = AS_USUAL,
     depth: Depth = no_depth,
     instances_alone: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -72,7 +72,7 @@ def add_predictions(
 
 
 def predict_scene(
-    method: Method, scene: Scene, device: torch.device | str, precision: str, view: View = AS_IT_IS
+    method: Method, scene: Scene, device: torch.device | str, precision: str, view: View = AS_USUAL
 ) -> Prediction:
     """The method's prediction for a scene's image."""
     image = image_batch(scene.image_HW3, device)

@@ -14,7 +14,7 @@ from partwise.errors import PartwiseError
 from partwise.geometry import padded_size
 from partwise.labels import LabelSet
 from partwise.methods.views import (
-    AS_IT_IS,
+    AS_USUAL,
     Outputs,
     View,
     joined,
@@ -34,6 +34,13 @@ def image_batch(image_HW3: np.ndarray, device: torch.device | str = "cpu") -> Te
     return torch.tensor(image_HW3).permute(2, 0, 1)[None].to(device)
 
 
+def image_at(image_HW3: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(H, W, 3) uint8 RGB at another `size` (H, W), as networks see it."""
+    if image_HW3.shape[:2] == tuple(size):
+        return image_HW3
+    return resized_images(image_batch(image_HW3), size)[0].permute(1, 2, 0).numpy()
+
+
 class Method(nn.Module):
     """A network with its truth and its decoder. Subclasses give the five functions below.
 
@@ -45,6 +52,7 @@ class Method(nn.Module):
     trunk: Trunk
     has_instances: bool = True  # False: a semantic method, whose AP is not 0 but undefined
     has_semantics: bool = True  # False: its predictions have no semantic map
+    usual_scale: float = 1.0  # how many times as large it sees an image where nothing else is said
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """Raw images (B, 3, H, W) uint8, H and W multiples of `size_multiple` -> outputs, logits throughout."""
@@ -104,7 +112,7 @@ class Method(nn.Module):
         return mean_outputs(self(padded), self.mirrored(self(padded.flip(-1)))) if flip else self(padded)
 
     @torch.inference_mode()
-    def predict(self, images_B3HW: Tensor, view: View = AS_IT_IS) -> list[Prediction]:
+    def predict(self, images_B3HW: Tensor, view: View = AS_USUAL) -> list[Prediction]:
         """uint8 images of any size -> predictions of that size.
 
         view   how the network sees them. Of several sizes the semantic maps are averaged before each is decoded, and
@@ -113,10 +121,10 @@ class Method(nn.Module):
         Raises PartwiseError for a scale out of its limits, and for `view.flip` where the method has no `mirrored`.
         """
         size = tuple(images_B3HW.shape[-2:])
-        seen = sorted(seen_sizes(size, view.scale))
+        seen = sorted(seen_sizes(size, view.scale, self.usual_scale))
         if len(seen) == 1:
             found = self.predict_as_is(resized_images(images_B3HW, seen[0]), view.flip)
-            return found if seen[0] == size else [one.resized(size) for one in found]
+            return [one.resized(size) for one in found]
         outputs = [self.respond(resized_images(images_B3HW, one), view.flip) for one in seen]
         if all("semantic" in one for one in outputs):
             logits = mean_semantics([one["semantic"] for one in outputs], seen, self.size_multiple)

@@ -28,7 +28,7 @@ Outputs = dict[str, Tensor | list[Tensor]]
 class View:
     """How a network sees an image.
 
-    scale   how many times as large, or several of that, see `seen_sizes`
+    scale   how many times as large, or several of that; None: as the method does by itself, see `seen_sizes`
     flip    its mirror image, too: what the network says of both is averaged
     """
 
@@ -36,22 +36,23 @@ class View:
     flip: bool = False
 
 
-AS_IT_IS = View()
+AS_USUAL = View()
 
 
-def seen_sizes(size: tuple[int, int], scale: Scale = None) -> list[tuple[int, int]]:
+def seen_sizes(size: tuple[int, int], scale: Scale = None, usual: float = 1.0) -> list[tuple[int, int]]:
     """(H, W) at which a network sees an image of `size` (H, W).
 
-    scale   how many times as large, above 0 to MAX_SCALE, or several of that; None: as it is, but no side longer than
+    scale   how many times as large, above 0 to MAX_SCALE, or several of that; None: `usual`, but no side longer than
             LONGEST_SIDE_PX
+    usual   what the method was made for, see `Method.usual_scale`
 
     Raises PartwiseError for a scale out of its limits.
 
-    >>> seen_sizes((3000, 4000)), seen_sizes((512, 1024)), seen_sizes((512, 1024), (0.5, 2))
-    ([(1536, 2048)], [(512, 1024)], [(256, 512), (1024, 2048)])
+    >>> seen_sizes((3000, 4000)), seen_sizes((512, 1024), usual=1.25), seen_sizes((512, 1024), (0.5, 2))
+    ([(1536, 2048)], [(640, 1280)], [(256, 512), (1024, 2048)])
     """
     if scale is None:
-        scale = min(1.0, LONGEST_SIDE_PX / max(size))
+        scale = min(usual, LONGEST_SIDE_PX / max(size))
     scales = list(scale) if isinstance(scale, Sequence) else [scale]
     for one in scales or [0.0]:
         if not 0 < one <= MAX_SCALE:

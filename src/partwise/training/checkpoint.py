@@ -18,7 +18,8 @@ from partwise.errors import PartwiseError
 from partwise.files import atomic_write
 from partwise.labels import CITYSCAPES
 from partwise.methods import Method, build_method
-from partwise.training.config import method_from_dict, method_to_dict
+from partwise.training.config import leaves, method_from_dict, method_to_dict
+from partwise.training.limits import check_limits
 
 FORMAT = "partwise-1"
 LABEL_SETS = {CITYSCAPES.name: CITYSCAPES}
@@ -89,7 +90,9 @@ def load_model(path: str | os.PathLike, *, decode: dict | None = None) -> tuple[
     values = dict(info.method)
     if decode:
         values["decode"] = values.get("decode", {}) | decode
-    method = build_method(method_from_dict(values, str(path)), LABEL_SETS[info.label_set])
+    config = method_from_dict(values, str(path))
+    check_limits(leaves({"method": method_to_dict(config)}), str(path))
+    method = build_method(config, LABEL_SETS[info.label_set])
     report = load_matching(method, state)
     if report.missing or report.unexpected:
         first = (report.missing + report.unexpected)[0]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from partwise.errors import PartwiseError
+from partwise.methods.views import MAX_SCALE
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ LIMITS: dict[str, Limit] = {
     "method.max_mask_windows": AT_LEAST_1,
     "method.max_refined_windows": AT_LEAST_1,
     "method.semantic_stride_px": Limit(lambda value: value in (2, 4), "2 or 4"),
+    "method.decode.scale": Limit(lambda scale: 0 < scale <= MAX_SCALE, f"a number above 0, at most {MAX_SCALE:g}"),
     "method.decode.peaks": SHARE,
     "method.decode.agree_score": NOT_NEGATIVE,
     "method.decode.refine_score": NOT_NEGATIVE,
@@ -108,10 +110,11 @@ LIMITS: dict[str, Limit] = {
 }
 
 
-def check_limits(leaves: dict[str, Any]) -> None:
+def check_limits(leaves: dict[str, Any], where: str = "") -> None:
     """Raises PartwiseError for the first value that is out of its limits.
 
     leaves   dotted name of a field -> value, as `training.config.leaves` gives them
+    where    they come from, such as a file
 
     >>> check_limits({"optim.lr": -1.0})
     Traceback (most recent call last):
@@ -120,7 +123,8 @@ def check_limits(leaves: dict[str, Any]) -> None:
     for name, value in leaves.items():
         limit = LIMITS.get(name)
         if limit is not None and not limit.holds(value):
-            raise PartwiseError(f"{name}={value!r}: give {limit.words}")
+            at = f"{where}: " if where else ""
+            raise PartwiseError(f"{at}{name}={value!r}: give {limit.words}")
 
 
 def check_crop(crop: tuple[int, int], multiple: int) -> None:

@@ -22,14 +22,16 @@ from partwise.scene import Instances, Prediction
 
 @dataclass(frozen=True)
 class CentresDecodeConfig:
-    """How outputs become instances.
+    """How an image is seen and outputs become instances.
 
+    scale           the network sees an image so many times as large where nothing else is said, see `seen_sizes`
     min_heat        centres below it are none (Panoptic-DeepLab: .1)
     peak_cells      a centre is the highest of so many cells a side, of its class; odd (Panoptic-DeepLab: 7 px)
     max_centres     at most so many, the best by heat
     min_area_px     instances of fewer pixels are left out
     """
 
+    scale: float = 1.0
     min_heat: float = 0.1
     peak_cells: int = 3
     max_centres: int = 200

@@ -126,6 +126,11 @@ class Centres(Method):
             **branch_losses(outputs["semantic"], targets, self.config),
         }
 
+    @property
+    def usual_scale(self) -> float:
+        """See Method."""
+        return self.config.decode.scale
+
     def mirrored(self, outputs: Outputs) -> Outputs:
         """See Method.mirrored; the way to a centre at the left is one to the right."""
         mirrored = {key: outputs[key].flip(-1) for key in ("semantic", "heat", "offset")}

@@ -28,7 +28,7 @@ from partwise.methods.instance_fcn.targets import PAPER_CELLS, STRIDE_PX, window
 from partwise.methods.method import Method, Outputs, Targets
 from partwise.methods.semantic import likeliest, semantic_ideal, semantic_loss, upsample
 from partwise.methods.slips import Slips
-from partwise.methods.views import AS_IT_IS, View, resized_images
+from partwise.methods.views import AS_USUAL, View, resized_images
 from partwise.scene import Prediction, Scene
 from partwise.trunks import VggTrunk
 
@@ -233,7 +233,7 @@ class InstanceFcn(Method):
         best = likeliest(whole[0, :, : size[0], : size[1]], dim=0).to(torch.uint8).cpu().numpy()
         return Prediction(instances, self.label_set.train_id_to_id[best])
 
-    def predict(self, images_B3HW: Tensor, view: View = AS_IT_IS) -> list[Prediction]:
+    def predict(self, images_B3HW: Tensor, view: View = AS_USUAL) -> list[Prediction]:
         """See Method.predict. Raises PartwiseError for several scales where the method has sizes of its own."""
         sizes = list(self.config.decode.short_sides_px)
         if sizes and isinstance(view.scale, Sequence) and len(view.scale) > 1:

@@ -28,8 +28,9 @@ SURE = 0.9  # probability of a class in the semantic map from which on no instan
 
 @dataclass(frozen=True)
 class DecodeConfig:
-    """How outputs become instances.
+    """How an image is seen and outputs become instances.
 
+    scale            the network sees an image so many times as large where nothing else is said, see `seen_sizes`
     min_objectness   windows below it are not assembled
     peaks            only windows of at least this share of the best objectness among their cell and its 8 neighbours:
                      1 for maxima alone, which loses people in a crowd; 0 for all above min_objectness
@@ -51,6 +52,7 @@ class DecodeConfig:
     min_score        surer ones only, before they are refined
     """
 
+    scale: float = 1.0
     min_objectness: float = 0.05
     peaks: float = 0.9
     max_windows: int = 300

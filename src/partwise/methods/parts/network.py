@@ -255,6 +255,11 @@ class PartMaps(Method):
                 losses.append(window_loss(refined, truth, inside))
         return torch.cat(losses).mean() if losses else outputs["detail"].sum() * 0.0
 
+    @property
+    def usual_scale(self) -> float:
+        """See Method."""
+        return self.config.decode.scale
+
     def mirrored(self, outputs: Outputs) -> Outputs:
         """See Method.mirrored; the left part of an object is its right one.
 
