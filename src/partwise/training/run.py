@@ -25,7 +25,8 @@ from partwise.training.checkpoint import load_matching, load_state, save_model, 
 from partwise.training.config import Recipe, leaves, recipe_to_dict
 from partwise.training.folder import RunFolder
 from partwise.training.optim import schedule
-from partwise.training.processes import gains_from_bf16, mean_over_processes
+from partwise.training.precision import gains_from_bf16
+from partwise.training.processes import mean_over_processes
 from partwise.training.record import Board, describe, differences, headline, machine
 from partwise.training.stopping import StopSwitch
 
@@ -85,7 +86,7 @@ class Run:
         self.recipe, self.method, self.optimiser, self.accelerator = recipe, method, optimiser, accelerator
         self.folder, self.monitor, self.origin, self.teacher = folder, monitor, origin, teacher
         precision = recipe.training.precision
-        self.bf16 = precision == "bf16" or (precision == "auto" and gains_from_bf16(accelerator.device))
+        self.bf16 = precision == "bf16" or (precision == "auto" and gains_from_bf16(accelerator))
         self.progress, self.is_main = Progress(), accelerator.is_main_process
         self.saved_step, self.saved_at = -1, time.perf_counter()
         # DistributedDataParallel averages the gradients of several processes; its forward pass is the method's.
@@ -119,6 +120,8 @@ class Run:
                 "with the recipe and the overrides that the run began with"
             ) from None
         self.progress, self.origin = Progress(**state["progress"]), state["origin"]
+        if self.recipe.training.precision == "auto" and self.accelerator.device.type == "cpu":
+            self.bf16 = state.get("bf16", self.bf16)  # not timed anew, so that it ends with the same bits
         self.saved_step = self.progress.step
 
     def begin(self, resume: bool, going_on: bool) -> None:
@@ -305,7 +308,8 @@ class Run:
         state = {"model": self.method.state_dict(), "optimiser": self.optimiser.state_dict()}
         if self.ema is not None:
             state["ema"] = self.ema.state_dict()
-        save_state(self.folder.state, state | {"progress": asdict(self.progress), "origin": self.origin})
+        state |= {"progress": asdict(self.progress), "origin": self.origin, "bf16": self.bf16}
+        save_state(self.folder.state, state)
 
     def finish(self) -> None:
         """Say how it went."""

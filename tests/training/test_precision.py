@@ -1,0 +1,62 @@
+"""Where bf16 is taken without being asked for, and that a run keeps what it began with."""
+
+import torch
+from accelerate import Accelerator
+from tiny_networks import Watcher, tiny_recipe
+
+from partwise.data.cityscapes import CityscapesFolder
+from partwise.training import precision
+from partwise.training.checkpoint import load_state
+from partwise.training.folder import RunFolder
+from partwise.training.loop import train
+
+
+def asked(monkeypatch, ratio: float | None, **capabilities: bool) -> bool:
+    """The answer on a CPU of these capabilities; `ratio` None: it must not be timed."""
+
+    def timed() -> float:
+        assert ratio is not None
+        return ratio
+
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    monkeypatch.setattr(precision, "bf16_over_fp32", timed)
+    return precision.gains_from_bf16(Accelerator(cpu=True))
+
+
+def test_a_cpu_takes_bf16_where_it_gains(monkeypatch):
+    assert asked(monkeypatch, None, amx_bf16=True, avx512_bf16=True)
+    assert not asked(monkeypatch, None, avx2=True)
+    assert not asked(monkeypatch, None)
+    assert asked(monkeypatch, 0.5, avx512_bf16=True)
+    assert not asked(monkeypatch, 0.9, avx512_bf16=True)
+    assert not asked(monkeypatch, 1.7, avx512_bf16=True)
+
+
+def test_the_ratio_is_that_of_the_clock(monkeypatch):
+    """Made-up clock: each reading of it is a second later, each pass under autocast two seconds more."""
+    now = iter(range(10**6))
+    late = [0]
+    enabled = torch.is_autocast_enabled
+
+    def clock() -> float:
+        late[0] += 2 * enabled("cpu")
+        return float(next(now) + late[0])
+
+    layer = torch.nn.Conv2d.forward
+    monkeypatch.setattr(precision.time, "perf_counter", clock)
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", lambda self, image: (clock(), layer(self, image))[1])
+    assert precision.bf16_over_fp32(repeats=2) == (2 + 2) / 2
+
+
+def test_a_run_of_auto_keeps_the_precision_that_it_began_with(city_root, tmp_path, monkeypatch):
+    frames, recipe = CityscapesFolder(city_root, "train"), tiny_recipe(precision="auto", steps=4)
+    half = tiny_recipe(precision="auto", steps=2)
+    states = {}
+    for name, answers in (("whole", (True,)), ("cut", (True, False)), ("fp32", (False,))):
+        folder = RunFolder(tmp_path / name)
+        for number, answer in enumerate(answers):
+            monkeypatch.setattr("partwise.training.run.gains_from_bf16", lambda _, answer=answer: answer)
+            part = half if len(answers) > 1 and number == 0 else recipe
+            train(part, frames, folder.path, Watcher(), data_name="tiny", resume=number > 0)
+        states[name] = load_state(folder.state)
+    assert (states["whole"]["bf16"], states["cut"]["bf16"], states["fp32"]["bf16"]) == (True, True, False)
