@@ -11,16 +11,24 @@ class PartwiseError(Exception):
     """
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str], where: str = "") -> PartwiseError:
+MOST_NAMED = 24  # more names than this are no help in an error
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str], where: str = "", lister: str = "") -> PartwiseError:
     """The error for a name that is not among the known ones, with the nearest known name.
 
-    where   the file that holds it
+    where    the file that holds it
+    lister   what lists the known ones, where they may be too many to name
 
     >>> print(unknown_name("recipe", "fcn8", ["fcn8s", "fcn16s", "parts"]))
     unknown recipe 'fcn8': did you mean 'fcn8s'? Known: fcn16s, fcn8s, parts
     """
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, known, n=4, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     place = f"{where}: " if where else ""
-    return PartwiseError(f"{place}unknown {kind} {name!r}: {hint}Known: {', '.join(known)}")
+    listed = f"Known: {', '.join(known)}"
+    if len(known) > MOST_NAMED and lister:
+        listed = f"Others like it: {', '.join(near[1:])}; " if near[1:] else ""
+        listed += f"{lister} lists all {len(known)}"
+    return PartwiseError(f"{place}unknown {kind} {name!r}: {hint}{listed}")

@@ -97,3 +97,13 @@ def test_crop_must_fit_the_trunk_and_the_advice_does():
 def test_an_unknown_field_of_a_file_is_named_after_the_file():
     with pytest.raises(PartwiseError, match=r"^model\.safetensors: unknown field of method 'chanels': did you mean"):
         method_from_dict({"kind": "parts", "chanels": 8}, "model.safetensors")
+
+
+def test_an_unknown_field_is_answered_with_the_nearest_and_not_with_all():
+    with pytest.raises(PartwiseError) as raised:
+        override(recipe("parts_vgg"), ["method.semantic_stride=2"])
+    said = str(raised.value)
+    assert "did you mean 'method.semantic_stride_px'?" in said and "partwise config RECIPE lists all" in said
+    assert "optim.lr" not in said and len(said) < 300
+    with pytest.raises(PartwiseError, match=r"^unknown field 'zzz': partwise config RECIPE lists all \d+$"):
+        override(recipe("parts_vgg"), ["zzz=2"])

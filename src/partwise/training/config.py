@@ -144,7 +144,7 @@ def override(recipe: Recipe, assignments: list[str]) -> Recipe:
         for folder in folders:
             place = place.get(folder) if isinstance(place, dict) else None
         if not isinstance(place, dict) or name not in place:
-            raise unknown_name("field", path, leaves(recipe_to_dict(recipe)))
+            raise unknown_name("field", path, leaves(recipe_to_dict(recipe)), lister="partwise config RECIPE")
         place[name] = value
     return recipe_from_dict(values)
 
