@@ -144,6 +144,10 @@ def test_a_model_says_how_large_it_sees_an_image(model, segment, scenes):
     assert same(enlarging(image), segment(image, scale=1.5)) and not same(enlarging(image), segment(image))
     assert same(enlarging(image, scale=1), segment(image))
     assert max(enlarging.seen(np.zeros((10, 1500, 3), np.uint8)).shape) == 2048
+    x, y = 50, height - 9
+    told, there = enlarging.explain(image, (x, y)), (x * 3 // 2, y * 3 // 2)
+    assert told.to_json() == segment.explain(enlarging.seen(image), there).to_json() and told.point == there
+    assert told.to_json() == segment.explain(image, (x, y), scale=1.5).to_json()
     with pytest.raises(PartwiseError, match=r"decode.scale=0.0: give a number above 0, at most 8"):
         load(model, decode={"scale": 0})
 

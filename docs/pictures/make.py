@@ -25,5 +25,5 @@ if __name__ == "__main__":
     Image.fromarray(np.concatenate([scene.image_HW3, found], axis=1)).save(HERE / "street.jpg", quality=88)
     street = Streets(1, SIZE, EXPLAINED_SEED)[0]
     explanation = segment.explain(street.image_HW3, EXPLAINED_POINT)
-    picture = draw_explanation(street.image_HW3, explanation, segment.method.config.k)
+    picture = draw_explanation(segment.seen(street.image_HW3), explanation, segment.method.config.k)
     Image.fromarray(picture).save(HERE / "explained.png", optimize=True)

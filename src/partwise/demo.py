@@ -115,6 +115,6 @@ def _bundled_on_unseen(seed: int, monitor: Monitor) -> tuple[list[tuple[str, np.
         for image, result in zip(images, results, strict=True)
     ]
     if len(results[0]):
-        explained = draw_explanation(images[0], model.explain(images[0]), model.method.config.k)
+        explained = draw_explanation(model.seen(images[0]), model.explain(images[0]), model.method.config.k)
         pictures.append(("bundled model: why its surest instance is one (partwise explain)", explained))
     return pictures, describe(figures)

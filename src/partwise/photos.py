@@ -11,7 +11,6 @@ from partwise.data.image_files import PHOTO_SUFFIXES
 from partwise.errors import PartwiseError
 from partwise.evaluation.submission import INSTANCES, PIXELS, write_submission
 from partwise.files import atomic_write, write_json
-from partwise.methods.asked import require_inside
 from partwise.methods.centres.explain import CentresExplanation
 from partwise.methods.views import AS_USUAL, View
 from partwise.report.inspect import draw_explanation, explanation_text
@@ -121,9 +120,7 @@ def explain_photo(
     image = segment.seen(photo, scale)
     (height, width), (seen_height, seen_width) = photo.shape[:2], image.shape[:2]
     try:
-        require_inside(point, (height, width))
-        there = None if point is None else (point[0] * seen_width // width, point[1] * seen_height // height)
-        explanation = segment.explain(image, there)
+        explanation = segment.explain(photo, point, scale)
     except PartwiseError as error:
         raise PartwiseError(f"{path}: {error}") from None
     config = segment.method.config

@@ -15,6 +15,7 @@ from PIL import Image
 from partwise.data.image_files import decode_image, read_image
 from partwise.errors import PartwiseError
 from partwise.methods import Centres, Method, PartMaps
+from partwise.methods.asked import require_inside
 from partwise.methods.centres.explain import CentresExplanation, explain_centres
 from partwise.methods.method import image_at, image_batch
 from partwise.methods.parts.explain import Explanation
@@ -115,10 +116,13 @@ class Segmenter:
             origin=self.info.origin,
         )
 
-    def explain(self, image, point: tuple[int, int] | None = None) -> Explanation | CentresExplanation:
+    def explain(
+        self, image, point: tuple[int, int] | None = None, scale: float | None = None
+    ) -> Explanation | CentresExplanation:
         """Why a pixel (x, y) belongs to its instance, or to none; without one, the middle of the surest instance.
 
-        image   as in a call, at the size at which the network shall see it: see `seen`
+        image, scale   as in a call
+        returns        everything in pixels of what the network saw, see `seen`
 
         Raises PartwiseError for a pixel outside the image, an image without instances where no pixel is given, and a
         model that is neither one of part maps nor one of centres.
@@ -131,9 +135,13 @@ class Segmenter:
                 "give one of those, such as the bundled model"
             )
         pixels = as_image(image)
+        size, shown = pixels.shape[:2], self.seen(pixels, scale)
+        require_inside(point, size)
+        if point is not None:
+            point = point[0] * shown.shape[1] // size[1], point[1] * shown.shape[0] // size[0]
         with self._autocast():
-            outputs = self.method.respond(image_batch(pixels, self.device))
-        return explain(self.method, outputs, pixels.shape[:2], point)
+            outputs = self.method.respond(image_batch(shown, self.device))
+        return explain(self.method, outputs, shown.shape[:2], point)
 
     def seen(self, image, scale: float | None = None) -> np.ndarray:
         """(H, W, 3) uint8 RGB: an image at the size at which the network sees it, both as in a call."""

@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 import partwise
 from partwise.errors import PartwiseError
+from partwise.machine import keep_freed_memory
 from partwise.terminal import errors
 
 # What a verb needs is imported inside it: torch takes seconds, and `partwise --help` should not.
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     arguments   those of the command line without the program's name; sys.argv's without it
     """
+    keep_freed_memory()
     try:
         app(arguments, exit_on_error=False, print_error=False)
     except (PartwiseError, CycloptsError) as error:

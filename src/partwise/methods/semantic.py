@@ -77,8 +77,8 @@ class OutlineRefiner(nn.Module):
         the features (B, REFINER_CHANNELS, 2 h, 2 w) of the correction.
         """
         size = fine_BGhw.shape[-2:]
-        features = self.body(upsample(self.coarse(coarse_BFhw), size) + self.fine(fine_BGhw))
-        return upsample(logits_BChw, size) + self.correction(features), features
+        features = self.body(self.fine(fine_BGhw).add_(upsample(self.coarse(coarse_BFhw), size)))
+        return self.correction(features).add_(upsample(logits_BChw, size)), features
 
 
 def outline_refiner(

@@ -17,7 +17,7 @@ def group_norm(channels: int) -> nn.GroupNorm:
 def conv_norm_relu(inputs: int, outputs: int, kernel: int = 3, dilation: int = 1) -> nn.Sequential:
     """Convolution, group norm, ReLU."""
     conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2 * dilation, dilation=dilation, bias=False)
-    return nn.Sequential(conv, group_norm(outputs), nn.ReLU())
+    return nn.Sequential(conv, group_norm(outputs), nn.ReLU(inplace=True))
 
 
 FINEST_PX = 4  # stride of the finest map
@@ -26,8 +26,10 @@ FINEST_PX = 4  # stride of the finest map
 def merged_at_finest(pyramid: dict[int, Tensor]) -> Tensor:
     """(B, channels, h, w): the sum of all maps of a pyramid, the coarser ones enlarged to the finest (bilinear)."""
     finest = pyramid[FINEST_PX]
-    coarser = [pyramid[stride] for stride in pyramid if stride > FINEST_PX]
-    return finest + sum(F.interpolate(one, size=finest.shape[-2:], mode="bilinear") for one in coarser)
+    merged = finest
+    for one in (pyramid[stride] for stride in pyramid if stride > FINEST_PX):
+        merged = F.interpolate(one, size=finest.shape[-2:], mode="bilinear").add_(merged)
+    return merged
 
 
 class Context(nn.Module):
@@ -51,7 +53,7 @@ class Context(nn.Module):
     def forward(self, features_BChw: Tensor) -> Tensor:
         """See the class."""
         for block in self.blocks:
-            features_BChw = features_BChw + block(features_BChw)
+            features_BChw = block(features_BChw).add_(features_BChw)
         return features_BChw
 
 
@@ -79,6 +81,6 @@ class Pyramid(nn.Module):
             if above is None:
                 here = self.context(here)
             else:
-                here = here + F.interpolate(above, size=here.shape[-2:], mode="nearest")
+                here = F.interpolate(above, size=here.shape[-2:], mode="nearest").add_(here)
             merged[stride] = above = here
         return {stride: self.smooth[str(stride)](merged[stride]) for stride in self.channels}
