@@ -256,8 +256,16 @@ def test_a_device_that_is_not_here(monkeypatch):
         find_device("cuda:1")
 
 
+@pytest.mark.parametrize(("gains", "precision"), [(True, "bf16"), (False, "no")])
+def test_auto_is_bf16_where_it_gains(model, scenes, monkeypatch, gains, precision):
+    monkeypatch.setattr("partwise.segmenter.gains_from_bf16", lambda device: gains)
+    chosen = load(model, precision="auto")
+    assert chosen.precision == precision
+    assert same(chosen(scenes[0].image_HW3), load(model, precision=precision)(scenes[0].image_HW3))
+
+
 def test_unknown_precision(model):
-    with pytest.raises(PartwiseError, match="precision 'fp8': give no or bf16"):
+    with pytest.raises(PartwiseError, match="precision 'fp8': give no, bf16 or auto"):
         load(model, precision="fp8")
 
 

@@ -106,7 +106,7 @@ def _score_model(
     if segment.method.has_instances:
         require_instances(scenes, f"{data}, split {split}")
     evaluator = evaluator_for(segment.method.has_instances and segment.method.has_semantics)
-    how = {"device": segment.device, "precision": precision}
+    how = {"device": segment.device, "precision": segment.precision}
     depth = find_depth(data, split)
     figures = evaluate_method(segment.method, scenes, evaluator, view=view, depth=depth, progress=progress, **how)
     how |= asdict(view) | {"usual_scale": segment.method.usual_scale}

@@ -24,11 +24,12 @@ from partwise.methods.views import Scale, View, seen_sizes
 from partwise.report.prediction_files import write_prediction
 from partwise.scene import Instances, Prediction
 from partwise.training.checkpoint import ModelInfo, load_model
+from partwise.training.precision import gains_from_bf16
 from partwise.trunks.fold import fold_batch_norm
 
 BUNDLED = {"streets": Path(__file__).parent / "weights" / "streets.safetensors"}
 DEFAULT_MODEL = "streets"
-PRECISIONS = ("no", "bf16")
+PRECISIONS = ("no", "bf16", "auto")
 SHOWN_SCORE = 0.1  # of instances for people to see: of those of the bundled model, five of six are right
 
 
@@ -229,14 +230,16 @@ def load(
 
     model      None for the bundled one, its name, a .safetensors file, or a run folder
     device     as torch names it; "auto" takes a GPU where there is one
-    precision  "no" (fp32) or "bf16" (faster on a GPU, or a processor with AMX)
+    precision  "no" (fp32), "bf16" (faster on a GPU, or a processor with AMX), or "auto": bf16 where it is faster here
     decode     fields of the method's DecodeConfig to replace, such as {"nms_iou": 0.6}
 
     Raises PartwiseError for a model that is missing, damaged or of another version, and for a device that is not here.
     """
     device = find_device(device)
     if precision not in PRECISIONS:
-        raise PartwiseError(f"precision {precision!r}: give {' or '.join(PRECISIONS)}")
+        raise PartwiseError(f"precision {precision!r}: give {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}")
+    if precision == "auto":
+        precision = "bf16" if gains_from_bf16(torch.device(device)) else "no"
     method, info = load_model(find_model(model), decode=decode)
     return Segmenter(fold_batch_norm(method), info, device, precision)
 

@@ -1,7 +1,6 @@
 """Where bf16 is taken without being asked for, and that a run keeps what it began with."""
 
 import torch
-from accelerate import Accelerator
 from tiny_networks import Watcher, tiny_recipe
 
 from partwise.data.cityscapes import CityscapesFolder
@@ -20,7 +19,7 @@ def asked(monkeypatch, ratio: float | None, **capabilities: bool) -> bool:
 
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     monkeypatch.setattr(precision, "bf16_over_fp32", timed)
-    return precision.gains_from_bf16(Accelerator(cpu=True))
+    return precision.gains_from_bf16(torch.device("cpu"))
 
 
 def test_a_cpu_takes_bf16_where_it_gains(monkeypatch):
@@ -55,7 +54,7 @@ def test_a_run_of_auto_keeps_the_precision_that_it_began_with(city_root, tmp_pat
     for name, answers in (("whole", (True,)), ("cut", (True, False)), ("fp32", (False,))):
         folder = RunFolder(tmp_path / name)
         for number, answer in enumerate(answers):
-            monkeypatch.setattr("partwise.training.run.gains_from_bf16", lambda _, answer=answer: answer)
+            monkeypatch.setattr("partwise.training.run.time_in_bf16", lambda _, answer=answer: 1.0 - answer)
             part = half if len(answers) > 1 and number == 0 else recipe
             train(part, frames, folder.path, Watcher(), data_name="tiny", resume=number > 0)
         states[name] = load_state(folder.state)

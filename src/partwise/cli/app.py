@@ -22,7 +22,9 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 Device = Annotated[str, Parameter(help="cpu, cuda, cuda:1, or auto for a GPU where there is one")]
-Precision = Annotated[Literal["no", "bf16"], Parameter(help="no: fp32; bf16: autocast")]
+Precision = Annotated[
+    Literal["no", "bf16", "auto"], Parameter(help="no: fp32; bf16: autocast; auto: bf16 where it is faster here")
+]
 Scale = Annotated[
     float | None,
     Parameter(

@@ -25,7 +25,7 @@ from partwise.training.checkpoint import load_matching, load_state, save_model, 
 from partwise.training.config import Recipe, leaves, recipe_to_dict
 from partwise.training.folder import RunFolder
 from partwise.training.optim import schedule
-from partwise.training.precision import gains_from_bf16
+from partwise.training.precision import WORTH, time_in_bf16
 from partwise.training.processes import mean_over_processes
 from partwise.training.record import Board, describe, differences, headline, machine
 from partwise.training.stopping import StopSwitch
@@ -86,7 +86,9 @@ class Run:
         self.recipe, self.method, self.optimiser, self.accelerator = recipe, method, optimiser, accelerator
         self.folder, self.monitor, self.origin, self.teacher = folder, monitor, origin, teacher
         precision = recipe.training.precision
-        self.bf16 = precision == "bf16" or (precision == "auto" and gains_from_bf16(accelerator))
+        self.bf16 = precision == "bf16"
+        if precision == "auto":  # the same answer in every process
+            self.bf16 = mean_over_processes({"time": time_in_bf16(accelerator.device)}, accelerator)["time"] < WORTH
         self.progress, self.is_main = Progress(), accelerator.is_main_process
         self.saved_step, self.saved_at = -1, time.perf_counter()
         # DistributedDataParallel averages the gradients of several processes; its forward pass is the method's.
