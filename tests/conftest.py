@@ -1,14 +1,20 @@
 """Fixtures that all tests share: rendered scenes, a small Cityscapes tree, and the real data where it is at hand."""
 
+import os
 import resource
 import signal
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from partwise.cli import main
 from partwise.data.streets import Streets, render_dataset
+
+# Examples are the same in every run; HYPOTHESIS_PROFILE=default looks for new ones.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.fixture(scope="session")
