@@ -42,7 +42,7 @@ def bench_models(
     before: Mapping[str, Any] | None = None,
     keep: Callable[[dict], None] = lambda figures: None,
 ) -> dict:
-    """Score and time every model, on frames of a split as they are and `scales` times as large.
+    """Score and time every model, on frames of a split as the model usually sees them and seen `scales` times as large.
 
     frames    at most so many, evenly spaced; 0: all
     threads   of torch, for scores and times alike
