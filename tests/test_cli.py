@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from tiny_networks import QUICK, tiny_model
 
+from partwise import load
 from partwise.data.streets import Streets
 from partwise.terminal import TrainingDisplay
 from partwise.training.checkpoint import load_model
@@ -100,7 +101,11 @@ def test_explain_says_why_there_is_an_instance_and_why_there_is_none(says, tmp_p
     photo, out = tmp_path / "street.png", tmp_path / "out"
     Image.fromarray(Streets(1, (256, 512), seed=123)[0].image_HW3).save(photo)
     said = says("explain", photo, "--out", out)
-    x, y = re.match(r"pixel (\d+),(\d+): ", said).groups()
+    scale = load().method.usual_scale
+    width, height = round(512 * scale), round(256 * scale)
+    assert said.startswith(f"street.png is 512x256, the network saw it at {width}x{height}, in whose pixels:\n")
+    there = re.search(r"^pixel (\d+),(\d+): ", said, re.MULTILINE).groups()
+    x, y = int(there[0]) * 512 // width, int(there[1]) * 256 // height
     files = {f"street_{x}_{y}_explained.png", f"street_{x}_{y}_explained.json"}
     assert listing(out) == files and "--at X,Y" in said
     told = json.loads((out / f"street_{x}_{y}_explained.json").read_text())
@@ -111,7 +116,7 @@ def test_explain_says_why_there_is_an_instance_and_why_there_is_none(says, tmp_p
     assert re.search(rf"its mask refined: .+ = {surest['score']:.3f}\n", said)
     assert Image.open(out / f"street_{x}_{y}_explained.png").width > 1000
     sky = says("explain", photo, "--out", out, "--at", "256,2")
-    assert "pixel 256,2: no instance" in sky and "objectness not above" in sky
+    assert f"pixel {256 * width // 512},{2 * height // 256}: no instance" in sky and "objectness not above" in sky
     assert len(listing(out)) == 4
     half = says("explain", photo, "--out", out, "--at", "256,2", "--scale", "0.5")
     assert half.startswith("street.png is 512x256, the network saw it at 256x128, in whose pixels:\npixel 128,1: ")
