@@ -11,6 +11,11 @@ class PartwiseError(Exception):
     """
 
 
+def placed(where: str) -> str:
+    """How an error begins that happened `where`, such as in a file; nothing for nowhere."""
+    return f"{where}: " if where else ""
+
+
 MOST_NAMED = 24  # more names than this are no help in an error
 
 
@@ -26,9 +31,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str], where: str = "", li
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=4, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    place = f"{where}: " if where else ""
     listed = f"Known: {', '.join(known)}"
     if len(known) > MOST_NAMED and lister:
         listed = f"Others like it: {', '.join(near[1:])}; " if near[1:] else ""
         listed += f"{lister} lists all {len(known)}"
-    return PartwiseError(f"{place}unknown {kind} {name!r}: {hint}{listed}")
+    return PartwiseError(f"{placed(where)}unknown {kind} {name!r}: {hint}{listed}")

@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from partwise.data.loader import DataConfig
-from partwise.errors import PartwiseError, unknown_name
+from partwise.errors import PartwiseError, placed, unknown_name
 from partwise.methods import METHODS, MethodConfig
 from partwise.methods import method_name as name_of_method
 from partwise.training.limits import check_limits
@@ -97,7 +97,7 @@ def method_to_dict(config: MethodConfig) -> dict:
 def method_from_dict(values: dict, where: str = "") -> MethodConfig:
     """The inverse of `method_to_dict`. PartwiseError names `where` (a file) for an unknown kind, field or value."""
     if not isinstance(values, dict):
-        raise PartwiseError(f"{_at(where)}method={values!r}: give its fields, with its name under 'kind'")
+        raise PartwiseError(f"{placed(where)}method={values!r}: give its fields, with its name under 'kind'")
     values = dict(values)
     kind = values.pop("kind", None)
     if kind not in METHODS:
@@ -185,7 +185,7 @@ def _validated(kind: type, values: Any, path: str, where: str):
         first = error.errors()[0]
         at = ".".join(str(part) for part in (path, *first["loc"]))
         message = first["msg"][0].lower() + first["msg"][1:]
-        raise PartwiseError(f"{_at(where)}{at}={first['input']!r}: {message}") from None
+        raise PartwiseError(f"{placed(where)}{at}={first['input']!r}: {message}") from None
 
 
 def _check_names(kind: type, values: Any, path: str, where: str) -> None:
@@ -197,10 +197,6 @@ def _check_names(kind: type, values: Any, path: str, where: str) -> None:
         if key not in kinds:
             raise unknown_name(f"field of {path}", str(key), kinds, where)
         _check_names(kinds[key], value, f"{path}.{key}", where)
-
-
-def _at(where: str) -> str:
-    return f"{where}: " if where else ""
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from partwise.errors import PartwiseError
+from partwise.errors import PartwiseError, placed
 from partwise.methods.views import MAX_SCALE
 
 
@@ -123,8 +123,7 @@ def check_limits(leaves: dict[str, Any], where: str = "") -> None:
     for name, value in leaves.items():
         limit = LIMITS.get(name)
         if limit is not None and not limit.holds(value):
-            at = f"{where}: " if where else ""
-            raise PartwiseError(f"{at}{name}={value!r}: give {limit.words}")
+            raise PartwiseError(f"{placed(where)}{name}={value!r}: give {limit.words}")
 
 
 def check_crop(crop: tuple[int, int], multiple: int) -> None:
