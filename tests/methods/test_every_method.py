@@ -266,6 +266,9 @@ def test_images_of_a_batch_do_not_touch_each_other(method, scenes):
 
 
 def test_a_scene_without_instances_has_a_loss_and_no_positive(instance_method):
+    """And a gradient for every weight, if of 0: of several processes each waits for that of the others."""
+    instance_method.train()
+    instance_method.zero_grad()
     road = np.full((64, 128), 7, np.uint8)
     scene = Scene("empty", np.zeros((64, 128, 3), np.uint8), road, road.astype(np.int32))
     images, targets = batch([scene], instance_method)
@@ -275,5 +278,6 @@ def test_a_scene_without_instances_has_a_loss_and_no_positive(instance_method):
         assert all((value != 1).all() for key, value in targets[0].items() if key.startswith("objectness"))
         assert terms["mask"] == 0
     sum(terms.values()).backward()
+    assert [name for name, parameter in instance_method.named_parameters() if parameter.grad is None] == []
     prediction = instance_method.decode(instance_method.ideal(targets), scene.size)[0]
     assert len(prediction.instances) == 0
