@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from partwise.errors import PartwiseError
-from partwise.methods import FcnConfig, InstanceFcnConfig, OrderingConfig, PartsConfig, build_method
-from partwise.methods.distil import check_teacher, distillation_loss
+from partwise.methods import CentresConfig, FcnConfig, InstanceFcnConfig, OrderingConfig, PartsConfig, build_method
+from partwise.methods.distil import check_teacher, distillation_loss, feature_loss, pyramid_maps
 
 WINDOWS = ((4, 8), (8, 16))
 
@@ -95,3 +95,46 @@ def test_the_reports_methods_neither_teach_nor_are_taught(config, parts):
     for student, teacher in ((other, parts), (parts, other)):
         with pytest.raises(PartwiseError, match="neither teaches nor is taught"):
             check_teacher(student, teacher)
+
+
+def test_features_cost_the_share_of_the_variance_that_they_leave():
+    torch.manual_seed(0)
+    taught = {4: torch.randn(2, 6, 8, 8) + 3, 8: 10 * torch.randn(2, 6, 4, 4)}
+    mean = {stride: maps.mean(dim=(2, 3), keepdim=True).expand_as(maps) for stride, maps in taught.items()}
+    half = {stride: (maps + mean[stride]) / 2 for stride, maps in taught.items()}
+    costs = [float(feature_loss(maps, taught)) for maps in (taught, half, mean)]
+    assert costs == pytest.approx([0, 0.25, 1], abs=1e-5)
+    assert float(feature_loss({4: taught[4], 8: mean[8]}, taught)) == pytest.approx(0.5)
+
+
+def test_with_the_features_of_its_teacher_a_student_says_the_same(parts, scenes):
+    """The same heads over another trunk: what is left to learn is the pyramid."""
+    torch.manual_seed(1)
+    student = build_method(replace(parts.config, trunk="vgg16"))
+    heads = {name: value for name, value in parts.state_dict().items() if not name.startswith(("trunk", "pyramid"))}
+    student.load_state_dict(heads, strict=False)
+    image = torch.tensor(scenes[0].image_HW3[:64, :128]).permute(2, 0, 1)[None]
+    with torch.no_grad(), pyramid_maps(parts) as its:
+        taught = parts(image)
+    optimiser = torch.optim.Adam(student.parameters(), lr=1e-3)
+    costs, distances = [], []
+    for _ in range(12):
+        with pyramid_maps(student) as mine:
+            outputs = student(image)
+        cost = feature_loss(mine, its)
+        costs.append(float(cost.detach()))
+        distances.append(float(sum(distillation_loss(outputs, taught).values()).detach()))
+        optimiser.zero_grad()
+        cost.backward()
+        optimiser.step()
+    assert costs[-1] < 0.7 * costs[0] and distances[-1] < 0.7 * distances[0]
+
+
+@pytest.mark.parametrize("other", [PartsConfig(channels=16, windows=WINDOWS), FcnConfig(channels=8)])
+def test_features_of_another_shape_cannot_be_taught(other, parts):
+    for student, teacher in ((build_method(other), parts), (parts, build_method(other))):
+        check_teacher(student, teacher)
+        with pytest.raises(PartwiseError, match=r"teacher_features: .* make them equal \(method\.channels\)") as caught:
+            check_teacher(student, teacher, features=True)
+        assert "\n" not in str(caught.value)
+    check_teacher(build_method(CentresConfig(channels=8)), parts, features=True)

@@ -313,7 +313,7 @@ def test_of_several_weights_a_later_one_comes_first(frames, tmp_path):
 def test_a_taught_run_is_resumed_bit_for_bit(frames, tmp_path):
     train(tiny_recipe(), frames, tmp_path / "teacher", Watcher(), data_name="tiny")
     teacher = load_model(tmp_path / "teacher" / "last.safetensors")[0]
-    recipe = replace(RECIPE, teacher="teacher", teacher_weight=0.5)
+    recipe = replace(RECIPE, teacher="teacher", teacher_weight=0.5, teacher_features=0.5)
     whole, cut = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "cut")
     how = {"data_name": "tiny", "evaluate": evaluation_of(frames), "teacher": teacher}
     train(recipe, frames, whole.path, Watcher(), **how)
@@ -322,7 +322,7 @@ def test_a_taught_run_is_resumed_bit_for_bit(frames, tmp_path):
     train(recipe, frames, cut.path, Watcher(), **how, resume=True)
     assert same(contents(cut), contents(whole))
     terms = contents(whole)["metrics"][0]["loss_terms"]
-    assert terms["taught_semantic"] > 0 and terms["taught_parts"] > 0
+    assert all(terms[f"taught_{what}"] > 0 for what in ("semantic", "parts", "features"))
     assert load_model(whole.last)[1].origin["teacher"] == "teacher"
 
 

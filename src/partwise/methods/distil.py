@@ -1,14 +1,19 @@
 """Learning from a trained network besides the truth: it says something at every cell, the truth only at a few windows.
 
-Source: "Distilling the Knowledge in a Neural Network" (Hinton et al., 2015), with temperature 1.
+Sources: "Distilling the Knowledge in a Neural Network" (Hinton et al., 2015), with temperature 1; for the features
+"FitNets: Hints for Thin Deep Nets" (Romero et al., 2015), without a regressor: heads that start as the teacher's read
+the maps of the pyramid as they are.
 
-Axes: B images, C evaluated classes, K parts, h and w cells of a map.
+Axes: B images, C evaluated classes, K parts, F channels of a pyramid, h and w cells of a map.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
@@ -18,8 +23,23 @@ from partwise.methods.ordering import Ordering
 from partwise.methods.parts import PartMaps
 
 
-def check_teacher(student: Method, teacher: Method) -> None:
-    """Raises PartwiseError where the teacher says nothing that the student could learn."""
+@contextlib.contextmanager
+def pyramid_maps(method: Method) -> Iterator[dict[int, Tensor]]:
+    """{stride: (B, F, h, w)}, filled by a forward pass of the method; empty where it has no pyramid."""
+    maps: dict[int, Tensor] = {}
+    pyramid = getattr(method, "pyramid", nn.Identity())
+    handle = pyramid.register_forward_hook(lambda module, inputs, outputs: maps.update(outputs))
+    try:
+        yield maps
+    finally:
+        handle.remove()
+
+
+def check_teacher(student: Method, teacher: Method, features: bool = False) -> None:
+    """Raises PartwiseError where the teacher says nothing that the student could learn.
+
+    features   whether it is also to learn the features
+    """
     if student.label_set.name != teacher.label_set.name:
         raise PartwiseError(
             f"teacher: its classes are {teacher.label_set.name}, the recipe's {student.label_set.name}: give a teacher "
@@ -37,6 +57,13 @@ def check_teacher(student: Method, teacher: Method) -> None:
                 f"teacher: its windows and k are {list(teacher.config.windows)}, {its[1]}, the recipe's "
                 f"{list(student.config.windows)}, {mine[1]}: make them equal"
             )
+    if features:
+        mine, its = (getattr(getattr(method, "pyramid", None), "channels", {}) for method in (student, teacher))
+        if not mine or mine != its:
+            raise PartwiseError(
+                f"teacher_features: the channels of the teacher's pyramid by stride are {its or 'none'}, the recipe's "
+                f"{mine or 'none'}: make them equal (method.channels), or give 0"
+            )
 
 
 def distillation_loss(outputs: Outputs, taught: Outputs, class_balance: float = 0.0) -> dict[str, Tensor]:
@@ -53,6 +80,19 @@ def distillation_loss(outputs: Outputs, taught: Outputs, class_balance: float = 
         terms["taught_objectness"] = _objectness(outputs["objectness"], taught["objectness"])
         terms["taught_parts"] = _parts(outputs["parts"], taught["parts"], taught["objectness"])
     return terms
+
+
+def feature_loss(maps: dict[int, Tensor], taught: dict[int, Tensor]) -> Tensor:
+    """How much of the variance of the teacher's features is not explained, mean over the strides of the pyramid.
+
+    0 where the student's are the same, 1 where they are the teacher's mean everywhere.
+    """
+    shares = []
+    for stride, taught_BFhw in taught.items():
+        taught_BFhw = taught_BFhw.float()
+        variance = (taught_BFhw - taught_BFhw.mean(dim=(2, 3), keepdim=True)).square().mean()
+        shares.append((maps[stride].float() - taught_BFhw).square().mean() / variance.clamp(min=1e-6))
+    return torch.stack(shares).mean()
 
 
 def _semantic(logits_BChw: Tensor, taught_BChw: Tensor, class_balance: float) -> Tensor:

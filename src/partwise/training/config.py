@@ -76,6 +76,7 @@ class Recipe:
     teacher         a trained model to learn from besides the truth (methods/distil.py): a file or run folder, or a
                     bundled model's name; "" for none
     teacher_weight  of those terms of the loss
+    teacher_features  weight of the term by which the student's pyramid becomes the teacher's; 0: not learnt
     """
 
     name: str
@@ -87,6 +88,7 @@ class Recipe:
     trunk_weights: str = "random"
     teacher: str = ""
     teacher_weight: float = 1.0
+    teacher_features: float = 0.0
 
 
 def method_to_dict(config: MethodConfig) -> dict:

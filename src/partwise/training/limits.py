@@ -52,6 +52,7 @@ LIMITS: dict[str, Limit] = {
     "training.log_every_steps": AT_LEAST_1,
     "training.keep_at": Limit(lambda shares: all(0 <= share < 1 for share in shares), "shares from 0 to below 1"),
     "teacher_weight": NOT_NEGATIVE,
+    "teacher_features": NOT_NEGATIVE,
     "data.workers": NOT_NEGATIVE,
     "data.rendered_share": SHARE,
     "data.paste": SHARE,

@@ -67,7 +67,7 @@ def train(
         origin["weights"] = start_weights(method, recipe, weights, monitor.note)
     method.to(accelerator.device, memory_format=torch.channels_last)
     if teacher is not None:
-        check_teacher(method, teacher)
+        check_teacher(method, teacher, features=recipe.teacher_features > 0)
         teacher = fold_batch_norm(teacher).to(accelerator.device, memory_format=torch.channels_last)
     run = Run(recipe, method, build_optimiser(method, recipe.optim), accelerator, folder, monitor, origin, teacher)
     if going_on:

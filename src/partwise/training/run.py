@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from partwise.data.loader import class_presence
 from partwise.errors import PartwiseError
 from partwise.methods import Method
-from partwise.methods.distil import distillation_loss
+from partwise.methods.distil import distillation_loss, feature_loss, pyramid_maps
 from partwise.methods.method import Outputs
 from partwise.scene import Scene
 from partwise.training.checkpoint import load_matching, load_state, save_model, save_state
@@ -221,11 +221,11 @@ class Run:
         device = accelerator.device
         images = images.to(device, non_blocking=True)
         targets = [{key: value.to(device, non_blocking=True) for key, value in one.items()} for one in targets]
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16), pyramid_maps(self.method) as maps:
             outputs = self.forward(images)
         terms = self.method.loss(outputs, targets)
         if self.teacher is not None:
-            terms |= self.taught_terms(images, outputs)
+            terms |= self.taught_terms(images, outputs, maps)
         values = mean_over_processes({name: float(term.detach()) for name, term in terms.items()}, accelerator)
         self._require_finite(values, "loss")
         self.optimiser.zero_grad(set_to_none=True)
@@ -238,13 +238,17 @@ class Run:
             self.ema.update_parameters(self.method)
         return values, norm
 
-    def taught_terms(self, images: Tensor, outputs: Outputs) -> dict[str, Tensor]:
-        """What the teacher adds to the loss."""
-        with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16):
+    def taught_terms(self, images: Tensor, outputs: Outputs, maps: dict[int, Tensor]) -> dict[str, Tensor]:
+        """What the teacher adds to the loss; `maps` are those of the student's pyramid."""
+        recipe = self.recipe
+        autocast = torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16)
+        with torch.no_grad(), autocast, pyramid_maps(self.teacher) as taught_maps:
             taught = self.teacher(images)
-        balance = getattr(self.recipe.method, "class_balance", 0.0)
-        terms = distillation_loss(outputs, taught, balance)
-        return {name: self.recipe.teacher_weight * term for name, term in terms.items()}
+        terms = distillation_loss(outputs, taught, getattr(recipe.method, "class_balance", 0.0))
+        terms = {name: recipe.teacher_weight * term for name, term in terms.items()}
+        if recipe.teacher_features > 0:
+            terms["taught_features"] = recipe.teacher_features * feature_loss(maps, taught_maps)
+        return terms
 
     def _require_finite(self, values: dict[str, float], what: str) -> None:
         if all(math.isfinite(value) for value in values.values()):
