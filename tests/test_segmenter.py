@@ -148,7 +148,7 @@ def test_a_model_says_how_large_it_sees_an_image(model, segment, scenes):
     told, there = enlarging.explain(image, (x, y)), (x * 3 // 2, y * 3 // 2)
     assert told.to_json() == segment.explain(enlarging.seen(image), there).to_json() and told.point == there
     assert told.to_json() == segment.explain(image, (x, y), scale=1.5).to_json()
-    with pytest.raises(PartwiseError, match=r"decode.scale=0.0: give a number above 0, at most 8"):
+    with pytest.raises(PartwiseError, match=r"^method\.decode\.scale=0\.0: give a number above 0, at most 8"):
         load(model, decode={"scale": 0})
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write
 from partwise.labels import CITYSCAPES
-from partwise.methods import Method, build_method
+from partwise.methods import Method, MethodConfig, build_method
 from partwise.training.config import leaves, method_from_dict, method_to_dict
 from partwise.training.limits import check_limits
 
@@ -87,11 +87,9 @@ def load_model(path: str | os.PathLike, *, decode: dict | None = None) -> tuple[
         raise PartwiseError(
             f"{path}: label set {info.label_set!r} is unknown: this version knows {', '.join(LABEL_SETS)}"
         )
-    values = dict(info.method)
+    config = _checked(info.method, str(path))
     if decode:
-        values["decode"] = values.get("decode", {}) | decode
-    config = method_from_dict(values, str(path))
-    check_limits(leaves({"method": method_to_dict(config)}), str(path))
+        config = _checked(info.method | {"decode": info.method.get("decode", {}) | decode})
     method = build_method(config, LABEL_SETS[info.label_set])
     report = load_matching(method, state)
     if report.missing or report.unexpected:
@@ -102,6 +100,12 @@ def load_model(path: str | os.PathLike, *, decode: dict | None = None) -> tuple[
         )
     method.eval()
     return method, info
+
+
+def _checked(values: dict, where: str = "") -> MethodConfig:
+    config = method_from_dict(values, where)
+    check_limits(leaves({"method": method_to_dict(config)}), where)
+    return config
 
 
 def average_models(paths: Sequence[str | os.PathLike], *, decode: dict | None = None) -> tuple[Method, ModelInfo]:
