@@ -296,6 +296,17 @@ def test_bad_data_is_one_line_in_every_verb_and_writes_nothing(what, fails, comp
     assert words in fails("check", root)
 
 
+def test_a_recipe_for_cars_needs_cars(complains, city_root, tmp_path):
+    """Their ids are another class's here: the split has instances, but none that the recipe tells apart."""
+    root, out = tmp_path / "city", tmp_path / "run"
+    shutil.copytree(city_root, root)
+    for file in (*root.glob("gtFine/*/*/*_labelIds.png"), *root.glob("gtFine/*/*/*_instanceIds.png")):
+        ids, factor = np.array(Image.open(file)), 1 if "labelIds" in file.name else 1000
+        Image.fromarray(np.where(ids // factor == 26, ids - 2 * factor, ids).astype(ids.dtype)).save(file)
+    said = complains("train", "ordering_slice", "--data", root, "--out", out, "--steps", 1)
+    assert "no instance of car in its" in said and not out.exists()
+
+
 def test_a_split_without_instances(complains, says, model, semantic_model, city_root, tmp_path):
     root = tmp_path / "city"
     shutil.copytree(city_root, root)

@@ -11,7 +11,7 @@ from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_instances
-from partwise.methods import METHODS, Method, method_name
+from partwise.methods import Method, build_method
 from partwise.recipes import PIPELINES
 from partwise.recipes import recipe as find_recipe
 from partwise.segmenter import BUNDLED, find_model
@@ -96,9 +96,10 @@ def run(
 
 def _train(stage: Stage, data: TrainingData, monitor: Monitor, weights: Sequence[str], resume: bool) -> None:
     recipe, scenes, validation = stage.recipe, data.scenes(), data.validation()
-    if METHODS[method_name(recipe.method)][1].has_instances:
-        require_instances(scenes, f"{data.root}, split {data.split}")
-        require_instances(validation, f"{data.root}, split {data.val_split}")
+    method = build_method(recipe.method)
+    if method.has_instances:
+        require_instances(scenes, f"{data.root}, split {data.split}", method.instance_classes)
+        require_instances(validation, f"{data.root}, split {data.val_split}", method.instance_classes)
     chosen = EvenlySpaced(validation, recipe.training.evaluate_frames)
     rendered = Streets(RENDERED_SCENES, RENDERED_SIZE, recipe.training.seed) if recipe.data.rendered_share else None
     train(

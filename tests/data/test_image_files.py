@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from partwise.data.image_files import decode_ids, decode_image, encode_png, read_ids, read_image, write_png
 from partwise.errors import PartwiseError
@@ -75,6 +75,33 @@ def test_a_photo_taken_sideways_is_turned_upright():
     exif[0x0112] = 6  # turn by 90 degrees clockwise to view
     data = file_of(Image.fromarray(COLOUR), "PNG", exif=exif)
     assert np.array_equal(decode_image(data, "x"), np.rot90(COLOUR, -1))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_it_is_turned_as_pillow_turns_it(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = file_of(Image.fromarray(COLOUR), "PNG", exif=exif)
+    assert np.array_equal(decode_image(data, "x"), np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data)))))
+
+
+@given(place=st.integers(0, 10_000), byte=st.integers(0, 255), kind=st.sampled_from(["JPEG", "PNG", "WEBP"]))
+@settings(max_examples=300, deadline=None)
+def test_exif_that_cannot_be_read_does_not_keep_the_image_from_it(place, byte, kind):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x0100], exif[0x011A], exif[0x0128], exif[0x010F] = 6, 17, 72.0, 2, "camera"
+    written = bytearray(exif.tobytes())
+    written[6 + place % (len(written) - 6)] = byte
+    image = decode_image(file_of(Image.fromarray(COLOUR), kind, exif=bytes(written)), "x")
+    assert image.shape in (COLOUR.shape, np.rot90(COLOUR).shape)
+
+
+def test_a_colour_that_stands_for_transparent_becomes_white():
+    pixels = COLOUR.copy()
+    pixels[3, 4] = (1, 2, 3)
+    image = decode_image(file_of(Image.fromarray(pixels), "PNG", transparency=(1, 2, 3)), "x")
+    clear = (pixels == (1, 2, 3)).all(axis=2)
+    assert (image[clear] == 255).all() and np.array_equal(image[~clear], pixels[~clear])
 
 
 def test_one_pixel(tmp_path):

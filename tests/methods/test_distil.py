@@ -6,7 +6,15 @@ import pytest
 import torch
 
 from partwise.errors import PartwiseError
-from partwise.methods import CentresConfig, FcnConfig, InstanceFcnConfig, OrderingConfig, PartsConfig, build_method
+from partwise.methods import (
+    CentresConfig,
+    FcnConfig,
+    InstanceFcnConfig,
+    MaskRcnnConfig,
+    OrderingConfig,
+    PartsConfig,
+    build_method,
+)
 from partwise.methods.distil import check_teacher, distillation_loss, feature_loss, pyramid_maps
 
 WINDOWS = ((4, 8), (8, 16))
@@ -88,8 +96,10 @@ def test_part_maps_of_other_windows_cannot_be_taught(parts):
     check_teacher(build_method(FcnConfig(channels=8)), parts)
 
 
-@pytest.mark.parametrize("config", [OrderingConfig(channels=8), InstanceFcnConfig(branch_channels=8)])
-def test_the_reports_methods_neither_teach_nor_are_taught(config, parts):
+@pytest.mark.parametrize(
+    "config", [OrderingConfig(channels=8), InstanceFcnConfig(branch_channels=8), MaskRcnnConfig(channels=8)]
+)
+def test_these_methods_neither_teach_nor_are_taught(config, parts):
     """InstanceFcn has maps of the same names as part maps, but of another meaning."""
     other = build_method(config)
     for student, teacher in ((other, parts), (parts, other)):

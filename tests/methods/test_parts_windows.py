@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partwise.errors import PartwiseError
+from partwise.methods import PartMaps, PartsConfig
 from partwise.methods.parts.windows import Window, assemble, parse_windows, part_weights
 
 
@@ -79,6 +80,12 @@ def test_the_centre_lies_in_the_middle_of_the_cells(stride, cells, cell):
 def test_bad_windows_are_refused(bad):
     with pytest.raises(PartwiseError, match="windows"):
         parse_windows(bad)
+
+
+@pytest.mark.parametrize("window", [(2, 16), (64, 4), (5, 8)])
+def test_a_grid_that_no_map_of_the_pyramid_has_is_refused(window):
+    with pytest.raises(PartwiseError, match=rf"a grid of stride {window[0]}: the pyramid has maps at .* 4, 8, 16, 32"):
+        PartMaps(PartsConfig(channels=8, windows=((4, 8), window)))
 
 
 def test_an_unknown_assembling_is_refused():

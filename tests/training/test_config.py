@@ -73,6 +73,10 @@ def test_override_changes_that_field_and_no_other():
         ("method.channels=0", ("method.channels=0",)),
         ("method.frozen_blocks=9", ("method.frozen_blocks=9",)),
         ("method.max_refined_windows=0", ("method.max_refined_windows=0",)),
+        ("method.context=[0]", ("method.context=[0]", "each 1 or more")),
+        ("method.assign.scale_margin=0", ("method.assign.scale_margin=0",)),
+        ("training.seed=1785000000000000000", ("training.seed=1785000000000000000", "4294967295")),
+        ("teacher_features=1", ("teacher_features=1", "teacher=MODEL")),
     ],
 )
 def test_wrong_override_is_named_in_one_line(assignment, words):

@@ -19,6 +19,7 @@ from partwise.methods import FcnConfig, PartMaps
 from partwise.training.checkpoint import load_model, load_state, read_model
 from partwise.training.folder import RunFolder
 from partwise.training.loop import train
+from partwise.training.run import Run
 from partwise.training.stopping import Stopped, StopSwitch
 
 TIMES = ("seconds", "data_seconds")
@@ -185,6 +186,81 @@ def test_another_network_cannot_be_resumed(frames, tmp_path):
     with pytest.raises(PartwiseError, match="another one than the recipe's") as caught:
         train(other, frames, tmp_path / "run", Watcher(), data_name="tiny", resume=True)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_changed_on_resuming_is_what_the_optimiser_does(frames, tmp_path):
+    """With the weights' decay as it was, a second half without it would still shrink them."""
+    folder, watcher = RunFolder(tmp_path / "run"), Watcher()
+    recipe = replace(RECIPE, optim=replace(RECIPE.optim, weight_decay=0.5, trunk_lr_factor=0.2))
+    train(recipe, frames, folder.path, Watcher(), data_name="tiny")
+    changed = replace(recipe, optim=replace(recipe.optim, weight_decay=0.0, trunk_lr_factor=0.9))
+    longer = replace(changed, training=replace(changed.training, steps=6))
+    train(longer, frames, folder.path, watcher, data_name="tiny", resume=True)
+    groups = load_state(folder.state)["optimiser"]["param_groups"]
+    assert {group["lr_factor"] for group in groups} == {0.9, 1.0}
+    assert {group["weight_decay"] for group in groups} == {0.0}
+    said = " ".join(watcher.notes)
+    assert "optim.weight_decay 0.5 -> 0.0" in said and "optim.trunk_lr_factor 0.2 -> 0.9" in said
+
+
+@pytest.mark.parametrize(("name", "other"), [("adamw", "sgd"), ("sgd", "adam")])
+def test_another_optimiser_cannot_be_resumed(name, other, frames, tmp_path):
+    first, second = (replace(RECIPE, optim=replace(RECIPE.optim, name=one)) for one in (name, other))
+    train(first, frames, tmp_path / "run", Watcher(), data_name="tiny")
+    with pytest.raises(PartwiseError, match=r"another one than the recipe's \(optim\.name\)"):
+        train(second, frames, tmp_path / "run", Watcher(), data_name="tiny", resume=True)
+
+
+def test_other_data_is_told_and_its_classes_are_looked_for_anew(frames, tmp_path):
+    folder, watcher = RunFolder(tmp_path / "run"), Watcher()
+    recipe = replace(RECIPE, data=replace(RECIPE.data, repeat_threshold=0.5))
+    train(recipe, frames, folder.path, Watcher(), data_name="a")
+    folder.keep_presence(~folder.presence(len(frames)))
+    longer = replace(recipe, training=replace(recipe.training, steps=6))
+    train(longer, frames, folder.path, watcher, data_name="b", resume=True)
+    assert any("data a -> a, then b" in note for note in watcher.notes)
+    assert any("looking which classes appear" in note for note in watcher.notes)
+    assert load_model(folder.last)[1].origin["data"] == "a, then b"
+    again = Watcher()
+    train(longer, frames, folder.path, again, data_name="b", resume=True)
+    assert load_model(folder.last)[1].origin["data"] == "a, then b"
+    assert not any("looking which classes" in note for note in again.notes)
+
+
+def test_a_share_that_is_kept_is_kept_though_the_run_ends_at_once(frames, tmp_path):
+    """After its step comes the checkpoint that a resumed run begins from, so that it must be kept before."""
+    whole, cut = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "cut")
+    recipe = tiny_recipe(steps=4, keep_at=(0.5,), checkpoint_every_seconds=0.0)
+    train(recipe, frames, whole.path, Watcher(), data_name="tiny")
+    save, saved = Run.save, []
+
+    def save_and_end(run):
+        save(run)
+        saved.append(run.progress.step)
+        if run.progress.step == 2:
+            crash()
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr(Run, "save", save_and_end)
+        train(recipe, frames, cut.path, Watcher(), data_name="tiny")
+    assert saved[-1] == 2
+    train(recipe, frames, cut.path, Watcher(), data_name="tiny", resume=True)
+    assert same(load_file(cut.kept(0.5)), load_file(whole.kept(0.5)))
+
+
+def test_stopped_before_an_evaluation_it_is_made_up_for_when_resumed(uninterrupted, frames, tmp_path):
+    folder, evaluated = RunFolder(tmp_path / "run"), []
+
+    def evaluate(method):
+        evaluated.append(1)
+        return evaluation_of(frames)(method)
+
+    how = {"data_name": "tiny", "evaluate": evaluate}
+    with pytest.raises(Stopped):
+        train(RECIPE, frames, folder.path, Watcher(2, lambda: os.kill(os.getpid(), signal.SIGTERM)), **how)
+    assert evaluated == []
+    train(RECIPE, frames, folder.path, Watcher(), **how, resume=True)
+    assert same(contents(folder), uninterrupted)
 
 
 def test_folders_that_cannot_hold_the_run(frames, tmp_path):

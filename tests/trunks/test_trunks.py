@@ -184,6 +184,27 @@ def test_a_damaged_file_and_weights_of_another_network_are_refused(tmp_path: Pat
         build_trunk("efficientnet_lite0").load_pretrained(str(other))
 
 
+@pytest.mark.parametrize("count", [0, 6, -1])
+def test_weights_that_are_not_whole_are_refused_and_a_classifier_beside_them_is_not(count, tmp_path: Path):
+    trunk = build_trunk("resnet18")
+    tensors = {name: value for name, value in trunk.body.state_dict().items() if "num_batches" not in name}
+    torch.save(dict(list(tensors.items())[:count]), tmp_path / "part.pth")
+    with pytest.raises(PartwiseError, match=f"tensors where {len(tensors)} are needed"):
+        trunk.load_pretrained(str(tmp_path / "part.pth"))
+    changed = {name: torch.full_like(value, 0.25) for name, value in tensors.items()}
+    torch.save(changed | {"fc.weight": torch.zeros(3)}, tmp_path / "whole.pth")
+    trunk.load_pretrained(str(tmp_path / "whole.pth"))
+    assert all((trunk.body.state_dict()[name] == 0.25).all() for name in tensors)
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "crossvit_tiny_240"])
+def test_a_trunk_without_a_map_at_every_stride_is_refused(name):
+    with pytest.raises(
+        PartwiseError, match=rf"trunk {name} has features at strides \[.*\], one each at 4, 8, 16 and 32"
+    ):
+        build_trunk(name)
+
+
 def test_an_unknown_trunk_is_named_with_the_nearest():
     with pytest.raises(PartwiseError, match="efficientnet_lite0"):
         build_trunk("efficientnet_lite_0")

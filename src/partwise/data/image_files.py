@@ -3,11 +3,12 @@
 import io
 import os
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write
@@ -17,6 +18,15 @@ ID_FORMATS = ("PNG", "TIFF", "BMP")  # without loss: a JPEG would smear ids into
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")  # of a data set
 PHOTO_SUFFIXES = (*IMAGE_SUFFIXES, ".webp", ".bmp", ".tif", ".tiff")  # of IMAGE_FORMATS
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+_TURNS = {  # EXIF orientation -> what turns the image upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _PNG_LEVEL = 4  # twice as fast as Pillow's 6 and 5 % larger
 
 
@@ -55,8 +65,8 @@ def read_bytes(path: str | os.PathLike) -> bytes:
 def decode_image(data: bytes, where: str) -> np.ndarray:
     """As `read_image`, from the bytes of a file; `where` names it in errors."""
     image = _decode(data, where, IMAGE_FORMATS)
-    ImageOps.exif_transpose(image, in_place=True)
-    if image.mode == "RGB":
+    image = upright(image)
+    if image.mode == "RGB" and "transparency" not in image.info:
         return np.asarray(image)
     if image.mode.startswith(("I", "F")):
         return np.repeat(_to_8_bit(np.asarray(image))[..., None], 3, axis=2)
@@ -122,6 +132,20 @@ def _decode(data: bytes, where: str, formats: tuple[str, ...], refused_later: tu
     except _DECODE_ERRORS as error:
         raise PartwiseError(f"{where}: the image is damaged or cut short ({error}): copy it again") from None
     return image
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF says; as it is where that says nothing or cannot be read, which is no reason to refuse it."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    except Exception:
+        return image
+    if turn is None:
+        return image
+    turned = image.transpose(turn)
+    turned.info = image.info
+    return turned
 
 
 def _to_8_bit(grey_HW: np.ndarray) -> np.ndarray:

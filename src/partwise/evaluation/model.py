@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 
@@ -80,18 +80,23 @@ def predict_scene(
         return method.predict(image, view)[0]
 
 
-def require_instances(scenes: Sequence[Scene], what: str) -> None:
-    """Raises PartwiseError where no scene has an instance of an evaluated class; reads on to the first that has one.
+def require_instances(scenes: Sequence[Scene], what: str, classes: Collection[int] = ()) -> None:
+    """Raises PartwiseError where no scene has an instance of some classes; reads on to the first that has one.
 
-    what   the data in words, such as "/data/city, split val"
+    what      the data in words, such as "/data/city, split val"
+    classes   their ids; empty for all that are evaluated
     """
+    names = "an evaluated class"
     for i in range(len(scenes)):
         scene = scenes[i]
         things = {label.id for label in scene.label_set.things}
-        if things.intersection(scene.instances.labels.tolist()):
+        wanted = set(classes) or things
+        if wanted.intersection(scene.instances.labels.tolist()):
             return
+        if wanted != things:
+            names = " or ".join(scene.label_set.by_id[one].name for one in classes)
     raise PartwiseError(
-        f"{what}: no instance of an evaluated class in its {len(scenes)} frames, so there is none to learn and AP is "
+        f"{what}: no instance of {names} in its {len(scenes)} frames, so there is none to learn and AP is "
         "not defined: give another split, or a semantic recipe or model (fcn32s, fcn16s, fcn8s)"
     )
 

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
 from partwise.methods.instance_fcn import InstanceFcn
+from partwise.methods.mask_rcnn import MaskRcnn
 from partwise.methods.method import Method, Outputs
 from partwise.methods.ordering import Ordering
 from partwise.methods.parts import PartMaps
@@ -46,7 +47,7 @@ def check_teacher(student: Method, teacher: Method, features: bool = False) -> N
             "of the same classes"
         )
     for whose, method in (("the recipe's method", student), ("teacher: its method", teacher)):
-        if isinstance(method, InstanceFcn | Ordering):
+        if isinstance(method, InstanceFcn | Ordering | MaskRcnn):
             raise PartwiseError(
                 f"{whose} is {type(method).__name__}, which neither teaches nor is taught: leave it out"
             )

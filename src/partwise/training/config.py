@@ -130,6 +130,8 @@ def recipe_from_dict(values: dict, where: str = "") -> Recipe:
 def check_recipe(recipe: Recipe) -> None:
     """Raises PartwiseError for the first value that is out of its limits (training/limits.py)."""
     check_limits(leaves(recipe_to_dict(recipe)))
+    if recipe.teacher_features > 0 and not recipe.teacher:
+        raise PartwiseError(f"teacher_features={recipe.teacher_features}: no teacher is given: say teacher=MODEL, too")
 
 
 def override(recipe: Recipe, assignments: list[str]) -> Recipe:

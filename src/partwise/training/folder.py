@@ -106,6 +106,10 @@ class RunFolder:
         with atomic_write(self.classes) as file:
             np.save(file, presence)
 
+    def forget_presence(self) -> None:
+        """Drop what `keep_presence` kept: it is of other data."""
+        self.classes.unlink(missing_ok=True)
+
     def usable(self) -> str:
         """Where the last good weights are, in words."""
         return f"the last good weights are in {self.last}" if self.last.exists() else "no checkpoint was written yet"

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import InitProcessGroupKwargs
+from accelerate.utils import InitProcessGroupKwargs, broadcast
 
 # The others wait while the main process evaluates and saves; torch gives up after 10 to 30 minutes.
 PATIENCE = timedelta(hours=6)
@@ -36,9 +36,19 @@ def mean_over_processes(values: dict[str, float], accelerator: Accelerator) -> d
     """
     if accelerator.num_processes == 1:
         return values
-    tensor = torch.tensor(list(values.values()), dtype=torch.float64, device=accelerator.device)
-    mean = accelerator.reduce(tensor, reduction="mean").tolist()
+    mean = accelerator.reduce(_as_tensor(values, accelerator), reduction="mean").tolist()
     return dict(zip(values, mean, strict=True))
+
+
+def of_main_process(values: dict[str, float], accelerator: Accelerator) -> dict[str, float]:
+    """The numbers that the main process has, in all; nobody goes on before it has come here."""
+    if accelerator.num_processes == 1:
+        return values
+    return dict(zip(values, broadcast(_as_tensor(values, accelerator)).tolist(), strict=True))
+
+
+def _as_tensor(values: dict[str, float], accelerator: Accelerator) -> torch.Tensor:
+    return torch.tensor(list(values.values()), dtype=torch.float64, device=accelerator.device)
 
 
 def end_processes() -> None:

@@ -26,7 +26,7 @@ from partwise.training.config import Recipe, leaves, recipe_to_dict
 from partwise.training.folder import RunFolder
 from partwise.training.optim import schedule
 from partwise.training.precision import WORTH, time_in_bf16
-from partwise.training.processes import mean_over_processes
+from partwise.training.processes import mean_over_processes, of_main_process
 from partwise.training.record import Board, describe, differences, headline, machine
 from partwise.training.stopping import StopSwitch
 
@@ -113,7 +113,7 @@ class Run:
         try:
             if report.missing or report.unexpected:
                 raise ValueError((report.missing + report.unexpected)[0])
-            self.optimiser.load_state_dict(state["optimiser"])
+            self._restore_optimiser(state["optimiser"])
             if self.ema is not None:
                 self.ema.load_state_dict(state["ema"])
         except (ValueError, KeyError, RuntimeError) as error:
@@ -121,10 +121,23 @@ class Run:
                 f"{self.folder.state}: its network or optimiser is another one than the recipe's ({error}): resume "
                 "with the recipe and the overrides that the run began with"
             ) from None
-        self.progress, self.origin = Progress(**state["progress"]), state["origin"]
+        data, self.origin = self.origin["data"], state["origin"]
+        if self.origin["data"] != data and not self.origin["data"].endswith(f", then {data}"):
+            self.origin["data"] += f", then {data}"
+        self.progress = Progress(**state["progress"])
         if self.recipe.training.precision == "auto" and self.accelerator.device.type == "cpu":
             self.bf16 = state.get("bf16", self.bf16)  # not timed anew, so that it ends with the same bits
         self.saved_step = self.progress.step
+
+    def _restore_optimiser(self, state: dict) -> None:
+        """What it has gathered, with the settings of now; ValueError where the state is of another kind."""
+        groups = self.optimiser.param_groups
+        settings = [{key: value for key, value in group.items() if key != "params"} for group in groups]
+        if any(own.keys() != group.keys() - {"params"} for own, group in zip(settings, state["param_groups"])):
+            raise ValueError("optim.name")
+        self.optimiser.load_state_dict(state)
+        for group, own in zip(self.optimiser.param_groups, settings, strict=True):
+            group.update(own)
 
     def begin(self, resume: bool, going_on: bool) -> None:
         """Say what is about to happen, in words and in run.json."""
@@ -133,8 +146,13 @@ class Run:
             return
         device = machine(self.accelerator)
         values = {"recipe": recipe_to_dict(self.recipe), "origin": self.origin, "machine": device}
+        before = self.folder.described()
+        data = before.get("origin", {}).get("data", self.origin["data"])
+        if data != self.origin["data"]:
+            self.folder.forget_presence()
         if going_on:
-            changed = differences(leaves(self.folder.described().get("recipe", {})), leaves(values["recipe"]))
+            now = leaves(values["recipe"]) | {"data": self.origin["data"]}
+            changed = differences(leaves(before.get("recipe", {})) | {"data": data}, now)
             self.monitor.note(f"going on from step {self.progress.step}" + (f", changed: {changed}" if changed else ""))
         elif resume:
             self.monitor.note(f"{self.folder.path}: stopped before its first checkpoint: beginning again")
@@ -170,16 +188,16 @@ class Run:
         self.method.train()
         if self.done() >= 1.0:
             self.monitor.note("the run is at its end: give more steps or minutes to go on")
-        kept = -1.0 if self.progress.step == 0 else self.done()
+        kept = self.keep(-1.0 if self.progress.step == 0 else self.done())
         with self.stop:
             while True:
-                kept = self.keep(kept)
-                if evaluate and self.evaluation_is_due():
+                if evaluate and not self.stop.pressed and self.evaluation_is_due():
                     self.save()
                     self.evaluate(evaluate)
                 if self.done() >= 1.0 or self.stop.pressed:
                     break
                 self.step(batches)
+                kept = self.keep(kept)  # before the state that a resumed run would begin after
                 if time.perf_counter() - self.saved_at > self.recipe.training.checkpoint_every_seconds:
                     self.save()
             self.save()
@@ -200,8 +218,8 @@ class Run:
         waited = time.perf_counter() - begin
         lr = self.set_lr()
         terms, norm = self.learn(images, targets)
-        # All processes must agree on the time: they stop by it.
-        spent = mean_over_processes({"seconds": time.perf_counter() - begin, "waited": waited}, self.accelerator)
+        # All processes must agree on the time: they stop by it. While the main one evaluates, the others wait in here.
+        spent = of_main_process({"seconds": time.perf_counter() - begin, "waited": waited}, self.accelerator)
         progress = self.progress
         progress.step, progress.seconds = progress.step + 1, progress.seconds + spent["seconds"]
         progress.waited += spent["waited"]
@@ -320,6 +338,7 @@ class Run:
     def finish(self) -> None:
         """Say how it went."""
         progress = self.progress
+        self.accelerator.wait_for_everyone()  # for the weights, which may be where the next run starts
         if not self.is_main:
             return
         self.folder.finish({"steps": progress.step, "minutes": round(progress.seconds / 60, 2)})

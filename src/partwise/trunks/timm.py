@@ -40,6 +40,12 @@ class TimmTrunk(Trunk):
         self.keep = {index: s for index, s in enumerate(info.reduction()) if s in wanted}
         if finest_px == 2 and finest_px not in self.keep.values():
             raise PartwiseError(f"trunk {name} has no features at stride {finest_px}: leave semantic_stride_px at 4")
+        lacking = [s for s in wanted if s not in self.keep.values()]
+        if lacking or len(self.keep) > len(wanted):
+            raise PartwiseError(
+                f"trunk {name} has features at strides {info.reduction()}, one each at 4, 8, 16 and 32 is needed: give "
+                "a convolutional network, such as resnet18"
+            )
         self.channels = {s: info.channels()[index] for index, s in self.keep.items()}
         keep_depthwise_in_float32(self.body)
         self._freeze(frozen_blocks)
@@ -95,6 +101,11 @@ class TimmTrunk(Trunk):
         """Copy tensors by position: the package's names differ from timm's, order and shapes do not."""
         state = {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
         own = {k: v for k, v in self.body.state_dict().items() if not k.endswith("num_batches_tracked")}
+        if len(state) < len(own):
+            raise PartwiseError(
+                f"weights for {self.name}: {len(state)} tensors where {len(own)} are needed: the file is not whole, or "
+                "of another network"
+            )
         for (name, target), (source_name, value) in zip(own.items(), state.items(), strict=False):
             if target.shape != value.shape:
                 raise PartwiseError(

@@ -30,7 +30,7 @@ class Trunk(nn.Module):
         raise NotImplementedError
 
     def load_pretrained(self, source: str) -> str:
-        """Load ImageNet-like weights from `source` and return their origin in words (see trunks/pretrained.py)."""
+        """Load ImageNet-like weights from `source` and return their origin in words."""
         raise NotImplementedError
 
 

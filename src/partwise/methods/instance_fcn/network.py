@@ -50,7 +50,7 @@ class InstanceFcnConfig:
                  "holes": conv5_3 with pool4 at stride 1 and conv5_1..3 dilated (InstanceFCN, section 4), 512 channels
     windows      "report": box plus 32 px (2.4.4);  "paper": 21 x 21 cells and DeepMask's rule (3.2)
     objectness   what the objectness of a window is and how it is taught: "mean_l1" (2.4.5), "central4" (2.4.6),
-                 "window" (2.4.7), "centre" (the paper); see instance_fcn_losses.py
+                 "window" (2.4.7), "centre" (the paper); see losses.py
     mask_loss    of positive windows: "plain" logistic, or "balanced" (2.4.6; Caelles et al. 2016)
     k            k x k parts; 3 in the report, 3, 5 and 7 in the paper's table 1
     classes      ids whose instances are objects; (26,), cars, in the report; () is all classes with instances

@@ -113,6 +113,12 @@ class PartMaps(Method):
         self.windows = parse_windows(config.windows)
         self.trunk = build_trunk(config.trunk, frozen_blocks=config.frozen_blocks, finest_px=config.semantic_stride_px)
         self.pyramid = Pyramid(self.trunk.channels, config.channels, config.context)
+        for window in self.windows:
+            if window.stride_px not in self.pyramid.channels:
+                raise PartwiseError(
+                    f"method.windows: a grid of stride {window.stride_px}: the pyramid has maps at strides "
+                    f"{', '.join(map(str, self.pyramid.channels))}"
+                )
         slots = sorted({window.cells for window in self.windows})
         self.slot = [slots.index(window.cells) for window in self.windows]
         self.tower = conv_norm_relu(config.channels, config.channels)
