@@ -395,6 +395,7 @@ def test_wrong_arguments_of_train(arguments, words, complains, city_root, tmp_pa
         (["predict", "PHOTO"], "--out"),
         (["explain", "none.png", "--out", "OUT"], "none.png: no such file"),
         (["explain", "PHOTO", "--out", "OUT", "--at", "5"], "--at 5: give a pixel as X,Y"),
+        (["explain", "PHOTO", "--out", "OUT", "--at", "²,3"], "--at ²,3: give a pixel as X,Y"),
         (["explain", "PHOTO", "--out", "OUT", "--at", "9999,1"], "pixel 9999,1: the image is"),
         (["explain", "PHOTO", "--out", "OUT", "--scale", "0"], "scale 0: give a number above 0, at most 8"),
         (["predict", "PHOTO", "--out", "OUT", "--scale", "-1"], "scale -1: give a number above 0, at most 8"),
@@ -428,6 +429,36 @@ def test_a_gpu_that_is_not_there_is_named(complains, model, city_root, tmp_path,
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     said = complains("evaluate", "--model", model, "--data", city_root, "--device", "cuda")
     assert "device 'cuda': torch sees no GPU here: give cpu" in said
+
+
+@pytest.mark.parametrize("form", ["files", "cityscapes"])
+def test_a_name_that_results_cannot_have_keeps_no_other_photo_from_them(form, model, scenes, fails, tmp_path):
+    """Latin-1 out of an old zip; and a space, which the benchmark's form does not allow."""
+    bad = os.fsencode(tmp_path) + (b"/a photo.png" if form == "cityscapes" else b"/caf\xe9.png")
+    for path in (os.fsdecode(bad), tmp_path / "z.png"):
+        Image.fromarray(scenes[0].image_HW3).save(path)
+    said = fails("predict", tmp_path, "--model", model, "--out", tmp_path / "out", "--format", form)
+    assert "rename" in said and "1 of 2" in said
+    assert any("z" in path.name for path in (tmp_path / "out").rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("printed", ["closed", "latin-1", "full"])
+def test_figures_are_kept_whatever_becomes_of_what_is_printed(printed, model, city_root, tmp_path):
+    """A pipe that nobody reads, letters that the output does not know, a full disk behind it."""
+    out = tmp_path / "figures.json"
+    command = [sys.executable, "-m", "partwise", "evaluate", "--model", model, "--data", city_root, "--json", out]
+    how = {"stderr": subprocess.PIPE, "env": os.environ | {"PYTHONIOENCODING": "latin-1"}}
+    if printed == "closed":
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, **how)
+        process.stdout.close()
+        said, code = process.communicate()[1].decode(), process.returncode
+    else:
+        with open("/dev/full" if printed == "full" else os.devnull, "w") as sink:  # noqa: PTH123
+            done = subprocess.run(command, stdout=sink, **how, check=False)
+        said, code = done.stderr.decode(), done.returncode
+    assert json.loads(out.read_text())["images"] == 3
+    assert "Traceback" not in said
+    assert code == {"closed": code, "latin-1": 0, "full": 2}[printed]
 
 
 def test_a_full_disk_while_predicting_leaves_nothing_half_written(

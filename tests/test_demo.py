@@ -8,6 +8,7 @@ from tiny_networks import Watcher, tiny_model, tiny_recipe
 
 from partwise import demo
 from partwise.data.cityscapes import CityscapesFolder
+from partwise.errors import PartwiseError
 from partwise.segmenter import BUNDLED
 
 
@@ -20,6 +21,16 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(demo, "BUNDLED_SIZE", (64, 128))
     monkeypatch.setattr(demo, "recipe", lambda name: replace(tiny_recipe(), name=name))
     monkeypatch.setitem(BUNDLED, "streets", tiny_model(tmp_path / "models" / "streets.safetensors"))
+
+
+@pytest.mark.parametrize("name", ["streets", "run", "predict"])
+def test_what_no_demo_wrote_stays(small, name, tmp_path):
+    mine = tmp_path / "out" / name / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("a week's work")
+    with pytest.raises(PartwiseError, match=rf"out/{name}: no demo wrote this: give another folder"):
+        demo.run_demo(tmp_path / "out", 0.02, 0, Watcher())
+    assert mine.read_text() == "a week's work" and list((tmp_path / "out").iterdir()) == [mine.parent]
 
 
 def test_the_demo_does_the_whole_job_and_can_be_repeated(small, tmp_path):

@@ -72,6 +72,18 @@ def test_result_files_need_no_images(says, models, city_root, tmp_path):
         assert files[part] == model[part]
 
 
+def test_files_of_a_semantic_model_have_no_instance_scores_like_the_model(says, models, city_root, tmp_path):
+    """A file without a line would say that there is no instance: AP 0."""
+    images, results = city_root / "leftImg8bit" / "val", tmp_path / "results"
+    says("predict", images, "--model", models[2], "--format", "cityscapes", "--out", results)
+    assert sorted(path.name for path in results.iterdir()) == ["pixels"]
+    says("evaluate", "--predictions", results, "--data", city_root, "--full", "--json", tmp_path / "files.json")
+    says("evaluate", "--model", models[2], "--data", city_root, "--full", "--json", tmp_path / "model.json")
+    files, model = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("files", "model"))
+    assert files["instance"] is None and files["panoptic"] is None
+    assert all(files[part] == model[part] for part in ("instance", "semantic", "panoptic"))
+
+
 def test_what_cannot_be_compared_is_refused(fails, says, models, city_root, tmp_path):
     a, b, semantic = models
     says("evaluate", "--model", a, "--data", city_root, "--json", tmp_path / "a.json")
@@ -87,6 +99,11 @@ def test_what_cannot_be_compared_is_refused(fails, says, models, city_root, tmp_
         (["compare", a, semantic, "--data", city_root], "A scores pixels, instances (all), B pixels"),
         (["compare", a, b], "give --data ROOT"),
         (["compare", tmp_path / "a.json", tmp_path / "a.json", "--data", city_root], "leave it out"),
+        (["compare", tmp_path / "a.json", tmp_path / "a.json", "--full"], "--full is for models"),
+        (["compare", tmp_path / "a.json", tmp_path / "a.json", "--frames", 1], "--frames is for models"),
+        (["compare", tmp_path / "a.json", tmp_path / "a.json", "--precision", "bf16"], "--precision is for models"),
+        (["evaluate", "--predictions", tmp_path, "--data", city_root, "--device", "cuda"], "--device is for models"),
+        (["evaluate", "--model", a, "--data", city_root, "--workers", 2], "--workers 2 is for --predictions"),
         (["compare", tmp_path / "none.json", b, "--data", city_root], "none.json: no such file or directory"),
         (["compare", a, tmp_path / "none", "--data", city_root], "none: no such model"),
         (["compare", a, b, "--data", city_root, "--draws", 0], "--draws 0"),

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 from tiny_networks import tiny_model, tiny_recipe
 
 import partwise
@@ -68,6 +68,17 @@ def test_a_path_a_pil_image_and_an_array_are_one_image(segment, scenes, tmp_path
     assert same(of_path, segment(str(tmp_path / "street.png")))
     assert same(of_path, segment(Image.fromarray(pixels)))
     assert all(same(of_path, one) for one in segment.stream([pixels, pixels]))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_photo_taken_sideways_is_turned_wherever_it_comes_from(mode, scenes, tmp_path):
+    exif, path = Image.Exif(), tmp_path / "sideways.jpg"
+    exif[0x0112] = 6
+    Image.fromarray(scenes[0].image_HW3).convert(mode).save(path, exif=exif)
+    upright = as_image(path)
+    assert upright.shape == (scenes[0].size[1], scenes[0].size[0], 3)
+    assert np.array_equal(as_image(Image.open(path)), upright)
+    assert np.array_equal(as_image(ImageOps.exif_transpose(Image.open(path))), upright)
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -13,7 +13,7 @@ from partwise.data.streets import Streets, render_dataset
 from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import evaluate_method
-from partwise.files import write_json
+from partwise.files import atomic_write, write_json
 from partwise.recipes import recipe
 from partwise.report.inspect import draw_explanation
 from partwise.report.overlay import draw_overlay
@@ -26,6 +26,7 @@ from partwise.training.record import describe
 
 TRAIN_SCENES, VAL_SCENES, UNSEEN_SCENES = 200, 24, 4
 SIZE = (256, 512)
+MARK = ".partwise-demo"  # lies where a demo may remove what one wrote before
 BUNDLED_SCENES, BUNDLED_SIZE = 8, (512, 1024)  # what the bundled model is tried on
 
 
@@ -36,6 +37,8 @@ def run_demo(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
     `out`/predict   results for unseen scenes       `out`/evaluation.json
     """
     _clear(out)
+    with atomic_write(out / MARK, "w") as file:
+        file.write("partwise demo made streets, run and predict beside this file, and will make them anew\n")
     data, run = out / "streets", out / "run"
     monitor.note(f"rendering {TRAIN_SCENES + VAL_SCENES} street scenes to {data}")
     render_dataset(data, {"train": TRAIN_SCENES, "val": VAL_SCENES}, SIZE, seed)
@@ -86,12 +89,21 @@ def run_demo(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
 
 
 def _clear(out: Path) -> None:
-    """Remove what an earlier demo wrote into `out`, and nothing else. Raises PartwiseError where `out` is a file."""
+    """Remove what an earlier demo wrote into `out`, and nothing else.
+
+    Raises PartwiseError where `out` is a file, or where what would be removed is not a demo's or cannot be.
+    """
     if out.exists() and not out.is_dir():
         raise PartwiseError(f"{out}: this is a file: give a folder for the demo")
-    for name in ("streets", "run", "predict"):
-        if (out / name).is_dir():
-            shutil.rmtree(out / name)
+    for folder in (out / name for name in ("streets", "run", "predict")):
+        if not folder.exists():
+            continue
+        if not (out / MARK).is_file():
+            raise PartwiseError(f"{folder}: no demo wrote this: give another folder, or move it away")
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise PartwiseError(f"{folder}: cannot be removed ({error.strerror or error}): remove it by hand") from None
 
 
 def _compare(segmenter, scene: Scene) -> tuple[str, np.ndarray]:

@@ -14,7 +14,7 @@ from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_ins
 from partwise.methods import Method, build_method
 from partwise.recipes import PIPELINES
 from partwise.recipes import recipe as find_recipe
-from partwise.segmenter import BUNDLED, find_model
+from partwise.segmenter import find_model, start_files
 from partwise.training.checkpoint import load_model
 from partwise.training.config import Recipe, check_recipe, override
 from partwise.training.folder import RunFolder
@@ -81,7 +81,7 @@ def run(
 
     Raises what `training.loop.train` raises, and PartwiseError for data without what the recipe is to learn.
     """
-    weights = [str(BUNDLED.get(given, given)) for given in weights]
+    weights = start_files(weights)
     for number, stage in enumerate(stages):
         folder = RunFolder(stage.out)
         if number > 0 and resume and not folder.run.exists():

@@ -32,9 +32,9 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO[Any]]
     if mode not in ("w", "wb"):
         raise ValueError(f"atomic_write: mode {mode!r} is neither 'w' nor 'wb'")
     target = Path(os.path.realpath(path))
-    encoding = None if "b" in mode else "utf-8"
+    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
     if target.exists() and not target.is_file() and not target.is_dir():
-        with _explained(target, target), target.open(mode, encoding=encoding) as file:
+        with _explained(target, target), target.open(mode, **text) as file:
             yield file
         return
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
@@ -43,7 +43,7 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO[Any]]
             if target.is_dir():
                 raise IsADirectoryError(None, "it is a folder", str(target))
             target.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open(mode.replace("w", "x"), encoding=encoding) as file:
+            with temporary.open(mode.replace("w", "x"), **text) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

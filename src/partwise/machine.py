@@ -6,7 +6,6 @@ import ctypes
 import os
 import platform
 import re
-import resource
 from pathlib import Path
 
 
@@ -54,5 +53,7 @@ def peak_memory_mib() -> float:
         status = Path("/proc/self/status").read_text()
         return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
     except (OSError, TypeError):
+        import resource  # which Windows does not have
+
         unit = 2**20 if platform.system() == "Darwin" else 2**10
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from PIL import Image
 
 from partwise.data.image_files import PHOTO_SUFFIXES
 from partwise.errors import PartwiseError
-from partwise.evaluation.submission import INSTANCES, PIXELS, write_submission
+from partwise.evaluation.submission import INSTANCES, PIXELS, check_name, write_submission
 from partwise.files import atomic_write, write_json
 from partwise.methods.centres.explain import CentresExplanation
 from partwise.methods.views import AS_USUAL, View
@@ -79,19 +80,34 @@ def predict_photos(
     files, faults = 0, []
     for done, path in enumerate(paths, 1):
         try:
+            name = _name_of(path, submission)
             image = as_image(path)
         except PartwiseError as error:
             faults.append(error)
         else:
             result = segment(
-                image, min_score=least, distinct=not submission, name=path.stem, scale=view.scale, flip=view.flip
+                image, min_score=least, distinct=not submission, name=name, scale=view.scale, flip=view.flip
             )
             if submission:
-                files += len(write_submission(path.stem.removesuffix("_leftImg8bit"), result.prediction, out))
+                has_instances = segment.method.has_instances
+                files += len(write_submission(name, result.prediction, out, instances=has_instances))
             else:
                 files += len(result.save(out))
         progress(done, len(paths))
     return files, faults
+
+
+def _name_of(path: Path, submission: bool) -> str:
+    """What the results of a photo are called; PartwiseError for a name that they cannot have."""
+    try:
+        path.stem.encode()
+    except UnicodeEncodeError:
+        raise PartwiseError(f"{os.fsencode(path)!r}: the name is not UTF-8: rename the file") from None
+    if not submission:
+        return path.stem
+    name = path.stem.removesuffix("_leftImg8bit")
+    check_name(name)
+    return name
 
 
 def _require_folder(out: Path) -> None:

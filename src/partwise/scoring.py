@@ -51,9 +51,11 @@ def score(
     """
     if model is not None and predictions is not None:
         raise PartwiseError("both --model and --predictions given: score one of them at a time")
-    if view != AS_USUAL and predictions is not None:
-        which = "--flip" if view.flip else "--scale"
-        raise PartwiseError(f"{which} is for models, and --predictions are files: leave it out")
+    if predictions is not None:
+        asked = {"--flip": view.flip, "--scale": view.scale is not None} | _of_networks(device, precision)
+        _leave_out(asked, "is for models, and --predictions are files")
+    elif workers > 1:
+        raise PartwiseError(f"--workers {workers} is for --predictions, and a model is scored: leave it out")
     if frames < 0 or workers < 1:
         raise PartwiseError(f"--frames {frames} --workers {workers}: give frames from 0 (all) and workers from 1 on")
     circumstances = {"data": data.resolve().name, "split": split}
@@ -67,6 +69,17 @@ def score(
         )
         circumstances |= how
     return figures | {RECORDS_KEY: records_of(evaluator), "circumstances": circumstances}
+
+
+def _of_networks(device: str, precision: str) -> dict[str, bool]:
+    return {"--device": device != "cpu", "--precision": precision != "no"}
+
+
+def _leave_out(asked: dict[str, bool], why: str) -> None:
+    """Raises PartwiseError for the first option that is asked for and would do nothing."""
+    for option, given in asked.items():
+        if given:
+            raise PartwiseError(f"{option} {why}: leave it out")
 
 
 EvaluatorFor = Callable[[bool], CityscapesEvaluator]  # whether there is what panoptic quality needs -> empty
@@ -144,8 +157,9 @@ def compare_results(
     models = [result for result in (a, b) if not _is_json(result)]
     if models and data is None:
         raise PartwiseError(f"{models[0]} is no .json file and taken for a model, to be scored first: give --data ROOT")
-    if not models and data is not None:
-        raise PartwiseError(f"--data {data} is for models, and both results are JSON files: leave it out")
+    if not models:
+        asked = {"--data": data is not None, "--frames": frames > 0, "--full": full} | _of_networks(device, precision)
+        _leave_out(asked, "is for models, and both results are JSON files")
     evaluators = []
     for name, result in (("A", a), ("B", b)):
         if _is_json(result):

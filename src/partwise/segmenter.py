@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from partwise.data.image_files import decode_image, read_image
+from partwise.data.image_files import decode_image, read_image, upright
 from partwise.errors import PartwiseError
 from partwise.methods import Centres, Method, PartMaps
 from partwise.methods.asked import require_inside
@@ -168,6 +168,7 @@ def as_image(image) -> np.ndarray:
     if isinstance(image, str | os.PathLike):
         return read_image(image)
     if isinstance(image, Image.Image):
+        image = upright(image)
         if image.mode == "RGB" and 0 not in image.size:
             return np.array(image)
         return _through_file(image)
@@ -194,6 +195,11 @@ def _through_file(image: Image.Image) -> np.ndarray:
     except (OSError, ValueError, KeyError, SystemError) as error:
         raise PartwiseError(f"a PIL image of mode {image.mode}, {image.size}: {error}: convert it to RGB") from None
     return decode_image(buffer.getvalue(), "the image")
+
+
+def start_files(weights: Sequence[str]) -> list[str]:
+    """What a training starts from, with a bundled model's file in the place of its name."""
+    return [str(BUNDLED.get(given, given)) for given in weights]
 
 
 def find_model(name_or_file: str | os.PathLike | None = None) -> Path:

@@ -16,7 +16,9 @@ from partwise.doctor import Severity, examine_recipe, examine_run
 from partwise.doctor.data import cut_by_crop, erased_by_resize, missing_classes
 from partwise.doctor.history import history_findings
 from partwise.errors import PartwiseError
+from partwise.methods import build_method
 from partwise.recipes import recipe
+from partwise.segmenter import start_files
 from partwise.training.checkpoint import load_model, save_model
 from partwise.training.loop import train
 
@@ -45,6 +47,16 @@ def test_weights_that_are_not_there_are_a_fault_and_no_end(streets):
     made = replace(tiny_recipe(), trunk_weights="missing.safetensors")
     found = examine_recipe(made, streets, steps=2).of("pretrained weights")[0]
     assert found.severity == Severity.FAULT and "missing.safetensors" in found.where and "--weights" in found.mend
+
+
+def test_a_model_that_lends_its_heads_and_a_bundled_name_are_starts_as_for_training(streets, tmp_path):
+    """Another trunk's weights are not missing where only the heads were asked for."""
+    torch.manual_seed(0)
+    lender = build_method(replace(tiny_recipe().method, trunk="resnet18"))
+    save_model(tmp_path / "lender.safetensors", lender, {"recipe": "tiny", "steps": 1, "weights": "random"})
+    for weights in ([str(tmp_path / "lender.safetensors")], start_files(["streets"])):
+        found = examine_recipe(tiny_recipe(), streets, weights=weights, steps=2).of("pretrained weights")
+        assert {finding.severity for finding in found} == {Severity.OK}, found
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
 """Result files: the official tool reads what we write, what is read back scores the same, faults are listed."""
 
+import os
 import re
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +59,19 @@ def test_several_processes_give_the_same_numbers(tmp_path):
     assert seen[-1] == (5, 5)
 
 
+def die(name: str):
+    """As the depth of a frame: what the kernel does to a process that takes too much memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_is_killed_is_one_line(tmp_path):
+    scenes = [scene_of(SCENE.instance_ids_HW, f"ulm_{i:06}_000019") for i in range(3)]
+    for scene in scenes:
+        write_submission(scene.name, Prediction(predicted(CAR), scene.semantic_HW), tmp_path)
+    with pytest.raises(PartwiseError, match=r"--workers 2: one of them was ended from outside"):
+        evaluate_folder(tmp_path, scenes, workers=2, depth=die)
+
+
 def test_only_one_kind_of_file_scores_only_that(tmp_path):
     write_submission(SCENE.name, Prediction(predicted(CAR), SCENE.semantic_HW), tmp_path)
     assert evaluate_folder(tmp_path / "pixels", [SCENE])["instance"] is None
@@ -95,6 +110,7 @@ FAULTS = {
     "leaves the folder": (("../../mask.png 26 0.5\n",), r"leaves the folder"),
     "absolute": (("/mask.png 26 0.5\n",), r"is absolute"),
     "missing mask": (("other.png 26 0.5\n",), r"'other.png' does not exist"),
+    "a mask in place of its path": (("1" * 300 + " 26 0.5\n",), r"does not exist"),
     "caravan": (("mask.png 29 0.5\n",), r"'29' \(caravan\) is no class with instances"),
     "no class": (("mask.png car 0.5\n",), r"label id 'car'"),
     "half a class": (("mask.png 26.5 0.5\n",), r"label id '26.5'"),

@@ -18,6 +18,7 @@ from partwise.errors import PartwiseError
 from partwise.evaluation.compare import compare
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import EvenlySpaced
+from partwise.evaluation.result_files import ResultFiles
 from partwise.evaluation.submission import evaluate_folder
 from partwise.experiment import TrainingData, plan, run
 from partwise.machine import describe_machine
@@ -66,12 +67,16 @@ def bench_peers(
               standard deviation over its trainings}, "differences": {recipe: [a row each seed, B = the recipe and A =
               the first]}}, in JSON's own types
 
-    Raises PartwiseError for numbers below 1 and for whatever training and scoring raise.
+    Raises PartwiseError for numbers out of their limits and for whatever training and scoring raise.
     """
     if contest.seeds < 1 or not contest.minutes > 0 or len(contest.recipes) < 1:
         raise PartwiseError(f"--seeds {contest.seeds} --minutes {contest.minutes}: give numbers above 0, and a recipe")
+    if contest.frames < 0:
+        raise PartwiseError(f"--frames {contest.frames}: give 0 for all, or a number above it")
+    for folder in contest.predictions:
+        ResultFiles.find(folder)  # what is wrong is better known before the training than after it
     if contest.scales:
-        seen_sizes((1, 1), contest.scales)  # a wrong one is better known before the training than after it
+        seen_sizes((1, 1), contest.scales)
     frames = EvenlySpaced(CityscapesFolder(data.root, data.val_split), contest.frames)
     evaluators: dict[tuple[str, int], CityscapesEvaluator] = {}
     results = []

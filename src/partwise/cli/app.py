@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import sys
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
 import partwise
 from partwise.errors import PartwiseError
+from partwise.files import write_json
 from partwise.machine import keep_freed_memory
-from partwise.terminal import errors
+from partwise.terminal import console, errors
 
 # What a verb needs is imported inside it: torch takes seconds, and `partwise --help` should not.
 app = App(
@@ -45,18 +49,40 @@ Flip = Annotated[
 ]
 
 
+def keep_and_show(json: Path | None, figures: Any, show: Callable[[], None]) -> None:
+    """Write figures to the file of --json, if one is given, and show them; `show` prints.
+
+    The file comes first: who reads what is printed may be gone (`| head`). What cannot be written is still shown.
+    """
+    try:
+        if json is not None:
+            write_json(json, figures)
+    finally:
+        show()
+    if json is not None:
+        console.print(f"wrote {json}")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: a mistake of the user is one line on stderr and exit code 2; Ctrl-C is 130.
 
     arguments   those of the command line without the program's name; sys.argv's without it
     """
     keep_freed_memory()
+    for stream in (sys.stdout, sys.stderr):  # a terminal may know fewer letters than a file's name has
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(arguments, exit_on_error=False, print_error=False)
     except (PartwiseError, CycloptsError) as error:
         lines = str(error).splitlines() if isinstance(error, PartwiseError) else [" ".join(str(error).split())]
         for line in lines:
             errors.print(f"partwise: {line}", style="red")
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO) or error.filename is not None:
+            raise
+        errors.print(f"partwise: cannot print: {error.strerror.lower()}: send the output elsewhere", style="red")
         sys.exit(2)
     except KeyboardInterrupt as error:
         errors.print(f"partwise: {error}" if str(error) else "partwise: stopped")

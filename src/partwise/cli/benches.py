@@ -7,7 +7,7 @@ from typing import Any
 
 from cyclopts import App
 
-from partwise.cli.app import Device, app
+from partwise.cli.app import Device, app, keep_and_show
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write, read_json, write_json
 from partwise.terminal import TrainingDisplay, console, counting
@@ -43,6 +43,8 @@ def evaluation(
         Width x height of the frames, which are rendered.
     data
         Root of a Cityscapes tree whose first frames are taken in place of rendered ones.
+    split
+        Of that tree.
     workers
         Also time so many processes against one; leave them their cores (no taskset).
     scaling_images
@@ -117,6 +119,8 @@ def models(
         Model files, run folders, or bundled models' names; the bundled model without any.
     data
         Root of the Cityscapes tree to score on.
+    split
+        Of that tree.
     frames
         At most so many, evenly spaced; 0 for all.
     scale
@@ -239,11 +243,8 @@ def _show_and_write(figures: dict, json: Path | None, text: str = "") -> None:
     from partwise.report.text import table_text
 
     text = text or table_text(Table("", ("figure", "value"), list(_flat(figures))))
-    console.print(text, soft_wrap=True, highlight=False, markup=False)
-    if json is not None:
-        write_json(json, figures)
-        console.print(f"wrote {json}")
-    else:
+    keep_and_show(json, figures, lambda: console.print(text, soft_wrap=True, highlight=False, markup=False))
+    if json is None:
         console.print("next: the same with --json FILE keeps all figures")
 
 

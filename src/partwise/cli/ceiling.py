@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from partwise.cli.app import app
+from partwise.cli.app import app, keep_and_show
 from partwise.errors import PartwiseError, unknown_name
-from partwise.files import write_json
 from partwise.terminal import console, counting
 
 if TYPE_CHECKING:
@@ -41,6 +40,8 @@ def ceiling(
         decoder, such as method.decode.sharpen=0.
     data
         Root of the Cityscapes tree.
+    split
+        Of that tree.
     frames
         At most so many frames, evenly spaced; 0 for all.
     json
@@ -76,6 +77,8 @@ def ceilings(*, data: Path, split: str = "val", frames: int = 60, json: Path | N
     ----------
     data
         Root of the Cityscapes tree.
+    split
+        Of that tree.
     frames
         At most so many frames, evenly spaced; 0 for all.
     json
@@ -95,12 +98,9 @@ def _show(tables: list[Table], result: dict, json: Path | None, circumstances: d
     """Print the tables; write everything with how it was made."""
     from partwise.report.text import table_text
 
-    for table in tables:
-        console.print(f"{table.title}\n{table_text(table)}\n{table.note}\n")
-    console.print(f"{result['images']} images in {result['seconds']:.1f} s")
-    if json is not None:
-        write_json(json, {"circumstances": circumstances} | result)
-        console.print(f"wrote {json}")
+    text = "".join(f"{table.title}\n{table_text(table)}\n{table.note}\n\n" for table in tables)
+    text += f"{result['images']} images in {result['seconds']:.1f} s"
+    keep_and_show(json, {"circumstances": circumstances} | result, lambda: console.print(text))
 
 
 def _scenes(data: Path, split: str, frames: int) -> EvenlySpaced:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from partwise.cli.app import app
+from partwise.cli.app import app, keep_and_show
 from partwise.errors import PartwiseError
-from partwise.files import write_json
 from partwise.terminal import console, counting
 
 
@@ -28,10 +27,7 @@ def check(root: Path, *, split: list[str] | None = None, json: Path | None = Non
 
     with counting("checking") as progress:
         report = check_data(root, split, progress=progress)
-    console.print(check_text(report))
-    if json is not None:
-        write_json(json, report.to_json())
-        console.print(f"wrote {json}")
+    keep_and_show(json, report.to_json(), lambda: console.print(check_text(report)))
     if not report.ok:
         count = f"{len(report.faults)} fault{'s' if len(report.faults) > 1 else ''}"
         raise PartwiseError(f"{root}: {count}, listed above: mend the data before training")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from partwise.cli.app import app
+from partwise.cli.app import app, keep_and_show
 from partwise.errors import PartwiseError, unknown_name
-from partwise.files import write_json
 from partwise.terminal import console, errors
 
 STYLES = {"": "bold", "fault": "red", "warning": "yellow"}
@@ -54,10 +53,7 @@ def doctor(
     if frames < 0 or steps < 1:
         raise PartwiseError(f"--frames {frames} --steps {steps}: give frames from 0 (all) and steps from 1 on")
     diagnosis = _examine(recipe_or_run, overrides, data, split, weights, frames, steps)
-    _show(diagnosis)
-    if json is not None:
-        write_json(json, diagnosis.to_json())
-        console.print(f"wrote {json}")
+    keep_and_show(json, diagnosis.to_json(), lambda: _show(diagnosis))
     faults, warnings = len(diagnosis.faults), len(diagnosis.warnings)
     console.print(f"{diagnosis.subject}: {_count(faults, 'fault')}, {_count(warnings, 'warning')}")
     if faults or (strict and warnings):
@@ -77,13 +73,16 @@ def _examine(
     from partwise.doctor import examine_recipe, examine_run
     from partwise.recipes import PIPELINES, RECIPES
     from partwise.recipes import recipe as find_recipe
+    from partwise.segmenter import start_files
     from partwise.training.config import override
 
     options = {"frames": frames, "steps": steps, "note": errors.print}
     if data is not None:
         options |= {"scenes": CityscapesFolder(data, split), "where": f"{data}, split {split}"}
     if name in RECIPES and not (Path(name) / "run.json").exists():
-        return examine_recipe(override(find_recipe(name), list(overrides)), weights=weights or (), **options)
+        return examine_recipe(
+            override(find_recipe(name), list(overrides)), weights=start_files(weights or ()), **options
+        )
     if name in PIPELINES:
         raise PartwiseError(f"{name}: a pipeline: ask about one of its recipes at a time: {', '.join(PIPELINES[name])}")
     if not Path(name).exists() and Path(name).name == name:

@@ -91,7 +91,7 @@ def explain(
     point = None
     if at:
         x, comma, y = at.partition(",")
-        if not (comma and x.strip().isdigit() and y.strip().isdigit()):
+        if not (comma and x.strip().isdecimal() and y.strip().isdecimal()):
             raise PartwiseError(f"--at {at}: give a pixel as X,Y, such as 640,300")
         point = int(x), int(y)
     words, files = explain_photo(load(model, device=device, precision=precision), photo, out, point, scale)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from partwise.cli.app import Device, Flip, Precision, Scales, app
-from partwise.files import write_json
+from partwise.cli.app import Device, Flip, Precision, Scales, app, keep_and_show
 from partwise.terminal import console, counting
 
 
@@ -33,6 +32,8 @@ def evaluate(
     ----------
     data
         Root of the Cityscapes tree; with disparity/ and camera/ in it, AP100m and AP50m are computed too.
+    split
+        Of that tree.
     model
         A model file, a run folder, or a bundled model's name; the bundled model if PREDICTIONS is not given either.
     predictions
@@ -74,12 +75,10 @@ def evaluate(
         )
     if not records:
         del figures["records"]
-    console.print(evaluation_text(figures))
     further = further_scores_table(figures)
-    console.print(f"\n{table_text(further)}\n{further.note}".rstrip())
+    text = f"{evaluation_text(figures)}\n\n{table_text(further)}\n{further.note}".rstrip()
+    keep_and_show(json, figures, lambda: console.print(text))
     if json is not None:
-        write_json(json, figures)
-        console.print(f"wrote {json}")
         console.print(f"next: partwise compare {json} OTHER.json")
     else:
         console.print("next: the same with --json FILE keeps all figures")
@@ -122,6 +121,8 @@ def compare(
         Compare models in boundary AP and panoptic quality, too (slower).
     draws
         Of the bootstrap.
+    seed
+        Of the bootstrap.
     side_px
         A bound between the sizes of instances that AP is compared for, as in `partwise evaluate`.
     json
@@ -145,10 +146,7 @@ def compare(
             precision=precision,
             progress=progress,
         )
-    for row in result["differences"].values():
-        console.print(row["sentence"])
-    if json is not None:
-        write_json(json, result)
-        console.print(f"wrote {json}")
-    else:
+    text = "\n".join(row["sentence"] for row in result["differences"].values())
+    keep_and_show(json, result, lambda: console.print(text))
+    if json is None:
         console.print("next: the same with --json FILE keeps all differences")

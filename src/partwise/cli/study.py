@@ -110,7 +110,7 @@ def _size(text: str) -> tuple[int, int]:
     if not text:
         return 0, 0
     width, times, height = text.partition("x")
-    if not (times and width.isdigit() and height.isdigit() and int(width) and int(height)):
+    if not (times and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise PartwiseError(f"--view {text}: give WIDTHxHEIGHT in pixels, such as 512x256")
     return int(height), int(width)
 

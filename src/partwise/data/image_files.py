@@ -122,7 +122,8 @@ def _decode(data: bytes, where: str, formats: tuple[str, ...], refused_later: tu
     if not data:
         raise PartwiseError(f"{where}: the file is empty: copy it again")
     try:
-        image = Image.open(io.BytesIO(data), formats=(*formats, *refused_later))
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # of EXIF that cannot be read
+            image = Image.open(io.BytesIO(data), formats=(*formats, *refused_later))
     except Image.DecompressionBombError as error:
         raise PartwiseError(f"{where}: {error}: scale the image down") from None
     except _DECODE_ERRORS:
@@ -144,7 +145,7 @@ def upright(image: Image.Image) -> Image.Image:
     if turn is None:
         return image
     turned = image.transpose(turn)
-    turned.info = image.info
+    turned.info = {key: value for key, value in image.info.items() if key == "transparency"}  # no EXIF to turn it again
     return turned
 
 

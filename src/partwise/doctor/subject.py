@@ -26,7 +26,7 @@ from partwise.training.config import Recipe, recipe_from_dict
 from partwise.training.folder import RunFolder
 from partwise.training.limits import check_crop
 from partwise.training.optim import build_optimiser
-from partwise.training.start import start_weights
+from partwise.training.start import file_of, has_trunk_of, is_model, start_weights
 
 FRAMES = 24  # enough for a few objects of every size, few enough for seconds
 STREET_SIZE = (512, 1024)  # of rendered streets, where no data is given
@@ -94,17 +94,17 @@ def examine_run(
 
 def _start(method: Method, recipe: Recipe, weights: Sequence[str], note: Note) -> list[Finding]:
     """Load the weights as training would, then compare."""
-    source = weights[-1] if weights else recipe.trunk_weights
     try:
         start_weights(method, recipe, weights, note)
     except PartwiseError as error:
-        return start.missing_weights(error, source)
-    file = Path(source, "last.safetensors") if Path(source).is_dir() else Path(source)
-    try:
-        state, _ = read_model(file)
-    except PartwiseError:
-        return start.pretrained_weights(method, source)
-    return start.weights_of_model(method, state, source)
+        return start.missing_weights(error, weights[-1] if weights else recipe.trunk_weights)
+    for path in map(file_of, reversed(weights)):  # the last one that has the trunk is the one whose trunk was taken
+        if not is_model(path):
+            return start.pretrained_weights(method, path)
+        state, _ = read_model(path)
+        if has_trunk_of(method, state):
+            return start.weights_of_model(method, state, path)
+    return start.pretrained_weights(method, recipe.trunk_weights)
 
 
 def _all(

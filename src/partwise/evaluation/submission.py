@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -27,16 +29,25 @@ from partwise.scene import Instances, Prediction, Scene
 INSTANCES, PIXELS = "instances", "pixels"  # two folders, because the official pixel tool takes any <id>*.png
 
 
-def write_submission(name: str, prediction: Prediction, out: str | os.PathLike) -> list[Path]:
+def check_name(name: str) -> None:
+    """Raises PartwiseError for the name of an image that the form cannot hold."""
+    if not name or any(character in name for character in " \t\n\r/\\"):
+        raise PartwiseError(f"image name {name!r}: the submission form allows no space and no slash in it: rename it")
+
+
+def write_submission(
+    name: str, prediction: Prediction, out: str | os.PathLike, *, instances: bool = True
+) -> list[Path]:
     """Write one image's prediction in the form that the benchmark's server takes; returns the files written.
 
     out/instances/<name>_pred.txt and out/instances/masks/<name>_<i>.png (1 bit); where there is a semantic map,
     out/pixels/<name>_labelIds.png. Each of the two folders is one submission.
 
+    instances   False for what tells none apart: a file without a line would say that there is none
+
     Raises PartwiseError for a name with a space or a slash (the form cannot hold it), or if a file cannot be written.
     """
-    if not name or any(character in name for character in " \t\n\r/\\"):
-        raise PartwiseError(f"image name {name!r}: the submission form allows no space and no slash in it: rename it")
+    check_name(name)
     folder = Path(out)
     written = []
     with ExitStack() as together:
@@ -45,15 +56,15 @@ def write_submission(name: str, prediction: Prediction, out: str | os.PathLike) 
             image.save(together.enter_context(atomic_write(path)), format="PNG")
             written.append(path)
 
-        lines = []
-        instances = prediction.instances
-        for i in range(len(instances)):
-            mask = folder / INSTANCES / "masks" / f"{name}_{i}.png"
-            save(mask, Image.fromarray(instances.full_mask(i)))
-            lines.append(f"masks/{mask.name} {instances.labels[i]} {float(instances.scores[i])!r}\n")
-        path = folder / INSTANCES / f"{name}_pred.txt"
-        together.enter_context(atomic_write(path, "w")).write("".join(lines))
-        written.append(path)
+        if instances:
+            lines, found = [], prediction.instances
+            for i in range(len(found)):
+                mask = folder / INSTANCES / "masks" / f"{name}_{i}.png"
+                save(mask, Image.fromarray(found.full_mask(i)))
+                lines.append(f"masks/{mask.name} {found.labels[i]} {float(found.scores[i])!r}\n")
+            path = folder / INSTANCES / f"{name}_pred.txt"
+            together.enter_context(atomic_write(path, "w")).write("".join(lines))
+            written.append(path)
         if prediction.semantic_HW is not None:
             ids_HW = prediction.semantic_HW.astype(np.uint8)
             save(folder / PIXELS / f"{name}_labelIds.png", Image.fromarray(ids_HW))
@@ -102,10 +113,19 @@ def _parts(files: ResultFiles, scenes: Sequence[Scene], evaluator: CityscapesEva
         return
     # Chunks small enough to show progress; spawn, because a fork of a process with threads can hang.
     chunks = np.array_split(np.arange(len(scenes)), min(len(scenes), 8 * workers))
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    # Ctrl-C is the main process's: it ends the others.
+    quiet = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), **quiet) as pool:
         waiting = [pool.submit(_score, files, scenes, chunk.tolist(), evaluator.fresh(), depth) for chunk in chunks]
-        for future in as_completed(waiting):
-            yield future.result()
+        try:
+            for future in as_completed(waiting):
+                yield future.result()
+        except BrokenProcessPool:
+            raise PartwiseError(
+                f"--workers {workers}: one of them was ended from outside, perhaps for want of memory: give fewer"
+            ) from None
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _score(

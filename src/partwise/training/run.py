@@ -133,7 +133,8 @@ class Run:
         """What it has gathered, with the settings of now; ValueError where the state is of another kind."""
         groups = self.optimiser.param_groups
         settings = [{key: value for key, value in group.items() if key != "params"} for group in groups]
-        if any(own.keys() != group.keys() - {"params"} for own, group in zip(settings, state["param_groups"])):
+        pairs = zip(settings, state["param_groups"], strict=False)  # torch says where their number differs
+        if any(own.keys() != group.keys() - {"params"} for own, group in pairs):
             raise ValueError("optim.name")
         self.optimiser.load_state_dict(state)
         for group, own in zip(self.optimiser.param_groups, settings, strict=True):

@@ -29,8 +29,8 @@ def start_weights(method: Method, recipe: Recipe, weights: Sequence[str], note: 
     names = list(method.state_dict())
     trunk, origins, taken = "", [], set()
     for given in weights:
-        path = _file_of(given)
-        if not _is_model(path):
+        path = file_of(given)
+        if not is_model(path):
             trunk = _into_trunk(method, path, note)
             continue
         origin, has_trunk, loaded = _from_model(method, recipe, path, note)
@@ -44,7 +44,7 @@ def start_weights(method: Method, recipe: Recipe, weights: Sequence[str], note: 
     return "; heads from ".join([trunk, *(origin for origin in origins if origin != trunk)])
 
 
-def _file_of(given: str) -> str:
+def file_of(given: str) -> str:
     """The newest weights of a run folder; anything else as it is given."""
     if not Path(given).is_dir():
         return given
@@ -74,7 +74,7 @@ def _from_model(method: Method, recipe: Recipe, path: str, note: Callable[[str],
     A model on another trunk lends its heads.
     """
     state, info = read_model(path)
-    same_trunk = _has_trunk_of(method, state)
+    same_trunk = has_trunk_of(method, state)
     if not same_trunk:
         state = {name: value for name, value in state.items() if not name.startswith("trunk.")}
     report = load_matching(method, state)
@@ -88,14 +88,14 @@ def _from_model(method: Method, recipe: Recipe, path: str, note: Callable[[str],
     return origin, same_trunk, set(report.loaded)
 
 
-def _has_trunk_of(method: Method, state: dict[str, Tensor]) -> bool:
+def has_trunk_of(method: Method, state: dict[str, Tensor]) -> bool:
     """Whether a model stands on the same trunk: most of its tensors fit (some may differ, as with a lost layer)."""
     own = {name: value.shape for name, value in method.state_dict().items() if name.startswith("trunk.")}
     fits = sum(name in state and state[name].shape == shape for name, shape in own.items())
     return fits > len(own) / 2
 
 
-def _is_model(path: str) -> bool:
+def is_model(path: str) -> bool:
     """Whether a file carries partwise's own description; errors are left to the reader that follows."""
     try:
         with safe_open(path, framework="pt") as file:
