@@ -91,12 +91,17 @@ def test_passes_differ_in_their_order_and_seeds_differ():
 
 
 def test_class_presence_counts_evaluated_classes_and_things_only_as_instances(scenes):
-    presence = class_presence(scenes)
     evaluated = {label.id for label in CITYSCAPES.evaluated}
-    for scene, row in zip(scenes, presence, strict=True):
-        values = set(np.unique(scene.instance_ids_HW).tolist())
-        expected = {value // 1000 if value >= 1000 else value for value in values} & evaluated
-        assert set(np.flatnonzero(row).tolist()) == expected
+    for scene, row in zip(scenes, class_presence(scenes), strict=True):
+        stuff = {label.id for label in CITYSCAPES.evaluated if not label.has_instances}
+        shown = (
+            set(scene.instances.labels.tolist()) | (set(np.unique(scene.semantic_HW).tolist()) & stuff)
+        ) & evaluated
+        assert set(np.flatnonzero(row).tolist()) == shown
+    ids = np.full((4, 6), 7, np.int32)
+    ids[0, 0], ids[0, 1], ids[0, 2], ids[0, 3] = 26, 24001, 29001, 0  # a group of cars, a person, a caravan, nothing
+    scene = Scene("groups", np.zeros((4, 6, 3), np.uint8), np.where(ids > 999, ids // 1000, ids).astype(np.uint8), ids)
+    assert np.flatnonzero(class_presence([scene])[0]).tolist() == [7, 24]
 
 
 @given(st.integers(1, 4), st.integers(1, 3), st.integers(0, 20), st.integers(1, 5))

@@ -10,7 +10,7 @@ import torch
 from partwise.data.streets import Streets
 from partwise.methods import InstanceFcnConfig, OrderingConfig, PartsConfig, build_method
 from partwise.study.look import View
-from partwise.study.probes import Probes, constant_maps_iou, map_likeness, order_marks, part_counts, share_above
+from partwise.study.probes import Probes, Shape, constant_maps_iou, map_likeness, order_marks, part_counts, share_above
 from partwise.study.windows import object_windows, objects_of
 
 METHODS = {
@@ -63,10 +63,11 @@ def test_the_windows_of_a_mask_lie_where_the_car_lies(scene):
 def test_ranks_are_right_where_the_network_is_ideal(scene):
     method = build_method(OrderingConfig(channels=8))
     probes = Probes()
-    probes.add(method, method.ideal([method.targets(scene)]), scene)
+    for shown in (scene, View([scene], (192, 384))[0]):
+        probes.add(method, method.ideal([method.targets(shown)]), shown)
     figures = probes.figures()
     assert figures["order"]["mean"] == 1.0
-    assert figures["constant_order"] <= figures["column_order"] < 1.0
+    assert figures["constant_order"] < 1.0 and figures["column_order"] < 1.0
 
 
 def test_share_above_counts_pairs():
@@ -86,25 +87,60 @@ def test_map_likeness_is_the_mean_correlation():
 def test_constant_maps_are_the_parts_that_are_mostly_full():
     truth = np.zeros((6, 6), bool)
     truth[2:4, 2:4] = True  # the centre part alone, whole
-    assert constant_maps_iou({0: [(*part_counts(truth, 3), 4)]}) == 1.0
-    assert constant_maps_iou({0: [(*part_counts(truth, 3), 8)]}) == 0.5  # half of the object lies outside
+    whole, half = (Shape(*part_counts(truth, 3), area, 0) for area in (4, 8))  # of one half lies outside
+    assert constant_maps_iou({0: [whole]}) == pytest.approx(1)
+    assert constant_maps_iou({0: [half]}) == pytest.approx(0.5)
 
 
-def test_the_most_frequent_rank_of_each_strip_is_at_least_as_good():
-    ranks, columns = np.array([1, 1, 1, 2, 2, 3]), np.array([0.1, 0.1, 0.1, 0.9, 0.9, 0.9])
-    assert order_marks([(ranks, columns)]) == pytest.approx((0.5, 5 / 6))
+def test_every_frame_counts_alike_in_the_mark_of_constant_maps_as_in_the_figure(scene):
+    """Ten windows of a frame weigh as much as the one of another; against a network that has these very maps."""
+    centre = np.zeros((6, 6), bool)
+    centre[2:4, 2:4] = True
+    one, others = (Shape(*part_counts(centre, 3), area, frame) for area, frame in ((4, 0), (8, 1)))
+    assert constant_maps_iou({0: [one, *[others] * 10]}) == pytest.approx((1 + 0.5) / 2)
+    assert constant_maps_iou({0: [one], 1: [others] * 10}) == pytest.approx((1 + 0.5) / 2)
+    method, probes = build_method(PartsConfig(channels=8, windows=((8, 21),), assembling="nearest")), Probes()
+    for shown in (scene, View([scene], (128, 256))[0]):
+        outputs = method.ideal([method.targets(shown)])
+        maps = torch.full_like(outputs["parts"][0], -9.0)
+        maps[:, 4] = 9.0
+        probes.add(method, outputs | {"parts": [maps]}, shown)
+    figures = probes.figures()
+    assert figures["mask_iou"]["mean"] == pytest.approx(figures["constant_maps_iou"], abs=0.03)
 
 
-def test_the_marks_of_the_order_are_what_the_best_blind_answers_reach_as_a_mean_over_frames():
+def test_a_strip_has_the_most_frequent_rank_of_the_other_frames_there_and_the_usual_one_where_they_show_none():
+    left, right = np.full(3, 0.1), np.full(3, 0.9)
+    ones, twos = np.ones(3, int), np.full(3, 2)
+    frames = [(np.append(ones, twos), np.append(left, right))] * 3
+    assert order_marks(frames) == pytest.approx((0.5, 1.0))
+    assert order_marks([(ones, left), (ones, right)]) == pytest.approx((1, 1))
+    assert all(math.isnan(mark) for mark in order_marks(frames[:1]))
+
+
+def test_the_marks_of_the_order_are_what_the_best_blind_answers_of_other_frames_reach():
     """Against trying every answer: a frame of few pixels counts as much as one of many."""
     rng = np.random.default_rng(0)
-    frames = [(rng.integers(1, 4, count), rng.random(count)) for count in (1, 3, 40)]
-    mean = lambda said: np.mean([(ranks == said(columns)).mean() for ranks, columns in frames])
-    constant = max(mean(lambda columns, rank=rank: np.full(len(columns), rank)) for rank in (1, 2, 3))
-    pairs = itertools.product((1, 2, 3), repeat=2)
-    placed = max(mean(lambda columns, pair=pair: np.where(columns < 0.5, *pair)) for pair in pairs)
-    assert order_marks(frames, strips=2) == pytest.approx((constant, placed))
+    frames = [(rng.integers(1, 4, count), rng.random(count)) for count in (2, 7, 40)]
+    right = lambda answer, shown: np.mean([(ranks == answer(columns)).mean() for ranks, columns in shown])
+    constants = [lambda columns, rank=rank: np.full(len(columns), rank) for rank in (1, 2, 3)]
+    placed = [
+        lambda columns, pair=pair: np.where(columns < 0.5, *pair) for pair in itertools.product((1, 2, 3), repeat=2)
+    ]
+    wanted = []
+    for answers in (constants, placed):
+        best = [max(answers, key=lambda one, n=n: right(one, frames[:n] + frames[n + 1 :])) for n in range(3)]
+        wanted.append(np.mean([right(best[n], frames[n : n + 1]) for n in range(3)]))
+    assert order_marks(frames, strips=2) == pytest.approx(wanted)
     assert all(math.isnan(mark) for mark in order_marks([(ranks[:0], columns[:0]) for ranks, columns in frames]))
+
+
+def test_places_that_tell_nothing_are_worth_no_more_than_one_rank():
+    """Chosen on the frames themselves, the ranks of 16 strips would fit any few frames."""
+    rng = np.random.default_rng(1)
+    frames = [(np.repeat(rng.integers(1, 9, 5), 20), np.repeat(rng.random(5), 20)) for _ in range(12)]
+    constant, placed = order_marks(frames)
+    assert placed < constant + 0.1
 
 
 def test_a_view_is_the_middle_of_a_scene(scene):

@@ -1,5 +1,7 @@
 """A verdict follows from the numbers, in both directions, and says so where they do not decide."""
 
+import math
+
 import pytest
 
 from partwise.study.verdicts import FLOOR, GUESSES, difference, switches, verdicts
@@ -66,7 +68,15 @@ def test_frames_without_an_object_do_not_count():
 
 @pytest.mark.parametrize(
     ("said", "blind", "placed", "outcome"),
-    [(0.8, 0.2, 0.4, "wrong"), (0.3, 0.2, 0.4, "in part"), (0.2, 0.2, 0.4, "right"), (0.21, 0.2, 0.21, "undecided")],
+    [
+        (0.8, 0.2, 0.4, "wrong"),
+        (0.3, 0.2, 0.4, "in part"),
+        (0.2, 0.2, 0.4, "right"),
+        (0.21, 0.2, 0.21, "undecided"),
+        (0.05, 0.2, 0.4, "undecided"),  # it has not learnt one rank for all
+        (0.3, 0.4, 0.2, "undecided"),  # the place tells nothing
+        (0.3, math.nan, math.nan, "undecided"),
+    ],
 )
 def test_the_order_is_held_against_what_sees_nothing_and_what_sees_only_the_place(said, blind, placed, outcome):
     marks = {"constant_order": blind, "column_order": placed}
@@ -96,7 +106,18 @@ def test_what_ideal_maps_allow_stands_beside_a_guess():
         made_up("paper_truth", mask_iou=LOW, ideal={"mask_iou": LOW}),
     ]
     found = next(verdict for verdict in verdicts(records) if verdict.key == "truth")
-    assert found.outcome == "undecided" and found.figures[1].startswith("ideal maps: paper_truth 0.3")
+    assert found.outcome == "wrong" and found.figures[1].startswith("ideal maps: paper_truth 0.3")
+    assert found.sentence.startswith("Without the paper's many sizes of an image")
+
+
+@pytest.mark.parametrize(("mark", "outcome"), [(0.3, "right"), (0.62, "undecided")])
+def test_of_two_networks_that_know_nothing_of_the_image_neither_is_better(mark, outcome):
+    """The one that says "no car" everywhere is only worse than the one that says "car" in the middle."""
+    pair = {"all_mended": HIGH, "unbalanced": LOW}
+    records = [made_up(name, mask_iou=values, constant_maps_iou=mark) for name, values in pair.items()]
+    found = next(verdict for verdict in verdicts(records) if verdict.key == "balance")
+    assert found.outcome == outcome
+    assert outcome == "right" or "none is surely above the best maps that say the same everywhere" in found.sentence
 
 
 def test_switches_are_held_against_the_base_of_their_group():

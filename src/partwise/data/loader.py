@@ -147,15 +147,17 @@ def _begin_worker(_worker: int) -> None:
 def class_presence(
     scenes: Sequence[Scene], progress: Callable[[int, int], None] = lambda done, total: None
 ) -> np.ndarray:
-    """(len(scenes), 256) bool: which evaluated class ids each frame shows, things only as instances."""
+    """(len(scenes), 256) bool: which evaluated class ids each frame shows, things only as instances, not as groups."""
     presence = np.zeros((len(scenes), 256), bool)
     if len(scenes) == 0:
         return presence
     evaluated = np.zeros(256, bool)
     evaluated[[label.id for label in scenes[0].label_set.evaluated]] = True
+    things = [label.id for label in scenes[0].label_set.things]
     for i in range(len(scenes)):
         scene = scenes[i]
         ids, _ = value_counts(scene.instance_ids_HW)
+        ids = ids[~np.isin(ids, things)]
         presence[i, np.where(ids >= INSTANCE_FACTOR, ids // INSTANCE_FACTOR, ids)] = True
         presence[i] &= evaluated
         progress(i + 1, len(scenes))

@@ -1,4 +1,5 @@
-"""FCN-32s, FCN-16s and FCN-8s (Long, Shelhamer, Darrell 2015) on VGG16, as the report built them (section 2.2.1).
+"""FCN-32s, FCN-16s and FCN-8s (Long, Shelhamer, Darrell 2015) on VGG16, as the report built them (section 2.2.1), but
+that conv7 is the paper's 1x1 and not 3x3.
 
 Axes: B images, C evaluated classes, H and W in pixels, h and w at the output stride.
 """

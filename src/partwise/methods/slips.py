@@ -28,8 +28,8 @@ class Slips:
     zero_start            every new convolution starts at weight 0 and bias .1, the two stacked ones of a branch too
     lost_conv5_1          VGG16's conv5_1 starts at 0 instead of its ImageNet weights
     one_dilated_layer     the hole algorithm dilates conv5_1 only, and pool4 is dropped
-    wrong_negatives       negative windows are shifted by the same amount in x and y, from 16 px on: many hold their
-                          object whole and no farther off than a positive one may
+    wrong_negatives       negative windows are shifted by the same amount in x and y, from 16 px on: some lie
+                          as near as a positive one may, many nearer than the 32 px of a true negative
     no_border_windows     an object whose padded box leaves the image gets no window
     sparse_inference      windows advance by 29 cells at inference instead of by one
     no_mean_subtraction   the trunk sees images without their mean subtracted; the scale stays the one of its weights

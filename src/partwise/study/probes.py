@@ -5,7 +5,9 @@ Axes: K part maps, h and w cells, H and W pixels, S pixels of a window's side, R
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -32,7 +34,7 @@ class Probes:
 
     def __init__(self):
         self.frames: list[dict[str, float]] = []
-        self.shapes: dict[int, list[tuple[np.ndarray, np.ndarray, int]]] = {}
+        self.shapes: dict[int, list[Shape]] = {}
         self.ranks: list[tuple[np.ndarray, np.ndarray]] = []
 
     def add(self, method: Method, outputs: Outputs, scene: Scene) -> None:
@@ -54,7 +56,8 @@ class Probes:
             iou.append(mask_iou(window.mask(scene.size), truth))
             small.append(objects.longest_sides[window.n] < SMALL_PX)
             auc.append(share_above(window.objectness, window.others_X))
-            self.shapes.setdefault(window.slot, []).append((*part_counts(window.window_of(truth), k), int(truth.sum())))
+            counts = part_counts(window.window_of(truth), k)
+            self.shapes.setdefault(window.slot, []).append(Shape(*counts, int(truth.sum()), len(self.frames)))
         iou, small = np.array(iou), np.array(small, bool)
         return {"mask_iou": _mean(iou), "mask_iou_small": _mean(iou[small]), "objectness_auc": _mean(np.array(auc))}
 
@@ -70,8 +73,11 @@ class Probes:
         """{figure: {"mean", "by_frame"}} and the marks that each is to be held against:
 
         constant_maps_iou   mask IoU of the best part maps that say the same at every cell
-        constant_order      order where all pixels of all frames have one rank, the best for that
-        column_order        order where all pixels in one of 16 strips of the image have one rank, the best for each
+        constant_order      order where all pixels of a frame have one rank, the best for the other frames
+        column_order        the same of each of 16 strips of the image
+
+        Each is a mean over frames, as the figure is. Ranks are chosen on the other frames, because a network has not
+        seen these either.
         """
         made = {}
         for name in FIGURES:
@@ -136,17 +142,31 @@ def part_counts(truth_ST: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     return counts.astype(int), np.bincount(part, minlength=k * k)
 
 
-def constant_maps_iou(shapes: dict[int, list[tuple[np.ndarray, np.ndarray, int]]]) -> float:
-    """Mean IoU over all windows when each part is on or off everywhere: on where objects fill most of it on average.
+class Shape(NamedTuple):
+    """An object in a window: what `part_counts` gives, pixels of the whole object, and the number of its frame."""
 
-    shapes   slot -> (what `part_counts` gives, pixels of the whole object) of each window
+    own: np.ndarray
+    every: np.ndarray
+    area: int
+    frame: int
+
+
+def constant_maps_iou(shapes: dict[int, list[Shape]]) -> float:
+    """Mean IoU when each part is on or off everywhere: on where objects fill most of it on average.
+
+    Means over frames of the means over a frame's windows, as that of "mask_iou".
+
+    shapes   of each slot
     """
-    found = []
+    windows_of = Counter(one.frame for windows in shapes.values() for one in windows)
+    total = 0.0
     for windows in shapes.values():
-        filled = np.mean([own / np.maximum(every, 1) for own, every, _ in windows], axis=0)
+        weights = [1 / windows_of[one.frame] / len(windows_of) for one in windows]
+        filled = np.average([one.own / np.maximum(one.every, 1) for one in windows], axis=0, weights=weights)
         on = filled > 0.5 if (filled > 0.5).any() else filled == filled.max()
-        found += [own[on].sum() / (every[on].sum() + area - own[on].sum()) for own, every, area in windows]
-    return float(np.mean(found))
+        for weight, (own, every, area, _) in zip(weights, windows, strict=True):
+            total += weight * own[on].sum() / (every[on].sum() + area - own[on].sum())
+    return float(total)
 
 
 def part_of_pixels(k: int, shape: tuple[int, int]) -> np.ndarray:
@@ -160,18 +180,27 @@ def part_of_pixels(k: int, shape: tuple[int, int]) -> np.ndarray:
 
 
 def order_marks(frames: Sequence[tuple[np.ndarray, np.ndarray]], strips: int = 16) -> tuple[float, float]:
-    """The best that one rank for all pixels reaches, and one for each strip of the image; see `Probes.figures`.
+    """What one rank for all pixels reaches, and one for each strip of the image; see `Probes.figures`.
 
     frames   (rank, place across the image in 0..1) of each frame's pixels; every frame counts the same, as it does in
              the mean of "order", however many pixels it shows
+
+    NaN where there are no other frames.
     """
     frames = [(ranks, columns) for ranks, columns in frames if len(ranks)]
-    if not frames:
+    if len(frames) < 2:
         return float("nan"), float("nan")
-    share = np.zeros((strips, 1 + max(int(ranks.max()) for ranks, _ in frames)))
-    for ranks, columns in frames:
-        np.add.at(share, (np.minimum((columns * strips).astype(int), strips - 1), ranks), 1 / len(ranks) / len(frames))
-    return float(share.sum(axis=0).max()), float(share.max(axis=1).sum())
+    shares = np.zeros((len(frames), strips, 1 + max(int(ranks.max()) for ranks, _ in frames)))
+    for share, (ranks, columns) in zip(shares, frames, strict=True):
+        np.add.at(share, (np.minimum((columns * strips).astype(int), strips - 1), ranks), 1 / len(ranks))
+    constant, placed = [], []
+    for n, share in enumerate(shares):
+        others = np.delete(shares, n, axis=0).sum(axis=0)
+        usual = others.sum(axis=0).argmax()
+        by_strip = np.where(others.any(axis=1), others.argmax(axis=1), usual)  # the usual one where none shows a car
+        constant.append(share[:, usual].sum())
+        placed.append(share[np.arange(strips), by_strip].sum())
+    return float(np.mean(constant)), float(np.mean(placed))
 
 
 def _mean(values: np.ndarray) -> float:

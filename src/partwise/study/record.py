@@ -75,6 +75,11 @@ class Record:
         value = (getattr(self, of).get(name) or {}).get("mean")
         return math.nan if value is None else float(value)
 
+    def mark(self, name: str) -> float:
+        """A mark that the probes are held against, such as "constant_order"; NaN where it has none."""
+        value = self.probes.get(name)
+        return math.nan if value is None else float(value)
+
     def by_frame(self, name: str, of: str = "probes") -> np.ndarray:
         """One figure frame by frame, NaN where a frame has none."""
         values = (getattr(self, of).get(name) or {}).get("by_frame") or []

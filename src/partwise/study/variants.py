@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from partwise.errors import unknown_name
 
 GROUPS = {
-    "written": "the report's systems, as its text describes them",
+    "written": "the report's systems: phase 1 by our training, phases 2 and 3 as its text describes them",
     "committed": "the same with the slips of the code that its authors published",
     "putback": "the working method with one switch put back at a time",
     "mended": "the failing system with one thing mended at a time, then with all of them",

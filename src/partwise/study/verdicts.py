@@ -14,6 +14,8 @@ from partwise.study.record import Record
 SURE = 2.0  # standard errors that a difference must be away from 0
 FLOOR = 0.02  # the least difference that means anything, of any figure
 BASES = {"putback": "working", "guesses": "all_mended", "mended": "report_3_committed"}
+# What a network that knows nothing of the image reaches; up to there it shows on which side it started, not what helps.
+KNOWS_NOTHING = {"mask_iou": "the best maps that say the same everywhere", "objectness_auc": "chance"}
 AGAIN = "working_again"  # the working method with another seed: what chance alone does
 
 
@@ -81,6 +83,7 @@ class Guess:
     pairs     (variant without what the guess blames, variant with it)
     right     what is said where the first is better in every pair
     wrong     what is said where it is better in none, and worse in one
+    of        "ideal" where the guess is about the truth that a network is asked for: perfect maps decide it then
     """
 
     key: str
@@ -90,6 +93,7 @@ class Guess:
     pairs: tuple[tuple[str, str], ...]
     right: str
     wrong: str
+    of: str = "probes"
 
 
 GUESSES = (
@@ -127,7 +131,8 @@ GUESSES = (
         "mask_iou",
         (("paper_truth", "all_mended"),),
         "The paper's windows are better",
-        "The paper's windows are no better on this data",
+        "Without the paper's many sizes of an image its windows are no better on this data",
+        "ideal",
     ),
     Guess(
         "fcn8s",
@@ -167,25 +172,46 @@ def verdicts(records: Sequence[Record]) -> list[Verdict]:
 
 def _compare(records: Mapping[str, Record], guess: Guess) -> Verdict:
     """In each pair the variant without what the guess blames against the one with it."""
-    found = [difference(records, remedy, blamed, guess.figure) for remedy, blamed in guess.pairs]
-    found = [one for one in found if one is not None]
+    trained, ideal = (
+        [one for pair in guess.pairs if (one := difference(records, *pair, guess.figure, of)) is not None]
+        for of in ("probes", "ideal")
+    )
+    by_ideal = guess.of == "ideal" and bool(ideal)
+    found = ideal if by_ideal else trained
     head = (guess.key, guess.words, guess.source)
     if not found:
         missing = " and ".join(guess.pairs[0])
         return Verdict(*head, "not trained", f"Not trained here: it takes {missing}.")
-    ideal = [difference(records, one.name, one.base, guess.figure, "ideal") for one in found]
-    signs = [one.sign for one in found]
-    shown = (*map(str, found), *(f"ideal maps: {one}" for one in ideal if one is not None and one.sign))
+    learnt = [by_ideal or _has_learnt(records, one) for one in found]
+    signs = [one.sign if known else 0 for one, known in zip(found, learnt, strict=True)]
+    shown = (*map(str, trained), *(f"ideal maps: {one}" for one in ideal if one.sign))
     means = f"({MEANING[guess.figure]})"
+    if not any(learnt):
+        blind = KNOWS_NOTHING[guess.figure]
+        return Verdict(*head, "undecided", f"Undecided: none is surely above {blind} {means}.", shown)
     if all(sign > 0 for sign in signs):
         return Verdict(*head, "right", f"{guess.right} {means}.", shown)
     if all(sign == 0 for sign in signs):
         widest = max(one.within for one in found)
         return Verdict(*head, "undecided", f"Undecided: every difference lies within {widest:.3f} {means}.", shown)
     if any(sign > 0 for sign in signs):
-        better = ", ".join(one.base for one in found if one.sign > 0)
+        better = ", ".join(one.base for one, sign in zip(found, signs, strict=True) if sign > 0)
         return Verdict(*head, "in part", f"{guess.right}, but only against {better} {means}.", shown)
     return Verdict(*head, "wrong", f"{guess.wrong} {means}.", shown)
+
+
+def _has_learnt(records: Mapping[str, Record], found: Difference) -> bool:
+    """Whether the better of two networks is above what one reaches that knows nothing of the image."""
+    value, name = max((found.value, found.name), (found.base_value, found.base))
+    mark = 0.5 if found.figure == "objectness_auc" else records[name].mark("constant_maps_iou")
+    return math.isnan(mark) or value > mark + _uncertain(records[name].by_frame(found.figure))
+
+
+def _uncertain(values: np.ndarray) -> float:
+    """How far the mean of one figure over frames is to be trusted; infinity for one frame."""
+    values = values[np.isfinite(values)]
+    error = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.inf
+    return max(FLOOR, SURE * error)
 
 
 def _small(records: Mapping[str, Record]) -> Verdict:
@@ -210,25 +236,26 @@ def _small(records: Mapping[str, Record]) -> Verdict:
 
 
 def _order(records: Mapping[str, Record]) -> Verdict:
-    """The ranks against the most frequent rank, which sees nothing, and that of each strip, which sees where."""
+    """The ranks against the most frequent rank, which sees nothing, and that of each strip, which sees where.
+
+    The guess is right where a network has learnt the one, and not the other although the place tells more.
+    """
     names = [name for name in ("ordering_slice", "ordering_full") if name in records]
     if not names:
         return Verdict(*ORDER, "not trained", "Not trained here: it takes ordering_slice or ordering_full.")
     best = max((records[name] for name in names), key=lambda record: record.probe("order"))
-    said, blind = best.probe("order"), best.probes["constant_order"]
-    placed = best.probes["column_order"]
-    frames = best.by_frame("order")
-    spread = frames[np.isfinite(frames)]
-    error = float(spread.std(ddof=1) / math.sqrt(len(spread))) if len(spread) > 1 else math.inf
-    within = max(FLOOR, SURE * error)
+    said, blind, placed = best.probe("order"), best.mark("constant_order"), best.mark("column_order")
+    within = _uncertain(best.by_frame("order"))
     shown = (
         *(f"{name}: {records[name].probe('order'):.3f} of the car pixels have the right rank" for name in names),
         f"one rank for all pixels: {blind:.3f}; the most frequent rank of each of 16 strips: {placed:.3f}",
     )
-    outcome, sentence = "undecided", f"Undecided: all three lie within {within:.3f}."
-    if not math.isfinite(within):
+    outcome, sentence = "undecided", f"Undecided: what the place tells and what was learnt lie within {within:.3f}."
+    if not math.isfinite(within + blind + placed):
         sentence = "Undecided: a single frame decides nothing."
-    if said > placed + within:
+    elif said < blind - within:
+        sentence = f"Undecided: after {best.steps} steps it has not even learnt one rank for all pixels."
+    elif said > max(placed, blind) + within:
         outcome, sentence = "wrong", "The network counts: it beats what the place in the image alone tells."
     elif said > blind + within:
         outcome, sentence = (
@@ -242,7 +269,7 @@ def _order(records: Mapping[str, Record]) -> Verdict:
         outcome, sentence = (
             "right",
             (
-                f"After {best.steps} steps it neither counts nor knows where it is: no better than one rank for all "
+                f"After {best.steps} steps it neither counts nor knows where it is: as good as one rank for all "
                 "pixels, and worse than what the place alone tells."
             ),
         )

@@ -24,7 +24,8 @@ SMALLEST_PX = 16
 def render_street(
     rng: np.random.Generator, size: tuple[int, int] = (256, 512), name: str = "street_000000_000000"
 ) -> Scene:
-    """One rendered street of `size` (H, W) with its exact truth in Cityscapes ids; a function of the state of `rng`.
+    """One rendered street of `size` (H, W) with its truth in Cityscapes ids, exact to a quarter of a pixel; a function
+    of the state of `rng`.
 
     Riders and what they ride are separate instances; what is too far to be told apart is a group (a bare id); the ego
     vehicle and odds and ends are void. Raises PartwiseError for a side below 16 pixels.

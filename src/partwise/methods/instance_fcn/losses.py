@@ -52,6 +52,9 @@ def mask_loss(kind: str, parts_BKhw: Tensor, targets: list[Targets], k: int) -> 
           "balanced"  logistic, the object weighted by the share of the rest of the window and the rest by that of the
                       object (report 2.4.6; Caelles et al. 2016, equation 2)
 
+    The paper and the report sum over cells and windows, which weighs masks more against objectness, by the number of
+    cells of a window (21 x 21 in the paper); with the mean a large car counts no more than a small one.
+
     The truth of a cell is the share of it that the window's object covers: the mean over the cell's pixels.
     """
     losses = []

@@ -1,7 +1,8 @@
 """Spatial centre ordering (report 2.3): FCN-8s says of each pixel the how-manieth instance of the image it belongs to.
 
-It cannot be learnt, and is here to show why: a rank is a global count, which no convolution of a limited view can make,
-and an encoder-decoder tells only a few equal-looking objects apart (arXiv 2101.05846).
+It did not learn, and is here to show why: a rank is a global count, which no convolution of a limited view can make.
+(That a network of l poolings by f tells at most f^(2l) equal-looking objects apart, arXiv 2101.05846, is no limit here:
+1,024 of them with VGG16's five.)
 
 Axes: B images, R maps (0 background, then the ranks), H and W in pixels, h and w at stride 8.
 """
@@ -86,7 +87,7 @@ class Ordering(Fcn):
         self.maps = config.max_instances + (0 if config.merge_last else 1)
         self.assign: Assign = partial(by_centre, vertical_first=config.vertical_first)
         if config.source == "slice":
-            self.order = nn.Conv2d(1, self.maps, 3, padding=1)  # 300 parameters and a bias are all that is new
+            self.order = nn.Conv2d(1, self.maps, 3, padding=1)  # a kernel and a bias for each rank are all that is new
         else:
             self.score = _blank(self.score, self.maps)
             self.skips = nn.ModuleDict({stride: _blank(layer, self.maps) for stride, layer in self.skips.items()})

@@ -36,7 +36,7 @@ class DecodeConfig:
                      1 for maxima alone, which loses people in a crowd; 0 for all above min_objectness
     max_windows      at most so many, the best by objectness, are assembled
     class_share      a window stands for every class with at least this share of the votes of its mask, and for the best
-    quality_power    of the mean probability of the mask in the score: a sharp mask says more than objectness
+    quality_power    of the quality of the mask in the score, see `measure`: a sharp mask says more than objectness
     refined_power    of the quality of a refined mask in the score that it gets then, see Refined
     soft_sigma       a refined mask that a surer one of its class overlaps keeps exp(-IoU^2 / soft_sigma) of its score
                      (Soft-NMS, Bodla et al. 2017); 0 keeps all
@@ -206,7 +206,8 @@ class PartsDecoder:
 
         votes_Thw  probability of each class with instances at the cells of the grid
         returns   logits (M, m, m); probability (M, m, m), 0 outside the map; quality (M,): mean probability of the
-                  mask's cells, which are those above .5; share (T, M) of each class in the mask
+                  mask's cells, which are those above .5, each weighted by its own; share (T, M) of each class in the
+                  mask, weighted alike
         """
         window = self.windows[index]
         logits, inside = assemble(parts_Khw, centres_M2, weights_Kmm)
@@ -220,7 +221,7 @@ class PartsDecoder:
     def _assemble(self, index, centres_M2, objectness_hw, parts_Khw, weights_Kmm, votes_Thw) -> Proposals:
         """Masks, classes and scores of the windows of one grid, in cells of the grid.
 
-        score = objectness x (mean probability of the mask's cells) ** quality_power x the class's share of its votes
+        score = objectness x quality ** quality_power x the class's share of its votes
         """
         logits, _, quality, share_TM = self.measure(index, centres_M2, parts_Khw, weights_Kmm, votes_Thw)
         found = torch.sigmoid(objectness_hw[centres_M2[:, 0], centres_M2[:, 1]])

@@ -52,7 +52,7 @@ class WindowStory:
     refined_nn     the same, corrected at finer cells, as the class of the pixel's instance or else its surest; None
                    where it was not refined
     pixel          probability of the assembled mask at the pixel, before it is sharpened or refined
-    quality        mean probability of the mask's cells
+    quality        mean probability of the mask's cells, see `PartsDecoder.measure`
     votes          class name -> share of the mask, the largest first
     fates          what became of it as each of its likely classes; empty where it was not assembled
     """
