@@ -33,8 +33,7 @@ def draw_switches(records: Sequence[Record], group: str) -> Figure | None:
         axes.barh(places, [record.probe(name) for record in own], color=colours, height=0.62)
         before = [(record.untrained.get(name) or {}).get("mean") for record in own]
         axes.plot([np.nan if b is None else b for b in before], places, "|", color=INK, markersize=9)
-        mark = by_name[base].mark("constant_maps_iou") if name == "mask_iou" else 0.5
-        axes.axvline(mark, color=INK, linewidth=1, linestyle="--")
+        axes.axvline(by_name[base].blind(name), color=INK, linewidth=1, linestyle="--")
         axes.set_yticks(places, [record.name for record in own])
         axes.set_title(TITLES[name], color=INK, fontsize=9, loc="left")
         axes.set_facecolor("none")

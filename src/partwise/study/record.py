@@ -80,6 +80,10 @@ class Record:
         value = self.probes.get(name)
         return math.nan if value is None else float(value)
 
+    def blind(self, figure: str) -> float:
+        """What a network reaches in "mask_iou" or "objectness_auc" that knows nothing of the image."""
+        return {"mask_iou": self.mark("constant_maps_iou"), "objectness_auc": 0.5}[figure]
+
     def by_frame(self, name: str, of: str = "probes") -> np.ndarray:
         """One figure frame by frame, NaN where a frame has none."""
         values = (getattr(self, of).get(name) or {}).get("by_frame") or []

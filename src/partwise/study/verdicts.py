@@ -61,8 +61,7 @@ def difference(
     if not both.any():
         return None
     apart = (one - other)[both]
-    error = float(apart.std(ddof=1) / math.sqrt(len(apart))) if len(apart) > 1 else math.inf
-    within = max(FLOOR, SURE * error, chance(records, figure) if of == "probes" else 0.0)
+    within = max(_uncertain(apart), chance(records, figure) if of == "probes" else 0.0)
     values = (float(one[both].mean()), float(other[both].mean()))
     return Difference(figure, name, base, *values, float(apart.mean()), within)
 
@@ -203,7 +202,7 @@ def _compare(records: Mapping[str, Record], guess: Guess) -> Verdict:
 def _has_learnt(records: Mapping[str, Record], found: Difference) -> bool:
     """Whether the better of two networks is above what one reaches that knows nothing of the image."""
     value, name = max((found.value, found.name), (found.base_value, found.base))
-    mark = 0.5 if found.figure == "objectness_auc" else records[name].mark("constant_maps_iou")
+    mark = records[name].blind(found.figure)
     return math.isnan(mark) or value > mark + _uncertain(records[name].by_frame(found.figure))
 
 

@@ -38,9 +38,9 @@ class TimmTrunk(Trunk):
         info = self.body.feature_info
         wanted = [s for s in (2, 4, 8, 16, 32) if s >= finest_px]
         self.keep = {index: s for index, s in enumerate(info.reduction()) if s in wanted}
-        if finest_px == 2 and finest_px not in self.keep.values():
+        lacking = set(wanted) - set(self.keep.values())
+        if 2 in lacking:
             raise PartwiseError(f"trunk {name} has no features at stride {finest_px}: leave semantic_stride_px at 4")
-        lacking = [s for s in wanted if s not in self.keep.values()]
         if lacking or len(self.keep) > len(wanted):
             raise PartwiseError(
                 f"trunk {name} has features at strides {info.reduction()}, one each at 4, 8, 16 and 32 is needed: give "
