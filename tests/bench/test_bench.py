@@ -53,7 +53,7 @@ def test_without_cityscapesscripts_one_line_says_what_to_install(fails, monkeypa
     ("arguments", "expected"),
     [
         (["evaluation", "--images", "0"], "--images 0: give numbers from 1 on"),
-        (["evaluation", "--size", "big"], "--size big: write WIDTHxHEIGHT"),
+        (["evaluation", "--size", "big"], "--size big: give WIDTHxHEIGHT"),
         (["evaluation", "--data", "none"], "none: no such folder"),
         (["speed", "--repeats", "0"], "--repeats 0"),
         (["speed", "--model", "none"], "none: no such model"),

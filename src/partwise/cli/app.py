@@ -49,6 +49,14 @@ Flip = Annotated[
 ]
 
 
+def height_and_width(option: str, text: str) -> tuple[int, int]:
+    """ "512x256", as it was given to an option, -> (256, 512). Raises PartwiseError for anything else."""
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise PartwiseError(f"{option} {text}: give WIDTHxHEIGHT in pixels, such as 512x256")
+    return int(height), int(width)
+
+
 def keep_and_show(json: Path | None, figures: Any, show: Callable[[], None]) -> None:
     """Write figures to the file of --json, if one is given, and show them; `show` prints.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from cyclopts import App
 
-from partwise.cli.app import Device, app, keep_and_show
+from partwise.cli.app import Device, app, height_and_width, keep_and_show
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write, read_json, write_json
 from partwise.terminal import TrainingDisplay, console, counting
@@ -60,7 +60,7 @@ def evaluation(
         figures = bench_evaluation(
             images=images,
             predictions=predictions,
-            size=_height_and_width(size),
+            size=height_and_width("--size", size),
             data=data,
             split=split,
             workers=workers,
@@ -92,8 +92,9 @@ def speed(
     """
     from partwise.bench.speed import bench_speed
 
+    size_hw = height_and_width("--size", size)
     with counting("measuring") as progress:
-        figures = bench_speed(model, size=_height_and_width(size), threads=threads, repeats=repeats, progress=progress)
+        figures = bench_speed(model, size=size_hw, threads=threads, repeats=repeats, progress=progress)
     _show_and_write(figures, json)
 
 
@@ -228,13 +229,6 @@ def peers(
     with TrainingDisplay() as display:
         figures = bench_peers(contest, TrainingData(data, split, val_split), out, display)
     _show_and_write(figures, json, contest_text(figures))
-
-
-def _height_and_width(size: str) -> tuple[int, int]:
-    width, _, height = size.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise PartwiseError(f"--size {size}: write WIDTHxHEIGHT in pixels, such as 1024x512")
-    return int(height), int(width)
 
 
 def _show_and_write(figures: dict, json: Path | None, text: str = "") -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from partwise.cli.app import app, keep_and_show
+from partwise.cli.app import app, height_and_width, keep_and_show
 from partwise.errors import PartwiseError
 from partwise.terminal import console, counting
 
@@ -53,9 +53,7 @@ def render(out: Path, *, train: int = 400, val: int = 40, size: str = "512x256",
     """
     from partwise.data.streets import render_dataset
 
-    width, _, height = size.partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
-        raise PartwiseError(f"--size {size}: write WIDTHxHEIGHT in pixels, such as 512x256")
+    size_hw = height_and_width("--size", size)
     if train < 0 or val < 0 or train + val == 0 or seed < 0:
         raise PartwiseError(
             f"--train {train} --val {val} --seed {seed}: give numbers from 0 on, and at least one scene"
@@ -65,6 +63,6 @@ def render(out: Path, *, train: int = 400, val: int = 40, size: str = "512x256",
         raise PartwiseError(f"{out}: {kind}: give a new folder")
     splits = {split: count for split, count in (("train", train), ("val", val)) if count}
     with counting("rendering") as progress:
-        render_dataset(out, splits, (int(height), int(width)), seed, progress=progress)
+        render_dataset(out, splits, size_hw, seed, progress=progress)
     console.print(f"wrote {train + val} scenes to {out}")
     console.print(f"next: partwise check {out}")

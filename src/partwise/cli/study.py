@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from partwise.cli.app import app
+from partwise.cli.app import app, height_and_width
 from partwise.errors import PartwiseError
 from partwise.terminal import TrainingDisplay, console
 
@@ -91,7 +91,7 @@ def report(
         minutes=minutes or (0.0 if steps else 120.0),
         steps=steps,
         frames=frames,
-        view=_size(view),
+        view=height_and_width("--view", view) if view else (0, 0),
         weights=weights,
         overrides=overrides,
         seed=seed,
@@ -103,16 +103,6 @@ def report(
         page = write_study(records, settings, display, rendered=figures_from == "rendered", command=_command())
     console.print(f"wrote {page} and {page.with_name('study.json')}")
     console.print("next: the same command with more --minutes and another --out, or --only GROUP")
-
-
-def _size(text: str) -> tuple[int, int]:
-    """ "512x256" -> (256, 512); "" -> (0, 0), the whole. Raises PartwiseError for anything else."""
-    if not text:
-        return 0, 0
-    width, times, height = text.partition("x")
-    if not (times and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise PartwiseError(f"--view {text}: give WIDTHxHEIGHT in pixels, such as 512x256")
-    return int(height), int(width)
 
 
 def _command() -> str:
