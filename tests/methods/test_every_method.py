@@ -17,7 +17,7 @@ from partwise.methods import (
     PartsConfig,
     build_method,
 )
-from partwise.methods.parts.decode import DecodeConfig
+from partwise.methods.parts.decode_config import DecodeConfig
 from partwise.methods.parts.targets import AssignConfig
 from partwise.methods.views import View
 from partwise.scene import Scene

@@ -12,10 +12,12 @@ from torch.nn import functional as F
 from partwise.geometry import crop_iou
 from partwise.labels import CITYSCAPES
 from partwise.methods import PartMaps, PartsConfig
-from partwise.methods.parts.decode import DecodeConfig, PartsDecoder
-from partwise.methods.parts.network import window_loss
-from partwise.methods.parts.paint import KeptMasks, Painter, Proposals
+from partwise.methods.parts.decode import PartsDecoder
+from partwise.methods.parts.decode_config import DecodeConfig
+from partwise.methods.parts.losses import window_loss
+from partwise.methods.parts.paint import Painter, Proposals
 from partwise.methods.parts.pooled import PooledMaps
+from partwise.methods.parts.suppress import KeptMasks
 from partwise.methods.parts.targets import AssignConfig, assign_windows, coverage, right_grid
 from partwise.methods.parts.windows import Window, part_weights
 from partwise.methods.views import View

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.methods import PartMaps, PartsConfig
-from partwise.methods.parts.decode import DecodeConfig
+from partwise.methods.parts.decode_config import DecodeConfig
 from partwise.methods.parts.explain import OUTCOMES, explain
 from partwise.methods.parts.windows import Window
 

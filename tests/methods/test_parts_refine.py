@@ -11,8 +11,7 @@ from torch.nn import functional as F
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES, INSTANCE_FACTOR
 from partwise.methods import PartMaps, PartsConfig
-from partwise.methods.parts.decode import Fate
-from partwise.methods.parts.network import window_loss
+from partwise.methods.parts.losses import window_loss
 from partwise.methods.parts.pooled import PooledMaps
 from partwise.methods.parts.refine import (
     FINE_PX,
@@ -25,6 +24,7 @@ from partwise.methods.parts.refine import (
     soft_iou,
     window_truth,
 )
+from partwise.methods.parts.suppress import Fate
 from partwise.methods.parts.windows import Window
 
 REFINED = PartsConfig(channels=16, semantic_stride_px=2, refine_masks=True)
@@ -149,7 +149,8 @@ def test_refining_changes_masks_and_scores_and_no_classes(method, scenes):
     assert not np.array_equal(before.scores, after.scores) and (np.diff(after.scores) <= 0).all()
     same = lambda a, b: all(np.array_equal(x, y) for x, y in zip(a.masks, b.masks, strict=True))
     assert not same(before, after)
-    refined.decoder.config = replace(refined.decoder.config, refine_score=1.1)
+    suppression = refined.decoder.suppression
+    suppression.config = replace(suppression.config, refine_score=1.1)
     left = refined.decode(ideal | {"detail": detail}, scene.size)[0].instances
     assert same(before, left) and np.array_equal(before.scores, left.scores)
 

@@ -54,7 +54,7 @@ def test_a_run_of_auto_keeps_the_precision_that_it_began_with(city_root, tmp_pat
     for name, answers in (("whole", (True,)), ("cut", (True, False)), ("fp32", (False,))):
         folder = RunFolder(tmp_path / name)
         for number, answer in enumerate(answers):
-            monkeypatch.setattr("partwise.training.run.time_in_bf16", lambda _, answer=answer: 1.0 - answer)
+            monkeypatch.setattr("partwise.training.learner.time_in_bf16", lambda _, answer=answer: 1.0 - answer)
             part = half if len(answers) > 1 and number == 0 else recipe
             train(part, frames, folder.path, Watcher(), data_name="tiny", resume=number > 0)
         states[name] = load_state(folder.state)

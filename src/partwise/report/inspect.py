@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.centres.explain import CentresExplanation
-from partwise.methods.parts.decode import DecodeConfig
+from partwise.methods.parts.decode_config import DecodeConfig
 from partwise.methods.parts.explain import OUTCOMES, Explanation, WindowStory
 from partwise.report.maps import draw_map, rasterised, scale_limit
 from partwise.scene import Instances

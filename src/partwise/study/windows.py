@@ -107,7 +107,7 @@ def _of_part_maps(method: PartMaps, outputs: Outputs, objects: Instances) -> Ite
         objectness_hw = outputs["objectness"][slot][0].float().cpu()
         cell = [_nearest_cell(window, centres_N2[n, axis], objectness_hw.shape[axis]) for axis in (0, 1)]
         maps_Khw = outputs["parts"][slot][0].float().cpu()
-        logits, _ = assemble(maps_Khw, torch.tensor([cell]), method.part_weights(slot).cpu())
+        logits, _ = assemble(maps_Khw, torch.tensor([cell]), method.part_weights[slot].cpu())
         corner = tuple((c - window.cells // 2) * window.stride_px for c in cell)
         axes = [window.centre_px(np.arange(count)) for count in objectness_hw.shape]
         far = far_from(axes, centres_N2, np.maximum(NEAR_SHARE * objects.longest_sides, window.stride_px))

@@ -46,7 +46,7 @@ class TrainingConfig:
     minutes                  length of the run; 0 where `steps` decide
     precision                "bf16" (autocast), "no" (fp32), or "auto": bf16 where the hardware gains from it
     ema                      decay a step of a running mean of the weights, which is what is scored and saved; less in
-                             the first steps, see run.follow; 0: none
+                             the first steps, see learner.follow; 0: none
     evaluate_every_steps     0: only at the end
     evaluate_frames          at most so many frames of the split, evenly spaced; 0: all
     checkpoint_every_seconds a kill loses at most this

@@ -14,8 +14,8 @@ from partwise.methods.distil import check_teacher
 from partwise.scene import Scene
 from partwise.training.config import Recipe, check_recipe
 from partwise.training.folder import RunFolder
+from partwise.training.learner import Learner
 from partwise.training.limits import check_crop
-from partwise.training.optim import build_optimiser
 from partwise.training.processes import start_accelerator
 from partwise.training.run import Monitor, Run
 from partwise.training.start import start_weights
@@ -69,7 +69,7 @@ def train(
     if teacher is not None:
         check_teacher(method, teacher, features=recipe.teacher_features > 0)
         teacher = fold_batch_norm(teacher).to(accelerator.device, memory_format=torch.channels_last)
-    run = Run(recipe, method, build_optimiser(method, recipe.optim), accelerator, folder, monitor, origin, teacher)
+    run = Run(Learner(recipe, method, accelerator, teacher), folder, monitor, origin)
     if going_on:
         run.restore()
     run.begin(resume, going_on)

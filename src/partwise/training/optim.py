@@ -37,6 +37,18 @@ def build_optimiser(method: Method, config: OptimConfig) -> torch.optim.Optimize
     raise PartwiseError(f"optim.name={config.name!r}: give adamw, adam or sgd")
 
 
+def restore_optimiser(optimiser: torch.optim.Optimizer, state: dict) -> None:
+    """What it has gathered, with the settings of now. Raises ValueError where the state is of another kind."""
+    groups = optimiser.param_groups
+    settings = [{key: value for key, value in group.items() if key != "params"} for group in groups]
+    pairs = zip(settings, state["param_groups"], strict=False)  # torch says where their number differs
+    if any(own.keys() != group.keys() - {"params"} for own, group in pairs):
+        raise ValueError("optim.name")
+    optimiser.load_state_dict(state)
+    for group, own in zip(optimiser.param_groups, settings, strict=True):
+        group.update(own)
+
+
 def schedule(name: str, done: float) -> float:
     """Factor of the learning rate at `done` in 0..1.
 

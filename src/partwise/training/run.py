@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import functools
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
 import numpy as np
-import torch
-from accelerate import Accelerator
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from partwise.data.loader import class_presence
 from partwise.errors import PartwiseError
 from partwise.methods import Method
-from partwise.methods.distil import distillation_loss, feature_loss, pyramid_maps
-from partwise.methods.method import Outputs
+from partwise.methods.method import Targets
 from partwise.scene import Scene
-from partwise.training.checkpoint import load_matching, load_state, save_model, save_state
-from partwise.training.config import Recipe, leaves, recipe_to_dict
+from partwise.training.checkpoint import load_state, save_model, save_state
+from partwise.training.config import leaves, recipe_to_dict
 from partwise.training.folder import RunFolder
-from partwise.training.optim import schedule
-from partwise.training.precision import WORTH, time_in_bf16
-from partwise.training.processes import mean_over_processes, of_main_process
+from partwise.training.learner import Learner, NotFiniteError
+from partwise.training.processes import of_main_process
 from partwise.training.record import Board, describe, differences, headline, machine
 from partwise.training.stopping import StopSwitch
 
-Batches = Iterator[tuple[Tensor, list[dict[str, Tensor]]]]
+Batches = Iterator[tuple[Tensor, list[Targets]]]
 Evaluate = Callable[[Method], dict]
 
 
@@ -59,63 +52,27 @@ class Progress:
     evaluated: int = -1
 
 
-def follow(decay: float, averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
-    """Move a running mean of `count` weights towards the next, by 1 - decay, and by more while it is young.
-
-    The decay is min(decay, (1 + count) / (10 + count)), as in TensorFlow's ExponentialMovingAverage: after 500 steps of
-    .998 a third of the mean would still be where the run began.
-    """
-    count = int(count)
-    get_ema_multi_avg_fn(min(decay, (1 + count) / (10 + count)))(averaged, current, count)
-
-
 class Run:
-    """What one run consists of, so that each part of the loop fits one screen."""
+    """What one run consists of, so that each part of the loop fits one screen.
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        method: Method,
-        optimiser: torch.optim.Optimizer,
-        accelerator: Accelerator,
-        folder: RunFolder,
-        monitor: Monitor,
-        origin: dict,
-        teacher: Method | None = None,
-    ):
-        self.recipe, self.method, self.optimiser, self.accelerator = recipe, method, optimiser, accelerator
-        self.folder, self.monitor, self.origin, self.teacher = folder, monitor, origin, teacher
-        precision = recipe.training.precision
-        self.bf16 = precision == "bf16"
-        if precision == "auto":  # the same answer in every process
-            self.bf16 = mean_over_processes({"time": time_in_bf16(accelerator.device)}, accelerator)["time"] < WORTH
-        self.progress, self.is_main = Progress(), accelerator.is_main_process
+    learner   on its device, with the weights that the run begins with
+    origin    what a model file says of where it comes from, see `ModelInfo`
+    """
+
+    def __init__(self, learner: Learner, folder: RunFolder, monitor: Monitor, origin: dict):
+        self.learner, self.folder, self.monitor, self.origin = learner, folder, monitor, origin
+        self.recipe, self.accelerator = learner.recipe, learner.accelerator
+        self.progress, self.is_main = Progress(), self.accelerator.is_main_process
         self.saved_step, self.saved_at = -1, time.perf_counter()
-        # DistributedDataParallel averages the gradients of several processes; its forward pass is the method's.
-        self.forward = accelerator.prepare_model(method) if accelerator.num_processes > 1 else method
         # A single process stops between two steps; several cannot agree on one, and end where they are.
-        self.stop = StopSwitch(active=accelerator.num_processes == 1)
+        self.stop = StopSwitch(active=self.accelerator.num_processes == 1)
         self.board: Board | None = None
-        self.ema: AveragedModel | None = None
-        if recipe.training.ema:
-            averaging = functools.partial(follow, recipe.training.ema)
-            self.ema = AveragedModel(method, multi_avg_fn=averaging, use_buffers=True)
-
-    @property
-    def scored(self) -> Method:
-        """The network that is scored and saved: the running mean of the weights where the recipe asks for one."""
-        return self.method if self.ema is None else self.ema.module
 
     def restore(self) -> None:
         """Take up the state in the folder. Raises PartwiseError where it belongs to another network."""
         state = load_state(self.folder.state)
-        report = load_matching(self.method, state["model"])
         try:
-            if report.missing or report.unexpected:
-                raise ValueError((report.missing + report.unexpected)[0])
-            self._restore_optimiser(state["optimiser"])
-            if self.ema is not None:
-                self.ema.load_state_dict(state["ema"])
+            self.learner.restore(state)
         except (ValueError, KeyError, RuntimeError) as error:
             raise PartwiseError(
                 f"{self.folder.state}: its network or optimiser is another one than the recipe's ({error}): resume "
@@ -125,20 +82,7 @@ class Run:
         if self.origin["data"] != data and not self.origin["data"].endswith(f", then {data}"):
             self.origin["data"] += f", then {data}"
         self.progress = Progress(**state["progress"])
-        if self.recipe.training.precision == "auto" and self.accelerator.device.type == "cpu":
-            self.bf16 = state.get("bf16", self.bf16)  # not timed anew, so that it ends with the same bits
         self.saved_step = self.progress.step
-
-    def _restore_optimiser(self, state: dict) -> None:
-        """What it has gathered, with the settings of now; ValueError where the state is of another kind."""
-        groups = self.optimiser.param_groups
-        settings = [{key: value for key, value in group.items() if key != "params"} for group in groups]
-        pairs = zip(settings, state["param_groups"], strict=False)  # torch says where their number differs
-        if any(own.keys() != group.keys() - {"params"} for own, group in pairs):
-            raise ValueError("optim.name")
-        self.optimiser.load_state_dict(state)
-        for group, own in zip(self.optimiser.param_groups, settings, strict=True):
-            group.update(own)
 
     def begin(self, resume: bool, going_on: bool) -> None:
         """Say what is about to happen, in words and in run.json."""
@@ -161,7 +105,7 @@ class Run:
         if self.recipe.training.tensorboard:
             self.board = Board(self.folder.path / "tensorboard", self.progress.step)
         several = f", {device['processes']} processes" if device["processes"] > 1 else ""
-        precision = "bf16" if self.bf16 else "fp32"
+        precision = "bf16" if self.learner.bf16 else "fp32"
         self.monitor.note(f"training {self.recipe.name} on {device['device']}{several}, {precision}")
 
     def presence(self, scenes: Sequence[Scene]) -> np.ndarray | None:
@@ -186,7 +130,7 @@ class Run:
 
     def loop(self, batches: Batches, evaluate: Evaluate | None) -> None:
         """Steps until the end, with evaluations and checkpoints between them."""
-        self.method.train()
+        self.learner.method.train()
         if self.done() >= 1.0:
             self.monitor.note("the run is at its end: give more steps or minutes to go on")
         kept = self.keep(-1.0 if self.progress.step == 0 else self.done())
@@ -217,7 +161,7 @@ class Run:
         begin = time.perf_counter()
         images, targets = next(batches)
         waited = time.perf_counter() - begin
-        lr = self.set_lr()
+        lr = self.learner.set_lr(self.progress.step, self.done())
         terms, norm = self.learn(images, targets)
         # All processes must agree on the time: they stop by it. While the main one evaluates, the others wait in here.
         spent = of_main_process({"seconds": time.perf_counter() - begin, "waited": waited}, self.accelerator)
@@ -230,62 +174,16 @@ class Run:
             self.log(record)
         self.monitor.progress(self.done(), record)
 
-    def learn(self, images: Tensor, targets: list[dict[str, Tensor]]) -> tuple[dict[str, float], float]:
-        """One step of the optimiser; returns the terms of the loss and the norm of the gradient before clipping.
-
-        Raises PartwiseError, with the weights as they were, where one of them is not finite.
-        """
-        config, step, accelerator = self.recipe.training, self.progress.step, self.accelerator
-        torch.manual_seed(config.seed * 1_000_003 + step * accelerator.num_processes + accelerator.process_index)
-        device = accelerator.device
-        images = images.to(device, non_blocking=True)
-        targets = [{key: value.to(device, non_blocking=True) for key, value in one.items()} for one in targets]
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16), pyramid_maps(self.method) as maps:
-            outputs = self.forward(images)
-        terms = self.method.loss(outputs, targets)
-        if self.teacher is not None:
-            terms |= self.taught_terms(images, outputs, maps)
-        values = mean_over_processes({name: float(term.detach()) for name, term in terms.items()}, accelerator)
-        self._require_finite(values, "loss")
-        self.optimiser.zero_grad(set_to_none=True)
-        accelerator.backward(sum(terms.values()))
-        clip = self.recipe.optim.clip_norm
-        norm = float(torch.nn.utils.clip_grad_norm_(self.method.parameters(), clip or math.inf))
-        self._require_finite({"norm": norm}, "gradient")
-        self.optimiser.step()
-        if self.ema is not None:
-            self.ema.update_parameters(self.method)
-        return values, norm
-
-    def taught_terms(self, images: Tensor, outputs: Outputs, maps: dict[int, Tensor]) -> dict[str, Tensor]:
-        """What the teacher adds to the loss; `maps` are those of the student's pyramid."""
-        recipe = self.recipe
-        autocast = torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16)
-        with torch.no_grad(), autocast, pyramid_maps(self.teacher) as taught_maps:
-            taught = self.teacher(images)
-        terms = distillation_loss(outputs, taught, getattr(recipe.method, "class_balance", 0.0))
-        terms = {name: recipe.teacher_weight * term for name, term in terms.items()}
-        if recipe.teacher_features > 0:
-            terms["taught_features"] = recipe.teacher_features * feature_loss(maps, taught_maps)
-        return terms
-
-    def _require_finite(self, values: dict[str, float], what: str) -> None:
-        if all(math.isfinite(value) for value in values.values()):
-            return
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
-        raise PartwiseError(
-            f"{self.folder.path}: the {what} is not finite at step {self.progress.step} ({shown}): lower optim.lr "
-            f"(now {self.recipe.optim.lr:g}) or look at the data with partwise check; {self.folder.usable()}"
-        )
-
-    def set_lr(self) -> float:
-        """Warm-up, then the schedule by `done`; returns the rate of the head."""
-        config = self.recipe.optim
-        warm = min(1.0, (self.progress.step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
-        lr = config.lr * warm * schedule(config.schedule, self.done())
-        for group in self.optimiser.param_groups:
-            group["lr"] = lr * group["lr_factor"]
-        return lr
+    def learn(self, images: Tensor, targets: list[Targets]) -> tuple[dict[str, float], float]:
+        """See Learner.learn. Raises PartwiseError for a loss or gradient that is not finite."""
+        try:
+            return self.learner.learn(images, targets, self.progress.step)
+        except NotFiniteError as error:
+            what, values = error.args
+            raise PartwiseError(
+                f"{self.folder.path}: the {what} is not finite at step {self.progress.step} ({values}): lower optim.lr "
+                f"(now {self.recipe.optim.lr:g}) or look at the data with partwise check; {self.folder.usable()}"
+            ) from None
 
     def log(self, record: dict) -> None:
         """A line of metrics.jsonl, and the same for TensorBoard."""
@@ -301,12 +199,12 @@ class Run:
         if not self.is_main:
             return
         with self.stop.lifted():
-            figures = evaluate(self.scored)
+            figures = evaluate(self.learner.scored)
         self.log({"step": progress.step, "seconds": round(progress.seconds, 3), "evaluation": figures})
         self.monitor.note(f"step {progress.step}: {describe(figures)}")
         if headline(figures) > progress.best:
             progress.best = headline(figures)
-            save_model(self.folder.best, self.scored, self.described())
+            save_model(self.folder.best, self.learner.scored, self.described())
         self.save_state()
 
     def described(self) -> dict:
@@ -316,7 +214,7 @@ class Run:
     def save(self) -> None:
         """The newest weights and the training state, unless this step is saved already."""
         if self.saved_step != self.progress.step and self.is_main:
-            save_model(self.folder.last, self.scored, self.described())
+            save_model(self.folder.last, self.learner.scored, self.described())
             self.save_state()
         self.saved_step, self.saved_at = self.progress.step, time.perf_counter()
 
@@ -325,15 +223,12 @@ class Run:
         done = self.done()
         for share in self.recipe.training.keep_at:
             if before < share <= done and self.is_main:
-                save_model(self.folder.kept(share), self.scored, self.described())
+                save_model(self.folder.kept(share), self.learner.scored, self.described())
         return done
 
     def save_state(self) -> None:
         """What resuming needs beside the weights, and the weights again: they must be of one moment."""
-        state = {"model": self.method.state_dict(), "optimiser": self.optimiser.state_dict()}
-        if self.ema is not None:
-            state["ema"] = self.ema.state_dict()
-        state |= {"progress": asdict(self.progress), "origin": self.origin, "bf16": self.bf16}
+        state = self.learner.state() | {"progress": asdict(self.progress), "origin": self.origin}
         save_state(self.folder.state, state)
 
     def finish(self) -> None:

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from partwise.methods.asked import instance_at, largest, middle_of_the_surest, pixel_to_json, require_inside
 from partwise.methods.method import Outputs
-from partwise.methods.parts.decode import Fate
 from partwise.methods.parts.network import PartMaps
 from partwise.methods.parts.paint import Refine
 from partwise.methods.parts.pooled import PooledMaps
+from partwise.methods.parts.suppress import Fate
 from partwise.methods.parts.windows import Window, window_cells
 from partwise.scene import Prediction
 
@@ -220,14 +220,15 @@ def _story(
 ) -> WindowStory:
     """Everything about one window, assembled for this where the decoder did not."""
     window, parts = method.windows[one.grid], outputs["parts"][one.grid][0]
-    centres, weights = torch.tensor([one.centre], device=parts.device), method.part_weights(one.grid)
+    centres, weights = torch.tensor([one.centre], device=parts.device), method.part_weights[one.grid]
     votes = things.at(parts.shape[-2:])
     assembled, probability, quality, shares = method.decoder.measure(one.grid, centres, parts, weights, votes)
     refined = None
     if sure := [fate for fate in one.fates if fate.refined is not None]:
         told = max(sure, key=lambda fate: (fate.instance == instance, fate.refined.score))
-        label_index = torch.from_numpy(method.decoder.thing_ids == told.label).nonzero()[0].to(parts.device)
-        refined = refine(one.grid, centres, assembled, label_index).logits_Unn[0].float().cpu().numpy()
+        ids = [label.id for label in method.label_set.things]
+        class_1 = torch.tensor([ids.index(told.label)], device=parts.device)
+        refined = refine(one.grid, centres, assembled, class_1).logits_Unn[0].float().cpu().numpy()
     rows, columns, _ = window_cells(centres, window.cells, parts.shape[-2:])
     top, left = ((cell - window.cells // 2) * window.stride_px for cell in one.centre)
     y, x = (point[1] - top) // window.stride_px, (point[0] - left) // window.stride_px

@@ -16,16 +16,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-import torchvision
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods import slips as slip
 from partwise.methods.method import Method, Outputs, Targets
-from partwise.methods.parts.decode import DecodeConfig, Fate, PartsDecoder
+from partwise.methods.parts.decode import PartsDecoder
+from partwise.methods.parts.decode_config import DecodeConfig
 from partwise.methods.parts.ideal import IdealParts
+from partwise.methods.parts.losses import mask_loss, objectness_loss, untouched, window_loss
 from partwise.methods.parts.paint import Refine, RefinedWindows
 from partwise.methods.parts.pooled import PooledMaps
 from partwise.methods.parts.refine import (
@@ -38,6 +38,7 @@ from partwise.methods.parts.refine import (
     soft_iou,
     window_truth,
 )
+from partwise.methods.parts.suppress import Fate
 from partwise.methods.parts.targets import NEGATIVE, POSITIVE, AssignConfig, assign_windows
 from partwise.methods.parts.windows import assemble, mirrored_windows, parse_windows, part_weights
 from partwise.methods.semantic import (
@@ -156,9 +157,10 @@ class PartMaps(Method):
             return slip.without_mean(images_B3HW, self.trunk)
         return super().normalise(images_B3HW)
 
-    def part_weights(self, index: int) -> Tensor:
-        """(K, m, m): how the parts of grid `index` assemble."""
-        return getattr(self, f"part_weights_{index}")
+    @property
+    def part_weights(self) -> list[Tensor]:
+        """(K, m, m) of each grid: how its parts assemble."""
+        return [getattr(self, f"part_weights_{index}") for index in range(len(self.windows))]
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """See Method.forward."""
@@ -195,8 +197,7 @@ class PartMaps(Method):
 
     def ideal(self, targets: list[Targets]) -> Outputs:
         """See Method.ideal and IdealParts."""
-        weights = [self.part_weights(index) for index in range(len(self.windows))]
-        made = [IdealParts(self.windows, weights).maps(target) for target in targets]
+        made = [IdealParts(self.windows, self.part_weights).maps(target) for target in targets]
         train_ids = torch.stack([t["semantic"] for t in targets])
         outputs = {"semantic": semantic_ideal(train_ids, self.label_set)}
         for key in ("objectness", "parts"):
@@ -209,35 +210,11 @@ class PartMaps(Method):
         """
         refined = {"outline": self._refined_loss(outputs, targets)} if "detail" in outputs else {}
         return refined | {
-            "objectness": self._objectness_loss(outputs["objectness"], targets),
-            "mask": self.config.mask_loss_weight * self._mask_loss(outputs["parts"], targets),
+            "objectness": objectness_loss(outputs["objectness"], targets),
+            "mask": self.config.mask_loss_weight
+            * mask_loss(outputs["parts"], targets, self.part_weights, self.config.max_mask_windows),
             **branch_losses(outputs["semantic"], targets, self.config),
         }
-
-    def _objectness_loss(self, objectness: list[Tensor], targets: list[Targets]) -> Tensor:
-        """Sigmoid focal loss (RetinaNet) over all cells that are not ignored, by the number of positives."""
-        total, positives = objectness[0].new_zeros(()), 0
-        for index, logits in enumerate(objectness):
-            truth = torch.stack([t[f"objectness_{index}"] for t in targets]).to(logits.dtype)
-            loss = torchvision.ops.sigmoid_focal_loss(logits, truth.clamp(min=0), alpha=0.25, gamma=2.0)
-            total = total + (loss * (truth >= 0)).sum()
-            positives += int((truth == 1).sum())
-        return total / max(positives, 1)
-
-    def _mask_loss(self, parts: list[Tensor], targets: list[Targets]) -> Tensor:
-        """Mean over positive windows of binary cross entropy plus Dice, over the cells that lie on the map."""
-        losses = []
-        for b, target in enumerate(targets):
-            count = sum(len(target[f"centres_{index}"]) for index in range(len(self.windows)))
-            step = max(1, math.ceil(count / self.config.max_mask_windows))
-            for index in range(len(self.windows)):
-                centres = target[f"centres_{index}"][::step]
-                if len(centres) == 0:
-                    continue
-                truth = target[f"coverage_{index}"][::step].float()
-                assembled, inside = assemble(parts[index][b], centres, self.part_weights(index))
-                losses.append(window_loss(assembled, truth, inside))
-        return torch.cat(losses).mean() if losses else sum(p.sum() for p in parts) * 0.0
 
     def _refined_loss(self, outputs: Outputs, targets: list[Targets]) -> Tensor:
         """As the loss of masks, of refined ones against the truth's pixels; the semantic map learns nothing by it."""
@@ -252,7 +229,7 @@ class PartMaps(Method):
                     continue
                 which = which.to(probability.device)
                 centres = target[f"centres_{index}"][which]
-                assembled, _ = assemble(outputs["parts"][index][b], centres, self.part_weights(index))
+                assembled, _ = assemble(outputs["parts"][index][b], centres, self.part_weights[index])
                 owner, fine = target[f"owner_{index}"][which], FineGrid.of(window)
                 kind = kind_of_owner(owner, self.label_set)
                 shape = fine.shape_of(outputs["detail"][b])
@@ -297,7 +274,7 @@ class PartMaps(Method):
             outputs["semantic"][b],
             [grid[b] for grid in outputs["objectness"]],
             [grid[b] for grid in outputs["parts"]],
-            [self.part_weights(index) for index in range(len(self.windows))],
+            self.part_weights,
             size,
             fates,
             functools.partial(self.refiner_of, outputs["detail"][b]) if "detail" in outputs else None,
@@ -331,19 +308,3 @@ class PartMaps(Method):
             return RefinedWindows(refined, soft_iou(probability), place_M, share)
 
         return refine
-
-
-def untouched(module: nn.Module) -> Tensor:
-    """0, with a gradient of 0 for every weight: several processes wait for each other's gradient of each."""
-    return sum(weight.sum() for weight in module.parameters()) * 0.0
-
-
-def window_loss(logits_Mmm: Tensor, truth_Mmm: Tensor, inside_Mmm: Tensor) -> Tensor:
-    """(M,) binary cross entropy (mean over the cells inside) plus Dice (1 - 2 |a b| / (|a|^2 + |b|^2))."""
-    inside = inside_Mmm.to(logits_Mmm.dtype)
-    entropy = F.binary_cross_entropy_with_logits(logits_Mmm, truth_Mmm, reduction="none")
-    entropy = (entropy * inside).sum(dim=(1, 2)) / inside.sum(dim=(1, 2)).clamp(min=1)
-    probability, truth = torch.sigmoid(logits_Mmm) * inside, truth_Mmm * inside
-    overlap = (probability * truth).sum(dim=(1, 2))
-    squares = probability.square().sum(dim=(1, 2)) + truth.square().sum(dim=(1, 2))
-    return entropy + 1 - (2 * overlap + 1) / (squares + 1)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from partwise.geometry import box_of_mask, boxes_of_masks, crop_intersection
+from partwise.geometry import box_of_mask, boxes_of_masks
 from partwise.methods.parts.refine import FineGrid, fine_cells
 from partwise.methods.parts.windows import Window
 
@@ -234,39 +234,3 @@ def _mask(logits_nn: Tensor, likely: Box, cell_px: int, corner: Sequence[int], s
         return None
     box = (cut[0] + tight[0], cut[1] + tight[1], cut[0] + tight[2], cut[1] + tight[3])
     return box, mask[tight[1] : tight[3], tight[0] : tight[2]]
-
-
-class KeptMasks:
-    """The masks that suppression has kept so far, by class.
-
-    most   as many as it will ever keep
-    """
-
-    def __init__(self, most: int):
-        self._masks: list[np.ndarray] = []
-        self._boxes = np.zeros((most, 4), np.int64)
-        self._areas = np.zeros(most, np.int64)
-        self._labels = np.full(most, -1)
-
-    def add(self, label: int, mask: Mask) -> None:
-        """Keep the mask of the next instance."""
-        index = len(self._masks)
-        self._masks.append(mask[1])
-        self._boxes[index], self._areas[index], self._labels[index] = mask[0], np.count_nonzero(mask[1]), label
-
-    def overlapped(self, label: int, mask: Mask, nms_iou: float) -> tuple[int, float] | None:
-        """(index, IoU) of the first mask of this class that a mask overlaps by more than `nms_iou`; None for none."""
-        (x0, y0, x1, y1), inside = mask
-        area, kept = np.count_nonzero(inside), len(self._masks)
-        boxes, areas = self._boxes[:kept].T, self._areas[:kept]
-        width = np.minimum(boxes[2], x1) - np.maximum(boxes[0], x0)
-        height = np.minimum(boxes[3], y1) - np.maximum(boxes[1], y0)
-        # As many pixels as can be shared, wherever they lie in the boxes.
-        most = np.minimum(np.minimum(np.maximum(width, 0) * np.maximum(height, 0), areas), area)
-        near = (most > nms_iou * (area + areas - most)) & (self._labels[:kept] == label)
-        for index in near.nonzero()[0].tolist():
-            shared = crop_intersection(mask[0], inside, self._boxes[index], self._masks[index])
-            iou = shared / (area + self._areas[index] - shared)
-            if iou > nms_iou:
-                return index, float(iou)
-        return None

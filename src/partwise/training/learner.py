@@ -1,0 +1,132 @@
+"""One step: what the network learns from a batch, by the truth and by a teacher."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from partwise.methods import Method
+from partwise.methods.distil import distillation_loss, feature_loss, pyramid_maps
+from partwise.methods.method import Outputs, Targets
+from partwise.training.checkpoint import load_matching
+from partwise.training.config import Recipe
+from partwise.training.optim import build_optimiser, restore_optimiser, schedule
+from partwise.training.precision import WORTH, time_in_bf16
+from partwise.training.processes import mean_over_processes
+
+
+class NotFiniteError(ArithmeticError):
+    """A loss or gradient that is not finite; its arguments are which, and the values in words."""
+
+
+class Learner:
+    """A network, its optimiser, the running mean of its weights, and the teacher that it learns from besides.
+
+    recipe      says how it learns
+    method      is moved nowhere: it must be on the device of `accelerator`
+    teacher     see Recipe.teacher
+    """
+
+    def __init__(self, recipe: Recipe, method: Method, accelerator: Accelerator, teacher: Method | None = None):
+        self.recipe, self.method, self.accelerator, self.teacher = recipe, method, accelerator, teacher
+        self.optimiser = build_optimiser(method, recipe.optim)
+        precision = recipe.training.precision
+        self.bf16 = precision == "bf16"
+        if precision == "auto":  # the same answer in every process
+            self.bf16 = mean_over_processes({"time": time_in_bf16(accelerator.device)}, accelerator)["time"] < WORTH
+        # DistributedDataParallel averages the gradients of several processes; its forward pass is the method's.
+        self.forward = accelerator.prepare_model(method) if accelerator.num_processes > 1 else method
+        self.ema: AveragedModel | None = None
+        if recipe.training.ema:
+            averaging = functools.partial(follow, recipe.training.ema)
+            self.ema = AveragedModel(method, multi_avg_fn=averaging, use_buffers=True)
+
+    @property
+    def scored(self) -> Method:
+        """The network that is scored and saved: the running mean of the weights where the recipe asks for one."""
+        return self.method if self.ema is None else self.ema.module
+
+    def set_lr(self, step: int, done: float) -> float:
+        """Warm-up by `step`, then the schedule by `done` in 0..1; returns the rate of the head."""
+        config = self.recipe.optim
+        warm = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
+        lr = config.lr * warm * schedule(config.schedule, done)
+        for group in self.optimiser.param_groups:
+            group["lr"] = lr * group["lr_factor"]
+        return lr
+
+    def learn(self, images: Tensor, targets: list[Targets], step: int) -> tuple[dict[str, float], float]:
+        """One step of the optimiser; returns the terms of the loss and the norm of the gradient before clipping.
+
+        step   of the run, for its random numbers
+        Raises NotFiniteError, with the weights as they were, where one of them is not.
+        """
+        accelerator, device = self.accelerator, self.accelerator.device
+        seed = self.recipe.training.seed * 1_000_003
+        torch.manual_seed(seed + step * accelerator.num_processes + accelerator.process_index)
+        images = images.to(device, non_blocking=True)
+        targets = [{key: value.to(device, non_blocking=True) for key, value in one.items()} for one in targets]
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16), pyramid_maps(self.method) as maps:
+            outputs = self.forward(images)
+        terms = self.method.loss(outputs, targets)
+        if self.teacher is not None:
+            terms |= self._taught_terms(images, outputs, maps)
+        values = mean_over_processes({name: float(term.detach()) for name, term in terms.items()}, accelerator)
+        _require_finite(values, "loss")
+        self.optimiser.zero_grad(set_to_none=True)
+        accelerator.backward(sum(terms.values()))
+        clip = self.recipe.optim.clip_norm
+        norm = float(torch.nn.utils.clip_grad_norm_(self.method.parameters(), clip or math.inf))
+        _require_finite({"norm": norm}, "gradient")
+        self.optimiser.step()
+        if self.ema is not None:
+            self.ema.update_parameters(self.method)
+        return values, norm
+
+    def _taught_terms(self, images: Tensor, outputs: Outputs, maps: dict[int, Tensor]) -> dict[str, Tensor]:
+        """What the teacher adds to the loss; `maps` are those of the student's pyramid."""
+        recipe = self.recipe
+        autocast = torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16)
+        with torch.no_grad(), autocast, pyramid_maps(self.teacher) as taught_maps:
+            taught = self.teacher(images)
+        terms = distillation_loss(outputs, taught, getattr(recipe.method, "class_balance", 0.0))
+        terms = {name: recipe.teacher_weight * term for name, term in terms.items()}
+        if recipe.teacher_features > 0:
+            terms["taught_features"] = recipe.teacher_features * feature_loss(maps, taught_maps)
+        return terms
+
+    def state(self) -> dict:
+        """What resuming needs of it: the weights as they move, the optimiser's, the running mean, the precision."""
+        state = {"model": self.method.state_dict(), "optimiser": self.optimiser.state_dict(), "bf16": self.bf16}
+        return state if self.ema is None else state | {"ema": self.ema.state_dict()}
+
+    def restore(self, state: dict) -> None:
+        """Take up a `state`. Raises ValueError, KeyError or RuntimeError where it belongs to another network."""
+        report = load_matching(self.method, state["model"])
+        if report.missing or report.unexpected:
+            raise ValueError((report.missing + report.unexpected)[0])
+        restore_optimiser(self.optimiser, state["optimiser"])
+        if self.ema is not None:
+            self.ema.load_state_dict(state["ema"])
+        if self.recipe.training.precision == "auto" and self.accelerator.device.type == "cpu":
+            self.bf16 = state.get("bf16", self.bf16)  # not timed anew, so that it ends with the same bits
+
+
+def follow(decay: float, averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
+    """Move a running mean of `count` weights towards the next, by 1 - decay, and by more while it is young.
+
+    The decay is min(decay, (1 + count) / (10 + count)), as in TensorFlow's ExponentialMovingAverage: after 500 steps of
+    .998 a third of the mean would still be where the run began.
+    """
+    count = int(count)
+    get_ema_multi_avg_fn(min(decay, (1 + count) / (10 + count)))(averaged, current, count)
+
+
+def _require_finite(values: dict[str, float], what: str) -> None:
+    if not all(math.isfinite(value) for value in values.values()):
+        raise NotFiniteError(what, ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
