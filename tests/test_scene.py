@@ -8,9 +8,10 @@ from pycocotools import mask as coco_mask
 
 from partwise.errors import PartwiseError
 from partwise.geometry import box_of_mask, boxes_of_masks, crop_intersection
+from partwise.instances import Instances
 from partwise.labels import CITYSCAPES
 from partwise.runs import segments, value_counts
-from partwise.scene import Instances, Prediction, Scene
+from partwise.scene import Prediction, Scene
 
 
 def random_ids(seed: int) -> np.ndarray:

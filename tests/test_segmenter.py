@@ -13,9 +13,10 @@ from tiny_networks import tiny_model, tiny_recipe
 
 import partwise
 from partwise.errors import PartwiseError
+from partwise.instances import Instances
 from partwise.labels import CITYSCAPES
 from partwise.methods import build_method
-from partwise.scene import Instances, Prediction
+from partwise.scene import Prediction
 from partwise.segmenter import BUNDLED, as_image, find_device, find_model, load
 from partwise.training.checkpoint import save_model
 

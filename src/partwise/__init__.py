@@ -7,8 +7,9 @@
 """
 
 from partwise.errors import PartwiseError
+from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
-from partwise.scene import Instances, Prediction, Scene
+from partwise.scene import Prediction, Scene
 
 __version__ = "0.1.0"
 __all__ = ["CITYSCAPES", "Instances", "LabelSet", "PartwiseError", "Prediction", "Result", "Scene", "Segmenter", "load"]

@@ -14,6 +14,7 @@ from PIL import Image
 
 from partwise.data.image_files import decode_image, read_image, upright
 from partwise.errors import PartwiseError
+from partwise.instances import Instances
 from partwise.methods import Centres, Method, PartMaps
 from partwise.methods.asked import require_inside
 from partwise.methods.centres.explain import CentresExplanation, explain_centres
@@ -22,7 +23,7 @@ from partwise.methods.parts.explain import Explanation
 from partwise.methods.parts.explain import explain as explain_parts
 from partwise.methods.views import Scale, View, seen_sizes
 from partwise.report.prediction_files import write_prediction
-from partwise.scene import Instances, Prediction
+from partwise.scene import Prediction
 from partwise.training.checkpoint import ModelInfo, load_model
 from partwise.training.precision import gains_from_bf16
 from partwise.trunks.fold import fold_batch_norm

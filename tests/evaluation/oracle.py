@@ -17,7 +17,8 @@ import cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling as official_p
 import numpy as np
 from PIL import Image
 
-from partwise.scene import Instances, Scene
+from partwise.instances import Instances
+from partwise.scene import Scene
 
 NUMPY_FAULT = mock.patch.object(np, "in1d", np.isin, create=True)
 

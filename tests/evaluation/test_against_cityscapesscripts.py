@@ -19,8 +19,8 @@ from evaluation.oracle import (
 from evaluation.scenes import painted, predicted, random_instances, random_scenes, random_semantic, scene_of
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.submission import evaluate_folder
+from partwise.instances import Instances
 from partwise.labels import CITYSCAPES
-from partwise.scene import Instances
 
 
 def assert_same_instance_scores(folder: Path, scenes, instances) -> tuple[dict, bool]:

@@ -19,10 +19,11 @@ from partwise.evaluation.ceiling import (
 from partwise.evaluation.ceiling_sweep import Setting, one_window, scaled, sweep
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import evaluate_method
+from partwise.instances import Instances
 from partwise.methods import FcnConfig, InstanceFcnConfig, PartsConfig, build_method
 from partwise.report.ceilings import ceiling_tables, sweep_tables
 from partwise.report.text import table_text
-from partwise.scene import Instances, Prediction, Scene
+from partwise.scene import Prediction, Scene
 
 SPOILT = {
     "semantic": lambda ideal: torch.zeros_like(ideal).index_fill(1, torch.tensor([10]), 10.0),  # all is sky

@@ -16,8 +16,8 @@ from partwise.evaluation.coco import coco_matches, coco_scores, drawn_coco_score
 from partwise.evaluation.compare import compare, read_records, with_records
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.files import write_json
+from partwise.instances import Instances
 from partwise.labels import CITYSCAPES
-from partwise.scene import Instances
 
 CAR = (5, 5, 25, 25)
 EVERYTHING = {"boundary": True, "panoptic": True, "coco": True}

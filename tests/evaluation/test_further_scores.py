@@ -23,8 +23,8 @@ from partwise.evaluation.coco import coco_matches, coco_scores
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.instance import OVERLAPS, size_ranges
 from partwise.geometry import box_of_mask
+from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, INSTANCE_FACTOR
-from partwise.scene import Instances
 
 MASKS = hnp.arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)))
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
+from partwise.instances import Instances
 from partwise.methods import Fcn, FcnConfig, Orders, OrdersConfig
 from partwise.methods.ordering.learnable import WithCoordinates
 from partwise.methods.ordering.learnable_targets import (
@@ -21,7 +22,7 @@ from partwise.methods.ordering.learnable_targets import (
     repainted,
 )
 from partwise.methods.ordering.targets import IGNORED, OVERFLOW
-from partwise.scene import Instances, Scene
+from partwise.scene import Scene
 from partwise.training.checkpoint import load_matching
 
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from partwise.instances import Instances
 from partwise.labels import CITYSCAPES
 from partwise.methods.semantic import agree, every_second_pixel, semantic_argmax, semantic_dice_loss, semantic_loss
-from partwise.scene import Instances
 
 
 @pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])

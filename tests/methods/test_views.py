@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from partwise.errors import PartwiseError
 from partwise.geometry import padded_size
+from partwise.instances import Instances
 from partwise.methods import InstanceFcn, InstanceFcnConfig
 from partwise.methods.instance_fcn.decode import InstanceFcnDecodeConfig
 from partwise.methods.views import View, joined, mean_semantics, seen_sizes
-from partwise.scene import Instances, Prediction
+from partwise.scene import Prediction
 
 MULTIPLE = 32
 

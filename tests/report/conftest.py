@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from partwise.scene import Instances, Prediction, Scene
+from partwise.instances import Instances
+from partwise.scene import Prediction, Scene
 
 CAR, PERSON, ROAD, SKY = 26, 24, 7, 23
 

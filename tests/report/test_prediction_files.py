@@ -10,10 +10,11 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from partwise.errors import PartwiseError
+from partwise.instances import Instances
 from partwise.report import prediction_files
 from partwise.report.overlay import draw_overlay
 from partwise.report.prediction_files import write_prediction
-from partwise.scene import Instances, Prediction
+from partwise.scene import Prediction
 
 from .conftest import make_scene, predict_truth
 

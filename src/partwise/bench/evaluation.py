@@ -33,8 +33,9 @@ from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.mask_png import inflated_rows
 from partwise.evaluation.submission import evaluate_folder
 from partwise.evaluation.truth import TruthFolder
+from partwise.instances import Instances
 from partwise.machine import describe_machine, peak_memory_mib
-from partwise.scene import Instances, Scene
+from partwise.scene import Scene
 
 ROUNDS = 3
 BITS = (8, 1)  # a pixel of a mask: as most tools write them, and as partwise does

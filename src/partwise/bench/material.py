@@ -16,7 +16,8 @@ from PIL import Image
 
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.data.streets import Streets
-from partwise.scene import Instances, Scene
+from partwise.instances import Instances
+from partwise.scene import Scene
 
 SPLIT = "val"
 RENDERED_NAME = "street_{:06}_000019"

@@ -6,9 +6,10 @@ import torch
 
 from partwise.doctor.finding import Finding, judged
 from partwise.geometry import crop_iou
+from partwise.instances import Instances
 from partwise.methods import Method
 from partwise.methods.method import Outputs, Targets
-from partwise.scene import Instances, Scene
+from partwise.scene import Scene
 
 FOUND_IOU = 0.5
 # The paper's fixed windows, the coarsest healthy ones, give back .72 of real objects at IoU .5 to .95 on average (own

@@ -18,9 +18,10 @@ from partwise.doctor.trial import Trial, run_trial
 from partwise.doctor.window_truth import has_windows, usable_objects, window_truth
 from partwise.errors import PartwiseError
 from partwise.evaluation.model import require_instances
+from partwise.instances import Instances
 from partwise.methods import Method, Ordering, build_method
 from partwise.methods.method import Outputs
-from partwise.scene import Instances, Scene
+from partwise.scene import Scene
 from partwise.training.checkpoint import load_model, read_model
 from partwise.training.config import Recipe, recipe_from_dict
 from partwise.training.folder import RunFolder

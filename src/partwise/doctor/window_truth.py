@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from partwise.instances import Instances
 from partwise.methods import InstanceFcn, Method, PartMaps
 from partwise.methods.instance_fcn.targets import (
     CANONICAL_SHARE,
@@ -23,7 +24,7 @@ from partwise.methods.instance_fcn.windows import cells_of
 from partwise.methods.method import Targets
 from partwise.methods.parts.targets import NEGATIVE, coverage, right_grid
 from partwise.methods.parts.windows import Window, part_weights
-from partwise.scene import Instances, Scene
+from partwise.scene import Scene
 
 SAME_SIZE_OCTAVES = 0.25  # DeepMask: objects within 2 ** (1/4) of the canonical size are of that size
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from partwise.evaluation.matching import Overlaps
 from partwise.geometry import crop_iou
-from partwise.scene import Instances, Scene
+from partwise.instances import Instances
+from partwise.scene import Scene
 
 WIDTH_OF_DIAGONAL = 0.005  # the authors' boundary-iou-api, Cityscapes instances: args.dilation_ratio
 

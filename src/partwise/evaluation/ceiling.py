@@ -18,11 +18,12 @@ from torch.nn import functional as F
 from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.geometry import crop_iou, nearest_index, padded_size
+from partwise.instances import Instances
 from partwise.methods import Method
 from partwise.methods.method import Outputs, image_at, image_batch
 from partwise.methods.semantic import upsample
 from partwise.methods.views import seen_sizes
-from partwise.scene import Instances, Prediction, Scene
+from partwise.scene import Prediction, Scene
 
 CEILING = "all true"
 AS_IS = "as it is"

@@ -13,9 +13,10 @@ import torch
 
 from partwise.evaluation.ceiling import pad_scene, seen_scene
 from partwise.evaluation.evaluator import CityscapesEvaluator
+from partwise.instances import Instances
 from partwise.methods import InstanceFcnConfig, Method, MethodConfig, PartsConfig, build_method
 from partwise.methods.parts.targets import AssignConfig
-from partwise.scene import Instances, Prediction, Scene
+from partwise.scene import Prediction, Scene
 
 ANY_SIZE = AssignConfig(fill_max=1000.0)  # one grid of windows has to take every object
 PLAIN, CUT = "plain", "cut"

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from partwise.evaluation.pixel import mean_of_valid
+from partwise.instances import Instances
 from partwise.labels import INSTANCE_FACTOR, LabelSet
 from partwise.runs import value_counts
-from partwise.scene import Instances, Scene
+from partwise.scene import Scene
 
 
 def coco_matches(scene: Scene, instances: Instances) -> list[dict | None]:

@@ -17,8 +17,9 @@ from partwise.evaluation.matching import EVERYWHERE, WITHIN_50_M, WITHIN_100_M, 
 from partwise.evaluation.panoptic import count_segments, panoptic_scores
 from partwise.evaluation.pixel import count_pixels, mean_of_valid, pixel_scores, thing_category_names
 from partwise.files import json_ready
+from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
-from partwise.scene import Instances, Scene
+from partwise.scene import Scene
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from partwise.errors import PartwiseError
+from partwise.instances import Instances
 from partwise.labels import INSTANCE_FACTOR
 from partwise.runs import segments
-from partwise.scene import Instances, Scene
+from partwise.scene import Scene
 
 PROPOSAL_COUNTS = (10, 100, 1000)  # AR@10, AR@100, AR@1000: InstanceFCN, table 2
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 import numpy as np
 
 from partwise.evaluation.pixel import mean_of_valid
+from partwise.instances import Instances
 from partwise.labels import INSTANCE_FACTOR, LabelSet
-from partwise.scene import Instances, Scene
+from partwise.scene import Scene
 
 PANOPTIC_SCORES = ("pq", "sq", "rq")
 

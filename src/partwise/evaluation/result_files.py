@@ -19,9 +19,9 @@ from PIL import Image
 
 from partwise.errors import PartwiseError
 from partwise.evaluation.mask_png import plain_mask
+from partwise.instances import Instances
 from partwise.labels import LabelSet
 from partwise.runs import value_counts
-from partwise.scene import Instances
 
 INSTANCE_END, PIXEL_END = ".txt", "labelIds.png"
 

@@ -24,7 +24,8 @@ from partwise.evaluation.result_files import (
     read_pixels,
 )
 from partwise.files import atomic_write
-from partwise.scene import Instances, Prediction, Scene
+from partwise.instances import Instances
+from partwise.scene import Prediction, Scene
 
 INSTANCES, PIXELS = "instances", "pixels"  # two folders, because the official pixel tool takes any <id>*.png
 

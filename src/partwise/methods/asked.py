@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from partwise.errors import PartwiseError
-from partwise.scene import Instances
+from partwise.instances import Instances
 
 
 def require_inside(point: tuple[int, int] | None, size: tuple[int, int]) -> None:

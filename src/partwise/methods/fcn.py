@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from partwise.errors import PartwiseError
+from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.method import Method, Outputs, Targets
 from partwise.methods.semantic import likeliest, semantic_dice_loss, semantic_ideal, semantic_loss, upsample
-from partwise.scene import Instances, Prediction, Scene
+from partwise.scene import Prediction, Scene
 from partwise.trunks import VggTrunk
 
 

@@ -21,9 +21,10 @@ from torchvision.models.detection.roi_heads import paste_masks_in_image
 from torchvision.ops import MultiScaleRoIAlign, roi_align
 
 from partwise.geometry import box_of_mask
+from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.method import Method, Outputs, Targets
-from partwise.scene import Instances, Prediction, Scene
+from partwise.scene import Prediction, Scene
 from partwise.trunks import build_trunk
 from partwise.trunks.pyramid import Pyramid
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from partwise.instances import Instances
 from partwise.labels import IGNORED_TRAIN_ID, LabelSet
 from partwise.methods.method import Targets
-from partwise.scene import Instances
 from partwise.trunks.pyramid import FINEST_PX, conv_norm_relu
 
 REFINED_PX = 2  # stride of a refined semantic map

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
 from partwise.geometry import padded_size
-from partwise.scene import Instances, Prediction
+from partwise.instances import Instances
+from partwise.scene import Prediction
 
 # Frames of Cityscapes are that long. A larger photo shows larger objects, not more of them, and networks know theirs.
 LONGEST_SIDE_PX = 2048

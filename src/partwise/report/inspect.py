@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.centres.explain import CentresExplanation
 from partwise.methods.parts.decode_config import DecodeConfig
 from partwise.methods.parts.explain import OUTCOMES, Explanation, WindowStory
 from partwise.report.maps import draw_map, rasterised, scale_limit
-from partwise.scene import Instances
 
 MARGIN = 0.25  # of a window's side, around it in the picture
 WINDOW, PIXEL, MASK = "#ffb000", "#ff2d55", "#00c2a8"

@@ -8,10 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from partwise.errors import PartwiseError
+from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.report.lettering import draw_chips, place_chips, text_height_px
 from partwise.report.palette import assign_colours
-from partwise.scene import Instances, Prediction
+from partwise.scene import Prediction
 
 FILL = 0.45  # share of an instance's colour inside its contour
 CONTOUR_SHARE = 1 / 450  # thickness of a contour as a share of the image's shorter side

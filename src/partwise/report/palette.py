@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from partwise.scene import Instances
+from partwise.instances import Instances
 
 MAX_COLOURS = 256  # beyond this many instances colours return, on instances far from each other
 FEW_COLOURS = 24  # an image of few instances chooses among this many

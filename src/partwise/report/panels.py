@@ -9,10 +9,11 @@ from PIL import Image
 
 from partwise.errors import PartwiseError
 from partwise.geometry import crop_iou
+from partwise.instances import Instances
 from partwise.report.lettering import CAPTION_PAPER, text_height_px, with_caption
 from partwise.report.overlay import draw_overlay
 from partwise.report.palette import assign_colours
-from partwise.scene import Instances, Prediction, Scene
+from partwise.scene import Prediction, Scene
 
 CAPTION_SHARE = 12 / 1300  # of the sheet's width: 12 pixels where the sheet fills an ordinary page
 SAME_OBJECT_IOU = 0.5  # from this overlap on a prediction has the colour of its truth

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from partwise.instances import Instances
 from partwise.methods import Method, PartMaps
 from partwise.methods.instance_fcn import InstanceFcn
 from partwise.methods.instance_fcn.decode import objectness_of_windows
@@ -22,7 +23,7 @@ from partwise.methods.instance_fcn.windows import cells_of
 from partwise.methods.method import Outputs
 from partwise.methods.parts.targets import right_grid
 from partwise.methods.parts.windows import Window, assemble
-from partwise.scene import Instances, Scene
+from partwise.scene import Scene
 
 CLASS_NAME = "car"  # the class that the report works on
 MIN_AREA_PX = 100  # as in the scores of instances: smaller truth does not count

@@ -13,11 +13,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from partwise.geometry import cell_centres_px
+from partwise.instances import Instances
 from partwise.labels import LabelSet
 from partwise.methods.centres.targets import STRIDE_PX
 from partwise.methods.semantic import semantic_argmax
 from partwise.runs import segments
-from partwise.scene import Instances, Prediction
+from partwise.scene import Prediction
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from partwise.geometry import box_of_mask
+from partwise.instances import Instances
 from partwise.labels import LabelSet
 from partwise.methods.instance_fcn.targets import STRIDE_PX
 from partwise.methods.instance_fcn.windows import cells_of
 from partwise.methods.slips import SPARSE_STEP_CELLS
-from partwise.scene import Instances, Prediction
+from partwise.scene import Prediction
 
 OUTSIDE_LOGIT = -20.0  # of a window's cells that do not lie on the map
 

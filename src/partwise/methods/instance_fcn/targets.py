@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from partwise.instances import Instances
 from partwise.methods.method import Targets
 from partwise.methods.parts.targets import coverage
 from partwise.methods.slips import Slips
-from partwise.scene import Instances, Scene
+from partwise.scene import Scene
 
 STRIDE_PX = 8
 MARGIN_PX = 32  # report 2.4.4: between the object and each side of its window

@@ -18,13 +18,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
+from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.method import Outputs, Targets
 from partwise.methods.ordering.learnable_targets import best_fit, by_location, colouring_loss, colours
 from partwise.methods.ordering.network import IDEAL_LOGIT, Ordering, OrderingConfig
 from partwise.methods.ordering.targets import BACKGROUND, IGNORED, by_centre, map_of_pixels
 from partwise.methods.semantic import semantic_loss
-from partwise.scene import Instances, Prediction, Scene
+from partwise.scene import Prediction, Scene
 
 ASSIGNMENTS = ("rank", "location", "hungarian", "colouring")
 MOST_INSTANCES = 254  # that a map of numbers can hold

@@ -18,12 +18,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
+from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.fcn import Fcn, FcnConfig
 from partwise.methods.method import Method, Outputs, Targets
 from partwise.methods.ordering.targets import IGNORED, Assign, Assignment, by_centre, map_of_pixels, of_class
 from partwise.methods.semantic import semantic_loss, upsample
-from partwise.scene import Instances, Prediction, Scene
+from partwise.scene import Prediction, Scene
 
 IDEAL_LOGIT = 10.0
 

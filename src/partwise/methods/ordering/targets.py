@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from partwise.instances import Instances
 from partwise.labels import IGNORED_TRAIN_ID
-from partwise.scene import Instances, Scene
+from partwise.scene import Scene
 
 OVERFLOW = -1  # no map is left for the instance
 IGNORED = IGNORED_TRAIN_ID  # pixels that are neither background nor of an instance with a map

@@ -12,10 +12,10 @@ import numpy as np
 from torch import Tensor
 
 from partwise.geometry import crop_intersection
+from partwise.instances import Instances
 from partwise.labels import LabelSet
 from partwise.methods.parts.decode_config import DecodeConfig
 from partwise.methods.parts.paint import Candidate, Mask, PaintedWindow, Painter, Proposals, Refine
-from partwise.scene import Instances
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,285 @@
+"""`Instances`: what every method returns and every metric takes.
+
+Axes: H image height, W image width, N instances. Everything here is NumPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from partwise.errors import PartwiseError
+from partwise.geometry import box_of_mask, crop_intersection, nearest_index
+from partwise.labels import INSTANCE_FACTOR
+from partwise.runs import segments
+
+
+@dataclass(frozen=True, eq=False)
+class Instances:
+    """Zero or more instances of one image, each with a mask kept as the crop of its box.
+
+    labels  (N,) int32, ids of the label set (26 = car in Cityscapes)
+    scores  (N,) float32, finite, higher is surer; 1 for truth
+    boxes   (N, 4) int32, x0 y0 x1 y1 in pixels, half-open, inside the image, never empty
+    masks   N bool arrays, masks[i].shape == (y1 - y0, x1 - x0)
+    size    (H, W) of the image
+
+    Raises PartwiseError if any of this does not hold.
+    """
+
+    labels: np.ndarray
+    scores: np.ndarray
+    boxes: np.ndarray
+    masks: tuple[np.ndarray, ...]
+    size: tuple[int, int]
+
+    def __post_init__(self):
+        set_ = lambda name, value: object.__setattr__(self, name, value)
+        set_("labels", np.asarray(self.labels, np.int32).reshape(-1))
+        set_("scores", np.asarray(self.scores, np.float32).reshape(-1))
+        set_("boxes", np.asarray(self.boxes, np.int32).reshape(-1, 4))
+        set_("masks", tuple(np.asarray(mask, bool) for mask in self.masks))
+        set_("size", (int(self.size[0]), int(self.size[1])))
+        counts = {len(self.labels), len(self.scores), len(self.boxes), len(self.masks)}
+        if len(counts) != 1:
+            raise PartwiseError(
+                f"Instances: {len(self.labels)} labels, {len(self.scores)} scores, {len(self.boxes)} boxes and "
+                f"{len(self.masks)} masks: give the same number of each"
+            )
+        if not np.isfinite(self.scores).all():
+            raise PartwiseError(f"Instances: score {self.scores[~np.isfinite(self.scores)][0]} is not finite")
+        height, width = self.size
+        for i, ((x0, y0, x1, y1), mask) in enumerate(zip(self.boxes.tolist(), self.masks, strict=True)):
+            if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+                raise PartwiseError(
+                    f"Instances: box {i} = {[x0, y0, x1, y1]} is empty or leaves the {width}x{height} image"
+                )
+            if mask.shape != (y1 - y0, x1 - x0):
+                raise PartwiseError(
+                    f"Instances: mask {i} is {mask.shape[1]}x{mask.shape[0]}, its box {x1 - x0}x{y1 - y0}: "
+                    "a mask is the crop of its box"
+                )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index) -> Instances:
+        """The instances at `index`: an int array, a bool array or a slice."""
+        order = np.arange(len(self))[index].reshape(-1)
+        return Instances(
+            self.labels[order],
+            self.scores[order],
+            self.boxes[order],
+            [self.masks[i] for i in order],
+            self.size,
+        )
+
+    @classmethod
+    def empty(cls, size: tuple[int, int]) -> Instances:
+        """No instances, in an image of `size` (H, W)."""
+        return cls(np.zeros(0), np.zeros(0), np.zeros((0, 4)), (), size)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Instances]) -> Instances:
+        """All instances of several predictions of one image, in their order."""
+        labels, scores, boxes = (
+            np.concatenate([getattr(p, name) for p in parts]) for name in ("labels", "scores", "boxes")
+        )
+        return cls(labels, scores, boxes, [mask for part in parts for mask in part.masks], parts[0].size)
+
+    @classmethod
+    def from_masks(
+        cls,
+        labels: Sequence[int],
+        scores: Sequence[float],
+        masks: Iterable[np.ndarray],
+        size: tuple[int, int] | None = None,
+    ) -> Instances:
+        """From N full-size masks (H, W), any dtype, non-zero = inside. Masks without a pixel are left out.
+
+        `size` is only needed where there may be no mask at all.
+
+        >>> one = np.zeros((4, 6), bool); one[1:3, 2:5] = True
+        >>> Instances.from_masks([26], [0.9], [one]).boxes.tolist()
+        [[2, 1, 5, 3]]
+        """
+        kept_labels, kept_scores, boxes, crops = [], [], [], []
+        for label, score, mask in zip(labels, scores, masks, strict=True):
+            mask = np.asarray(mask) != 0
+            if size is not None and mask.shape != tuple(size):
+                raise PartwiseError(f"Instances: a mask is {mask.shape}, the image {tuple(size)}")
+            size = mask.shape
+            box = box_of_mask(mask)
+            if box is None:
+                continue
+            x0, y0, x1, y1 = box
+            kept_labels.append(label)
+            kept_scores.append(score)
+            boxes.append(box)
+            crops.append(mask[y0:y1, x0:x1].copy())
+        if size is None:
+            raise PartwiseError("Instances.from_masks: without a mask the size of the image must be given")
+        return cls(np.array(kept_labels), np.array(kept_scores), np.array(boxes), crops, tuple(size))
+
+    @classmethod
+    def from_id_map(cls, instance_ids_HW: np.ndarray) -> Instances:
+        """The truth in a Cityscapes instanceIds map: every value >= 1000 is one instance of class value // 1000.
+
+        Bare ids (classes without instances, and groups such as "cargroup") are no instances.
+
+        >>> Instances.from_id_map(np.array([[26000, 26000, 26], [7, 26001, 26]])).boxes.tolist()
+        [[0, 0, 2, 1], [1, 1, 2, 2]]
+        """
+        ids, _, boxes = segments(instance_ids_HW)
+        keep = ids >= INSTANCE_FACTOR
+        ids, boxes = ids[keep], boxes[keep]
+        masks = [
+            instance_ids_HW[y0:y1, x0:x1] == id_
+            for id_, (x0, y0, x1, y1) in zip(ids.tolist(), boxes.tolist(), strict=True)
+        ]
+        return cls(ids // INSTANCE_FACTOR, np.ones(len(ids)), boxes, masks, instance_ids_HW.shape)
+
+    @cached_property
+    def areas(self) -> np.ndarray:
+        """(N,) int64: pixels of each mask."""
+        return np.array([int(mask.sum()) for mask in self.masks], np.int64)
+
+    @property
+    def longest_sides(self) -> np.ndarray:
+        """(N,) int32: longest side of each box in pixels."""
+        return np.maximum(self.boxes[:, 2] - self.boxes[:, 0], self.boxes[:, 3] - self.boxes[:, 1])
+
+    def full_mask(self, i: int) -> np.ndarray:
+        """Mask i at the size of the image, (H, W) bool."""
+        full = np.zeros(self.size, bool)
+        x0, y0, x1, y1 = self.boxes[i]
+        full[y0:y1, x0:x1] = self.masks[i]
+        return full
+
+    def distinct(self, iou: float = 0.5) -> Instances:
+        """Without those that a surer instance of another class overlaps by more than `iou`; the order stays.
+
+        A decoder may give one mask as bus and as train, which AP rewards; of things that exclude each other people
+        want the likelier one.
+        """
+        return self._survivors(iou, lambda i, j: self.labels[i] != self.labels[j])
+
+    def without_repeats(self, iou: float = 0.5) -> Instances:
+        """Without those that a surer instance of the same class overlaps by more than `iou`; the order stays."""
+        return self._survivors(iou, lambda i, j: self.labels[i] == self.labels[j])
+
+    def crowding(self) -> np.ndarray:
+        """(N,) float64: the highest IoU of each with a surer instance of the same class; 0 where it overlaps none."""
+        highest = np.zeros(len(self))
+        rank = np.argsort(np.argsort(-self.scores, kind="stable"), kind="stable")
+        corners, ends = self.boxes[:, None, :2], self.boxes[:, None, 2:]
+        touch = (np.maximum(corners, self.boxes[:, :2]) < np.minimum(ends, self.boxes[:, 2:])).all(axis=-1)
+        rivals = touch & (self.labels[:, None] == self.labels) & (rank[:, None] > rank)
+        for i, j in zip(*(axis.tolist() for axis in rivals.nonzero()), strict=True):
+            highest[i] = max(highest[i], self._iou(i, j))
+        return highest
+
+    def _survivors(self, iou: float, rivals: Callable[[int, int], bool]) -> Instances:
+        kept: list[int] = []
+        for i in np.argsort(-self.scores, kind="stable").tolist():
+            if not any(rivals(i, j) and self._iou(i, j) > iou for j in kept):
+                kept.append(i)
+        return self[np.array(sorted(kept), int)]
+
+    def _iou(self, i: int, j: int) -> float:
+        shared = crop_intersection(self.boxes[i], self.masks[i], self.boxes[j], self.masks[j])
+        return shared / (self.areas[i] + self.areas[j] - shared) if shared else 0.0
+
+    def resized(self, size: tuple[int, int]) -> Instances:
+        """The same instances in an image of another `size` (H, W): every pixel says what lies at its centre.
+
+        An instance of which no pixel is left is left out.
+
+        >>> half = Instances.from_masks([26], [1], [np.arange(8)[:, None] > np.arange(8)]).resized((4, 4))
+        >>> half.masks[0].astype(int).tolist()
+        [[1, 0, 0], [1, 1, 0], [1, 1, 1]]
+        """
+        rows, columns = (nearest_index(old, new) for old, new in zip(self.size, size, strict=True))
+        kept, boxes, masks = [], [], []
+        for i, ((x0, y0, x1, y1), mask) in enumerate(zip(self.boxes.tolist(), self.masks, strict=True)):
+            top, bottom = np.searchsorted(rows, (y0, y1))
+            left, right = np.searchsorted(columns, (x0, x1))
+            moved = mask[np.ix_(rows[top:bottom] - y0, columns[left:right] - x0)]
+            box = box_of_mask(moved)
+            if box is not None:
+                kept.append(i)
+                boxes.append((box[0] + left, box[1] + top, box[2] + left, box[3] + top))
+                masks.append(moved[box[1] : box[3], box[0] : box[2]])
+        return Instances(self.labels[kept], self.scores[kept], np.array(boxes), masks, size)
+
+    @property
+    def id_values(self) -> np.ndarray:
+        """(N,) int32: the value of each instance in `to_id_map`, id * 1000 + number in the order of the instances.
+
+        Raises PartwiseError where a class has more instances than Cityscapes' numbering has numbers.
+        """
+        values, counts = np.zeros(len(self), np.int32), {}
+        for i, label in enumerate(self.labels.tolist()):
+            number = counts.get(label, 0)
+            if number >= INSTANCE_FACTOR:
+                raise PartwiseError(
+                    f"more than {INSTANCE_FACTOR} instances of class {label} in one image do not fit into instanceIds: "
+                    "keep fewer, for example by a higher least score"
+                )
+            values[i], counts[label] = label * INSTANCE_FACTOR + number, number + 1
+        return values
+
+    def to_id_map(self, background_HW: np.ndarray | None = None) -> np.ndarray:
+        """(H, W) int32 Cityscapes instanceIds; the surest instance is painted last, so it is on top.
+
+        `background_HW`: semantic ids for the pixels of no instance (0 without it).
+        """
+        painted = np.zeros(self.size, np.int32) if background_HW is None else background_HW.astype(np.int32)
+        values = self.id_values
+        for i in np.argsort(self.scores, kind="stable"):
+            x0, y0, x1, y1 = self.boxes[i]
+            painted[y0:y1, x0:x1][self.masks[i]] = values[i]
+        return painted
+
+    def to_coco(self, image_id: int | str = 0) -> list[dict]:
+        """COCO result entries: image_id, category_id, score, bbox (x, y, w, h) and compressed RLE.
+
+        For COCO's mask AP leave out the boxes: where there are any, pycocotools' `loadRes` takes their area, not that
+        of the mask, to tell small from large.
+        """
+        from pycocotools import mask as coco_mask
+
+        entries = []
+        for i, (x0, y0, x1, y1) in enumerate(self.boxes.tolist()):
+            rle = coco_mask.encode(np.asfortranarray(self.full_mask(i).astype(np.uint8)))
+            entries.append(
+                {
+                    "image_id": image_id,
+                    "category_id": int(self.labels[i]),
+                    "score": float(self.scores[i]),
+                    "bbox": [x0, y0, x1 - x0, y1 - y0],
+                    "segmentation": {"size": list(self.size), "counts": rle["counts"].decode("ascii")},
+                }
+            )
+        return entries
+
+    def to_supervision(self):
+        """The same as `supervision.Detections` (needs the extra `supervision`)."""
+        try:
+            import supervision
+        except ImportError:
+            raise PartwiseError(
+                "to_supervision needs the package supervision: pip install 'partwise[supervision]'"
+            ) from None
+        masks = (
+            np.stack([self.full_mask(i) for i in range(len(self))]) if len(self) else np.zeros((0, *self.size), bool)
+        )
+        return supervision.Detections(
+            xyxy=self.boxes.astype(np.float32),
+            mask=masks,
+            confidence=self.scores,
+            class_id=self.labels.astype(int),
+        )
