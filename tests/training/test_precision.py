@@ -1,5 +1,8 @@
 """Where bf16 is taken without being asked for, and that a run keeps what it began with."""
 
+import itertools
+
+import pytest
 import torch
 from tiny_networks import Watcher, tiny_recipe
 
@@ -31,15 +34,18 @@ def test_a_cpu_takes_bf16_where_it_gains(monkeypatch):
     assert not asked(monkeypatch, 1.7, avx512_bf16=True)
 
 
-def test_the_ratio_is_that_of_the_clock(monkeypatch):
-    """Made-up clock: each reading of it is a second later, each pass under autocast two seconds more."""
-    now = iter(range(10**6))
-    late = [0]
+@pytest.mark.parametrize("busy_from", [12, 6])
+def test_the_ratio_is_that_of_the_clock_also_where_other_work_begins_meanwhile(busy_from, monkeypatch):
+    """Made-up clock: each reading of it is a second later, or ten on a busy machine; under autocast thrice that.
+
+    A pass reads it three times, so that there are 12 readings.
+    """
+    now, readings = [0.0], itertools.count()
     enabled = torch.is_autocast_enabled
 
     def clock() -> float:
-        late[0] += 2 * enabled("cpu")
-        return float(next(now) + late[0])
+        now[0] += (1 + 2 * enabled("cpu")) * (10 if next(readings) >= busy_from else 1)
+        return now[0]
 
     layer = torch.nn.Conv2d.forward
     monkeypatch.setattr(precision.time, "perf_counter", clock)
