@@ -104,7 +104,7 @@ def test_explain_says_why_there_is_an_instance_and_why_there_is_none(says, tmp_p
     scale = load().method.usual_scale
     width, height = round(512 * scale), round(256 * scale)
     assert said.startswith(f"street.png is 512x256, the network saw it at {width}x{height}, in whose pixels:\n")
-    there = re.search(r"^pixel (\d+),(\d+): ", said, re.MULTILINE).groups()
+    there = re.search(r"^pixel (\d+),(\d+) of ", said, re.MULTILINE).groups()
     x, y = int(there[0]) * 512 // width, int(there[1]) * 256 // height
     files = {f"street_{x}_{y}_explained.png", f"street_{x}_{y}_explained.json"}
     assert listing(out) == files and "--at X,Y" in said
@@ -116,10 +116,12 @@ def test_explain_says_why_there_is_an_instance_and_why_there_is_none(says, tmp_p
     assert re.search(rf"its mask refined: .+ = {surest['score']:.3f}\n", said)
     assert Image.open(out / f"street_{x}_{y}_explained.png").width > 1000
     sky = says("explain", photo, "--out", out, "--at", "256,2")
-    assert f"pixel {256 * width // 512},{2 * height // 256}: no instance" in sky and "objectness not above" in sky
+    place = f"pixel {256 * width // 512},{2 * height // 256} of {width}x{height}"
+    assert f"{place}: no instance" in sky and "objectness not above" in sky
     assert len(listing(out)) == 4
     half = says("explain", photo, "--out", out, "--at", "256,2", "--scale", "0.5")
-    assert half.startswith("street.png is 512x256, the network saw it at 256x128, in whose pixels:\npixel 128,1: ")
+    assert half.startswith("street.png is 512x256, the network saw it at 256x128, in whose pixels:\n")
+    assert "\npixel 128,1 of 256x128: " in half
     assert json.loads((out / "street_256_2_explained.json").read_text())["seen_size"] == [256, 128]
 
 

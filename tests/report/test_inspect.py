@@ -55,7 +55,8 @@ def test_too_unsure_for_people_is_said(case, inside):
 
 def test_where_nothing_is_the_best_window_and_its_fault_are_told(case, nowhere):
     said = explanation_text(nowhere, case[0].config.decode)
-    assert said.startswith(f"pixel {nowhere.point[0]},{nowhere.point[1]}: no instance")
+    (x, y), (height, width) = nowhere.point, nowhere.prediction.instances.size
+    assert said.startswith(f"pixel {x},{y} of {width}x{height}: no instance")
     assert "the window that got furthest" in said and "objectness not above decode.min_objectness" in said
 
 

@@ -40,13 +40,14 @@ def explanation_text(
 
 
 def headline(explanation: Explanation | CentresExplanation, shown_score: float, label_set: LabelSet) -> str:
-    """What is at the pixel, in one line."""
-    x, y = explanation.point
-    if explanation.instance < 0:
-        return f"pixel {x},{y}: no instance"
+    """What is at the pixel, in one line, with the size of the image that its place is meant in: as it was seen."""
     found, i = explanation.prediction.instances, explanation.instance
+    (x, y), (height, width) = explanation.point, found.size
+    where = f"pixel {x},{y} of {width}x{height}"
+    if i < 0:
+        return f"{where}: no instance"
     name = label_set.by_id[int(found.labels[i])].name
-    said = f"pixel {x},{y}: {name}, score {found.scores[i]:.3f}, instance {i + 1} of {len(found)} by score"
+    said = f"{where}: {name}, score {found.scores[i]:.3f}, instance {i + 1} of {len(found)} by score"
     if found.scores[i] < shown_score:
         said += f"; predict leaves it out, as its score is below {shown_score:g}"
     return said
