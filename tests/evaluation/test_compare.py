@@ -169,6 +169,32 @@ def test_a_file_without_records_is_refused(tmp_path, content):
         read_records(path)
 
 
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("matches", "all", "score"), []),  # fewer than the other columns of the predictions
+        (("matches", "all", "truth_px"), [1, 2, 3]),
+        (("matches", "all", "truth"), [7]),  # an instance that the truth does not have
+        (("matches", "all", "iou"), [None]),
+        (("matches", "all", "label"), [10**30]),
+        (("matches", "all"), None),
+        (("matches",), {}),  # the other images have some
+        (("pixels",), [1.0, 2.0]),
+        (("segments",), [[0.0] * 4]),
+        (("segments",), None),
+    ],
+)
+def test_a_damaged_record_is_refused(tmp_path, where, value):
+    values = json.loads(json.dumps(with_records(result(1.0, 0, images=3, panoptic=True))))
+    image = values["records"]["images"]["ulm_000001_000019"]
+    assert {len(image["matches"]["all"][name]) for name in ("score", "truth", "iou")} == {1}
+    *folders, last = where
+    reduce(operator.getitem, folders, image)[last] = value
+    write_json(tmp_path / "a.json", values)
+    with pytest.raises(PartwiseError, match=r"a\.json: no evaluation with records of its images, or a damaged one"):
+        read_records(tmp_path / "a.json")
+
+
 def test_results_on_other_data_are_refused():
     five = result(0.5, 0, images=5)
     other_truth = CityscapesEvaluator()

@@ -182,6 +182,9 @@ def test_a_damaged_file_and_weights_of_another_network_are_refused(tmp_path: Pat
     other.write_bytes(b"not weights")
     with pytest.raises(PartwiseError, match=r"w\.pth"):
         build_trunk("efficientnet_lite0").load_pretrained(str(other))
+    file.write_bytes(file.read_bytes()[:-20])
+    with pytest.raises(PartwiseError, match=r"w\.safetensors: .* damaged"):  # torch reads safetensors, too
+        build_trunk("efficientnet_lite0").load_pretrained(str(file))
 
 
 @pytest.mark.parametrize("count", [0, 6, -1])

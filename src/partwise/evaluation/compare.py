@@ -19,6 +19,8 @@ from partwise.evaluation.bootstrap import LEVEL, draw_images, drawn_scores, inte
 from partwise.evaluation.evaluator import CityscapesEvaluator, ImageRecord
 from partwise.evaluation.instance import SIDE_BOUNDS_PX
 from partwise.evaluation.matching import ImageMatches
+from partwise.evaluation.panoptic import SEGMENT_SUMS
+from partwise.evaluation.pixel import flat_length
 from partwise.files import json_ready
 from partwise.labels import CITYSCAPES, LabelSet
 
@@ -48,9 +50,10 @@ def records_of(evaluator: CityscapesEvaluator) -> dict:
 def read_records(path: str | os.PathLike, label_set: LabelSet = CITYSCAPES) -> CityscapesEvaluator:
     """An evaluator as it was when its `with_records` was written to a JSON file (without COCO counts).
 
-    Raises PartwiseError for a file that is absent, no JSON, or has no records.
+    Raises PartwiseError for a file that is absent, no JSON, has no records, or is damaged.
     """
     path = Path(path)
+    segments_shape = (len(label_set.evaluated), len(SEGMENT_SUMS))
     try:
         records = json.loads(path.read_text(encoding="utf-8"))[RECORDS_KEY]
         if records["label_set"] != label_set.name:
@@ -60,19 +63,29 @@ def read_records(path: str | os.PathLike, label_set: LabelSet = CITYSCAPES) -> C
         for name, image in records["images"].items():
             evaluator.records[name] = ImageRecord(
                 truth_crc32=image["truth_crc32"],
-                pixels=None if image["pixels"] is None else np.array(image["pixels"], np.float64),
+                pixels=None if image["pixels"] is None else _sums(image["pixels"], (flat_length(label_set),)),
                 matches={key: ImageMatches.from_dict(columns) for key, columns in image["matches"].items()},
-                segments=np.array(image["segments"], np.float64) if kept["panoptic"] else None,
+                segments=_sums(image["segments"], segments_shape) if kept["panoptic"] else None,
             )
+        if len({record.kinds for record in evaluator.records.values()}) > 1:
+            raise ValueError("not the same of every image")
     except OSError as error:
         raise PartwiseError(
             f"{path}: {(error.strerror or str(error)).lower()}: give an evaluation's JSON file"
         ) from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         raise PartwiseError(
-            f"{path}: no evaluation with records of its images: write it with partwise evaluate"
+            f"{path}: no evaluation with records of its images, or a damaged one: write it with partwise evaluate"
         ) from None
     return evaluator
+
+
+def _sums(values: list, shape: tuple[int, ...]) -> np.ndarray:
+    """Finite float64 of this shape. Raises ValueError or TypeError for anything else."""
+    sums = np.array(values, np.float64)
+    if sums.shape != shape or not np.isfinite(sums).all():
+        raise ValueError(f"{sums.shape} and not {shape}, or not finite")
+    return sums
 
 
 def compare(

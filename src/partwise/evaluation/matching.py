@@ -109,9 +109,21 @@ class ImageMatches:
 
     @classmethod
     def from_dict(cls, columns: dict[str, list]) -> ImageMatches:
-        """The inverse of `to_dict`."""
+        """The inverse of `to_dict`.
+
+        Raises KeyError, TypeError, ValueError or OverflowError for anything else.
+        """
         arrays = {name: np.array(columns[name], dtype) for name, dtype in _COLUMNS.items()}
         arrays["truth_best_iou"] = arrays["truth_best_iou"].reshape(-1, len(PROPOSAL_COUNTS))
+        truths, found = len(arrays["truth_label"]), len(arrays["label"])
+        for name, array in arrays.items():
+            wanted = truths if name in _TRUTH_COLUMNS else found
+            if len(array) != wanted or array.ndim != 1 + (name == "truth_best_iou"):
+                raise ValueError(f"{name} has {len(array)} rows and not {wanted}")
+            if name != "boundary_iou" and not np.isfinite(array).all():
+                raise ValueError(f"{name} is not finite")
+        if ((arrays["truth"] < -1) | (arrays["truth"] >= truths)).any():
+            raise ValueError(f"truth names one of {truths} instances that is not there")
         return cls(**arrays)
 
 
@@ -129,6 +141,7 @@ _COLUMNS = {
     "ignored_iou": np.float64,
     "ignored_share": np.float64,
 }
+_TRUTH_COLUMNS = ("truth_label", "truth_px", "truth_side_px", "truth_best_iou")
 
 
 def overlaps(scene: Scene, instances: Instances, scores: np.ndarray | None = None) -> Overlaps:

@@ -18,6 +18,7 @@ from partwise.labels import INSTANCE_FACTOR, LabelSet
 from partwise.scene import Scene
 
 PANOPTIC_SCORES = ("pq", "sq", "rq")
+SEGMENT_SUMS = ("iou", "tp", "fp", "fn")
 
 
 def count_segments(scene: Scene, instances: Instances, semantic_HW: np.ndarray) -> np.ndarray:
@@ -36,7 +37,7 @@ def count_segments(scene: Scene, instances: Instances, semantic_HW: np.ndarray) 
     )
     evaluation.evaluate()
     of_class = evaluation.results()["per_class"]
-    return np.array([[of_class[x.id][key] for key in ("iou", "tp", "fp", "fn")] for x in evaluated], np.float64)
+    return np.array([[of_class[x.id][key] for key in SEGMENT_SUMS] for x in evaluated], np.float64)
 
 
 def _true_segments(scene: Scene) -> list[dict]:

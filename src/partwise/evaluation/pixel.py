@@ -193,13 +193,7 @@ def pixel_scores(sums: np.ndarray, label_set: LabelSet = CITYSCAPES) -> dict[str
     returns  "iou_class", "iiou_class", "iou_category", "iiou_category" (...); "iou" (..., C); "iiou" (..., T);
              "category_iou" (..., G); "category_iiou" (..., categories of things)
     """
-    groups = _groups(label_set)
-    counts = (
-        len(groups.class_ids),
-        len(groups.category_ids),
-        len(groups.thing_ids),
-        len(groups.thing_categories),
-    )
+    counts = _rows(label_set)
     parts = np.split(sums, np.cumsum([3 * n for n in counts])[:-1], axis=-1)
     values = []
     for part, n in zip(parts, counts, strict=True):
@@ -216,6 +210,17 @@ def pixel_scores(sums: np.ndarray, label_set: LabelSet = CITYSCAPES) -> dict[str
     ):
         scores[headline] = mean_of_valid(scores[of])
     return scores
+
+
+def flat_length(label_set: LabelSet = CITYSCAPES) -> int:
+    """S, the sums of `PixelCounts.flat()`."""
+    return 3 * sum(_rows(label_set))
+
+
+def _rows(label_set: LabelSet) -> tuple[int, int, int, int]:
+    """(C, G, T, categories of things): the rows of each array of `PixelCounts`."""
+    groups = _groups(label_set)
+    return len(groups.class_ids), len(groups.category_ids), len(groups.thing_ids), len(groups.thing_categories)
 
 
 def mean_of_valid(values: np.ndarray) -> np.ndarray:

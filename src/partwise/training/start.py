@@ -15,7 +15,16 @@ from partwise.training.checkpoint import load_matching, read_model
 from partwise.training.config import Recipe
 
 # What torch.load, safetensors and a download may raise for a file that holds something else, or for no connection.
-_FOREIGN = (OSError, RuntimeError, ValueError, KeyError, AttributeError, EOFError, pickle.UnpicklingError)
+_FOREIGN = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    KeyError,
+    AttributeError,
+    EOFError,
+    pickle.UnpicklingError,
+    SafetensorError,
+)
 
 
 def start_weights(method: Method, recipe: Recipe, weights: Sequence[str], note: Callable[[str], None]) -> str:

