@@ -89,9 +89,11 @@ def test_without_the_files_of_a_split_there_is_no_depth(depth_root):
 
 def test_depth_files_that_cannot_be_used_are_named(depth_root):
     camera = depth_root / "camera" / "val" / "ulm" / f"{NAME}_camera.json"
-    camera.write_text('{"extrinsic": {}}')
-    with pytest.raises(PartwiseError, match=r"camera.json: no intrinsic.fx and extrinsic.baseline"):
-        find_depth(depth_root, "val")(NAME)
+    for values in ("{}", "NaN, 0.2", "0, 0.2", "2000, -1", "1e999, 0.2"):
+        fx, _, baseline = values.partition(", ")
+        camera.write_text(f'{{"extrinsic": {{"baseline": {baseline or 0.2}}}, "intrinsic": {{"fx": {fx}}}}}')
+        with pytest.raises(PartwiseError, match=r"camera.json: no intrinsic.fx and extrinsic.baseline"):
+            find_depth(depth_root, "val")(NAME)
     with pytest.raises(PartwiseError, match=r"ulm_000001_000019_disparity.png: is missing, and other frames"):
         find_depth(depth_root, "val")("ulm_000001_000019")
     shutil.rmtree(depth_root / "camera")

@@ -124,7 +124,7 @@ CALLS = {
         "b: this image gives pixels to score, those before it instances",
     ),
     "other settings": (lambda e: e.merge(CityscapesEvaluator(boundary=True)), "different settings"),
-    "depth of another size": (lambda e: e.update(SCENE, predicted(), depth_HW=np.ones((2, 2))), "depth is"),
+    "depth of another size": (lambda e: e.update(SCENE, predicted(), depth_HW=np.ones((2, 2))), "depth is 2x2"),
 }
 
 

@@ -9,6 +9,7 @@ server's.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable
 
@@ -77,8 +78,11 @@ class DepthFiles:
         """(focal length in pixels, baseline in metres)."""
         try:
             values = json.loads(self.archive.read(path).decode("utf-8"))
-            return float(values["intrinsic"]["fx"]), float(values["extrinsic"]["baseline"])
-        except (ValueError, KeyError, TypeError) as error:
+            focal_px, baseline_m = float(values["intrinsic"]["fx"]), float(values["extrinsic"]["baseline"])
+            if not (0 < focal_px < math.inf and 0 < baseline_m < math.inf):
+                raise ValueError(f"{focal_px:g} and {baseline_m:g}")
+            return focal_px, baseline_m
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise PartwiseError(
                 f"{self.archive.where(path)}: no intrinsic.fx and extrinsic.baseline ({error!r}): "
                 "take the official file"

@@ -133,8 +133,9 @@ class CityscapesEvaluator:
         matches = {EVERYWHERE.name: match(found, EVERYWHERE, self._things, boundary_iou=pairs)}
         if depth_HW is not None:
             if depth_HW.shape != scene.size:
+                depth_size, size = ("x".join(map(str, reversed(one))) for one in (depth_HW.shape, scene.size))
                 raise PartwiseError(
-                    f"{scene.name}: depth is {depth_HW.shape[::-1]}, the truth {scene.size[::-1]} (width, height)"
+                    f"{scene.name}: its depth is {depth_size}, the truth {size}: give depth of the truth's size"
                 )
             distances = truth_distances(found, scene.instance_ids_HW, depth_HW)
             for criterion in (WITHIN_100_M, WITHIN_50_M):
