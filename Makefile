@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint tables clean
 
 demo: $(VENV)/.installed  ## render streets, train for two minutes, evaluate, predict, write out/demo/report.html
 	$(BIN)/partwise demo --out out/demo
@@ -15,6 +15,9 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+
+tables: $(VENV)/.installed  ## write the tables of README.md and docs/ from results/*.json
+	$(BIN)/python docs/make_tables.py
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "partwise needs Python 3.11 or newer"'

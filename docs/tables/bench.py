@@ -1,0 +1,92 @@
+"""Tables of `partwise bench models` (models.json) and `partwise bench baselines` (baselines.json)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from tables.table import MISSING, Make, Table, at, fraction, load, signed
+
+TRAINED = {  # position in models.json: what the pages call the model
+    0: "fourth bundled model, EfficientNet-Lite0",
+    1: "first part maps on VGG16",
+    2: "FCN-8s on VGG16",
+}
+EIGHT_MINUTES = {3: "`parts_light`", 4: "`centres_light`", 5: "`mask_rcnn_light`"}
+SCORED = {"AP": "ap", "AP50": "ap50", "AR@100": "ar100", "car AP": "class_ap/car", "PQ": "pq", "IoU class": "iou_class"}
+TIMED = ("512x256", "1024x512", "2048x1024")
+
+
+def models(names: dict[int, str]) -> Table:
+    """A row for each model and each size of the frames that it was scored on."""
+    rows = []
+    for position, name in names.items():
+        model = load("models")["models"][position]
+        for size, figures in model["sizes"].items():
+            if any(at(figures, path) is not None for path in SCORED.values() if path in figures):
+                scores = [fraction(at(figures, path)) for path in SCORED.values()]
+                rows.append([name, _millions(model), size, f"{figures['ms']:.0f}", *scores])
+    return Table(["model", "M parameters", "frames", "ms", *SCORED], rows)
+
+
+def model_times() -> Table:
+    """Milliseconds an image of every model at every size."""
+    rows = [
+        [name, *(f"{load('models')['models'][position]['sizes'][size]['ms']:.0f}" for size in TIMED)]
+        for position, name in (TRAINED | EIGHT_MINUTES).items()
+    ]
+    return Table(["model", *(f"ms {size}" for size in TIMED)], rows)
+
+
+def crops_before() -> Table:
+    """IoU of the VGG16 model before its crops were enlarged, on frames of two sizes."""
+    sizes = load("models_before")["models"][1]["sizes"]
+    rows = [[size, fraction(sizes[size]["iou_class"])] for size in ("512x256", "1024x512")]
+    return Table(["frames", "IoU class"], rows)
+
+
+def baseline_runs() -> Table:
+    """A row for each training."""
+    columns = ["recipe", "seed", "steps", "AP", "AP50", "AR@100", "car AP", "AP at 512x256"]
+    paths = ("ap", "ap50", "ar100", "class_ap/car", "at_scale/0.5/ap")
+    rows = [
+        [f"`{run['recipe']}`", str(run["seed"]), str(run["steps"]), *(fraction(at(run, path)) for path in paths)]
+        for run in load("baselines")["results"]
+    ]
+    return Table(columns, rows)
+
+
+def baseline_means() -> Table:
+    """Mean and standard deviation over the trainings of a recipe; its size and its times, those of the first."""
+    rows = []
+    for recipe, figures in load("baselines")["seeds"].items():
+        first = next(run for run in load("baselines")["results"] if run["recipe"] == recipe)
+        scores = [f"{figures[key]['mean']:.3f} ± {figures[key]['sd']:.3f}" for key in ("ap", "ap50")]
+        rows.append([f"`{recipe}`", *scores, _millions(first), *(f"{first['ms'][size]:,.0f}" for size in TIMED)])
+    return Table(["recipe", "AP", "AP50", "M parameters", *(f"ms {size}" for size in TIMED)], rows)
+
+
+def baseline_differences() -> Table:
+    """AP of a recipe less that of Mask R-CNN, seed by seed, with the interval over images."""
+    rows = []
+    for recipe, runs in load("baselines")["differences"].items():
+        for run in runs:
+            found = run["instance.ap"]
+            interval = f"{signed(found['low'])} to {signed(found['high'])}"
+            rows.append([f"`{recipe}`", str(run["seed"]), signed(found["difference"]), interval])
+    return Table(["recipe, less `mask_rcnn_light`", "seed", "AP", "95 % interval"], rows)
+
+
+def _millions(model: dict[str, Any]) -> str:
+    return MISSING if model["parameters"] is None else f"{model['parameters'] / 1e6:.1f}"
+
+
+TABLES: dict[str, Make] = {
+    "models-trained": partial(models, TRAINED),
+    "models-eight-minutes": partial(models, EIGHT_MINUTES),
+    "model-times": model_times,
+    "vgg16-crops-before": crops_before,
+    "baseline-runs": baseline_runs,
+    "baseline-means": baseline_means,
+    "baseline-differences": baseline_differences,
+}
