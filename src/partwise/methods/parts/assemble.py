@@ -139,6 +139,6 @@ def _candidate_columns(one: AssembledWindows, quality_power: float, class_share:
         window_E,
         one.centres_M2.cpu().numpy()[window_E],
         class_E,
-        one.objectness_M.double().cpu().numpy()[window_E],
-        scores_TM[likely_TM].double().cpu().numpy(),
+        one.objectness_M.cpu().double().numpy()[window_E],
+        scores_TM[likely_TM].cpu().double().numpy(),
     )
