@@ -9,15 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from partwise.geometry import crop_iou
+from partwise.decoding.candidates import Candidates
 from partwise.labels import CITYSCAPES
 from partwise.methods import PartMaps, PartsConfig
-from partwise.methods.parts.decode import PartsDecoder
+from partwise.methods.parts.assemble import AssembledWindows
+from partwise.methods.parts.decode import ImageOutputs, PartsDecoder
 from partwise.methods.parts.decode_config import DecodeConfig
 from partwise.methods.parts.losses import window_loss
-from partwise.methods.parts.paint import Painter, Proposals
+from partwise.methods.parts.paint import paint, paint_cells, paint_pixels
 from partwise.methods.parts.pooled import PooledMaps
-from partwise.methods.parts.suppress import KeptMasks
+from partwise.methods.parts.sharpen import sharpen
 from partwise.methods.parts.targets import AssignConfig, assign_windows, coverage, right_grid
 from partwise.methods.parts.windows import Window, part_weights
 from partwise.methods.views import View
@@ -156,6 +157,12 @@ def test_touching_objects_of_one_class_are_told_apart():
         assert max((mask & t).sum() / (mask | t).sum() for t in truth) > 0.9
 
 
+def decoded_maps(decoder, semantic_Chw, objectness_hw, parts_Khw):
+    """An image of 128 x 256 px whose windows are of 8 cells of 4 px."""
+    outputs = ImageOutputs(semantic_Chw, [objectness_hw], [parts_Khw])
+    return decoder.decode(outputs, [part_weights(3, 8, "bilinear")], (128, 256)).prediction
+
+
 def test_two_windows_on_one_object_give_one_instance():
     """Suppression: the same logits at two neighbouring grids would otherwise count twice."""
     decoder = PartsDecoder(DecodeConfig(peaks=0.0), (Window(4, 8),), CITYSCAPES)
@@ -165,7 +172,7 @@ def test_two_windows_on_one_object_give_one_instance():
     objectness[16, 30:33] = torch.tensor([1.0, 3.0, 2.0])
     parts = torch.full((9, 32, 64), -10.0)
     parts[:, 13:19, 27:35] = 10
-    result = decoder(semantic, [objectness], [parts], [part_weights(3, 8, "bilinear")], (128, 256))
+    result = decoded_maps(decoder, semantic, objectness, parts)
     assert len(result.instances) == 1
     assert result.instances.scores[0] == pytest.approx(torch.sigmoid(torch.tensor(3.0)).item(), abs=0.02)
 
@@ -221,12 +228,12 @@ def test_a_window_stands_for_every_class_that_its_mask_votes_for():
     objectness[16, 30] = 10.0
     parts = torch.full((9, 32, 64), -10.0)
     parts[:, 13:19, 27:33] = 10
-    maps = (probability.log(), [objectness], [parts], [part_weights(3, 8, "bilinear")], (128, 256))
-    found = decoder(decode)(*maps).instances
+    maps = (probability.log(), objectness, parts)
+    found = decoded_maps(decoder(decode), *maps).instances
     assert found.labels.tolist() == [26, 27]
     assert found.scores.tolist() == pytest.approx([0.5 / 0.9, 0.3 / 0.9], abs=0.01)
     assert np.array_equal(found.full_mask(0), found.full_mask(1))
-    assert decoder(replace(decode, class_share=1.0))(*maps).instances.labels.tolist() == [26]
+    assert decoded_maps(decoder(replace(decode, class_share=1.0)), *maps).instances.labels.tolist() == [26]
 
 
 def test_neighbours_of_a_maximum_are_looked_at_as_far_as_peaks_says():
@@ -247,7 +254,7 @@ def test_a_vague_mask_costs_score(power):
     objectness[16, 30] = 20.0
     parts = torch.full((9, 32, 64), -10.0)
     parts[:, 13:19, 27:33] = torch.logit(torch.tensor(0.8))
-    found = decoder(semantic, [objectness], [parts], [part_weights(3, 8, "bilinear")], (128, 256)).instances
+    found = decoded_maps(decoder, semantic, objectness, parts).instances
     assert found.scores.tolist() == pytest.approx([0.8**power], abs=1e-3)
 
 
@@ -287,35 +294,16 @@ def test_the_map_of_several_sizes_agrees_with_the_instances_of_all(monkeypatch):
     assert set(np.unique(both.semantic_HW[:24])) == {7}
 
 
-@given(st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
-def test_suppression_finds_what_comparing_every_pair_finds(seed):
-    rng = np.random.default_rng(seed)
-    nms_iou, kept, store = float(rng.choice([0.0, 0.3, 0.5, 0.8])), [], KeptMasks(12)
-    for _ in range(12):
-        x0, y0, width, height = (int(rng.integers(low, high)) for low, high in ((0, 20), (0, 20), (1, 14), (1, 14)))
-        made = (x0, y0, x0 + width, y0 + height), rng.random((height, width)) < rng.choice([0.3, 0.9, 1.0])
-        label = int(rng.integers(24, 26))
-        over = [(i, crop_iou(*made, *other)) for i, other_label, other in kept if other_label == label]
-        expected = next(((i, iou) for i, iou in over if iou > nms_iou), None)
-        assert store.overlapped(label, made, nms_iou) == expected
-        if made[1].any():
-            kept.append((len(kept), label, made))
-            store.add(label, made)
-
-
-def painter_of(logits_Mmm: torch.Tensor, centres, things_Thw: torch.Tensor, stride: int, size, sharpen=0.0):
-    """Windows of 8 cells of 4 px that are sure to be cars, and what paints them."""
+def masks_of(logits_Mmm: torch.Tensor, centres, things_Thw: torch.Tensor, stride: int, size, sharpen_by=0.0):
+    """Sharpened masks of windows of 8 cells of 4 px that are certain to be cars, and the index of that class."""
     car = [label.name for label in CITYSCAPES.things].index("car")
-    likely = torch.zeros(len(things_Thw), len(logits_Mmm), dtype=torch.bool)
-    likely[car] = True
-    one = torch.ones(len(logits_Mmm))
-    proposals = Proposals(
-        0, Window(4, 8), torch.tensor(centres), logits_Mmm, one, torch.arange(len(one)), one.long() * car, one, likely
-    )
-    wanted = [(0, n, "vehicle") for n in range(len(logits_Mmm))]
-    members = {"vehicle": [car]}
-    return Painter([proposals], wanted, things_Thw, members, stride, size, sharpen), wanted, car
+    count, centres = len(logits_Mmm), torch.tensor(centres)
+    one, share = torch.ones(count), torch.zeros(len(things_Thw), count)
+    assembled = AssembledWindows(0, Window(4, 8), centres, one, logits_Mmm, torch.sigmoid(logits_Mmm), one, share)
+    index = np.arange(count)
+    candidates = Candidates(index * 0, index, centres.numpy(), index * 0 + car, one.numpy(), one.numpy())
+    options = {"min_score": 0.0, "weight": sharpen_by}
+    return sharpen([assembled], candidates, things_Thw, stride, size, CITYSCAPES, **options), car
 
 
 @pytest.mark.parametrize("stride", [1, 2, 4])
@@ -327,16 +315,16 @@ def test_a_mask_is_where_its_logits_and_the_log_odds_of_its_class_are_above_zero
     centres = [[2, 2], [4, 5], [0, 0], [7, 11], [3, 9], [5, 1]]
     coarse = torch.rand(1, len(CITYSCAPES.things), 3, 4, generator=rng)
     things = F.interpolate(coarse, size=(32 // stride, 48 // stride), mode="bilinear")[0]
-    painter, wanted, car = painter_of(logits, centres, things, stride, size, sharpen=0.5)
+    masks, car = masks_of(logits, centres, things, stride, size, sharpen_by=0.5)
     odds = torch.logit(F.interpolate(things[car][None, None], scale_factor=stride, mode="bilinear").clamp(1e-4, 0.9999))
-    for one, own, (y, x) in zip(wanted, logits, centres, strict=True):
+    for one, own, (y, x) in zip(masks, logits, centres, strict=True):
         full = torch.full((32 + 64, 48 + 64), -torch.inf)
         top, left = 32 + (y - 4) * 4, 32 + (x - 4) * 4
         full[top : top + 32, left : left + 32] = F.interpolate(own[None, None], scale_factor=4, mode="bilinear")
         total = (full[32:64, 32:80] + 0.5 * odds[0, 0])[: size[0], : size[1]]
         found = np.zeros(size, bool)
-        if painter.in_cells(one) is not None:
-            (x0, y0, x1, y1), mask = painter.in_pixels(one)
+        if not one.empty:
+            (x0, y0, x1, y1), mask = paint_pixels(one, size) or paint_cells(one, size)
             found[y0:y1, x0:x1] = mask
         differs = torch.from_numpy(found) != (total > 0)
         assert (total[differs].abs() < 0.3).all() and differs.float().mean() < 0.02
@@ -348,9 +336,10 @@ def test_a_mask_of_one_cell_has_a_pixel():
     cells = [(5, 7), (14, 22)]
     for y, x in cells:
         things[:, y, x] = 1.0
-    painter, wanted, _ = painter_of(torch.full((2, 8, 8), -1.0), [[3, 3], [6, 10]], things, 2, (29, 45), sharpen=0.5)
-    for one, (y, x) in zip(wanted, cells, strict=True):
-        assert painter.in_cells(one)[0] == (x, y, x + 1, y + 1)
-        box, mask = painter.in_pixels(one)
+    size = (29, 45)
+    masks, _ = masks_of(torch.full((2, 8, 8), -1.0), [[3, 3], [6, 10]], things, 2, size, sharpen_by=0.5)
+    for one, (y, x) in zip(masks, cells, strict=True):
+        assert one.in_cells()[0] == (x, y, x + 1, y + 1)
+        ((box, mask),) = (painted.mask for painted in paint([one], [], size))
         assert mask.any() and mask.shape == (box[3] - box[1], box[2] - box[0])
         assert 2 * x <= box[0] < box[2] <= min(2 * x + 2, 45) and 2 * y <= box[1] < box[3] <= min(2 * y + 2, 29)

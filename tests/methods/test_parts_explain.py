@@ -75,7 +75,7 @@ def test_the_window_of_every_instance_is_found_and_its_score_is_the_product_that
         assert told.instance == i and story.outcome == "kept" and covers(story.window, story.centre, (x, y))
         score = story.objectness * story.quality**method.config.decode.quality_power * story.votes[name]
         assert score == pytest.approx(float(found.scores[i]), rel=1e-4)
-        assert any(fate.outcome == "kept" and fate.instance == i for fate in story.fates)
+        assert any(one.outcome == "kept" and one.instance == i for one in story.as_classes)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -118,17 +118,17 @@ def test_every_window_over_the_pixel_is_counted_once_and_its_outcome_holds():
                 assert story.objectness < config.peaks * float(near)
             elif story.outcome != "objectness":
                 assert story.objectness >= config.peaks * float(near) - 1e-6
-            assert bool(story.fates) == (list(OUTCOMES).index(story.outcome) > list(OUTCOMES).index("skipped"))
-            for fate in story.fates:
-                if fate.outcome == "unsure":
-                    assert fate.score <= config.min_score
-                if fate.outcome == "overlaps":
-                    assert fate.iou > config.nms_iou and found.labels[fate.instance] == fate.label
-                    assert found.scores[fate.instance] >= fate.score
-                if fate.outcome == "full":
-                    assert len(found) == config.max_instances and fate.score <= found.scores[-1]
+            assert bool(story.as_classes) == (list(OUTCOMES).index(story.outcome) > list(OUTCOMES).index("skipped"))
+            for one in story.as_classes:
+                if one.outcome == "unsure":
+                    assert one.score <= config.min_score
+                if one.outcome == "overlaps":
+                    assert one.iou > config.nms_iou and found.labels[one.instance] == one.label
+                    assert found.scores[one.instance] >= one.score
+                if one.outcome == "full":
+                    assert len(found) == config.max_instances and one.score <= found.scores[-1]
             if story.outcome in ("kept", "elsewhere"):
-                own = next(fate.instance for fate in story.fates if fate.outcome == "kept")
+                own = next(one.instance for one in story.as_classes if one.outcome == "kept")
                 at_pixel = found.full_mask(own)[point[1], point[0]]
                 assert at_pixel if story.outcome == "kept" else (not at_pixel or told.instance < own)
         assert (told.counts.get("kept", 0) == 1) == (told.instance >= 0)
@@ -167,7 +167,7 @@ def test_the_refined_mask_that_is_told_is_that_of_the_instance():
         own = (large.numpy() > 0)[max(-y0, 0) : SIZE[0] - y0, max(-x0, 0) : SIZE[1] - x0]
         assert np.array_equal(own, mask[inside]) and mask.sum() == own.sum()
     assert len(found) > 3
-    assert all(story.refined_nn is None for story in explain(method, outputs, SIZE).windows if not story.fates)
+    assert all(story.refined_nn is None for story in explain(method, outputs, SIZE).windows if not story.as_classes)
 
 
 def test_it_goes_into_json_and_a_pixel_outside_is_refused():

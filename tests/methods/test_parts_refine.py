@@ -24,7 +24,7 @@ from partwise.methods.parts.refine import (
     soft_iou,
     window_truth,
 )
-from partwise.methods.parts.suppress import Fate
+from partwise.methods.parts.refine_masks import RefinerMaps, refine_windows
 from partwise.methods.parts.windows import Window
 
 REFINED = PartsConfig(channels=16, semantic_stride_px=2, refine_masks=True)
@@ -149,8 +149,7 @@ def test_refining_changes_masks_and_scores_and_no_classes(method, scenes):
     assert not np.array_equal(before.scores, after.scores) and (np.diff(after.scores) <= 0).all()
     same = lambda a, b: all(np.array_equal(x, y) for x, y in zip(a.masks, b.masks, strict=True))
     assert not same(before, after)
-    suppression = refined.decoder.suppression
-    suppression.config = replace(suppression.config, refine_score=1.1)
+    refined.decoder.config = replace(refined.decoder.config, refine_score=1.1)
     left = refined.decode(ideal | {"detail": detail}, scene.size)[0].instances
     assert same(before, left) and np.array_equal(before.scores, left.scores)
 
@@ -165,23 +164,23 @@ def test_a_refined_score_is_the_product_that_is_told_and_its_parts_are_those_of_
     outputs = refined.ideal([refined.targets(scene)])
     outputs["semantic"] = F.avg_pool2d(torch.softmax(outputs["semantic"], 1), 2).log()
     outputs["detail"] = torch.randn(1, refined.mask_refiner.reduce.out_channels, *outputs["semantic"].shape[-2:])
-    fates: list[Fate] = []
     with torch.inference_mode():
-        found = refined.decode_one(outputs, 0, scene.size, fates).instances
+        decoded = refined.decode_one(outputs, 0, scene.size)
+    found = decoded.prediction.instances
     things = torch.softmax(outputs["semantic"][0], 0).repeat_interleave(2, 1).repeat_interleave(2, 2).numpy()
-    told = {fate.instance: fate for fate in fates if fate.outcome == "kept"}
-    assert sorted(told) == list(range(len(found))) and sum(fate.refined is not None for fate in told.values()) > 2
-    for i, fate in told.items():
-        assert fate.refined is None or fate.score >= refined.config.decode.refine_score
-        if fate.refined is None:  # unsure, or nothing was left of its mask
+    told = {one.instance: one for one in decoded.outcomes(CITYSCAPES) if one.outcome == "kept"}
+    assert sorted(told) == list(range(len(found))) and sum(one.refined is not None for one in told.values()) > 2
+    for i, one in told.items():
+        assert one.refined is None or one.score >= refined.config.decode.refine_score
+        if one.refined is None:  # a low score, or nothing was left of its mask
             continue
-        quality, share, crowding, score = astuple(fate.refined)
-        objectness = float(torch.sigmoid(outputs["objectness"][fate.grid][0][fate.centre]))
-        assert fate.label == found.labels[i] and score == pytest.approx(float(found.scores[i]))
+        quality, share, crowding, score = astuple(one.refined)
+        objectness = float(torch.sigmoid(outputs["objectness"][one.grid][0][one.centre]))
+        assert one.label == found.labels[i] and score == pytest.approx(float(found.scores[i]))
         alone = objectness * quality**refined.config.decode.refined_power * share
         assert score == pytest.approx(alone * math.exp(-(crowding**2) / refined.config.decode.soft_sigma), rel=1e-4)
-        if FineGrid.of(refined.windows[fate.grid]).cell_px == FINE_PX and found.areas[i] > 400:
-            own = things[CITYSCAPES.by_id[fate.label].train_id][: scene.size[0], : scene.size[1]]
+        if FineGrid.of(refined.windows[one.grid]).cell_px == FINE_PX and found.areas[i] > 400:
+            own = things[CITYSCAPES.by_id[one.label].train_id][: scene.size[0], : scene.size[1]]
             assert share == pytest.approx(own[found.full_mask(i)].mean(), abs=0.1)
 
 
@@ -205,12 +204,12 @@ def test_a_semantic_map_at_full_resolution_is_seen_at_the_same_places(method, sc
     coarse = F.avg_pool2d(torch.softmax(ideal["semantic"], 1), 2).log()
     centres, classes = torch.tensor([[8, 20], [3, 5]]), torch.tensor([3, 0])
     detail = torch.zeros(refined.mask_refiner.reduce.out_channels, scene.size[0] // 2, scene.size[1] // 2)
-    made = [
-        refined.refiner_of(detail, PooledMaps(torch.softmax(semantic[0], 0)[refined.decoder.thing_train_ids]))(
-            1, centres, torch.zeros(2, 16, 16), classes
-        ).logits_Unn
-        for semantic in (ideal["semantic"], coarse)
-    ]
+    made = []
+    for semantic in (ideal["semantic"], coarse):
+        things = PooledMaps(torch.softmax(semantic[0], 0)[refined.decoder.thing_train_ids])
+        maps, window = RefinerMaps(detail, things, CITYSCAPES), refined.windows[1]
+        zeros = torch.zeros(2, 16, 16)
+        made.append(refine_windows(refined.mask_refiner, maps, window, centres, zeros, classes).logits_Unn)
     torch.testing.assert_close(*made, atol=1e-3, rtol=1e-3)
 
 

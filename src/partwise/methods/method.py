@@ -131,15 +131,18 @@ class Method(nn.Module):
             outputs = [one | {"semantic": mean} for one, mean in zip(outputs, logits, strict=True)]
         found = [self.decode(*one) for one in zip(outputs, seen, strict=True)]
         together = [joined([one.resized(size) for one in image]) for image in zip(*found, strict=True)]
-        for b, prediction in enumerate(together):
-            self.settle(prediction, outputs[-1], b, seen[-1])
-        return together
+        return [self.reconciled(prediction, outputs[-1], b, seen[-1]) for b, prediction in enumerate(together)]
 
-    def settle(self, prediction: Prediction, outputs: Outputs, b: int, seen: tuple[int, int]) -> None:
-        """Bring the semantic map of image `b` in line with its instances where those of several sizes were joined.
+    def reconciled(self, prediction: Prediction, outputs: Outputs, b: int, seen: tuple[int, int]) -> Prediction:
+        """The prediction of image `b` with its semantic map in line with its instances, joined from several sizes.
 
-        outputs, seen   of the last size, whose semantic map it is
+        Args:
+            prediction: Its semantic map is that of the last size.
+            outputs: Of the last size.
+            b: Index of the image in the batch.
+            seen: (H, W) in pixels of the last size.
         """
+        return prediction
 
     @torch.inference_mode()
     def predict_as_is(self, images_B3HW: Tensor, flip: bool = False) -> list[Prediction]:

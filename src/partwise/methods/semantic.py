@@ -5,12 +5,10 @@ Axes: B images, C evaluated classes, H and W in pixels, h and w cells of a map.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from partwise.instances import Instances
 from partwise.labels import IGNORED_TRAIN_ID, LabelSet
 from partwise.methods.method import Targets
 from partwise.trunks.pyramid import FINEST_PX, conv_norm_relu
@@ -175,22 +173,3 @@ def semantic_argmax(logits_Chw: Tensor, stride: int, best_hw: Tensor | None = No
     half = stride // 2
     whole = pixels.reshape((height + 1) * stride, (width + 1) * stride)
     return whole[half : half + height * stride, half : half + width * stride]
-
-
-def agree(semantic_HW: np.ndarray, instances: Instances, unsure_HW: np.ndarray, label_set: LabelSet) -> None:
-    """Write the class of each instance into the ids of a semantic map, the surest last, and only over its category.
-
-    unsure_HW   bool, where the map may be changed
-
-    Pixel by pixel a bus is easily half a truck. The instance has asked all of its pixels, so that its class is the
-    likelier one; where the map says something of another category, it knows more about the outline.
-    """
-    for i in np.argsort(instances.scores, kind="stable").tolist():
-        label = int(instances.labels[i])
-        kin = [other.id for other in label_set.kin[label_set.by_id[label].category]]
-        x0, y0, x1, y1 = instances.boxes[i]
-        pixels_hw = semantic_HW[y0:y1, x0:x1]
-        open_hw = instances.masks[i] & unsure_HW[y0:y1, x0:x1]
-        ids = pixels_hw[open_hw]
-        ids[np.isin(ids, kin)] = label
-        pixels_hw[open_hw] = ids

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from partwise.decoding.outcomes import CandidateOutcome
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.centres.explain import CentresExplanation
@@ -68,32 +69,32 @@ def _reckoning(story: WindowStory, config: DecodeConfig, label_set: LabelSet) ->
     ]
     power = f"{story.quality:.3f}^{config.quality_power:g}"
     names = {label.name: label.id for label in label_set.things}
-    by_label = {fate.label: fate for fate in story.fates}
+    by_label = {candidate.label: candidate for candidate in story.as_classes}
     for name, share in story.votes.items():
-        fate = by_label.get(names[name])
-        if fate is None:
+        candidate = by_label.get(names[name])
+        if candidate is None:
             continue
         score = f"score as {name}: {story.objectness:.3f} x mask quality {power} x share of its votes {share:.3f}"
-        lines.append(f"{score} = {fate.score:.3f}; {_fate(fate.outcome, fate.instance, fate.iou)}")
-        if fate.refined is not None:
-            refined = fate.refined
+        lines.append(f"{score} = {candidate.score:.3f}; {_outcome(candidate)}")
+        if candidate.refined is not None:
+            refined = candidate.refined
             product = f"{story.objectness:.3f} x mask quality {refined.quality:.3f}^{config.refined_power:g}"
             product += f" x share of its votes {refined.share:.3f}"
             if refined.crowding > 0:
                 product += f" x exp(-{refined.crowding:.3f}^2 / {config.soft_sigma:g}), as a surer one overlaps it,"
             lines.append(f"its mask refined: {product} = {refined.score:.3f}")
-    if not story.fates:
+    if not story.as_classes:
         votes = ", ".join(f"{name} {share:.2f}" for name, share in story.votes.items())
         lines += [f"{OUTCOMES[story.outcome]}; its mask would vote {votes}"]
     return lines
 
 
-def _fate(outcome: str, instance: int, iou: float) -> str:
-    if outcome == "kept":
-        return f"kept as instance {instance + 1}"
-    if outcome == "overlaps":
-        return f"left out: overlaps instance {instance + 1} by {iou:.2f}"
-    return f"left out: {OUTCOMES[outcome].removeprefix('assembled, but ')}"
+def _outcome(candidate: CandidateOutcome) -> str:
+    if candidate.outcome == "kept":
+        return f"kept as instance {candidate.instance + 1}"
+    if candidate.outcome == "overlaps":
+        return f"left out: overlaps instance {candidate.instance + 1} by {candidate.iou:.2f}"
+    return f"left out: {OUTCOMES[candidate.outcome].removeprefix('assembled, but ')}"
 
 
 def draw_explanation(

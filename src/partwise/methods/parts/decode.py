@@ -1,171 +1,164 @@
-"""From part maps, objectness and semantics to instances: every window is looked at, the best ones are kept.
+"""From part maps, objectness and semantics to instances: propose, assemble, sharpen, suppress, refine, paint, score,
+reconcile. Each stage is a function in a file of its own; `PartsDecoder.decode` calls them one after the other.
 
-Axes: C evaluated classes, T of them with instances, K parts, m window cells a side, M windows, E candidates (a window
-as one of its likely classes), h and w cells of a map, H and W pixels.
+Axes: C evaluated classes, T of them with instances, F channels of features, K parts, m window cells a side, M windows,
+h and w cells of a map, H and W pixels. Lists have one entry a window grid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from partwise.geometry import nearest_index
+from partwise.decoding.candidates import Candidates
+from partwise.decoding.outcomes import CandidateOutcome, outcomes_of
+from partwise.decoding.reconcile import reconcile, uncertain_pixels
+from partwise.decoding.score import Scored, score_instances
+from partwise.decoding.suppress import Kept, suppress
 from partwise.labels import LabelSet
+from partwise.methods.method import Outputs
+from partwise.methods.parts.assemble import assemble_grids, list_candidates
+from partwise.methods.parts.class_maps import ClassMaps
 from partwise.methods.parts.decode_config import DecodeConfig
-from partwise.methods.parts.paint import Proposals, Refine
-from partwise.methods.parts.pooled import PooledMaps
-from partwise.methods.parts.suppress import Fate, Suppression
-from partwise.methods.parts.windows import Window, assemble, window_cells
-from partwise.methods.semantic import agree, semantic_argmax
+from partwise.methods.parts.paint import paint
+from partwise.methods.parts.propose import propose
+from partwise.methods.parts.refine import MaskRefiner
+from partwise.methods.parts.refine_masks import RefinerMaps, refine_masks
+from partwise.methods.parts.sharpen import sharpen
+from partwise.methods.parts.windows import Window
 from partwise.scene import Prediction
 
-SURE = 0.9  # probability of a class in the semantic map from which on no instance overrules it
+CONFIDENT = 0.9  # probability of a class in the semantic map from which on no instance changes the map
+
+
+@dataclass(frozen=True, eq=False)
+class ImageOutputs:
+    """What the network says of one image; logits, but for the features.
+
+    Attributes:
+        semantic_Chw: (C, h, w).
+        objectness: (h, w) of each grid.
+        parts: (K, h, w) of each grid.
+        detail_Fhw: (F, h, w) features at stride 2 that the mask refiner sees; None if masks are not refined.
+    """
+
+    semantic_Chw: Tensor
+    objectness: list[Tensor]
+    parts: list[Tensor]
+    detail_Fhw: Tensor | None = None
+
+    @classmethod
+    def of(cls, outputs: Outputs, b: int) -> ImageOutputs:
+        """Those of image `b` of a batch, see PartMaps."""
+        return cls(
+            outputs["semantic"][b],
+            [grid[b] for grid in outputs["objectness"]],
+            [grid[b] for grid in outputs["parts"]],
+            outputs["detail"][b] if "detail" in outputs else None,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What is found in one image, with the data that an explanation needs.
+
+    Attributes:
+        prediction: Instances, the highest score first, and the semantic map.
+        candidates: All that were looked at.
+        kept: What suppression decided about them.
+        scored: The final scores of those that were kept.
+    """
+
+    prediction: Prediction
+    candidates: Candidates
+    kept: Kept
+    scored: Scored
+
+    def outcomes(self, label_set: LabelSet) -> list[CandidateOutcome]:
+        """What became of every candidate, the one with the highest score first."""
+        return outcomes_of(self.candidates, self.kept, self.scored, label_set)
 
 
 class PartsDecoder:
-    """Calls: (semantic logits, objectness, parts, part weights, size) of one image -> Prediction.
+    """The settings of the decoder of part maps, and its stages in order.
 
-    step_cells  only the windows at every so many cells are looked at; 1 is all of them
+    Args:
+        config: See DecodeConfig.
+        windows: Of each grid.
+        label_set: Of the classes.
+        step_cells: Only the windows at every so many cells are looked at; 1 for all.
     """
 
     def __init__(self, config: DecodeConfig, windows: tuple[Window, ...], label_set: LabelSet, step_cells: int = 1):
         self.config, self.windows, self.label_set, self.step_cells = config, windows, label_set, step_cells
         self.thing_train_ids = [label.train_id for label in label_set.things]
-        self.suppression = Suppression(config, label_set)
 
-    def __call__(
+    @torch.no_grad()
+    def decode(
         self,
-        semantic_Chw: Tensor,
-        objectness: list[Tensor],
-        parts: list[Tensor],
-        weights: list[Tensor],
+        outputs: ImageOutputs,
+        part_weights: Sequence[Tensor],
         size: tuple[int, int],
-        fates: list[Fate] | None = None,
-        refiner_of: Callable[[PooledMaps], Refine] | None = None,
+        refiner: MaskRefiner | None = None,
+    ) -> Decoded:
+        """Find the instances and the semantic map of one image.
+
+        Args:
+            outputs: Of the network.
+            part_weights: (K, m, m) of each grid, see `windows.part_weights`.
+            size: (H, W) of the image in pixels, without the padding.
+            refiner: Corrects masks; needed if the outputs have the features that it sees.
+        """
+        config, label_set, objectness = self.config, self.label_set, outputs.objectness
+        stride_px = self.semantic_stride_px(objectness, outputs.semantic_Chw)
+        classes = ClassMaps.of(outputs.semantic_Chw, label_set)
+        centres = self.best_windows(objectness)
+        assembled = assemble_grids(self.windows, centres, objectness, outputs.parts, part_weights, classes.things)
+        candidates = list_candidates(assembled, config.quality_power, config.class_share)
+        sharpened = sharpen(
+            assembled, candidates, classes.things.finest, stride_px, size, label_set,
+            min_score=config.min_score, weight=config.sharpen,
+        )  # fmt: skip
+        kept = suppress(
+            candidates, sharpened,
+            min_score=config.min_score, nms_iou=config.nms_iou, max_instances=config.max_instances,
+        )  # fmt: skip
+        found, refined = candidates[kept.candidate_N], []
+        if outputs.detail_Fhw is not None:
+            maps = RefinerMaps(outputs.detail_Fhw, classes.things, label_set)
+            refined = refine_masks(refiner, maps, assembled, found, config.refine_score)
+        painted = paint([sharpened[index] for index in kept.candidate_N], refined, size)
+        scored = score_instances(
+            found, painted, label_set, size, refined_power=config.refined_power, soft_sigma=config.soft_sigma
+        )
+        prediction = Prediction(scored.instances, classes.ids_of_pixels(stride_px, size, label_set))
+        prediction = self.reconciled(prediction, classes.highest_hw, stride_px, size)
+        return Decoded(prediction, candidates, kept, scored)
+
+    def best_windows(self, objectness: Sequence[Tensor]) -> list[Tensor]:
+        """For each grid the cells (M, 2) of the windows that are assembled, see `propose`."""
+        return propose(objectness, self.config, self.step_cells)
+
+    def reconciled(
+        self, prediction: Prediction, highest_hw: Tensor, stride_px: int, seen: tuple[int, int]
     ) -> Prediction:
-        """See the class; `size` (H, W) cuts off the padding.
+        """Bring the semantic map of a prediction in line with its instances, see `decoding.reconcile`.
 
-        fates   takes what became of every candidate, the surest first
-        refiner_of  probability of the classes with instances (T, h, w) -> what corrects the masks that remain
+        Args:
+            prediction: Of an image, which may have another size than the network saw.
+            highest_hw: (h, w) probability of the most likely class.
+            stride_px: Pixels to a cell of it.
+            seen: (H, W) in pixels at which the network saw the image.
         """
-        stride = self.semantic_stride_px(objectness, semantic_Chw)
-        # Networks on a CPU give maps with the classes side by side in memory: half the time along those.
-        probability = torch.softmax(semantic_Chw.permute(1, 2, 0), dim=-1).permute(2, 0, 1)
-        things = PooledMaps(probability[self.thing_train_ids].contiguous())
-        proposals = []
-        for index, centres in enumerate(self.best_windows(objectness)):
-            if len(centres):
-                votes = things.at(parts[index].shape[-2:])
-                proposals.append(self.propose(index, centres, objectness[index], parts[index], weights[index], votes))
-        refine = refiner_of and refiner_of(things)
-        instances = self.suppression(proposals, things.at(things.shape), stride, size, fates, refine)
-        likeliest = probability.max(dim=0)
-        train_ids = semantic_argmax(semantic_Chw, stride, likeliest.indices)[: size[0], : size[1]].cpu().numpy()
-        semantic_HW = np.take(self.label_set.train_id_to_id, train_ids)  # half the time of an index
-        prediction = Prediction(instances, semantic_HW)
-        self.settle(prediction, likeliest.values, stride, size)
-        return prediction
+        uncertain_hw = (highest_hw < CONFIDENT).cpu().numpy()
+        uncertain_HW = uncertain_pixels(uncertain_hw, stride_px, seen, prediction.semantic_HW.shape)
+        confident = prediction.instances[prediction.instances.scores >= self.config.agree_score]
+        semantic_HW = reconcile(prediction.semantic_HW, confident, uncertain_HW, self.label_set)
+        return Prediction(prediction.instances, semantic_HW)
 
-    def settle(self, prediction: Prediction, best_hw: Tensor, stride: int, seen: tuple[int, int]) -> None:
-        """Have the instances of a prediction agree with its semantic map, see `agree`.
-
-        best_hw   probability of the likeliest class, at cells of `stride` px of the image as it was `seen` (H, W); the
-                  prediction may have another size
-        """
-        unsure_hw = (best_hw < SURE).cpu().numpy()
-        unsure_HW = unsure_hw.repeat(stride, 0).repeat(stride, 1)[: seen[0], : seen[1]]
-        size = prediction.semantic_HW.shape
-        if size != unsure_HW.shape:
-            unsure_HW = unsure_HW[np.ix_(*(nearest_index(*sides) for sides in zip(seen, size, strict=True)))]
-        sure = prediction.instances[prediction.instances.scores >= self.config.agree_score]
-        agree(prediction.semantic_HW, sure, unsure_HW, self.label_set)
-
-    def semantic_stride_px(self, objectness: list[Tensor], semantic_Chw: Tensor) -> int:
+    def semantic_stride_px(self, objectness: Sequence[Tensor], semantic_Chw: Tensor) -> int:
         """Pixels of the image to a cell of the semantic map."""
         return objectness[0].shape[0] * self.windows[0].stride_px // semantic_Chw.shape[-2]
-
-    def screen(self, logits_hw: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """What the windows of one grid are asked before they are compared with those of the others.
-
-        returns   objectness (h, w); the best of each cell and the 8 around it (h, w); question -> (h, w) bool where a
-                  window passes: "objectness", "beside" and "skipped", see explain.OUTCOMES
-        """
-        objectness = torch.sigmoid(logits_hw)
-        best_near = F.max_pool2d(objectness[None], 3, stride=1, padding=1)[0]
-        passes = {
-            "objectness": objectness > self.config.min_objectness,
-            "beside": objectness >= self.config.peaks * best_near,
-            "skipped": _every(self.step_cells, objectness),
-        }
-        return objectness, best_near, passes
-
-    def best_windows(self, objectness: list[Tensor]) -> list[Tensor]:
-        """For each grid the cells (M, 2) that are worth assembling."""
-        found = []
-        for index, logits in enumerate(objectness):
-            probability, _, passes = self.screen(logits)
-            good = passes["objectness"] & passes["beside"] & passes["skipped"]
-            cells = good.nonzero()
-            found.append((probability[good], cells, torch.full((len(cells),), index, device=logits.device)))
-        scores, cells, grids = (torch.cat(column) for column in zip(*found, strict=True))
-        best = torch.argsort(scores, descending=True, stable=True)[: self.config.max_windows]
-        return [cells[best][grids[best] == index] for index in range(len(objectness))]
-
-    def measure(
-        self, index: int, centres_M2: Tensor, parts_Khw: Tensor, weights_Kmm: Tensor, votes_Thw: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Assemble the windows of one grid: what their masks are, how sharp, and which classes they hold.
-
-        votes_Thw  probability of each class with instances at the cells of the grid
-        returns   logits (M, m, m); probability (M, m, m), 0 outside the map; quality (M,): mean probability of the
-                  mask's cells, which are those above .5, each weighted by its own; share (T, M) of each class in the
-                  mask, weighted alike
-        """
-        window = self.windows[index]
-        logits, inside = assemble(parts_Khw, centres_M2, weights_Kmm)
-        probability = torch.sigmoid(logits) * inside
-        rows, columns, _ = window_cells(centres_M2, window.cells, parts_Khw.shape[-2:])
-        votes_TMmm = votes_Thw[:, rows[:, :, None], columns[:, None, :]]
-        mask = probability * (probability > 0.5)
-        area = mask.sum(dim=(1, 2)).clamp(min=1e-6)
-        return logits, probability, mask.square().sum(dim=(1, 2)) / area, (votes_TMmm * mask).sum(dim=(2, 3)) / area
-
-    def propose(
-        self,
-        index: int,
-        centres_M2: Tensor,
-        objectness_hw: Tensor,
-        parts_Khw: Tensor,
-        weights_Kmm: Tensor,
-        votes_Thw: Tensor,
-    ) -> Proposals:
-        """Masks, classes and scores of the windows of one grid, in cells of the grid.
-
-        score = objectness x quality ** quality_power x the class's share of its votes
-        """
-        logits, _, quality, share_TM = self.measure(index, centres_M2, parts_Khw, weights_Kmm, votes_Thw)
-        found = torch.sigmoid(objectness_hw[centres_M2[:, 0], centres_M2[:, 1]])
-        scores_TM = found * quality**self.config.quality_power * share_TM
-        likely_TM = (share_TM >= self.config.class_share) | (share_TM == share_TM.max(dim=0).values)
-        label_index, window_index = likely_TM.nonzero(as_tuple=True)
-        return Proposals(
-            grid=index,
-            window=self.windows[index],
-            centres_M2=centres_M2,
-            logits_Mmm=logits,
-            objectness_M=found,
-            window_index_E=window_index,
-            label_index_E=label_index,
-            scores_E=scores_TM[likely_TM],
-            likely_TM=likely_TM,
-        )
-
-
-def _every(step: int, like_hw: Tensor) -> Tensor:
-    """(h, w) bool: True at every `step`-th cell along both axes."""
-    y, x = (torch.arange(side, device=like_hw.device) % step == 0 for side in like_hw.shape)
-    return y[:, None] & x[None, :]

@@ -7,28 +7,31 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class DecodeConfig:
-    """How an image is seen and outputs become instances.
+    """How an image is seen and how outputs become instances.
 
-    scale            the network sees an image so many times as large where nothing else is said, see `seen_sizes`
-    min_objectness   windows below it are not assembled
-    peaks            only windows of at least this share of the best objectness among their cell and its 8 neighbours:
-                     1 for maxima alone, which loses people in a crowd; 0 for all above min_objectness
-    max_windows      at most so many, the best by objectness, are assembled
-    class_share      a window stands for every class with at least this share of the votes of its mask, and for the best
-    quality_power    of the quality of the mask in the score, see `measure`: a sharp mask says more than objectness
-    refined_power    of the quality of a refined mask in the score that it gets then, see Refined
-    soft_sigma       a refined mask that a surer one of its class overlaps keeps exp(-IoU^2 / soft_sigma) of its score
-                     (Soft-NMS, Bodla et al. 2017); 0 keeps all
-    sharpen          the weight of the semantic map's log-odds added to the mask's; 0 keeps the assembled mask. They are
-                     those of all classes of a category that the window stands for: that a bus might be a truck is no
-                     reason to cut it
-    refine_score     instances of at least this score are refined, where the network has been taught to; above 1 none,
-                     so that all stay as the semantic map sharpens them
-    agree_score      pixels in an instance of at least this score take its class in the semantic map, where that had
-                     another of its category and was not sure; above 1 leaves the map as it is
-    nms_iou          of two masks of one class that overlap more, the surer stays
-    max_instances    at most so many are returned
-    min_score        surer ones only, before they are refined
+    Attributes:
+        scale: The network sees an image so many times as large unless the caller says otherwise, see `seen_sizes`.
+        min_objectness: Only windows with an objectness above it are assembled, 0..1.
+        peaks: Only windows with at least this share of the highest objectness among their cell and its 8 neighbours are
+            assembled: 1 for maxima alone, which loses people in a crowd; 0 for all above `min_objectness`.
+        max_windows: At most so many windows are assembled, those with the highest objectness.
+        class_share: A window stands for every class with at least this share of the votes of its mask, and for the one
+            with the highest share.
+        quality_power: Exponent of the mask's quality in the score, see `assemble.list_candidates`: a mask that is
+            certain of its cells says more than objectness.
+        refined_power: Exponent of the quality of a refined mask in the score that the instance then gets, see
+            `decoding.score.RefinedScore`.
+        soft_sigma: If a mask of the same class with a higher score overlaps a refined mask, the instance keeps
+            exp(-IoU^2 / soft_sigma) of its score (Soft-NMS, Bodla et al. 2017); 0 for no such penalty.
+        sharpen: Weight of the semantic map's log-odds that are added to the mask's; 0 keeps the assembled mask. They
+            are those of all classes of a category that the window stands for: that a bus might be a truck is no reason
+            to cut it.
+        refine_score: Instances with at least this score are refined, if the network has learnt to; above 1 none is.
+        agree_score: Pixels in an instance with at least this score take its class in the semantic map, if the map has
+            another class of the same category there and is uncertain; above 1 leaves the map as it is.
+        nms_iou: Of two masks of one class whose IoU is above it, the one with the higher score is kept.
+        max_instances: At most so many instances are kept.
+        min_score: Only candidates with a score above it are kept. Refinement may lower the score afterwards.
     """
 
     scale: float = 1.0

@@ -7,19 +7,24 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from partwise.decoding.outcomes import CandidateOutcome
 from partwise.methods.asked import instance_at, largest, middle_of_the_surest, pixel_to_json, require_inside
 from partwise.methods.method import Outputs
-from partwise.methods.parts.network import PartMaps
-from partwise.methods.parts.paint import Refine
+from partwise.methods.parts.assemble import assemble_windows
 from partwise.methods.parts.pooled import PooledMaps
-from partwise.methods.parts.suppress import Fate
+from partwise.methods.parts.propose import screen
+from partwise.methods.parts.refine_masks import RefinerMaps, refine_windows
 from partwise.methods.parts.windows import Window, window_cells
 from partwise.scene import Prediction
+
+if TYPE_CHECKING:
+    from partwise.methods.parts.network import PartMaps
 
 # What becomes of a window, from the first question that the decoder asks to the last.
 OUTCOMES = {
@@ -49,12 +54,12 @@ class WindowStory:
     part           (row, column) of the part that answers for the pixel
     parts_Kmm      logits of each part map at the window's cells
     logits_mm      what is assembled of them
-    refined_nn     the same, corrected at finer cells, as the class of the pixel's instance or else its surest; None
-                   where it was not refined
+    refined_nn     the same, corrected at finer cells, as the class of the pixel's instance or else the class with the
+                   highest score; None if it was not refined
     pixel          probability of the assembled mask at the pixel, before it is sharpened or refined
-    quality        mean probability of the mask's cells, see `PartsDecoder.measure`
+    quality        mean probability of the mask's cells, see `AssembledWindows`
     votes          class name -> share of the mask, the largest first
-    fates          what became of it as each of its likely classes; empty where it was not assembled
+    as_classes     what became of it as each of its likely classes; empty if it was not assembled
     """
 
     grid: int
@@ -71,7 +76,7 @@ class WindowStory:
     pixel: float
     quality: float
     votes: dict[str, float]
-    fates: tuple[Fate, ...]
+    as_classes: tuple[CandidateOutcome, ...]
 
     def to_json(self) -> dict:
         """Plain values, without the maps."""
@@ -89,14 +94,14 @@ class WindowStory:
             "votes": self.votes,
             "as_classes": [
                 {
-                    "label": f.label,
-                    "score": f.score,
-                    "outcome": f.outcome,
-                    "instance": f.instance,
-                    "iou": f.iou,
-                    "refined": f.refined and asdict(f.refined),
+                    "label": one.label,
+                    "score": one.score,
+                    "outcome": one.outcome,
+                    "instance": one.instance,
+                    "iou": one.iou,
+                    "refined": one.refined and asdict(one.refined),
                 }
-                for f in self.fates
+                for one in self.as_classes
             ],
         }
 
@@ -106,7 +111,7 @@ class Explanation:
     """Of one pixel (x, y).
 
     prediction   everything that was found in the image
-    instance     index of the surest instance whose mask holds the pixel; -1 for none
+    instance     index of the instance with the highest score whose mask holds the pixel; -1 for none
     semantic     class name -> probability at the pixel, the largest first
     windows      the windows that got furthest: that of the instance first, then by outcome, score and objectness
     counts       outcome -> how many of the windows over the pixel
@@ -120,7 +125,7 @@ class Explanation:
     counts: dict[str, int]
 
     def to_json(self) -> dict:
-        """Plain values; the instance as in the prediction's order, the surest first."""
+        """Plain values; the index of the instance is its place in the prediction, the highest score first."""
         pixel = pixel_to_json(self.point, self.prediction.instances, self.instance, self.semantic)
         return pixel | {
             "windows_over_the_pixel": self.counts,
@@ -135,32 +140,32 @@ def explain(
     """Decode the outputs of one image, and say what became of the windows over a pixel.
 
     size    (H, W) px of the image
-    point   (x, y) of the pixel; the middle of the surest instance without one
+    point   (x, y) of the pixel; None for the middle of the instance with the highest score
     most    windows to tell of
 
     Raises PartwiseError where the pixel is not in the image, or none is given and nothing was found.
     """
     require_inside(point, size)
-    fates: list[Fate] = []
-    prediction = method.decode_one(outputs, 0, size, fates)
+    decoded = method.decode_one(outputs, 0, size)
+    prediction = decoded.prediction
     point = middle_of_the_surest(prediction.instances) if point is None else point
     instance = instance_at(prediction.instances, point)
-    by_window: dict[tuple, list[Fate]] = {}
-    for fate in fates:
-        by_window.setdefault((fate.grid, fate.centre), []).append(fate)
+    by_window: dict[tuple, list[CandidateOutcome]] = {}
+    for candidate in decoded.outcomes(method.label_set):
+        by_window.setdefault((candidate.grid, candidate.centre), []).append(candidate)
     over = _windows_over(method, outputs, by_window, instance, point)
     rank = {outcome: place for place, outcome in enumerate(OUTCOMES)}
-    over.sort(key=lambda one: (rank[one.outcome], max((f.score for f in one.fates), default=0.0), one.objectness))
+    over.sort(key=lambda one: (rank[one.outcome], max((c.score for c in one.as_classes), default=0.0), one.objectness))
     probability_Chw = torch.softmax(outputs["semantic"][0], dim=0)
     things = PooledMaps(probability_Chw[method.decoder.thing_train_ids])
-    refine = method.refiner_of(outputs["detail"][0], things) if "detail" in outputs else None
+    maps = RefinerMaps(outputs["detail"][0], things, method.label_set) if "detail" in outputs else None
     counts = Counter(one.outcome for one in over)
     return Explanation(
         point,
         prediction,
         instance,
         _semantic_at(method, outputs, probability_Chw, point),
-        tuple(_story(method, outputs, things, refine, one, point, instance) for one in over[::-1][:most]),
+        tuple(_story(method, outputs, things, maps, one, point, instance) for one in over[::-1][:most]),
         {name: counts[name] for name in OUTCOMES if counts[name]},
     )
 
@@ -174,23 +179,24 @@ class _Window:
     objectness: float
     best_near: float
     outcome: str
-    fates: tuple[Fate, ...]
+    as_classes: tuple[CandidateOutcome, ...]
 
 
 def _windows_over(method: PartMaps, outputs: Outputs, by_window: dict, instance: int, point) -> list[_Window]:
     """Every window over the pixel."""
     found = []
     for index, (window, logits) in enumerate(zip(method.windows, outputs["objectness"], strict=True)):
-        objectness, best_near, passes = method.decoder.screen(logits[0])
+        screened = screen(logits[0], method.decoder.config, method.decoder.step_cells)
+        objectness, best_near = screened.objectness_hw, screened.best_near_hw
         rows, columns = (
             _cells_over(window, at, count) for at, count in zip(point[::-1], objectness.shape, strict=True)
         )
         for y in rows:
             for x in columns:
-                fates = tuple(by_window.get((index, (y, x)), ()))
-                outcome = _furthest(fates, instance) if fates else "many"
-                outcome = next((question for question, passed in passes.items() if not passed[y, x]), outcome)
-                found.append(_Window(index, (y, x), float(objectness[y, x]), float(best_near[y, x]), outcome, fates))
+                own = tuple(by_window.get((index, (y, x)), ()))
+                outcome = _furthest(own, instance) if own else "many"
+                outcome = next((question for question, passed in screened.passes.items() if not passed[y, x]), outcome)
+                found.append(_Window(index, (y, x), float(objectness[y, x]), float(best_near[y, x]), outcome, own))
     return found
 
 
@@ -201,11 +207,12 @@ def _cells_over(window: Window, at_px: int, count: int) -> range:
     return range(max(first, 0), min(first + window.cells, count))
 
 
-def _furthest(fates: tuple[Fate, ...], instance: int) -> str:
+def _furthest(as_classes: tuple[CandidateOutcome, ...], instance: int) -> str:
     """How far a window got as the class that got furthest."""
-    outcomes = {fate.outcome for fate in fates}
+    outcomes = {one.outcome for one in as_classes}
     if "kept" in outcomes:
-        return "kept" if any(f.outcome == "kept" and f.instance == instance for f in fates) else "elsewhere"
+        own = any(one.outcome == "kept" and one.instance == instance for one in as_classes)
+        return "kept" if own else "elsewhere"
     return max(outcomes, key=list(OUTCOMES).index)
 
 
@@ -213,7 +220,7 @@ def _story(
     method: PartMaps,
     outputs: Outputs,
     things: PooledMaps,
-    refine: Refine | None,
+    maps: RefinerMaps | None,
     one: _Window,
     point: tuple[int, int],
     instance: int,
@@ -222,13 +229,14 @@ def _story(
     window, parts = method.windows[one.grid], outputs["parts"][one.grid][0]
     centres, weights = torch.tensor([one.centre], device=parts.device), method.part_weights[one.grid]
     votes = things.at(parts.shape[-2:])
-    assembled, probability, quality, shares = method.decoder.measure(one.grid, centres, parts, weights, votes)
+    assembled = assemble_windows(one.grid, window, centres, outputs["objectness"][one.grid][0], parts, weights, votes)
     refined = None
-    if sure := [fate for fate in one.fates if fate.refined is not None]:
-        told = max(sure, key=lambda fate: (fate.instance == instance, fate.refined.score))
+    if candidates := [candidate for candidate in one.as_classes if candidate.refined is not None]:
+        told = max(candidates, key=lambda candidate: (candidate.instance == instance, candidate.refined.score))
         ids = [label.id for label in method.label_set.things]
         class_1 = torch.tensor([ids.index(told.label)], device=parts.device)
-        refined = refine(one.grid, centres, assembled, class_1).logits_Unn[0].float().cpu().numpy()
+        found = refine_windows(method.mask_refiner, maps, window, centres, assembled.logits_Mmm, class_1)
+        refined = found.logits_Unn[0].float().cpu().numpy()
     rows, columns, _ = window_cells(centres, window.cells, parts.shape[-2:])
     top, left = ((cell - window.cells // 2) * window.stride_px for cell in one.centre)
     y, x = (point[1] - top) // window.stride_px, (point[0] - left) // window.stride_px
@@ -242,12 +250,12 @@ def _story(
         outcome=one.outcome,
         part=divmod(int(weights[:, y, x].argmax()), method.config.k),
         parts_Kmm=parts[:, rows[0][:, None], columns[0][None, :]].float().cpu().numpy(),
-        logits_mm=assembled[0].float().cpu().numpy(),
+        logits_mm=assembled.logits_Mmm[0].float().cpu().numpy(),
         refined_nn=refined,
-        pixel=float(probability[0, y, x]),
-        quality=float(quality[0]),
-        votes=largest([label.name for label in method.label_set.things], shares[:, 0].tolist()),
-        fates=one.fates,
+        pixel=float(assembled.probability_Mmm[0, y, x]),
+        quality=float(assembled.quality_M[0]),
+        votes=largest([label.name for label in method.label_set.things], assembled.share_TM[:, 0].tolist()),
+        as_classes=one.as_classes,
     )
 
 

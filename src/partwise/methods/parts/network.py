@@ -10,7 +10,6 @@ h and w cells of a map, H and W pixels. Lists have one entry a window grid, in t
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass, field
 
@@ -22,23 +21,19 @@ from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods import slips as slip
 from partwise.methods.method import Method, Outputs, Targets
-from partwise.methods.parts.decode import PartsDecoder
+from partwise.methods.parts.decode import Decoded, ImageOutputs, PartsDecoder
 from partwise.methods.parts.decode_config import DecodeConfig
 from partwise.methods.parts.ideal import IdealParts
 from partwise.methods.parts.losses import mask_loss, objectness_loss, untouched, window_loss
-from partwise.methods.parts.paint import Refine, RefinedWindows
 from partwise.methods.parts.pooled import PooledMaps
 from partwise.methods.parts.refine import (
     FineGrid,
     MaskRefiner,
     chosen_windows,
-    fine_cells,
     kind_of_owner,
     kinds_of,
-    soft_iou,
     window_truth,
 )
-from partwise.methods.parts.suppress import Fate
 from partwise.methods.parts.targets import NEGATIVE, POSITIVE, AssignConfig, assign_windows
 from partwise.methods.parts.windows import assemble, mirrored_windows, parse_windows, part_weights
 from partwise.methods.semantic import (
@@ -258,53 +253,15 @@ class PartMaps(Method):
 
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
         """See Method.decode and PartsDecoder."""
-        return [self.decode_one(outputs, b, size) for b in range(len(outputs["semantic"]))]
+        return [self.decode_one(outputs, b, size).prediction for b in range(len(outputs["semantic"]))]
 
-    def settle(self, prediction: Prediction, outputs: Outputs, b: int, seen: tuple[int, int]) -> None:
-        """See Method.settle and `semantic.agree`."""
+    def decode_one(self, outputs: Outputs, b: int, size: tuple[int, int]) -> Decoded:
+        """Decode image `b` of the outputs; the result has the data of every stage, see PartsDecoder."""
+        return self.decoder.decode(ImageOutputs.of(outputs, b), self.part_weights, size, self.mask_refiner)
+
+    def reconciled(self, prediction: Prediction, outputs: Outputs, b: int, seen: tuple[int, int]) -> Prediction:
+        """See Method.reconciled and `decoding.reconcile`."""
         semantic_Chw = outputs["semantic"][b]
-        stride = self.decoder.semantic_stride_px([grid[b] for grid in outputs["objectness"]], semantic_Chw)
-        self.decoder.settle(prediction, torch.softmax(semantic_Chw, dim=0).max(dim=0).values, stride, seen)
-
-    def decode_one(
-        self, outputs: Outputs, b: int, size: tuple[int, int], fates: list[Fate] | None = None
-    ) -> Prediction:
-        """Image `b` of the outputs; `fates` takes what became of every candidate, see PartsDecoder."""
-        return self.decoder(
-            outputs["semantic"][b],
-            [grid[b] for grid in outputs["objectness"]],
-            [grid[b] for grid in outputs["parts"]],
-            self.part_weights,
-            size,
-            fates,
-            functools.partial(self.refiner_of, outputs["detail"][b]) if "detail" in outputs else None,
-        )
-
-    def refiner_of(self, detail_Fhw: Tensor, things: PooledMaps) -> Refine:
-        """What corrects masks in an image of these features and probabilities of classes, which may be finer."""
-        detail = PooledMaps(detail_Fhw.contiguous())  # channel by channel in memory, as the refiner reads them
-        categories = list(self.label_set.kin)
-        kind_T = torch.tensor([categories.index(label.category) for label in self.label_set.things])
-        kind_T = kind_T.to(detail_Fhw.device)
-
-        @functools.cache
-        def kinds_at(shape: tuple[int, int]) -> Tensor:
-            return kinds_of(things.at(shape), self.label_set)
-
-        def refine(index: int, centres: Tensor, logits: Tensor, class_M: Tensor) -> RefinedWindows:
-            window, fine = self.windows[index], FineGrid.of(self.windows[index])
-            shape = fine.shape_of(detail_Fhw)
-            # A window that stands for several classes of a category has one mask.
-            keys, place_M = torch.cat([centres, kind_T[class_M][:, None]], 1).unique(dim=0, return_inverse=True)
-            first = place_M.new_empty(len(keys)).scatter_(0, place_M, torch.arange(len(place_M), device=place_M.device))
-            refined, inside = self.mask_refiner(
-                logits[first], centres[first], window, detail.at(shape), kinds_at(shape), keys[:, 2]
-            )
-            probability = torch.sigmoid(refined) * inside
-            rows, columns, _ = fine_cells(centres, window, fine, shape)
-            mask = (probability > 0.5).to(probability.dtype)[place_M]
-            votes = things.at(shape)[class_M[:, None, None], rows[:, :, None], columns[:, None, :]] * mask
-            share = votes.sum(dim=(1, 2)) / mask.sum(dim=(1, 2)).clamp(min=1)
-            return RefinedWindows(refined, soft_iou(probability), place_M, share)
-
-        return refine
+        stride_px = self.decoder.semantic_stride_px([grid[b] for grid in outputs["objectness"]], semantic_Chw)
+        highest_hw = torch.softmax(semantic_Chw, dim=0).max(dim=0).values
+        return self.decoder.reconciled(prediction, highest_hw, stride_px, seen)

@@ -19,6 +19,11 @@ class PooledMaps:
         self.shape = tuple(maps_Fhw.shape[-2:])
         self._made: dict[tuple[int, int], Tensor] = {self.shape: maps_Fhw}
 
+    @property
+    def finest(self) -> Tensor:
+        """(F, h, w): the maps at their own cells."""
+        return self._made[self.shape]
+
     def at(self, shape: tuple[int, int]) -> Tensor:
         """(F, *shape): the maps as means over cells of which there are so many (h / s, w / s).
 
@@ -32,7 +37,7 @@ class PooledMaps:
             if all(s % t == 0 for s, t in zip(self.shape, twice, strict=True)):
                 self._made[shape] = _halved(self.at(twice))  # a mean of means of as many cells is their mean
             else:
-                self._made[shape] = F.adaptive_avg_pool2d(self.at(self.shape), shape)
+                self._made[shape] = F.adaptive_avg_pool2d(self.finest, shape)
         return self._made[shape]
 
 

@@ -24,7 +24,7 @@ from partwise.methods.parts.windows import Window, window_cells
 FINE_PX = 2  # stride of the features, and the finest cells
 MOST_CELLS = 64  # of a side
 CHANNELS = 16
-SURENESS = 1e-4  # probabilities of the semantic map are cut to this and 1 less this, before they become log-odds
+ODDS_MARGIN = 1e-4  # probabilities of the semantic map are kept so far from 0 and 1 before they become log-odds
 
 
 def kind_of_owner(owner_M: Tensor, label_set: LabelSet) -> Tensor:
@@ -112,7 +112,7 @@ class MaskRefiner(nn.Module):
         rows, columns, inside = fine_cells(centres_M2, window, fine, detail_Fhw.shape[-2:])
         rows, columns = rows[:, :, None], columns[:, None, :]
         enlarged = F.interpolate(logits_Mmm[:, None], size=(fine.cells,) * 2, mode="bilinear")
-        odds = torch.logit(kinds_Khw[kind_M[:, None, None], rows, columns].clamp(SURENESS, 1 - SURENESS))
+        odds = torch.logit(kinds_Khw[kind_M[:, None, None], rows, columns].clamp(ODDS_MARGIN, 1 - ODDS_MARGIN))
         seen = torch.cat([enlarged, odds[:, None], detail_Fhw[:, rows, columns].movedim(0, 1)], dim=1)
         seen = seen.contiguous(memory_format=torch.channels_last)  # half the time of the convolutions on a CPU
         return (enlarged + self.correction(self.body(seen)))[:, 0], inside

@@ -1,0 +1,144 @@
+"""Proposed windows assembled from their parts, and the candidates that they are.
+
+Axes: T classes with instances, K parts, M windows, m window cells a side, h and w cells of a grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from partwise.decoding.candidates import Candidates
+from partwise.methods.parts.pooled import PooledMaps
+from partwise.methods.parts.windows import Window, assemble, window_cells
+
+
+@dataclass(frozen=True, eq=False)
+class AssembledWindows:
+    """M windows of one grid, assembled.
+
+    Attributes:
+        grid: Index of the grid.
+        window: Its stride and cells.
+        centres_M2: (M, 2) int64, cells (y, x) of the windows.
+        objectness_M: (M,) 0..1.
+        logits_Mmm: (M, m, m) logits of the masks.
+        probability_Mmm: (M, m, m) 0..1, 0 outside the map.
+        quality_M: (M,) 0..1, mean probability of the mask's cells, which are those above .5, each weighted by its own.
+        share_TM: (T, M) 0..1, share of each class in the mask's cells, weighted alike.
+    """
+
+    grid: int
+    window: Window
+    centres_M2: Tensor
+    objectness_M: Tensor
+    logits_Mmm: Tensor
+    probability_Mmm: Tensor
+    quality_M: Tensor
+    share_TM: Tensor
+
+    def corners_px(self) -> list[list[int]]:
+        """(y, x) of each window's first cell in pixels of the image; it may lie outside."""
+        return ((self.centres_M2 - self.window.cells // 2) * self.window.stride_px).tolist()
+
+
+def assemble_windows(
+    grid: int,
+    window: Window,
+    centres_M2: Tensor,
+    objectness_hw: Tensor,
+    parts_Khw: Tensor,
+    weights_Kmm: Tensor,
+    votes_Thw: Tensor,
+) -> AssembledWindows:
+    """Assemble the windows of one grid: what their masks are, how certain, and which classes they hold.
+
+    Args:
+        grid: Index of the grid.
+        window: Its stride and cells.
+        centres_M2: (M, 2) int64, cells (y, x) of the windows.
+        objectness_hw: (h, w) logits.
+        parts_Khw: (K, h, w) logits.
+        weights_Kmm: (K, m, m), see `part_weights`.
+        votes_Thw: (T, h, w) probability of each class with instances at the cells of the grid.
+    """
+    logits, inside = assemble(parts_Khw, centres_M2, weights_Kmm)
+    probability = torch.sigmoid(logits) * inside
+    rows, columns, _ = window_cells(centres_M2, window.cells, parts_Khw.shape[-2:])
+    votes_TMmm = votes_Thw[:, rows[:, :, None], columns[:, None, :]]
+    mask = probability * (probability > 0.5)
+    area = mask.sum(dim=(1, 2)).clamp(min=1e-6)
+    return AssembledWindows(
+        grid=grid,
+        window=window,
+        centres_M2=centres_M2,
+        objectness_M=torch.sigmoid(objectness_hw[centres_M2[:, 0], centres_M2[:, 1]]),
+        logits_Mmm=logits,
+        probability_Mmm=probability,
+        quality_M=mask.square().sum(dim=(1, 2)) / area,
+        share_TM=(votes_TMmm * mask).sum(dim=(2, 3)) / area,
+    )
+
+
+def assemble_grids(
+    windows: Sequence[Window],
+    centres: Sequence[Tensor],
+    objectness: Sequence[Tensor],
+    parts: Sequence[Tensor],
+    part_weights: Sequence[Tensor],
+    things: PooledMaps,
+) -> list[AssembledWindows]:
+    """Assemble the proposed windows of all grids, see `assemble_windows`; a grid without one is left out.
+
+    Args:
+        windows: Stride and cells of each grid.
+        centres: (M, 2) int64 of each grid, see `propose`.
+        objectness: (h, w) logits of each grid.
+        parts: (K, h, w) logits of each grid.
+        part_weights: (K, m, m) of each grid.
+        things: Probability of the classes with instances.
+    """
+    grids = zip(windows, centres, objectness, parts, part_weights, strict=True)
+    return [
+        assemble_windows(grid, window, centres_M2, logits_hw, parts_Khw, weights_Kmm, things.at(parts_Khw.shape[-2:]))
+        for grid, (window, centres_M2, logits_hw, parts_Khw, weights_Kmm) in enumerate(grids)
+        if len(centres_M2)
+    ]
+
+
+def list_candidates(assembled: Sequence[AssembledWindows], quality_power: float, class_share: float) -> Candidates:
+    """List every window as each of its likely classes, the highest score first.
+
+    score = objectness x quality ** quality_power x share of the class
+
+    Args:
+        assembled: The windows of one image, by grid.
+        quality_power: Exponent of the quality.
+        class_share: A class is likely from this share on; that with the highest share always is.
+
+    Returns:
+        The candidates as NumPy arrays: what follows needs no torch.
+    """
+    none = np.zeros(0, np.int64)
+    columns = [(none, none, np.zeros((0, 2), np.int64), none, np.zeros(0), np.zeros(0))]
+    columns += [_candidate_columns(one, quality_power, class_share) for one in assembled]
+    return Candidates(*(np.concatenate(column) for column in zip(*columns, strict=True))).by_score()
+
+
+def _candidate_columns(one: AssembledWindows, quality_power: float, class_share: float) -> tuple[np.ndarray, ...]:
+    """The fields of `Candidates` for the windows of one grid."""
+    scores_TM = one.objectness_M * one.quality_M**quality_power * one.share_TM
+    likely_TM = (one.share_TM >= class_share) | (one.share_TM == one.share_TM.max(dim=0).values)
+    class_E, window_E = (index.cpu().numpy() for index in likely_TM.nonzero(as_tuple=True))
+    return (
+        np.full(len(class_E), one.grid),
+        window_E,
+        one.centres_M2.cpu().numpy()[window_E],
+        class_E,
+        one.objectness_M.cpu().double().numpy()[window_E],
+        scores_TM[likely_TM].cpu().double().numpy(),
+    )

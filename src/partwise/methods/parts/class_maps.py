@@ -1,0 +1,53 @@
+"""What the semantic branch says of one image, as decoding needs it.
+
+Axes: C evaluated classes, T of them with instances, h and w cells of the semantic map, H and W pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from partwise.labels import LabelSet
+from partwise.methods.parts.pooled import PooledMaps
+from partwise.methods.semantic import semantic_argmax
+
+
+@dataclass(frozen=True, eq=False)
+class ClassMaps:
+    """The semantic map of one image.
+
+    Attributes:
+        logits_Chw: (C, h, w).
+        things: (T, h, w) probability of each class with instances, and its means over coarser cells.
+        likeliest_hw: (h, w) int64 train id of the most likely class.
+        highest_hw: (h, w) its probability.
+    """
+
+    logits_Chw: Tensor
+    things: PooledMaps
+    likeliest_hw: Tensor
+    highest_hw: Tensor
+
+    @classmethod
+    def of(cls, logits_Chw: Tensor, label_set: LabelSet) -> ClassMaps:
+        """Those of (C, h, w) logits."""
+        # Networks on a CPU give maps with the classes side by side in memory: half the time along those.
+        probability_Chw = torch.softmax(logits_Chw.permute(1, 2, 0), dim=-1).permute(2, 0, 1)
+        things = [label.train_id for label in label_set.things]
+        likeliest = probability_Chw.max(dim=0)
+        return cls(logits_Chw, PooledMaps(probability_Chw[things].contiguous()), likeliest.indices, likeliest.values)
+
+    def ids_of_pixels(self, stride_px: int, size: tuple[int, int], label_set: LabelSet) -> np.ndarray:
+        """(H, W) uint8 id of the most likely class of every pixel, its logits enlarged to an image of `size` (H, W).
+
+        Args:
+            stride_px: Pixels to a cell.
+            size: (H, W) in pixels; the cells may reach beyond it.
+            label_set: Of the classes.
+        """
+        train_ids = semantic_argmax(self.logits_Chw, stride_px, self.likeliest_hw)[: size[0], : size[1]]
+        return np.take(label_set.train_id_to_id, train_ids.cpu().numpy())  # half the time of an index

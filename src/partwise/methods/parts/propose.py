@@ -1,0 +1,78 @@
+"""Which windows are worth assembling, by objectness alone.
+
+Axes: M windows, h and w cells of a grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from partwise.methods.parts.decode_config import DecodeConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Screened:
+    """What each window of one grid has to show before it is compared with the windows of the other grids.
+
+    Attributes:
+        objectness_hw: (h, w) 0..1.
+        best_near_hw: (h, w): the highest objectness of each cell and the 8 around it.
+        passes: Question -> (h, w) bool, where a window passes: "objectness", "beside" and "skipped", see
+            explain.OUTCOMES.
+    """
+
+    objectness_hw: Tensor
+    best_near_hw: Tensor
+    passes: dict[str, Tensor]
+
+
+def screen(logits_hw: Tensor, config: DecodeConfig, step_cells: int = 1) -> Screened:
+    """Ask the windows of one grid what can be asked of each alone and of its neighbours.
+
+    Args:
+        logits_hw: (h, w) logits of objectness.
+        config: `min_objectness` and `peaks` count.
+        step_cells: Only the windows at every so many cells pass "skipped".
+    """
+    objectness = torch.sigmoid(logits_hw)
+    best_near = F.max_pool2d(objectness[None], 3, stride=1, padding=1)[0]
+    passes = {
+        "objectness": objectness > config.min_objectness,
+        "beside": objectness >= config.peaks * best_near,
+        "skipped": _every(step_cells, objectness),
+    }
+    return Screened(objectness, best_near, passes)
+
+
+def propose(logits: Sequence[Tensor], config: DecodeConfig, step_cells: int = 1) -> list[Tensor]:
+    """Choose the windows that are assembled.
+
+    Args:
+        logits: (h, w) logits of objectness of each grid.
+        config: `min_objectness`, `peaks` and `max_windows` count.
+        step_cells: Only the windows at every so many cells are chosen.
+
+    Returns:
+        For each grid (M, 2) int64, the cells (y, x) of its windows, the highest objectness first.
+    """
+    found = []
+    for index, logits_hw in enumerate(logits):
+        screened = screen(logits_hw, config, step_cells)
+        good = screened.passes["objectness"] & screened.passes["beside"] & screened.passes["skipped"]
+        cells = good.nonzero()
+        grid = torch.full((len(cells),), index, device=logits_hw.device)
+        found.append((screened.objectness_hw[good], cells, grid))
+    scores, cells, grids = (torch.cat(column) for column in zip(*found, strict=True))
+    best = torch.argsort(scores, descending=True, stable=True)[: config.max_windows]
+    return [cells[best][grids[best] == index] for index in range(len(logits))]
+
+
+def _every(step: int, like_hw: Tensor) -> Tensor:
+    """(h, w) bool: True at every `step`-th cell along both axes."""
+    y, x = (torch.arange(side, device=like_hw.device) % step == 0 for side in like_hw.shape)
+    return y[:, None] & x[None, :]

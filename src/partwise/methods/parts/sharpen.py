@@ -1,0 +1,124 @@
+"""Assembled masks sharpened by the semantic map, at cells of 2 px.
+
+Axes: T classes with instances, E candidates, P windows of a grid (each for one category), S sets of classes, m window
+cells a side, n finer cells a side, h and w cells of the semantic map.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from partwise.decoding.candidates import Candidates
+from partwise.decoding.masks import WindowMask, window_masks
+from partwise.labels import LabelSet
+from partwise.methods.parts.assemble import AssembledWindows
+from partwise.methods.parts.refine import ODDS_MARGIN, FineGrid, fine_cells
+
+CELL_PX = 2  # of the masks that suppression compares: as fine as the finest semantic map of a network
+
+WindowKey = tuple[int, int, str]  # grid, index of the window there, category
+Classes = tuple[int, ...]  # indices in `LabelSet.things`
+
+
+def sharpen(
+    assembled: Sequence[AssembledWindows],
+    candidates: Candidates,
+    things_Thw: Tensor,
+    stride_px: int,
+    size: tuple[int, int],
+    label_set: LabelSet,
+    *,
+    min_score: float,
+    weight: float,
+) -> list[WindowMask]:
+    """Add the semantic map's log-odds to the masks of the candidates with a score above `min_score`.
+
+    A mask gets the log-odds of all classes of the candidate's category that the window stands for, so that candidates
+    of one window and category share their mask.
+
+    Args:
+        assembled: The windows of one image, by grid.
+        candidates: All candidates of these windows, the highest score first.
+        things_Thw: (T, h, w) probability of each class with instances.
+        stride_px: Pixels to a cell of these.
+        size: (H, W) of the image in pixels.
+        label_set: Of the classes.
+        min_score: See above.
+        weight: Of the log-odds; 0 leaves the assembled masks.
+
+    Returns:
+        The masks in the order of the candidates, at cells of 2 px (1 px if `stride_px` is 1).
+    """
+    keys, classes = _windows_of(candidates, label_set)
+    keys = keys[: int((candidates.score_E > min_score).sum())]
+    wanted: dict[int, dict[WindowKey, Classes]] = {}
+    for key in keys:
+        wanted.setdefault(key[0], {})[key] = classes[key]
+    cell_px = min(stride_px, CELL_PX)
+    things_Thw = things_Thw.float().cpu()
+    if stride_px > CELL_PX:
+        things_Thw = F.interpolate(things_Thw[None], scale_factor=stride_px // CELL_PX, mode="bilinear")[0]
+    sets = itertools.chain.from_iterable(own.values() for own in wanted.values())
+    odds = _LogOdds(things_Thw, sets, weight) if weight else None
+    made: dict[WindowKey, WindowMask] = {}
+    for windows in assembled:
+        own = wanted.get(windows.grid, {})
+        made |= zip(own, _sharpened(windows, own, odds, cell_px, size), strict=True)
+    return [made[key] for key in keys]
+
+
+def _windows_of(candidates: Candidates, label_set: LabelSet) -> tuple[list[WindowKey], dict[WindowKey, Classes]]:
+    """The window and category of each candidate, and the classes of the category that the window stands for."""
+    categories = [label.category for label in label_set.things]
+    keys, classes = [], {}
+    columns = (candidates.grid_E.tolist(), candidates.window_E.tolist(), candidates.class_E.tolist())
+    for grid, window, class_index in zip(*columns, strict=True):
+        key = (grid, window, categories[class_index])
+        keys.append(key)
+        classes.setdefault(key, []).append(class_index)
+    return keys, {key: tuple(sorted(several)) for key, several in classes.items()}
+
+
+def _sharpened(
+    windows: AssembledWindows,
+    wanted: dict[WindowKey, Classes],
+    odds: _LogOdds | None,
+    cell_px: int,
+    size: tuple[int, int],
+) -> list[WindowMask]:
+    """Windows of one grid, each with the log-odds of some classes."""
+    if not wanted:
+        return []
+    which = [window for _, window, _ in wanted]
+    fine = FineGrid(cell_px, windows.window.side_px // cell_px)
+    shape = tuple(-(-along // cell_px) for along in size)
+    rows, columns, inside = fine_cells(windows.centres_M2[which].cpu(), windows.window, fine, shape)
+    logits = windows.logits_Mmm[which].float().cpu()
+    logits = F.interpolate(logits[:, None], size=(fine.cells,) * 2, mode="bilinear")[:, 0]
+    if odds is not None:
+        logits = logits + odds.at(list(wanted.values()), rows, columns)
+    corners = windows.corners_px()
+    return window_masks(logits.numpy(), ((logits > 0) & inside).numpy(), cell_px, [corners[n] for n in which])
+
+
+class _LogOdds:
+    """Weighted log(p / (1 - p)) of the probability of any of some classes, for several sets of classes."""
+
+    def __init__(self, things_Thw: Tensor, sets: Iterable[Classes], weight: float):
+        self.weight = weight
+        self.index = {classes: index for index, classes in enumerate(dict.fromkeys(sets))}
+        member_ST = torch.zeros(len(self.index), len(things_Thw))
+        for classes, index in self.index.items():
+            member_ST[index, list(classes)] = 1
+        any_Shw = (member_ST @ things_Thw.flatten(1)).unflatten(1, things_Thw.shape[1:])
+        self.odds_Shw = any_Shw.clamp_(ODDS_MARGIN, 1 - ODDS_MARGIN).logit_()
+
+    def at(self, classes: Sequence[Classes], rows_Pn: Tensor, columns_Pn: Tensor) -> Tensor:
+        """(P, n, n): of a set of classes for each window, at its cells."""
+        which_P = torch.tensor([self.index[one] for one in classes])
+        return self.weight * self.odds_Shw[which_P[:, None, None], rows_Pn[:, :, None], columns_Pn[:, None, :]]
