@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from tiny_networks import tiny_model
 
 from partwise.cli import main
 from partwise.data.streets import Streets, render_dataset
@@ -75,6 +76,29 @@ def complains(fails):
         lines = [line for line in said.splitlines() if line.startswith("partwise: ")]
         assert len(lines) == 1, said
         return lines[0]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_model_file(tmp_path_factory) -> Path:
+    """A model file of part maps with random weights. Read only."""
+    return tiny_model(tmp_path_factory.mktemp("models") / "model.safetensors")
+
+
+@pytest.fixture
+def predict(tiny_model_file, capsys):
+    """Runs `partwise predict` with a tiny model; gives (exit code, what it printed, its complaints)."""
+
+    def run(*arguments) -> tuple[int, str, list[str]]:
+        code = 0
+        try:
+            main(["predict", *map(str, arguments), "--model", str(tiny_model_file)])
+        except SystemExit as ended:
+            code = ended.code
+        said = "".join(capsys.readouterr())
+        assert "Traceback" not in said
+        return code, said, [line for line in said.splitlines() if line.startswith("partwise: ")]
 
     return run
 

@@ -44,6 +44,8 @@ def test_render_and_check(says, complains, tmp_path):
     assert report["ok"] and report["splits"]["train"]["frames"] == 2
     assert "train: 2 frames" in said and "no faults" in said
     assert "holds a data set already" in complains("render", root)
+    shutil.rmtree(root / "leftImg8bit")
+    assert "holds a data set already" in complains("render", root)
 
 
 @pytest.mark.parametrize("size", ["96", "0x0", "axb", "96x-48", "96x48x3", "8x8"])
@@ -228,16 +230,6 @@ def test_predict_takes_every_kind_of_image_and_reports_those_it_cannot(fails, mo
     ends = ("_overlay.png", "_instanceIds.png", "_labelIds.png", ".json")
     assert listing(out) == {f"{name}{end}" for name in good for end in ends}
     assert Image.open(out / "pixel_labelIds.png").size == (1, 1)
-
-
-@pytest.mark.parametrize("form", ["files", "cityscapes"])
-@pytest.mark.parametrize("place", [".", "deeper/out"])
-def test_results_among_the_photos_are_not_taken_for_photos(form, place, says, model, tmp_path):
-    Image.new("RGB", (64, 48)).save(tmp_path / "street.png")
-    predict = ("predict", tmp_path, "--out", tmp_path / place, "--model", model, "--format", form)
-    says(*predict)
-    first = listing(tmp_path)
-    assert "for 1 of 1 images" in says(*predict) and listing(tmp_path) == first
 
 
 def _without_truth(root: Path):
@@ -444,6 +436,15 @@ def test_a_name_that_results_cannot_have_keeps_no_other_photo_from_them(form, mo
     assert any("z" in path.name for path in (tmp_path / "out").rglob("*") if path.is_file())
 
 
+def test_an_error_of_the_system_that_nobody_expected_is_one_line(complains, monkeypatch, tmp_path):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", "/closed/two\nlines")
+
+    monkeypatch.setattr("partwise.data.check.check", refuse)
+    said = complains("check", tmp_path)
+    assert said == "partwise: /closed/two\\nlines: permission denied: check the path and its permissions"
+
+
 @pytest.mark.parametrize("printed", ["closed", "latin-1", "full"])
 def test_figures_are_kept_whatever_becomes_of_what_is_printed(printed, model, city_root, tmp_path):
     """A pipe that nobody reads, letters that the output does not know, a full disk behind it."""
@@ -470,15 +471,6 @@ def test_a_full_disk_while_predicting_leaves_nothing_half_written(
     with disk_full_after(2000):
         said = complains("predict", photo, "--model", model, "--out", tmp_path / "out")
     assert "cannot write" in said and not listing(tmp_path / "out")
-
-
-def test_two_images_of_one_name_are_refused(complains, model, tmp_path):
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-        Image.new("RGB", (32, 32)).save(tmp_path / folder / "same.png")
-    said = complains("predict", tmp_path, "--model", model, "--out", tmp_path / "out")
-    assert "would write the same files" in said
-    assert not (tmp_path / "out").exists()
 
 
 def test_help_needs_no_torch():

@@ -33,6 +33,17 @@ def test_what_no_demo_wrote_stays(small, name, tmp_path):
     assert mine.read_text() == "a week's work" and list((tmp_path / "out").iterdir()) == [mine.parent]
 
 
+@pytest.mark.parametrize("name", ["streets/street/mine.png", "run/notes.txt", "predict/mine.json", "evaluation.json"])
+def test_a_file_among_those_of_a_demo_stays(small, name, tmp_path):
+    (tmp_path / demo.MARK).touch()
+    mine = tmp_path / name
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.write_text("a week's work")
+    with pytest.raises(PartwiseError, match=rf"{name}: (no demo wrote|partwise did not write)"):
+        demo.run_demo(tmp_path, 0.02, 0, Watcher())
+    assert mine.read_text() == "a week's work"
+
+
 def test_the_demo_does_the_whole_job_and_can_be_repeated(small, tmp_path):
     out = tmp_path / "demo"
     for seed in (0, 1):
@@ -47,3 +58,4 @@ def test_the_demo_does_the_whole_job_and_can_be_repeated(small, tmp_path):
         assert json.loads((out / "run" / "run.json").read_text())["origin"]["seed"] == seed
         assert any("bundled model" in note for note in watcher.notes)
         assert watcher.records
+        (out / "predict" / ".DS_Store").touch()

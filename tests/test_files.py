@@ -23,7 +23,7 @@ def test_the_old_content_stays_until_the_end(tmp_path):
         file.write("one")
         file.flush()
         assert not path.exists()
-    with atomic_write(path, "w") as file:
+    with atomic_write(path, "w", overwrite=True) as file:
         file.write("zwei ä")
         file.flush()
         assert path.read_text() == "one"
@@ -34,7 +34,7 @@ def test_the_old_content_stays_until_the_end(tmp_path):
 @pytest.mark.parametrize("fault", [ValueError("mine"), KeyboardInterrupt()])
 def test_a_fault_in_the_block_leaves_no_trace_and_passes(tmp_path, fault):
     (tmp_path / "a").write_bytes(b"old")
-    with pytest.raises(type(fault)), atomic_write(tmp_path / "a") as file:
+    with pytest.raises(type(fault)), atomic_write(tmp_path / "a", overwrite=True) as file:
         file.write(b"half")
         raise fault
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a", b"old")]
@@ -72,7 +72,7 @@ def test_a_kill_while_writing_leaves_the_old_file(tmp_path):
     path.write_bytes(b"old")
     program = (
         "import sys, time; from partwise.files import atomic_write\n"
-        "with atomic_write(sys.argv[1]) as file:\n"
+        "with atomic_write(sys.argv[1], overwrite=True) as file:\n"
         "    file.write(b'new' * 100000); file.flush(); print('writing', flush=True); time.sleep(60)"
     )
     child = subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE)
@@ -86,7 +86,7 @@ def test_a_kill_while_writing_leaves_the_old_file(tmp_path):
 def test_links_and_pipes_and_permissions(tmp_path):
     (tmp_path / "real").write_text("old")
     (tmp_path / "link").symlink_to("real")
-    with atomic_write(tmp_path / "link", "w") as file:
+    with atomic_write(tmp_path / "link", "w", overwrite=True) as file:
         file.write("new")
     assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_text() == "new"
     (tmp_path / "plain").touch()

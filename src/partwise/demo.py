@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,8 @@ from partwise.data.streets import Streets, render_dataset
 from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import evaluate_method
-from partwise.files import atomic_write, write_json
+from partwise.files import atomic_write, require_replaceable, write_json
+from partwise.folders import files_below
 from partwise.recipes import recipe
 from partwise.report.inspect import draw_explanation
 from partwise.report.overlay import draw_overlay
@@ -27,6 +29,11 @@ from partwise.training.record import describe
 TRAIN_SCENES, VAL_SCENES, UNSEEN_SCENES = 200, 24, 4
 SIZE = (256, 512)
 MARK = ".partwise-demo"  # lies where a demo may remove what one wrote before
+FILES = {  # folder that a demo makes -> the names of all files in it
+    "streets": re.compile(r"street_\d+_\d+_(leftImg8bit|gtFine_labelIds|gtFine_instanceIds)\.png"),
+    "run": re.compile(r"(run\.json|metrics\.jsonl|state\.pt|classes\.npy|(last|best|at_\d+)\.safetensors)"),
+    "predict": re.compile(r"street_\d+_\d+(_overlay\.png|_labelIds\.png|_instanceIds\.png|\.json)"),
+}
 BUNDLED_SCENES, BUNDLED_SIZE = 8, (512, 1024)  # what the bundled model is tried on
 
 
@@ -37,7 +44,7 @@ def run_demo(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
     `out`/predict   results for unseen scenes       `out`/evaluation.json
     """
     _clear(out)
-    with atomic_write(out / MARK, "w") as file:
+    with atomic_write(out / MARK, "w", overwrite=True) as file:
         file.write("partwise demo made streets, run and predict beside this file, and will make them anew\n")
     data, run = out / "streets", out / "run"
     monitor.note(f"rendering {TRAIN_SCENES + VAL_SCENES} street scenes to {data}")
@@ -91,15 +98,21 @@ def run_demo(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
 def _clear(out: Path) -> None:
     """Remove what an earlier demo wrote into `out`, and nothing else.
 
-    Raises PartwiseError where `out` is a file, or where what would be removed is not a demo's or cannot be.
+    Raises PartwiseError where `out` is a file, where what would be removed or replaced is not a demo's, or where it
+    cannot be removed.
     """
     if out.exists() and not out.is_dir():
         raise PartwiseError(f"{out}: this is a file: give a folder for the demo")
-    for folder in (out / name for name in ("streets", "run", "predict")):
+    for file in (out / "evaluation.json", out / "report.html"):
+        require_replaceable(file)
+    for folder in (out / name for name in FILES):
         if not folder.exists():
             continue
         if not (out / MARK).is_file():
             raise PartwiseError(f"{folder}: no demo wrote this: give another folder, or move it away")
+        for file in files_below(folder)[0]:
+            if not FILES[folder.name].fullmatch(file.name):
+                raise PartwiseError(f"{file}: no demo wrote this, and its folder is to be removed: move the file away")
         try:
             shutil.rmtree(folder)
         except OSError as error:

@@ -11,6 +11,23 @@ class PartwiseError(Exception):
     """
 
 
+class ForeignFileError(PartwiseError):
+    """A file of somebody else stands where one is to be written; nothing was changed."""
+
+
+def on_one_line(text: str) -> str:
+    r"""`text` with control characters, such as a line break in a file's name, as escapes.
+
+    >>> print(on_one_line("two\nlines.png"))
+    two\nlines.png
+    """
+    return "".join(letter if ord(letter) > 159 or 32 <= ord(letter) < 127 else _escape(letter) for letter in text)
+
+
+def _escape(letter: str) -> str:
+    return letter.encode("unicode_escape").decode("ascii")
+
+
 def placed(where: str) -> str:
     """How an error begins that happened `where`, such as in a file; nothing for nowhere."""
     return f"{where}: " if where else ""

@@ -1,23 +1,95 @@
-"""Writing files so that nobody ever sees half of one: a temporary file beside the target, renamed when complete."""
+"""Writing files so that nobody ever sees half of one: a temporary file beside the target, renamed when complete.
+
+A file that partwise did not write (written.py) is never replaced unless `overwrite` says so.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
 import secrets
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from partwise.errors import PartwiseError
+from partwise.errors import ForeignFileError, PartwiseError
+from partwise.written import EMPTY, json_kind, kind_of
+
+_ADVICE = {errno.ENAMETOOLONG: "shorten the name"}  # what to do about an error of the system
+_USUAL_ADVICE = "free the place or choose another"
+
+
+def expanded(path: str | os.PathLike) -> Path:
+    """A path with `~` and `~user` at its beginning replaced by that home folder."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - which leaves an unknown user's as it is
+
+
+def require_replaceable(path: str | os.PathLike, kind: str | None = None) -> None:
+    """See that nothing of anybody else would be lost if partwise wrote `path`.
+
+    Args:
+        path: of a file that is about to be written. A device or a pipe holds nothing.
+        kind: of what is about to be written, see `written.kind_of`; None: any kind of ours may be replaced.
+
+    Raises:
+        ForeignFileError: a file stands there that partwise did not write.
+        PartwiseError: it is of another kind, or it is a folder.
+    """
+    path = expanded(path)
+    mode = mode_of(path)
+    if stat.S_ISDIR(mode):
+        raise PartwiseError(f"cannot write {path}: it is a folder: give the path of a file")
+    if not stat.S_ISREG(mode):
+        return
+    found = kind_of(path)
+    if found is None:
+        raise ForeignFileError(
+            f"{path}: partwise did not write this file and does not replace it: "
+            "choose another place, or move the file away"
+        )
+    if kind is not None and found not in (kind, EMPTY):
+        raise PartwiseError(
+            f"{path}: holds something else that partwise wrote ({found}), and it is not replaced: choose another place"
+        )
+
+
+def require_writable(folder: str | os.PathLike) -> None:
+    """See that files can be written into a folder, which may have to be made first; writes nothing.
+
+    Raises PartwiseError where it is a file, or where nobody may write.
+    """
+    folder = expanded(folder)
+    mode = mode_of(folder)
+    if mode and not stat.S_ISDIR(mode):
+        raise PartwiseError(f"{folder}: this is a file: give a folder for the results")
+    if not mode and folder.is_symlink():  # perhaps to a disk that is not there now
+        raise PartwiseError(f"cannot write {folder}: a link to {folder.readlink()}, where nothing is: correct the link")
+    there = next((place for place in (folder, *folder.absolute().parents) if mode_of(place)), None)
+    if there is not None and stat.S_ISDIR(mode_of(there)) and not os.access(there, os.W_OK | os.X_OK):
+        raise PartwiseError(f"cannot write {folder}: permission denied: choose another folder")
+    try:
+        folder.lstat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise PartwiseError(f"cannot write {folder}: file name too long: shorten the name") from None
+
+
+def mode_of(path: str | os.PathLike) -> int:
+    """What stands at a path, links followed, for stat.S_ISDIR and its like; 0 for nothing and where we may not look."""
+    try:
+        return os.stat(path).st_mode  # noqa: PTH116 - of a text, too
+    except (OSError, ValueError):  # a null character
+        return 0
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO[Any]]:
+def atomic_write(path: str | os.PathLike, mode: str = "wb", *, overwrite: bool = False) -> Iterator[IO[Any]]:
     """An open file that becomes `path` when the block ends well, and leaves no trace when it does not.
 
     Until then `path` keeps what it held before, also after a kill -9; the rename comes after an fsync. Missing
@@ -26,22 +98,25 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO[Any]]
 
     path    of a file; a symbolic link is followed, so that its target is replaced and the link stays
     mode    "wb" or "w" (UTF-8)
+    overwrite   also replace a file that partwise did not write
 
-    Raises PartwiseError if the disk is full, a permission is missing, or a folder is where the file should be.
+    Raises ForeignFileError for such a file without `overwrite`, and PartwiseError if the disk is full, a permission is
+    missing, or a folder is where the file should be.
     """
     if mode not in ("w", "wb"):
         raise ValueError(f"atomic_write: mode {mode!r} is neither 'w' nor 'wb'")
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(expanded(path)))
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
-    if target.exists() and not target.is_file() and not target.is_dir():
+    mode_there = mode_of(target)
+    if mode_there and not stat.S_ISREG(mode_there) and not stat.S_ISDIR(mode_there):
         with _explained(target, target), target.open(mode, **text) as file:
             yield file
         return
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    if not overwrite or stat.S_ISDIR(mode_there):
+        require_replaceable(target)
+    temporary = target.with_name(f".partwise-{secrets.token_hex(4)}.tmp")  # short: names have at most 255 bytes
     with _explained(target, temporary):
         try:
-            if target.is_dir():
-                raise IsADirectoryError(None, "it is a folder", str(target))
             target.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open(mode.replace("w", "x"), **text) as file:
                 yield file
@@ -54,10 +129,15 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO[Any]]
             raise
 
 
-def write_json(path: str | os.PathLike, value: Any) -> None:
-    """Write `value` as indented UTF-8 JSON, atomically; see `json_ready` for what becomes of NaN and arrays."""
+def write_json(path: str | os.PathLike, value: Any, *, overwrite: bool = False) -> None:
+    """Write `value` as indented UTF-8 JSON, atomically; see `json_ready` for what becomes of NaN and arrays.
+
+    A file that holds JSON of another kind (`written.JSON_KINDS`) is not replaced, as little as a foreign one.
+    """
     text = json.dumps(json_ready(value), indent=2, ensure_ascii=False, allow_nan=False)
-    with atomic_write(path, "w") as file:
+    if not overwrite:
+        require_replaceable(path, json_kind(value) or "file of no kind")
+    with atomic_write(path, "w", overwrite=overwrite) as file:
         file.write(text + "\n")
 
 
@@ -102,6 +182,5 @@ def _explained(target: Path, temporary: Path) -> Iterator[None]:
         reason = (error.strerror or str(error)).lower()
         if isinstance(error, FileExistsError):
             reason = f"{error.filename} is a file and no folder"
-        raise PartwiseError(
-            f"cannot write {target}: {reason}: nothing was changed there; free the place or choose another"
-        ) from error
+        advice = _ADVICE.get(error.errno, _USUAL_ADVICE)
+        raise PartwiseError(f"cannot write {target}: {reason}: nothing was changed there; {advice}") from error

@@ -2,117 +2,187 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from PIL import Image
 
-from partwise.data.image_files import PHOTO_SUFFIXES
-from partwise.errors import PartwiseError
-from partwise.evaluation.submission import INSTANCES, PIXELS, check_name, write_submission
-from partwise.files import atomic_write, write_json
+from partwise.errors import ForeignFileError, PartwiseError
+from partwise.evaluation.submission import check_name, submission_paths, write_submission
+from partwise.files import atomic_write, require_replaceable, require_writable, write_json
 from partwise.methods.centres.explain import CentresExplanation
-from partwise.methods.views import AS_USUAL, View
+from partwise.methods.method import Method
+from partwise.methods.views import AS_USUAL, View, seen_sizes
+from partwise.photo_files import Photo
 from partwise.report.inspect import draw_explanation, explanation_text
 from partwise.report.inspect_centres import centres_explanation_text, draw_centres_explanation
-from partwise.report.prediction_files import SUFFIXES
+from partwise.report.prediction_files import result_paths
 from partwise.segmenter import SHOWN_SCORE, Segmenter, as_image
+from partwise.written import PNG_TEXT
 
-RESULT_ENDS = (*SUFFIXES, "_explained.png")
+# Errors of the system that the next photo would meet, too.
+_ENDS_ALL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO))
 
 
-def find_images(inputs: Sequence[Path], out: Path) -> list[Path]:
-    """The image files that are named or lie in a named folder, at any depth, each once.
+@dataclass(frozen=True)
+class Predicted:
+    """What came of photos.
 
-    out   where results go: of a folder, neither what lies in there nor what is named as a result is a photo
-
-    Raises PartwiseError for a path that gives none, and for two images whose results would have one name.
+    files      written
+    done       photos that have results now
+    replaced   those of them that had results of an earlier call
+    faults     one for each photo without results; the last one may have ended all
     """
-    if not inputs:
-        raise PartwiseError("no image given: name image files or folders of images")
-    paths: dict[Path, Path] = {}
-    for path in inputs:
-        for found in _images_at(path, out):
-            paths.setdefault(found.resolve(), found)
-    by_name: dict[str, Path] = {}
-    for path in paths.values():
-        if (other := by_name.setdefault(path.stem, path)) != path:
-            raise PartwiseError(f"{path} and {other} would write the same files: predict them into two folders")
-    return list(paths.values())
+
+    files: int
+    done: int
+    replaced: int
+    faults: list[PartwiseError]
 
 
-def _images_at(path: Path, out: Path) -> list[Path]:
-    if path.is_dir():
-        out, own = out.resolve(), out.resolve() == path.resolve()
-        results = (out / INSTANCES, out / PIXELS) if own else (out,)
-        files = (file for file in path.rglob("*") if file.suffix.lower() in PHOTO_SUFFIXES and file.is_file())
-        files = (file for file in files if not file.name.endswith(RESULT_ENDS))
-        found = sorted(f for f in files if not any(map(f.resolve().is_relative_to, results)))
-        if not found:
-            raise PartwiseError(f"{path}: a folder without images ({', '.join(PHOTO_SUFFIXES)}): give another one")
-        return found
-    if not path.exists():
-        raise PartwiseError(f"{path}: no such file or folder: look at the spelling")
-    return [path]
+@dataclass(frozen=True)
+class Form:
+    """How results are written.
+
+    submission   the benchmark's form (evaluation/submission.py) instead of four files a photo
+    min_score    leave out less confident instances; SHOWN_SCORE without it, or 0 for a submission
+    overwrite    replace files that partwise did not write, too
+    """
+
+    submission: bool = False
+    min_score: float | None = None
+    overwrite: bool = False
+
+    def paths(self, name: str, folder: Path) -> list[Path]:
+        """What is written for a photo, as far as it is known before."""
+        return submission_paths(name, folder) if self.submission else result_paths(name, folder)
 
 
 def predict_photos(
     segment: Segmenter,
-    paths: Sequence[Path],
+    photos: Sequence[Photo],
     out: Path,
+    form: Form,
     *,
-    submission: bool = False,
-    min_score: float | None = None,
     view: View = AS_USUAL,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[int, list[PartwiseError]]:
-    """Write the results of every image that can be read; returns the number of files and one error a bad image.
+) -> Predicted:
+    """Write the results of every photo that can be read and whose results can be written.
 
-    submission   write the benchmark's form (evaluation/submission.py) instead of four files an image
-    min_score    leave out less sure instances; SHOWN_SCORE, or 0 for a submission
-    view         how the network sees the images
+    A photo that cannot is a fault, and the next one follows. A full disk ends it.
 
-    Raises PartwiseError if `out` cannot be written.
+    view   how the network sees the images
+
+    Raises PartwiseError if `out` is no folder, or nobody may write there, and for a view that the model cannot have.
     """
-    _require_folder(out)
-    least = min_score if min_score is not None else 0.0 if submission else SHOWN_SCORE
-    files, faults = 0, []
-    for done, path in enumerate(paths, 1):
+    require_writable(out)
+    _require_view(segment.method, view)
+    inputs = {os.path.realpath(photo.path) for photo in photos}
+    done, replaced, faults, written = 0, 0, [], set()
+    for number, photo in enumerate(photos, 1):
         try:
-            name = _name_of(path, submission)
-            image = as_image(path)
+            earlier = _see_that_it_can_be_written(photo, out, form, inputs, written)
+            written.update(map(_identity, _predict(segment, photo, out, form, view)))
+            done, replaced = done + 1, replaced + earlier
         except PartwiseError as error:
-            faults.append(error)
-        else:
-            result = segment(
-                image, min_score=least, distinct=not submission, name=name, scale=view.scale, flip=view.flip
-            )
-            if submission:
-                has_instances = segment.method.has_instances
-                files += len(write_submission(name, result.prediction, out, instances=has_instances))
-            else:
-                files += len(result.save(out))
-        progress(done, len(paths))
-    return files, faults
+            faults.append(error.with_traceback(None))  # which would keep a large photo in memory
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in _ENDS_ALL:
+                break
+        progress(number, len(photos))
+    return Predicted(len(written), done, replaced, faults)
 
 
-def _name_of(path: Path, submission: bool) -> str:
-    """What the results of a photo are called; PartwiseError for a name that they cannot have."""
+def _predict(segment: Segmenter, photo: Photo, out: Path, form: Form, view: View) -> list[Path]:
+    """The files written for one photo."""
+    least = form.min_score
+    if least is None:
+        least = 0.0 if form.submission else SHOWN_SCORE
+    with _memory_for(photo.path):
+        result = segment(
+            as_image(photo.path),
+            min_score=least,
+            distinct=not form.submission,
+            name=photo.name,
+            scale=view.scale,
+            flip=view.flip,
+        )
+        if form.submission:
+            instances = segment.method.has_instances
+            return write_submission(photo.name, result.prediction, out, instances=instances, overwrite=form.overwrite)
+        return result.save(out / photo.folder, overwrite=form.overwrite)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """The same for two names of one file, such as A.json and a.json where a file system does not tell them apart."""
+    there = path.stat()
+    return there.st_dev, there.st_ino
+
+
+def _see_that_it_can_be_written(
+    photo: Photo, out: Path, form: Form, inputs: set[str], written: set[tuple[int, int]]
+) -> bool:
+    """Whether there are results of an earlier call, which are replaced.
+
+    inputs    the photos, which no result may replace
+    written   the results of this call, which no other may replace
+
+    Raises PartwiseError for a name that results cannot have, and for files that are not replaced. No network is run for
+    such a photo.
+    """
     try:
-        path.stem.encode()
+        photo.name.encode()
     except UnicodeEncodeError:
-        raise PartwiseError(f"{os.fsencode(path)!r}: the name is not UTF-8: rename the file") from None
-    if not submission:
-        return path.stem
-    name = path.stem.removesuffix("_leftImg8bit")
-    check_name(name)
-    return name
+        raise PartwiseError(f"{os.fsencode(photo.path)!r}: the name is not UTF-8: rename the file") from None
+    if form.submission:
+        check_name(photo.name)
+    there = False
+    for path in form.paths(photo.name, out / photo.folder):
+        try:
+            path.lstat()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise PartwiseError(f"{photo.path}: the name is too long for its results: rename the file") from None
+            continue  # as writing will say
+        there = True
+        if path.exists() and _identity(path) in written:
+            raise PartwiseError(f"{photo.path}: its result {path} would replace that of another photo: rename the file")
+        if os.path.realpath(path) in inputs:
+            raise ForeignFileError(f"{path}: a result of {photo.path} would replace this photo: choose another place")
+        if not form.overwrite:
+            require_replaceable(path)
+    return there
 
 
-def _require_folder(out: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise PartwiseError(f"{out}: this is a file: give a folder for the results")
+@contextlib.contextmanager
+def _memory_for(path: Path) -> Iterator[None]:
+    """Turn what says that there is not enough memory into a PartwiseError about a photo."""
+    try:
+        yield
+        return
+    except MemoryError:
+        pass
+    except RuntimeError as error:  # torch's, of which only that for a GPU has a type of its own
+        if not isinstance(error, torch.OutOfMemoryError) and not re.search(
+            "alloc.* memory|not enough memory", str(error)
+        ):
+            raise
+    # Out here, so that it has no context, which would keep what was computed in memory.
+    raise PartwiseError(f"{path}: there is not enough memory for so large a photo: scale it down")
+
+
+def _require_view(method: Method, view: View) -> None:
+    """Raises PartwiseError for a scale out of its limits, and for a mirror image that the method cannot make use of."""
+    seen_sizes((1, 1), view.scale)
+    if view.flip and type(method).mirrored is Method.mirrored:
+        method.mirrored({})
 
 
 def explain_photo(
@@ -121,24 +191,31 @@ def explain_photo(
     out: Path,
     point: tuple[int, int] | None = None,
     scale: float | None = None,
+    overwrite: bool = False,
 ) -> tuple[str, list[Path]]:
     """Write why a pixel of a photo belongs to its instance, or to none; returns it in words, and the files.
 
     point   (x, y) in the photo; the middle of the surest instance without one
     scale   see `Segmenter.__call__`; picture, JSON and words are in pixels of what the network saw
+    overwrite   replace files that partwise did not write, too
 
     Files: OUT/<name>_<x>_<y>_explained.png and .json, x and y in the photo.
 
     Raises PartwiseError as `Segmenter.explain` does.
     """
-    _require_folder(out)
-    photo = as_image(path)
-    image = segment.seen(photo, scale)
+    require_writable(out)
+    if point is not None and not overwrite:
+        for result in _explained_paths(path, point, out):
+            require_replaceable(result)
+    with _memory_for(path):
+        photo = as_image(path)
+        image = segment.seen(photo, scale)
     (height, width), (seen_height, seen_width) = photo.shape[:2], image.shape[:2]
     try:
-        explanation = segment.explain(photo, point, scale)
+        with _memory_for(path):
+            explanation = segment.explain(photo, point, scale)
     except PartwiseError as error:
-        raise PartwiseError(f"{path}: {error}") from None
+        raise PartwiseError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
     config = segment.method.config
     if isinstance(explanation, CentresExplanation):
         picture = draw_centres_explanation(image, explanation)
@@ -146,12 +223,19 @@ def explain_photo(
     else:
         picture = draw_explanation(image, explanation, config.k)
         words = explanation_text(explanation, config.decode, SHOWN_SCORE)
-    x, y = point or (explanation.point[0] * width // seen_width, explanation.point[1] * height // seen_height)
-    base = out / f"{path.stem}_{x}_{y}_explained"
-    with atomic_write(base.with_name(f"{base.name}.png")) as file:
-        Image.fromarray(picture).save(file, "PNG", optimize=True)
-    write_json(base.with_name(f"{base.name}.json"), explanation.to_json() | {"seen_size": [seen_width, seen_height]})
+    point = point or (explanation.point[0] * width // seen_width, explanation.point[1] * height // seen_height)
+    paths = _explained_paths(path, point, out)
+    with atomic_write(paths[0], overwrite=overwrite) as file:
+        Image.fromarray(picture).save(file, "PNG", optimize=True, pnginfo=PNG_TEXT)
+        told = explanation.to_json() | {"seen_size": [seen_width, seen_height]}
+        write_json(paths[1], told, overwrite=overwrite)  # before the picture takes its name: both or none
     if (seen_height, seen_width) != (height, width):
         sizes = f"{path.name} is {width}x{height}, the network saw it at {seen_width}x{seen_height}"
         words = f"{sizes}, in whose pixels:\n{words}"
-    return words, [base.with_name(f"{base.name}{suffix}") for suffix in (".png", ".json")]
+    return words, paths
+
+
+def _explained_paths(photo: Path, point: tuple[int, int], out: Path) -> list[Path]:
+    """Picture and JSON of a pixel (x, y) of a photo."""
+    x, y = point
+    return [out / f"{photo.stem}_{x}_{y}_explained{suffix}" for suffix in (".png", ".json")]

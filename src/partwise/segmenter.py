@@ -14,6 +14,7 @@ from PIL import Image
 
 from partwise.data.image_files import decode_image, read_image, upright
 from partwise.errors import PartwiseError
+from partwise.files import expanded
 from partwise.instances import Instances
 from partwise.methods import Centres, Method, PartMaps
 from partwise.methods.asked import require_inside
@@ -40,13 +41,13 @@ class Result(Instances):
 
     semantic_HW   (H, W) uint8 ids of the label set
     image_HW3     (H, W, 3) uint8 RGB, as it was given
-    name          of the image, for the files that `save` writes
+    name          of the image, for the files that `save` writes; None where it has none
     origin        what the model file says of itself
     """
 
     semantic_HW: np.ndarray | None = None
     image_HW3: np.ndarray | None = None
-    name: str = "image"
+    name: str | None = None
     origin: dict = field(default_factory=dict)
 
     @property
@@ -59,9 +60,22 @@ class Result(Instances):
         """Instances and semantic map, as the evaluator and the overlays take them."""
         return Prediction(self.instances, self.semantic_HW)
 
-    def save(self, out_dir: str | os.PathLike) -> list[Path]:
-        """Write overlay, instanceIds, labelIds and JSON (see report/prediction_files.py); returns the paths."""
-        return write_prediction(self.name, self.image_HW3, self.prediction, out_dir, origin=self.origin)
+    def save(self, out_dir: str | os.PathLike, *, overwrite: bool = False) -> list[Path]:
+        """Write overlay, instanceIds, labelIds and JSON (see report/prediction_files.py); returns the paths.
+
+        Results of the same name are replaced. Those of images without a name are called image, image_2, image_3, ...:
+        the first of which there is no file yet.
+
+        Args:
+            out_dir: made if missing; `~` at its beginning is the home folder.
+            overwrite: replace files of these names that partwise did not write, too.
+
+        Raises:
+            PartwiseError: such a file is there, or the folder cannot be written.
+        """
+        return write_prediction(
+            self.name, self.image_HW3, self.prediction, out_dir, origin=self.origin, overwrite=overwrite
+        )
 
 
 class Segmenter:
@@ -89,7 +103,7 @@ class Segmenter:
         image      a path, a PIL image, or an array: see `as_image`
         min_score  leave out instances that are less sure
         distinct   leave out what a surer instance of another class overlaps (`Instances.distinct`), as people want it
-        name       for the files that `Result.save` writes; the file's stem, or "image"
+        name       for the files that `Result.save` writes; the file's stem, or none
         scale      the network sees the image so many times as large: less is faster, more finds smaller objects, and
                    of several, such as (1, 1.5), what is found in any; without it as the model says
                    (`method.usual_scale`), but no side longer than 2048 px
@@ -100,7 +114,7 @@ class Segmenter:
         `flip` with a method that cannot (methods/method.py, `mirrored`).
         """
         if name is None:
-            name = Path(image).stem if isinstance(image, str | os.PathLike) else "image"
+            name = Path(image).stem if isinstance(image, str | os.PathLike) else None
         pixels = as_image(image)
         with self._autocast():
             prediction = self.method.predict(image_batch(pixels, self.device), View(scale, flip))[0]
@@ -213,7 +227,7 @@ def find_model(name_or_file: str | os.PathLike | None = None) -> Path:
         if not BUNDLED[name].is_file():
             raise PartwiseError(f"the bundled model {name!r} is missing from this installation: install partwise again")
         return BUNDLED[name]
-    path = Path(name)
+    path = expanded(name)
     if path.is_dir():
         for file in (path / "best.safetensors", path / "last.safetensors"):
             if file.is_file():

@@ -158,8 +158,8 @@ def test_what_cannot_be_read_is_one_line_with_the_path(tmp_path, make, says, rea
 
 def test_what_is_no_image_is_told_which_formats_are_read(tmp_path):
     (tmp_path / "thing.png").write_text("hello")
-    for read, formats in ((read_image, "PNG, JPEG, WEBP, BMP, TIFF"), (read_ids, "PNG, TIFF, BMP")):
-        with pytest.raises(PartwiseError, match=f"one of {formats} is expected"):
+    for read, formats in ((read_image, "PNG, JPEG, WEBP, .*TIFF, GIF, PPM"), (read_ids, "PNG, TIFF, BMP is")):
+        with pytest.raises(PartwiseError, match=f"one of {formats}"):
             read(tmp_path / "thing.png")
 
 

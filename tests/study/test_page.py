@@ -5,8 +5,10 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from partwise.cli import main
+from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES
 from partwise.study.page import save_pictures
 from partwise.trunks import vgg
@@ -65,6 +67,23 @@ def test_the_pictures_are_those_of_the_last_page_and_other_files_stay(tmp_path):
     (tmp_path / "mine.png").write_bytes(b"")
     save_pictures(tmp_path, [("Figure 2.4: two", grey)])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["00_figure_2.4.png", "mine.png"]
+
+
+def test_pictures_of_somebody_else_are_neither_removed_nor_replaced(tmp_path):
+    grey = np.full((2, 2, 3), 99, np.uint8)
+    for name in ("00_figure_2.3.png", "07_mine.png"):
+        Image.fromarray(grey).save(tmp_path / name)
+    save_pictures(tmp_path, [("Figure 2.4: two", grey)])
+    assert {path.name for path in tmp_path.iterdir()} == {"00_figure_2.3.png", "00_figure_2.4.png", "07_mine.png"}
+    with pytest.raises(PartwiseError, match="partwise did not write this file"):
+        save_pictures(tmp_path, [("Figure 2.3: one", grey)])
+
+
+def test_a_page_of_somebody_else_is_known_before_the_trainings(complains, city_root, tmp_path):
+    (tmp_path / "report.html").write_text("<!doctype html>mine")
+    said = complains("study", "report", "--data", city_root, "--out", tmp_path, "--steps", 1)
+    assert "report.html: partwise did not write this file" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
 def test_the_json_has_every_record_and_no_folder_of_this_machine(study, city_root):

@@ -14,6 +14,9 @@ def folder(tmp_path):
     return RunFolder(tmp_path / "run")
 
 
+VALUES = {"recipe": {}, "origin": {}, "machine": {}}  # of run.json
+
+
 def test_lines_that_the_state_has_not_seen_are_dropped(folder):
     folder.begin({"recipe": {}}, 0, -1)
     for record in (
@@ -77,7 +80,9 @@ def test_presence_is_kept_for_as_many_frames(folder):
 
 def test_only_a_folder_without_weights_takes_a_new_run(folder):
     assert folder.check(resume=False) is False
-    folder.begin({}, 0, -1)
+    folder.begin(VALUES, 0, -1)
+    folder.log({"step": 1, "loss": 1.0})
+    folder.keep_presence(np.eye(4, 256, dtype=bool))
     assert folder.check(resume=False) is False
     assert folder.check(resume=True) is False
     for file in (folder.best, folder.last, folder.state):
@@ -87,3 +92,13 @@ def test_only_a_folder_without_weights_takes_a_new_run(folder):
         if file != folder.state:
             file.unlink()
     assert folder.check(resume=True) is True
+
+
+@pytest.mark.parametrize("name", ["run.json", "metrics.jsonl", "classes.npy", "at_0200.safetensors"])
+def test_files_of_somebody_else_keep_a_run_out_of_their_folder(folder, name):
+    folder.path.mkdir()
+    (folder.path / name).write_text('{"mine": 1}')
+    for resume in {False, name == "run.json"}:
+        with pytest.raises(PartwiseError, match=rf"{name}: partwise did not write this file"):
+            folder.check(resume=resume)
+    assert (folder.path / name).read_text() == '{"mine": 1}'

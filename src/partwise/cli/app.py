@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,8 +13,8 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 import partwise
-from partwise.errors import PartwiseError
-from partwise.files import write_json
+from partwise.errors import PartwiseError, on_one_line
+from partwise.files import expanded, require_replaceable, require_writable, write_json
 from partwise.machine import keep_freed_memory
 from partwise.terminal import console, errors
 
@@ -49,6 +50,23 @@ Flip = Annotated[
 ]
 
 
+Overwrite = Annotated[bool, Parameter(help="replace files of the same names that partwise did not write, too")]
+
+
+def writes(kind: str | None = None) -> Parameter:
+    """For an option that names a file to write: what cannot be written is known before hours of work, not after them.
+
+    kind   of JSON, see `written.JSON_KINDS`; None for any other file
+    """
+
+    def see(_, path: Path | None) -> None:
+        if path is not None:
+            require_replaceable(path, kind)
+            require_writable(path.parent)
+
+    return Parameter(validator=see)
+
+
 def height_and_width(option: str, text: str) -> tuple[int, int]:
     """ "512x256", as it was given to an option, -> (256, 512). Raises PartwiseError for anything else."""
     width, _, height = text.partition("x")
@@ -77,21 +95,45 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments   those of the command line without the program's name; sys.argv's without it
     """
     keep_freed_memory()
+    given = sys.argv[1:] if arguments is None else arguments
     for stream in (sys.stdout, sys.stderr):  # a terminal may know fewer letters than a file's name has
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app(arguments, exit_on_error=False, print_error=False)
+        app([_at_home(word) for word in given], exit_on_error=False, print_error=False)
     except (PartwiseError, CycloptsError) as error:
-        lines = str(error).splitlines() if isinstance(error, PartwiseError) else [" ".join(str(error).split())]
+        lines = str(error).split("\n") if isinstance(error, PartwiseError) else [" ".join(str(error).split())]
         for line in lines:
-            errors.print(f"partwise: {line}", style="red")
+            errors.print(f"partwise: {on_one_line(line)}", style="red")
         sys.exit(2)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EIO) or error.filename is not None:
-            raise
-        errors.print(f"partwise: cannot print: {error.strerror.lower()}: send the output elsewhere", style="red")
+        errors.print(f"partwise: {_about(error)}", style="red")
+        sys.exit(2)
+    except MemoryError:
+        errors.print("partwise: there is not enough memory: give smaller images or fewer at a time", style="red")
         sys.exit(2)
     except KeyboardInterrupt as error:
         errors.print(f"partwise: {error}" if str(error) else "partwise: stopped")
         sys.exit(130)
+
+
+def _at_home(word: str) -> str:
+    """An argument such as ~/x or --out=~/x with the home folder in the place of ~, whatever the shell does.
+
+    >>> _at_home("--out=~/x") == "--out=" + os.path.expanduser("~/x"), _at_home("a~b")
+    (True, 'a~b')
+    """
+    if not word:
+        raise PartwiseError("an empty argument: give a value, or see whether a variable of the shell is set")
+    name, path = re.fullmatch(r"([\w.-]+=)?(.*)", word, re.DOTALL).groups(default="")
+    return name + str(expanded(path)) if path.startswith("~") else word
+
+
+def _about(error: OSError) -> str:
+    """An error of the system that no part of the program expected, in one line. Raises it where no file is to blame."""
+    reason = (error.strerror or str(error)).lower()
+    if error.filename is not None:
+        return on_one_line(f"{error.filename}: {reason}: check the path and its permissions")
+    if error.errno in (errno.ENOSPC, errno.EIO):
+        return f"cannot print: {reason}: send the output elsewhere"
+    raise error

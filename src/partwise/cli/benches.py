@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from cyclopts import App
 
-from partwise.cli.app import Device, app, height_and_width, keep_and_show
+from partwise.cli.app import Device, app, height_and_width, keep_and_show, writes
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write, read_json, write_json
 from partwise.terminal import TrainingDisplay, console, counting
+from partwise.written import BENCH_EVALUATION, BENCH_MODELS, BENCH_PEERS, BENCH_SPEED, MARK, MARKDOWN_MARK
 
 bench = App(name="bench", help="Measure time and memory on this machine, beside what it is to be compared with.")
 app.command(bench)
@@ -27,7 +28,7 @@ def evaluation(
     workers: int = 1,
     scaling_images: int = 48,
     memory_images: int = 500,
-    json: Path | None = None,
+    json: Annotated[Path | None, writes(BENCH_EVALUATION)] = None,
 ) -> None:
     """Time the evaluator against cityscapesScripts on the same predictions, in memory and from files, beside the floor.
 
@@ -73,7 +74,12 @@ def evaluation(
 
 @bench.command
 def speed(
-    *, model: str | None = None, size: str = "1024x512", threads: int = 2, repeats: int = 5, json: Path | None = None
+    *,
+    model: str | None = None,
+    size: str = "1024x512",
+    threads: int = 2,
+    repeats: int = 5,
+    json: Annotated[Path | None, writes(BENCH_SPEED)] = None,
 ) -> None:
     """Time a model from image to instances, each stage apart, in fp32 and bf16, and a training step of the trunks.
 
@@ -107,9 +113,9 @@ def models(
     scale: list[float] | None = None,
     threads: int = 2,
     device: Device = "cpu",
-    markdown: Path | None = None,
-    picture: Path | None = None,
-    json: Path | None = None,
+    markdown: Annotated[Path | None, writes()] = None,
+    picture: Annotated[Path | None, writes()] = None,
+    json: Annotated[Path | None, writes(BENCH_MODELS)] = None,
     resume: bool = False,
 ) -> None:
     """Put trained models of any method beside each other: AP, AP by size, PQ, parameters and milliseconds an image.
@@ -161,11 +167,11 @@ def models(
     _show_and_write(figures, json, table_text(models_table(figures, wide=False)))
     if markdown is not None:
         with atomic_write(markdown, "w") as file:
-            file.write(table_markdown(models_table(figures)))
+            file.write(f"{MARKDOWN_MARK}\n{table_markdown(models_table(figures))}")
         console.print(f"wrote {markdown}")
     if picture is not None:
         with atomic_write(picture) as file:
-            draw_tradeoff(figures).savefig(file, format="png")
+            draw_tradeoff(figures).savefig(file, format="png", metadata={"Software": MARK})
         console.print(f"wrote {picture}")
 
 
@@ -182,7 +188,7 @@ def peers(
     predictions: list[Path] | None = None,
     split: str = "train",
     val_split: str = "val",
-    json: Path | None = None,
+    json: Annotated[Path | None, writes(BENCH_PEERS)] = None,
 ) -> None:
     """Train our method and torchvision's Mask R-CNN for the same minutes, score and time both, and compare them.
 

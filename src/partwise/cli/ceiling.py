@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from partwise.cli.app import app, keep_and_show
+from partwise.cli.app import app, keep_and_show, writes
 from partwise.errors import PartwiseError, unknown_name
 from partwise.terminal import console, counting
+from partwise.written import CEILING
 
 if TYPE_CHECKING:
     from partwise.evaluation.model import EvenlySpaced
@@ -25,7 +26,7 @@ def ceiling(
     data: Path,
     split: str = "val",
     frames: int = 0,
-    json: Path | None = None,
+    json: Annotated[Path | None, writes(CEILING)] = None,
 ) -> None:
     """Score perfect outputs: the AP that a method's representation allows, by size and class, without training.
 
@@ -70,7 +71,9 @@ def ceiling(
 
 
 @app.command
-def ceilings(*, data: Path, split: str = "val", frames: int = 60, json: Path | None = None) -> None:
+def ceilings(
+    *, data: Path, split: str = "val", frames: int = 60, json: Annotated[Path | None, writes(CEILING)] = None
+) -> None:
     """Ceilings of part maps side by side: the report's windows, the paper's and ours, by stride, cells, k and margin.
 
     Parameters

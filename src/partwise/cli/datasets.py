@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from partwise.cli.app import app, height_and_width, keep_and_show
+from partwise.cli.app import app, height_and_width, keep_and_show, writes
 from partwise.errors import PartwiseError
 from partwise.terminal import console, counting
+from partwise.written import CHECK
 
 
 @app.command
-def check(root: Path, *, split: list[str] | None = None, json: Path | None = None) -> None:
+def check(root: Path, *, split: list[str] | None = None, json: Annotated[Path | None, writes(CHECK)] = None) -> None:
     """Every fault of a data set, with file, value, pixel count and mend, and the sizes of its instances.
 
     Parameters
@@ -51,6 +53,7 @@ def render(out: Path, *, train: int = 400, val: int = 40, size: str = "512x256",
     seed
         Another seed gives other scenes, the same seed the same.
     """
+    from partwise.data.cityscapes import TREES
     from partwise.data.streets import render_dataset
 
     size_hw = height_and_width("--size", size)
@@ -58,7 +61,7 @@ def render(out: Path, *, train: int = 400, val: int = 40, size: str = "512x256",
         raise PartwiseError(
             f"--train {train} --val {val} --seed {seed}: give numbers from 0 on, and at least one scene"
         )
-    if out.exists() and (not out.is_dir() or (out / "leftImg8bit").exists()):
+    if out.exists() and (not out.is_dir() or any((out / tree).exists() for tree in TREES)):
         kind = "holds a data set already" if out.is_dir() else "is a file"
         raise PartwiseError(f"{out}: {kind}: give a new folder")
     splits = {split: count for split, count in (("train", train), ("val", val)) if count}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
 
-from partwise.cli.app import app, keep_and_show
+from partwise.cli.app import app, keep_and_show, writes
 from partwise.errors import PartwiseError, unknown_name
 from partwise.terminal import console, errors
+from partwise.written import DIAGNOSIS
 
 STYLES = {"": "bold", "fault": "red", "warning": "yellow"}
 
@@ -23,7 +25,7 @@ def doctor(
     frames: int = 24,
     steps: int = 6,
     strict: bool = False,
-    json: Path | None = None,
+    json: Annotated[Path | None, writes(DIAGNOSIS)] = None,
 ) -> None:
     """Find silent faults of a recipe before it is trained, or of a run: measured value, threshold and mend of each.
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from partwise.cli.app import Device, Flip, Precision, Scale, Scales, app
-from partwise.errors import PartwiseError
+from partwise.cli.app import Device, Flip, Overwrite, Precision, Scale, Scales, app
+from partwise.errors import ForeignFileError, PartwiseError, on_one_line
 from partwise.terminal import console, counting
+
+if TYPE_CHECKING:
+    from partwise.photos import Predicted
 
 
 @app.command
@@ -21,15 +25,18 @@ def predict(
     precision: Precision = "no",
     scale: Scales = None,
     flip: Flip = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Find every instance in photos.
+
+    What cannot be read or written is told at the end, the others are done, and the exit code is 2.
 
     Parameters
     ----------
     inputs
-        Images, or folders of images.
+        Images, or folders of images; hidden files, what systems leave behind and earlier results are passed over.
     out
-        Folder for the results.
+        Folder for the results; those of a folder's photos lie in it as the photos lie in that folder.
     model
         A model file, a run folder, or a bundled model's name; the bundled model without it.
     format
@@ -38,27 +45,35 @@ def predict(
         Leave out less sure instances; 0.1 without it, and all are kept for the submission form.
     """
     from partwise.methods.views import View
-    from partwise.photos import find_images, predict_photos
+    from partwise.photo_files import find_photos, left_out_text
+    from partwise.photos import Form, predict_photos
     from partwise.segmenter import load
 
     if min_score is not None and not 0 <= min_score <= 1:
         raise PartwiseError(f"--min-score {min_score}: give a number in 0..1")
-    paths = find_images(inputs, out)
+    form = Form(format == "cityscapes", min_score, overwrite)
+    found = find_photos(inputs, submission=form.submission)
+    if found.left_out:
+        console.print(left_out_text(found.left_out))
+    for photo in found.renamed:
+        console.print(on_one_line(f"{photo.path}: another photo has this name, its results are called {photo.name}"))
     segment = load(model, device=device, precision=precision)
-    submission = format == "cityscapes"
     with counting("predicting") as progress:
-        files, faults = predict_photos(
-            segment,
-            paths,
-            out,
-            submission=submission,
-            min_score=min_score,
-            view=View(scale, flip),
-            progress=progress,
-        )
-    console.print(f"wrote {files} files for {len(paths) - len(faults)} of {len(paths)} images to {out}")
+        made = predict_photos(segment, found.photos, out, form, view=View(scale, flip), progress=progress)
+    faults = [*found.faults, *made.faults]
+    total = len(found.photos) + len(found.faults)
+    console.print(f"wrote {made.files} files for {made.done} of {total} images to {out}{_remarks(made, faults)}")
+    if any(isinstance(fault, ForeignFileError) for fault in faults):
+        console.print("next: the same with --overwrite replaces files that partwise did not write")
     if faults:
-        raise PartwiseError("\n".join(str(fault) for fault in faults))
+        raise PartwiseError("\n".join(on_one_line(str(fault)) for fault in faults))
+
+
+def _remarks(made: Predicted, faults: Sequence[PartwiseError]) -> str:
+    """How many photos had results before, and how many have none now."""
+    replaced = f", replacing earlier results of {made.replaced}" if made.replaced else ""
+    failed = f"; {len(faults)} failed" if faults else ""
+    return replaced + failed
 
 
 @app.command
@@ -71,6 +86,7 @@ def explain(
     device: Device = "cpu",
     precision: Precision = "no",
     scale: Scale = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Say why a pixel of a photo belongs to its instance, or to none: windows and part maps, or centres; votes; score.
 
@@ -94,7 +110,8 @@ def explain(
         if not (comma and x.strip().isdecimal() and y.strip().isdecimal()):
             raise PartwiseError(f"--at {at}: give a pixel as X,Y, such as 640,300")
         point = int(x), int(y)
-    words, files = explain_photo(load(model, device=device, precision=precision), photo, out, point, scale)
+    segment = load(model, device=device, precision=precision)
+    words, files = explain_photo(segment, photo, out, point, scale, overwrite)
     console.print(words, highlight=False, markup=False, soft_wrap=True)
     console.print(f"wrote {files[0]} and {files[1].name}")
     if not at:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from partwise.cli.app import Device, Flip, Precision, Scales, app, keep_and_show
+from partwise.cli.app import Device, Flip, Precision, Scales, app, keep_and_show, writes
 from partwise.terminal import console, counting
+from partwise.written import COMPARISON, EVALUATION
 
 
 @app.command
@@ -15,7 +17,7 @@ def evaluate(
     split: str = "val",
     model: str | None = None,
     predictions: Path | None = None,
-    json: Path | None = None,
+    json: Annotated[Path | None, writes(EVALUATION)] = None,
     frames: int = 0,
     full: bool = False,
     records: bool = True,
@@ -97,7 +99,7 @@ def compare(
     draws: int = 1000,
     seed: int = 0,
     side_px: list[int] | None = None,
-    json: Path | None = None,
+    json: Annotated[Path | None, writes(COMPARISON)] = None,
     device: Device = "cpu",
     precision: Precision = "no",
 ) -> None:

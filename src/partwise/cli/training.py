@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated
 
-from partwise.cli.app import app
+from partwise.cli.app import app, writes
 from partwise.errors import PartwiseError
 from partwise.terminal import TrainingDisplay, console
 
@@ -105,7 +106,7 @@ def export(
     model: str,
     /,
     *others: str,
-    out: Path,
+    out: Annotated[Path, writes()],
     half: bool = True,
     terms: str | None = None,
     decode: list[str] | None = None,

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from partwise.data.image_files import read_bytes
 from partwise.errors import PartwiseError
+from partwise.files import expanded
+from partwise.folders import files_below, is_clutter
 
 
 class Archive:
@@ -20,13 +22,14 @@ class Archive:
     """
 
     def __init__(self, root: str | os.PathLike, trees: tuple[str, ...]):
-        self.root = Path(root)
+        self.root = expanded(root)
         self._trees = trees
         if not self.root.exists():
             raise PartwiseError(f"{self.root}: no such folder: check the path of the data set")
         if self.root.is_dir():
             self._folders = [tree for tree in trees if (self.root / tree).is_dir()]
             zips = sorted(self.root.glob("*.zip")) if len(self._folders) < len(trees) else []
+            zips = [path for path in zips if not is_clutter(path.name)]
         else:
             self._folders, zips = [], [self.root]
         self._open: dict[Path, zipfile.ZipFile] = {}
@@ -40,18 +43,23 @@ class Archive:
     def splits(self, tree: str) -> list[str]:
         """Names of the folders directly below a tree, sorted."""
         if tree in self._folders:
-            return sorted(entry.name for entry in (self.root / tree).iterdir() if entry.is_dir())
+            entries = (self.root / tree).iterdir()
+            return sorted(entry.name for entry in entries if entry.is_dir() and not is_clutter(entry.name))
         return sorted({path.split("/")[1] for path in self._members if path.startswith(f"{tree}/")})
 
     def files(self, tree: str, split: str) -> list[str]:
-        """Paths of all files of a split, at any depth, sorted; none if the split does not exist."""
+        """Paths of all files of a split, at any depth, sorted; none if the split does not exist.
+
+        Raises PartwiseError for a folder that cannot be read.
+        """
         if tree not in self._folders:
             return sorted(path for path in self._members if path.startswith(f"{tree}/{split}/"))
-        found = []
-        for folder, _, names in os.walk(self.root / tree / split, followlinks=True):
-            relative = Path(folder).relative_to(self.root).as_posix()
-            found.extend(f"{relative}/{name}" for name in names)
-        return sorted(found)
+        if not (self.root / tree / split).is_dir():
+            return []
+        files, unreadable = files_below(self.root / tree / split)
+        if unreadable:
+            raise unreadable[0]
+        return sorted(path.relative_to(self.root).as_posix() for path in files)
 
     def read(self, path: str) -> bytes:
         """The content of one file."""
@@ -88,7 +96,7 @@ class Archive:
     def _index(self, path: Path) -> None:
         for member in self._zip(path).namelist():
             parts = member.split("/")
-            if member.endswith("/") or "__MACOSX" in parts:
+            if member.endswith("/") or any(map(is_clutter, parts)):
                 continue
             for tree in self._trees:
                 if tree in parts and tree not in self._folders and len(parts) > parts.index(tree) + 2:

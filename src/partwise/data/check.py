@@ -87,9 +87,9 @@ def check(
 
 def _check_split(archive: Archive, split: str, label_set: LabelSet, report: CheckReport, progress) -> None:
     counts = report.splits[split] = SplitReport(classes={label.name: ClassCount() for label in label_set})
-    for path, problem in stray_files(archive, split):
-        report.warnings.append(Fault(archive.where(path), problem, "it is not read: rename or remove it"))
     try:
+        for path, problem in stray_files(archive, split):
+            report.warnings.append(Fault(archive.where(path), problem, "it is not read: rename or remove it"))
         frames, faults = find_frames(archive, split)
     except PartwiseError as error:
         report.faults.append(fault_of_error(str(archive.root), error))

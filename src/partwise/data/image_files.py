@@ -1,22 +1,31 @@
 """Images and id maps as files: every kind of PNG and JPEG in, 8-bit RGB and integer ids out, and PNG written whole."""
 
+import contextlib
 import io
 import os
+import stat
 import struct
 import warnings
 import zlib
-from pathlib import Path
+from collections.abc import Iterator
+from typing import IO
 
 import numpy as np
 from PIL import ExifTags, Image
 
 from partwise.errors import PartwiseError
-from partwise.files import atomic_write
+from partwise.files import atomic_write, expanded
 
-IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+Image.init()  # so that Pillow knows all its formats
+IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
+IMAGE_FORMATS = tuple(name for name in IMAGE_FORMATS if name in Image.OPEN)  # AVIF since Pillow 11.3
 ID_FORMATS = ("PNG", "TIFF", "BMP")  # without loss: a JPEG would smear ids into each other
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")  # of a data set
-PHOTO_SUFFIXES = (*IMAGE_SUFFIXES, ".webp", ".bmp", ".tif", ".tiff")  # of IMAGE_FORMATS
+PHOTO_SUFFIXES = tuple(end for end, name in Image.registered_extensions().items() if name in IMAGE_FORMATS)
+_RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw", ".raw")
+OTHER_SUFFIXES = (*_RAW_SUFFIXES, ".heic", ".heif", ".hif", ".jxl", ".svg", ".psd", ".exr", ".hdr", ".tga", ".ico")
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".3gp", ".wmv", ".flv")
+LARGEST_PIPE_BYTES = 1 << 30
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 _TURNS = {  # EXIF orientation -> what turns the image upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -27,6 +36,9 @@ _TURNS = {  # EXIF orientation -> what turns the image upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_START_BYTES = 32
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
+_VIDEO_STARTS = (b"\x1aE\xdf\xa3", b"\x00\x00\x01\xba", b"FLV")  # Matroska and WebM, MPEG, Flash
 _PNG_LEVEL = 4  # twice as fast as Pillow's 6 and 5 % larger
 
 
@@ -37,7 +49,7 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
     taken sideways (EXIF) is turned upright. Raises PartwiseError where the file is missing, a directory, no image, or
     cut short.
     """
-    return decode_image(read_bytes(path), os.fspath(path))
+    return decode_image(_image_bytes(path, IMAGE_FORMATS), os.fspath(path))
 
 
 def read_ids(path: str | os.PathLike) -> np.ndarray:
@@ -46,20 +58,50 @@ def read_ids(path: str | os.PathLike) -> np.ndarray:
     A palette image gives its indices. Raises PartwiseError as `read_image` does, and for a colour image or a JPEG,
     which cannot hold ids.
     """
-    return decode_ids(read_bytes(path), os.fspath(path))
+    return decode_ids(_image_bytes(path, ID_FORMATS, refused_later=("JPEG",)), os.fspath(path))
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
     """The content of a file; PartwiseError where there is none to read."""
-    path = Path(path)
+    with _opened(path) as file:
+        return file.read()
+
+
+def _image_bytes(path: str | os.PathLike, formats: tuple[str, ...], refused_later: tuple[str, ...] = ()) -> bytes:
+    """The same of a file that begins as an image of these formats; a video of many GB is not read to its end."""
+    with _opened(path) as file:
+        if file.read(1):
+            file.seek(0)
+            _identified(file, os.fspath(path), formats, refused_later)
+        file.seek(0)
+        return file.read()
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike) -> Iterator[IO[bytes]]:
+    """A file to read from, at its beginning. What a pipe at /dev/stdin or /dev/fd holds is read first.
+
+    Raises PartwiseError where there is none to read, and for other pipes and devices, which might never end.
+    """
+    path = expanded(path)
     try:
-        return path.read_bytes()
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode):
+            with path.open("rb") as file:
+                yield file
+        elif stat.S_ISFIFO(mode) and str(path).startswith(("/dev/stdin", "/dev/fd/", "/proc/self/fd/")):
+            with path.open("rb") as pipe:
+                yield io.BytesIO(pipe.read(LARGEST_PIPE_BYTES))
+        elif stat.S_ISDIR(mode):
+            raise PartwiseError(f"{path}: this is a folder: give the path of one image file")
+        else:
+            raise PartwiseError(f"{path}: neither a file nor a folder but a pipe, a socket or a device: give a file")
     except FileNotFoundError:
-        raise PartwiseError(f"{path}: no such file: check the path") from None
-    except IsADirectoryError:
-        raise PartwiseError(f"{path}: this is a folder: give the path of one image file") from None
+        gone = "a link to nothing" if path.is_symlink() else "no such file"
+        raise PartwiseError(f"{path}: {gone}: check the path") from None
     except OSError as error:
-        raise PartwiseError(f"{path}: cannot be read: {error.strerror or error}") from None
+        reason = (error.strerror or str(error)).lower()
+        raise PartwiseError(f"{path}: cannot be read: {reason}: check the path and its permissions") from None
 
 
 def decode_image(data: bytes, where: str) -> np.ndarray:
@@ -95,11 +137,11 @@ def decode_ids(data: bytes, where: str) -> np.ndarray:
 def write_png(path: str | os.PathLike, pixels: np.ndarray) -> None:
     """Write (H, W, 3) uint8 RGB, (H, W) uint8, or (H, W) ids of at most 65535 as PNG, wholly or not at all.
 
-    8 bits where the array is uint8, else 16. Missing folders are made. Raises PartwiseError if the disk is full or
-    the folder cannot be written; no half file remains.
+    8 bits where the array is uint8, else 16. Missing folders are made, and what is there is replaced. Raises
+    PartwiseError if the disk is full or the folder cannot be written; no half file remains.
     """
     data = encode_png(pixels)
-    with atomic_write(path) as file:
+    with atomic_write(path, overwrite=True) as file:
         file.write(data)
 
 
@@ -121,18 +163,37 @@ def _decode(data: bytes, where: str, formats: tuple[str, ...], refused_later: tu
     """
     if not data:
         raise PartwiseError(f"{where}: the file is empty: copy it again")
-    try:
-        with warnings.catch_warnings(action="ignore", category=UserWarning):  # of EXIF that cannot be read
-            image = Image.open(io.BytesIO(data), formats=(*formats, *refused_later))
-    except Image.DecompressionBombError as error:
-        raise PartwiseError(f"{where}: {error}: scale the image down") from None
-    except _DECODE_ERRORS:
-        raise PartwiseError(f"{where}: not an image: one of {', '.join(formats)} is expected") from None
+    image = _identified(io.BytesIO(data), where, formats, refused_later)
     try:
         image.load()
     except _DECODE_ERRORS as error:
         raise PartwiseError(f"{where}: the image is damaged or cut short ({error}): copy it again") from None
     return image
+
+
+def _identified(
+    file: IO[bytes], where: str, formats: tuple[str, ...], refused_later: tuple[str, ...] = ()
+) -> Image.Image:
+    """The image that a file begins with, its pixels not read yet; PartwiseError for anything else."""
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of EXIF that cannot be read, and of large images
+            return Image.open(file, formats=(*formats, *refused_later))
+    except Image.DecompressionBombError:
+        most = 2 * Image.MAX_IMAGE_PIXELS // 1_000_000
+        raise PartwiseError(f"{where}: more than {most} million pixels: scale the image down") from None
+    except _DECODE_ERRORS:
+        file.seek(0)
+        start = file.read(_START_BYTES)
+        raise PartwiseError(f"{where}: not an image: {_what_instead(start, formats)}") from None
+
+
+def _what_instead(start: bytes, formats: tuple[str, ...]) -> str:
+    """What to do about a file that begins so."""
+    if start[4:8] == b"ftyp" and start[8:12] in _HEIC_BRANDS:
+        return "a HEIC picture: convert it to JPEG or PNG"
+    if start[4:8] == b"ftyp" or start.startswith(_VIDEO_STARTS):
+        return "a video: take frames out of it, for example with ffmpeg"
+    return f"one of {', '.join(formats)} is expected"
 
 
 def upright(image: Image.Image) -> Image.Image:

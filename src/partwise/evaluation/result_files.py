@@ -19,6 +19,8 @@ from PIL import Image
 
 from partwise.errors import PartwiseError
 from partwise.evaluation.mask_png import plain_mask
+from partwise.files import expanded
+from partwise.folders import is_clutter
 from partwise.instances import Instances
 from partwise.labels import LabelSet
 from partwise.runs import value_counts
@@ -36,13 +38,16 @@ class ResultFiles:
 
     @classmethod
     def find(cls, root: str | os.PathLike) -> ResultFiles:
-        """Walk a folder. Raises PartwiseError if it is none, or if neither kind of file is in it."""
-        root = Path(os.path.abspath(root))  # noqa: PTH100 - as the official tool: links are not followed
+        """Walk a folder. Raises PartwiseError if it is none or unreadable, or if neither kind of file is in it."""
+        root = Path(os.path.abspath(expanded(root)))  # noqa: PTH100 - as the official tool: links are not followed
         if not root.is_dir():
             raise PartwiseError(f"{root}: no such folder: give the folder of the result files")
         found = {INSTANCE_END: [], PIXEL_END: []}
-        for folder, _, names in os.walk(root):
+        for folder, folders, names in os.walk(root, onerror=_unreadable):
+            folders[:] = [name for name in folders if not is_clutter(name)]
             for name in names:
+                if is_clutter(name):
+                    continue
                 for end, files in found.items():
                     if name.endswith(end):
                         files.append((name, Path(folder) / name))
@@ -76,6 +81,11 @@ class ResultFiles:
         else:
             faults.append(f"{name}: no file {name}*{end} under {self.root}: every image of the split needs one")
         return None
+
+
+def _unreadable(error: OSError) -> None:
+    reason = (error.strerror or str(error)).lower()
+    raise PartwiseError(f"{error.filename}: this folder cannot be read: {reason}: change its permissions") from None
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,10 @@ from partwise.evaluation.result_files import (
     read_lines,
     read_pixels,
 )
-from partwise.files import atomic_write
+from partwise.files import atomic_write, expanded
 from partwise.instances import Instances
 from partwise.scene import Prediction, Scene
+from partwise.written import PNG_TEXT
 
 INSTANCES, PIXELS = "instances", "pixels"  # two folders, because the official pixel tool takes any <id>*.png
 
@@ -36,8 +37,17 @@ def check_name(name: str) -> None:
         raise PartwiseError(f"image name {name!r}: the submission form allows no space and no slash in it: rename it")
 
 
+def submission_paths(name: str, out: Path) -> list[Path]:
+    """The files of an image that do not depend on what is found in it, and the first mask."""
+    return [out / INSTANCES / f"{name}_pred.txt", out / PIXELS / f"{name}_labelIds.png", _mask_path(name, 0, out)]
+
+
+def _mask_path(name: str, i: int, out: Path) -> Path:
+    return out / INSTANCES / "masks" / f"{name}_{i}.png"
+
+
 def write_submission(
-    name: str, prediction: Prediction, out: str | os.PathLike, *, instances: bool = True
+    name: str, prediction: Prediction, out: str | os.PathLike, *, instances: bool = True, overwrite: bool = False
 ) -> list[Path]:
     """Write one image's prediction in the form that the benchmark's server takes; returns the files written.
 
@@ -45,30 +55,32 @@ def write_submission(
     out/pixels/<name>_labelIds.png. Each of the two folders is one submission.
 
     instances   False for what tells none apart: a file without a line would say that there is none
+    overwrite   replace files of these names that partwise did not write, too
 
-    Raises PartwiseError for a name with a space or a slash (the form cannot hold it), or if a file cannot be written.
+    Raises ForeignFileError for such files without `overwrite`, and PartwiseError for a name with a space or a slash
+    (the form cannot hold it), or if a file cannot be written.
     """
     check_name(name)
-    folder = Path(out)
+    folder = expanded(out)
+    lines_path, pixels_path, _ = submission_paths(name, folder)
     written = []
     with ExitStack() as together:
 
         def save(path: Path, image: Image.Image) -> None:
-            image.save(together.enter_context(atomic_write(path)), format="PNG")
+            file = together.enter_context(atomic_write(path, overwrite=overwrite))
+            image.save(file, format="PNG", pnginfo=PNG_TEXT)
             written.append(path)
 
         if instances:
             lines, found = [], prediction.instances
             for i in range(len(found)):
-                mask = folder / INSTANCES / "masks" / f"{name}_{i}.png"
+                mask = _mask_path(name, i, folder)
                 save(mask, Image.fromarray(found.full_mask(i)))
                 lines.append(f"masks/{mask.name} {found.labels[i]} {float(found.scores[i])!r}\n")
-            path = folder / INSTANCES / f"{name}_pred.txt"
-            together.enter_context(atomic_write(path, "w")).write("".join(lines))
-            written.append(path)
+            together.enter_context(atomic_write(lines_path, "w", overwrite=overwrite)).write("".join(lines))
+            written.append(lines_path)
         if prediction.semantic_HW is not None:
-            ids_HW = prediction.semantic_HW.astype(np.uint8)
-            save(folder / PIXELS / f"{name}_labelIds.png", Image.fromarray(ids_HW))
+            save(pixels_path, Image.fromarray(prediction.semantic_HW.astype(np.uint8)))
     return written
 
 

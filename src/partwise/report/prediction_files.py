@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import os
 from collections.abc import Mapping
@@ -14,22 +15,25 @@ import numpy as np
 from PIL import Image
 
 from partwise.errors import PartwiseError
-from partwise.files import atomic_write, json_ready
+from partwise.files import atomic_write, expanded, json_ready, mode_of
 from partwise.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
 from partwise.report.overlay import draw_overlay
 from partwise.scene import Prediction
+from partwise.written import PICTURES_OF_PREDICTION, PNG_TEXT
 
-SUFFIXES = ("_overlay.png", "_instanceIds.png", "_labelIds.png", ".json")
+SUFFIXES = (*PICTURES_OF_PREDICTION, ".json")
+UNNAMED = "image"  # what the results of an image without a name are called
 
 
 def write_prediction(
-    name: str,
+    name: str | None,
     image_HW3: np.ndarray,
     prediction: Prediction,
     out_dir: str | os.PathLike,
     label_set: LabelSet = CITYSCAPES,
     *,
     origin: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
 ) -> list[Path]:
     """Write four files, all of them or none, and return their paths in this order.
 
@@ -38,15 +42,20 @@ def write_prediction(
     `<name>_labelIds.png`      8-bit ids; of the instances alone where the prediction has no semantic map
     `<name>.json`              see `prediction_record`
 
-    name      of the image, without a folder and without its suffix
-    out_dir   made if missing; files of the same names are replaced
+    name      of the image, without a folder and without its suffix; None: the first of image, image_2, image_3, ... of
+              which there is no file yet
+    out_dir   made if missing; files of the same names are replaced where partwise wrote them
     origin    what the prediction was made with (model, version, ...), copied into the JSON
+    overwrite   replace files of these names that partwise did not write, too
 
-    Raises PartwiseError if the folder cannot be written, or a class has more than 1000 instances.
+    Raises ForeignFileError for such files without `overwrite`, and PartwiseError if the folder cannot be written, or a
+    class has more than 1000 instances.
     """
+    out_dir = expanded(out_dir)
+    if name is None:
+        name = _free_name(out_dir)
     if not name or Path(name).name != name or name in (".", ".."):
         raise PartwiseError(f"cannot write the prediction of {name!r}: a name holds no folder; pass the file's stem")
-    out_dir = Path(out_dir)
     instance_ids_HW = prediction.to_id_map()
     semantic_HW = prediction.semantic_HW
     if semantic_HW is None:
@@ -58,13 +67,24 @@ def write_prediction(
         _png(semantic_HW.astype(np.uint8)),
         (json.dumps(json_ready(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode(),
     )
-    paths = [out_dir / f"{name}{suffix}" for suffix in SUFFIXES]
+    paths = result_paths(name, out_dir)
     with contextlib.ExitStack() as together:
-        files = [together.enter_context(atomic_write(path)) for path in paths]
+        files = [together.enter_context(atomic_write(path, overwrite=overwrite)) for path in paths]
         for file, content in zip(files, contents, strict=True):
             file.write(content)
             file.flush()  # so that a full disk shows before the first of them takes its name
     return paths
+
+
+def result_paths(name: str, out_dir: Path) -> list[Path]:
+    """The four files of a prediction, in the order of SUFFIXES."""
+    return [out_dir / f"{name}{suffix}" for suffix in SUFFIXES]
+
+
+def _free_name(out_dir: Path) -> str:
+    """The first of image, image_2, image_3, ... of which there is no file."""
+    names = itertools.chain([UNNAMED], (f"{UNNAMED}_{number}" for number in itertools.count(2)))
+    return next(name for name in names if not any(map(mode_of, result_paths(name, out_dir))))
 
 
 def prediction_record(
@@ -113,5 +133,5 @@ def prediction_record(
 
 def _png(array: np.ndarray) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, "PNG", compress_level=3)
+    Image.fromarray(array).save(buffer, "PNG", compress_level=3, pnginfo=PNG_TEXT)
     return buffer.getvalue()

@@ -20,6 +20,7 @@ from partwise.study.tables import benchmark_tables, switch_tables, variant_table
 from partwise.study.variants import VARIANTS
 from partwise.study.verdicts import BASES, verdicts
 from partwise.training.loop import Monitor
+from partwise.written import MARK, MARKDOWN_MARK, PNG_TEXT, is_marked_picture
 
 LEAD = "Every system of the report, its slips and their mends, trained on one budget and held against its guesses."
 
@@ -44,7 +45,7 @@ def write_study(
         },
     )
     with atomic_write(study.out / "study.md", "w") as file:
-        file.write(study_markdown(known))
+        file.write(f"{MARKDOWN_MARK}\n{study_markdown(known)}")
     monitor.note("drawing the figures")
     charts = [(f"{group}, against {base}", draw_switches(known, group)) for group, base in BASES.items()]
     text = [
@@ -76,18 +77,19 @@ def write_study(
 
 
 def save_pictures(folder: Path, pictures: Sequence[Picture]) -> None:
-    """Each picture as a PNG named after its place and the beginning of its caption; those of an earlier page go."""
+    """Each picture as a PNG named after its place and the beginning of its caption; ours of an earlier page go."""
     made = set()
     for number, (caption, picture) in enumerate(pictures):
         name = re.sub(r"[^a-z0-9.]+", "_", re.split("[:,]", caption)[0].lower())
         made.add(folder / f"{number:02d}_{name}.png")
         with atomic_write(folder / f"{number:02d}_{name}.png") as file:
             if isinstance(picture, Figure):
-                picture.savefig(file, format="png", facecolor=picture.get_facecolor())
+                picture.savefig(file, format="png", facecolor=picture.get_facecolor(), metadata={"Software": MARK})
             else:
-                Image.fromarray(picture).save(file, "PNG", optimize=True)
+                Image.fromarray(picture).save(file, "PNG", optimize=True, pnginfo=PNG_TEXT)
     for before in set(folder.glob("[0-9][0-9]_*.png")) - made:
-        before.unlink()
+        if is_marked_picture(before):
+            before.unlink()
 
 
 def _all_records(records: Sequence[Record], study: Study) -> list[Record]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from partwise.errors import PartwiseError, unknown_name
 from partwise.evaluation.model import EvenlySpaced, require_instances
 from partwise.experiment import TrainingData
-from partwise.files import write_json
+from partwise.files import require_replaceable, write_json
 from partwise.methods import METHODS, method_name
 from partwise.recipes import recipe as find_recipe
 from partwise.segmenter import find_model
@@ -174,6 +174,8 @@ def run_study(variants: Sequence[Variant], study: Study, monitor: Monitor) -> li
     A variant must come after the one that it starts from.
     Raises what `training.loop.train` raises, and PartwiseError where a finished run has other settings.
     """
+    for name in ("study.json", "study.md", "report.html"):  # what page.py writes in the end
+        require_replaceable(study.out / name)
     recipes = {variant.name: recipe_of(variant, variants, study) for variant in variants}
     check_overrides(variants, study)
     scenes, looked_at = study.data.scenes(), study.looked_at()

@@ -165,7 +165,7 @@ def load_matching(module: nn.Module, state: dict[str, Tensor]) -> LoadReport:
 
 def save_state(path: str | os.PathLike, state: dict) -> None:
     """Write training state (tensors and plain values) atomically. Raises PartwiseError when the disk is full."""
-    with atomic_write(path) as file:
+    with atomic_write(path, overwrite=True) as file:  # RunFolder.check has seen whose it is
         try:
             torch.save(state, file)
         except RuntimeError as error:  # torch hides that the disk is full behind an error of its own

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.files import atomic_write, json_ready, write_json
+from partwise.files import atomic_write, json_ready, require_replaceable, write_json
 
 
 class RunFolder:
@@ -35,8 +35,9 @@ class RunFolder:
     def check(self, resume: bool) -> bool:
         """Whether there is a state to go on from; writes nothing.
 
-        Raises PartwiseError where there is a file instead of a folder, a run that is not to be resumed, or nothing to
-        resume. A run that was killed before its first checkpoint is resumed from its beginning.
+        Raises PartwiseError where there is a file instead of a folder, a run that is not to be resumed, nothing to
+        resume, or a file of somebody else in the place of one of a run. A run that was killed before its first
+        checkpoint is resumed from its beginning.
         """
         if self.path.exists() and not self.path.is_dir():
             raise PartwiseError(f"{self.path}: this is a file: give another folder for the run")
@@ -49,7 +50,11 @@ class RunFolder:
                         f"{self.path}: holds a run already ({file.name}): say --resume to go on with it, "
                         "or give another folder"
                     )
-        return resume and self.state.exists()
+        going_on = resume and self.state.exists()
+        kept = self.path.glob("at_*.safetensors")
+        for file in (self.last, self.best, *kept) if going_on else (self.run, self.metrics, self.classes, *kept):
+            require_replaceable(file)
+        return going_on
 
     def begin(self, values: dict, step: int, evaluated: int) -> None:
         """Make the folder, write run.json, and drop the lines of metrics.jsonl that will be written again.
@@ -60,8 +65,8 @@ class RunFolder:
 
         Raises PartwiseError if the folder cannot be written.
         """
-        write_json(self.run, values)
-        with atomic_write(self.metrics, "w") as file:
+        write_json(self.run, values, overwrite=True)  # as below: `check` has seen whose the files are
+        with atomic_write(self.metrics, "w", overwrite=True) as file:
             file.write("".join(_lines_until(self.metrics, step, evaluated)))
 
     def log(self, record: dict) -> None:
@@ -78,7 +83,7 @@ class RunFolder:
 
     def finish(self, values: dict) -> None:
         """Note in run.json that the run has come to its end."""
-        write_json(self.run, self.described() | {"finished": values})
+        write_json(self.run, self.described() | {"finished": values}, overwrite=True)
 
     def described(self) -> dict[str, Any]:
         """What run.json says; nothing where it is missing or damaged."""
@@ -103,7 +108,7 @@ class RunFolder:
 
     def keep_presence(self, presence: np.ndarray) -> None:
         """Keep (frames, 256) bool: which classes each frame shows."""
-        with atomic_write(self.classes) as file:
+        with atomic_write(self.classes, overwrite=True) as file:
             np.save(file, presence)
 
     def forget_presence(self) -> None:

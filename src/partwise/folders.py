@@ -1,0 +1,78 @@
+"""Looking into folders: what systems and programs leave behind is no part of their content, links are followed once."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from pathlib import Path
+
+from partwise.errors import PartwiseError
+
+# As ls and shells do, names that begin with a dot are passed over: ._photo.png and .DS_Store of macOS, .thumbnails,
+# .ipynb_checkpoints. The others are folders and files of macOS, Windows, Synology and QNAP, in lower case.
+_LEFT_BEHIND = frozenset(
+    {
+        "__macosx",
+        "icon\r",
+        "thumbs.db",
+        "ehthumbs.db",
+        "desktop.ini",
+        "$recycle.bin",
+        "system volume information",
+        "@eadir",
+        "#recycle",
+        "@recycle",
+        "@recently-snapshot",
+        "lost+found",
+        "__pycache__",
+    }
+)
+
+
+def is_clutter(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or left behind by a system or a program.
+
+    >>> [is_clutter(name) for name in ("._street.png", "@eaDir", "Thumbs.db", "street.png")]
+    [True, True, True, False]
+    """
+    return (name.startswith(".") and name not in (".", "..")) or name.casefold() in _LEFT_BEHIND
+
+
+def files_below(root: str | os.PathLike) -> tuple[list[Path], list[PartwiseError]]:
+    """What is in a folder at any depth, without clutter.
+
+    A link to a folder is followed where that folder is not looked into anyway, and not where it leads back to `root`
+    or above it: each folder is looked into once. Links to files are files of their own.
+
+    Returns:
+        Everything that is no folder (also links to nothing, pipes and sockets), sorted; and an error for each folder
+        that cannot be read.
+    """
+    top = os.path.realpath(root)
+    files, faults, known = [], [], set()
+    folders, links = deque([Path(root)]), deque()
+    while folders or links:
+        folder = folders.popleft() if folders else links.popleft()  # links last: a folder has its own name then
+        real = os.path.realpath(folder)
+        if real in known or (real != top and Path(top).is_relative_to(real)):
+            continue
+        known.add(real)
+        try:
+            entries = list(os.scandir(folder))
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            faults.append(PartwiseError(f"{folder}: this folder cannot be read: {reason}: change its permissions"))
+            continue
+        for entry in entries:
+            if is_clutter(entry.name):
+                continue
+            kind = links if entry.is_symlink() else folders
+            (kind if _is_folder(entry) else files).append(folder / entry.name)
+    return sorted(files), faults
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or to where nobody may look
+        return False

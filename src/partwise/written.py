@@ -1,0 +1,157 @@
+"""Which files partwise wrote: recognised by what is in them, so that a file of anybody else is never replaced.
+
+PNG           the text chunk Software = partwise (`PNG_TEXT`)
+JSON          the keys at its top, which differ from kind to kind (`JSON_KINDS`)
+metrics       the first line is a JSON object whose first key is "step"
+model         a safetensors file whose metadata say partwise
+submission    lines "masks/<name>_<i>.png id score", and the first mask is a PNG of ours
+page, table   a comment or meta element at the beginning (`HTML_MARK`, `MARKDOWN_MARK`)
+
+PNGs and pages of the first versions have no mark. Their pictures of a prediction are recognised by the JSON beside
+them, if none of the pictures has the mark; their pages by the style sheet. Their submissions and their tables in
+Markdown are not recognised.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from PIL.PngImagePlugin import PngInfo
+
+MARK = "partwise"
+PNG_TEXT = PngInfo()  # pass it as `pnginfo` to Pillow; text chunks come before the pixels
+PNG_TEXT.add_text("Software", MARK)
+HTML_MARK, MARKDOWN_MARK = '<meta name="generator" content="partwise">', "<!-- written by partwise -->"
+EMPTY = "empty"  # the kind of a file in which nothing can be lost
+PICTURE, MODEL, SUBMISSION, PAGE, TABLE = "picture", "model", "submission", "page", "table"
+METRICS, PRESENCE = "metrics", "presence"
+PREDICTION, EXPLANATION, EVALUATION, COMPARISON = "prediction", "explanation", "evaluation", "comparison"
+CEILING, CHECK, DIAGNOSIS, RUN, STUDY, RECORD = "ceiling", "check", "diagnosis", "run", "study", "record"
+BENCH_SPEED, BENCH_EVALUATION = "bench speed", "bench evaluation"
+BENCH_MODELS, BENCH_PEERS = "bench models", "bench peers"
+JSON_KINDS = {  # kind -> keys at the top that every file of it has
+    PREDICTION: {"name", "label_set", "image", "origin", "instances"},
+    EXPLANATION: {"x", "y", "instance", "semantic", "seen_size"},
+    EVALUATION: {"images", "settings", "semantic", "instance", "seconds"},
+    COMPARISON: {"a", "b", "images", "draws", "level", "differences"},
+    CEILING: {"circumstances", "images", "seconds", "rows"},
+    CHECK: {"ok", "root", "splits", "faults", "warnings"},
+    DIAGNOSIS: {"subject", "healthy", "faults", "warnings", "results"},
+    RUN: {"recipe", "origin", "machine"},
+    STUDY: {"command", "data", "criterion", "verdicts", "variants"},
+    RECORD: {"name", "group", "recipe", "about", "loss_first", "loss_last", "untrained_scores"},
+    BENCH_SPEED: {"machine", "size", "predict", "trunks"},
+    BENCH_EVALUATION: {"machine", "images", "predictions an image", "in memory, seconds an image"},
+    BENCH_MODELS: {"machine", "data", "frames", "models"},
+    BENCH_PEERS: {"machine", "contest", "results", "seeds", "differences"},
+}
+PICTURES_OF_PREDICTION = ("_overlay.png", "_instanceIds.png", "_labelIds.png")
+_EXPLAINED = "_explained.png"
+_FIGURE = re.compile(r"\d\d_.*\.png")  # of a study
+_HEAD_BYTES = 4096
+_LARGEST_BYTES = 1 << 28  # of JSON: more than partwise ever writes
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_OLD_PAGE = b"--warn-paper: #fdf3e0"  # in the style sheet of version 0.1
+_METRICS = b'{"step": '
+_PRESENCE = re.compile(rb"\x93NUMPY.*'descr': '\|b1'.*, 256\)", re.DOTALL)
+
+
+def kind_of(path: Path) -> str | None:
+    """What partwise wrote into a file, such as PREDICTION or PICTURE; None for a file of anybody else.
+
+    An empty file is EMPTY. A file that cannot be read counts as anybody else's.
+    """
+    head = _start_of(path, _HEAD_BYTES)
+    if head is None:
+        return None
+    if not head:
+        return EMPTY
+    if head.startswith(_PNG_SIGNATURE):
+        return PICTURE if _has_mark(head) or _is_old_picture(path) else None
+    if head.startswith(b"masks/"):
+        return SUBMISSION if _is_submission(path) else None
+    if head.lower().startswith(b"<!doctype html"):
+        return PAGE if HTML_MARK.encode() in head or _OLD_PAGE in head else None
+    if head.startswith(MARKDOWN_MARK.encode()):
+        return TABLE
+    if _PRESENCE.match(head[:256]):
+        return PRESENCE
+    if head.startswith(b"{"):
+        return METRICS if head.startswith(_METRICS) else json_kind(_json(path))
+    return MODEL if _is_model(path, head) else None
+
+
+def json_kind(value) -> str | None:
+    """Which of JSON_KINDS a value is; None for any other."""
+    if not isinstance(value, dict):
+        return None
+    return next((kind for kind, keys in JSON_KINDS.items() if keys <= value.keys()), None)
+
+
+def is_marked_picture(path: Path) -> bool:
+    """Whether a file is a PNG that this version of partwise wrote."""
+    head = _start_of(path, _HEAD_BYTES)
+    return head is not None and head.startswith(_PNG_SIGNATURE) and _has_mark(head)
+
+
+def _start_of(path: Path, size: int) -> bytes | None:
+    """The first bytes of a file; None for what cannot be read, and for a pipe, which might keep us waiting."""
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError:
+        return None
+
+
+def _has_mark(head: bytes) -> bool:
+    """Whether a PNG has our text chunk before its pixels."""
+    return f"tEXtSoftware\0{MARK}".encode() in head.partition(b"IDAT")[0]
+
+
+def _is_old_picture(path: Path) -> bool:
+    """Whether version 0.1 wrote a PNG: the JSON that it wrote at the same time is there."""
+    if path.parent.name == "figures" and _FIGURE.fullmatch(path.name):
+        return json_kind(_json(path.parent.parent / "study.json")) == STUDY
+    if path.name.endswith(_EXPLAINED):
+        return json_kind(_json(path.with_suffix(".json"))) == EXPLANATION
+    end = next((end for end in PICTURES_OF_PREDICTION if path.name.endswith(end)), None)
+    if end is None:
+        return False
+    name = path.name.removesuffix(end)
+    if any(is_marked_picture(path.with_name(name + other)) for other in PICTURES_OF_PREDICTION):
+        return False  # this version wrote the others, and somebody else this one
+    return json_kind(_json(path.with_name(f"{name}.json"))) == PREDICTION
+
+
+def _is_submission(path: Path) -> bool:
+    """Whether the lines are those of `evaluation.submission.write_submission`, and the first mask is of it, too."""
+    text = (_start_of(path, _LARGEST_BYTES) or b"").decode("utf-8", "replace")
+    name = re.escape(path.name.removesuffix("_pred.txt"))
+    lines = text.removesuffix("\n").split("\n")
+    ours = all(re.fullmatch(rf"masks/{name}_{i}\.png \d+ [-+.e\d]+", line) for i, line in enumerate(lines))
+    return ours and is_marked_picture(path.parent / lines[0].split(" ")[0])
+
+
+def _is_model(path: Path, head: bytes) -> bool:
+    """Whether a safetensors file says in its metadata that partwise wrote it."""
+    size = int.from_bytes(head[:8], "little")
+    if head[8:9] != b"{" or size > _LARGEST_BYTES:
+        return False
+    try:
+        metadata = json.loads((_start_of(path, 8 + size) or b"")[8:]).get("__metadata__", {})
+    except (ValueError, RecursionError):
+        return False
+    return str(metadata.get("format", "")).startswith(f"{MARK}-")
+
+
+def _json(path: Path):
+    """What a JSON file holds; None for any other, and for one that is larger than any that partwise writes."""
+    content = _start_of(path, _LARGEST_BYTES)
+    try:
+        return None if content is None else json.loads(content)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,27 @@
+"""Small photos on the disk, and the names of what `partwise predict` writes for them."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+ENDS = ("_overlay.png", "_instanceIds.png", "_labelIds.png", ".json")
+HEIC, VIDEO = b"\0\0\0\x18ftypheic", b"\0\0\0\x18ftypisom"  # how such files begin
+
+
+def photo(path: Path, format: str = "PNG", seed: int = 0) -> Path:
+    """A photo of 48x32 noise at `path`; folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    Image.fromarray(rng.integers(0, 256, (32, 48, 3), np.uint8)).save(path, format)
+    return path
+
+
+def listing(folder: Path) -> set[str]:
+    """The files below a folder, relative to it; none where there is no folder."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} if folder.exists() else set()
+
+
+def results(*names: str) -> set[str]:
+    """The files that are written for photos of these names."""
+    return {f"{name}{end}" for name in names for end in ENDS}
