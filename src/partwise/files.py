@@ -1,7 +1,13 @@
-"""Writing files so that nobody ever sees half of one: a temporary file beside the target, renamed when complete."""
+"""Writing files so that nobody ever sees half of one: a temporary file beside the target, renamed when complete.
+
+Names of files are bytes. Those that are not UTF-8 (Latin-1 out of an old zip) come into Python as lone surrogates,
+which no text file can hold. Wherever partwise writes or prints such a name, each of these bytes stands as \\xNN: the
+name caf<e9> reads caf\\xe9.
+"""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import math
@@ -15,6 +21,29 @@ import numpy as np
 
 from partwise.errors import PartwiseError
 
+ESCAPED = "partwise.escaped"  # a handler of encoding errors, as for open(..., errors=ESCAPED)
+_BYTES = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}  # lone surrogate -> the byte that it stands for
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """What stands for letters that an encoding does not know; as "backslashreplace", but a byte of a name is a byte."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    letters = error.object[error.start : error.end].translate(_BYTES)
+    return letters.encode("ascii", "backslashreplace").decode("ascii"), error.end
+
+
+codecs.register_error(ESCAPED, _escape)
+
+
+def readable(text: str) -> str:
+    r"""`text` such that any text file can hold it; see the head of this file.
+
+    >>> print(readable(os.fsdecode(b"caf\xe9")), readable("caf\xe9"))
+    caf\xe9 café
+    """
+    return text.encode("utf-8", ESCAPED).decode("utf-8")
+
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO[Any]]:
@@ -25,14 +54,14 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO[Any]]
     not at all, but for a failure between the renames. A device or a pipe (/dev/stdout) is written directly.
 
     path    of a file; a symbolic link is followed, so that its target is replaced and the link stays
-    mode    "wb" or "w" (UTF-8)
+    mode    "wb" or "w" (UTF-8, names of files as `readable` gives them)
 
     Raises PartwiseError if the disk is full, a permission is missing, or a folder is where the file should be.
     """
     if mode not in ("w", "wb"):
         raise ValueError(f"atomic_write: mode {mode!r} is neither 'w' nor 'wb'")
     target = Path(os.path.realpath(path))
-    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    text = {} if "b" in mode else {"encoding": "utf-8", "errors": ESCAPED, "newline": "\n"}
     if target.exists() and not target.is_file() and not target.is_dir():
         with _explained(target, target), target.open(mode, **text) as file:
             yield file
@@ -55,7 +84,7 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb") -> Iterator[IO[Any]]
 
 
 def write_json(path: str | os.PathLike, value: Any) -> None:
-    """Write `value` as indented UTF-8 JSON, atomically; see `json_ready` for what becomes of NaN and arrays."""
+    """Write `value` as indented UTF-8 JSON, atomically; see `json_ready` for what becomes of NaN, arrays and names."""
     text = json.dumps(json_ready(value), indent=2, ensure_ascii=False, allow_nan=False)
     with atomic_write(path, "w") as file:
         file.write(text + "\n")
@@ -74,11 +103,13 @@ def read_json(path: str | os.PathLike) -> Any:
 def json_ready(value: Any) -> Any:
     """`value` in JSON's own types: NaN and infinities become null, arrays lists, tuples lists, paths strings.
 
+    Text is `readable`: it can be written as UTF-8.
+
     >>> json_ready({"ap": float("nan"), "size": (512, 1024), 26: np.float32(0.5), "box": np.array([1, 2])})
     {'ap': None, 'size': [512, 1024], '26': 0.5, 'box': [1, 2]}
     """
     if isinstance(value, Mapping):
-        return {str(key): json_ready(item) for key, item in value.items()}
+        return {readable(str(key)): json_ready(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [json_ready(item) for item in value]
     if isinstance(value, np.ndarray | np.generic):
@@ -86,8 +117,8 @@ def json_ready(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    return value
+        return readable(os.fsdecode(value))
+    return readable(value) if isinstance(value, str) else value
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 import partwise
 from partwise.errors import PartwiseError
-from partwise.files import write_json
+from partwise.files import ESCAPED, write_json
 from partwise.machine import keep_freed_memory
 from partwise.terminal import console, errors
 
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     keep_freed_memory()
     for stream in (sys.stdout, sys.stderr):  # a terminal may know fewer letters than a file's name has
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=ESCAPED)
     try:
         app(arguments, exit_on_error=False, print_error=False)
     except (PartwiseError, CycloptsError) as error:
