@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 from partwise.cli.app import Device, Flip, Precision, Scales, app, keep_and_show
+from partwise.errors import PartwiseError
+from partwise.files import write_json
 from partwise.terminal import console, counting
 
 
@@ -39,7 +44,7 @@ def evaluate(
     predictions
         A folder of result files in the benchmark's submission form, instead of a model.
     json
-        Where to write all figures.
+        Where to write all figures. If result files have faults, all of these go to NAME.faults.json beside it.
     frames
         At most so many frames, evenly spaced; 0 for all.
     full
@@ -52,13 +57,14 @@ def evaluate(
         A bound between the sizes of instances that AP is given for, of the longest side of the box in the truth's
         pixels; several times, rising; 32, 64, 128 and 256 without it.
     """
+    from partwise.data.faults import Fault
     from partwise.evaluation.instance import SIDE_BOUNDS_PX
     from partwise.methods.views import View
     from partwise.report.further_scores import further_scores_table
-    from partwise.report.text import evaluation_text, table_text
+    from partwise.report.text import evaluation_text, faults_text, table_text
     from partwise.scoring import score
 
-    with counting("evaluating") as progress:
+    with _faults_kept(json), counting("evaluating") as progress:
         figures = score(
             data,
             split,
@@ -77,11 +83,29 @@ def evaluate(
         del figures["records"]
     further = further_scores_table(figures)
     text = f"{evaluation_text(figures)}\n\n{table_text(further)}\n{further.note}".rstrip()
+    if figures.get("warnings"):
+        warnings = [Fault(**warning) for warning in figures["warnings"]]
+        text += f"\n\n{faults_text('warning', warnings, shown=1)}"
     keep_and_show(json, figures, lambda: console.print(text))
     if json is not None:
         console.print(f"next: partwise compare {json} OTHER.json")
     else:
         console.print("next: the same with --json FILE keeps all figures")
+
+
+@contextlib.contextmanager
+def _faults_kept(json: Path | None) -> Iterator[None]:
+    """Write all faults of result files beside the file of --json; the error in words has some of each kind."""
+    from partwise.evaluation.submission import ResultFilesError
+
+    try:
+        yield
+    except ResultFilesError as error:
+        if json is None:
+            raise PartwiseError(f"{error}\nall of them: the same with --json FILE") from None
+        place = json.with_suffix(".faults.json")
+        write_json(place, {"ok": False, "root": error.root, "faults": [asdict(fault) for fault in error.faults]})
+        raise PartwiseError(f"{error}\nall of them: {place}") from None
 
 
 @app.command
