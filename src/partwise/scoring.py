@@ -128,7 +128,7 @@ def _score_model(
 ) -> tuple[CityscapesEvaluator, dict, dict]:
     """(evaluator, figures, circumstances)."""
     scenes = EvenlySpaced(CityscapesFolder(data, split), frames)
-    require_truth(EvenlySpaced(TruthFolder(data, split), frames), f"{data}, split {split}", progress)
+    require_truth(scenes, f"{data}, split {split}", progress)
     segment = load(model, device=device, precision=precision)
     if segment.method.has_instances:
         require_instances(scenes, f"{data}, split {split}")

@@ -43,6 +43,13 @@ def test_it_is_read(how, city_root, tmp_path):
     assert Path(place).is_dir() and any(place in warning.file for warning in report.warnings), "a place to look at"
 
 
+def test_a_tree_that_holds_splits_beside_a_folder_of_its_name_is_read_from_its_top(city_root, tmp_path):
+    shutil.copytree(city_root, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "leftImg8bit" / "leftImg8bit").mkdir()
+    assert CityscapesFolder(tmp_path, "val").names == CityscapesFolder(city_root, "val").names
+    assert not check(tmp_path).ok, "the folder is said to have no image"
+
+
 GIVEN = {
     "two levels too high": ("a/b/{tree}", ".", r"give the folder below it, {root}/a/b$"),
     "three levels too high": ("a/b/c/{tree}", ".", r"give the folder below it, {root}/a/b/c$"),

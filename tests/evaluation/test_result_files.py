@@ -1,6 +1,8 @@
 """Which files of other tools are taken for which frame, and what of them is read: as the official tool does it."""
 
 import argparse
+import os
+import signal
 from pathlib import Path
 
 import cityscapesscripts.evaluation.evalInstanceLevelSemanticLabeling as official_instance  # noqa: N813
@@ -118,6 +120,16 @@ def test_what_is_called_label_ids_comes_before_other_pictures(tmp_path):
     assert sum("is not the labelIds.png of its frame: it is not read" in one for one in said) == 2
 
 
+def test_a_mask_that_is_called_like_another_frame_is_no_file_of_that_frame(tmp_path):
+    """The second mask of the frame street is called street_1.png."""
+    scenes = [scene_of(SCENE.instance_ids_HW, name) for name in ("street", "street_1")]
+    found = predicted((26, 0.9, 5, 5, 25, 25), (24, 0.1, 30, 0, 50, 9))
+    for scene in scenes:
+        write_submission(scene.name, Prediction(found, scene.semantic_HW), tmp_path)
+    figures = evaluate_folder(tmp_path, scenes)
+    assert figures["instance"]["ap"] == figures["semantic"]["iou_class"] == 1.0 and figures["warnings"] == []
+
+
 def test_pictures_beside_instances_are_counted_and_not_read(tmp_path):
     write_masks(tmp_path, "mask.png 26 1\n")
     write_ids(tmp_path / f"{NAME}_visualised.png")
@@ -147,7 +159,9 @@ NO_RESULTS = {
         nothing,
         r"neither <frame>\*.txt \(instances\) nor <frame>\*.png \(pixels\) in it or below: gi",
     ),
-    "a zip": (lambda folder: folder.write_bytes(b"PK"), r"this is a file: unpack it, and give the folder"),
+    "a zip": (lambda folder: folder.with_suffix(".zip").write_bytes(b"PK"), r"this is a file: unpack it, and give "),
+    "another file": (lambda folder: folder.write_text("[]"), r"this is a file: give the folder"),
+    "a folder with a zip": (lambda folder: write_ids(folder / "val.zip"), r"in it or below: unpack val.zip"),
     "other names": (
         lambda folder: write_ids(folder / "0001.png"),
         rf"none of its 1 file, such as 0001.png, .* {NAME}:",
@@ -167,8 +181,9 @@ NO_RESULTS = {
 def test_a_folder_without_results_of_the_split_is_one_line(what, tmp_path):
     make, expected = NO_RESULTS[what]
     make(tmp_path / "results")
+    folder = tmp_path / ("results.zip" if what == "a zip" else "results")
     with pytest.raises(PartwiseError, match=expected):
-        ResultFiles.find(tmp_path / "results", [NAME], {"train": ["bonn_1"], "test": ["berlin_1"]})
+        ResultFiles.find(folder, [NAME], {"train": ["bonn_1"], "test": ["berlin_1"]})
 
 
 READ_AS_ONE_CAR = {
@@ -297,6 +312,17 @@ def test_what_is_no_image_of_ids_is_one_line(kind, tmp_path):
     with pytest.raises(ResultFilesError) as error:
         evaluate_folder(tmp_path, [SCENE])
     assert len(error.value.faults) == 1 and str(error.value.faults[0]).startswith(str(path))
+
+
+@pytest.mark.parametrize("end", [".txt", ".png"])
+def test_a_pipe_is_no_file_and_is_not_waited_for(end, tmp_path):
+    os.mkfifo(tmp_path / f"{NAME}{end}")
+    signal.alarm(20)  # ends the tests if it is read
+    try:
+        with pytest.raises(ResultFilesError, match=r"cannot be read \(a pipe, a socket or a device\)"):
+            evaluate_folder(tmp_path, [SCENE])
+    finally:
+        signal.alarm(0)
 
 
 @pytest.mark.parametrize("value", [0, 7, 8, 11])

@@ -101,11 +101,17 @@ def _faults_kept(json: Path | None) -> Iterator[None]:
     try:
         yield
     except ResultFilesError as error:
-        if json is None:
-            raise PartwiseError(f"{error}\nall of them: the same with --json FILE") from None
-        place = json.with_suffix(".faults.json")
-        write_json(place, {"ok": False, "root": error.root, "faults": [asdict(fault) for fault in error.faults]})
-        raise PartwiseError(f"{error}\nall of them: {place}") from None
+        if error.all_shown:
+            raise
+        kept = "all of them: the same with --json FILE"
+        if json is not None:
+            place = json.with_suffix(".faults.json") if json.is_file() or not json.exists() else json  # /dev/stdout
+            kept = f"all of them: {place}"
+            try:
+                write_json(place, {"ok": False, "root": error.root, "faults": [asdict(one) for one in error.faults]})
+            except PartwiseError as unwritten:
+                kept = str(unwritten)
+        raise PartwiseError(f"{error}\n{kept}") from None
 
 
 @app.command

@@ -68,7 +68,9 @@ class Archive:
         try:
             return self._zip(archive).read(member)
         except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-            raise PartwiseError(f"{self.where(path)}: cannot be unpacked ({error}): download the zip again") from None
+            raise PartwiseError(
+                f"{self.where(path)}: cannot be unpacked ({error}): unpack the zip, or download it again"
+            ) from None
 
     def where(self, path: str) -> str:
         """A path as a person finds it: on the disk, or "zip: member"."""

@@ -11,15 +11,17 @@ from pathlib import Path
 from partwise.errors import PartwiseError
 
 LEVELS_ABOVE, LEVELS_BELOW = 4, 3  # of a folder without data, where the data is looked for
+_HIDDEN = (".", "__MACOSX", "@eaDir")
 MOST_FOLDERS = 2000  # looked into, so that the error for a whole disk comes at once
 
 
 def tree_in(folder: Path, tree: str) -> Path | None:
     """folder/tree, if it is there; folder/tree/tree where a zip was unpacked into a folder of the tree's name."""
-    outer, inner = folder / tree, folder / tree / tree
-    if inner.is_dir():
-        return inner
-    return outer if outer.is_dir() else None
+    outer = folder / tree
+    inside = _folders_of(outer)
+    if inside == [outer / tree]:
+        return inside[0]
+    return outer if os.path.isdir(outer) else None  # noqa: PTH112 - also where nobody may look
 
 
 def trees_below(root: Path, trees: Sequence[str]) -> dict[str, Path]:
@@ -81,9 +83,10 @@ def _walk(root: Path, levels: int) -> Iterator[Path]:
 
 
 def _folders_of(folder: Path) -> list[Path]:
-    """The folders in a folder, sorted; none where the system does not show them."""
+    """The folders in a folder, sorted, without hidden ones; none where the system does not show them."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(folder / entry.name for entry in entries if entry.is_dir())
+            shown = (entry for entry in entries if not entry.name.startswith(_HIDDEN))
+            return sorted(folder / entry.name for entry in shown if entry.is_dir())
     except OSError:
         return []

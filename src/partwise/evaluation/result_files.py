@@ -19,6 +19,8 @@ from partwise.errors import PartwiseError
 
 INSTANCE_END, PIXEL_END, LABEL_IDS_END = ".txt", ".png", "labelids.png"  # in lower case
 _SUMMARY_END = ".json"  # of what `partwise predict` writes for people
+NOT_READ = "it is not read"
+_PACKED = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 _LEFT_BEHIND = ("__MACOSX", "@eaDir")  # folders of macOS and of network disks
 NO_OTHERS: Mapping[str, Collection[str]] = MappingProxyType({})
 
@@ -29,14 +31,14 @@ class ResultFiles:
 
     instance   every .txt
     pixel      every .png that may hold label ids
-    png        every .png
+    png        every .png, as text: there are as many as masks
     warnings   files that nobody reads, and why
     """
 
     root: Path
     instance: dict[str, list[Path]]
     pixel: dict[str, list[Path]]
-    png: dict[str, list[Path]]
+    png: dict[str, list[str]]
     warnings: list[Fault] = field(default_factory=list)
 
     @classmethod
@@ -53,35 +55,41 @@ class ResultFiles:
         Raises:
             PartwiseError: `root` is no folder, or no file in it belongs to a frame of `names`.
         """
-        root = Path(os.path.abspath(root))  # noqa: PTH100 - links in it stay, as in the official tool
-        if not root.is_dir():
-            problem = "this is a file: unpack it, and" if root.exists() else "no such folder:"
-            raise PartwiseError(f"{root}: {problem} give the folder of the result files")
-        names = frozenset(names)
+        root, names = _folder(root), frozenset(names)
+        everything = sorted(_files_below(root))
         owner = _Owner({name: split for split, others in elsewhere.items() for name in others} | dict.fromkeys(names))
-        owned: dict[str, dict[str, list[Path]]] = {INSTANCE_END: {}, PIXEL_END: {}, _SUMMARY_END: {}}
-        foreign: list[tuple[Path, str | None]] = []
-        for path in sorted(_files_below(root)):
-            of_kind = owned.get(path.suffix.lower())
-            name = owner.of(path.name)
-            if of_kind is None:
-                continue
-            if name in names:
-                of_kind.setdefault(name, []).append(path)
-            elif path.suffix.lower() != _SUMMARY_END:
-                foreign.append((path, owner.splits.get(name)))
-        instance, png = owned[INSTANCE_END], owned[PIXEL_END]
+        owned, foreign = _by_frame(everything, names, owner)
+        instance, png, summaries = owned[INSTANCE_END], owned[PIXEL_END], owned[_SUMMARY_END]
         if not instance and not png:
-            raise PartwiseError(f"{root}: {_why_nothing(names, foreign, bool(owned[_SUMMARY_END]))}")
+            problem = _NOTHING + _NO_AP if summaries else _why_nothing(names, foreign, everything)
+            raise PartwiseError(f"{root}: {problem}")
         pixel = {name: kept for name, paths in png.items() if (kept := _with_label_ids(paths, bool(instance)))}
         unread = [(path, split) for path, split in foreign if not instance or path.suffix.lower() == INSTANCE_END]
         warnings = [_foreign_file(path, split) for path, split in unread]
-        if not instance and (summaries := owned[_SUMMARY_END]):
+        if summaries and not instance:
             first = next(iter(summaries.values()))[0]
             warnings.append(Fault(str(first), f"no AP from {counted(len(summaries), '.json file')}", _NO_AP))
-        return cls(root, instance, pixel, png, warnings)
+        return cls(root, instance, pixel, {name: [*map(str, paths)] for name, paths in png.items()}, warnings)
+
+    def unread(self, names: Collection[str], masks: Collection[str]) -> list[Fault]:
+        """Warnings for .png files that are neither label ids nor masks.
+
+        Args:
+            names: of the frames that were scored.
+            masks: paths that the .txt files name. One of these masks may be called like the files of another frame.
+        """
+        if not self.instance.keys() <= set(names):  # then the .txt files of the others may name them
+            return []
+        problem = "is not the labelIds.png of its frame"
+        if self.instance:
+            problem = "no .txt names it as a mask, and it does not end in labelIds.png"
+        taken = {*masks, *(str(path) for paths in self.pixel.values() for path in paths)}
+        return [
+            Fault(path, problem, NOT_READ) for name in names for path in self.png.get(name, ()) if path not in taken
+        ]
 
 
+_NOTHING = "neither <frame>*.txt (instances) nor <frame>*.png (pixels) in it or below: "
 _NO_AP = "instances are read from <frame>*.txt and masks, as `partwise predict --format cityscapes` writes them"
 
 
@@ -91,15 +99,42 @@ def _with_label_ids(paths: list[Path], beside_masks: bool) -> list[Path]:
     return called or ([] if beside_masks else paths)
 
 
-def _why_nothing(names: Collection[str], foreign: list[tuple[Path, str | None]], summaries: bool) -> str:
+Foreign = list[tuple[Path, str | None]]  # files of no frame of the split, each with the split that has its frame
+
+
+def _folder(root: str | os.PathLike) -> Path:
+    """The folder of results as an absolute path; PartwiseError if it is none."""
+    root = Path(os.path.abspath(root))  # noqa: PTH100 - links in it stay, as in the official tool
+    if root.is_dir():
+        return root
+    unpack = "unpack it, and " if root.name.lower().endswith(_PACKED) else ""
+    problem = f"this is a file: {unpack}" if root.exists() else "no such folder: "
+    raise PartwiseError(f"{root}: {problem}give the folder of the result files")
+
+
+def _by_frame(
+    files: list[Path], names: Collection[str], owner: _Owner
+) -> tuple[dict[str, dict[str, list[Path]]], Foreign]:
+    """(suffix -> name of a frame -> its files; .txt and .png files of no frame of the split)."""
+    owned: dict[str, dict[str, list[Path]]] = {INSTANCE_END: {}, PIXEL_END: {}, _SUMMARY_END: {}}
+    foreign: Foreign = []
+    for path in files:
+        suffix = path.suffix.lower()
+        if suffix not in owned:
+            continue
+        name = owner.of(path.name)
+        if name in names:
+            owned[suffix].setdefault(name, []).append(path)
+        elif suffix != _SUMMARY_END:
+            foreign.append((path, owner.splits.get(name)))
+    return owned, foreign
+
+
+def _why_nothing(names: Collection[str], foreign: Foreign, everything: list[Path]) -> str:
     """What is wrong with a folder without a file for any frame, and what to do."""
-    if summaries:
-        return f"neither <frame>*{INSTANCE_END} nor <frame>*{PIXEL_END}: {_NO_AP}"
+    packed = [path for path in everything if path.name.lower().endswith(_PACKED)]
     if not foreign:
-        return (
-            f"neither <frame>*{INSTANCE_END} (instances) nor <frame>*{PIXEL_END} (pixels) in it or below: "
-            "give the folder of the result files"
-        )
+        return f"{_NOTHING}{f'unpack {packed[0].name}' if packed else 'give the folder of the result files'}"
     splits = sorted({split for _, split in foreign if split})
     if splits:
         return f"these are results for frames of the split {' and '.join(splits)}: score them on that one"
@@ -112,8 +147,8 @@ def _why_nothing(names: Collection[str], foreign: list[tuple[Path, str | None]],
 
 def _foreign_file(path: Path, split: str | None) -> Fault:
     if split:
-        return Fault(str(path), f"is for a frame of the split {split}", "it is not read on another one")
-    return Fault(str(path), "begins with no frame's name", "it is not read")
+        return Fault(str(path), f"is for a frame of the split {split}", f"{NOT_READ} on another one")
+    return Fault(str(path), "begins with no frame's name", NOT_READ)
 
 
 class _Owner:

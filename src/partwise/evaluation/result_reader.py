@@ -28,7 +28,6 @@ from partwise.scene import Scene
 
 _LEFT_OUT = "it is left out, as in the official tool"
 _NO_AP = "the class has no AP: its instances are left out, as in the official tool"
-_NOT_READ = "it is not read"
 _SMALLER = "write it at the truth's size"
 _LARGEST_SCORE = float(np.finfo(np.float32).max)
 _SHOWN_LETTERS = 80
@@ -50,6 +49,7 @@ class ResultReader:
     faults     what makes the results unfit to be scored
     warnings   what was left out
     labels     how many lines of the .txt files name each class
+    masks      the paths of all masks that they name
     """
 
     def __init__(self, files: ResultFiles):
@@ -57,6 +57,7 @@ class ResultReader:
         self.faults: list[Fault] = []
         self.warnings: list[Fault] = []
         self.labels: Counter[int] = Counter()
+        self.masks: set[str] = set()
 
     def instances(self, scene: Scene) -> tuple[Instances, np.ndarray] | None:
         """The instances of a frame and their float64 confidences; None after a fault."""
@@ -65,7 +66,7 @@ class ResultReader:
             return None
         before = len(self.faults)
         lines = self._lines(path, scene.label_set)
-        self._warn_of_unread(scene.name, {line.mask for line in lines})
+        self.masks.update(str(line.mask) for line in lines)
         found = [(line, mask) for line in self._with_ap(lines, scene) if (mask := self._mask(line, scene.size))]
         if len(self.faults) > before:
             return None
@@ -79,8 +80,6 @@ class ResultReader:
         path = self._only(self.files.pixel, scene.name, "labelIds.png" if self.files.instance else PIXEL_END)
         if path is None:
             return None
-        if not self.files.instance:
-            self._warn_of_unread(scene.name, {path})
         data = self._content(path, str(path))
         if data is None:
             return None
@@ -106,21 +105,14 @@ class ResultReader:
         if own:
             several = " and ".join(str(path.relative_to(self.files.root)) for path in own[:2])
             several += f" and {len(own) - 2} more" if len(own) > 2 else ""
-            self.faults.append(Fault(name, f"{len(own)} files {name}*{end} ({several})", "keep one for each frame"))
+            self.faults.append(
+                Fault(name, f"{len(own)} files {name}*{end} ({several})", "keep one, or give the folder of one result")
+            )
         else:
-            problem = f"no file {name}*{end} under {self.files.root}"
-            self.faults.append(Fault(name, problem, "every frame of the split needs one"))
+            mend = "every frame of the split needs one"
+            mend += ", an empty one where nothing was found" if end == INSTANCE_END else ""
+            self.faults.append(Fault(name, f"no file {name}*{end} under {self.files.root}", mend))
         return None
-
-    def _warn_of_unread(self, name: str, read: set[Path]) -> None:
-        """A warning for each .png of a frame that is neither in `read` nor taken for its label ids."""
-        taken = self.files.pixel.get(name, []) if self.files.instance else []
-        for path in self.files.png.get(name, []):
-            if path not in read and path not in taken:
-                problem = "is not the labelIds.png of its frame"
-                if self.files.instance:
-                    problem = "no .txt names it as a mask, and it does not end in labelIds.png"
-                self.warnings.append(Fault(str(path), problem, _NOT_READ))
 
     def _lines(self, path: Path, label_set: LabelSet) -> list[PredictedLine]:
         """The lines of a .txt that hold, one for each mask; every other one adds a fault or a warning."""
@@ -221,6 +213,8 @@ class ResultReader:
     def _content(self, path: Path, place: str, what: str = "") -> bytes | None:
         """The bytes of a file, or a fault and None where the system does not give them."""
         try:
+            if path.exists() and not path.is_file():
+                raise OSError("a pipe, a socket or a device")  # reading it might never end
             return path.read_bytes()
         except OSError as error:
             problem = f"{what}cannot be read ({(error.strerror or str(error)).lower()})"

@@ -75,9 +75,9 @@ class ResultFilesError(PartwiseError):
     """Result files that cannot be scored: some faults of each kind in words, all of them in `faults`."""
 
     def __init__(self, root: Path, faults: Sequence[Fault]):
-        self.root, self.faults = root, list(faults)
-        head = f"{root}: {counted(len(faults), 'fault')}, nothing was scored:"
-        super().__init__("\n".join([head, *listed(faults)]))
+        self.root, self.faults, lines = root, list(faults), listed(faults)
+        self.all_shown = len(lines) == len(faults)
+        super().__init__("\n".join([f"{root}: {counted(len(faults), 'fault')}, nothing was scored:", *lines]))
 
 
 def evaluate_folder(
@@ -131,18 +131,20 @@ def score_results(
         PartwiseError: a process was ended from outside.
     """
     done, faults, warnings, labels = 0, [], list(files.warnings), Counter()
+    masks: set[str] = set()
     for part, reader, count in _parts(files, scenes, evaluator, workers, depth):
         evaluator.merge(part)
         faults += reader.faults
         warnings += reader.warnings
         labels += reader.labels
+        masks |= reader.masks
         done += count
         progress(done, len(scenes))
     if labels and (fault := no_class_with_ap(labels, evaluator.label_set, str(files.root))):
         faults.append(fault)
     if faults:
         raise ResultFilesError(files.root, by_place(faults))
-    return by_place(warnings)
+    return by_place([*warnings, *files.unread(names_of(scenes), masks)])
 
 
 def _parts(files: ResultFiles, scenes: Sequence[Scene], evaluator: CityscapesEvaluator, workers: int, depth: Depth):

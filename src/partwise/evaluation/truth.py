@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable, Collection, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -36,12 +37,16 @@ class TruthFolder(Sequence):
         if split not in splits:
             raise unknown_name("split", split, splits, self.archive.where(TRUTH))
         files = set(self.archive.files(TRUTH, split))
-        self.stems = sorted(_stems(files), key=_name_of)
+        self.stems = sorted(_stems(files), key=lambda stem: (_name_of(stem), stem))
         if not self.stems:
             raise PartwiseError(
                 f"{self.archive.root}: split {split!r} has no truth: {TRUTH}/{split}/<city>/ must hold *{_LABEL_END} "
                 f"and *{_INSTANCE_END}"
             )
+        twice = next((a for a, b in pairwise(self.stems) if _name_of(a) == _name_of(b)), None)
+        if twice:
+            place = self.archive.where(twice + _LABEL_END)
+            raise PartwiseError(f"{place}: a frame of this name is in two cities: give every frame a name of its own")
         missing = [stem + end for stem in self.stems for end in _ENDS if stem + end not in files]
         if missing:
             more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
