@@ -46,7 +46,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str], where: str = "", li
     unknown recipe 'fcn8': did you mean 'fcn8s'? Known: fcn16s, fcn8s, parts
     """
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=4, cutoff=0.5)
+    near = [other for other in known if other.lower() == name.lower()]
+    near += [other for other in difflib.get_close_matches(name, known, n=4, cutoff=0.5) if other not in near]
     hint = f"did you mean {near[0]!r}? " if near else ""
     listed = f"Known: {', '.join(known)}"
     if len(known) > MOST_NAMED and lister:

@@ -11,6 +11,7 @@ from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_instances
+from partwise.evaluation.truth import require_truth
 from partwise.methods import Method, build_method
 from partwise.recipes import PIPELINES
 from partwise.recipes import recipe as find_recipe
@@ -100,6 +101,9 @@ def _train(stage: Stage, data: TrainingData, monitor: Monitor, weights: Sequence
     if method.has_instances:
         require_instances(scenes, f"{data.root}, split {data.split}", method.instance_classes)
         require_instances(validation, f"{data.root}, split {data.val_split}", method.instance_classes)
+    else:
+        require_truth(scenes, f"{data.root}, split {data.split}")
+        require_truth(validation, f"{data.root}, split {data.val_split}")
     chosen = EvenlySpaced(validation, recipe.training.evaluate_frames)
     rendered = Streets(RENDERED_SCENES, RENDERED_SIZE, recipe.training.seed) if recipe.data.rendered_share else None
     train(

@@ -1,10 +1,15 @@
 """Writing files so that nobody ever sees half of one: a temporary file beside the target, renamed when complete.
 
 A file that partwise did not write (written.py) is never replaced unless `overwrite` says so.
+
+Names of files are bytes. Those that are not UTF-8 (Latin-1 out of an old zip) come into Python as lone surrogates,
+which no text file can hold. Wherever partwise writes or prints such a name, each of these bytes stands as \\xNN: the
+name caf<e9> reads caf\\xe9.
 """
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import json
@@ -88,6 +93,30 @@ def mode_of(path: str | os.PathLike) -> int:
         return 0
 
 
+ESCAPED = "partwise.escaped"  # a handler of encoding errors, as for open(..., errors=ESCAPED)
+_BYTES = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}  # lone surrogate -> the byte that it stands for
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """What stands for letters that an encoding does not know; as "backslashreplace", but a byte of a name is a byte."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    letters = error.object[error.start : error.end].translate(_BYTES)
+    return letters.encode("ascii", "backslashreplace").decode("ascii"), error.end
+
+
+codecs.register_error(ESCAPED, _escape)
+
+
+def readable(text: str) -> str:
+    r"""`text` such that any text file can hold it; see the head of this file.
+
+    >>> print(readable(os.fsdecode(b"caf\xe9")), readable("caf\xe9"))
+    caf\xe9 café
+    """
+    return text.encode("utf-8", ESCAPED).decode("utf-8")
+
+
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike, mode: str = "wb", *, overwrite: bool = False) -> Iterator[IO[Any]]:
     """An open file that becomes `path` when the block ends well, and leaves no trace when it does not.
@@ -97,7 +126,7 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb", *, overwrite: bool =
     not at all, but for a failure between the renames. A device or a pipe (/dev/stdout) is written directly.
 
     path    of a file; a symbolic link is followed, so that its target is replaced and the link stays
-    mode    "wb" or "w" (UTF-8)
+    mode    "wb" or "w" (UTF-8, names of files as `readable` gives them)
     overwrite   also replace a file that partwise did not write
 
     Raises ForeignFileError for such a file without `overwrite`, and PartwiseError if the disk is full, a permission is
@@ -106,7 +135,7 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb", *, overwrite: bool =
     if mode not in ("w", "wb"):
         raise ValueError(f"atomic_write: mode {mode!r} is neither 'w' nor 'wb'")
     target = Path(os.path.realpath(expanded(path)))
-    text = {} if "b" in mode else {"encoding": "utf-8", "newline": "\n"}
+    text = {} if "b" in mode else {"encoding": "utf-8", "errors": ESCAPED, "newline": "\n"}
     mode_there = mode_of(target)
     if mode_there and not stat.S_ISREG(mode_there) and not stat.S_ISDIR(mode_there):
         with _explained(target, target), target.open(mode, **text) as file:
@@ -130,7 +159,7 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb", *, overwrite: bool =
 
 
 def write_json(path: str | os.PathLike, value: Any, *, overwrite: bool = False) -> None:
-    """Write `value` as indented UTF-8 JSON, atomically; see `json_ready` for what becomes of NaN and arrays.
+    """Write `value` as indented UTF-8 JSON, atomically; see `json_ready` for what becomes of NaN, arrays and names.
 
     A file that holds JSON of another kind (`written.JSON_KINDS`) is not replaced, as little as a foreign one.
     """
@@ -154,11 +183,13 @@ def read_json(path: str | os.PathLike) -> Any:
 def json_ready(value: Any) -> Any:
     """`value` in JSON's own types: NaN and infinities become null, arrays lists, tuples lists, paths strings.
 
+    Text is `readable`: it can be written as UTF-8.
+
     >>> json_ready({"ap": float("nan"), "size": (512, 1024), 26: np.float32(0.5), "box": np.array([1, 2])})
     {'ap': None, 'size': [512, 1024], '26': 0.5, 'box': [1, 2]}
     """
     if isinstance(value, Mapping):
-        return {str(key): json_ready(item) for key, item in value.items()}
+        return {readable(str(key)): json_ready(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [json_ready(item) for item in value]
     if isinstance(value, np.ndarray | np.generic):
@@ -166,8 +197,8 @@ def json_ready(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    return value
+        return readable(os.fsdecode(value))
+    return readable(value) if isinstance(value, str) else value
 
 
 @contextlib.contextmanager

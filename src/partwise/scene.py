@@ -5,6 +5,7 @@ Axes: H image height, W image width. Everything here is NumPy; tensors begin in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -50,6 +51,12 @@ class Scene:
     def instances(self) -> Instances:
         """Every instance of the truth, evaluated class or not."""
         return Instances.from_id_map(self.instance_ids_HW)
+
+
+def names_of(scenes: Sequence[Scene]) -> list[str]:
+    """The scenes' names, without reading the scenes where the sequence has `names`, as data sets do."""
+    names = getattr(scenes, "names", None)
+    return [scene.name for scene in scenes] if names is None else list(names)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from partwise.data.cityscapes import CityscapesFolder
+from partwise.data.cityscapes import TREES, CityscapesFolder
+from partwise.data.layout import tree_in
 from partwise.errors import PartwiseError
 from partwise.evaluation.compare import RECORDS_KEY, compare, read_records, records_of
 from partwise.evaluation.distance import find_depth
@@ -15,8 +16,8 @@ from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.instance import SIDE_BOUNDS_PX
 from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_instances
 from partwise.evaluation.result_files import ResultFiles
-from partwise.evaluation.submission import evaluate_folder
-from partwise.evaluation.truth import TruthFolder
+from partwise.evaluation.submission import score_results
+from partwise.evaluation.truth import TruthFolder, require_truth
 from partwise.methods.views import AS_USUAL, View
 from partwise.segmenter import load
 
@@ -94,12 +95,24 @@ def _score_files(
     folder: Path, data: Path, split: str, frames: int, evaluator_for: EvaluatorFor, workers: int, progress: Callable
 ) -> tuple[CityscapesEvaluator, dict]:
     # Result files need no image, and decoding one takes longer than everything else together.
-    scenes = EvenlySpaced(TruthFolder(data, split), frames)
-    files = ResultFiles.find(folder)
+    truth = TruthFolder(data, split)
+    _refuse_the_data(folder, data)
+    files = ResultFiles.find(folder, truth.names, truth.names_elsewhere)
+    scenes = EvenlySpaced(truth, frames)
+    require_truth(scenes, f"{data}, split {split}", progress)
     evaluator = evaluator_for(bool(files.instance and files.pixel))
     depth = find_depth(data, split)
-    figures = evaluate_folder(folder, scenes, evaluator, workers=workers, depth=depth, progress=progress)
-    return evaluator, figures
+    warnings = score_results(files, scenes, evaluator, workers=workers, depth=depth, progress=progress)
+    return evaluator, evaluator.compute() | {"warnings": [asdict(warning) for warning in warnings]}
+
+
+def _refuse_the_data(folder: Path, data: Path) -> None:
+    """Raises PartwiseError if the results are the data set itself: the truth would be scored against itself."""
+    results = folder.resolve()
+    for tree in TREES:
+        place = tree_in(data, tree)
+        if place and (results.is_relative_to(place.resolve()) or place.resolve().is_relative_to(results)):
+            raise PartwiseError(f"{folder}: holds or is in the data set's own {place}: give a folder of results alone")
 
 
 def _score_model(
@@ -115,6 +128,7 @@ def _score_model(
 ) -> tuple[CityscapesEvaluator, dict, dict]:
     """(evaluator, figures, circumstances)."""
     scenes = EvenlySpaced(CityscapesFolder(data, split), frames)
+    require_truth(scenes, f"{data}, split {split}", progress)
     segment = load(model, device=device, precision=precision)
     if segment.method.has_instances:
         require_instances(scenes, f"{data}, split {split}")

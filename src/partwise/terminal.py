@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-# Paths may hold [brackets] and must not be broken over two lines.
-console = Console(highlight=False, markup=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+# Paths may hold [brackets] and :colons:, and must not be broken over two lines.
+console = Console(highlight=False, markup=False, soft_wrap=True, emoji=False)
+errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True, emoji=False)
 QUIET_SECONDS = 30.0  # between two lines of progress where there is no terminal for a bar
 
 
@@ -19,10 +19,10 @@ QUIET_SECONDS = 30.0  # between two lines of progress where there is no terminal
 def counting(what: str) -> Iterator[Callable[..., None]]:
     """A bar with rate and remaining time; gives the callback (done, total), or (part, done, total)."""
     with Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[rate]}", markup=False),
         TimeRemainingColumn(),
         console=errors,
         transient=True,

@@ -29,6 +29,7 @@ PICTURE, MODEL, SUBMISSION, PAGE, TABLE = "picture", "model", "submission", "pag
 METRICS, PRESENCE = "metrics", "presence"
 PREDICTION, EXPLANATION, EVALUATION, COMPARISON = "prediction", "explanation", "evaluation", "comparison"
 CEILING, CHECK, DIAGNOSIS, RUN, STUDY, RECORD = "ceiling", "check", "diagnosis", "run", "study", "record"
+RESULT_FAULTS = "faults of result files"
 BENCH_SPEED, BENCH_EVALUATION = "bench speed", "bench evaluation"
 BENCH_MODELS, BENCH_PEERS = "bench models", "bench peers"
 JSON_KINDS = {  # kind -> keys at the top that every file of it has
@@ -38,6 +39,7 @@ JSON_KINDS = {  # kind -> keys at the top that every file of it has
     COMPARISON: {"a", "b", "images", "draws", "level", "differences"},
     CEILING: {"circumstances", "images", "seconds", "rows"},
     CHECK: {"ok", "root", "splits", "faults", "warnings"},
+    RESULT_FAULTS: {"ok", "root", "faults"},  # after CHECK, which has these keys, too
     DIAGNOSIS: {"subject", "healthy", "faults", "warnings", "results"},
     RUN: {"recipe", "origin", "machine"},
     STUDY: {"command", "data", "criterion", "verdicts", "variants"},

@@ -151,3 +151,12 @@ def test_what_cannot_be_checked_raises(city_root, tmp_path):
         check(tmp_path / "nowhere")
     with pytest.raises(PartwiseError, match="did you mean 'val'"):
         check(city_root, ["vall"])
+
+
+def test_many_faults_of_a_kind_are_few_lines_and_all_in_the_json(root, fails, tmp_path):
+    for path in files(root / "gtFine", "*_instanceIds.png"):
+        path.unlink()
+    said = fails("check", root, "--json", tmp_path / "check.json")
+    lines = [line for line in said.splitlines() if "has no truth" in line]
+    assert len(lines) == 5 and "and 4 more of this kind: add that file or remove the image" in said
+    assert len(json.loads((tmp_path / "check.json").read_text())["faults"]) == 9

@@ -30,11 +30,12 @@ def test_files_score_as_memory_does(data, tmp_path_factory):
     in_memory = CityscapesEvaluator()
     for scene in scenes:
         instances = data.draw(random_instances(scene))
-        instances = instances[instances.labels != 29]  # a caravan is no class with instances: the files refuse it
         semantic_HW = data.draw(random_semantic(scene))
         in_memory.update(scene, instances, semantic_HW)
         write_submission(scene.name, Prediction(instances, semantic_HW), folder)
-    assert evaluate_folder(folder, scenes) == in_memory.compute()
+    from_files = evaluate_folder(folder, scenes)
+    from_files.pop("warnings")  # of caravans, which have no AP
+    assert from_files == in_memory.compute()
 
 
 def test_the_official_tool_reads_what_is_written(tmp_path):
@@ -111,15 +112,17 @@ FAULTS = {
     "absolute": (("/mask.png 26 0.5\n",), r"is absolute"),
     "missing mask": (("other.png 26 0.5\n",), r"'other.png' does not exist"),
     "a mask in place of its path": (("1" * 300 + " 26 0.5\n",), r"does not exist"),
-    "caravan": (("mask.png 29 0.5\n",), r"'29' \(caravan\) is no class with instances"),
-    "no class": (("mask.png car 0.5\n",), r"label id 'car'"),
+    "no class": (("mask.png car 0.5\n",), r"label id 'car' is no id .*: classes with instances are 24 person, "),
+    "an unknown class": (("mask.png 77 0.5\n",), r"label id '77' is no id of cityscapes"),
     "half a class": (("mask.png 26.5 0.5\n",), r"label id '26.5'"),
+    "train ids": (("mask.png 13 0.5\n",), r"classes without instances \(13 fence\): .*24 for person\), not train ids"),
     "no number": (("mask.png 26 high\n",), r"confidence 'high' is no finite number"),
     "nan": (("mask.png 26 nan\n",), r"confidence 'nan' is no finite number"),
-    "windows": (("mask.png 26 0.5\r\n",), r"Windows line ends"),
+    "absolute on Windows": (("C:\\mask.png 26 0.5\n",), r"is absolute"),
     "spaces": (("my mask.png 26 0.5\n",), r":1: 4 fields"),
-    "empty line": (("mask.png 26 0.5\n\n",), r":2: 1 fields"),
-    "twice": (("mask.png 26 0.5\nmask.png 24 0.4\n",), r":2: mask mask.png is already in line 1"),
+    "tabs": (("mask.png\t26\t0.5\n",), r":1: 1 fields in 'mask.png\\t26"),
+    "binary": (("\0" * 9999,), r":1: 1 fields in '(\\x00)+\.\.\.' instead"),
+    "twice": (("mask.png 26 0.5\nmask.png 24 0.5\n",), r":2: mask mask.png is already in line 1, with another class"),
     "not an image": (("../text_pred.png 26 0.5\n",), r"cannot be read"),
 }
 
@@ -132,14 +135,14 @@ def test_each_fault_has_one_clear_line(fault, tmp_path):
     with pytest.raises(PartwiseError) as error:
         evaluate_folder(tmp_path if fault == "not an image" else tmp_path / "results", [SCENE])
     head, *lines = str(error.value).split("\n")
-    assert "1 fault," in head and len(lines) == 1
-    assert re.search(expected, lines[0]) and f"{SCENE.name}_pred.txt" in lines[0]
+    assert "1 fault," in head and len(lines) == 1 and len(lines[0]) < 700
+    assert re.search(expected, lines[0]) and (f"{SCENE.name}_pred.txt" in lines[0] or fault == "train ids")
 
 
 def test_all_faults_of_all_images_are_listed_in_one_pass(tmp_path):
     scenes = [scene_of(SCENE.instance_ids_HW, f"ulm_{i:06}_000019") for i in range(4)]
     write_submission(scenes[0].name, Prediction(predicted(CAR), SCENE.semantic_HW), tmp_path)
-    (tmp_path / f"{scenes[1].name}.txt").write_text("a.png 26 1\nb.png 7 x\n")
+    (tmp_path / f"{scenes[1].name}.txt").write_text("a.png 26 1\nb.png 777 x\n")
     Image.fromarray(np.full((40, 56), 255, np.uint8)).save(tmp_path / f"{scenes[1].name}_labelIds.png")
     (tmp_path / f"{scenes[2].name}.txt").write_text("")
     Image.fromarray(np.zeros((40, 57), np.uint8)).save(tmp_path / f"{scenes[2].name}_labelIds.png")
@@ -151,14 +154,14 @@ def test_all_faults_of_all_images_are_listed_in_one_pass(tmp_path):
     for expected in (
         "'a.png' does not exist",
         "'b.png' does not exist",
-        "label id '7' (road)",
+        "label id '777'",
         "confidence 'x'",
         "value 255 is no label id",
         "57x40, the truth 56x40",
         f"2 files {scenes[3].name}*.txt",
         f"no file {scenes[3].name}*labelIds.png",
     ):
-        assert expected in text
+        assert expected in text, text
     assert len(text.split("\n")) == 1 + 8
 
 
@@ -186,5 +189,5 @@ def test_a_file_that_the_system_does_not_give_is_a_fault_like_others(tmp_path, m
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
     for refused, what in ((".png", r"_pred.txt:1: mask mask.png"), (".txt", r"_pred.txt")):
-        with pytest.raises(PartwiseError, match=what + " cannot be read: permission denied"):
+        with pytest.raises(PartwiseError, match=what + r":? cannot be read \(permission denied\)"):
             evaluate_folder(tmp_path, [SCENE])

@@ -76,3 +76,9 @@ def test_an_unknown_split_and_a_folder_without_truth_are_refused(truth_root, tmp
         TruthFolder(truth_root, "vla")
     with pytest.raises(PartwiseError, match="no such folder"):
         TruthFolder(tmp_path / "none", "val")
+
+
+def test_a_frame_of_one_name_in_two_cities_is_named(truth_root):
+    shutil.copytree(truth_root / "gtFine/val/street", truth_root / "gtFine/val/again")
+    with pytest.raises(PartwiseError, match=r"/again/.*: a frame of this name is in two cities"):
+        TruthFolder(truth_root, "val")

@@ -19,7 +19,7 @@ from partwise.evaluation.compare import compare
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import EvenlySpaced
 from partwise.evaluation.result_files import ResultFiles
-from partwise.evaluation.submission import evaluate_folder
+from partwise.evaluation.submission import score_results
 from partwise.experiment import TrainingData, plan, run
 from partwise.machine import describe_machine
 from partwise.methods.views import seen_sizes
@@ -73,11 +73,12 @@ def bench_peers(
         raise PartwiseError(f"--seeds {contest.seeds} --minutes {contest.minutes}: give numbers above 0, and a recipe")
     if contest.frames < 0:
         raise PartwiseError(f"--frames {contest.frames}: give 0 for all, or a number above it")
-    for folder in contest.predictions:
-        ResultFiles.find(folder)  # what is wrong is better known before the training than after it
     if contest.scales:
         seen_sizes((1, 1), contest.scales)
-    frames = EvenlySpaced(CityscapesFolder(data.root, data.val_split), contest.frames)
+    scenes = CityscapesFolder(data.root, data.val_split)
+    # What is wrong with the files is better known before the training than after it.
+    files = [ResultFiles.find(folder, scenes.names) for folder in contest.predictions]
+    frames = EvenlySpaced(scenes, contest.frames)
     evaluators: dict[tuple[str, int], CityscapesEvaluator] = {}
     results = []
     for seed in range(contest.seeds):
@@ -95,10 +96,11 @@ def bench_peers(
             scaled = {scale: scored(scale).compute() for scale in contest.scales}
             row["at_scale"] = {f"{scale:g}": instance_figures(found["instance"]) for scale, found in scaled.items()}
             results.append(row)
-    for folder in contest.predictions:
+    for found in files:
         evaluator = CityscapesEvaluator()
-        evaluate_folder(folder, frames, evaluator)
-        results.append({"predictions": folder.name} | instance_figures(evaluator.compute()["instance"]))
+        left_out = len(score_results(found, frames, evaluator))
+        row = {"predictions": found.root.name, "left_out": left_out}
+        results.append(row | instance_figures(evaluator.compute()["instance"]))
     first, *others = contest.recipes
     differences = {
         name: [_difference(evaluators[first, seed], evaluators[name, seed], seed) for seed in range(contest.seeds)]

@@ -14,7 +14,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 import partwise
 from partwise.errors import PartwiseError, on_one_line
-from partwise.files import expanded, require_replaceable, require_writable, write_json
+from partwise.files import ESCAPED, expanded, require_replaceable, require_writable, write_json
 from partwise.machine import keep_freed_memory
 from partwise.terminal import console, errors
 
@@ -98,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = sys.argv[1:] if arguments is None else arguments
     for stream in (sys.stdout, sys.stderr):  # a terminal may know fewer letters than a file's name has
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors=ESCAPED)
     try:
         app([_at_home(word) for word in given], exit_on_error=False, print_error=False)
     except (PartwiseError, CycloptsError) as error:

@@ -25,14 +25,16 @@ def check(root: Path, *, split: list[str] | None = None, json: Annotated[Path | 
         Where to write everything that was found.
     """
     from partwise.data.check import check as check_data
+    from partwise.data.faults import counted
     from partwise.report.text import check_text
 
     with counting("checking") as progress:
         report = check_data(root, split, progress=progress)
     keep_and_show(json, report.to_json(), lambda: console.print(check_text(report)))
     if not report.ok:
-        count = f"{len(report.faults)} fault{'s' if len(report.faults) > 1 else ''}"
-        raise PartwiseError(f"{root}: {count}, listed above: mend the data before training")
+        raise PartwiseError(
+            f"{root}: {counted(len(report.faults), 'fault')}, listed above: correct the data before training"
+        )
     console.print(f"next: partwise train demo --data {root} --out out/run --minutes 2")
 
 

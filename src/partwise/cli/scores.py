@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 from partwise.cli.app import Device, Flip, Precision, Scales, app, keep_and_show, writes
+from partwise.errors import PartwiseError
+from partwise.files import write_json
 from partwise.terminal import console, counting
 from partwise.written import COMPARISON, EVALUATION
 
@@ -41,7 +46,7 @@ def evaluate(
     predictions
         A folder of result files in the benchmark's submission form, instead of a model.
     json
-        Where to write all figures.
+        Where to write all figures. If result files have faults, all of these go to NAME.faults.json beside it.
     frames
         At most so many frames, evenly spaced; 0 for all.
     full
@@ -54,13 +59,14 @@ def evaluate(
         A bound between the sizes of instances that AP is given for, of the longest side of the box in the truth's
         pixels; several times, rising; 32, 64, 128 and 256 without it.
     """
+    from partwise.data.faults import Fault
     from partwise.evaluation.instance import SIDE_BOUNDS_PX
     from partwise.methods.views import View
     from partwise.report.further_scores import further_scores_table
-    from partwise.report.text import evaluation_text, table_text
+    from partwise.report.text import evaluation_text, faults_text, table_text
     from partwise.scoring import score
 
-    with counting("evaluating") as progress:
+    with _faults_kept(json), counting("evaluating") as progress:
         figures = score(
             data,
             split,
@@ -79,11 +85,35 @@ def evaluate(
         del figures["records"]
     further = further_scores_table(figures)
     text = f"{evaluation_text(figures)}\n\n{table_text(further)}\n{further.note}".rstrip()
+    if figures.get("warnings"):
+        warnings = [Fault(**warning) for warning in figures["warnings"]]
+        text += f"\n\n{faults_text('warning', warnings, shown=1)}"
     keep_and_show(json, figures, lambda: console.print(text))
     if json is not None:
         console.print(f"next: partwise compare {json} OTHER.json")
     else:
         console.print("next: the same with --json FILE keeps all figures")
+
+
+@contextlib.contextmanager
+def _faults_kept(json: Path | None) -> Iterator[None]:
+    """Write all faults of result files beside the file of --json; the error in words has some of each kind."""
+    from partwise.evaluation.submission import ResultFilesError
+
+    try:
+        yield
+    except ResultFilesError as error:
+        if error.all_shown:
+            raise
+        kept = "all of them: the same with --json FILE"
+        if json is not None:
+            place = json.with_suffix(".faults.json") if json.is_file() or not json.exists() else json  # /dev/stdout
+            kept = f"all of them: {place}"
+            try:
+                write_json(place, {"ok": False, "root": error.root, "faults": [asdict(one) for one in error.faults]})
+            except PartwiseError as unwritten:
+                kept = str(unwritten)
+        raise PartwiseError(f"{error}\n{kept}") from None
 
 
 @app.command

@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 
 from partwise.data.image_files import read_bytes
+from partwise.data.layout import tree_in, trees_below, what_to_give
 from partwise.errors import PartwiseError
 from partwise.files import expanded
 from partwise.folders import files_below, is_clutter
@@ -15,7 +16,8 @@ class Archive:
     """The files below the top folders `trees` (such as leftImg8bit and gtFine) of a data set.
 
     `root` is a folder that holds the trees unpacked, or zips that hold them, or a single zip. A tree that is there as
-    a folder is not looked for in zips. Paths are relative, with slashes: "gtFine/train/aachen/...".
+    a folder is not looked for in zips; one that is in neither may lie in a folder below (layout.py). Paths are
+    relative, with slashes: "gtFine/train/aachen/...".
 
     Zips are opened when first read from, once in each process: an Archive can be pickled and survives a fork.
     Raises PartwiseError if `root` is missing, a zip is damaged, or a tree is nowhere.
@@ -26,24 +28,29 @@ class Archive:
         self._trees = trees
         if not self.root.exists():
             raise PartwiseError(f"{self.root}: no such folder: check the path of the data set")
+        self._folders: dict[str, Path] = {}
+        zips = [self.root]
         if self.root.is_dir():
-            self._folders = [tree for tree in trees if (self.root / tree).is_dir()]
-            zips = sorted(self.root.glob("*.zip")) if len(self._folders) < len(trees) else []
+            self._folders = {tree: folder for tree in trees if (folder := tree_in(self.root, tree))}
+            zips = sorted(self.root.glob("*.[zZ][iI][pP]")) if len(self._folders) < len(trees) else []
             zips = [path for path in zips if not is_clutter(path.name)]
-        else:
-            self._folders, zips = [], [self.root]
         self._open: dict[Path, zipfile.ZipFile] = {}
         self._process = os.getpid()
         # path -> (zip, the member's own name, which may have folders before the tree)
         self._members: dict[str, tuple[Path, str]] = {}
         for path in zips:
             self._index(path)
-        self._require_trees()
+        if self.root.is_dir() and (absent := self._absent()):
+            self._folders |= trees_below(self.root, absent)
+        if absent := self._absent():
+            raise PartwiseError(
+                f"{self.root}: no {absent[0]} in it, neither as a folder nor in a zip: {what_to_give(self.root, trees)}"
+            )
 
     def splits(self, tree: str) -> list[str]:
         """Names of the folders directly below a tree, sorted."""
         if tree in self._folders:
-            entries = (self.root / tree).iterdir()
+            entries = self._folders[tree].iterdir()
             return sorted(entry.name for entry in entries if entry.is_dir() and not is_clutter(entry.name))
         return sorted({path.split("/")[1] for path in self._members if path.startswith(f"{tree}/")})
 
@@ -54,29 +61,36 @@ class Archive:
         """
         if tree not in self._folders:
             return sorted(path for path in self._members if path.startswith(f"{tree}/{split}/"))
-        if not (self.root / tree / split).is_dir():
+        folder = self._folders[tree]
+        if not (folder / split).is_dir():
             return []
-        files, unreadable = files_below(self.root / tree / split)
+        files, unreadable = files_below(folder / split)
         if unreadable:
             raise unreadable[0]
-        return sorted(path.relative_to(self.root).as_posix() for path in files)
+        return sorted(f"{tree}/{path.relative_to(folder).as_posix()}" for path in files)
 
     def read(self, path: str) -> bytes:
         """The content of one file."""
         if path not in self._members:
-            return read_bytes(self.root / path)
+            return read_bytes(self._on_disk(path))
         archive, member = self._members[path]
         try:
             return self._zip(archive).read(member)
         except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-            raise PartwiseError(f"{self.where(path)}: cannot be unpacked ({error}): download the zip again") from None
+            raise PartwiseError(
+                f"{self.where(path)}: cannot be unpacked ({error}): unpack the zip, or download it again"
+            ) from None
 
     def where(self, path: str) -> str:
         """A path as a person finds it: on the disk, or "zip: member"."""
         if path in self._members:
             archive, member = self._members[path]
             return f"{archive}: {member}"
-        return str(self.root / path)
+        return str(self._on_disk(path))
+
+    def _on_disk(self, path: str) -> Path:
+        tree, _, rest = path.partition("/")
+        return self._folders.get(tree, self.root / tree) / rest
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_open": {}}
@@ -95,19 +109,15 @@ class Archive:
 
     def _index(self, path: Path) -> None:
         for member in self._zip(path).namelist():
-            parts = member.split("/")
-            if member.endswith("/") or any(map(is_clutter, parts)):
+            parts = member.replace("\\", "/").split("/")  # as some programs of Windows write them
+            if not parts[-1] or any(map(is_clutter, parts)):
                 continue
             for tree in self._trees:
-                if tree in parts and tree not in self._folders and len(parts) > parts.index(tree) + 2:
-                    self._members["/".join(parts[parts.index(tree) :])] = (path, member)
+                if tree in parts[:-2] and tree not in self._folders:
+                    depth = len(parts) - 3 - parts[-3::-1].index(tree)  # the last, of leftImg8bit/leftImg8bit/train
+                    self._members["/".join(parts[depth:])] = (path, member)
 
-    def _require_trees(self) -> None:
+    def _absent(self) -> list[str]:
+        """The trees that are in no folder and in no zip."""
         inside = {path.split("/")[0] for path in self._members}
-        for tree in self._trees:
-            if tree in self._folders or tree in inside:
-                continue
-            hint = "give the folder that holds " + " and ".join(self._trees)
-            if self.root.name in self._trees:
-                hint = f"give the folder above it, {self.root.parent}"
-            raise PartwiseError(f"{self.root}: no {tree} in it, neither as a folder nor in a zip: {hint}")
+        return [tree for tree in self._trees if tree not in self._folders and tree not in inside]

@@ -72,7 +72,7 @@ def check(
     """
     archive = Archive(root, TREES)
     known = archive.splits(IMAGES)
-    chosen = known if splits is None else list(splits)
+    chosen = known if splits is None else list(dict.fromkeys(splits))
     for split in chosen:
         if split not in known:
             raise unknown_name("split", split, known)

@@ -1,5 +1,7 @@
 """What can be wrong with the truth of one frame, each fault with file, value, pixels and mend."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +34,53 @@ class Fault:
     def __str__(self) -> str:
         pixels = "" if self.pixels is None else f" ({self.pixels} pixel{'' if self.pixels == 1 else 's'})"
         return f"{self.file}: {self.problem}{pixels}: {self.mend}"
+
+
+SHOWN_OF_A_KIND = 5
+
+
+def listed(faults: Sequence[Fault], shown: int = SHOWN_OF_A_KIND) -> list[str]:
+    """Lines for a person: the first `shown` faults of each kind and how many more; the most frequent kind first.
+
+    What is to be done about them makes a kind: faults with the same `mend`. A single one more is shown, too, so that
+    there are as many lines as faults only where all are shown.
+
+    >>> cut = [Fault(name, "is cut", "copy it again") for name in "bcde"]
+    >>> for line in listed([Fault("a", "is 1x1", "crop it"), *cut], shown=2):
+    ...     print(line)
+    b: is cut: copy it again
+    c: is cut: copy it again
+    and 2 more of this kind: copy it again
+    a: is 1x1: crop it
+    """
+    kinds: dict[str, list[Fault]] = {}
+    for fault in faults:
+        kinds.setdefault(fault.mend, []).append(fault)
+    lines = []
+    for mend, of_kind in sorted(kinds.items(), key=lambda item: -len(item[1])):
+        more = len(of_kind) - shown if len(of_kind) > shown + 1 else 0
+        lines += map(str, of_kind[: len(of_kind) - more])
+        if more:
+            lines.append(f"and {more} more of this kind: {mend}")
+    return lines
+
+
+def by_place(faults: Sequence[Fault]) -> list[Fault]:
+    """Sorted by their files, numbers in them as numbers.
+
+    >>> [fault.file for fault in by_place([Fault(f"a_{n}.txt:{n}", "is cut", "copy it again") for n in (10, 2)])]
+    ['a_2.txt:2', 'a_10.txt:10']
+    """
+    return sorted(faults, key=lambda fault: [int(x) if x.isdecimal() else x for x in re.split(r"(\d+)", fault.file)])
+
+
+def counted(number: int, what: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "fault"), counted(2, "fault")
+    ('1 fault', '2 faults')
+    """
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def fault_of_error(file: str, error: PartwiseError) -> Fault:

@@ -16,7 +16,7 @@ from partwise.evaluation.instance import SIDE_BOUNDS_PX, average_recall, class_t
 from partwise.evaluation.matching import EVERYWHERE, WITHIN_50_M, WITHIN_100_M, ImageMatches, match, overlaps
 from partwise.evaluation.panoptic import count_segments, panoptic_scores
 from partwise.evaluation.pixel import count_pixels, mean_of_valid, pixel_scores, thing_category_names
-from partwise.files import json_ready
+from partwise.files import json_ready, readable
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.scene import Scene
@@ -106,7 +106,8 @@ class CityscapesEvaluator:
         Raises PartwiseError: an image twice, another size than the truth, an unknown id, or instances (semantic maps,
         depth) for some images and not for others.
         """
-        if scene.name in self.records:
+        name = readable(scene.name)  # as a JSON file holds it: results from a file and from a model are compared
+        if name in self.records:
             raise PartwiseError(f"{scene.name}: scored twice: give every image once")
         if self.settings.panoptic and (instances is None or semantic_HW is None):
             raise PartwiseError(f"{scene.name}: panoptic quality needs instances and a semantic map: give both")
@@ -125,7 +126,7 @@ class CityscapesEvaluator:
             segments=count_segments(scene, instances, semantic_HW) if self.settings.panoptic else None,
             coco=coco_matches(scene, instances) if self.settings.coco and instances is not None else None,
         )
-        self._add(scene.name, record)
+        self._add(name, record)
 
     def _matches(self, scene: Scene, instances: Instances, scores, depth_HW) -> dict[str, ImageMatches]:
         found = overlaps(scene, instances, scores)

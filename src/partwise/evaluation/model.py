@@ -14,7 +14,7 @@ from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.methods import Method
 from partwise.methods.method import image_batch
 from partwise.methods.views import AS_USUAL, View
-from partwise.scene import Prediction, Scene
+from partwise.scene import Prediction, Scene, names_of
 from partwise.trunks.fold import fold_batch_norm
 
 
@@ -108,6 +108,12 @@ class EvenlySpaced(Sequence):
         self.scenes, total = scenes, len(scenes)
         count = total if count <= 0 else min(count, total)
         self.chosen = [i * total // count for i in range(count)]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the chosen scenes."""
+        names = names_of(self.scenes)
+        return [names[i] for i in self.chosen]
 
     def __len__(self) -> int:
         return len(self.chosen)

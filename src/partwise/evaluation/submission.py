@@ -5,27 +5,26 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from partwise.data.faults import Fault, by_place, counted, listed
 from partwise.errors import PartwiseError
 from partwise.evaluation.distance import Depth, no_depth
 from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.result_files import (
-    ResultFiles,
-    read_instances,
-    read_lines,
-    read_pixels,
-)
+from partwise.evaluation.result_files import ResultFiles
+from partwise.evaluation.result_ids import no_class_with_ap
+from partwise.evaluation.result_reader import ResultReader
 from partwise.files import atomic_write, expanded
-from partwise.instances import Instances
-from partwise.scene import Prediction, Scene
+from partwise.scene import Prediction, Scene, names_of
 from partwise.written import PNG_TEXT
 
 INSTANCES, PIXELS = "instances", "pixels"  # two folders, because the official pixel tool takes any <id>*.png
@@ -84,6 +83,15 @@ def write_submission(
     return written
 
 
+class ResultFilesError(PartwiseError):
+    """Result files that cannot be scored: some faults of each kind in words, all of them in `faults`."""
+
+    def __init__(self, root: Path, faults: Sequence[Fault]):
+        self.root, self.faults, lines = root, list(faults), listed(faults)
+        self.all_shown = len(lines) == len(faults)
+        super().__init__("\n".join([f"{root}: {counted(len(faults), 'fault')}, nothing was scored:", *lines]))
+
+
 def evaluate_folder(
     folder: str | os.PathLike,
     scenes: Sequence[Scene],
@@ -93,33 +101,66 @@ def evaluate_folder(
     depth: Depth = no_depth,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
-    """Score a folder of result files (the submission form, from any tool) against scenes; what `compute()` gives.
+    """Score a folder of result files (the submission form, from any tool) against scenes.
 
-    Instances are scored if there is any `<id>*.txt`, pixels if there is any `<id>*labelIds.png`; then every scene needs
-    one.
-    evaluator   decides what is computed and keeps the counts; a plain one without it
-    workers     processes; more than 1 needs scenes and `depth` that can be pickled
-    depth       name of a scene -> (H, W) metres, or None where it is not known; for AP100m and AP50m
+    What is scored, and what can be wrong, is said at `score_results`.
 
-    Raises PartwiseError with one line for every fault of the files: missing, of another size, unreadable, leaving the
-    folder, a foreign class, a confidence that is no number, wrong line ends, spaces in names.
+    Args:
+        folder: the result files lie in it, at any depth.
+        scenes: with their truth.
+        evaluator: decides what is computed and keeps the counts; a plain one without it.
+        workers: processes; more than 1 needs scenes and `depth` that can be pickled.
+        depth: name of a scene -> (H, W) metres, or None where it is not known; for AP100m and AP50m.
+        progress: is told how many scenes are done, of how many.
+
+    Returns:
+        What `compute()` of the evaluator gives, and under "warnings" a `Fault` as a dict for each file and line that
+        was left out.
     """
     evaluator = CityscapesEvaluator() if evaluator is None else evaluator
-    files = ResultFiles.find(folder)
-    total, done, faults = len(scenes), 0, []
-    for part, part_faults, count in _parts(files, scenes, evaluator, workers, depth):
+    files = ResultFiles.find(folder, names_of(scenes))
+    warnings = score_results(files, scenes, evaluator, workers=workers, depth=depth, progress=progress)
+    return evaluator.compute() | {"warnings": [asdict(warning) for warning in warnings]}
+
+
+def score_results(
+    files: ResultFiles,
+    scenes: Sequence[Scene],
+    evaluator: CityscapesEvaluator,
+    *,
+    workers: int = 1,
+    depth: Depth = no_depth,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Fault]:
+    """Give the evaluator the results of all scenes; returns warnings of what was left out.
+
+    Instances are scored if any frame has a .txt, pixels if any has label ids; then every scene needs one. The arguments
+    are those of `evaluate_folder`.
+
+    Raises:
+        ResultFilesError: the files have faults: missing, ambiguous, of another size, unreadable, leaving the folder, no
+            label ids, a confidence that is no number, spaces in names.
+        PartwiseError: a process was ended from outside.
+    """
+    done, faults, warnings, labels = 0, [], list(files.warnings), Counter()
+    masks: set[str] = set()
+    for part, reader, count in _parts(files, scenes, evaluator, workers, depth):
         evaluator.merge(part)
-        faults += part_faults
+        faults += reader.faults
+        warnings += reader.warnings
+        labels += reader.labels
+        masks |= reader.masks
         done += count
-        progress(done, total)
+        progress(done, len(scenes))
+    if labels and (fault := no_class_with_ap(labels, evaluator.label_set, str(files.root))):
+        faults.append(fault)
     if faults:
-        number = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        raise PartwiseError("\n".join([f"{files.root}: {number}, nothing was scored:", *sorted(faults)]))
-    return evaluator.compute()
+        raise ResultFilesError(files.root, by_place(faults))
+    return by_place([*warnings, *files.unread(names_of(scenes), masks)])
 
 
 def _parts(files: ResultFiles, scenes: Sequence[Scene], evaluator: CityscapesEvaluator, workers: int, depth: Depth):
-    """Yield (evaluator of some scenes, their faults, their number)."""
+    """Yield (evaluator of some scenes, the reader of their files, their number)."""
     if workers <= 1:
         for i in range(len(scenes)):
             yield _score(files, scenes, [i], evaluator.fresh(), depth)
@@ -145,22 +186,11 @@ def _score(
     files: ResultFiles, scenes: Sequence[Scene], indices: list[int], evaluator: CityscapesEvaluator, depth: Depth
 ):
     """Score some scenes, each only if its files have no fault."""
-    faults = []
+    reader = ResultReader(files)
     for i in indices:
-        scene, before = scenes[i], len(faults)
-        instances = scores = semantic_HW = None
-        if files.instance:
-            instances, scores = _instances_of(files, scene, faults)
-        if files.pixel and (path := files.pixel_file(scene.name, faults)):
-            semantic_HW = read_pixels(path, scene.size, scene.label_set, faults)
-        if len(faults) == before:
+        scene, before = scenes[i], len(reader.faults)
+        instances, scores = (reader.instances(scene) or (None, None)) if files.instance else (None, None)
+        semantic_HW = reader.semantic(scene) if files.pixel else None
+        if len(reader.faults) == before:
             evaluator.update(scene, instances, semantic_HW, scores=scores, depth_HW=depth(scene.name))
-    return evaluator, faults, len(indices)
-
-
-def _instances_of(files: ResultFiles, scene: Scene, faults: list[str]) -> tuple[Instances | None, np.ndarray | None]:
-    path = files.instance_file(scene.name, faults)
-    if path is None:
-        return None, None
-    lines = read_lines(path, files.root, scene.label_set, faults)
-    return read_instances(lines, scene.size, faults)
+    return evaluator, reader, len(indices)

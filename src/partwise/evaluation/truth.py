@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,10 +14,10 @@ from partwise.data.cityscapes import TRUTH
 from partwise.data.faults import id_faults
 from partwise.data.image_files import decode_ids
 from partwise.errors import PartwiseError, unknown_name
-from partwise.labels import CITYSCAPES, LabelSet
+from partwise.labels import CITYSCAPES, IGNORED_TRAIN_ID, LabelSet
 from partwise.scene import Scene
 
-_LABEL_END, _INSTANCE_END = f"_{TRUTH}_labelIds.png", f"_{TRUTH}_instanceIds.png"
+_ENDS = _LABEL_END, _INSTANCE_END = f"_{TRUTH}_labelIds.png", f"_{TRUTH}_instanceIds.png"
 
 
 class TruthFolder(Sequence):
@@ -30,21 +31,23 @@ class TruthFolder(Sequence):
     """
 
     def __init__(self, root: str | os.PathLike, split: str, label_set: LabelSet = CITYSCAPES):
-        self.archive = Archive(root, (TRUTH,))
+        self.archive, self.split = Archive(root, (TRUTH,)), split
         self.label_set = label_set
         splits = self.archive.splits(TRUTH)
         if split not in splits:
-            raise unknown_name("split", split, splits)
+            raise unknown_name("split", split, splits, self.archive.where(TRUTH))
         files = set(self.archive.files(TRUTH, split))
-        ends = (_LABEL_END, _INSTANCE_END)
-        stems = {path.removesuffix(end) for path in files for end in ends if path.endswith(end)}
-        self.stems = sorted(stems, key=lambda stem: stem.rsplit("/", 1)[1])
+        self.stems = sorted(_stems(files), key=lambda stem: (_name_of(stem), stem))
         if not self.stems:
             raise PartwiseError(
                 f"{self.archive.root}: split {split!r} has no truth: {TRUTH}/{split}/<city>/ must hold *{_LABEL_END} "
                 f"and *{_INSTANCE_END}"
             )
-        missing = [stem + end for stem in self.stems for end in ends if stem + end not in files]
+        twice = next((a for a, b in pairwise(self.stems) if _name_of(a) == _name_of(b)), None)
+        if twice:
+            place = self.archive.where(twice + _LABEL_END)
+            raise PartwiseError(f"{place}: a frame of this name is in two cities: give every frame a name of its own")
+        missing = [stem + end for stem in self.stems for end in _ENDS if stem + end not in files]
         if missing:
             more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
             raise PartwiseError(f"{self.archive.where(missing[0])}: is missing beside its other half{more}: add it")
@@ -52,7 +55,13 @@ class TruthFolder(Sequence):
     @property
     def names(self) -> list[str]:
         """The frames' names, such as "aachen_000000_000019", sorted."""
-        return [stem.rsplit("/", 1)[1] for stem in self.stems]
+        return [_name_of(stem) for stem in self.stems]
+
+    @property
+    def names_elsewhere(self) -> dict[str, list[str]]:
+        """The names of the frames of every other split, by split."""
+        others = (split for split in self.archive.splits(TRUTH) if split != self.split)
+        return {split: sorted(map(_name_of, _stems(self.archive.files(TRUTH, split)))) for split in others}
 
     def __len__(self) -> int:
         return len(self.stems)
@@ -68,4 +77,38 @@ class TruthFolder(Sequence):
             raise PartwiseError(str(faults[0]))
         semantic_HW, instance_ids_HW = ids
         black_HW3 = np.broadcast_to(np.zeros(1, np.uint8), (*semantic_HW.shape, 3))
-        return Scene(stem.rsplit("/", 1)[1], black_HW3, semantic_HW.astype(np.uint8), instance_ids_HW, self.label_set)
+        return Scene(_name_of(stem), black_HW3, semantic_HW.astype(np.uint8), instance_ids_HW, self.label_set)
+
+
+def require_truth(
+    scenes: Sequence[Scene], what: str, progress: Callable[[int, int], None] = lambda done, total: None
+) -> None:
+    """See that there is something to learn or to score against; reads on to the first scene that has it.
+
+    Args:
+        scenes: with their truth.
+        what: the data in words, such as "/data/city, split test".
+        progress: is told how many scenes were looked at, of how many.
+
+    Raises:
+        PartwiseError: no scene has a pixel of a class that is evaluated.
+    """
+    for i in range(len(scenes)):
+        scene = scenes[i]
+        if (scene.label_set.id_to_train_id[scene.semantic_HW] != IGNORED_TRAIN_ID).any():
+            return
+        progress(i + 1, len(scenes))
+    raise PartwiseError(
+        f"{what}: no pixel of an evaluated class in its {len(scenes)} frames, so there is nothing to learn or to score "
+        "against (the truth of Cityscapes' test split is not public): take another split, such as val, or send result "
+        "files to the benchmark's server"
+    )
+
+
+def _stems(files: Collection[str]) -> set[str]:
+    """Paths of frames, without what follows their names, from the paths of their files."""
+    return {path.removesuffix(end) for path in files for end in _ENDS if path.endswith(end)}
+
+
+def _name_of(stem: str) -> str:
+    return stem.rsplit("/", 1)[1]

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from partwise.data.check import SIZE_BINS, CheckReport
-from partwise.data.faults import Fault
+from partwise.data.faults import SHOWN_OF_A_KIND, Fault, counted, listed
 from partwise.report.tables import Table, evaluation_tables
-
-SHOWN_FAULTS = 20  # of one kind; all of them are in the JSON file
 
 
 def evaluation_text(evaluation: Mapping[str, Any]) -> str:
@@ -65,17 +63,22 @@ def check_text(report: CheckReport) -> str:
         ]
         if rows:
             blocks.append(_aligned([["longest side in px", "all", *SIZE_BINS, "below 100 px of area"], *rows]))
-    blocks += [_listed("faults", report.faults), _listed("warnings", report.warnings)]
+    blocks += [faults_text("fault", report.faults), faults_text("warning", report.warnings)]
     return "\n\n".join(block for block in blocks if block)
 
 
-def _listed(what: str, faults: Sequence[Fault]) -> str:
+def faults_text(what: str, faults: Sequence[Fault], shown: int = SHOWN_OF_A_KIND) -> str:
+    """How many faults, or warnings, and at most `shown` of each kind.
+
+    >>> print(faults_text("fault", [Fault("a.png", "is cut", "copy it again")]))
+    1 fault:
+      a.png: is cut: copy it again
+    """
     if not faults:
-        return f"no {what}"
-    lines = [f"{len(faults)} {what}:", *(f"  {fault}" for fault in faults[:SHOWN_FAULTS])]
-    if len(faults) > SHOWN_FAULTS:
-        lines.append(f"  and {len(faults) - SHOWN_FAULTS} more: --json FILE writes all of them")
-    return "\n".join(lines)
+        return f"no {what}s"
+    lines = listed(faults, shown)
+    all_of_them = [] if len(lines) == len(faults) else ["in full with --json FILE"]
+    return "\n".join([f"{counted(len(faults), what)}:", *(f"  {line}" for line in [*lines, *all_of_them])])
 
 
 def _aligned(rows: Sequence[Sequence[Any]]) -> str:
