@@ -26,10 +26,12 @@ class Archive:
         self._trees = trees
         if not self.root.exists():
             raise PartwiseError(f"{self.root}: no such folder: check the path of the data set")
+        if not self.root.is_dir() and not self.root.is_file():
+            raise PartwiseError(f"{self.root}: neither a folder nor a file: give the folder of the data set")
         if self.root.is_dir():
             self._folders = [tree for tree in trees if (self.root / tree).is_dir()]
             zips = sorted(self.root.glob("*.zip")) if len(self._folders) < len(trees) else []
-            zips = [path for path in zips if not is_clutter(path.name)]
+            zips = [path for path in zips if path.is_file() and not is_clutter(path.name)]
         else:
             self._folders, zips = [], [self.root]
         self._open: dict[Path, zipfile.ZipFile] = {}

@@ -49,8 +49,9 @@ class ResultFiles:
                 if is_clutter(name):
                     continue
                 for end, files in found.items():
-                    if name.endswith(end):
-                        files.append((name, Path(folder) / name))
+                    path = Path(folder) / name
+                    if name.endswith(end) and path.is_file():  # a pipe might keep us waiting
+                        files.append((name, path))
         if not any(found.values()):
             raise PartwiseError(
                 f"{root}: neither <id>*{INSTANCE_END} (instances) nor <id>*{PIXEL_END} (pixels) in it or below: "
