@@ -104,6 +104,20 @@ def predict(tiny_model_file, capsys):
 
 
 @pytest.fixture
+def nothing_hangs():
+    """Ends a test that waits for ever, such as for a pipe that nobody writes into, after a minute."""
+
+    def give_up(*_):
+        pytest.fail("this hangs")
+
+    previous = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, previous)
+
+
+@pytest.fixture
 def disk_full_after():
     """A context: inside it, writing more than so many bytes into one file fails as on a full disk."""
 

@@ -98,6 +98,11 @@ def test_links_and_pipes_and_permissions(tmp_path):
     write_json(tmp_path / "pipe", [1])
     reader.join(10)
     assert json.loads(heard[0]) == [1] and (tmp_path / "pipe").is_fifo()
+    receiving, sending = os.pipe()
+    write_json(f"/dev/fd/{sending}", [2])
+    os.close(sending)
+    with os.fdopen(receiving) as file:
+        assert json.load(file) == [2]
 
 
 json_values = st.recursive(

@@ -58,6 +58,7 @@ def test_links_that_lead_back_end(tmp_path):
     assert below(root) == ["itself", "sub/x.png"]
 
 
+@pytest.mark.usefixtures("nothing_hangs")
 def test_what_is_no_file_is_told_and_not_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "nowhere.png").symlink_to("nothing")

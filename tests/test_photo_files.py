@@ -99,6 +99,12 @@ def test_a_photo_is_done_once_however_often_it_is_given(predict, tmp_path, monke
     assert code == 0 and "for 1 of 1 images" in said and listing(tmp_path / "o") == results("x")
 
 
+def test_a_photo_that_lies_in_a_given_folder_has_its_results_where_those_of_the_folder_are(predict, tmp_path):
+    path = photo(tmp_path / "p" / "sub" / "x.png")
+    assert predict(path, tmp_path / "p", "--out", tmp_path / "o")[0] == 0
+    assert listing(tmp_path / "o") == results("sub/x")
+
+
 def test_home_is_found_in_every_form(predict, says, city_root, tmp_path, monkeypatch):
     home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
     photo(home / "x.png")

@@ -110,6 +110,7 @@ def test_explain_keeps_files_of_others(tiny_model_file, complains, says, tmp_pat
     assert json.loads(told.read_text())["x"] == 5
 
 
+@pytest.mark.usefixtures("nothing_hangs")
 def test_each_thing_that_is_no_photo_is_one_line_and_the_rest_is_done(predict, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("good.png", "two\nlines.png", f"{'n' * 226}.png", f"{'l' * 251}.png", "photo.tar.png", " s .png"):

@@ -134,11 +134,12 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb", *, overwrite: bool =
     """
     if mode not in ("w", "wb"):
         raise ValueError(f"atomic_write: mode {mode!r} is neither 'w' nor 'wb'")
-    target = Path(os.path.realpath(expanded(path)))
+    path = expanded(path)
+    target = Path(os.path.realpath(path))
     text = {} if "b" in mode else {"encoding": "utf-8", "errors": ESCAPED, "newline": "\n"}
-    mode_there = mode_of(target)
+    mode_there = mode_of(path)
     if mode_there and not stat.S_ISREG(mode_there) and not stat.S_ISDIR(mode_there):
-        with _explained(target, target), target.open(mode, **text) as file:
+        with _explained(path, path), path.open(mode, **text) as file:
             yield file
         return
     if not overwrite or stat.S_ISDIR(mode_there):
@@ -173,7 +174,7 @@ def write_json(path: str | os.PathLike, value: Any, *, overwrite: bool = False) 
 def read_json(path: str | os.PathLike) -> Any:
     """What a JSON file holds. Raises PartwiseError for one that cannot be read, or is no JSON."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(expanded(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise PartwiseError(f"{path}: cannot be read ({error.strerror}): give a JSON file") from None
     except ValueError as error:  # no UTF-8 and no JSON alike

@@ -70,8 +70,7 @@ def find_photos(inputs: Sequence[Path], *, submission: bool = False) -> PhotoFil
     """
     if not inputs:
         raise PartwiseError("no image given: name image files or folders of images")
-    found: dict[tuple[str, str], tuple[Path, str]] = {}  # place of a file -> its path, the folder of its results
-    left_out: Counter[str] = Counter()
+    files: list[Path] = []
     folders: dict[str, Path] = {}
     faults = []
     for path in _without_patterns(inputs):
@@ -81,7 +80,9 @@ def find_photos(inputs: Sequence[Path], *, submission: bool = False) -> PhotoFil
         elif path.is_dir():
             folders.setdefault(os.path.realpath(path), path)
         else:
-            found.setdefault(_place(path), (path, ""))
+            files.append(path)
+    found: dict[tuple[str, str], tuple[Path, str]] = {}  # place of a file -> its path, the folder of its results
+    left_out: Counter[str] = Counter()
     top = os.path.commonpath(folders) if folders else ""
     for real, folder in folders.items():
         photos, others, unreadable = _photos_in(folder)
@@ -93,6 +94,8 @@ def find_photos(inputs: Sequence[Path], *, submission: bool = False) -> PhotoFil
         for path in photos:
             below = os.fspath(Path(begin) / path.relative_to(folder).parent)
             found.setdefault(_place(path), (path, "" if below == "." else below))
+    for path in files:  # one that lies in a folder, too, has its results where those of the folder are
+        found.setdefault(_place(path), (path, ""))
     if not found:
         raise PartwiseError("\n".join(on_one_line(str(fault)) for fault in faults))
     if submission:

@@ -29,6 +29,8 @@ from partwise.written import PNG_TEXT
 # Errors of the system that the next photo would meet, too.
 _ENDS_ALL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO))
 
+_SHORT_OF_MEMORY = re.compile("alloc.* memory|(not enough|out of) memory|ALLOC_FAILED")
+
 
 @dataclass(frozen=True)
 class Predicted:
@@ -170,9 +172,7 @@ def _memory_for(path: Path) -> Iterator[None]:
     except MemoryError:
         pass
     except RuntimeError as error:  # torch's, of which only that for a GPU has a type of its own
-        if not isinstance(error, torch.OutOfMemoryError) and not re.search(
-            "alloc.* memory|not enough memory", str(error)
-        ):
+        if not isinstance(error, torch.OutOfMemoryError) and not _SHORT_OF_MEMORY.search(str(error)):
             raise
     # Out here, so that it has no context, which would keep what was computed in memory.
     raise PartwiseError(f"{path}: there is not enough memory for so large a photo: scale it down")

@@ -99,3 +99,22 @@ def test_a_folder_that_cannot_be_read_is_a_fault_of_its_split(city_root, tmp_pat
         CityscapesFolder(root, "train")
     with pytest.raises(PartwiseError, match="cannot be read: permission denied"):
         ResultFiles.find(root)
+
+
+@pytest.mark.usefixtures("nothing_hangs")
+def test_pipes_are_not_waited_for(city_root, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(PartwiseError, match="neither a folder nor a file"):
+        Archive(tmp_path / "pipe", TREES)
+    root = tmp_path / "city"
+    shutil.copytree(city_root, root)
+    image = next((root / "leftImg8bit" / "val").rglob("*.png"))
+    image.unlink()
+    os.mkfifo(image)
+    os.mkfifo(root / "x.zip")
+    assert [str(fault) for fault in check(root, ["val"]).faults] == [
+        f"{image}: neither a file nor a folder but a pipe, a socket or a device: give a file"
+    ]
+    os.mkfifo(tmp_path / "a_pred.txt")
+    (tmp_path / "b_pred.txt").touch()
+    assert [name for name, _ in ResultFiles.find(tmp_path).instance] == ["b_pred.txt"]

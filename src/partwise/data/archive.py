@@ -28,12 +28,14 @@ class Archive:
         self._trees = trees
         if not self.root.exists():
             raise PartwiseError(f"{self.root}: no such folder: check the path of the data set")
+        if not self.root.is_dir() and not self.root.is_file():
+            raise PartwiseError(f"{self.root}: neither a folder nor a file: give the folder of the data set")
         self._folders: dict[str, Path] = {}
         zips = [self.root]
         if self.root.is_dir():
             self._folders = {tree: folder for tree in trees if (folder := tree_in(self.root, tree))}
             zips = sorted(self.root.glob("*.[zZ][iI][pP]")) if len(self._folders) < len(trees) else []
-            zips = [path for path in zips if not is_clutter(path.name)]
+            zips = [path for path in zips if path.is_file() and not is_clutter(path.name)]
         self._open: dict[Path, zipfile.ZipFile] = {}
         self._process = os.getpid()
         # path -> (zip, the member's own name, which may have folders before the tree)

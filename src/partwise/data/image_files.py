@@ -21,9 +21,22 @@ IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "JPE
 IMAGE_FORMATS = tuple(name for name in IMAGE_FORMATS if name in Image.OPEN)  # AVIF since Pillow 11.3
 ID_FORMATS = ("PNG", "TIFF", "BMP")  # without loss: a JPEG would smear ids into each other
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")  # of a data set
-PHOTO_SUFFIXES = tuple(end for end, name in Image.registered_extensions().items() if name in IMAGE_FORMATS)
+PHOTO_SUFFIXES = tuple(end for end, name in Image.registered_extensions().items() if name in (*IMAGE_FORMATS, "MPO"))
 _RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw", ".raw")
-OTHER_SUFFIXES = (*_RAW_SUFFIXES, ".heic", ".heif", ".hif", ".jxl", ".svg", ".psd", ".exr", ".hdr", ".tga", ".ico")
+_HEIC_SUFFIXES = (".heic", ".heif", ".hif")
+OTHER_SUFFIXES = (
+    *_RAW_SUFFIXES,
+    *_HEIC_SUFFIXES,
+    ".jxl",
+    ".svg",
+    ".psd",
+    ".xcf",
+    ".exr",
+    ".hdr",
+    ".tga",
+    ".ico",
+    ".qoi",
+)
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".3gp", ".wmv", ".flv")
 LARGEST_PIPE_BYTES = 1 << 30
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)

@@ -60,6 +60,7 @@ class ResultFiles:
         everything, unreadable = files_below(root)
         if unreadable:
             raise unreadable[0]
+        everything = [path for path in everything if path.is_file()]  # a pipe might keep us waiting
         owner = _Owner({name: split for split, others in elsewhere.items() for name in others} | dict.fromkeys(names))
         owned, foreign = _by_frame(everything, names, owner)
         instance, png, summaries = owned[INSTANCE_END], owned[PIXEL_END], owned[_SUMMARY_END]

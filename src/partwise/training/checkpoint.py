@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,7 +14,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from partwise.errors import PartwiseError
-from partwise.files import atomic_write
+from partwise.files import atomic_write, expanded
 from partwise.labels import CITYSCAPES
 from partwise.methods import Method, MethodConfig, build_method
 from partwise.training.config import leaves, method_from_dict, method_to_dict
@@ -52,7 +51,7 @@ def save_model(path: str | os.PathLike, method: Method, origin: dict, *, half: b
 
 def read_model(path: str | os.PathLike) -> tuple[dict[str, Tensor], ModelInfo]:
     """(weights as float32, info) of a model file. Raises PartwiseError for anything that is none."""
-    path = Path(path)
+    path = expanded(path)
     if not path.is_file():
         raise PartwiseError(
             f"{path}: no such model file: give a .safetensors file that partwise wrote, or a run folder"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.files import atomic_write, json_ready, require_replaceable, write_json
+from partwise.files import atomic_write, expanded, json_ready, require_replaceable, write_json
 
 
 class RunFolder:
@@ -23,7 +23,7 @@ class RunFolder:
     """
 
     def __init__(self, path: Path):
-        self.path = Path(path)
+        self.path = expanded(path)
         self.run, self.metrics = self.path / "run.json", self.path / "metrics.jsonl"
         self.last, self.best = self.path / "last.safetensors", self.path / "best.safetensors"
         self.state, self.classes = self.path / "state.pt", self.path / "classes.npy"
