@@ -11,6 +11,7 @@ from tiny_networks import tiny_model
 
 from partwise import terminal
 from partwise.files import atomic_write, json_ready, readable, write_json
+from partwise.report.models import draw_tradeoff
 
 LATIN_1 = os.fsdecode(b"stra\xdfe")  # as an old zip leaves it; "ß" is no UTF-8 in one byte
 READABLE = r"stra\xdfe"
@@ -68,3 +69,12 @@ def test_what_a_progress_bar_counts_is_shown_as_it_is(monkeypatch):
     with terminal.counting("evaluating") as progress:
         progress(ODD, 1, 2)
     assert f"evaluating {ODD}" in shown.file.getvalue()
+
+
+@pytest.mark.parametrize("name", [r"$\frac$", "_b"])
+def test_a_model_is_called_in_a_chart_as_its_file_is(name):
+    """matplotlib reads $...$ as mathematics, and leaves out what begins with an underscore."""
+    row = {"model": name, "sizes": {"512x256": {"ms": 3.0, "ap": 0.1}}}
+    figure = draw_tradeoff({"models": [row], "machine": {"device": "cpu", "threads": 1}, "frames": 3})
+    figure.savefig(io.BytesIO())
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == [name]

@@ -49,7 +49,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str], where: str = "", li
     near = [other for other in known if other.lower() == name.lower()]
     near += [other for other in difflib.get_close_matches(name, known, n=4, cutoff=0.5) if other not in near]
     hint = f"did you mean {near[0]!r}? " if near else ""
-    listed = f"Known: {', '.join(known)}"
+    listed = f"Known: {', '.join(known) or 'none'}"
     if len(known) > MOST_NAMED and lister:
         listed = f"Others like it: {', '.join(near[1:])}; " if near[1:] else ""
         listed += f"{lister} lists all {len(known)}"

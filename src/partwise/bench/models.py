@@ -20,6 +20,7 @@ from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import EvenlySpaced, add_predictions
+from partwise.evaluation.truth import require_truth
 from partwise.machine import describe_machine
 from partwise.methods.views import View, seen_sizes
 from partwise.scene import Scene
@@ -64,6 +65,7 @@ def bench_models(
     # A wrong path or a damaged file is better known before the first is scored than after it.
     digests = [hashlib.sha256(find_model(model).read_bytes()).hexdigest()[:16] for model in models]
     scenes = EvenlySpaced(CityscapesFolder(data, split), frames)
+    require_truth(scenes, f"{data}, split {split}")
     as_they_are = scenes[0].size
     scored = {seen_sizes(as_they_are, scale)[0]: scale for scale in (None, *scales)}
     figures: dict = {

@@ -44,7 +44,7 @@ def evaluate(
     model
         A model file, a run folder, or a bundled model's name; the bundled model if PREDICTIONS is not given either.
     predictions
-        A folder of result files in the benchmark's submission form, instead of a model.
+        A folder of any tool's result files, as the official scripts read them, instead of a model.
     json
         Where to write all figures. If result files have faults, all of these go to NAME.faults.json beside it.
     frames

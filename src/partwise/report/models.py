@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
 from partwise.report.curves import INK, LINES
@@ -49,17 +50,16 @@ def draw_tradeoff(figures: Mapping[str, Any]) -> Figure:
     figure = Figure(figsize=(6.4, 4.0), dpi=150, layout="constrained", facecolor="none")
     axes = figure.subplots()
     axes.set_facecolor("none")
-    drawn = 0
+    lines: dict[str, Line2D] = {}
     for row in figures["models"]:
         points = [(at["ms"], at["ap"], size) for size, at in row["sizes"].items() if at.get("ap") is not None]
         if not points:
             continue
-        colour = LINES[drawn % len(LINES)]
+        colour = LINES[len(lines) % len(LINES)]
         ms, ap, sizes = zip(*points, strict=True)
-        axes.plot(ms, ap, "o-", color=colour, label=row["model"], markersize=5, linewidth=1.6)
+        (lines[row["model"]],) = axes.plot(ms, ap, "o-", color=colour, markersize=5, linewidth=1.6)
         for x, y, size in zip(ms, ap, sizes, strict=True):
             axes.annotate(size, (x, y), (5, 5), textcoords="offset points", color=INK, fontsize=7)
-        drawn += 1
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # all nine of a decade would lie over each other
     axes.xaxis.set_major_formatter("{x:g}")  # 200, not 2 x 10^2
@@ -74,8 +74,10 @@ def draw_tradeoff(figures: Mapping[str, Any]) -> Figure:
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(INK)
-    if drawn:
-        axes.legend(frameon=False, labelcolor=INK, fontsize=8)
+    if lines:
+        legend = axes.legend(lines.values(), lines.keys(), frameon=False, labelcolor=INK, fontsize=8)
+        for text in legend.get_texts():
+            text.set_parse_math(False)  # a name of a file may hold $
     return figure
 
 
