@@ -19,6 +19,7 @@ from partwise.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
 from partwise.report.overlay import draw_overlay
 from partwise.scene import Prediction
 
+_LONGEST_NAME = 255  # bytes, on most file systems
 SUFFIXES = ("_overlay.png", "_instanceIds.png", "_labelIds.png", ".json")
 
 
@@ -44,8 +45,7 @@ def write_prediction(
 
     Raises PartwiseError if the folder cannot be written, or a class has more than 1000 instances.
     """
-    if not name or Path(name).name != name or name in (".", ".."):
-        raise PartwiseError(f"cannot write the prediction of {name!r}: a name holds no folder; pass the file's stem")
+    _require_file_name(name)
     out_dir = Path(out_dir)
     instance_ids_HW = prediction.to_id_map()
     semantic_HW = prediction.semantic_HW
@@ -65,6 +65,23 @@ def write_prediction(
             file.write(content)
             file.flush()  # so that a full disk shows before the first of them takes its name
     return paths
+
+
+def _require_file_name(name: str) -> None:
+    """Raises PartwiseError for a name of an image that no file of SUFFIXES can have."""
+    if not name or Path(name).name != name or name in (".", ".."):
+        raise PartwiseError(f"cannot write the prediction of {name!r}: a name holds no folder; pass the file's stem")
+    try:
+        size = len(name.encode()) + max(map(len, SUFFIXES))
+    except UnicodeEncodeError:
+        size = 0
+    if not size or "\0" in name:
+        raise PartwiseError(f"cannot write the prediction of {name!r}: no file can have this name: give another one")
+    if size > _LONGEST_NAME:
+        raise PartwiseError(
+            f"cannot write the prediction of {name[:40]}...: its file names would have {size} bytes, "
+            f"at most {_LONGEST_NAME} are possible: give a shorter name"
+        )
 
 
 def prediction_record(
@@ -90,10 +107,9 @@ def prediction_record(
     rows = []
     for i in np.argsort(-instances.scores, kind="stable"):
         label_id = int(instances.labels[i])
-        label = label_set.by_id.get(label_id)
         rows.append(
             {
-                "label": label.name if label else f"class {label_id}",
+                "label": label_set.name_of(label_id),
                 "label_id": label_id,
                 "score": entries[i]["score"],
                 "box": instances.boxes[i].tolist(),
