@@ -233,7 +233,7 @@ def test_predict_takes_every_kind_of_image_and_reports_those_it_cannot(fails, mo
 @pytest.mark.parametrize("form", ["files", "cityscapes"])
 @pytest.mark.parametrize("place", [".", "deeper/out"])
 def test_results_among_the_photos_are_not_taken_for_photos(form, place, says, model, tmp_path):
-    Image.new("RGB", (64, 48)).save(tmp_path / "street.png")
+    Image.new("RGB", (64, 48), "grey").save(tmp_path / "street.png")
     predict = ("predict", tmp_path, "--out", tmp_path / place, "--model", model, "--format", form)
     says(*predict)
     first = listing(tmp_path)
@@ -417,7 +417,7 @@ def test_wrong_arguments_of_train(arguments, words, complains, city_root, tmp_pa
 def test_wrong_arguments(arguments, words, complains, model, city_root, tmp_path):
     places = {"OUT": tmp_path / "out", "EMPTY": tmp_path / "empty", "PHOTO": tmp_path / "a.png", "CITY": city_root}
     places["EMPTY"].mkdir()
-    Image.new("RGB", (32, 32)).save(places["PHOTO"])
+    Image.new("RGB", (32, 32), "grey").save(places["PHOTO"])
     given = [str(argument) for argument in arguments]
     for name, place in places.items():
         given = [argument.replace(name, str(place)) for argument in given]
@@ -475,7 +475,7 @@ def test_a_full_disk_while_predicting_leaves_nothing_half_written(
 def test_two_images_of_one_name_are_refused(complains, model, tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        Image.new("RGB", (32, 32)).save(tmp_path / folder / "same.png")
+        Image.new("RGB", (32, 32), "grey").save(tmp_path / folder / "same.png")
     said = complains("predict", tmp_path, "--model", model, "--out", tmp_path / "out")
     assert "would write the same files" in said
     assert not (tmp_path / "out").exists()
