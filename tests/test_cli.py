@@ -409,7 +409,7 @@ def test_wrong_arguments_of_train(arguments, words, complains, city_root, tmp_pa
 def test_wrong_arguments(arguments, words, complains, model, city_root, tmp_path):
     places = {"OUT": tmp_path / "out", "EMPTY": tmp_path / "empty", "PHOTO": tmp_path / "a.png", "CITY": city_root}
     places["EMPTY"].mkdir()
-    Image.new("RGB", (32, 32)).save(places["PHOTO"])
+    Image.new("RGB", (32, 32), "grey").save(places["PHOTO"])
     given = [str(argument) for argument in arguments]
     for name, place in places.items():
         given = [argument.replace(name, str(place)) for argument in given]

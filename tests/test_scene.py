@@ -145,29 +145,6 @@ def test_coco_entries_decode_to_the_masks():
         assert (entry["image_id"], entry["category_id"]) == (3, instances.labels[i])
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"labels": [24]}, "same number"),
-        ({"scores": [np.nan, 1]}, "not finite"),
-        ({"boxes": [[0, 0, 2, 2], [3, 3, 3, 5]]}, "empty"),
-        ({"boxes": [[0, 0, 2, 2], [0, 0, 2, 99]]}, "leaves"),
-        ({"masks": [np.ones((2, 2)), np.ones((1, 2))]}, "crop of its box"),
-    ],
-)
-def test_wrong_instances_are_refused_when_made(changes, said):
-    right = {
-        "labels": [24, 26],
-        "scores": [0.5, 1],
-        "boxes": [[0, 0, 2, 2], [1, 1, 3, 3]],
-        "masks": [np.ones((2, 2)), np.ones((2, 2))],
-        "size": (8, 9),
-    }
-    assert len(Instances(**right)) == 2
-    with pytest.raises(PartwiseError, match=said):
-        Instances(**(right | changes))
-
-
 def test_a_scene_with_truth_of_another_size_is_refused():
     with pytest.raises(PartwiseError, match="labelIds 4x5"):
         Scene("one", np.zeros((8, 9, 3), np.uint8), np.zeros((5, 4), np.uint8), np.zeros((8, 9), np.int32))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import Image
 from tiny_networks import tiny_model, tiny_recipe
 
 import partwise
@@ -17,7 +17,7 @@ from partwise.instances import Instances
 from partwise.labels import CITYSCAPES
 from partwise.methods import build_method
 from partwise.scene import Prediction
-from partwise.segmenter import BUNDLED, as_image, find_device, find_model, load
+from partwise.segmenter import BUNDLED, find_device, find_model, load
 from partwise.training.checkpoint import save_model
 
 
@@ -69,17 +69,6 @@ def test_a_path_a_pil_image_and_an_array_are_one_image(segment, scenes, tmp_path
     assert same(of_path, segment(str(tmp_path / "street.png")))
     assert same(of_path, segment(Image.fromarray(pixels)))
     assert all(same(of_path, one) for one in segment.stream([pixels, pixels]))
-
-
-@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-def test_a_photo_taken_sideways_is_turned_wherever_it_comes_from(mode, scenes, tmp_path):
-    exif, path = Image.Exif(), tmp_path / "sideways.jpg"
-    exif[0x0112] = 6
-    Image.fromarray(scenes[0].image_HW3).convert(mode).save(path, exif=exif)
-    upright = as_image(path)
-    assert upright.shape == (scenes[0].size[1], scenes[0].size[0], 3)
-    assert np.array_equal(as_image(Image.open(path)), upright)
-    assert np.array_equal(as_image(ImageOps.exif_transpose(Image.open(path))), upright)
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -178,52 +167,6 @@ def test_min_score_leaves_out_and_changes_nothing_else(segment, scenes):
     assert np.array_equal(some.semantic_HW, every.semantic_HW)
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16", "I", "F", "YCbCr"])
-def test_every_mode_of_an_image_is_seen_as_the_file_of_it(mode, tmp_path):
-    """TIFF holds all of these; the reader of files is tested by itself."""
-    grey = np.arange(64 * 32, dtype=np.uint16).reshape(32, 64) % 256
-    if mode == "I;16":
-        image = Image.fromarray(grey * 257)
-    else:
-        image = Image.fromarray(np.dstack([grey, grey.T.reshape(32, 64), 255 - grey]).astype(np.uint8)).convert(mode)
-    image.save(tmp_path / "image.tif")
-    pixels = as_image(image)
-    assert pixels.dtype == np.uint8 and pixels.shape == (32, 64, 3)
-    assert np.array_equal(pixels, as_image(tmp_path / "image.tif"))
-
-
-def test_arrays_that_are_images():
-    rng = np.random.default_rng(0)
-    rgb = rng.integers(0, 256, (5, 7, 3), np.uint8)
-    assert np.array_equal(as_image(rgb), rgb)
-    assert np.array_equal(as_image(rgb[:, ::-1]), rgb[:, ::-1])
-    for grey in (rgb[..., 0], rgb[..., :1], rgb[..., 0].astype(np.uint16) * 257):
-        assert np.array_equal(as_image(grey), np.repeat(rgb[..., :1], 3, axis=2))
-    opaque = np.dstack([rgb, np.full((5, 7), 255, np.uint8)])
-    assert np.array_equal(as_image(opaque), rgb)
-    clear = np.dstack([rgb, np.zeros((5, 7), np.uint8)])
-    assert (as_image(clear) == 255).all()
-
-
-@pytest.mark.parametrize(
-    "array",
-    [
-        np.zeros((5, 7, 3)),
-        np.zeros((5, 7, 2), np.uint8),
-        np.zeros((0, 7, 3), np.uint8),
-        np.zeros((3,), np.uint8),
-        np.zeros((1, 5, 7, 3), np.uint8),
-        np.zeros((5, 7, 3), np.uint16),
-        np.zeros((5, 7), bool),
-        b"text",
-    ],
-    ids=lambda array: f"{getattr(array, 'shape', 'bytes')}",
-)
-def test_arrays_that_are_none(array):
-    with pytest.raises(PartwiseError, match="an image of shape"):
-        as_image(array)
-
-
 def test_bf16_differs_from_fp32_only_a_little(model, segment, scenes):
     coarse = load(model, precision="bf16")(scenes[0].image_HW3)
     assert np.mean(coarse.semantic_HW == segment(scenes[0].image_HW3).semantic_HW) > 0.8
@@ -274,11 +217,6 @@ def test_auto_is_bf16_where_it_gains(model, scenes, monkeypatch, gains, precisio
     chosen = load(model, precision="auto")
     assert chosen.precision == precision
     assert same(chosen(scenes[0].image_HW3), load(model, precision=precision)(scenes[0].image_HW3))
-
-
-def test_unknown_precision(model):
-    with pytest.raises(PartwiseError, match="precision 'fp8': give no, bf16 or auto"):
-        load(model, precision="fp8")
 
 
 def test_a_model_is_folded_without_changing_what_it_says(tmp_path, scenes):

@@ -6,19 +6,41 @@
 >>> result.save("out")                          # doctest: +SKIP
 """
 
-from partwise.errors import PartwiseError
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES, LabelSet
-from partwise.scene import Prediction, Scene
+TYPE_CHECKING = False  # as type checkers know it, without the import of typing
+if TYPE_CHECKING:
+    from partwise.errors import PartwiseError, PartwiseWarning
+    from partwise.instances import Instances
+    from partwise.labels import CITYSCAPES, LabelSet
+    from partwise.scene import Prediction, Scene
+    from partwise.segmenter import Result, Segmenter, load
 
 __version__ = "0.1.0"
-__all__ = ["CITYSCAPES", "Instances", "LabelSet", "PartwiseError", "Prediction", "Result", "Scene", "Segmenter", "load"]
+__all__ = [
+    "CITYSCAPES",
+    "Instances",
+    "LabelSet",
+    "PartwiseError",
+    "PartwiseWarning",
+    "Prediction",
+    "Result",
+    "Scene",
+    "Segmenter",
+    "load",
+]
+_MODULES = {
+    "errors": ("PartwiseError", "PartwiseWarning"),
+    "instances": ("Instances",),
+    "labels": ("CITYSCAPES", "LabelSet"),
+    "scene": ("Prediction", "Scene"),
+    "segmenter": ("Result", "Segmenter", "load"),
+}
 
 
 def __getattr__(name: str):
-    """`load`, `Segmenter` and `Result` bring torch with them and are imported when first asked for."""
-    if name in ("load", "Segmenter", "Result"):
-        from partwise import segmenter
+    """Each name is imported when it is first asked for: NumPy and torch take seconds, and the program has to answer."""
+    from importlib import import_module
 
-        return getattr(segmenter, name)
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"partwise.{module}"), name)
     raise AttributeError(f"module 'partwise' has no attribute {name!r}")

@@ -1,6 +1,7 @@
-"""The one exception that is a user's mistake and not a fault of the program."""
+"""The one exception that is a user's mistake and not a fault of the program, and the one warning."""
 
 import difflib
+import warnings
 from collections.abc import Iterable
 
 
@@ -26,6 +27,16 @@ def on_one_line(text: str) -> str:
 
 def _escape(letter: str) -> str:
     return letter.encode("unicode_escape").decode("ascii")
+
+
+class PartwiseWarning(UserWarning):
+    """What a person should look at, in one line: nothing stops, but a result may not be what was meant."""
+
+
+def warn_of(where: str, remarks: Iterable[str]) -> None:
+    """Give a PartwiseWarning for each remark "what: what to do"; `where` names what they are about, such as a file."""
+    for remark in remarks:
+        warnings.warn(f"{placed(where)}{remark}", PartwiseWarning, stacklevel=3)
 
 
 def placed(where: str) -> str:

@@ -6,19 +6,21 @@ Axes: H image height, W image width, N instances. Everything here is NumPy.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
 from partwise.errors import PartwiseError
 from partwise.geometry import box_of_mask, crop_intersection, nearest_index
+from partwise.given import number_in, shown, size_of, whole_numbers
+from partwise.instance_list import InstanceList
 from partwise.labels import INSTANCE_FACTOR
 from partwise.runs import segments
 
 
-@dataclass(frozen=True, eq=False)
-class Instances:
+class Instances(InstanceList):
     """Zero or more instances of one image, each with a mask kept as the crop of its box.
 
     labels  (N,) int32, ids of the label set (26 = car in Cityscapes)
@@ -30,65 +32,26 @@ class Instances:
     Raises PartwiseError if any of this does not hold.
     """
 
-    labels: np.ndarray
-    scores: np.ndarray
-    boxes: np.ndarray
-    masks: tuple[np.ndarray, ...]
-    size: tuple[int, int]
-
-    def __post_init__(self):
-        set_ = lambda name, value: object.__setattr__(self, name, value)
-        set_("labels", np.asarray(self.labels, np.int32).reshape(-1))
-        set_("scores", np.asarray(self.scores, np.float32).reshape(-1))
-        set_("boxes", np.asarray(self.boxes, np.int32).reshape(-1, 4))
-        set_("masks", tuple(np.asarray(mask, bool) for mask in self.masks))
-        set_("size", (int(self.size[0]), int(self.size[1])))
-        counts = {len(self.labels), len(self.scores), len(self.boxes), len(self.masks)}
-        if len(counts) != 1:
-            raise PartwiseError(
-                f"Instances: {len(self.labels)} labels, {len(self.scores)} scores, {len(self.boxes)} boxes and "
-                f"{len(self.masks)} masks: give the same number of each"
-            )
-        if not np.isfinite(self.scores).all():
-            raise PartwiseError(f"Instances: score {self.scores[~np.isfinite(self.scores)][0]} is not finite")
-        height, width = self.size
-        for i, ((x0, y0, x1, y1), mask) in enumerate(zip(self.boxes.tolist(), self.masks, strict=True)):
-            if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
-                raise PartwiseError(
-                    f"Instances: box {i} = {[x0, y0, x1, y1]} is empty or leaves the {width}x{height} image"
-                )
-            if mask.shape != (y1 - y0, x1 - x0):
-                raise PartwiseError(
-                    f"Instances: mask {i} is {mask.shape[1]}x{mask.shape[0]}, its box {x1 - x0}x{y1 - y0}: "
-                    "a mask is the crop of its box"
-                )
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index) -> Instances:
-        """The instances at `index`: an int array, a bool array or a slice."""
-        order = np.arange(len(self))[index].reshape(-1)
-        return Instances(
-            self.labels[order],
-            self.scores[order],
-            self.boxes[order],
-            [self.masks[i] for i in order],
-            self.size,
-        )
-
     @classmethod
-    def empty(cls, size: tuple[int, int]) -> Instances:
+    def empty(cls, size: tuple[int, int]) -> Self:
         """No instances, in an image of `size` (H, W)."""
         return cls(np.zeros(0), np.zeros(0), np.zeros((0, 4)), (), size)
 
     @classmethod
-    def joined(cls, parts: Sequence[Instances]) -> Instances:
-        """All instances of several predictions of one image, in their order."""
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """All instances of several predictions of one image, in their order; other fields are those of the first.
+
+        Raises PartwiseError for no prediction, and for predictions of images of different sizes.
+        """
+        parts = list(parts) if isinstance(parts, Iterable) else [parts]
+        sizes = {part.size if isinstance(part, Instances) else None for part in parts}
+        if len(sizes) != 1 or None in sizes:
+            raise PartwiseError(f"Instances.joined: {shown(parts)}: give the Instances of one image, at least one")
         labels, scores, boxes = (
             np.concatenate([getattr(p, name) for p in parts]) for name in ("labels", "scores", "boxes")
         )
-        return cls(labels, scores, boxes, [mask for part in parts for mask in part.masks], parts[0].size)
+        masks = [mask for part in parts for mask in part.masks]
+        return replace(parts[0], labels=labels, scores=scores, boxes=boxes, masks=masks)
 
     @classmethod
     def from_masks(
@@ -97,7 +60,7 @@ class Instances:
         scores: Sequence[float],
         masks: Iterable[np.ndarray],
         size: tuple[int, int] | None = None,
-    ) -> Instances:
+    ) -> Self:
         """From N full-size masks (H, W), any dtype, non-zero = inside. Masks without a pixel are left out.
 
         `size` is only needed where there may be no mask at all.
@@ -107,10 +70,20 @@ class Instances:
         [[2, 1, 5, 3]]
         """
         kept_labels, kept_scores, boxes, crops = [], [], [], []
+        if not all(isinstance(given, Iterable) for given in (labels, scores, masks)):
+            raise PartwiseError("Instances.from_masks: give a list of labels, one of scores and one of masks")
+        size = None if size is None else size_of("Instances.from_masks: size", size)
+        labels, scores, masks = list(labels), list(scores), list(masks)
+        if not len(labels) == len(scores) == len(masks):
+            raise PartwiseError(
+                f"Instances.from_masks: {len(labels)} labels, {len(scores)} scores and {len(masks)} masks: "
+                "give the same number of each"
+            )
         for label, score, mask in zip(labels, scores, masks, strict=True):
             mask = np.asarray(mask) != 0
-            if size is not None and mask.shape != tuple(size):
-                raise PartwiseError(f"Instances: a mask is {mask.shape}, the image {tuple(size)}")
+            if mask.ndim != 2 or size not in (None, mask.shape):
+                image = f", the image {size}" if size is not None else ""
+                raise PartwiseError(f"Instances: a mask is {mask.shape}{image}: give masks (H, W) of one size")
             size = mask.shape
             box = box_of_mask(mask)
             if box is None:
@@ -122,10 +95,10 @@ class Instances:
             crops.append(mask[y0:y1, x0:x1].copy())
         if size is None:
             raise PartwiseError("Instances.from_masks: without a mask the size of the image must be given")
-        return cls(np.array(kept_labels), np.array(kept_scores), np.array(boxes), crops, tuple(size))
+        return cls(np.array(kept_labels), np.array(kept_scores), np.array(boxes), crops, size)
 
     @classmethod
-    def from_id_map(cls, instance_ids_HW: np.ndarray) -> Instances:
+    def from_id_map(cls, instance_ids_HW: np.ndarray) -> Self:
         """The truth in a Cityscapes instanceIds map: every value >= 1000 is one instance of class value // 1000.
 
         Bare ids (classes without instances, and groups such as "cargroup") are no instances.
@@ -133,6 +106,11 @@ class Instances:
         >>> Instances.from_id_map(np.array([[26000, 26000, 26], [7, 26001, 26]])).boxes.tolist()
         [[0, 0, 2, 1], [1, 1, 2, 2]]
         """
+        instance_ids_HW = whole_numbers("Instances.from_id_map", instance_ids_HW)
+        if instance_ids_HW.ndim != 2:
+            raise PartwiseError(f"Instances.from_id_map: shape {instance_ids_HW.shape}: give a map (H, W) of ids")
+        if instance_ids_HW.size and instance_ids_HW.min() < 0:
+            raise PartwiseError(f"Instances.from_id_map: id {instance_ids_HW.min()}: ids are 0 and above")
         ids, _, boxes = segments(instance_ids_HW)
         keep = ids >= INSTANCE_FACTOR
         ids, boxes = ids[keep], boxes[keep]
@@ -159,7 +137,7 @@ class Instances:
         full[y0:y1, x0:x1] = self.masks[i]
         return full
 
-    def distinct(self, iou: float = 0.5) -> Instances:
+    def distinct(self, iou: float = 0.5) -> Self:
         """Without those that a surer instance of another class overlaps by more than `iou`; the order stays.
 
         A decoder may give one mask as bus and as train, which AP rewards; of things that exclude each other people
@@ -167,7 +145,7 @@ class Instances:
         """
         return self._survivors(iou, lambda i, j: self.labels[i] != self.labels[j])
 
-    def without_repeats(self, iou: float = 0.5) -> Instances:
+    def without_repeats(self, iou: float = 0.5) -> Self:
         """Without those that a surer instance of the same class overlaps by more than `iou`; the order stays."""
         return self._survivors(iou, lambda i, j: self.labels[i] == self.labels[j])
 
@@ -182,7 +160,8 @@ class Instances:
             highest[i] = max(highest[i], self._iou(i, j))
         return highest
 
-    def _survivors(self, iou: float, rivals: Callable[[int, int], bool]) -> Instances:
+    def _survivors(self, iou: float, rivals: Callable[[int, int], bool]) -> Self:
+        iou = number_in("iou", iou, 0, 1)
         kept: list[int] = []
         for i in np.argsort(-self.scores, kind="stable").tolist():
             if not any(rivals(i, j) and self._iou(i, j) > iou for j in kept):
@@ -193,7 +172,7 @@ class Instances:
         shared = crop_intersection(self.boxes[i], self.masks[i], self.boxes[j], self.masks[j])
         return shared / (self.areas[i] + self.areas[j] - shared) if shared else 0.0
 
-    def resized(self, size: tuple[int, int]) -> Instances:
+    def resized(self, size: tuple[int, int]) -> Self:
         """The same instances in an image of another `size` (H, W): every pixel says what lies at its centre.
 
         An instance of which no pixel is left is left out.
@@ -202,6 +181,7 @@ class Instances:
         >>> half.masks[0].astype(int).tolist()
         [[1, 0, 0], [1, 1, 0], [1, 1, 1]]
         """
+        size = size_of("resized: size", size, least=1)
         rows, columns = (nearest_index(old, new) for old, new in zip(self.size, size, strict=True))
         kept, boxes, masks = [], [], []
         for i, ((x0, y0, x1, y1), mask) in enumerate(zip(self.boxes.tolist(), self.masks, strict=True)):
@@ -213,7 +193,8 @@ class Instances:
                 kept.append(i)
                 boxes.append((box[0] + left, box[1] + top, box[2] + left, box[3] + top))
                 masks.append(moved[box[1] : box[3], box[0] : box[2]])
-        return Instances(self.labels[kept], self.scores[kept], np.array(boxes), masks, size)
+        labels, scores = self.labels[kept], self.scores[kept]
+        return replace(self, labels=labels, scores=scores, boxes=np.array(boxes), masks=masks, size=size)
 
     @property
     def id_values(self) -> np.ndarray:
@@ -237,7 +218,13 @@ class Instances:
 
         `background_HW`: semantic ids for the pixels of no instance (0 without it).
         """
-        painted = np.zeros(self.size, np.int32) if background_HW is None else background_HW.astype(np.int32)
+        painted = np.zeros(self.size, np.int32)
+        if background_HW is not None:
+            painted = np.array(whole_numbers("background_HW", background_HW))
+            if painted.shape != self.size:
+                raise PartwiseError(
+                    f"background_HW has the shape {painted.shape}, the image {self.size}: give a map of that size"
+                )
         values = self.id_values
         for i in np.argsort(self.scores, kind="stable"):
             x0, y0, x1, y1 = self.boxes[i]
@@ -247,6 +234,7 @@ class Instances:
     def to_coco(self, image_id: int | str = 0) -> list[dict]:
         """COCO result entries: image_id, category_id, score, bbox (x, y, w, h) and compressed RLE.
 
+        COCO has the names of the classes in `categories` of the data set's file: `label_set.coco_categories` is that.
         For COCO's mask AP leave out the boxes: where there are any, pycocotools' `loadRes` takes their area, not that
         of the mask, to tell small from large.
         """
@@ -267,7 +255,7 @@ class Instances:
         return entries
 
     def to_supervision(self):
-        """The same as `supervision.Detections` (needs the extra `supervision`)."""
+        """The same as `supervision.Detections`, with class names (needs the extra `supervision`)."""
         try:
             import supervision
         except ImportError:
@@ -282,4 +270,5 @@ class Instances:
             mask=masks,
             confidence=self.scores,
             class_id=self.labels.astype(int),
+            data={"class_name": np.array([self.label_set.name_of(label) for label in self.labels.tolist()], dtype=str)},
         )

@@ -44,6 +44,24 @@ class LabelSet:
                 return label
         raise unknown_name("class", name, [label.name for label in self.labels])
 
+    def name_of(self, id_: int) -> str:
+        """The name of the class with an id; "class 99" where there is none.
+
+        >>> CITYSCAPES.name_of(26), CITYSCAPES.name_of(99)
+        ('car', 'class 99')
+        """
+        label = self.by_id.get(id_)
+        return label.name if label else f"class {id_}"
+
+    @property
+    def coco_categories(self) -> list[dict[str, int | str]]:
+        """The classes whose instances are told apart, as `categories` of a COCO file has them.
+
+        >>> CITYSCAPES.coco_categories[2]
+        {'id': 26, 'name': 'car', 'supercategory': 'vehicle'}
+        """
+        return [{"id": label.id, "name": label.name, "supercategory": label.category} for label in self.things]
+
     @cached_property
     def by_id(self) -> dict[int, Label]:
         """id -> Label."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from partwise.errors import PartwiseError
 from partwise.geometry import nearest_index
+from partwise.given import shown, size_of
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
 
@@ -34,13 +36,23 @@ class Scene:
     label_set: LabelSet = field(default=CITYSCAPES)
 
     def __post_init__(self):
-        size = self.image_HW3.shape[:2]
+        image = self.image_HW3
+        if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+            raise PartwiseError(f"{self.name}: image_HW3 is {_described(image)}: give an array (H, W, 3) of uint8")
+        size = image.shape[:2]
         for what, array in (("labelIds", self.semantic_HW), ("instanceIds", self.instance_ids_HW)):
+            if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "ui":
+                raise PartwiseError(
+                    f"{self.name}: {what} are {_described(array)}: give an array (H, W) of whole numbers"
+                )
             if array.shape != size:
                 raise PartwiseError(
                     f"{self.name}: the image is {size[1]}x{size[0]}, its {what} {array.shape[1]}x{array.shape[0]}: "
                     "image and truth must have one size"
                 )
+
+    def __repr__(self) -> str:
+        return f"Scene({self.name!r}; {self.size[1]}x{self.size[0]})"
 
     @property
     def size(self) -> tuple[int, int]:
@@ -61,14 +73,30 @@ def names_of(scenes: Sequence[Scene]) -> list[str]:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a method says of one image: `instances`, and `semantic_HW` (H, W) uint8 ids or None."""
+    """What a method says of one image: `instances`, and `semantic_HW` (H, W) uint8 ids or None.
+
+    Raises PartwiseError where the two have different sizes.
+    """
 
     instances: Instances
     semantic_HW: np.ndarray | None = None
 
+    def __post_init__(self):
+        if not isinstance(self.instances, Instances):
+            raise PartwiseError(f"Prediction: instances are {_described(self.instances)}: give Instances")
+        if self.semantic_HW is not None and np.shape(self.semantic_HW) != self.instances.size:
+            raise PartwiseError(
+                f"Prediction: semantic_HW is {_described(self.semantic_HW)}, the instances are of "
+                f"{self.instances.size}: give both for one image"
+            )
+
+    def __repr__(self) -> str:
+        return f"Prediction({self.instances!r}{'' if self.semantic_HW is None else ' and a semantic map'})"
+
     def resized(self, size: tuple[int, int]) -> Prediction:
         """The same for an image of another `size` (H, W), see `Instances.resized`."""
-        if self.instances.size == tuple(size):
+        size = size_of("resized: size", size, least=1)
+        if self.instances.size == size:
             return self
         if self.semantic_HW is None:
             return Prediction(self.instances.resized(size))
@@ -78,3 +106,7 @@ class Prediction:
     def to_id_map(self) -> np.ndarray:
         """(H, W) int32 Cityscapes instanceIds: instances over the semantic map."""
         return self.instances.to_id_map(self.semantic_HW)
+
+
+def _described(value: Any) -> str:
+    return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else shown(value)

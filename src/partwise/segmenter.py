@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
-from partwise.data.image_files import decode_image, read_image, upright
+from partwise.data.given_image import as_image, name_of
 from partwise.errors import PartwiseError
 from partwise.files import expanded
+from partwise.given import flag, number_in, shown
 from partwise.instances import Instances
+from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods import Centres, Method, PartMaps
 from partwise.methods.asked import require_inside
 from partwise.methods.centres.explain import CentresExplanation, explain_centres
@@ -35,20 +37,32 @@ PRECISIONS = ("no", "bf16", "auto")
 SHOWN_SCORE = 0.1  # of instances for people to see: of those of the bundled model, five of six are right
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Result(Instances):
     """The instances of one image, with the semantic map, the image itself and the model's origin.
+
+    A part of it, such as `result[result.scores > 0.5]` or `result[:3]`, is a Result with all of these.
 
     semantic_HW   (H, W) uint8 ids of the label set
     image_HW3     (H, W, 3) uint8 RGB, as it was given
     name          of the image, for the files that `save` writes; None where it has none
     origin        what the model file says of itself
+    label_set     the classes that `labels` and `semantic_HW` name
+
+    Raises PartwiseError where the semantic map or the image has another size than the instances.
     """
 
     semantic_HW: np.ndarray | None = None
     image_HW3: np.ndarray | None = None
     name: str | None = None
     origin: dict = field(default_factory=dict)
+    label_set: LabelSet = CITYSCAPES
+
+    def __post_init__(self):
+        super().__post_init__()
+        for what, array in (("semantic_HW", self.semantic_HW), ("image_HW3", self.image_HW3)):
+            if array is not None and np.shape(array)[:2] != self.size:
+                raise PartwiseError(f"Result: {what} has the shape {np.shape(array)}, the instances are of {self.size}")
 
     @property
     def instances(self) -> Instances:
@@ -73,9 +87,26 @@ class Result(Instances):
         Raises:
             PartwiseError: such a file is there, or the folder cannot be written.
         """
+        if not isinstance(out_dir, str | os.PathLike) or "\0" in os.fsdecode(out_dir):
+            raise PartwiseError(f"out_dir {shown(out_dir)}: give the path of a folder")
+        if self.image_HW3 is None:
+            raise PartwiseError("this Result has no image to draw on: give image_HW3 when it is made")
         return write_prediction(
-            self.name, self.image_HW3, self.prediction, out_dir, origin=self.origin, overwrite=overwrite
+            self.name,
+            self.image_HW3,
+            self.prediction,
+            out_dir,
+            self.label_set,
+            origin=self.origin,
+            overwrite=overwrite,
         )
+
+    def resized(self, size: tuple[int, int]) -> Result:
+        """The same for an image of another `size` (H, W): instances and semantic map see `Instances.resized`."""
+        moved = self.prediction.resized(size)
+        of_instances = {name: getattr(moved.instances, name) for name in ("labels", "scores", "boxes", "masks", "size")}
+        image_HW3 = self.image_HW3 if self.image_HW3 is None else image_at(self.image_HW3, moved.instances.size)
+        return replace(self, **of_instances, semantic_HW=moved.semantic_HW, image_HW3=image_HW3)
 
 
 class Segmenter:
@@ -90,7 +121,7 @@ class Segmenter:
 
     def __call__(
         self,
-        image,
+        image: Any,
         *,
         min_score: float = 0.0,
         distinct: bool = False,
@@ -100,26 +131,29 @@ class Segmenter:
     ) -> Result:
         """Every instance of an image.
 
-        image      a path, a PIL image, or an array: see `as_image`
-        min_score  leave out instances that are less sure
+        image      a path, a PIL image, an array, a tensor, bytes or an open file: see `as_image`
+        min_score  0..1: leave out instances that are less sure
         distinct   leave out what a surer instance of another class overlaps (`Instances.distinct`), as people want it
-        name       for the files that `Result.save` writes; the file's stem, or none
+        name       for the files that `Result.save` writes; the stem of the image's file, or none
         scale      the network sees the image so many times as large: less is faster, more finds smaller objects, and
                    of several, such as (1, 1.5), what is found in any; without it as the model says
                    (`method.usual_scale`), but no side longer than 2048 px
         flip       the network sees the image's mirror image, too, and what it says of both is averaged: better, in
                    twice the time
 
-        Raises PartwiseError for a file that is no image, an array of another form, a scale that is not above 0, and
-        `flip` with a method that cannot (methods/method.py, `mirrored`).
+        Raises PartwiseError for what is no image, a number out of its limits, and `flip` with a method that cannot
+        (methods/method.py, `mirrored`).
         """
+        min_score = number_in("min_score", min_score, 0, 1)
         if name is None:
-            name = Path(image).stem if isinstance(image, str | os.PathLike) else None
+            name = name_of(image)
+        if name is not None and not isinstance(name, str):
+            raise PartwiseError(f"name {shown(name)}: give a text")
         pixels = as_image(image)
         with self._autocast():
-            prediction = self.method.predict(image_batch(pixels, self.device), View(scale, flip))[0]
+            prediction = self.method.predict(image_batch(pixels, self.device), View(scale, flag("flip", flip)))[0]
         kept = prediction.instances[prediction.instances.scores >= min_score]
-        kept = kept.distinct() if distinct else kept
+        kept = kept.distinct() if flag("distinct", distinct) else kept
         return Result(
             kept.labels,
             kept.scores,
@@ -130,10 +164,11 @@ class Segmenter:
             image_HW3=pixels,
             name=name,
             origin=self.info.origin,
+            label_set=self.method.label_set,
         )
 
     def explain(
-        self, image, point: tuple[int, int] | None = None, scale: float | None = None
+        self, image: Any, point: tuple[int, int] | None = None, scale: float | None = None
     ) -> Explanation | CentresExplanation:
         """Why a pixel (x, y) belongs to its instance, or to none; without one, the middle of the surest instance.
 
@@ -151,65 +186,37 @@ class Segmenter:
                 "give one of those, such as the bundled model"
             )
         pixels = as_image(image)
-        size, shown = pixels.shape[:2], self.seen(pixels, scale)
+        size, seen = pixels.shape[:2], self.seen(pixels, scale)
         require_inside(point, size)
         if point is not None:
-            point = point[0] * shown.shape[1] // size[1], point[1] * shown.shape[0] // size[0]
+            point = int(point[0]) * seen.shape[1] // size[1], int(point[1]) * seen.shape[0] // size[0]
         with self._autocast():
-            outputs = self.method.respond(image_batch(shown, self.device))
-        return explain(self.method, outputs, shown.shape[:2], point)
+            outputs = self.method.respond(image_batch(seen, self.device))
+        return explain(self.method, outputs, seen.shape[:2], point)
 
-    def seen(self, image, scale: float | None = None) -> np.ndarray:
+    def seen(self, image: Any, scale: float | None = None) -> np.ndarray:
         """(H, W, 3) uint8 RGB: an image at the size at which the network sees it, both as in a call."""
         pixels = as_image(image)
-        (size,) = seen_sizes(pixels.shape[:2], scale, self.method.usual_scale)
-        return image_at(pixels, size)
+        sizes = seen_sizes(pixels.shape[:2], scale, self.method.usual_scale)
+        if len(sizes) > 1:
+            raise PartwiseError(f"scale {shown(scale)}: give one number here")
+        return image_at(pixels, sizes[0])
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16")
 
-    def stream(self, images, **options) -> Iterator[Result]:
-        """`self(image, **options)` for each of several images."""
-        for image in images:
-            yield self(image, **options)
+    def stream(self, images: Iterable[Any], **options) -> Iterator[Result]:
+        """`self(image, **options)` for each of several images, such as a list, a generator or an array (N, H, W, 3).
 
-
-def as_image(image) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of a path, a PIL image of any mode, or an array.
-
-    Arrays: uint8 (H, W), (H, W, 3) or (H, W, 4), or uint16 (H, W); all are converted as the same image in a file is
-    (data/image_files.py). Raises PartwiseError for anything else.
-    """
-    if isinstance(image, str | os.PathLike):
-        return read_image(image)
-    if isinstance(image, Image.Image):
-        image = upright(image)
-        if image.mode == "RGB" and 0 not in image.size:
-            return np.array(image)
-        return _through_file(image)
-    array = np.asarray(image)
-    kind, channels = array.dtype.name, array.shape[2] if array.ndim == 3 else 1
-    if array.ndim not in (2, 3) or 0 in array.shape or (kind, channels) not in _ARRAYS:
-        raise PartwiseError(
-            f"an image of shape {array.shape} and type {array.dtype}: give (H, W, 3) uint8 RGB, a path or a PIL image"
-        )
-    if channels == 3:
-        return np.ascontiguousarray(array)
-    return _through_file(Image.fromarray(np.ascontiguousarray(array.squeeze())))
+        Raises PartwiseError for a single image.
+        """
+        single = isinstance(images, str | bytes | os.PathLike | Image.Image) or getattr(images, "ndim", 4) in (2, 3)
+        if single or not isinstance(images, Iterable):
+            raise PartwiseError(f"stream: {type(images).__name__} is not several images: give a list of images")
+        return (self(image, **options) for image in images)
 
 
 EXPLAINED = {PartMaps: explain_parts, Centres: explain_centres}
-_ARRAYS = {("uint8", 1), ("uint8", 3), ("uint8", 4), ("uint16", 1)}
-
-
-def _through_file(image: Image.Image) -> np.ndarray:
-    """One rule for grey, transparent and 16-bit images, wherever they come from."""
-    buffer = io.BytesIO()
-    try:
-        image.save(buffer, "TIFF")
-    except (OSError, ValueError, KeyError, SystemError) as error:
-        raise PartwiseError(f"a PIL image of mode {image.mode}, {image.size}: {error}: convert it to RGB") from None
-    return decode_image(buffer.getvalue(), "the image")
 
 
 def start_files(weights: Sequence[str]) -> list[str]:
@@ -222,22 +229,27 @@ def find_model(name_or_file: str | os.PathLike | None = None) -> Path:
 
     Raises PartwiseError where there is none.
     """
+    give = f"give a .safetensors file, a run folder, or {', '.join(BUNDLED)}"
+    if not isinstance(name_or_file, str | os.PathLike | None):
+        raise PartwiseError(f"model {shown(name_or_file)}: {give}")
     name = DEFAULT_MODEL if name_or_file is None else os.fspath(name_or_file)
     if name in BUNDLED:
         if not BUNDLED[name].is_file():
             raise PartwiseError(f"the bundled model {name!r} is missing from this installation: install partwise again")
         return BUNDLED[name]
     path = expanded(name)
-    if path.is_dir():
-        for file in (path / "best.safetensors", path / "last.safetensors"):
-            if file.is_file():
-                return file
+    try:
+        of_run = [path / "best.safetensors", path / "last.safetensors"] if path.is_dir() else []
+        found = next((file for file in of_run or [path] if file.is_file()), None)
+    except OSError as error:  # a name that is too long, a folder without permission
+        raise PartwiseError(f"{path}: {error.strerror.lower()}: {give}") from None
+    if found is None and of_run:
         raise PartwiseError(
             f"{path}: a folder without best.safetensors or last.safetensors: give a run folder or a .safetensors file"
         )
-    if not path.is_file():
-        raise PartwiseError(f"{path}: no such model: give a .safetensors file, a run folder, or {', '.join(BUNDLED)}")
-    return path
+    if found is None:
+        raise PartwiseError(f"{path}: no such model: {give}")
+    return found
 
 
 def load(
@@ -245,7 +257,7 @@ def load(
     *,
     device: str = "cpu",
     precision: str = "no",
-    decode: dict | None = None,
+    decode: Mapping[str, Any] | None = None,
 ) -> Segmenter:
     """A model ready to use; never touches the network.
 
@@ -257,7 +269,9 @@ def load(
     Raises PartwiseError for a model that is missing, damaged or of another version, and for a device that is not here.
     """
     device = find_device(device)
-    if precision not in PRECISIONS:
+    if decode is not None and not isinstance(decode, Mapping):
+        raise PartwiseError(f"decode {shown(decode)}: give a dict of fields, such as {{'nms_iou': 0.6}}")
+    if not isinstance(precision, str) or precision not in PRECISIONS:
         raise PartwiseError(f"precision {precision!r}: give {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}")
     if precision == "auto":
         precision = "bf16" if gains_from_bf16(torch.device(device)) else "no"
@@ -272,10 +286,10 @@ def find_device(name: str) -> str:
         return "cuda" if gpus else "cpu"
     try:
         device = torch.device(name)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         raise PartwiseError(f"device {name!r}: give cpu, cuda, cuda:1 or auto") from None
     if device.type == "cuda" and (device.index or 0) >= gpus:
         raise PartwiseError(f"device {name!r}: torch sees {gpus or 'no'} GPU here: give cpu or auto")
     if device.type not in ("cpu", "cuda", "mps") or (device.type == "mps" and not torch.backends.mps.is_available()):
         raise PartwiseError(f"device {name!r} cannot be used here: give cpu, cuda or auto")
-    return name
+    return str(device)

@@ -3,12 +3,13 @@ import shutil
 
 import numpy as np
 import pytest
+from deep_files import png16
 from PIL import Image
 
 from partwise.data.check import SIZE_BINS, check
 from partwise.data.cityscapes import CityscapesFolder, write_scene
 from partwise.data.image_files import write_png
-from partwise.errors import PartwiseError
+from partwise.errors import PartwiseError, PartwiseWarning
 from partwise.labels import CITYSCAPES
 from partwise.scene import Scene
 
@@ -160,3 +161,45 @@ def test_many_faults_of_a_kind_are_few_lines_and_all_in_the_json(root, fails, tm
     lines = [line for line in said.splitlines() if "has no truth" in line]
     assert len(lines) == 5 and "and 4 more of this kind: add that file or remove the image" in said
     assert len(json.loads((tmp_path / "check.json").read_text())["faults"]) == 9
+
+
+def with_orientation(path, orientation: int, image: Image.Image | None = None) -> None:
+    """Write an image with an EXIF orientation; its own pixels without `image`."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    (image or Image.open(path)).save(path, exif=exif)
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_an_orientation_against_the_truth_is_a_warning_and_the_truth_is_right(root, orientation):
+    """The truth has the size of the stored pixels: they are read as they are."""
+    path = files(root / "leftImg8bit/val", "*.png")[0]
+    before = CityscapesFolder(root, "val")[0].image_HW3
+    with_orientation(path, orientation)
+    (warning,) = [one for one in check(root, ["val"]).warnings if one.file == str(path)]
+    assert f"EXIF orientation {orientation} turns the image" in warning.problem and "look at both" in warning.mend
+    with pytest.warns(PartwiseWarning, match=f"^{path}: its EXIF orientation {orientation}.*partwise check lists"):
+        assert np.array_equal(CityscapesFolder(root, "val")[0].image_HW3, before)
+
+
+def test_an_orientation_that_fits_the_truth_counts(root):
+    """Stored sideways, while its truth has the size of the image as people see it."""
+    path = files(root / "leftImg8bit/val", "*.png")[0]
+    before = CityscapesFolder(root, "val")[0].image_HW3
+    with_orientation(path, 6, Image.fromarray(np.rot90(before)))
+    report = check(root, ["val"])
+    assert report.ok and not [one for one in report.warnings if one.file == str(path)]
+    assert np.array_equal(CityscapesFolder(root, "val")[0].image_HW3, before)
+
+
+def test_every_image_that_was_read_by_a_guess_is_listed_and_training_hears_of_it_once(root):
+    """12 bits in files of 16 bits."""
+    paths = files(root / "leftImg8bit/val", "*.png")
+    for path in paths:
+        pixels = np.asarray(Image.open(path)).astype(np.uint16)
+        path.write_bytes(png16(pixels * 16 + pixels // 16))
+    warnings = [one for one in check(root, ["val"]).warnings if "4095 is taken for white" in one.problem]
+    assert [one.file for one in warnings] == [str(path) for path in paths] and len(paths) > 1
+    with pytest.warns(PartwiseWarning) as said:
+        scenes = list(CityscapesFolder(root, "val"))
+    assert len(scenes) == len(paths) and len(said) == 1

@@ -1,15 +1,17 @@
 import io
 import struct
+import warnings
 import zlib
 
 import numpy as np
 import pytest
+from deep_files import chunk, png16
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from partwise.data.image_files import decode_ids, decode_image, encode_png, read_ids, read_image, write_png
-from partwise.errors import PartwiseError
+from partwise.errors import PartwiseError, PartwiseWarning
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (12, 17, 3), np.uint8)
@@ -20,16 +22,6 @@ def file_of(image: Image.Image, format_: str = "PNG", **options) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format_, **options)
     return buffer.getvalue()
-
-
-def png16(pixels: np.ndarray) -> bytes:
-    """A 16-bit RGB PNG, which Pillow cannot write."""
-    height, width = pixels.shape[:2]
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
-    signature = b"\x89PNG\r\n\x1a\n"
-    return signature + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def test_colour_is_read_exactly(tmp_path):
@@ -105,8 +97,82 @@ def test_a_colour_that_stands_for_transparent_becomes_white():
 
 
 def test_one_pixel(tmp_path):
-    write_png(tmp_path / "a.png", np.full((1, 1, 3), 7, np.uint8))
-    assert read_image(tmp_path / "a.png").tolist() == [[[7, 7, 7]]]
+    write_png(tmp_path / "a.png", np.full((1, 1, 3), 70, np.uint8))
+    assert read_image(tmp_path / "a.png").tolist() == [[[70, 70, 70]]]
+
+
+@pytest.mark.parametrize(("format_", "count"), [("PNG", 3), ("WEBP", 2), ("TIFF", 2)])
+def test_of_several_pictures_the_first_is_read_and_that_is_said(format_, count):
+    others = [Image.fromarray(255 - COLOUR)] * (count - 1)
+    options = {"lossless": True} if format_ == "WEBP" else {}
+    data = file_of(Image.fromarray(COLOUR), format_, save_all=True, append_images=others, **options)
+    with pytest.warns(PartwiseWarning, match=f"^street.x: it holds {count} pictures, of which only the first is read"):
+        assert np.array_equal(decode_image(data, "street.x"), COLOUR)
+
+
+def test_a_photo_with_a_preview_is_one_photo():
+    """MPO: what phones and stereo cameras write as .jpg."""
+    first, preview = Image.fromarray(COLOUR), Image.fromarray(255 - COLOUR)
+    data = file_of(first, "MPO", save_all=True, append_images=[preview], quality=100, subsampling=0)
+    with warnings.catch_warnings(action="error"):
+        assert np.abs(decode_image(data, "x").astype(int) - COLOUR).max() < 8
+    with pytest.raises(PartwiseError, match="smeared"):
+        decode_ids(data, "x")
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_cut_in_half_is_an_error(progressive):
+    data = file_of(Image.fromarray(COLOUR).resize((256, 256)), "JPEG", progressive=progressive)
+    with pytest.raises(PartwiseError, match="cut short"):
+        decode_image(data[: len(data) // 2], "x")
+
+
+def header_alone(width: int, height: int) -> bytes:
+    """A PNG that says that it is so large and holds hardly a pixel."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(b"\0" * 100)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("size", "says"),
+    [
+        ((60_000, 60_000), "more than 178 million pixels are not read: scale the image down"),
+        ((2**31 - 1, 2**31 - 1), "more than 178 million pixels are not read"),
+        ((12_000, 10_000), "damaged or cut short"),
+        ((0, 5), "damaged"),
+    ],
+)
+def test_a_size_that_cannot_be_is_one_line_and_no_warning(size, says):
+    with warnings.catch_warnings(action="error"), pytest.raises(PartwiseError, match=says) as caught:
+        decode_image(header_alone(*size), "x")
+    assert "\n" not in str(caught.value) and "bomb" not in str(caught.value).lower()
+
+
+def test_an_image_for_which_there_is_no_memory_is_an_error(monkeypatch):
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", full)
+    with pytest.raises(PartwiseError, match="x: 17x12 pixels do not fit into memory"):
+        decode_image(encode_png(COLOUR), "x")
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"%PDF-1.7" + bytes(50), "not an image that is read (PDF): one of PNG"),
+        (b"\0\0\0\x18ftypheic" + bytes(50), "a HEIC picture: convert it to JPEG or PNG"),
+        (b"\0\0\0\x18ftypisom" + bytes(50), "not an image: a video: take frames out of it"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (b"II*\0" + bytes(50), "it begins as a TIFF does, but is damaged or of an unusual kind"),
+        (b"\x89PNG" + bytes(50), "it begins as a PNG does, but is damaged"),
+    ],
+)
+def test_what_is_no_image_is_named(data, says):
+    with pytest.raises(PartwiseError) as caught:
+        decode_image(data, "x")
+    assert says in str(caught.value)
 
 
 @given(cut=st.integers(0, 10_000))

@@ -99,6 +99,7 @@ def _check_split(archive: Archive, split: str, label_set: LabelSet, report: Chec
         content = read_frame(archive, frame, label_set)
         report.faults += content.faults
         if not content.faults:
+            report.warnings += content.warnings
             report.warnings += _frame_warnings(archive, frame, content, label_set)
             _count(counts, content, label_set)
         if progress:

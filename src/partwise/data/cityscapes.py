@@ -8,22 +8,25 @@ gtFine/<split>/<city>/<name>_gtFine_instanceIds.png       16 bit, id * 1000 + nu
 import contextlib
 import operator
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from partwise.data.archive import Archive
-from partwise.data.faults import Fault, fault_of_error, id_faults, size_fault
-from partwise.data.image_files import IMAGE_SUFFIXES, decode_ids, decode_image, encode_png
-from partwise.errors import PartwiseError, unknown_name
+from partwise.data.faults import Fault, fault_of_error, fault_of_remark, id_faults, size_fault
+from partwise.data.image_files import IMAGE_SUFFIXES, decode_frame, decode_ids, encode_png
+from partwise.errors import PartwiseError, unknown_name, warn_of
 from partwise.files import atomic_write
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.scene import Scene
 
 IMAGES, TRUTH = TREES = ("leftImg8bit", "gtFine")
 _IMAGE_ENDS = tuple(f"_{IMAGES}{suffix}" for suffix in IMAGE_SUFFIXES)
+Decoded = TypeVar("Decoded")
 _LABEL_END, _INSTANCE_END = f"_{TRUTH}_labelIds.png", f"_{TRUTH}_instanceIds.png"
 
 
@@ -44,13 +47,15 @@ class CityscapesFolder(Sequence):
     Reading a frame checks it; nothing is kept in memory but the list of names. It can be pickled and forked.
 
     Raises PartwiseError when made: a missing root or tree, an unknown or empty split, an image without its truth.
-    Raises PartwiseError when a frame is read: a damaged file, different sizes, trainIds, an unknown id.
+    Raises PartwiseError when a frame is read: a damaged file, different sizes, trainIds, an unknown id. The first frame
+    whose image was read by a guess (see data/rgb.py) gives a PartwiseWarning; `check` lists them all.
     """
 
     def __init__(self, root: str | os.PathLike, split: str, label_set: LabelSet = CITYSCAPES):
         self.archive = Archive(root, TREES)
         self.split = split
         self.label_set = label_set
+        self._warned = False
         self.frames, faults = find_frames(self.archive, split)
         if faults:
             raise PartwiseError(_first_of(faults))
@@ -69,6 +74,9 @@ class CityscapesFolder(Sequence):
         content = read_frame(self.archive, frame, self.label_set)
         if content.faults:
             raise PartwiseError(_first_of(content.faults))
+        if content.warnings and not self._warned:
+            warn_of("", [f"{content.warnings[0]} (partwise check lists every such frame)"])
+            self._warned = True
         semantic_HW = content.semantic_HW.astype(np.uint8)
         return Scene(frame.name, content.image_HW3, semantic_HW, content.instance_ids_HW, self.label_set)
 
@@ -123,6 +131,7 @@ def _is_stray(path: str) -> bool:
 class FrameContent:
     """One frame as it lies there, with its faults; only without faults are its arrays fit for a Scene.
 
+    warnings say how the image was read where that is in doubt.
     image_HW3, semantic_HW (labelIds) and instance_ids_HW are None where the file is damaged; ids are int32.
     """
 
@@ -130,24 +139,34 @@ class FrameContent:
     semantic_HW: np.ndarray | None
     instance_ids_HW: np.ndarray | None
     faults: list[Fault]
+    warnings: list[Fault]
 
 
 def read_frame(archive: Archive, frame: Frame, label_set: LabelSet) -> FrameContent:
     """Read one frame and check it. Nothing is raised: whatever is wrong is among the faults."""
-    arrays, faults = [], []
-    for path, decode in ((frame.image, decode_image), (frame.labels, decode_ids), (frame.instances, decode_ids)):
-        try:
-            arrays.append(decode(archive.read(path), archive.where(path)))
-        except PartwiseError as error:
-            arrays.append(None)
-            faults.append(fault_of_error(archive.where(path), error))
-    image_HW3, semantic_HW, instance_ids_HW = arrays
+    semantic_HW, semantic_faults = _decoded(archive, frame.labels, decode_ids)
+    instance_ids_HW, instance_faults = _decoded(archive, frame.instances, decode_ids)
+    truth_size = next((ids_HW.shape for ids_HW in (semantic_HW, instance_ids_HW) if ids_HW is not None), None)
+    image, faults = _decoded(archive, frame.image, partial(decode_frame, truth_size=truth_size))
+    image_HW3, remarks = image or (None, [])
+    faults += semantic_faults + instance_faults
     files = archive.where(frame.labels), archive.where(frame.instances)
-    for file, ids_HW in zip(files, arrays[1:], strict=True):
+    for file, ids_HW in zip(files, (semantic_HW, instance_ids_HW), strict=True):
         if image_HW3 is not None and ids_HW is not None and ids_HW.shape != image_HW3.shape[:2]:
             faults.append(size_fault(frame.image, image_HW3.shape[:2], file, ids_HW.shape))
     faults += id_faults(semantic_HW, instance_ids_HW, files, label_set)
-    return FrameContent(image_HW3, semantic_HW, instance_ids_HW, faults)
+    warnings = [fault_of_remark(archive.where(frame.image), remark) for remark in remarks]
+    return FrameContent(image_HW3, semantic_HW, instance_ids_HW, faults, warnings)
+
+
+def _decoded(
+    archive: Archive, path: str, decode: Callable[[bytes, str], Decoded]
+) -> tuple[Decoded | None, list[Fault]]:
+    """What `decode` makes of one file; None and a fault where the file is missing or damaged."""
+    try:
+        return decode(archive.read(path), archive.where(path)), []
+    except PartwiseError as error:
+        return None, [fault_of_error(archive.where(path), error)]
 
 
 def write_scene(scene: Scene, root: str | os.PathLike, split: str) -> None:

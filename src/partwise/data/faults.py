@@ -89,6 +89,12 @@ def fault_of_error(file: str, error: PartwiseError) -> Fault:
     return Fault(file, problem, mend)
 
 
+def fault_of_remark(file: str, remark: str) -> Fault:
+    """The warning that a remark "what: what to do" about a file gives."""
+    problem, _, mend = remark.rpartition(": ")
+    return Fault(file, problem, mend)
+
+
 def size_fault(image_file: str, image_size: tuple[int, int], file: str, size: tuple[int, int]) -> Fault:
     """The fault of a truth whose size (H, W) is not that of its image."""
     return Fault(

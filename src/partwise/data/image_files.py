@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from typing import IO
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image, UnidentifiedImageError
 
-from partwise.errors import PartwiseError
+from partwise.data.deep_colours import dark_deep_colours, read_planes_as_stored
+from partwise.data.orientation import orientation_of, turned
+from partwise.data.rgb import rgb_of_array, rgb_of_image
+from partwise.errors import PartwiseError, warn_of
 from partwise.files import atomic_write, expanded
 
 Image.init()  # so that Pillow knows all its formats
@@ -40,27 +43,35 @@ OTHER_SUFFIXES = (
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".3gp", ".wmv", ".flv")
 LARGEST_PIPE_BYTES = 1 << 30
 _DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
-_TURNS = {  # EXIF orientation -> what turns the image upright
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+_FIRST_BYTES = {  # of files that Pillow does not open
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"GIF8": "GIF",
+    b"\0\0\0\x0cjP": "JPEG 2000",
+    b"%PDF": "PDF",
 }
 _START_BYTES = 32
-_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 _VIDEO_STARTS = (b"\x1aE\xdf\xa3", b"\x00\x00\x01\xba", b"FLV")  # Matroska and WebM, MPEG, Flash
+_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC"}  # after "ftyp"
+_LFS_POINTER = b"version https://git-lfs"
+_SEVERAL_PICTURES = "it holds {} pictures, of which only the first is read: save the others as files of their own"
+_UNTURNED = (
+    "its EXIF orientation {} turns the image, but its truth has the size of the stored pixels and is taken for drawn "
+    "on them: look at both, turn the one that is wrong and remove the orientation"
+)
 _PNG_LEVEL = 4  # twice as fast as Pillow's 6 and 5 % larger
 
 
 def read_image(path: str | os.PathLike) -> np.ndarray:
     """The image in a file: (H, W, 3) uint8 RGB.
 
-    Grey, palette, CMYK and 16-bit images are converted, transparent pixels become white, and a photo that says it was
-    taken sideways (EXIF) is turned upright. Raises PartwiseError where the file is missing, a directory, no image, or
-    cut short.
+    Images of any kind are converted by the rule of data/rgb.py: grey, palette, CMYK, more than 8 bits, transparent. A
+    photo that says it was taken sideways (EXIF) is turned upright. What had to be guessed is a PartwiseWarning.
+
+    Raises:
+        PartwiseError: the file is missing, a folder, no image, damaged or cut short, or too large for memory.
     """
     return decode_image(_image_bytes(path, IMAGE_FORMATS), os.fspath(path))
 
@@ -112,29 +123,68 @@ def _opened(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     except FileNotFoundError:
         gone = "a link to nothing" if path.is_symlink() else "no such file"
         raise PartwiseError(f"{path}: {gone}: check the path") from None
+    except ValueError:  # a null character, or one that the file system cannot encode
+        raise PartwiseError(f"{str(path)!r}: no file can have this name: check the path") from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise PartwiseError(f"{path}: cannot be read: {reason}: check the path and its permissions") from None
 
 
 def decode_image(data: bytes, where: str) -> np.ndarray:
-    """As `read_image`, from the bytes of a file; `where` names it in errors."""
+    """As `read_image`, from the bytes of a file; `where` names it in errors and warnings."""
     image = _decode(data, where, IMAGE_FORMATS)
-    image = upright(image)
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return np.asarray(image)
-    if image.mode.startswith(("I", "F")):
-        return np.repeat(_to_8_bit(np.asarray(image))[..., None], 3, axis=2)
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.asarray(image.convert("RGB"))
+    stored_HW3, remarks = _stored_rgb(data, image, where)
+    warn_of(where, remarks)
+    return turned(stored_HW3, orientation_of(image))
+
+
+def decode_frame(data: bytes, where: str, truth_size: tuple[int, int] | None) -> tuple[np.ndarray, list[str]]:
+    """The image of a data set's frame, the way up on which its truth was drawn.
+
+    The tools that read label files take the pixels as they are stored. So an EXIF orientation counts only where the
+    truth has the size of the turned image and not that of the stored one.
+
+    Args:
+        data: the content of the image file.
+        where: names it in errors.
+        truth_size: (H, W) of the truth; None where it is not known.
+
+    Returns:
+        (H, W, 3) uint8 RGB, and remarks of one line, "what: what to do", for a person to look at.
+
+    Raises:
+        PartwiseError: as `read_image` does.
+    """
+    image = _decode(data, where, IMAGE_FORMATS)
+    stored_HW3, remarks = _stored_rgb(data, image, where)
+    orientation = orientation_of(image)
+    turned_HW3 = turned(stored_HW3, orientation)
+    if truth_size == turned_HW3.shape[:2] != stored_HW3.shape[:2]:
+        return turned_HW3, remarks
+    if orientation != 1:
+        remarks.append(_UNTURNED.format(orientation))
+    return stored_HW3, remarks
+
+
+def _stored_rgb(data: bytes, image: Image.Image, where: str) -> tuple[np.ndarray, list[str]]:
+    """(H, W, 3) uint8 RGB of a loaded file, not turned, and the remarks."""
+    try:
+        deep = dark_deep_colours(data, image)
+        rgb_HW3, remarks = rgb_of_image(image) if deep is None else rgb_of_array(deep)
+    except PartwiseError as error:
+        raise PartwiseError(f"{where}: {error}") from None
+    except MemoryError:
+        raise _too_large(where, image.size) from None
+    pictures = getattr(image, "n_frames", 1)
+    if pictures > 1 and image.format != "MPO":  # whose other pictures are previews and depth
+        remarks.append(_SEVERAL_PICTURES.format(pictures))
+    return rgb_HW3, remarks
 
 
 def decode_ids(data: bytes, where: str) -> np.ndarray:
     """As `read_ids`, from the bytes of a file; `where` names it in errors."""
     image = _decode(data, where, ID_FORMATS, refused_later=("JPEG",))
-    if image.format == "JPEG":
+    if image.format in ("JPEG", "MPO"):
         raise PartwiseError(f"{where}: ids in a JPEG are smeared by its compression: write them as PNG")
     ids = np.asarray(image)
     if ids.ndim != 2:
@@ -178,7 +228,13 @@ def _decode(data: bytes, where: str, formats: tuple[str, ...], refused_later: tu
         raise PartwiseError(f"{where}: the file is empty: copy it again")
     image = _identified(io.BytesIO(data), where, formats, refused_later)
     try:
+        read_planes_as_stored(image)
+    except _DECODE_ERRORS as error:
+        raise PartwiseError(f"{where}: the image cannot be opened ({error}): copy it again") from None
+    try:
         image.load()
+    except MemoryError:
+        raise _too_large(where, image.size) from None
     except _DECODE_ERRORS as error:
         raise PartwiseError(f"{where}: the image is damaged or cut short ({error}): copy it again") from None
     return image
@@ -189,43 +245,35 @@ def _identified(
 ) -> Image.Image:
     """The image that a file begins with, its pixels not read yet; PartwiseError for anything else."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # of EXIF that cannot be read, and of large images
+        with warnings.catch_warnings(action="ignore"):  # of EXIF that cannot be read, and of mere size
             return Image.open(file, formats=(*formats, *refused_later))
     except Image.DecompressionBombError:
-        most = 2 * Image.MAX_IMAGE_PIXELS // 1_000_000
-        raise PartwiseError(f"{where}: more than {most} million pixels: scale the image down") from None
-    except _DECODE_ERRORS:
+        most = 2 * Image.MAX_IMAGE_PIXELS // 10**6
+        raise PartwiseError(f"{where}: more than {most} million pixels are not read: scale the image down") from None
+    except UnidentifiedImageError:
         file.seek(0)
-        start = file.read(_START_BYTES)
-        raise PartwiseError(f"{where}: not an image: {_what_instead(start, formats)}") from None
+        raise PartwiseError(f"{where}: {_what_it_is(file.read(_START_BYTES), formats)}") from None
+    except _DECODE_ERRORS as error:
+        raise PartwiseError(f"{where}: the image cannot be opened ({error}): copy it again") from None
 
 
-def _what_instead(start: bytes, formats: tuple[str, ...]) -> str:
-    """What to do about a file that begins so."""
-    if start[4:8] == b"ftyp" and start[8:12] in _HEIC_BRANDS:
-        return "a HEIC picture: convert it to JPEG or PNG"
-    if start[4:8] == b"ftyp" or start.startswith(_VIDEO_STARTS):
-        return "a video: take frames out of it, for example with ffmpeg"
-    return f"one of {', '.join(formats)} is expected"
+def _what_it_is(data: bytes, formats: tuple[str, ...]) -> str:
+    """Why Pillow does not open a file that begins so, and what to do."""
+    kind = next((name for start, name in _FIRST_BYTES.items() if data.startswith(start)), None)
+    if data[4:8] == b"ftyp":
+        kind = _BRANDS.get(data[8:12], "video")
+    if kind == "HEIC":
+        return "not an image that is read: a HEIC picture: convert it to JPEG or PNG"
+    if kind == "video" or data.startswith(_VIDEO_STARTS):
+        return "not an image: a video: take frames out of it, for example with ffmpeg"
+    if kind in formats:
+        problem = f"it begins as a {kind} does, but is damaged or of an unusual kind"
+        return f"not an image that can be read: {problem}: copy it again, or convert it to a PNG of 8 bits"
+    if data.startswith(_LFS_POINTER):
+        return "not an image but a pointer of Git LFS: fetch the files with git lfs pull"
+    found = f" that is read ({kind})" if kind else ""
+    return f"not an image{found}: one of {', '.join(formats)} is expected"
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF says; as it is where that says nothing or cannot be read, which is no reason to refuse it."""
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
-    except Exception:
-        return image
-    if turn is None:
-        return image
-    turned = image.transpose(turn)
-    turned.info = {key: value for key, value in image.info.items() if key == "transparency"}  # no EXIF to turn it again
-    return turned
-
-
-def _to_8_bit(grey_HW: np.ndarray) -> np.ndarray:
-    """Grey of more than 8 bits (0..65535, or floats 0..1 or 0..255) as uint8."""
-    if grey_HW.dtype.kind == "f":
-        scale = 255.0 if grey_HW.max(initial=0) <= 1 else 1.0
-        return np.clip(np.nan_to_num(grey_HW) * scale + 0.5, 0, 255).astype(np.uint8)
-    return np.clip((grey_HW.astype(np.int64) + 128) // 257, 0, 255).astype(np.uint8)
+def _too_large(where: str, size: tuple[int, int]) -> PartwiseError:
+    return PartwiseError(f"{where}: {size[0]}x{size[1]} pixels do not fit into memory: scale the image down")

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from numbers import Integral
+
 import numpy as np
 from scipy import ndimage
 
 from partwise.errors import PartwiseError
+from partwise.given import shown
 from partwise.instances import Instances
 
 
 def require_inside(point: tuple[int, int] | None, size: tuple[int, int]) -> None:
     """Raises PartwiseError for a pixel (x, y) that is not in an image of `size` (H, W); None is inside any."""
-    if point is not None and not (0 <= point[0] < size[1] and 0 <= point[1] < size[0]):
+    if point is None:
+        return
+    if not (isinstance(point, Iterable) and len(xy := list(point)) == 2 and all(isinstance(v, Integral) for v in xy)):
+        raise PartwiseError(f"pixel {shown(point)}: give (x, y), two whole numbers")
+    if not (0 <= point[0] < size[1] and 0 <= point[1] < size[0]):
         raise PartwiseError(f"pixel {point[0]},{point[1]}: the image is {size[1]}x{size[0]}: give X,Y inside it")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
 from partwise.geometry import padded_size
+from partwise.given import shown
 from partwise.instances import Instances
 from partwise.scene import Prediction
 
@@ -54,10 +56,13 @@ def seen_sizes(size: tuple[int, int], scale: Scale = None, usual: float = 1.0) -
     """
     if scale is None:
         scale = min(usual, LONGEST_SIDE_PX / max(size))
-    scales = list(scale) if isinstance(scale, Sequence) else [scale]
+    try:
+        scales = [scale] if isinstance(scale, str) else list(scale)
+    except TypeError:  # one number
+        scales = [scale]
     for one in scales or [0.0]:
-        if not 0 < one <= MAX_SCALE:
-            raise PartwiseError(f"scale {one:g}: give a number above 0, at most {MAX_SCALE:g}")
+        if not isinstance(one, Real) or not 0 < one <= MAX_SCALE:
+            raise PartwiseError(f"scale {shown(one)}: give a number above 0, at most {MAX_SCALE:g}")
     return [tuple(max(1, round(side * one)) for side in size) for one in scales]
 
 

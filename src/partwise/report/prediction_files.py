@@ -21,6 +21,7 @@ from partwise.report.overlay import draw_overlay
 from partwise.scene import Prediction
 from partwise.written import PICTURES_OF_PREDICTION, PNG_TEXT
 
+_LONGEST_NAME = 255  # bytes, on most file systems
 SUFFIXES = (*PICTURES_OF_PREDICTION, ".json")
 UNNAMED = "image"  # what the results of an image without a name are called
 
@@ -54,8 +55,7 @@ def write_prediction(
     out_dir = expanded(out_dir)
     if name is None:
         name = _free_name(out_dir)
-    if not name or Path(name).name != name or name in (".", ".."):
-        raise PartwiseError(f"cannot write the prediction of {name!r}: a name holds no folder; pass the file's stem")
+    _require_file_name(name)
     instance_ids_HW = prediction.to_id_map()
     semantic_HW = prediction.semantic_HW
     if semantic_HW is None:
@@ -87,6 +87,23 @@ def _free_name(out_dir: Path) -> str:
     return next(name for name in names if not any(map(mode_of, result_paths(name, out_dir))))
 
 
+def _require_file_name(name: str) -> None:
+    """Raises PartwiseError for a name of an image that no file of SUFFIXES can have."""
+    if not name or Path(name).name != name or name in (".", ".."):
+        raise PartwiseError(f"cannot write the prediction of {name!r}: a name holds no folder; pass the file's stem")
+    try:
+        size = len(name.encode()) + max(map(len, SUFFIXES))
+    except UnicodeEncodeError:
+        size = 0
+    if not size or "\0" in name:
+        raise PartwiseError(f"cannot write the prediction of {name!r}: no file can have this name: give another one")
+    if size > _LONGEST_NAME:
+        raise PartwiseError(
+            f"cannot write the prediction of {name[:40]}...: its file names would have {size} bytes, "
+            f"at most {_LONGEST_NAME} are possible: give a shorter name"
+        )
+
+
 def prediction_record(
     name: str,
     prediction: Prediction,
@@ -110,10 +127,9 @@ def prediction_record(
     rows = []
     for i in np.argsort(-instances.scores, kind="stable"):
         label_id = int(instances.labels[i])
-        label = label_set.by_id.get(label_id)
         rows.append(
             {
-                "label": label.name if label else f"class {label_id}",
+                "label": label_set.name_of(label_id),
                 "label_id": label_id,
                 "score": entries[i]["score"],
                 "box": instances.boxes[i].tolist(),

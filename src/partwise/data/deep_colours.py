@@ -1,0 +1,68 @@
+"""Colours of 16 bits a sample, of which Pillow gives the upper 8 alone.
+
+A raw mode of Pillow says which of the two bytes of a sample it keeps: "RGB;16B" the first, "RGB;16L" the second. With
+the other one, the same decoder gives the lower byte.
+"""
+
+import io
+import sys
+
+import numpy as np
+from PIL import Image
+
+_UPPER_IS_ENOUGH = 64  # of 256: samples that reach it have all 16 bits
+_OTHER_BYTE = {"16B": "16L", "16L": "16B", "16N": "16B" if sys.byteorder == "little" else "16L"}
+_TIFF_BITS, _TIFF_PLANAR = 258, 284  # BitsPerSample; PlanarConfiguration, 2: one plane after the other
+
+
+def read_planes_as_stored(image: Image.Image) -> None:
+    """Correct how Pillow will load a TIFF whose colours lie in planes of 16 bits, uncompressed: it takes them for 8.
+
+    Args:
+        image: opened and not yet loaded; any other image stays as it is.
+    """
+    tags = getattr(image, "tag_v2", {})
+    if tags.get(_TIFF_PLANAR) != 2 or set(tags.get(_TIFF_BITS, ())) != {16}:
+        return
+    order = "L" if tags.prefix[:2] == b"II" else "B"
+    image.tile = [
+        tile._replace(args=(f"{tile.args[0]};16{order}", *tile.args[1:]))
+        if tile.codec_name == "raw" and tile.args[0] in image.getbands()
+        else tile
+        for tile in image.tile
+    ]
+
+
+def dark_deep_colours(data: bytes, image: Image.Image) -> np.ndarray | None:
+    """(H, W, C) uint16 RGB or RGBA of a file with 16 bits a sample whose upper bytes hold almost nothing; else None.
+
+    Such a file holds samples of fewer bits, or is dark. Where Pillow cannot give the lower bytes, they are 0.
+
+    Args:
+        data: the content of the file.
+        image: the same, loaded.
+    """
+    if image.mode not in ("RGB", "RGBA"):
+        return None
+    if max(high for _, high in image.getextrema()[:3]) >= _UPPER_IS_ENOUGH:
+        return None
+    again = Image.open(io.BytesIO(data), formats=(image.format,))
+    read_planes_as_stored(again)
+    if not again.tile or not all(_raw_mode(tile).endswith(tuple(_OTHER_BYTE)) for tile in again.tile):
+        return None
+    again.tile = [_with_other_byte(tile) for tile in again.tile]
+    try:
+        lower = np.asarray(again)
+    except ValueError:  # Pillow knows no such raw mode
+        lower = np.zeros((image.height, image.width, len(image.getbands())), np.uint8)
+    return np.asarray(image).astype(np.uint16) << 8 | lower
+
+
+def _raw_mode(tile) -> str:
+    return tile.args if isinstance(tile.args, str) else str(tile.args[0])
+
+
+def _with_other_byte(tile):
+    mode = _raw_mode(tile)
+    other = mode[:-3] + _OTHER_BYTE[mode[-3:]]
+    return tile._replace(args=other if isinstance(tile.args, str) else (other, *tile.args[1:]))

@@ -1,0 +1,29 @@
+"""Which way up a picture is: EXIF orientations 1 (as stored) to 8."""
+
+import warnings
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps
+
+
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation of an image, 1..8; 1 where it says none, or where its EXIF cannot be read."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # whatever is wrong with the EXIF, the picture can still be seen
+        return 1
+    return orientation if orientation in range(2, 9) else 1
+
+
+def turned(image_HW3: np.ndarray, orientation: int) -> np.ndarray:
+    """A stored (H, W, 3) uint8 image as people should see it; 5 to 8 exchange height and width.
+
+    >>> turned(np.array([[[1, 1, 1], [2, 2, 2]]], np.uint8), 3)[0, :, 0].tolist()
+    [2, 1]
+    """
+    if orientation == 1:
+        return image_HW3
+    image = Image.fromarray(image_HW3)
+    image.getexif()[ExifTags.Base.Orientation] = orientation
+    return np.asarray(ImageOps.exif_transpose(image))

@@ -1,0 +1,86 @@
+"""What a caller gives, checked and converted: each function raises PartwiseError in one line for anything else."""
+
+from __future__ import annotations
+
+import reprlib
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from partwise.errors import PartwiseError
+
+
+def number_in(what: str, value: Any, least: float, most: float) -> float:
+    """A number in least..most, both included; `what` names it in the error."""
+    if not isinstance(value, Real) or not least <= value <= most:
+        raise PartwiseError(f"{what} {shown(value)}: give a number in {least:g}..{most:g}")
+    return float(value)
+
+
+def flag(what: str, value: Any) -> bool:
+    """True or False; 1 and 0 are taken for them, and a text such as "no" is not."""
+    if not isinstance(value, Real | np.bool_) or value not in (0, 1):
+        raise PartwiseError(f"{what} {shown(value)}: give True or False")
+    return bool(value)
+
+
+def size_of(what: str, value: Any, least: int = 0) -> tuple[int, int]:
+    """(H, W) in whole pixels, each at least `least`.
+
+    >>> size_of("size", np.array([4, 6]))
+    (4, 6)
+    """
+    try:
+        height, width = (int(side) for side in value)
+        whole = [height, width] == list(value) and min(height, width) >= least
+    except (TypeError, ValueError, OverflowError):
+        whole = False
+    if not whole:
+        raise PartwiseError(f"{what} {shown(value)}: give (height, width) in pixels, whole numbers from {least} up")
+    return height, width
+
+
+def whole_numbers(what: str, values: Any) -> np.ndarray:
+    """An int32 array of any shape; floats are taken where they are whole.
+
+    >>> whole_numbers("labels", [24.0, 26])
+    array([24, 26], dtype=int32)
+    """
+    array = _numbers(what, values)
+    if array.dtype == np.int32:
+        return array
+    with np.errstate(invalid="ignore"):
+        converted = array.astype(np.int32)
+    if not np.array_equal(converted, array):
+        wrong = array[converted != array][0]
+        raise PartwiseError(f"{what}: {wrong} is no whole number of 32 bits: give whole numbers")
+    return converted
+
+
+def finite_numbers(what: str, values: Any) -> np.ndarray:
+    """A float32 array of any shape without NaN and infinities."""
+    array = _numbers(what, values).astype(np.float32)
+    if not np.isfinite(array).all():
+        raise PartwiseError(f"{what}: {array[~np.isfinite(array)][0]} is not finite: give finite numbers")
+    return array
+
+
+def shown(value: Any) -> str:
+    """A value as an error shows it: short, and on one line.
+
+    >>> shown(np.float64(0.25)), shown("2"), shown([1] * 1000)
+    ('0.25', "'2'", '[1, 1, 1, 1, 1, 1, ...]')
+    """
+    text = " ".join((f"{value:g}" if isinstance(value, Real) else reprlib.repr(value)).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _numbers(what: str, values: Any) -> np.ndarray:
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise PartwiseError(f"{what}: {error}: give numbers") from None
+    if array.dtype.kind not in "buif":
+        raise PartwiseError(f"{what}: {shown(values)}: give numbers")
+    return array

@@ -1,0 +1,127 @@
+"""`InstanceList`: the instances of one image as an immutable list that was checked when it was made.
+
+Axes: H image height, W image width, N instances. Everything here is NumPy.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, fields, replace
+from operator import index as as_index
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from partwise.errors import PartwiseError
+from partwise.given import finite_numbers, shown, size_of, whole_numbers
+from partwise.labels import CITYSCAPES, LabelSet
+
+
+@dataclass(frozen=True, eq=False)
+class InstanceList:
+    """The fields of `Instances`, checked; a part of it is of the same class and keeps the fields of a subclass.
+
+    Two are equal where all of their fields are. Iterating gives the instances one by one, each in a list of length 1.
+
+    Raises PartwiseError for fields that are not what `Instances` says.
+    """
+
+    labels: np.ndarray
+    scores: np.ndarray
+    boxes: np.ndarray
+    masks: tuple[np.ndarray, ...]
+    size: tuple[int, int]
+
+    label_set: ClassVar[LabelSet] = CITYSCAPES  # where the names of the classes come from
+
+    def __post_init__(self):
+        set_ = lambda name, value: object.__setattr__(self, name, value)
+        set_("labels", whole_numbers("Instances: labels", self.labels).reshape(-1))
+        set_("scores", finite_numbers("Instances: scores", self.scores).reshape(-1))
+        boxes = whole_numbers("Instances: boxes", self.boxes)
+        if boxes.size and boxes.shape[-1] != 4:
+            raise PartwiseError(f"Instances: boxes of shape {boxes.shape}: give (N, 4), x0 y0 x1 y1")
+        set_("boxes", boxes.reshape(-1, 4))
+        set_("masks", _masks(self.masks))
+        set_("size", size_of("Instances: size", self.size))
+        counts = {len(self.labels), len(self.scores), len(self.boxes), len(self.masks)}
+        if len(counts) != 1:
+            raise PartwiseError(
+                f"Instances: {len(self.labels)} labels, {len(self.scores)} scores, {len(self.boxes)} boxes and "
+                f"{len(self.masks)} masks: give the same number of each"
+            )
+        height, width = self.size
+        for i, ((x0, y0, x1, y1), mask) in enumerate(zip(self.boxes.tolist(), self.masks, strict=True)):
+            if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+                raise PartwiseError(
+                    f"Instances: box {i} = {[x0, y0, x1, y1]} is empty or leaves the {width}x{height} image"
+                )
+            if mask.shape != (y1 - y0, x1 - x0):
+                raise PartwiseError(
+                    f"Instances: mask {i} has the shape {mask.shape}, its box {(y1 - y0, x1 - x0)}: "
+                    "a mask is the crop of its box"
+                )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: Any) -> Self:
+        """The instances at `index`: a whole number, a slice, or a list or array of whole numbers or of bool.
+
+        Raises:
+            IndexError: there is no such instance.
+            PartwiseError: anything else.
+        """
+        order = self._order(index)
+        return replace(
+            self,
+            labels=self.labels[order],
+            scores=self.scores[order],
+            boxes=self.boxes[order],
+            masks=[self.masks[i] for i in order],
+        )
+
+    def _order(self, index: Any) -> np.ndarray:
+        every = np.arange(len(self))
+        if isinstance(index, slice):
+            return every[index]
+        try:
+            chosen = np.asarray(index)
+        except (TypeError, ValueError, RuntimeError):  # a list of lists of different lengths, a tensor on a GPU
+            chosen = np.array(None)
+        if chosen.ndim == 0 and chosen.dtype.kind in "iu":
+            return every[[as_index(index)]]
+        if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iub"):
+            raise PartwiseError(f"index {shown(index)}: give a whole number, a slice, or a list of int or of bool")
+        if chosen.dtype == bool and len(chosen) != len(self):
+            raise PartwiseError(f"{len(chosen)} bool for {len(self)} instances: give one for each")
+        return every[chosen if chosen.size else []]
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(_equal(getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+
+    __hash__ = None
+
+    def __repr__(self) -> str:
+        """How many of which class, and the size of the image: Result(3 instances: 2 car, 1 person; 1024x512)."""
+        counts = Counter(self.label_set.name_of(label) for label in self.labels.tolist())
+        of_each = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+        total = f"{len(self)} instance{'' if len(self) == 1 else 's'}"
+        return f"{type(self).__name__}({total}{': ' if of_each else ''}{of_each}; {self.size[1]}x{self.size[0]})"
+
+
+def _masks(masks: Any) -> tuple[np.ndarray, ...]:
+    try:
+        return tuple(np.asarray(mask, bool) for mask in masks)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise PartwiseError(f"Instances: masks: {error}: give a list of arrays") from None
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, tuple | list) and isinstance(other, tuple | list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return np.array_equal(one, other)
+    return one == other
