@@ -11,6 +11,10 @@ class PartwiseError(Exception):
     """
 
 
+class PartwiseWarning(UserWarning):
+    """Something that works, but hardly as it was meant: what, where, and what to do, in one line."""
+
+
 def placed(where: str) -> str:
     """How an error begins that happened `where`, such as in a file; nothing for nowhere."""
     return f"{where}: " if where else ""

@@ -15,7 +15,7 @@ import partwise
 from partwise.errors import PartwiseError
 from partwise.files import write_json
 from partwise.machine import keep_freed_memory
-from partwise.terminal import console, errors
+from partwise.terminal import console, errors, heartbeat, warnings_in_one_line
 
 # What a verb needs is imported inside it: torch takes seconds, and `partwise --help` should not.
 app = App(
@@ -81,7 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        app(arguments, exit_on_error=False, print_error=False)
+        with heartbeat.running(), warnings_in_one_line():
+            app(arguments, exit_on_error=False, print_error=False)
     except (PartwiseError, CycloptsError) as error:
         lines = str(error).splitlines() if isinstance(error, PartwiseError) else [" ".join(str(error).split())]
         for line in lines:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from partwise.cli.app import Device, Flip, Precision, Scale, Scales, app
 from partwise.errors import PartwiseError
-from partwise.terminal import console, counting
+from partwise.terminal import Display, console, counting
 
 
 @app.command
@@ -94,7 +94,8 @@ def explain(
         if not (comma and x.strip().isdecimal() and y.strip().isdecimal()):
             raise PartwiseError(f"--at {at}: give a pixel as X,Y, such as 640,300")
         point = int(x), int(y)
-    words, files = explain_photo(load(model, device=device, precision=precision), photo, out, point, scale)
+    with Display("explaining"):
+        words, files = explain_photo(load(model, device=device, precision=precision), photo, out, point, scale)
     console.print(words, highlight=False, markup=False, soft_wrap=True)
     console.print(f"wrote {files[0]} and {files[1].name}")
     if not at:
