@@ -58,4 +58,6 @@ def test_the_demo_does_the_whole_job_and_can_be_repeated(small, tmp_path):
         assert json.loads((out / "run" / "run.json").read_text())["origin"]["seed"] == seed
         assert any("bundled model" in note for note in watcher.notes)
         assert watcher.records
+        counted = {"rendering": (5, 5), "evaluating": (2, 2), "running the bundled model": (2, 2)}
+        assert counted.items() <= watcher.counted().items()
         (out / "predict" / ".DS_Store").touch()

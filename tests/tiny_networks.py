@@ -49,7 +49,7 @@ class Watcher:
     """A Monitor that remembers, and does something at a step."""
 
     def __init__(self, at_step: int = -1, do=lambda: None):
-        self.notes, self.records, self.at_step, self.do = [], [], at_step, do
+        self.notes, self.records, self.counts, self.at_step, self.do = [], [], [], at_step, do
 
     def note(self, text: str) -> None:
         self.notes.append(text)
@@ -58,3 +58,11 @@ class Watcher:
         self.records.append(record)
         if record["step"] == self.at_step:
             self.do()
+
+    def count(self, what: str, done: int, total: int) -> None:
+        assert 0 <= done <= total, (what, done, total)
+        self.counts.append((what, done, total))
+
+    def counted(self) -> dict[str, tuple[int, int]]:
+        """How far each count got, and to what total."""
+        return {what: (done, total) for what, done, total in self.counts}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shutil
 from dataclasses import replace
@@ -48,16 +49,19 @@ def run_demo(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
         file.write("partwise demo made streets, run and predict beside this file, and will make them anew\n")
     data, run = out / "streets", out / "run"
     monitor.note(f"rendering {TRAIN_SCENES + VAL_SCENES} street scenes to {data}")
-    render_dataset(data, {"train": TRAIN_SCENES, "val": VAL_SCENES}, SIZE, seed)
+    counts = {"train": TRAIN_SCENES, "val": VAL_SCENES}
+    render_dataset(data, counts, SIZE, seed, progress=functools.partial(monitor.count, "rendering"))
     chosen = recipe("demo")
     chosen = replace(chosen, training=replace(chosen.training, steps=0, minutes=minutes, seed=seed))
     monitor.note(f"training {chosen.name} for {minutes:g} minutes")
     method = train(chosen, CityscapesFolder(data, "train"), run, monitor, data_name="rendered streets")
     val = CityscapesFolder(data, "val")
     monitor.note(f"evaluating {len(val)} scenes")
-    figures = evaluate_method(method, val, CityscapesEvaluator())
+    evaluating = functools.partial(monitor.count, "evaluating")
+    figures = evaluate_method(method, val, CityscapesEvaluator(), progress=evaluating)
     write_json(out / "evaluation.json", figures)
     monitor.note(describe(figures))
+    monitor.count("predicting and drawing", 0, 0)
     small = load(run)
     unseen = Streets(UNSEEN_SCENES, SIZE, seed + 1_000_003)
     results = [small(scene.image_HW3, min_score=SHOWN_SCORE, distinct=True, name=scene.name) for scene in unseen]
@@ -130,9 +134,10 @@ def _bundled_on_unseen(seed: int, monitor: Monitor) -> tuple[list[tuple[str, np.
     if not BUNDLED["streets"].is_file():
         return [], None
     monitor.note("running the bundled model on scenes it has not seen")
+    running = functools.partial(monitor.count, "running the bundled model")
     model = load()
     scenes = Streets(BUNDLED_SCENES, BUNDLED_SIZE, seed + 2_000_003)
-    figures = evaluate_method(model.method, scenes, CityscapesEvaluator())
+    figures = evaluate_method(model.method, scenes, CityscapesEvaluator(), progress=running)
     images = [scenes[0].image_HW3, scenes[1].image_HW3]
     results = [model(image, min_score=SHOWN_SCORE, distinct=True) for image in images]
     pictures = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -124,6 +125,7 @@ def _evaluation(chosen: EvenlySpaced, words: str, monitor: Monitor) -> Callable[
     def evaluate(method: Method) -> dict:
         monitor.note(f"evaluating {words}")
         device = next(method.parameters()).device
-        return evaluate_method(method, chosen, CityscapesEvaluator(), device=device)
+        progress = functools.partial(monitor.count, "evaluating")
+        return evaluate_method(method, chosen, CityscapesEvaluator(), device=device, progress=progress)
 
     return evaluate

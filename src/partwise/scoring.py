@@ -153,13 +153,13 @@ def compare_results(
     side_bounds_px: Sequence[int] = SIDE_BOUNDS_PX,
     device: str = "cpu",
     precision: str = "no",
-    progress: Callable[[str, int, int], None] = lambda part, done, total: None,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> dict:
     """What `partwise.evaluation.compare.compare` says of two results, each the JSON file of an evaluation or a model.
 
     a, b        a path that ends in .json, or what `partwise.load` takes; a model is scored on `data` first
     side_bounds_px   between the sizes of instances, see `size_ranges`
-    progress    of the model that is being scored: which one, frames done, all frames
+    progress    what is being done (scoring A, scoring B, the bootstrap), how much of it is done, and all of it
 
     Raises PartwiseError for bounds that do not rise, a file or a model that cannot be used, a model without `data`, and
     results on different data or with different settings.
@@ -179,11 +179,12 @@ def compare_results(
         if _is_json(result):
             evaluators.append(read_records(result))
         else:
-            said = lambda done, total, name=name: progress(name, done, total)
+            said = functools.partial(progress, f"scoring {name}")
             evaluator_for = functools.partial(_evaluator, full, side_bounds_px)
             scored = _score_model(result, data, split, frames, evaluator_for, device, precision, AS_USUAL, said)
             evaluators.append(scored[0])
-    return {"a": a, "b": b} | compare(*evaluators, draws, seed, side_bounds_px)
+    bootstrap = functools.partial(progress, "bootstrap, draws")
+    return {"a": a, "b": b} | compare(*evaluators, draws, seed, side_bounds_px, bootstrap)
 
 
 def _is_json(result: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from PIL import Image
 
 from partwise.data.given_image import as_image, name_of
-from partwise.errors import PartwiseError
+from partwise.errors import PartwiseError, PartwiseWarning
 from partwise.files import expanded
 from partwise.given import flag, number_in, shown
 from partwise.instances import Instances
@@ -28,7 +29,7 @@ from partwise.methods.views import Scale, View, seen_sizes
 from partwise.report.prediction_files import write_prediction
 from partwise.scene import Prediction
 from partwise.training.checkpoint import ModelInfo, load_model
-from partwise.training.precision import gains_from_bf16
+from partwise.training.precision import gains_from_bf16, slow_precision
 from partwise.trunks.fold import fold_batch_norm
 
 BUNDLED = {"streets": Path(__file__).parent / "weights" / "streets.safetensors"}
@@ -266,6 +267,7 @@ def load(
     precision  "no" (fp32), "bf16" (faster on a GPU, or a processor with AMX), or "auto": bf16 where it is faster here
     decode     fields of the method's DecodeConfig to replace, such as {"nms_iou": 0.6}
 
+    Warns (PartwiseWarning) where "bf16" is asked for and the hardware only emulates it.
     Raises PartwiseError for a model that is missing, damaged or of another version, and for a device that is not here.
     """
     device = find_device(device)
@@ -275,6 +277,8 @@ def load(
         raise PartwiseError(f"precision {precision!r}: give {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}")
     if precision == "auto":
         precision = "bf16" if gains_from_bf16(torch.device(device)) else "no"
+    elif precision == "bf16" and (slow := slow_precision(torch.device(device))):
+        warnings.warn(slow, PartwiseWarning, stacklevel=2)
     method, info = load_model(find_model(model), decode=decode)
     return Segmenter(fold_batch_norm(method), info, device, precision)
 

@@ -15,6 +15,7 @@ from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.submission import evaluate_folder
 from partwise.evaluation.truth import TruthFolder
 from partwise.machine import peak_memory_mib
+from partwise.training import precision
 
 SMALL = ["--images", "2", "--predictions", "8", "--size", "192x96", "--memory-images", "3", "--scaling-images", "5"]
 
@@ -95,15 +96,26 @@ def test_peak_memory_is_that_of_the_process_alone():
     assert ballast.all() and before + 60 < after < peak_memory_mib()
 
 
-def test_bench_speed_times_every_stage(tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("units", [True, False])
+def test_bench_speed_times_every_stage_that_the_processor_can_do(units, tmp_path, capsys, monkeypatch):
+    """Without bf16 units a network in bf16 may take minutes where fp32 takes a second."""
+    monkeypatch.setattr(precision, "_cpu_capabilities", lambda: {"avx2": True, "avx512_bf16": units})
     monkeypatch.setattr(bench_speed_module, "TRUNKS", ("efficientnet_lite0",))
     monkeypatch.setattr(bench_speed_module, "CROP", (64, 64))
+    monkeypatch.setattr(bench_speed_module, "SCENES", 2)
     model, out = tiny_model(tmp_path / "model.safetensors"), tmp_path / "speed.json"
-    arguments = ["--model", str(model), "--size", "128x64", "--threads", "1", "--repeats", "1", "--json", str(out)]
+    arguments = ["--model", str(model), "--size", "64x64", "--threads", "1", "--repeats", "1", "--json", str(out)]
     main(["bench", "speed", *arguments])
-    assert f"wrote {out}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"wrote {out}" in said
     figures = json.loads(out.read_text())
-    assert [row["precision"] for row in figures["predict"]] == ["no", "bf16"]
+    assert [row["precision"] for row in figures["predict"]] == ["no", "bf16"][: 1 + units]
+    in_bf16 = [figures["trunks"]["efficientnet_lite0"][key] for key in ("bf16_ms", "bf16_over_fp32")]
+    if units:
+        assert not figures["skipped"] and min(in_bf16) > 0
+    else:
+        assert figures["skipped"].keys() == {"bf16"} and "emulated" in figures["skipped"]["bf16"]
+        assert figures["skipped"]["bf16"] in said and in_bf16 == [None, None]
     for row in figures["predict"]:
-        assert len(row["scenes"]) == 3 and all(row["mean"][f"{part}_ms"] > 0 for part in ("network", "total"))
+        assert len(row["scenes"]) == 2 and all(row["mean"][f"{part}_ms"] > 0 for part in ("network", "total"))
     assert figures["trunks"]["efficientnet_lite0"]["fp32_ms"] > 0

@@ -31,8 +31,9 @@ def contest(city_root, tmp_path_factory):
         patch.setattr(peers, "TIMED_SIZES", ((64, 96),))
         for name in ("TIMED_SCENES", "REPEATS"):
             patch.setattr(models, name, 1)
-        figures = bench_peers(contest, TrainingData(city_root), out, Watcher())
-        again = Watcher()
+        watcher, again = Watcher(), Watcher()
+        figures = bench_peers(contest, TrainingData(city_root), out, watcher, watcher.count)
+        assert {"scoring parts_light", "scoring perfect", "timing parts_light"} <= watcher.counted().keys()
         repeated = bench_peers(contest, TrainingData(city_root), out, again)
     return figures, repeated, again.notes
 

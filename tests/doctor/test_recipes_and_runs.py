@@ -43,6 +43,14 @@ def test_working_recipes_are_left_alone(name, streets):
     assert not [finding for finding in found if finding[0] != "absent class"], found
 
 
+def test_it_says_how_far_it_is(streets):
+    watcher = Watcher()
+    examine_recipe(replace(tiny_recipe(), trunk_weights="random"), streets, steps=2, progress=watcher.count)
+    counted = watcher.counted()
+    assert counted["reading frames"] == counted["drawing samples"] == (6, 6)
+    assert counted["training steps"] == (2, 2) and counted["comparing windows"] == (6, 6)
+
+
 def test_weights_that_are_not_there_are_a_fault_and_no_end(streets):
     made = replace(tiny_recipe(), trunk_weights="missing.safetensors")
     found = examine_recipe(made, streets, steps=2).of("pretrained weights")[0]

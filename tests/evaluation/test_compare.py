@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from evaluation.scenes import painted, predicted, random_instances, random_scenes, random_semantic, scene_of
 from partwise.errors import PartwiseError
+from partwise.evaluation import compare as compare_module
 from partwise.evaluation.bootstrap import draw_images, drawn_scores, interval
 from partwise.evaluation.coco import coco_matches, coco_scores, drawn_coco_scores
 from partwise.evaluation.compare import compare, read_records, with_records
@@ -133,6 +134,15 @@ def test_better_worse_and_no_difference_are_told_apart():
     assert back["difference"] == -told["strong"]["difference"]
     nothing = compare(weak, strong, draws=20)["differences"]["instance.ap bus"]
     assert nothing["a"] is None and "no difference can be given" in nothing["sentence"]
+
+
+def test_draws_in_parts_are_the_same_draws_and_their_number_is_told(monkeypatch):
+    weak, strong, told = result(0.3, 0), result(0.8, 1), []
+    whole = compare(weak, strong, draws=10)
+    monkeypatch.setattr(compare_module, "DRAWS_AT_ONCE", 4)
+    parts = compare(weak, strong, draws=10, progress=lambda *position: told.append(position))
+    assert parts == whole
+    assert told == [(done, 20) for done in (4, 8, 10, 14, 18, 20)]
 
 
 def test_sizes_are_those_that_are_asked_for_whatever_the_results_were_scored_with():

@@ -63,6 +63,9 @@ def test_a_study_trains_every_variant_once(trained):
 def test_progress_is_that_of_the_whole_study(trained):
     shares = trained[1].shares
     assert shares == pytest.approx([step / 9 for step in range(1, 10)])
+    for name in ("first", "second"):
+        for what in (f"looking at {name}", f"looking at an ideal {name}"):
+            assert trained[1].counted()[what] == (2, 2)
 
 
 def test_movement_is_the_distance_from_the_start(trained):

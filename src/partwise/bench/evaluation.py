@@ -6,6 +6,7 @@ processes share the work: those are by the clock. Every time is the best of thre
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import tempfile
@@ -70,7 +71,10 @@ def bench_evaluation(
     official_modules()
     machine = describe_machine()
     material = make_material(images, predictions, size, data, split, progress)
-    in_memory = {what: best_of(ROUNDS, _score_in_memory, material, what) for what in ("instances", "pixels")}
+    in_memory = {}
+    for number, what in enumerate(("instances", "pixels")):
+        progress(f"{what} in memory", number, 2)
+        in_memory[what] = best_of(ROUNDS, _score_in_memory, material, what)
     figures = {
         "machine": machine,
         "images": len(material),
@@ -80,17 +84,18 @@ def bench_evaluation(
     }
     ours_s = sum(seconds for seconds, _ in in_memory.values())
     peaks = {}
-    for number, bits in enumerate(BITS):
-        progress(f"masks of {bits} bit", number, len(BITS))
+    for bits in BITS:
+        begin = functools.partial(progress, f"masks of {bits} bit")
         with tempfile.TemporaryDirectory() as folder:
             files = write_files(Path(folder), material, bits)
-            row = _against_official(Path(folder), material, files, ours_s)
+            row = _against_official(Path(folder), material, files, ours_s, begin)
             if bits == BITS[0]:
                 peaks[f"{len(material)} images from files"] = _peak_of(_score_files, Path(folder), 1)
                 if workers > 1:
+                    progress(f"{workers} processes", 0, 0)
                     row["scaling"] = _scaling(Path(folder), files, scaling_images, workers)
         figures[f"{bits} bit masks"] = row
-    progress("memory", len(BITS), len(BITS))
+    progress("memory", 0, 0)
     peaks[f"{memory_images} images in memory"] = _peak_of(
         _score_many, material.scenes[0], material.instances[0], memory_images
     )
@@ -118,11 +123,18 @@ def _score_files(root: Path, workers: int, clock: Callable[[], float] = time.pro
     return clock() - begin, scores
 
 
-def _against_official(root: Path, material: Material, files: list[FrameFiles], in_memory_s: float) -> dict:
+def _against_official(
+    root: Path, material: Material, files: list[FrameFiles], in_memory_s: float, progress: Callable[[int, int], None]
+) -> dict:
     """The official tool, ours from the same files, and the floor."""
-    rounds = [time_official(files, str(results_of(root))) for _ in range(ROUNDS)]
+    rounds = []
+    for number in range(ROUNDS):
+        progress(number, ROUNDS + 2)
+        rounds.append(time_official(files, str(results_of(root))))
     theirs, their_scores = min(rounds, key=lambda result: sum(result[0].values()))
+    progress(ROUNDS, ROUNDS + 2)
     ours_s, scores = best_of(ROUNDS, _score_files, root, 1)
+    progress(ROUNDS + 1, ROUNDS + 2)
     least = {what: best_of(ROUNDS, measure, root, material)[0] for what, measure in FLOORS.items()}
     their_s, decode_s = sum(theirs.values()), least["decode the masks with Pillow"]
     per_image = lambda seconds: round(seconds / len(material), 4)

@@ -87,7 +87,7 @@ def bench_models(
             for size in wanted:
                 at = row["sizes"][size_name(size)]
                 if "ms" not in at:
-                    progress(f"{name}, {size_name(size)}", 0, len(scenes))
+                    progress(f"the time of {name}, {size_name(size)}", 0, 0)
                     at["ms"] = segmenter_ms(segment, size, None if scored.get(size) is None else 1.0)
                     keep(figures)
             for size, scale in scored.items():

@@ -5,6 +5,7 @@ Training times are by the clock, so let nothing else run beside it; the recipes 
 
 from __future__ import annotations
 
+import functools
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ def bench_peers(
     data: TrainingData,
     out: Path,
     monitor: Monitor,
-    progress: Callable[[str, int, int], None] = lambda part, done, total: None,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> dict:
     """Train, score and time every recipe; what was trained under `out` before is not trained again.
 
@@ -84,13 +85,14 @@ def bench_peers(
     for seed in range(contest.seeds):
         for name in contest.recipes:
             segment, steps = _trained(name, seed, contest, data, out, monitor)
-            said = lambda done, total, name=name: progress(name, done, total)
+            said = functools.partial(progress, f"scoring {name}")
             scored = lambda scale, segment=segment, said=said: score_segmenter(
                 segment, frames, scale, said, instances_alone=True
             )
             evaluators[name, seed] = scored(None)
             row = {"recipe": name, "seed": seed, "steps": steps, "parameters": parameter_count(segment)}
             if seed == 0:  # another training of the same network takes the same time
+                progress(f"timing {name}", 0, 0)
                 row["ms"] = {size_name(size): segmenter_ms(segment, size) for size in TIMED_SIZES}
             row |= instance_figures(evaluators[name, seed].compute()["instance"])
             scaled = {scale: scored(scale).compute() for scale in contest.scales}
@@ -98,9 +100,11 @@ def bench_peers(
             results.append(row)
     for found in files:
         evaluator = CityscapesEvaluator()
-        left_out = len(score_results(found, frames, evaluator))
+        told = functools.partial(progress, f"scoring {found.root.name}")
+        left_out = len(score_results(found, frames, evaluator, progress=told))
         row = {"predictions": found.root.name, "left_out": left_out}
         results.append(row | instance_figures(evaluator.compute()["instance"]))
+    progress("comparing", 0, 0)
     first, *others = contest.recipes
     differences = {
         name: [_difference(evaluators[first, seed], evaluators[name, seed], seed) for seed in range(contest.seeds)]

@@ -7,6 +7,7 @@ clock: let nothing else run beside it.
 from __future__ import annotations
 
 import functools
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -20,12 +21,15 @@ from partwise.errors import PartwiseError
 from partwise.machine import describe_machine
 from partwise.methods.method import image_batch
 from partwise.segmenter import load
+from partwise.training.precision import bf16_emulation
 from partwise.trunks import build_trunk
 from partwise.trunks.trunk import DepthwiseConv2d
 
 SCENES = 3
 TRUNKS = ("efficientnet_lite0", "vgg16")
 CROP = (384, 768)  # of a training step
+
+Begin = Callable[[str], None]  # is told which measurement begins
 
 
 def bench_speed(
@@ -41,22 +45,24 @@ def bench_speed(
     size       (H, W) of the scenes
     threads    of torch
     repeats    of every measurement, of which the median counts
+    returns    {"machine", "size", "predict": [a row each precision], "trunks": {name: times}, "skipped": {what: why}};
+               bf16 is skipped where the processor only emulates it, and its figures of the trunks are None
 
     Raises PartwiseError for a model that cannot be loaded and for numbers below 1.
     """
     if threads < 1 or repeats < 1:
         raise PartwiseError(f"--threads {threads} --repeats {repeats}: give numbers from 1 on")
-    steps = [("no", _time_model), ("bf16", _time_model), *((name, _time_trunk) for name in TRUNKS)]
-    predict, trunks = [], {}
+    emulation = bf16_emulation(torch.device("cpu"))
+    with_bf16 = not emulation
+    precisions = ("no", "bf16") if with_bf16 else ("no",)
+    steps, total = itertools.count(), SCENES * len(precisions) + len(TRUNKS) * (3 if with_bf16 else 1)
+    begin = lambda what: progress(what, next(steps), total)
     with with_threads(threads):
-        for number, (what, measure) in enumerate(steps):
-            progress(what, number, len(steps))
-            if measure is _time_model:
-                predict.append(_time_model(model, size, what, repeats))
-            else:
-                trunks[what] = _time_trunk(what, repeats)
+        predict = [_time_model(model, size, precision, repeats, begin) for precision in precisions]
+        trunks = {name: _time_trunk(name, with_bf16, repeats, begin) for name in TRUNKS}
     machine = describe_machine() | {"threads": threads, "torch": torch.__version__}
-    return {"machine": machine, "size": f"{size[1]}x{size[0]}", "predict": predict, "trunks": trunks}
+    figures = {"machine": machine, "size": f"{size[1]}x{size[0]}", "predict": predict, "trunks": trunks}
+    return figures | {"skipped": {"bf16": emulation} if emulation else {}}
 
 
 @contextmanager
@@ -81,11 +87,12 @@ def median_ms(run: Callable[[], object], repeats: int) -> float:
     return round(statistics.median(times), 1)
 
 
-def _time_model(model: str | None, size: tuple[int, int], precision: str, repeats: int) -> dict:
+def _time_model(model: str | None, size: tuple[int, int], precision: str, repeats: int, begin: Begin) -> dict:
     """Image in to `Result` out, and the network and everything after it apart, each scene and their mean."""
     segment = load(model, precision=precision)
     rows = []
     for scene in Streets(SCENES, size, seed=7):
+        begin("the model in " + ("bf16" if precision == "bf16" else "fp32"))
         image = image_batch(segment.seen(scene.image_HW3))
         decode = functools.partial(segment.method.decode, size=tuple(image.shape[-2:]))
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
@@ -101,8 +108,8 @@ def _time_model(model: str | None, size: tuple[int, int], precision: str, repeat
     return {"precision": precision, "scenes": rows, "mean": mean, "after_share": share}
 
 
-def _time_trunk(name: str, repeats: int) -> dict:
-    """Forward and backward of a trunk on one crop: fp32, bf16, and bf16 for depthwise layers, too."""
+def _time_trunk(name: str, with_bf16: bool, repeats: int, begin: Begin) -> dict:
+    """Forward and backward of a trunk on one crop: fp32, and where asked for bf16, also of depthwise layers."""
     trunk = build_trunk(name).to(memory_format=torch.channels_last).train()
     image = torch.randn(1, 3, *CROP).contiguous(memory_format=torch.channels_last)
 
@@ -111,10 +118,20 @@ def _time_trunk(name: str, repeats: int) -> dict:
             maps = trunk(image)
         sum(one.float().mean() for one in maps.values()).backward()
 
-    fp32, bf16 = median_ms(lambda: step(False), repeats), median_ms(lambda: step(True), repeats)
+    begin(f"{name} in fp32")
+    fp32 = median_ms(lambda: step(False), repeats)
+    figures = {"fp32_ms": fp32, "bf16_ms": None, "bf16_depthwise_too_ms": None, "bf16_over_fp32": None}
+    if not with_bf16:
+        return figures
+    begin(f"{name} in bf16")
+    bf16 = median_ms(lambda: step(True), repeats)
     for module in trunk.modules():
         if isinstance(module, DepthwiseConv2d):
             module.__class__ = nn.Conv2d
+    begin(f"{name} in bf16, depthwise layers too")
     everything = median_ms(lambda: step(True), repeats)
-    ratio = round(bf16 / fp32, 2)
-    return {"fp32_ms": fp32, "bf16_ms": bf16, "bf16_depthwise_too_ms": everything, "bf16_over_fp32": ratio}
+    return figures | {
+        "bf16_ms": bf16,
+        "bf16_depthwise_too_ms": everything,
+        "bf16_over_fp32": round(bf16 / fp32, 2),
+    }

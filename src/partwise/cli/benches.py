@@ -83,6 +83,8 @@ def speed(
 ) -> None:
     """Time a model from image to instances, each stage apart, in fp32 and bf16, and a training step of the trunks.
 
+    bf16 is left out where the processor only emulates it.
+
     Parameters
     ----------
     model
@@ -233,16 +235,17 @@ def peers(
         **chosen,
     )
     with TrainingDisplay() as display:
-        figures = bench_peers(contest, TrainingData(data, split, val_split), out, display)
+        figures = bench_peers(contest, TrainingData(data, split, val_split), out, display, display.count)
     _show_and_write(figures, json, contest_text(figures))
 
 
 def _show_and_write(figures: dict, json: Path | None, text: str = "") -> None:
     """`text` is what people see; every figure without one."""
-    from partwise.report.tables import Table
+    from partwise.report.tables import MISSING, Table
     from partwise.report.text import table_text
 
-    text = text or table_text(Table("", ("figure", "value"), list(_flat(figures))))
+    rows = [[name, MISSING if value is None else value] for name, value in _flat(figures)]
+    text = text or table_text(Table("", ("figure", "value"), rows))
     keep_and_show(json, figures, lambda: console.print(text, soft_wrap=True, highlight=False, markup=False))
     if json is None:
         console.print("next: the same with --json FILE keeps all figures")

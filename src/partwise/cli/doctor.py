@@ -8,7 +8,7 @@ from typing import Annotated
 
 from partwise.cli.app import app, keep_and_show, writes
 from partwise.errors import PartwiseError, unknown_name
-from partwise.terminal import console, errors
+from partwise.terminal import Display, console
 from partwise.written import DIAGNOSIS
 
 STYLES = {"": "bold", "fault": "red", "warning": "yellow"}
@@ -54,7 +54,8 @@ def doctor(
     """
     if frames < 0 or steps < 1:
         raise PartwiseError(f"--frames {frames} --steps {steps}: give frames from 0 (all) and steps from 1 on")
-    diagnosis = _examine(recipe_or_run, overrides, data, split, weights, frames, steps)
+    with Display("") as display:
+        diagnosis = _examine(recipe_or_run, overrides, data, split, weights, frames, steps, display)
     keep_and_show(json, diagnosis.to_json(), lambda: _show(diagnosis))
     faults, warnings = len(diagnosis.faults), len(diagnosis.warnings)
     console.print(f"{diagnosis.subject}: {_count(faults, 'fault')}, {_count(warnings, 'warning')}")
@@ -68,7 +69,14 @@ def doctor(
 
 
 def _examine(
-    name: str, overrides: tuple[str, ...], data: Path | None, split: str, weights: list[str] | None, frames, steps
+    name: str,
+    overrides: tuple[str, ...],
+    data: Path | None,
+    split: str,
+    weights: list[str] | None,
+    frames: int,
+    steps: int,
+    display: Display,
 ):
     """The diagnosis of a run folder, or of a recipe."""
     from partwise.data.cityscapes import CityscapesFolder
@@ -78,7 +86,7 @@ def _examine(
     from partwise.segmenter import start_files
     from partwise.training.config import override
 
-    options = {"frames": frames, "steps": steps, "note": errors.print}
+    options = {"frames": frames, "steps": steps, "note": display.note, "progress": display.count}
     if data is not None:
         options |= {"scenes": CityscapesFolder(data, split), "where": f"{data}, split {split}"}
     if name in RECIPES and not (Path(name) / "run.json").exists():

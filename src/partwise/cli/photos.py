@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from partwise.cli.app import Device, Flip, Overwrite, Precision, Scale, Scales, app
 from partwise.errors import ForeignFileError, PartwiseError, on_one_line
-from partwise.terminal import console, counting
+from partwise.terminal import Display, console, counting
 
 if TYPE_CHECKING:
     from partwise.photos import Predicted
@@ -110,8 +110,9 @@ def explain(
         if not (comma and x.strip().isdecimal() and y.strip().isdecimal()):
             raise PartwiseError(f"--at {at}: give a pixel as X,Y, such as 640,300")
         point = int(x), int(y)
-    segment = load(model, device=device, precision=precision)
-    words, files = explain_photo(segment, photo, out, point, scale, overwrite)
+    with Display("explaining"):
+        segment = load(model, device=device, precision=precision)
+        words, files = explain_photo(segment, photo, out, point, scale, overwrite)
     console.print(words, highlight=False, markup=False, soft_wrap=True)
     console.print(f"wrote {files[0]} and {files[1].name}")
     if not at:

@@ -163,7 +163,7 @@ def compare(
     from partwise.evaluation.instance import SIDE_BOUNDS_PX
     from partwise.scoring import compare_results
 
-    with counting("scoring") as progress:
+    with counting("comparing:") as progress:
         result = compare_results(
             a,
             b,

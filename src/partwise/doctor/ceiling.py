@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from partwise.doctor.finding import Finding, judged
@@ -21,7 +23,11 @@ SOFT_TERMS = ("mask",)  # their truth lies between 0 and 1 and has an entropy th
 
 @torch.inference_mode()
 def lost_in_decoding(
-    method: Method, scenes: list[Scene], targets: list[Targets], promised: list[Instances]
+    method: Method,
+    scenes: list[Scene],
+    targets: list[Targets],
+    promised: list[Instances],
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Finding]:
     """The share of the objects that have a target but do not come back from a perfect network's outputs.
 
@@ -29,7 +35,8 @@ def lost_in_decoding(
     returns    a list of one Finding; empty where nothing is promised
     """
     total = lost = 0
-    for scene, target, objects in zip(scenes, targets, promised, strict=True):
+    for number, (scene, target, objects) in enumerate(zip(scenes, targets, promised, strict=True)):
+        progress(number, len(scenes))
         if len(objects) == 0:
             continue
         found = method.decode(method.ideal([target]), scene.size)[0].instances

@@ -5,7 +5,7 @@ Axes: B images, H and W in pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -41,7 +41,14 @@ class Look:
 
 
 def look_at(
-    scenes: Sequence[Scene], count: int, method: Method, config: DataConfig, seed: int, least: int, where: str
+    scenes: Sequence[Scene],
+    count: int,
+    method: Method,
+    config: DataConfig,
+    seed: int,
+    least: int,
+    where: str,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Look:
     """At most `count` frames, evenly spaced (0: all), and as many samples drawn from them; `least` samples at least.
 
@@ -51,9 +58,15 @@ def look_at(
     if len(scenes) == 0:
         raise PartwiseError(f"{where}: no frame: there is nothing to look at")
     chosen = EvenlySpaced(scenes, count)
-    frames = [chosen[i] for i in range(len(chosen))]
+    frames, samples, targets = [], [], []
+    for i in range(len(chosen)):
+        frames.append(chosen[i])
+        progress("reading frames", i + 1, len(chosen))
     plain = replace(config, workers=0, rendered_share=0.0)
     drawn = TrainingSamples(frames, method.targets, plain, seed, classes=method.instance_classes)
-    samples = [drawn.scene(draw) for draw in range(max(len(frames), least))]
-    targets = [method.targets(scene) for scene in samples]
+    wanted = max(len(frames), least)
+    for draw in range(wanted):
+        samples.append(drawn.scene(draw))
+        targets.append(method.targets(samples[-1]))
+        progress("drawing samples", draw + 1, wanted)
     return Look(frames, samples, targets, len(frames) == len(scenes), where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -36,6 +37,7 @@ ORDERED = 4  # samples in which objects are removed
 NO_TRUTH = ("boxes", "centres", "nearest", "object", "own", "own_object", "owner")  # targets that say where, not what
 
 Note = Callable[[str], None]
+Progress = Callable[[str, int, int], None]
 
 
 def examine_recipe(
@@ -47,6 +49,7 @@ def examine_recipe(
     frames: int = FRAMES,
     steps: int = STEPS,
     note: Note = lambda text: None,
+    progress: Progress = lambda what, done, total: None,
 ) -> Diagnosis:
     """Everything that can be said of a recipe before it is trained.
 
@@ -55,14 +58,17 @@ def examine_recipe(
     where     the data in words
     frames    at most so many are looked at; 0: all
     note      is told what is being done
+    progress  is told how far that is: what, done and total
 
     Raises PartwiseError for data that cannot be read or has nothing to learn, and for a crop that does not fit.
     """
     torch.manual_seed(recipe.training.seed)
     method = build_method(recipe.method)
     note("loading weights")
+    progress("loading weights", 0, 0)
     found = _start(method, recipe, weights, note) + start.lifeless_layers(method)
-    return Diagnosis(f"recipe {recipe.name}", tuple(found + _all(method, recipe, scenes, where, frames, steps, note)))
+    found += _all(method, recipe, scenes, where, frames, steps, note, progress)
+    return Diagnosis(f"recipe {recipe.name}", tuple(found))
 
 
 def examine_run(
@@ -73,6 +79,7 @@ def examine_run(
     frames: int = FRAMES,
     steps: int = STEPS,
     note: Note = lambda text: None,
+    progress: Progress = lambda what, done, total: None,
 ) -> Diagnosis:
     """Everything that can be said of a run: its history, its weights as they are now, and its recipe.
 
@@ -89,7 +96,7 @@ def examine_run(
     method, _ = load_model(folder.last)
     found = history_findings(records, recipe.optim.clip_norm) + start.lifeless_layers(method)
     found += start.unwanted_start(recipe.trunk_weights, str(described.get("origin", {}).get("weights", "")))
-    found += _all(method, recipe, scenes, where, frames, steps, note)
+    found += _all(method, recipe, scenes, where, frames, steps, note, progress)
     return Diagnosis(f"run {path}, {records[-1].get('step', 0)} steps of {recipe.name}", tuple(found))
 
 
@@ -109,7 +116,14 @@ def _start(method: Method, recipe: Recipe, weights: Sequence[str], note: Note) -
 
 
 def _all(
-    method: Method, recipe: Recipe, scenes: Sequence[Scene] | None, where: str, frames: int, steps: int, note: Note
+    method: Method,
+    recipe: Recipe,
+    scenes: Sequence[Scene] | None,
+    where: str,
+    frames: int,
+    steps: int,
+    note: Note,
+    progress: Progress,
 ) -> list[Finding]:
     """What is measured alike for a recipe and a run."""
     check_crop(recipe.data.augment.crop, method.size_multiple)
@@ -119,7 +133,7 @@ def _all(
         frames = 0
     note(f"looking at {min(frames or len(scenes), len(scenes))} of {len(scenes)} frames of {where}")
     least = steps * recipe.training.batch_size
-    look = look_at(scenes, frames, method, recipe.data, recipe.training.seed, least, where)
+    look = look_at(scenes, frames, method, recipe.data, recipe.training.seed, least, where, progress)
     look.complete &= not endless
     if method.has_instances:
         require_instances(look.frames, f"{where}, {len(look.frames)} frames")
@@ -129,14 +143,15 @@ def _all(
     optimiser = build_optimiser(method, optim)
     for group in optimiser.param_groups:
         group["lr"] = optim.lr * group["lr_factor"]
-    trial = run_trial(method, batches, method.loss, optimiser, steps, clip_norm=optim.clip_norm)
+    trained = functools.partial(progress, "training steps")
+    trial = run_trial(method, batches, method.loss, optimiser, steps, clip_norm=optim.clip_norm, progress=trained)
     found = trial_findings(trial) + signals.constant_targets(trial, NO_TRUTH)
     if trial.first is not None:
         images = [batches[i % len(batches)][0] for i in range(len(trial.terms))]
         found += network.trunk_input(method, trial.first, images)
     found += network.holes(method) + _data(method, recipe, look, trial)
     note("comparing targets, windows and decoding")
-    return found + _truth(method, look, trial.outputs)
+    return found + _truth(method, look, trial.outputs, progress)
 
 
 def _data(method: Method, recipe: Recipe, look: Look, trial: Trial) -> list[Finding]:
@@ -150,19 +165,25 @@ def _data(method: Method, recipe: Recipe, look: Look, trial: Trial) -> list[Find
     return found
 
 
-def _truth(method: Method, look: Look, trained_outputs: Outputs) -> list[Finding]:
+def _truth(method: Method, look: Look, trained_outputs: Outputs, progress: Progress) -> list[Finding]:
     """What a method of instances says of its own windows, order and decoding."""
     if not method.has_instances:
         return []
     found, promised = [], [_promised(method, scene) for scene in look.samples]
     if has_windows(method):
-        truths = [window_truth(method, *pair) for pair in zip(look.samples, look.targets, strict=True)]
+        truths = []
+        for pair in zip(look.samples, look.targets, strict=True):
+            truths.append(window_truth(method, *pair))
+            progress("comparing windows", len(truths), len(look.samples))
         found += windows.uncovered_objects(truths) + windows.centre_share(truths)
         found += windows.border_objects(truths, look.samples) + windows.wrong_negatives(truths)
         promised = [truth.held for truth in truths]
     some = slice(DECODED)
-    found += lost_in_decoding(method, look.samples[some], look.targets[some], promised[some])
+    decoding = functools.partial(progress, "decoding ideal outputs")
+    found += lost_in_decoding(method, look.samples[some], look.targets[some], promised[some], decoding)
+    progress("comparing targets", 0, 0)
     found += contradicting_targets(method, look.targets[some], trained_outputs)
+    progress("comparing orders", 0, 0)
     found += order.order_direction(method, look.samples, look.targets) + order.merged_ranks(method)
     return found + order.unseen_order(method, look.samples[:ORDERED], look.targets[:ORDERED])
 

@@ -89,6 +89,7 @@ def run_trial(
     *,
     clip_norm: float = 0.0,
     seed: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Trial:
     """Train `steps` steps and watch; weights, optimiser, mode and random state are then as they were before.
 
@@ -127,6 +128,7 @@ def run_trial(
             trial.steps += 1
             for name, p in trained.items():
                 lengths[name] += float((p.detach() - previous[name]).norm())
+            progress(trial.steps, steps)
         trial.after = {name: p.detach().clone() for name, p in trained.items()}
     gain = _momentum_gain(optimiser, trial.steps)
     trial.step_length = {name: gain * total / max(trial.steps, 1) for name, total in lengths.items()}

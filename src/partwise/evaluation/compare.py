@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from partwise.files import json_ready
 from partwise.labels import CITYSCAPES, LabelSet
 
 RECORDS_KEY = "records"
+DRAWS_AT_ONCE = 200  # between two calls of `progress`
 COMPARED_SETTINGS = ("boundary", "panoptic")  # the others change no figure that is compared
 
 
@@ -94,6 +95,7 @@ def compare(
     draws: int = 1000,
     seed: int = 0,
     side_bounds_px: Sequence[int] = SIDE_BOUNDS_PX,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
     """The differences b - a of every headline figure, class and size, each with its 95 % interval.
 
@@ -101,6 +103,7 @@ def compare(
     fractions; None where one side has no value.
 
     side_bounds_px   between the sizes, see `size_ranges`: records know each instance's own side
+    progress    of the bootstrap: draws done, of A and B together, and all of them
 
     Raises PartwiseError for bounds that do not rise, and if the two were not made on the same images with the same
     truth and the same settings.
@@ -109,7 +112,8 @@ def compare(
     weights_BN = draw_images(len(a), draws, seed)
     once = np.ones((1, len(a)), np.int64)
     drawn = functools.partial(drawn_scores, in_detail=True, side_bounds_px=side_bounds_px)
-    of_a, of_b = (drawn(x.counted(), weights_BN) for x in (a, b))
+    said = lambda before: lambda done: progress(before + done, 2 * draws)
+    of_a, of_b = (_drawn_in_parts(drawn, x, weights_BN, said(before)) for x, before in ((a, 0), (b, draws)))
     value_a, value_b = (drawn(x.counted(), once) for x in (a, b))
     differences = {}
     for key in (key for key in of_a if key in of_b):  # COCO's verdicts are not in a JSON file
@@ -123,6 +127,20 @@ def compare(
         }
         differences[key] = row | {"sentence": _sentence(key, row)}
     return json_ready({"images": len(a), "draws": draws, "level": LEVEL, "differences": differences})
+
+
+def _drawn_in_parts(
+    drawn: Callable[..., dict[str, np.ndarray]],
+    evaluator: CityscapesEvaluator,
+    weights_BN: np.ndarray,
+    progress: Callable[[int], None],
+) -> dict[str, np.ndarray]:
+    """What `drawn` gives for all draws; `progress` is told how many of them are done."""
+    counted, parts = evaluator.counted(), []
+    for begin in range(0, len(weights_BN), DRAWS_AT_ONCE):
+        parts.append(drawn(counted, weights_BN[begin : begin + DRAWS_AT_ONCE]))
+        progress(min(begin + DRAWS_AT_ONCE, len(weights_BN)))
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
 
 def _sentence(key: str, row: dict[str, float]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -42,7 +42,11 @@ def outputs_of(method: Method, scene: Scene) -> Outputs:
     return method.respond(image_batch(scene.image_HW3, device))
 
 
-def look(method: Method, scenes: Sequence[Scene]) -> dict:
+def look(
+    method: Method,
+    scenes: Sequence[Scene],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict:
     """What the evaluator computes of these scenes, with the figures of the probes as "probes"; `method` stays as it is.
 
     No instance scores for a semantic method.
@@ -56,6 +60,7 @@ def look(method: Method, scenes: Sequence[Scene]) -> dict:
         instances = prediction.instances if method.has_instances else None
         evaluator.update(scene, instances, prediction.semantic_HW)
         probes.add(ready, outputs, scene)
+        progress(i + 1, len(scenes))
     return evaluator.compute() | {"probes": probes.figures()}
 
 

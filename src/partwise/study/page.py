@@ -47,6 +47,7 @@ def write_study(
     with atomic_write(study.out / "study.md", "w") as file:
         file.write(f"{MARKDOWN_MARK}\n{study_markdown(known)}")
     monitor.note("drawing the figures")
+    monitor.count("drawing the figures", 0, 0)
     charts = [(f"{group}, against {base}", draw_switches(known, group)) for group, base in BASES.items()]
     text = [
         "Orange: the base; green: better; red: worse; grey: undecided. The tick is the network before its first step; "

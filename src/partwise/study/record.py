@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,13 @@ class Record:
         return np.array([math.nan if value is None else value for value in values], float)
 
 
-def make_record(variant: Variant, folder: RunFolder, scenes: Sequence[Scene], untrained_on: Sequence[Scene]) -> Record:
+def make_record(
+    variant: Variant,
+    folder: RunFolder,
+    scenes: Sequence[Scene],
+    untrained_on: Sequence[Scene],
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> Record:
     """The record of a finished run.
 
     scenes         those that the network was looked at on at its end, for what an ideal one would say
@@ -98,7 +105,14 @@ def make_record(variant: Variant, folder: RunFolder, scenes: Sequence[Scene], un
     """
     described, metrics = folder.described(), read_metrics(folder.metrics)
     figures = metrics.evaluations[-1][1]
-    before = look(load_model(folder.kept(0.0))[0], untrained_on)
+    before = look(
+        load_model(folder.kept(0.0))[0],
+        untrained_on,
+        functools.partial(progress, f"looking at {variant.name} before its first step"),
+    )
+    ideal = ideal_figures(
+        load_model(folder.last)[0], scenes, functools.partial(progress, f"looking at an ideal {variant.name}")
+    )
     first, last = loss_ends(metrics.losses)
     record = Record(
         name=variant.name,
@@ -117,20 +131,25 @@ def make_record(variant: Variant, folder: RunFolder, scenes: Sequence[Scene], un
         probes=figures["probes"],
         untrained=before["probes"],
         untrained_scores={key: scores_of(before)[key] for key in LEAST_GAIN},
-        ideal=ideal_figures(load_model(folder.last)[0], scenes),
+        ideal=ideal,
         machine=described.get("machine", {}),
     )
     record.converged, record.why = judge(first, last, record.scores, record.untrained_scores)
     return record
 
 
-def ideal_figures(method: Method, scenes: Sequence[Scene]) -> dict[str, Any]:
+def ideal_figures(
+    method: Method,
+    scenes: Sequence[Scene],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
     """The probes' figures of a network that says exactly the truth of these scenes."""
     probes = Probes()
     for i in range(len(scenes)):
         scene = scenes[i]
         cut = View([scene], tuple(side // method.size_multiple * method.size_multiple for side in scene.size))[0]
         probes.add(method, method.ideal([method.targets(cut)]), cut)
+        progress(i + 1, len(scenes))
     return probes.figures()
 
 

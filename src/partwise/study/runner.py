@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -206,7 +207,7 @@ def _train(variant: Variant, recipe: Recipe, scenes, looked_at: View, study: Stu
         folder.path,
         monitor,
         data_name=f"{study.data.root.resolve().name}/{study.data.split} ({len(scenes)} frames)",
-        evaluate=lambda method: look(method, looked_at),
+        evaluate=lambda method: look(method, looked_at, functools.partial(monitor.count, f"looking at {variant.name}")),
         weights=weights,
         resume=folder.run.exists(),
     )
@@ -219,7 +220,8 @@ def _record(variant: Variant, study: Study, looked_at: View, monitor: Monitor) -
     kept = study.kept_record(variant.name)
     if kept is not None:
         return kept
-    record = make_record(variant, study.folder(variant.name), looked_at, EvenlySpaced(looked_at, UNTRAINED_FRAMES))
+    untrained_on = EvenlySpaced(looked_at, UNTRAINED_FRAMES)
+    record = make_record(variant, study.folder(variant.name), looked_at, untrained_on, monitor.count)
     write_json(study.record_file(variant.name), record.to_json())
     monitor.note(f"{variant.name}: {'converged' if record.converged else 'not converged'}, {record.why}")
     return study.kept_record(variant.name) or record
@@ -249,3 +251,7 @@ class _Share:
     def progress(self, done: float, record: dict) -> None:
         """See Monitor.progress."""
         self.monitor.progress(self.begin + done * self.share, record)
+
+    def count(self, what: str, done: int, total: int) -> None:
+        """See Monitor.count."""
+        self.monitor.count(what, done, total)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
 
+from partwise.machine import processor
+
+BF16_UNITS = ("amx_bf16", "avx512_bf16", "bf16")  # of x86 and of ARM, as torch.cpu.get_capabilities names them
 WORTH = 0.8  # of the time in fp32; less gain is not worth the rounding
 CHANNELS, CELLS = 128, (32, 64)  # of the layer that is timed, a common one of VGG16
 
@@ -14,6 +19,26 @@ CHANNELS, CELLS = 128, (32, 64)  # of the layer that is timed, a common one of V
 def gains_from_bf16(device: torch.device) -> bool:
     """Whether bf16 is worth its rounding on this device."""
     return time_in_bf16(device) < WORTH
+
+
+def bf16_emulation(device: torch.device) -> str:
+    """A sentence that says that the hardware has no bf16 arithmetic and only emulates it; "" where it has.
+
+    "" also where it cannot be known: on other devices than a CPU or a CUDA GPU, and on a CPU before PyTorch 2.12.
+    """
+    if device.type == "cuda":
+        has_units, what = torch.cuda.is_bf16_supported(including_emulation=False), "GPU"
+    else:
+        capabilities = _cpu_capabilities()
+        known = device.type == "cpu" and bool(capabilities)
+        has_units, what = not known or any(map(capabilities.get, BF16_UNITS)), f"processor ({processor()})"
+    return "" if has_units else f"bf16 is emulated on this {what} and several times slower than fp32"
+
+
+def slow_precision(device: torch.device) -> str:
+    """What to tell a person who asks for bf16 on hardware that emulates it; "" where it does not."""
+    emulation = bf16_emulation(device)
+    return emulation and f"{emulation}: give the precision no or auto"
 
 
 def time_in_bf16(device: torch.device) -> float:
@@ -24,10 +49,15 @@ def time_in_bf16(device: torch.device) -> float:
     """
     if device.type == "cuda":
         return 0.5 if torch.cuda.is_bf16_supported(including_emulation=False) else 1.0
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # since PyTorch 2.12
+    capabilities = _cpu_capabilities()
     if device.type != "cpu" or not (capabilities.get("amx_bf16") or capabilities.get("avx512_bf16")):
         return 1.0
     return 0.5 if capabilities.get("amx_bf16") else bf16_over_fp32()
+
+
+def _cpu_capabilities() -> Mapping[str, Any]:
+    """Of the processor, by name; empty before PyTorch 2.12."""
+    return getattr(torch.cpu, "get_capabilities", dict)()
 
 
 def bf16_over_fp32(repeats: int = 4) -> float:

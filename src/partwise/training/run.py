@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from partwise.training.checkpoint import load_state, save_model, save_state
 from partwise.training.config import leaves, recipe_to_dict
 from partwise.training.folder import RunFolder
 from partwise.training.learner import Learner, NotFiniteError
+from partwise.training.precision import slow_precision
 from partwise.training.processes import of_main_process
 from partwise.training.record import Board, describe, differences, headline, machine
 from partwise.training.stopping import StopSwitch
@@ -35,6 +37,9 @@ class Monitor(Protocol):
 
     def progress(self, done: float, record: dict) -> None:
         """`done` in 0..1, and what metrics.jsonl says of the last step."""
+
+    def count(self, what: str, done: int, total: int) -> None:
+        """Something else than steps goes on, such as an evaluation: `done` of `total` (0: not known)."""
 
 
 @dataclass
@@ -107,6 +112,8 @@ class Run:
         several = f", {device['processes']} processes" if device["processes"] > 1 else ""
         precision = "bf16" if self.learner.bf16 else "fp32"
         self.monitor.note(f"training {self.recipe.name} on {device['device']}{several}, {precision}")
+        if self.learner.bf16 and (slow := slow_precision(self.accelerator.device)):
+            self.monitor.note(f"warning: {slow}")
 
     def presence(self, scenes: Sequence[Scene]) -> np.ndarray | None:
         """Which classes each frame shows, read once and kept in the folder; None where nothing depends on it."""
@@ -115,8 +122,9 @@ class Run:
         with self.accelerator.main_process_first():
             presence = self.folder.presence(len(scenes))
             if presence is None:
-                self.monitor.note(f"looking which classes appear in {len(scenes)} frames")
-                presence = class_presence(scenes)
+                what = "looking which classes appear"
+                self.monitor.note(f"{what} in {len(scenes)} frames")
+                presence = class_presence(scenes, functools.partial(self.monitor.count, what))
                 if self.is_main:
                     self.folder.keep_presence(presence)
         return presence
