@@ -7,9 +7,9 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed  ## render streets, train for two minutes, evaluate, predict, write out/demo/report.html
 	$(BIN)/partwise demo --out out/demo
 
-test: $(VENV)/.installed  ## everything: doctests, unit tests, learning checks, the import contract
+test: $(VENV)/.installed  ## everything, on all cores: doctests, unit tests, learning checks, the import contract
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -7,15 +7,33 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from tiny_networks import tiny_model
 
+from partwise import terminal
 from partwise.cli import main
 from partwise.data.streets import Streets, render_dataset
 
-# Examples are the same in every run; HYPOTHESIS_PROFILE=default looks for new ones.
-settings.register_profile("repeatable", derandomize=True)
+# Examples are the same in every run; HYPOTHESIS_PROFILE=default looks for new ones. Time says nothing: other tests run
+# beside these.
+settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+def pytest_configure() -> None:
+    """One thread of torch in each process: the tests themselves share the cores (`make test`)."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests first, so that in the end no process waits long for another."""
+    items.sort(key=lambda item: item.get_closest_marker("learning") is None)
+
+
+@pytest.fixture(autouse=True)
+def no_line_of_progress(monkeypatch):
+    """On a busy machine a command may take so long that it says what it does, among the lines that a test counts."""
+    monkeypatch.setattr(terminal, "QUIET_SECONDS", 1e6)
 
 
 @pytest.fixture(scope="session")

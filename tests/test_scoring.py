@@ -7,9 +7,16 @@ import pytest
 import torch
 from tiny_networks import tiny_model
 
+from partwise import scoring
 from partwise.methods import MaskRcnnConfig, build_method
 from partwise.scoring import score
 from partwise.training.checkpoint import load_model, save_model
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch):
+    """A thousand draws say no more here, and take most of the time."""
+    monkeypatch.setattr(scoring, "BOOTSTRAP_DRAWS", 50)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """The contest of recipes: same data, minutes and seeds, one evaluator, and nothing is trained twice."""
 
+import functools
+
 import numpy as np
 import pytest
 from tiny_networks import Watcher
@@ -29,6 +31,7 @@ def contest(city_root, tmp_path_factory):
     contest = Contest(overrides=QUICK, minutes=0.005, frames=1, scales=(0.5,), predictions=(out / "perfect",))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(peers, "TIMED_SIZES", ((64, 96),))
+        patch.setattr(peers, "compare", functools.partial(peers.compare, draws=50))
         for name in ("TIMED_SCENES", "REPEATS"):
             patch.setattr(models, name, 1)
         watcher, again = Watcher(), Watcher()
