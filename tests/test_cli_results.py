@@ -60,6 +60,7 @@ def test_a_split_without_truth_is_one_line(complains, city_root, results, tmp_pa
     for command in (
         ("evaluate", "--predictions", results, "--data", root, "--split", "test", "--json", tmp_path / "e.json"),
         ("evaluate", "--model", fcn, "--data", root, "--split", "test", "--json", tmp_path / "e.json"),
+        ("bench", "models", fcn, "--data", root, "--split", "test"),
         ("train", "fcn32s", *semantic, "--data", root, *splits, "--steps", 1, "--out", out),
     ):
         said = complains(*command)

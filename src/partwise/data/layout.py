@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from partwise.errors import PartwiseError
+from partwise.errors import MOST_NAMED, PartwiseError
 
 LEVELS_ABOVE, LEVELS_BELOW = 4, 3  # of a folder without data, where the data is looked for
 _HIDDEN = (".", "__MACOSX", "@eaDir")
@@ -37,7 +37,7 @@ def trees_below(root: Path, trees: Sequence[str]) -> dict[str, Path]:
     for tree in trees:
         holders = complete or [folder for folder in folders if tree_in(folder, tree)]
         if len(holders) > 1:
-            names = ", ".join(folder.name for folder in holders)
+            names = ", ".join(folder.name for folder in holders[:MOST_NAMED]) + ", ..." * (len(holders) > MOST_NAMED)
             raise PartwiseError(f"{root}: {tree} lies in several of its folders ({names}): give the one to read")
         if holders:
             found[tree] = tree_in(holders[0], tree)
