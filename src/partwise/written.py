@@ -35,7 +35,7 @@ BENCH_MODELS, BENCH_PEERS = "bench models", "bench peers"
 JSON_KINDS = {  # kind -> keys at the top that every file of it has
     PREDICTION: {"name", "label_set", "image", "origin", "instances"},
     EXPLANATION: {"x", "y", "instance", "semantic", "seen_size"},
-    EVALUATION: {"images", "settings", "semantic", "instance", "seconds"},
+    EVALUATION: {"images", "settings", "semantic", "instance"},
     COMPARISON: {"a", "b", "images", "draws", "level", "differences"},
     CEILING: {"circumstances", "images", "seconds", "rows"},
     CHECK: {"ok", "root", "splits", "faults", "warnings"},
