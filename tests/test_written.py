@@ -1,6 +1,7 @@
 """Which files are recognised as partwise's own; every other one is never replaced."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -90,6 +91,21 @@ def test_files_of_others_are_kept(what, tmp_path):
     with atomic_write(path, "w", overwrite=True) as file:
         file.write("new")
     assert path.read_text() == "new"
+
+
+def test_a_write_protected_file_is_kept(tmp_path, monkeypatch):
+    write_json(tmp_path / "a.json", dict.fromkeys(JSON_KINDS[PREDICTION], 0))
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)  # root may write everywhere
+    with pytest.raises(PartwiseError, match="write-protected"):
+        write_json(tmp_path / "a.json", dict.fromkeys(JSON_KINDS[PREDICTION], 1))
+    write_json(tmp_path / "a.json", dict.fromkeys(JSON_KINDS[PREDICTION], 1), overwrite=True)
+
+
+def test_a_model_is_not_exported_onto_itself(complains, tmp_path):
+    model = tiny_model(tmp_path / "m.safetensors")
+    before = model.read_bytes()
+    assert "this is the model that is read" in complains("export", model, "--out", tmp_path / "." / "m.safetensors")
+    assert model.read_bytes() == before
 
 
 def test_an_empty_file_holds_nothing_to_lose(tmp_path):

@@ -44,7 +44,7 @@ def require_replaceable(path: str | os.PathLike, kind: str | None = None) -> Non
 
     Raises:
         ForeignFileError: a file stands there that partwise did not write.
-        PartwiseError: it is of another kind, or it is a folder.
+        PartwiseError: it is of another kind, write-protected, or a folder.
     """
     path = expanded(path)
     mode = mode_of(path)
@@ -58,6 +58,8 @@ def require_replaceable(path: str | os.PathLike, kind: str | None = None) -> Non
             f"{path}: partwise did not write this file and does not replace it: "
             "choose another place, or move the file away"
         )
+    if not os.access(path, os.W_OK):
+        raise PartwiseError(f"{path}: this file is write-protected and not replaced: choose another place")
     if kind is not None and found not in (kind, EMPTY):
         raise PartwiseError(
             f"{path}: holds something else that partwise wrote ({found}), and it is not replaced: choose another place"

@@ -86,18 +86,20 @@ def predict_photos(
     require_writable(out)
     _require_view(segment.method, view)
     inputs = {os.path.realpath(photo.path) for photo in photos}
-    done, replaced, faults, written = 0, 0, [], set()
+    files, done, replaced, faults = 0, 0, 0, []
+    written: dict[tuple[int, int], Path] = {}
     for number, photo in enumerate(photos, 1):
         try:
             earlier = _see_that_it_can_be_written(photo, out, form, inputs, written)
-            written.update(map(_identity, _predict(segment, photo, out, form, view)))
-            done, replaced = done + 1, replaced + earlier
+            made = _predict(segment, photo, out, form, view)
+            written |= {_identity(path): path for path in made}
+            files, done, replaced = files + len(made), done + 1, replaced + earlier
         except PartwiseError as error:
             faults.append(error.with_traceback(None))  # which would keep a large photo in memory
             if isinstance(error.__cause__, OSError) and error.__cause__.errno in _ENDS_ALL:
                 break
         progress(number, len(photos))
-    return Predicted(len(written), done, replaced, faults)
+    return Predicted(files, done, replaced, faults)
 
 
 def _predict(segment: Segmenter, photo: Photo, out: Path, form: Form, view: View) -> list[Path]:
@@ -127,12 +129,12 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def _see_that_it_can_be_written(
-    photo: Photo, out: Path, form: Form, inputs: set[str], written: set[tuple[int, int]]
+    photo: Photo, out: Path, form: Form, inputs: set[str], written: dict[tuple[int, int], Path]
 ) -> bool:
     """Whether there are results of an earlier call, which are replaced.
 
     inputs    the photos, which no result may replace
-    written   the results of this call, which no other may replace
+    written   the results of this call by `_identity`, which no other may replace
 
     Raises PartwiseError for a name that results cannot have, and for files that are not replaced. No network is run for
     such a photo.
@@ -154,7 +156,8 @@ def _see_that_it_can_be_written(
                 raise PartwiseError(f"{photo.path}: the name is too long for its results: rename the file") from None
             continue  # as writing will say
         there = True
-        if path.exists() and _identity(path) in written:
+        ours = written.get(_identity(path)) if path.exists() else None
+        if ours is not None and ours.exists() and ours.samefile(path):  # no other call wrote it since
             raise PartwiseError(f"{photo.path}: its result {path} would replace that of another photo: rename the file")
         if os.path.realpath(path) in inputs:
             raise ForeignFileError(f"{path}: a result of {photo.path} would replace this photo: choose another place")

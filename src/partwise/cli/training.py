@@ -133,7 +133,10 @@ def export(
     from partwise.training.config import assigned
 
     changes = dict(map(assigned, decode or []))
-    method, info = average_models([find_model(name) for name in (model, *others)], decode=changes)
+    files = [find_model(name) for name in (model, *others)]
+    if out.exists() and any(out.samefile(file) for file in files):
+        raise PartwiseError(f"{out}: this is the model that is read: give another file")
+    method, info = average_models(files, decode=changes)
     save_model(out, method, info.origin | ({"terms": terms} if terms else {}), half=half)
     console.print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB)")
     console.print(f"next: partwise predict PHOTO --model {out} --out OUT")
