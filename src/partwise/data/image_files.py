@@ -2,9 +2,7 @@
 
 import io
 import os
-import struct
 import warnings
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +18,6 @@ IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 ID_FORMATS = ("PNG", "TIFF", "BMP")  # without loss: a JPEG would smear ids into each other
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")  # of a data set
 PHOTO_SUFFIXES = (*IMAGE_SUFFIXES, ".webp", ".bmp", ".tif", ".tiff")  # of IMAGE_FORMATS
-_DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 _FIRST_BYTES = {  # of files that Pillow does not open
     b"\x89PNG": "PNG",
     b"\xff\xd8\xff": "JPEG",
@@ -79,9 +76,10 @@ def read_bytes(path: str | os.PathLike) -> bytes:
 def decode_image(data: bytes, where: str) -> np.ndarray:
     """As `read_image`, from the bytes of a file; `where` names it in errors and warnings."""
     image = _decode(data, where, IMAGE_FORMATS)
+    orientation = orientation_of(image)
     stored_HW3, remarks = _stored_rgb(data, image, where)
     warn_of(where, remarks)
-    return turned(stored_HW3, orientation_of(image))
+    return turned(stored_HW3, orientation)
 
 
 def decode_frame(data: bytes, where: str, truth_size: tuple[int, int] | None) -> tuple[np.ndarray, list[str]]:
@@ -102,8 +100,8 @@ def decode_frame(data: bytes, where: str, truth_size: tuple[int, int] | None) ->
         PartwiseError: as `read_image` does.
     """
     image = _decode(data, where, IMAGE_FORMATS)
-    stored_HW3, remarks = _stored_rgb(data, image, where)
     orientation = orientation_of(image)
+    stored_HW3, remarks = _stored_rgb(data, image, where)
     turned_HW3 = turned(stored_HW3, orientation)
     if truth_size == turned_HW3.shape[:2] != stored_HW3.shape[:2]:
         return turned_HW3, remarks
@@ -121,10 +119,17 @@ def _stored_rgb(data: bytes, image: Image.Image, where: str) -> tuple[np.ndarray
         raise PartwiseError(f"{where}: {error}") from None
     except MemoryError:
         raise _too_large(where, image.size) from None
-    pictures = getattr(image, "n_frames", 1)
-    if pictures > 1 and image.format != "MPO":  # whose other pictures are previews and depth
+    if (pictures := _pictures_in(image)) > 1:
         remarks.append(_SEVERAL_PICTURES.format(pictures))
     return rgb_HW3, remarks
+
+
+def _pictures_in(image: Image.Image) -> int:
+    """Pages of a TIFF, or frames of an animation; of MPO one, whose others are previews and depth."""
+    try:
+        return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    except Exception:  # a damaged page takes nothing from the first one
+        return 1
 
 
 def decode_ids(data: bytes, where: str) -> np.ndarray:
@@ -181,13 +186,13 @@ def _decode(data: bytes, where: str, formats: tuple[str, ...], refused_later: tu
         raise PartwiseError(f"{where}: more than {most} million pixels are not read: scale the image down") from None
     except UnidentifiedImageError:
         raise PartwiseError(f"{where}: {_what_it_is(data, formats)}") from None
-    except _DECODE_ERRORS as error:
+    except Exception as error:  # of a damaged file Pillow raises nearly anything
         raise PartwiseError(f"{where}: the image cannot be opened ({error}): copy it again") from None
     try:
         image.load()
     except MemoryError:
         raise _too_large(where, image.size) from None
-    except _DECODE_ERRORS as error:
+    except Exception as error:
         raise PartwiseError(f"{where}: the image is damaged or cut short ({error}): copy it again") from None
     return image
 
