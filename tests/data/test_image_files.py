@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
-from deep_files import chunk, png16
+from deep_files import chunk, png16, tiff
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
@@ -75,6 +75,20 @@ def test_it_is_turned_as_pillow_turns_it(orientation):
     exif[0x0112] = orientation
     data = file_of(Image.fromarray(COLOUR), "PNG", exif=exif)
     assert np.array_equal(decode_image(data, "x"), np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data)))))
+
+
+def test_a_tiff_of_which_the_width_or_the_second_page_is_damaged():
+    """Pillow raises a TypeError for the one, and a SyntaxError or KeyError for the other."""
+    data = bytearray(tiff(COLOUR))
+    data[10] ^= 255  # the first tag, ImageWidth
+    with pytest.raises(PartwiseError, match=r"x: .*copy it again"):
+        decode_image(bytes(data), "x")
+    two = bytearray(KINDS["TIFF of two pages"])
+    order = "<" if two[:2] == b"II" else ">"
+    second = two.rindex(struct.pack(f"{order}H", 256))
+    two[second] ^= 255
+    two[second + 1] ^= 255
+    assert np.array_equal(decode_image(bytes(two), "x"), COLOUR)
 
 
 @given(place=st.integers(0, 10_000), byte=st.integers(0, 255), kind=st.sampled_from(["JPEG", "PNG", "WEBP"]))
@@ -188,10 +202,23 @@ def test_a_png_cut_anywhere_is_an_error_or_still_whole(cut):
         assert np.array_equal(image, COLOUR)
 
 
-@given(place=st.integers(0, 10_000), byte=st.integers(0, 255), jpeg=st.booleans())
-@settings(max_examples=80, deadline=None)
-def test_a_damaged_byte_raises_nothing_but_partwise_error(place, byte, jpeg):
-    data = bytearray(file_of(Image.fromarray(COLOUR), "JPEG" if jpeg else "PNG"))
+KINDS = {
+    "PNG": encode_png(COLOUR),
+    "JPEG": file_of(Image.fromarray(COLOUR), "JPEG"),
+    "WEBP": file_of(Image.fromarray(COLOUR), "WEBP"),
+    "PNG of 16 bits": png16(COLOUR.astype(np.uint16)),
+    "TIFF of 16 bits": tiff(COLOUR.astype(np.uint16), planar=True),
+    "TIFF of two pages": file_of(
+        Image.fromarray(COLOUR), "TIFF", save_all=True, append_images=[Image.fromarray(COLOUR)]
+    ),
+}
+
+
+@given(place=st.integers(0, 10_000), byte=st.integers(0, 255), kind=st.sampled_from(sorted(KINDS)))
+@settings(max_examples=200, deadline=None)
+@pytest.mark.filterwarnings("ignore::partwise.errors.PartwiseWarning")
+def test_a_damaged_byte_raises_nothing_but_partwise_error(place, byte, kind):
+    data = bytearray(KINDS[kind])
     data[place % len(data)] = byte
     try:
         image = decode_image(bytes(data), "x")

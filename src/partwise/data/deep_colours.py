@@ -12,6 +12,7 @@ from PIL import Image
 
 _UPPER_IS_ENOUGH = 64  # of 256: samples that reach it have all 16 bits
 _OTHER_BYTE = {"16B": "16L", "16L": "16B", "16N": "16B" if sys.byteorder == "little" else "16L"}
+_PNG_BITS = 24  # place of the byte that says how many bits a sample has
 _TIFF_BITS, _TIFF_PLANAR = 258, 284  # BitsPerSample; PlanarConfiguration, 2: one plane after the other
 
 
@@ -21,10 +22,9 @@ def read_planes_as_stored(image: Image.Image) -> None:
     Args:
         image: opened and not yet loaded; any other image stays as it is.
     """
-    tags = getattr(image, "tag_v2", {})
-    if tags.get(_TIFF_PLANAR) != 2 or set(tags.get(_TIFF_BITS, ())) != {16}:
+    if _bits_of_tiff(image) != {16} or image.tag_v2.get(_TIFF_PLANAR) != 2:
         return
-    order = "L" if tags.prefix[:2] == b"II" else "B"
+    order = "L" if image.tag_v2.prefix[:2] == b"II" else "B"
     image.tile = [
         tile._replace(args=(f"{tile.args[0]};16{order}", *tile.args[1:]))
         if tile.codec_name == "raw" and tile.args[0] in image.getbands()
@@ -42,7 +42,8 @@ def dark_deep_colours(data: bytes, image: Image.Image) -> np.ndarray | None:
         data: the content of the file.
         image: the same, loaded.
     """
-    if image.mode not in ("RGB", "RGBA"):
+    is_deep = data[_PNG_BITS] == 16 if image.format == "PNG" else _bits_of_tiff(image) == {16}
+    if not is_deep or image.mode not in ("RGB", "RGBA"):
         return None
     if max(high for _, high in image.getextrema()[:3]) >= _UPPER_IS_ENOUGH:
         return None
@@ -56,6 +57,11 @@ def dark_deep_colours(data: bytes, image: Image.Image) -> np.ndarray | None:
     except ValueError:  # Pillow knows no such raw mode
         lower = np.zeros((image.height, image.width, len(image.getbands())), np.uint8)
     return np.asarray(image).astype(np.uint16) << 8 | lower
+
+
+def _bits_of_tiff(image: Image.Image) -> set[int]:
+    """Bits of a sample that a TIFF names, of all channels; none for another image."""
+    return set(getattr(image, "tag_v2", {}).get(_TIFF_BITS, ()))
 
 
 def _raw_mode(tile) -> str:

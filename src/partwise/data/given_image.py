@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,6 @@ from partwise.data.rgb import rgb_of_array, rgb_of_image
 from partwise.errors import PartwiseError, warn_of
 
 GIVE = "give a path, a PIL image, the bytes of an image file, or an array of (H, W, 3) uint8 RGB"
-_NO_PIXELS = (OSError, ValueError, SyntaxError, AttributeError, AssertionError, EOFError, struct.error, zlib.error)
 _CHANNELS = (1, 3, 4)
 
 
@@ -66,7 +63,7 @@ def _of_pil(image: Image.Image) -> np.ndarray:
         image.load()
     except MemoryError:
         raise PartwiseError(f"a PIL image of {image.width}x{image.height} pixels does not fit into memory") from None
-    except _NO_PIXELS as error:
+    except Exception as error:  # Pillow raises nearly anything
         why = f" ({error})" if str(error) else ""
         raise PartwiseError(f"the PIL image is closed, damaged or cut short{why}: open it again") from None
     rgb_HW3, remarks = rgb_of_image(image)

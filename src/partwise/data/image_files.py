@@ -4,9 +4,7 @@ import contextlib
 import io
 import os
 import stat
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from typing import IO
 
@@ -42,7 +40,6 @@ OTHER_SUFFIXES = (
 )
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".3gp", ".wmv", ".flv")
 LARGEST_PIPE_BYTES = 1 << 30
-_DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 _FIRST_BYTES = {  # of files that Pillow does not open
     b"\x89PNG": "PNG",
     b"\xff\xd8\xff": "JPEG",
@@ -133,9 +130,10 @@ def _opened(path: str | os.PathLike) -> Iterator[IO[bytes]]:
 def decode_image(data: bytes, where: str) -> np.ndarray:
     """As `read_image`, from the bytes of a file; `where` names it in errors and warnings."""
     image = _decode(data, where, IMAGE_FORMATS)
+    orientation = orientation_of(image)
     stored_HW3, remarks = _stored_rgb(data, image, where)
     warn_of(where, remarks)
-    return turned(stored_HW3, orientation_of(image))
+    return turned(stored_HW3, orientation)
 
 
 def decode_frame(data: bytes, where: str, truth_size: tuple[int, int] | None) -> tuple[np.ndarray, list[str]]:
@@ -156,8 +154,8 @@ def decode_frame(data: bytes, where: str, truth_size: tuple[int, int] | None) ->
         PartwiseError: as `read_image` does.
     """
     image = _decode(data, where, IMAGE_FORMATS)
-    stored_HW3, remarks = _stored_rgb(data, image, where)
     orientation = orientation_of(image)
+    stored_HW3, remarks = _stored_rgb(data, image, where)
     turned_HW3 = turned(stored_HW3, orientation)
     if truth_size == turned_HW3.shape[:2] != stored_HW3.shape[:2]:
         return turned_HW3, remarks
@@ -175,10 +173,17 @@ def _stored_rgb(data: bytes, image: Image.Image, where: str) -> tuple[np.ndarray
         raise PartwiseError(f"{where}: {error}") from None
     except MemoryError:
         raise _too_large(where, image.size) from None
-    pictures = getattr(image, "n_frames", 1)
-    if pictures > 1 and image.format != "MPO":  # whose other pictures are previews and depth
+    if (pictures := _pictures_in(image)) > 1:
         remarks.append(_SEVERAL_PICTURES.format(pictures))
     return rgb_HW3, remarks
+
+
+def _pictures_in(image: Image.Image) -> int:
+    """Pages of a TIFF, or frames of an animation; of MPO one, whose others are previews and depth."""
+    try:
+        return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    except Exception:  # a damaged page takes nothing from the first one
+        return 1
 
 
 def decode_ids(data: bytes, where: str) -> np.ndarray:
@@ -229,13 +234,13 @@ def _decode(data: bytes, where: str, formats: tuple[str, ...], refused_later: tu
     image = _identified(io.BytesIO(data), where, formats, refused_later)
     try:
         read_planes_as_stored(image)
-    except _DECODE_ERRORS as error:
+    except Exception as error:  # of a damaged file Pillow raises nearly anything
         raise PartwiseError(f"{where}: the image cannot be opened ({error}): copy it again") from None
     try:
         image.load()
     except MemoryError:
         raise _too_large(where, image.size) from None
-    except _DECODE_ERRORS as error:
+    except Exception as error:
         raise PartwiseError(f"{where}: the image is damaged or cut short ({error}): copy it again") from None
     return image
 
@@ -253,7 +258,7 @@ def _identified(
     except UnidentifiedImageError:
         file.seek(0)
         raise PartwiseError(f"{where}: {_what_it_is(file.read(_START_BYTES), formats)}") from None
-    except _DECODE_ERRORS as error:
+    except Exception as error:  # of a damaged file Pillow raises nearly anything
         raise PartwiseError(f"{where}: the image cannot be opened ({error}): copy it again") from None
 
 

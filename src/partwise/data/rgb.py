@@ -156,11 +156,11 @@ def _in_srgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
     if image.mode == "La":  # which Pillow converts to LA alone
         image = image.convert("LA")
-    if target == "RGBA" or image.mode not in ("L", "CMYK", "LAB"):
-        image = image.convert(target)
+    if profile and (target == "RGBA" or image.mode not in ("L", "CMYK", "LAB")):
+        image = image.convert(target)  # which a profile of RGB is for
     if profile:
         image = _profile_to_srgb(image, profile, target)
-    return image.convert(target)
+    return image if image.mode == target else image.convert(target)
 
 
 def _profile_to_srgb(image: Image.Image, profile: bytes, target: str) -> Image.Image:
