@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import functools
 import os
-import signal
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +22,7 @@ from partwise.evaluation.result_ids import no_class_with_ap
 from partwise.evaluation.result_reader import ResultReader
 from partwise.files import atomic_write, expanded
 from partwise.scene import Prediction, Scene, names_of
+from partwise.workers import Workers
 from partwise.written import PNG_TEXT
 
 INSTANCES, PIXELS = "instances", "pixels"  # two folders, because the official pixel tool takes any <id>*.png
@@ -161,32 +159,21 @@ def score_results(
 
 def _parts(files: ResultFiles, scenes: Sequence[Scene], evaluator: CityscapesEvaluator, workers: int, depth: Depth):
     """Yield (evaluator of some scenes, the reader of their files, their number)."""
+    score = functools.partial(_score, files, scenes, evaluator.fresh(), depth)
     if workers <= 1:
-        for i in range(len(scenes)):
-            yield _score(files, scenes, [i], evaluator.fresh(), depth)
+        yield from map(score, ([i] for i in range(len(scenes))))
         return
     # Chunks small enough to show progress; spawn, because a fork of a process with threads can hang.
     chunks = np.array_split(np.arange(len(scenes)), min(len(scenes), 8 * workers))
-    # Ctrl-C is the main process's: it ends the others.
-    quiet = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), **quiet) as pool:
-        waiting = [pool.submit(_score, files, scenes, chunk.tolist(), evaluator.fresh(), depth) for chunk in chunks]
-        try:
-            for future in as_completed(waiting):
-                yield future.result()
-        except BrokenProcessPool:
-            raise PartwiseError(
-                f"--workers {workers}: one of them was ended from outside, perhaps for want of memory: give fewer"
-            ) from None
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    with Workers(score, workers, context="spawn", advice="give fewer workers") as processes:
+        yield from processes.map((chunk.tolist() for chunk in chunks), ahead=2)
 
 
 def _score(
-    files: ResultFiles, scenes: Sequence[Scene], indices: list[int], evaluator: CityscapesEvaluator, depth: Depth
-):
-    """Score some scenes, each only if its files have no fault."""
-    reader = ResultReader(files)
+    files: ResultFiles, scenes: Sequence[Scene], empty: CityscapesEvaluator, depth: Depth, indices: list[int]
+) -> tuple[CityscapesEvaluator, ResultReader, int]:
+    """Score some scenes, each only if its files have no fault. Returns an evaluator set up as `empty`."""
+    evaluator, reader = empty.fresh(), ResultReader(files)
     for i in indices:
         scene, before = scenes[i], len(reader.faults)
         instances, scores = (reader.instances(scene) or (None, None)) if files.instance else (None, None)
