@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import resource
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,16 +66,16 @@ def test_every_way_brings_arrays_that_can_be_written_to_and_share_nothing(way):
 
 def test_a_message_leaves_no_file_open():
     held = [sent(np.zeros(100_000)) for _ in range(3)]  # each is mapped, for which Python keeps one
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
         sent([np.zeros(100_000)] * 40)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
     del held
 
 
 def test_many_arrays_need_few_open_files():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 12, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 12, hard))
     try:
         assert len(sent([np.full(1000, i) for i in range(300)])) == 300
     finally:

@@ -9,6 +9,7 @@ import resource
 import signal
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -184,7 +185,7 @@ def test_large_batches_need_few_open_files(scenes):
     many = lambda scene: {f"target {i}": torch.full((50,), i) for i in range(20)}
     samples = TrainingSamples(scenes, many, DataConfig(augment=SMALL, workers=2), 3)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 40, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 40, hard))
     try:
         with contextlib.closing(training_batches(samples, Draws(batch_size=64))) as batches:
             for images, targets in itertools.islice(batches, 3):
