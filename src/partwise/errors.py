@@ -16,6 +16,18 @@ def placed(where: str) -> str:
     return f"{where}: " if where else ""
 
 
+def in_one_line(error: BaseException) -> str:
+    """What anyone's error says, cut to one line.
+
+    >>> in_one_line(FileNotFoundError(2, "No such file or directory", "a.png")), in_one_line(KeyError("car"))
+    ('no such file or directory: a.png', "KeyError: 'car'")
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower() + (f": {error.filename}" if error.filename else "")
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+
+
 MOST_NAMED = 24  # more names than this are no help in an error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import platform
 import re
@@ -44,6 +45,23 @@ def keep_freed_memory() -> None:
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory is short, of the machine or of a GPU. Torch has no type of its own for it.
+
+    >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"))
+    True
+    """
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _MEMORY_WORDS)
+
+
+# Of the CPU's allocator on Linux and macOS, and on Windows; of CUDA's; of Python, which needs some for a thread.
+_MEMORY_WORDS = ("can't allocate memory", "not enough memory", "out of memory", "can't start new thread")
 
 
 def peak_memory_mib() -> float:

@@ -1,10 +1,13 @@
 """Which scene comes when: every frame in every pass, rare classes more often, a sample a function of (seed, draw)."""
 
+import contextlib
 import itertools
 import math
 import multiprocessing
 import os
 import signal
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from partwise.data import loader
 from partwise.data.loader import (
     DataConfig,
     Draws,
@@ -172,3 +176,41 @@ def test_a_damaged_frame_is_one_line_also_out_of_a_worker(workers):
     with pytest.raises(PartwiseError) as caught:
         next(training_batches(samples, Draws(2)))
     assert str(caught.value) == "frame0.png: the image is damaged: copy it again"
+
+
+def test_large_batches_need_few_open_files(scenes, open_files_left):
+    """Torch's own loader shares every tensor of a batch by a file of its own: two of 64 were more than 1024."""
+    many = lambda scene: {f"target {i}": torch.full((50,), i) for i in range(20)}
+    samples = TrainingSamples(scenes, many, DataConfig(augment=SMALL, workers=2), 3)
+    with open_files_left(40), contextlib.closing(training_batches(samples, Draws(batch_size=64))) as batches:
+        for images, targets in itertools.islice(batches, 3):
+            assert len(images) == len(targets) == 64
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 8 bytes")])
+def test_a_lack_of_memory_in_a_worker_is_one_line_that_says_what_to_do(scenes, error):
+    def targets(scene):
+        raise error
+
+    samples = TrainingSamples(scenes, targets, DataConfig(augment=SMALL, workers=1), 3)
+    with pytest.raises(PartwiseError, match=r"a worker failed .*: give fewer data\.workers .*batch_size") as caught:
+        next(training_batches(samples, Draws(1)))
+    assert "\n" not in str(caught.value)
+
+
+def test_with_a_gpu_each_batch_is_locked_in_memory_while_the_one_before_is_used(scenes, monkeypatch):
+    """There is no GPU here: what stands in for locking says in which thread it runs."""
+    locked_by = []
+
+    def page_locked(batch):
+        locked_by.append(threading.current_thread())
+        return batch
+
+    monkeypatch.setattr(loader, "_page_locked", page_locked)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    samples, begin = samples_of(scenes, workers=1), time.monotonic()
+    with contextlib.closing(training_batches(samples, Draws(1))) as batches:
+        for draw, (images, _) in enumerate(itertools.islice(batches, 4)):
+            assert torch.equal(images[0], samples[draw][0])
+    assert len(locked_by) >= 4 and threading.main_thread() not in locked_by
+    assert time.monotonic() - begin < 30 and not any(thread.is_alive() for thread in locked_by)

@@ -6,12 +6,11 @@ processes share the work: those are by the clock. Every time is the best of thre
 
 from __future__ import annotations
 
-import multiprocessing
+import functools
 import os
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +35,10 @@ from partwise.evaluation.truth import TruthFolder
 from partwise.instances import Instances
 from partwise.machine import describe_machine, peak_memory_mib
 from partwise.scene import Scene
+from partwise.workers import Workers
 
 ROUNDS = 3
+ADVICE = "give fewer images or fewer memory-images"
 BITS = (8, 1)  # a pixel of a mask: as most tools write them, and as partwise does
 
 Progress = Callable[..., None]
@@ -215,10 +216,10 @@ def _score_many(scene: Scene, instances: Instances, images: int) -> None:
 
 def _peak_of(function: Callable, *arguments) -> float:
     """Peak MiB of a process of its own that calls the function, interpreter and libraries included."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return round(pool.submit(_peak_here, function, *arguments).result(), 1)
+    with Workers(functools.partial(_peak_here, function, arguments), 1, context="spawn", advice=ADVICE) as process:
+        return round(next(process.map([None])), 1)
 
 
-def _peak_here(function: Callable, *arguments) -> float:
+def _peak_here(function: Callable, arguments: tuple, _request: None) -> float:
     function(*arguments)
     return peak_memory_mib()

@@ -6,21 +6,28 @@ That makes a resumed run see what the uninterrupted one would have seen, with an
 from __future__ import annotations
 
 import math
-import signal
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from partwise.data.paste import paste_instances
 from partwise.data.transforms import AugmentConfig, augment
-from partwise.errors import PartwiseError
 from partwise.labels import INSTANCE_FACTOR
 from partwise.runs import value_counts
 from partwise.scene import Scene
+from partwise.workers import Workers
+
+Batch = tuple[Tensor, list[dict[str, Tensor]]]  # images (B, 3, H, W) uint8, and the targets of each
+AHEAD = 4  # batches that each worker prepares in advance
+PATIENCE_SECONDS = 900.0  # for a batch of the largest crops from a slow drive a minute is long
+ADVICE = (
+    "give fewer data.workers (0: the main process prepares the samples), a smaller training.batch_size or "
+    "a smaller data.augment.crop"
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class DataConfig:
     workers: int = 1
 
 
-class TrainingSamples(Dataset):
+class TrainingSamples:
     """Draw number -> (image (3, H, W) uint8, targets)."""
 
     def __init__(
@@ -85,13 +92,14 @@ class TrainingSamples(Dataset):
         visits = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
         return int(rng.permutation(visits)[place % len(visits)])
 
-    def __getitem__(self, draw: int) -> tuple[Tensor, dict[str, Tensor]] | PartwiseError:
-        """The sample of a draw; a frame that cannot be used gives its error, see `training_batches`."""
-        try:
-            scene = self.scene(draw)
-        except PartwiseError as error:
-            return error
+    def __getitem__(self, draw: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """The sample of a draw. Raises PartwiseError where its frame cannot be used."""
+        scene = self.scene(draw)
         return torch.from_numpy(scene.image_HW3).permute(2, 0, 1), self.targets(scene)
+
+    def batch(self, draws: Sequence[int]) -> Batch:
+        """The samples of several draws, collated."""
+        return collate([self[draw] for draw in draws])
 
 
 class Draws:
@@ -108,40 +116,64 @@ class Draws:
             step += 1
 
 
-def collate(samples: list) -> tuple[Tensor, list[dict[str, Tensor]]] | PartwiseError:
-    """Images stacked to (B, 3, H, W) uint8, targets as a list; the first error where there is one."""
-    for sample in samples:
-        if isinstance(sample, PartwiseError):
-            return sample
+def collate(samples: list[tuple[Tensor, dict[str, Tensor]]]) -> Batch:
+    """Images stacked to (B, 3, H, W) uint8, targets as a list."""
     return torch.stack([image for image, _ in samples]), [targets for _, targets in samples]
 
 
-def training_batches(samples: TrainingSamples, draws: Draws) -> Iterator[tuple[Tensor, list[dict[str, Tensor]]]]:
-    """Batches without end, prepared by `samples.config.workers` processes.
+def training_batches(samples: TrainingSamples, draws: Draws) -> Iterator[Batch]:
+    """Batches without end, prepared by `samples.config.workers` processes, page-locked where there is a GPU.
 
-    Raises PartwiseError for a frame that cannot be used, in the words of whoever found it.
+    Close it to end the processes: they live until then.
+
+    Raises PartwiseError for a frame that cannot be used, in the words of whoever found it, and in one line for
+    whatever ends a worker.
     """
-    workers = samples.config.workers
-    loader = DataLoader(
-        samples,
-        batch_sampler=draws,
-        collate_fn=collate,
-        num_workers=workers,
-        prefetch_factor=4 if workers else None,
-        worker_init_fn=_begin_worker,
-        pin_memory=torch.cuda.is_available(),
-    )
-    for batch in loader:
-        if isinstance(batch, PartwiseError):  # raised in a worker, its one line would come wrapped in a traceback
-            raise batch
-        yield batch
+    count = samples.config.workers
+    if count == 0:
+        yield from map(samples.batch, draws)
+        return
+    work = _Work(samples)
+    # The thread comes first: when it is joined the workers are gone, and it has nothing left to wait for.
+    with ThreadPoolExecutor(1) as thread, Workers(work, count, advice=ADVICE, patience=PATIENCE_SECONDS) as workers:
+        arrays = workers.map(draws, AHEAD)
+        if torch.cuda.is_available():
+            yield from _one_ahead(thread, lambda: _page_locked(_tensors(next(arrays))))
+        else:
+            yield from map(_tensors, arrays)
 
 
-def _begin_worker(_worker: int) -> None:
-    """One thread; stopping is the main process's business, also where a scheduler signals every process of a job."""
-    torch.set_num_threads(1)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+def _one_ahead(thread: ThreadPoolExecutor, make: Callable[[], Batch]) -> Iterator[Batch]:
+    """What `make` makes, again and again, each made by the thread while the one before it is used."""
+    pending = thread.submit(make)
+    while True:
+        made = pending.result()
+        pending = thread.submit(make)
+        yield made
+
+
+class _Work:
+    """What a worker does: draws -> the batch as arrays, which can be sent."""
+
+    def __init__(self, samples: TrainingSamples):
+        self.samples = samples
+
+    def __call__(self, draws: Sequence[int]) -> tuple[np.ndarray, list[dict[str, np.ndarray]]]:
+        torch.set_num_threads(1)
+        images, targets = self.samples.batch(draws)
+        return images.numpy(), [{name: value.numpy() for name, value in one.items()} for one in targets]
+
+
+def _tensors(arrays: tuple[np.ndarray, list[dict[str, np.ndarray]]]) -> Batch:
+    """The same memory as tensors."""
+    images, targets = arrays
+    return torch.from_numpy(images), [{name: torch.from_numpy(value) for name, value in one.items()} for one in targets]
+
+
+def _page_locked(batch: Batch) -> Batch:
+    """A copy in memory from which a GPU can take it while it works."""
+    images, targets = batch
+    return images.pin_memory(), [{name: value.pin_memory() for name, value in one.items()} for one in targets]
 
 
 def class_presence(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import functools
 import os
-import signal
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -26,6 +23,7 @@ from partwise.evaluation.result_files import (
 from partwise.files import atomic_write
 from partwise.instances import Instances
 from partwise.scene import Prediction, Scene
+from partwise.workers import Workers
 
 INSTANCES, PIXELS = "instances", "pixels"  # two folders, because the official pixel tool takes any <id>*.png
 
@@ -108,32 +106,21 @@ def evaluate_folder(
 
 def _parts(files: ResultFiles, scenes: Sequence[Scene], evaluator: CityscapesEvaluator, workers: int, depth: Depth):
     """Yield (evaluator of some scenes, their faults, their number)."""
+    score = functools.partial(_score, files, scenes, evaluator.fresh(), depth)
     if workers <= 1:
-        for i in range(len(scenes)):
-            yield _score(files, scenes, [i], evaluator.fresh(), depth)
+        yield from map(score, ([i] for i in range(len(scenes))))
         return
     # Chunks small enough to show progress; spawn, because a fork of a process with threads can hang.
     chunks = np.array_split(np.arange(len(scenes)), min(len(scenes), 8 * workers))
-    # Ctrl-C is the main process's: it ends the others.
-    quiet = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), **quiet) as pool:
-        waiting = [pool.submit(_score, files, scenes, chunk.tolist(), evaluator.fresh(), depth) for chunk in chunks]
-        try:
-            for future in as_completed(waiting):
-                yield future.result()
-        except BrokenProcessPool:
-            raise PartwiseError(
-                f"--workers {workers}: one of them was ended from outside, perhaps for want of memory: give fewer"
-            ) from None
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    with Workers(score, workers, context="spawn", advice="give fewer workers") as processes:
+        yield from processes.map((chunk.tolist() for chunk in chunks), ahead=2)
 
 
 def _score(
-    files: ResultFiles, scenes: Sequence[Scene], indices: list[int], evaluator: CityscapesEvaluator, depth: Depth
-):
-    """Score some scenes, each only if its files have no fault."""
-    faults = []
+    files: ResultFiles, scenes: Sequence[Scene], empty: CityscapesEvaluator, depth: Depth, indices: list[int]
+) -> tuple[CityscapesEvaluator, list[str], int]:
+    """Score some scenes, each only if its files have no fault. Returns an evaluator set up as `empty`."""
+    evaluator, faults = empty.fresh(), []
     for i in indices:
         scene, before = scenes[i], len(faults)
         instances = scores = semantic_HW = None

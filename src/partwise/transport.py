@@ -1,0 +1,104 @@
+"""Values with arrays from one process to another, through a connection of multiprocessing's.
+
+The content of the arrays goes in one block of memory without a name (memfd, Linux), of which the connection carries the
+descriptor: nothing is copied on the other side, and it needs one open file at a time, whatever the number of arrays.
+Files under /dev/shm or /tmp, as torch and multiprocessing have them, may find these small or full, and may be left
+behind. Where there is no such block the content goes through the connection itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import mmap
+import os
+import pickle
+import socket
+from multiprocessing.connection import Connection
+from typing import Any
+
+_ALIGNMENT = 64  # bytes at whose multiples arrays begin
+_INLINE = 1 << 15  # bytes of arrays that are not worth a block of memory
+
+
+def send(connection: Connection, value: Any) -> None:
+    """Send anything that can be pickled: first its pickle, then the content of its arrays as one block."""
+    arrays: list[pickle.PickleBuffer] = []
+    data = pickle.dumps(value, protocol=5, buffer_callback=arrays.append)
+    views = [array.raw() for array in arrays]
+    sizes = [view.nbytes for view in views]
+    block = _memory_block(views) if sum(sizes) > _INLINE else None
+    if block is not None:
+        with block, _channel(connection) as channel:
+            connection.send_bytes(pickle.dumps((data, sizes, True)))
+            socket.send_fds(channel, [b"b"], [block.fileno()])
+        return
+    connection.send_bytes(pickle.dumps((data, sizes, False)))
+    if sizes:
+        content = io.BytesIO()
+        _lay_out(content, views)
+        connection.send_bytes(content.getbuffer())
+
+
+def receive(connection: Connection) -> Any:
+    """What `send` sent. Arrays lie in the block itself and can be written to."""
+    data, sizes, is_block = pickle.loads(connection.recv_bytes())
+    places = _places(sizes)
+    total = places[-1] + sizes[-1] if sizes else 0
+    if is_block:
+        content = _mapped(connection, total)
+    else:
+        content = bytearray(total)
+        if sizes:
+            connection.recv_bytes_into(content)
+    view = memoryview(content)
+    return pickle.loads(data, buffers=[view[at : at + size] for at, size in zip(places, sizes, strict=True)])
+
+
+def _memory_block(views: list[memoryview]) -> io.FileIO | None:
+    """A file without a name, in memory, that holds the arrays; None where the system gives none, or none so large."""
+    if not hasattr(os, "memfd_create"):
+        return None
+    with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+        block = stack.enter_context(os.fdopen(os.memfd_create("partwise"), "wb", buffering=0))
+        _lay_out(block, views)
+        stack.pop_all()
+        return block
+    return None
+
+
+def _mapped(connection: Connection, size: int) -> mmap.mmap:
+    """The block that comes over the connection, as memory."""
+    with _channel(connection) as channel:
+        said, files, _, _ = socket.recv_fds(channel, 1, 1)
+    if not said:
+        raise EOFError
+    if not files:  # the kernel drops what this process may not open
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    try:
+        return mmap.mmap(files[0], size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
+    finally:
+        os.close(files[0])
+
+
+def _channel(connection: Connection) -> socket.socket:
+    """The socket behind a connection, to be closed by itself."""
+    return socket.socket(fileno=os.dup(connection.fileno()))
+
+
+def _places(sizes: list[int]) -> list[int]:
+    """Where arrays of so many bytes begin in a block."""
+    places, end = [], 0
+    for size in sizes:
+        places.append(-(-end // _ALIGNMENT) * _ALIGNMENT if size else end)
+        end = places[-1] + size
+    return places
+
+
+def _lay_out(file: io.RawIOBase | io.BytesIO, views: list[memoryview]) -> None:
+    for at, view in zip(_places([view.nbytes for view in views]), views, strict=True):
+        file.seek(at)
+        written = 0
+        while written < len(view):  # the system takes at most 2 GiB at a time
+            written += file.write(view[written:])

@@ -1,0 +1,230 @@
+"""Processes that work for this one: requests go out, results come back in order, and no end of a worker is missed.
+
+Each worker has a socket of its own to this process and nothing else: no queue, lock or thread that several share, so
+that a worker that dies takes nothing with it and is noticed at once.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import errno
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from partwise.errors import PartwiseError, in_one_line
+from partwise.machine import is_out_of_memory
+from partwise.transport import receive, send
+
+# A person or a scheduler may send these to every process of a job. Stopping is the main process's business.
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_NAMES = {number.value: number.name for number in signal.Signals}
+_LOST = -1  # number of the request of a worker that failed with none
+_POLL_SECONDS = 1.0  # Windows runs the handler of Ctrl-C only between two waits
+_JOIN_SECONDS = 5.0  # a killed process ends at once, unless it waits for a disk that does not answer
+
+
+class Workers:
+    """A context with `count` processes, each of which calls `function` for one request after the other.
+
+    They are started on entering and killed on leaving. They end with this process, too, whatever ends it.
+
+    function   picklable where processes are not forked; a forked process has it as it is now
+    context    how processes are started, see `multiprocessing.get_context`; None for the usual way
+    advice     what to do where they need too much memory or too many files, such as "give fewer workers"
+    patience   seconds without any result, while one is waited for, after which they count as stuck
+
+    Raises PartwiseError where they cannot be started.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Any], Any],
+        count: int,
+        *,
+        context: str | None = None,
+        advice: str = "give fewer workers",
+        patience: float = float("inf"),
+    ):
+        self.function, self.count, self.advice, self.patience = function, count, advice, patience
+        self.context = multiprocessing.get_context(context)
+        self.processes: dict[Connection, Any] = {}
+
+    def __enter__(self) -> Workers:
+        atexit.register(self.close)  # before multiprocessing's own, which would wait for them without end
+        try:
+            for _ in range(self.count):
+                self._start()
+        except (OSError, RuntimeError, MemoryError) as error:
+            started = len(self.processes)
+            self.close()
+            if not (isinstance(error, OSError) or is_out_of_memory(error)):
+                raise
+            raise PartwiseError(
+                f"worker {started + 1} of {self.count} cannot be started ({in_one_line(error)}): {self.advice}"
+            ) from error
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def _start(self) -> None:
+        ours, theirs = self.context.Pipe()
+        process = self.context.Process(target=_work, args=(self.function, theirs), daemon=True)
+        with _signals_held_back():
+            process.start()
+        theirs.close()  # so that its end closes the socket
+        self.processes[ours] = process
+
+    def close(self) -> None:
+        """Kill the processes; what they were doing is lost."""
+        atexit.unregister(self.close)
+        for process in self.processes.values():
+            process.kill()
+        for process in self.processes.values():
+            process.join(_JOIN_SECONDS)
+
+    def map(self, requests: Iterable, ahead: int = 1) -> Iterator:
+        """Yield `function(request)` of each request, in their order.
+
+        ahead   requests that a worker is given at a time: it goes on with them while nobody asks for a result
+
+        Raises PartwiseError, in one line, for whatever goes wrong in a worker: an error of the function, the end of
+        the process, or silence for longer than `patience`.
+        """
+        numbered, results = enumerate(requests), {}
+        busy = dict.fromkeys(self.processes, 0)  # requests that each worker has
+        given = taken = 0
+        while True:
+            while given - taken < ahead * self.count and (request := next(numbered, None)) is not None:
+                self._give(min(busy, key=busy.get), request, busy)
+                given += 1
+            if taken == given:
+                return
+            while self._collect(results, busy, 0.0):  # all that is there, so that a dead worker is noticed behind it
+                pass
+            since = time.monotonic()
+            while taken not in results:
+                if self._collect(results, busy, _POLL_SECONDS):
+                    since = time.monotonic()
+                elif time.monotonic() - since > self.patience:
+                    raise PartwiseError(
+                        f"no result from {self.count} workers for {self.patience:g} seconds: they wait for a disk or "
+                        "a network drive that does not answer, or were stopped"
+                    )
+            result, failure = results.pop(taken)
+            if failure is not None:
+                raise failure.error(self.advice)
+            yield result
+            taken += 1
+
+    def _give(self, worker: Connection, request: tuple[int, Any], busy: dict[Connection, int]) -> None:
+        try:
+            worker.send(request)
+        except OSError:
+            raise self._ended(worker) from None
+        busy[worker] += 1
+
+    def _collect(self, results: dict[int, Any], busy: dict[Connection, int], timeout: float) -> bool:
+        """Put every result that has come into `results`; whether there was any. Waits up to `timeout` seconds."""
+        ready = wait(list(self.processes), timeout)
+        for worker in ready:
+            try:
+                number, *outcome = receive(worker)
+            except (EOFError, OSError, MemoryError) as error:
+                if isinstance(error, EOFError | ConnectionError) or getattr(error, "errno", 0) is None:
+                    raise self._ended(worker) from None  # the last one: in the middle of a message
+                what = f"a worker's result cannot be taken ({in_one_line(error)})"
+                raise PartwiseError(f"{what}: {self.advice}") from error
+            if number == _LOST:
+                raise outcome[1].error(self.advice)
+            results[number] = outcome
+            busy[worker] -= 1
+        return bool(ready)
+
+    def _ended(self, worker: Connection) -> PartwiseError:
+        process = self.processes[worker]
+        process.join(_JOIN_SECONDS)
+        code, number = process.exitcode, list(self.processes).index(worker) + 1
+        how = f"ended with exit code {code}"
+        if code is not None and code < 0:
+            name = _NAMES.get(-code, f"signal {-code}")
+            how = f"was ended by {name}" + (", which the system sends where memory runs out" * (name == "SIGKILL"))
+        return PartwiseError(f"worker {number} of {self.count} (process {process.pid}) {how}: {self.advice}")
+
+
+class _Failure:
+    """What went wrong in a worker, in words, so that it can be sent."""
+
+    def __init__(self, error: BaseException):
+        self.told = str(error) if isinstance(error, PartwiseError) else ""
+        self.scarce = is_out_of_memory(error) or getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE)
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        self.words = f"{in_one_line(error)} in {Path(at.filename).name}, line {at.lineno}"
+        self.traceback = "".join(traceback.format_exception(error))
+
+    def error(self, advice: str) -> PartwiseError:
+        """The error to raise; a person who reads tracebacks finds that of the worker as its note."""
+        advice = advice if self.scarce else "this is a fault of the program, please report it"
+        error = PartwiseError(self.told or f"a worker failed ({self.words}): {advice}")
+        error.add_note(self.traceback)
+        return error
+
+
+@contextlib.contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Inside, signals wait: a process that is started now gets none before it can ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _work(function: Callable[[Any], Any], main: Connection) -> None:
+    """The life of a worker. It leaves without a word where the main process is gone."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    try:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+        while True:
+            number, request = main.recv()
+            _answer(main, number, function, request)
+    except (EOFError, ConnectionError):
+        pass
+    except BaseException as error:
+        with contextlib.suppress(Exception):
+            send(main, (_LOST, None, _Failure(error)))
+    finally:
+        os._exit(1)
+
+
+def _answer(main: Connection, number: int, function: Callable[[Any], Any], request: Any) -> None:
+    try:
+        result = function(request)
+    except BaseException as error:
+        send(main, (number, None, _Failure(error)))
+    else:
+        send(main, (number, result, None))
+
+
+def _end_with_parent() -> None:
+    """A pipe of multiprocessing's tells every platform's child that its parent is gone, also after a kill -9."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
