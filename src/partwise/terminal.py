@@ -66,7 +66,8 @@ class TrainingDisplay:
         return self
 
     def __exit__(self, *_) -> None:
-        self.bar.stop()
+        with contextlib.suppress(OSError):  # a terminal that is gone takes nothing with it
+            self.bar.stop()
 
     def note(self, text: str) -> None:
         """See Monitor.note."""

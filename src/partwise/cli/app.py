@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import sys
@@ -12,9 +13,9 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 import partwise
-from partwise.errors import PartwiseError
+from partwise.errors import PartwiseError, in_one_line
 from partwise.files import write_json
-from partwise.machine import keep_freed_memory
+from partwise.machine import is_out_of_memory, keep_freed_memory
 from partwise.terminal import console, errors
 
 # What a verb needs is imported inside it: torch takes seconds, and `partwise --help` should not.
@@ -92,6 +93,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         errors.print(f"partwise: cannot print: {error.strerror.lower()}: send the output elsewhere", style="red")
         sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        what = f"partwise: out of memory ({in_one_line(error)})"
+        errors.print(f"{what}: close other programs, or use a machine with more memory", style="red")
+        sys.exit(2)
     except KeyboardInterrupt as error:
-        errors.print(f"partwise: {error}" if str(error) else "partwise: stopped")
+        with contextlib.suppress(OSError):  # a terminal that is gone may be why it was stopped
+            errors.print(f"partwise: {error}" if str(error) else "partwise: stopped")
         sys.exit(130)
