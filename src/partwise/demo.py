@@ -21,6 +21,7 @@ from partwise.report.page import write_report
 from partwise.report.panels import draw_comparison
 from partwise.scene import Scene
 from partwise.segmenter import BUNDLED, SHOWN_SCORE, load
+from partwise.training.lock import FolderLock
 from partwise.training.loop import Monitor, train
 from partwise.training.record import describe
 
@@ -35,8 +36,16 @@ def run_demo(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
 
     `out`/streets   the data set      `out`/run   the run, with best.safetensors
     `out`/predict   results for unseen scenes       `out`/evaluation.json
+
+    Raises PartwiseError where another demo is running there, and where what is there is not a demo's.
     """
-    _clear(out)
+    before = _made_before(out)
+    with FolderLock(out).held(monitor.note):
+        _remove(before)
+        return _run(out, minutes, seed, monitor)
+
+
+def _run(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
     with atomic_write(out / MARK, "w") as file:
         file.write("partwise demo made streets, run and predict beside this file, and will make them anew\n")
     data, run = out / "streets", out / "run"
@@ -88,18 +97,22 @@ def run_demo(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
     )
 
 
-def _clear(out: Path) -> None:
-    """Remove what an earlier demo wrote into `out`, and nothing else.
+def _made_before(out: Path) -> list[Path]:
+    """The folders that an earlier demo made in `out`.
 
-    Raises PartwiseError where `out` is a file, or where what would be removed is not a demo's or cannot be.
+    Raises PartwiseError where `out` is a file, or where a folder of one of their names is not a demo's.
     """
     if out.exists() and not out.is_dir():
         raise PartwiseError(f"{out}: this is a file: give a folder for the demo")
-    for folder in (out / name for name in ("streets", "run", "predict")):
-        if not folder.exists():
-            continue
-        if not (out / MARK).is_file():
-            raise PartwiseError(f"{folder}: no demo wrote this: give another folder, or move it away")
+    folders = [folder for name in ("streets", "run", "predict") if (folder := out / name).exists()]
+    if folders and not (out / MARK).is_file():
+        raise PartwiseError(f"{folders[0]}: no demo wrote this: give another folder, or move it away")
+    return folders
+
+
+def _remove(folders: list[Path]) -> None:
+    """Raises PartwiseError where one cannot be removed."""
+    for folder in folders:
         try:
             shutil.rmtree(folder)
         except OSError as error:

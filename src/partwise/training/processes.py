@@ -65,12 +65,19 @@ def _as_tensor(values: dict[str, float], accelerator: Accelerator) -> torch.Tens
 
 
 def lost_process(error: RuntimeError) -> PartwiseError | None:
-    """The error to raise where another process of the run has ended; None for any other error.
+    """The error to raise where this process can no longer reach the others; None for any other error.
 
-    The first words are those of gloo, which joins processes without GPUs and has no type of its own for it.
+    gloo, which joins processes without GPUs, has no type of its own for it. NCCL says last what was wrong.
     """
-    lost = "gloo/transport" in str(error) or isinstance(error, torch.distributed.DistError)
-    return PartwiseError("another process of this run has ended: its own message says why") if lost else None
+    if "gloo/transport" in str(error):
+        return PartwiseError("another process of this run has ended: its own message says why")
+    if isinstance(error, torch.distributed.DistError):
+        reason = str(error).strip().splitlines()[-1][:200]
+        return PartwiseError(
+            f"the other processes of this run cannot be reached ({reason}): another one has ended and says why, or "
+            "/dev/shm is too small for NCCL: give the container more with --shm-size"
+        )
+    return None
 
 
 def end_processes() -> None:
