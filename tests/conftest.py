@@ -151,3 +151,19 @@ def disk_full_after():
             signal.signal(signal.SIGXFSZ, previous)
 
     return limit
+
+
+@pytest.fixture
+def open_files_left():
+    """A context: inside it, this process can open so many more files."""
+
+    @contextmanager
+    def limit(more: int):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + more, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    return limit

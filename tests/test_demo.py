@@ -61,3 +61,15 @@ def test_the_demo_does_the_whole_job_and_can_be_repeated(small, tmp_path):
         counted = {"rendering": (5, 5), "evaluating": (2, 2), "running the bundled model": (2, 2)}
         assert counted.items() <= watcher.counted().items()
         (out / "predict" / ".DS_Store").touch()
+
+
+def test_a_second_demo_in_the_same_folder_is_refused_and_takes_nothing_away(small, tmp_path):
+    refused = []
+
+    def second():
+        with pytest.raises(PartwiseError, match="another training is writing into this folder") as caught:
+            demo.run_demo(tmp_path / "demo", 0.02, 0, Watcher())
+        refused.append(caught)
+
+    assert demo.run_demo(tmp_path / "demo", 0.02, 0, Watcher(1, second)).exists()
+    assert len(refused) == 1

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import resource
 import threading
 from pathlib import Path
 
@@ -65,18 +64,13 @@ def test_every_way_brings_arrays_that_can_be_written_to_and_share_nothing(way):
 
 
 def test_a_message_leaves_no_file_open():
-    held = [sent(np.zeros(100_000)) for _ in range(3)]  # each is mapped, for which Python keeps one
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    open_files = lambda: len(list(Path("/proc/self/fd").iterdir()))
+    before = open_files()
     for _ in range(3):
         sent([np.zeros(100_000)] * 40)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
-    del held
+    assert open_files() == before
 
 
-def test_many_arrays_need_few_open_files():
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 12, hard))
-    try:
+def test_many_arrays_need_few_open_files(open_files_left):
+    with open_files_left(12):
         assert len(sent([np.full(1000, i) for i in range(300)])) == 300
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -24,6 +24,7 @@ from partwise.report.page import write_report
 from partwise.report.panels import draw_comparison
 from partwise.scene import Scene
 from partwise.segmenter import BUNDLED, SHOWN_SCORE, load
+from partwise.training.lock import FolderLock
 from partwise.training.loop import Monitor, train
 from partwise.training.record import describe
 
@@ -32,7 +33,7 @@ SIZE = (256, 512)
 MARK = ".partwise-demo"  # lies where a demo may remove what one wrote before
 FILES = {  # folder that a demo makes -> the names of all files in it
     "streets": re.compile(r"street_\d+_\d+_(leftImg8bit|gtFine_labelIds|gtFine_instanceIds)\.png"),
-    "run": re.compile(r"(run\.json|metrics\.jsonl|state\.pt|classes\.npy|(last|best|at_\d+)\.safetensors)"),
+    "run": re.compile(r"(run\.json|metrics\.jsonl|state\.pt|classes\.npy|lock|(last|best|at_\d+)\.safetensors)"),
     "predict": re.compile(r"street_\d+_\d+(_overlay\.png|_labelIds\.png|_instanceIds\.png|\.json)"),
 }
 BUNDLED_SCENES, BUNDLED_SIZE = 8, (512, 1024)  # what the bundled model is tried on
@@ -43,8 +44,16 @@ def run_demo(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
 
     `out`/streets   the data set      `out`/run   the run, with best.safetensors
     `out`/predict   results for unseen scenes       `out`/evaluation.json
+
+    Raises PartwiseError where another demo is running there, and where what is there is not a demo's.
     """
-    _clear(out)
+    before = _made_before(out)
+    with FolderLock(out).held(monitor.note):
+        _remove(before)
+        return _run(out, minutes, seed, monitor)
+
+
+def _run(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
     with atomic_write(out / MARK, "w", overwrite=True) as file:
         file.write("partwise demo made streets, run and predict beside this file, and will make them anew\n")
     data, run = out / "streets", out / "run"
@@ -99,24 +108,28 @@ def run_demo(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
     )
 
 
-def _clear(out: Path) -> None:
-    """Remove what an earlier demo wrote into `out`, and nothing else.
+def _made_before(out: Path) -> list[Path]:
+    """The folders that an earlier demo made in `out`.
 
-    Raises PartwiseError where `out` is a file, where what would be removed or replaced is not a demo's, or where it
-    cannot be removed.
+    Raises PartwiseError where `out` is a file, and where what would be removed or replaced is not a demo's.
     """
     if out.exists() and not out.is_dir():
         raise PartwiseError(f"{out}: this is a file: give a folder for the demo")
     for file in (out / "evaluation.json", out / "report.html"):
         require_replaceable(file)
-    for folder in (out / name for name in FILES):
-        if not folder.exists():
-            continue
+    folders = [folder for name in FILES if (folder := out / name).exists()]
+    for folder in folders:
         if not (out / MARK).is_file():
             raise PartwiseError(f"{folder}: no demo wrote this: give another folder, or move it away")
         for file in files_below(folder)[0]:
             if not FILES[folder.name].fullmatch(file.name):
                 raise PartwiseError(f"{file}: no demo wrote this, and its folder is to be removed: move the file away")
+    return folders
+
+
+def _remove(folders: list[Path]) -> None:
+    """Raises PartwiseError where one cannot be removed."""
+    for folder in folders:
         try:
             shutil.rmtree(folder)
         except OSError as error:

@@ -157,7 +157,8 @@ class Display:
         return self
 
     def __exit__(self, *_) -> None:
-        self._opened.close()
+        with contextlib.suppress(OSError):  # a terminal that is gone takes nothing with it
+            self._opened.close()
 
     def note(self, text: str) -> None:
         """See Monitor.note."""

@@ -89,11 +89,11 @@ class Workers:
 
     def close(self) -> None:
         """Kill the processes; what they were doing is lost."""
-        atexit.unregister(self.close)
         for process in self.processes.values():
             process.kill()
         for process in self.processes.values():
             process.join(_JOIN_SECONDS)
+        atexit.unregister(self.close)
 
     def map(self, requests: Iterable, ahead: int = 1) -> Iterator:
         """Yield `function(request)` of each request, in their order.

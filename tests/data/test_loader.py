@@ -5,11 +5,9 @@ import itertools
 import math
 import multiprocessing
 import os
-import resource
 import signal
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -180,18 +178,13 @@ def test_a_damaged_frame_is_one_line_also_out_of_a_worker(workers):
     assert str(caught.value) == "frame0.png: the image is damaged: copy it again"
 
 
-def test_large_batches_need_few_open_files(scenes):
+def test_large_batches_need_few_open_files(scenes, open_files_left):
     """Torch's own loader shares every tensor of a batch by a file of its own: two of 64 were more than 1024."""
     many = lambda scene: {f"target {i}": torch.full((50,), i) for i in range(20)}
     samples = TrainingSamples(scenes, many, DataConfig(augment=SMALL, workers=2), 3)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 40, hard))
-    try:
-        with contextlib.closing(training_batches(samples, Draws(batch_size=64))) as batches:
-            for images, targets in itertools.islice(batches, 3):
-                assert len(images) == len(targets) == 64
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with open_files_left(40), contextlib.closing(training_batches(samples, Draws(batch_size=64))) as batches:
+        for images, targets in itertools.islice(batches, 3):
+            assert len(images) == len(targets) == 64
 
 
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 8 bytes")])

@@ -1,6 +1,8 @@
 """The doctor on plain torch modules: each planted fault is found, and a healthy network with a loader is left alone."""
 
 import copy
+import os
+import signal
 
 import pytest
 import torch
@@ -231,3 +233,26 @@ def test_bad_input_is_named():
     frozen = classifier().requires_grad_(False)
     with pytest.raises(PartwiseError, match="nothing to train"):
         examine(frozen, loader(), F.cross_entropy)
+
+
+class Broken(TensorDataset):
+    """Ends the worker that reads it, or fails in it."""
+
+    def __init__(self, error=None):
+        super().__init__(torch.zeros(8, 3, 8, 8), torch.zeros(8, dtype=torch.int64))
+        self.error = error
+
+    def __getitem__(self, i):
+        if self.error is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("workers", "error", "words"), [(1, None, "DataLoader worker"), (0, KeyError("a"), "KeyError: 'a'")]
+)
+def test_a_loader_that_fails_is_one_line(workers, error, words):
+    broken = DataLoader(Broken(error), batch_size=4, num_workers=workers)
+    with pytest.raises(PartwiseError, match=rf"doctor: the loader gives no batch \(.*{words}.*\)") as caught:
+        diagnose(classifier(), broken)
+    assert "\n" not in str(caught.value)

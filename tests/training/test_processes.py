@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import torch
 from safetensors.torch import load_file
 from tiny_networks import QUICK, Watcher
@@ -50,21 +51,68 @@ def test_killed_at_any_moment_the_last_checkpoint_is_whole_and_the_run_goes_on(c
     assert steps == list(range(1, reached + 3))
 
 
+@contextlib.contextmanager
+def two_processes(*arguments):
+    """A training in two processes, all of which are gone afterwards."""
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    process = subprocess.Popen(
+        [sys.executable, *launch, *TRAIN, *map(str, arguments)],
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # where they hang, all of them
+
+
+def wait_for_steps(folder: RunFolder, steps: int, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 120
+    while not (folder.metrics.exists() and len(folder.metrics.read_text().splitlines()) >= steps):
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        time.sleep(0.05)
+
+
+def test_a_killed_worker_of_one_process_ends_both_in_one_line_each(city_root, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with two_processes(
+        *QUICK, "data.workers=1", f"--data={city_root}", f"--out={folder.path}", "--steps=9999"
+    ) as process:
+        wait_for_steps(folder, 2, process)
+        second = next(one for one in psutil.Process(process.pid).children() if one.environ()["RANK"] == "1")
+        (worker,) = second.children()
+        worker.kill()
+        _, said = process.communicate(timeout=60)
+    lines = [line for line in said.splitlines() if line.startswith("partwise: ")]
+    assert sum(f"(process {worker.pid}) was ended by SIGKILL" in line for line in lines) == 1, said
+    assert all("SIGKILL" in line or "another process of this run has ended" in line for line in lines), said
+    assert not worker.is_running()
+
+
+def test_a_signal_to_the_launcher_of_two_processes_saves_and_stops_both(city_root, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with two_processes(
+        *QUICK, "data.workers=1", f"--data={city_root}", f"--out={folder.path}", "--steps=9999"
+    ) as process:
+        wait_for_steps(folder, 2, process)
+        assert not folder.state.exists()
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+    reached = load_state(folder.state)["progress"]["step"]
+    assert reached >= 2 and f"stopped at step {reached}: the same command with --resume goes on" in said
+
+
 def test_two_processes_average_their_gradients_and_end(city_root, tmp_path):
     """One step of plain gradient descent on two samples is computed again here, sample by sample."""
     out = tmp_path / "run"
     changes = [*QUICK, "optim.name=sgd", "optim.clip_norm=0", "optim.warmup_steps=0", "optim.schedule=constant"]
     changes += ["optim.weight_decay=0", "optim.lr=0.001", "training.steps=1", "training.minutes=0"]
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    command = [sys.executable, *launch, *TRAIN, *changes, f"--data={city_root}", f"--out={out}"]
-    process = subprocess.Popen(
-        command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    try:
+    with two_processes(*changes, f"--data={city_root}", f"--out={out}") as process:
         said, complaints = process.communicate(timeout=240)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # where they hang, all of them
     assert process.returncode == 0, complaints
     assert said.count("wrote ") == 1, said
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]

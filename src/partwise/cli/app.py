@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import re
@@ -13,9 +14,9 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 import partwise
-from partwise.errors import PartwiseError, on_one_line
+from partwise.errors import PartwiseError, in_one_line, on_one_line
 from partwise.files import ESCAPED, expanded, require_replaceable, require_writable, write_json
-from partwise.machine import keep_freed_memory
+from partwise.machine import is_out_of_memory, keep_freed_memory
 from partwise.terminal import console, errors, heartbeat, warnings_in_one_line
 
 # What a verb needs is imported inside it: torch takes seconds, and `partwise --help` should not.
@@ -110,11 +111,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         errors.print(f"partwise: {_about(error)}", style="red")
         sys.exit(2)
-    except MemoryError:
-        errors.print("partwise: there is not enough memory: give smaller images or fewer at a time", style="red")
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        what = f"partwise: there is not enough memory ({in_one_line(error)})"
+        errors.print(f"{what}: give smaller images or fewer at a time, or close other programs", style="red")
         sys.exit(2)
     except KeyboardInterrupt as error:
-        errors.print(f"partwise: {error}" if str(error) else "partwise: stopped")
+        with contextlib.suppress(OSError):  # a terminal that is gone may be why it was stopped
+            errors.print(f"partwise: {error}" if str(error) else "partwise: stopped")
         sys.exit(130)
 
 

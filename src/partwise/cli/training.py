@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 from partwise.cli.app import app, writes
-from partwise.errors import PartwiseError
+from partwise.errors import PartwiseError, in_one_line
 from partwise.terminal import TrainingDisplay, console
 
 
@@ -56,16 +58,33 @@ def train(
         What to evaluate on.
     """
     from partwise.experiment import TrainingData, plan, run
-    from partwise.training.processes import end_processes, is_main_process
+    from partwise.training.processes import end_processes, is_main_process, process_number
 
     stages = plan(recipe, overrides, out, minutes, steps)
-    with TrainingDisplay(quiet=not is_main_process()) as display:
+    with TrainingDisplay(quiet=not is_main_process()) as display, _faults_kept(out, process_number()):
         folder = run(stages, TrainingData(data, split, val_split), display, weights=weights or (), resume=resume)
     end_processes()
     if is_main_process():
         console.print(f"wrote {folder}/last.safetensors, best.safetensors and metrics.jsonl")
         where = f"--data {data} --split {val_split} --json {folder}/evaluation.json"
         console.print(f"next: partwise evaluate --model {folder} {where}")
+
+
+@contextlib.contextmanager
+def _faults_kept(out: Path, process: int) -> Iterator[None]:
+    """Turn a fault of the program into one line, too: after hours of training its traceback is kept in `out`."""
+    from partwise.machine import is_out_of_memory
+    from partwise.training.folder import RunFolder
+
+    try:
+        yield
+    except PartwiseError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        kept = RunFolder(out).keep_traceback(error, process)
+        raise PartwiseError(f"a fault of the program ({in_one_line(error)}): please report it; {kept}") from error
 
 
 @app.command

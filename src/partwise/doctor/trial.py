@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from partwise.doctor.graph import linear_pairs
-from partwise.errors import PartwiseError
+from partwise.errors import PartwiseError, in_one_line
 
 Loss = Callable[[Any, Any], Tensor | Mapping[str, Tensor]]
 FIRST_LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
@@ -179,12 +179,32 @@ def _momentum_gain(optimiser: torch.optim.Optimizer, steps: int) -> float:
 def _cycled(batches: Iterable, steps: int) -> Iterator[tuple]:
     """`steps` batches, from the beginning again where there are fewer."""
     seen = []
-    for batch in itertools.islice(batches, steps):
+    with _explained():
+        loaded = iter(batches)
+    while len(seen) < steps:
+        with _explained():
+            batch = next(loaded, _END)
+        if batch is _END:
+            break
         seen.append(batch)
         yield batch
     if not seen:
         raise PartwiseError("doctor: the loader gave no batch: give data")
     yield from itertools.islice(itertools.cycle(seen), steps - len(seen))
+
+
+_END = object()  # no batch is it
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What goes wrong in anyone's loader, such as the end of one of its workers, in one line."""
+    try:
+        yield
+    except PartwiseError:
+        raise
+    except Exception as error:
+        raise PartwiseError(f"doctor: the loader gives no batch ({in_one_line(error)}): correct it first") from error
 
 
 def _forward(module: nn.Module, inputs: Any) -> Any:

@@ -165,7 +165,7 @@ def _parts(files: ResultFiles, scenes: Sequence[Scene], evaluator: CityscapesEva
         return
     # Chunks small enough to show progress; spawn, because a fork of a process with threads can hang.
     chunks = np.array_split(np.arange(len(scenes)), min(len(scenes), 8 * workers))
-    with Workers(score, workers, context="spawn", advice="give fewer workers") as processes:
+    with Workers(score, min(workers, len(chunks)), context="spawn", advice="give fewer workers") as processes:
         yield from processes.map((chunk.tolist() for chunk in chunks), ahead=2)
 
 

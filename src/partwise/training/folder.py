@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write, expanded, json_ready, require_replaceable, write_json
+from partwise.training.lock import FolderLock
 
 
 class RunFolder:
@@ -20,6 +22,7 @@ class RunFolder:
     last.safetensors    the newest weights      best.safetensors   those with the best evaluation
     state.pt            what resuming needs     classes.npy        which classes each frame shows
     at_0200.safetensors  the weights when 20 % of the run were done (TrainingConfig.keep_at)
+    lock                which process trains in it now
     """
 
     def __init__(self, path: Path):
@@ -27,6 +30,7 @@ class RunFolder:
         self.run, self.metrics = self.path / "run.json", self.path / "metrics.jsonl"
         self.last, self.best = self.path / "last.safetensors", self.path / "best.safetensors"
         self.state, self.classes = self.path / "state.pt", self.path / "classes.npy"
+        self.lock = FolderLock(self.path)
 
     def kept(self, share: float) -> Path:
         """Where the weights of this share of the run lie, 0..1."""
@@ -114,6 +118,20 @@ class RunFolder:
     def forget_presence(self) -> None:
         """Drop what `keep_presence` kept: it is of other data."""
         self.classes.unlink(missing_ok=True)
+
+    def keep_traceback(self, error: Exception, process: int) -> str:
+        """Write the traceback of an error that is nobody's mistake; returns where it is, in words.
+
+        process   number of this one among those of the run, each of which has a file of its own
+        """
+        path = self.path / ("error.txt" if process == 0 else f"error_{process}.txt")
+        text = "".join(traceback.format_exception(error))
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError:
+            return f"its traceback cannot be written to {path}"
+        return f"its traceback is in {path}"
 
     def usable(self) -> str:
         """Where the last good weights are, in words."""

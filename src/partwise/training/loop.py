@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
 
 from partwise.data.loader import Draws, TrainingSamples, training_batches
-from partwise.errors import PartwiseError
+from partwise.errors import PartwiseError, in_one_line
+from partwise.machine import is_out_of_memory
 from partwise.methods import Method, build_method
 from partwise.methods.distil import check_teacher
 from partwise.scene import Scene
@@ -16,7 +18,7 @@ from partwise.training.config import Recipe, check_recipe
 from partwise.training.folder import RunFolder
 from partwise.training.learner import Learner
 from partwise.training.limits import check_crop
-from partwise.training.processes import start_accelerator
+from partwise.training.processes import lost_process, start_accelerator
 from partwise.training.run import Monitor, Run
 from partwise.training.start import start_weights
 from partwise.training.stopping import Stopped
@@ -47,9 +49,10 @@ def train(
     teacher    a trained network to learn from besides the truth, see Recipe.teacher
     resume     go on from the state in `out`
 
-    Raises PartwiseError for a value out of its limits, a run without an end, a folder that already holds a run, data
-    that cannot be read, a full disk, and a loss that is not finite; what `out` holds is then still usable. Raises
-    Stopped (a KeyboardInterrupt) when a signal ends the run.
+    Raises PartwiseError for a value out of its limits, a run without an end, a folder that already holds a run or in
+    which another process trains, data that cannot be read, a full disk, a lack of memory, the end of a worker or of
+    another process of the run, and a loss that is not finite; what `out` holds is then still usable. Raises Stopped (a
+    KeyboardInterrupt) when a signal ends the run.
     """
     check_recipe(recipe)
     config, folder = recipe.training, RunFolder(out)
@@ -70,16 +73,40 @@ def train(
         check_teacher(method, teacher, features=recipe.teacher_features > 0)
         teacher = fold_batch_norm(teacher).to(accelerator.device, memory_format=torch.channels_last)
     run = Run(Learner(recipe, method, accelerator, teacher), folder, monitor, origin)
-    if going_on:
-        run.restore()
-    run.begin(resume, going_on)
-    samples = TrainingSamples(
-        scenes, method.targets, recipe.data, config.seed, run.presence(scenes), rendered, method.instance_classes
-    )
-    draws = Draws(config.batch_size, run.progress.step, accelerator.process_index, accelerator.num_processes)
-    try:
-        run.loop(training_batches(samples, draws), evaluate)
-    except KeyboardInterrupt:
-        how = "the same command with --resume goes on" if folder.state.exists() else "no checkpoint was written yet"
-        raise Stopped(f"stopped at step {run.progress.step}: {how}") from None
+    lock = folder.lock.held(monitor.note) if run.is_main else contextlib.nullcontext()
+    with lock, _explained(run):
+        folder.check(resume)  # again: another training may have come to its end meanwhile
+        if going_on:
+            run.restore()
+        run.begin(resume, going_on)
+        samples = TrainingSamples(
+            scenes, method.targets, recipe.data, config.seed, run.presence(scenes), rendered, method.instance_classes
+        )
+        draws = Draws(config.batch_size, run.progress.step, accelerator.process_index, accelerator.num_processes)
+        with contextlib.closing(run), contextlib.closing(training_batches(samples, draws)) as batches:
+            run.loop(batches, evaluate)
     return method
+
+
+@contextlib.contextmanager
+def _explained(run: Run) -> Iterator[None]:
+    """Turn a signal, a lack of memory and the end of another process of the run into the errors of `train`."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise _stopped(run) from None
+    except (MemoryError, RuntimeError, OSError) as error:
+        if is_out_of_memory(error):
+            raise PartwiseError(
+                f"{run.folder.path}: out of memory at step {run.progress.step} ({in_one_line(error)}): give a smaller "
+                f"training.batch_size or data.augment.crop; {run.folder.usable()}"
+            ) from error
+        if isinstance(error, RuntimeError) and (lost := lost_process(error)):
+            raise (_stopped(run) if run.stop.pressed else lost) from error
+        raise
+
+
+def _stopped(run: Run) -> Stopped:
+    started = run.folder.state.exists()
+    how = "the same command with --resume goes on" if started else "no checkpoint was written yet"
+    return Stopped(f"stopped at step {run.progress.step}: {how}")

@@ -7,7 +7,9 @@ from datetime import timedelta
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import InitProcessGroupKwargs, broadcast
+from accelerate.utils import InitProcessGroupKwargs
+
+from partwise.errors import PartwiseError
 
 # The others wait while the main process evaluates and saves; torch gives up after 10 to 30 minutes.
 PATIENCE = timedelta(hours=6)
@@ -24,9 +26,14 @@ def start_accelerator() -> Accelerator:
     return Accelerator(cpu=several_without_gpu, mixed_precision="no", kwargs_handlers=[patience])
 
 
+def process_number() -> int:
+    """The number of this process among those of the run, as its launcher counts them; 0 where there is only one."""
+    return int(os.environ.get("RANK", "0"))
+
+
 def is_main_process() -> bool:
     """Whether this process speaks to the person; true where there is only one."""
-    return int(os.environ.get("RANK", "0")) == 0
+    return process_number() == 0
 
 
 def mean_over_processes(values: dict[str, float], accelerator: Accelerator) -> dict[str, float]:
@@ -40,19 +47,44 @@ def mean_over_processes(values: dict[str, float], accelerator: Accelerator) -> d
     return dict(zip(values, mean, strict=True))
 
 
-def of_main_process(values: dict[str, float], accelerator: Accelerator) -> dict[str, float]:
-    """The numbers that the main process has, in all; nobody goes on before it has come here."""
+def of_main_process(
+    values: dict[str, float], accelerator: Accelerator, *, of_any: bool
+) -> tuple[dict[str, float], bool]:
+    """The numbers that the main process has, in all, and whether `of_any` is true in any; nobody goes on before it has
+    come here.
+    """
     if accelerator.num_processes == 1:
-        return values
-    return dict(zip(values, broadcast(_as_tensor(values, accelerator)).tolist(), strict=True))
+        return values, of_any
+    mine = {name: value if accelerator.is_main_process else 0.0 for name, value in values.items()}
+    *summed, some = accelerator.reduce(_as_tensor(mine | {"of_any": of_any}, accelerator), reduction="sum").tolist()
+    return dict(zip(values, summed, strict=True)), some > 0
 
 
 def _as_tensor(values: dict[str, float], accelerator: Accelerator) -> torch.Tensor:
     return torch.tensor(list(values.values()), dtype=torch.float64, device=accelerator.device)
 
 
+def lost_process(error: RuntimeError) -> PartwiseError | None:
+    """The error to raise where this process can no longer reach the others; None for any other error.
+
+    gloo, which joins processes without GPUs, has no type of its own for it. NCCL says last what was wrong.
+    """
+    if "gloo/transport" in str(error):
+        return PartwiseError("another process of this run has ended: its own message says why")
+    if isinstance(error, torch.distributed.DistError):
+        reason = str(error).strip().splitlines()[-1][:200]
+        return PartwiseError(
+            f"the other processes of this run cannot be reached ({reason}): another one has ended and says why, or "
+            "/dev/shm is too small for NCCL: give the container more with --shm-size"
+        )
+    return None
+
+
 def end_processes() -> None:
-    """Take leave of the other processes, once, after the last run."""
+    """Take leave of the other processes, once, after the last run. Raises PartwiseError where one has ended before."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.barrier()
+        try:
+            torch.distributed.barrier()
+        except RuntimeError as error:
+            raise lost_process(error) or error from None
         torch.distributed.destroy_process_group()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 
-from partwise.errors import PartwiseError
+from partwise.errors import PartwiseError, in_one_line
 from partwise.machine import processor
 
 HEADLINES = {"instance": ("ap", "ap50"), "semantic": ("iou_class", "iou_category")}
@@ -65,16 +68,36 @@ class Board:
             raise PartwiseError(
                 "training.tensorboard=true: tensorboard is not installed: pip install 'partwise[tensorboard]'"
             ) from None
-        self.writer = SummaryWriter(str(folder), purge_step=step + 1)
+        self.folder = folder
+        self.previous_hook, threading.excepthook = threading.excepthook, self._hear
+        with self._explained():
+            self.writer = SummaryWriter(str(folder), purge_step=step + 1)
 
     def log(self, record: dict) -> None:
-        """The numbers of a line of metrics.jsonl."""
-        for name, value in scalars(record).items():
-            self.writer.add_scalar(name, value, record["step"])
+        """The numbers of a line of metrics.jsonl. Raises PartwiseError where they cannot be written."""
+        with self._explained():
+            for name, value in scalars(record).items():
+                self.writer.add_scalar(name, value, record["step"])
 
     def close(self) -> None:
-        """Write what is still in memory."""
-        self.writer.close()
+        """Write what is still in memory; where it cannot be written it is lost, and metrics.jsonl has it."""
+        with contextlib.suppress(OSError):
+            self.writer.close()
+        threading.excepthook = self.previous_hook
+
+    def _hear(self, arguments: threading.ExceptHookArgs) -> None:
+        """TensorBoard's thread prints the error of a write, which it hands on to `log` besides."""
+        if not isinstance(arguments.exc_value, OSError):
+            self.previous_hook(arguments)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise PartwiseError(
+                f"cannot write {self.folder}: {in_one_line(error)}: free the place, or say training.tensorboard=false"
+            ) from error
 
 
 def scalars(record: dict) -> dict[str, float]:

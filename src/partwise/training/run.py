@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -69,8 +70,7 @@ class Run:
         self.recipe, self.accelerator = learner.recipe, learner.accelerator
         self.progress, self.is_main = Progress(), self.accelerator.is_main_process
         self.saved_step, self.saved_at = -1, time.perf_counter()
-        # A single process stops between two steps; several cannot agree on one, and end where they are.
-        self.stop = StopSwitch(active=self.accelerator.num_processes == 1)
+        self.stop = StopSwitch(alone=self.accelerator.num_processes == 1)
         self.board: Board | None = None
 
     def restore(self) -> None:
@@ -149,12 +149,15 @@ class Run:
                     self.evaluate(evaluate)
                 if self.done() >= 1.0 or self.stop.pressed:
                     break
-                self.step(batches)
+                if (timed_batch := self.next_batch(batches)) is None:
+                    break
+                self.step(*timed_batch)
                 kept = self.keep(kept)  # before the state that a resumed run would begin after
                 if time.perf_counter() - self.saved_at > self.recipe.training.checkpoint_every_seconds:
                     self.save()
             self.save()
             if self.stop.pressed:
+                self.accelerator.wait_for_everyone()  # a launcher ends all of them when the first one ends
                 raise KeyboardInterrupt
             self.finish()
 
@@ -164,18 +167,42 @@ class Run:
         due = self.done() >= 1.0 or (every > 0 and step > 0 and step % every == 0)
         return due and self.progress.evaluated != step
 
-    def step(self, batches: Batches) -> None:
-        """Take a batch, learn from it, and say so."""
+    def next_batch(self, batches: Batches) -> tuple[Tensor, list[Targets], float] | None:
+        """The next batch and the seconds that it took; None where a signal came first: nobody waits longer for it.
+
+        Several processes wait for theirs all the same: they stop after the same step.
+        Raises PartwiseError where there is no further batch, after what was learnt so far is saved.
+        """
         begin = time.perf_counter()
-        images, targets = next(batches)
-        waited = time.perf_counter() - begin
+        try:
+            with self.stop.lifted() if self.stop.alone else contextlib.nullcontext():
+                images, targets = next(batches)
+        except KeyboardInterrupt:
+            self.stop.pressed = True
+            return None
+        except PartwiseError as error:
+            if self.progress.step == 0:
+                raise
+            self.save()
+            how = f"step {self.progress.step} is saved, and the same command with --resume goes on from there"
+            raise PartwiseError(f"{error}; {how}") from error
+        return images, targets, time.perf_counter() - begin
+
+    def step(self, images: Tensor, targets: list[Targets], waited: float) -> None:
+        """Learn from a batch that took `waited` seconds, and say so."""
+        begin = time.perf_counter() - waited
         lr = self.learner.set_lr(self.progress.step, self.done())
         terms, norm = self.learn(images, targets)
-        # All processes must agree on the time: they stop by it. While the main one evaluates, the others wait in here.
-        spent = of_main_process({"seconds": time.perf_counter() - begin, "waited": waited}, self.accelerator)
+        # All processes must agree on the time and on a signal: they stop by them. While the main one evaluates, the
+        # others wait in here.
+        spent = {"seconds": time.perf_counter() - begin, "waited": waited}
+        spent, stop = of_main_process(spent, self.accelerator, of_any=self.stop.pressed)
+        if stop:
+            self.stop.pressed = True
         progress = self.progress
         progress.step, progress.seconds = progress.step + 1, progress.seconds + spent["seconds"]
         progress.waited += spent["waited"]
+        self.folder.lock.require()
         record = {"step": progress.step, "loss": sum(terms.values()), "loss_terms": terms, "lr": lr}
         record |= {"gradient_norm": norm, "seconds": round(progress.seconds, 3), "data_seconds": round(waited, 4)}
         if progress.step % self.recipe.training.log_every_steps == 0 or self.done() >= 1.0:
@@ -208,6 +235,7 @@ class Run:
             return
         with self.stop.lifted():
             figures = evaluate(self.learner.scored)
+        self.folder.lock.require()
         self.log({"step": progress.step, "seconds": round(progress.seconds, 3), "evaluation": figures})
         self.monitor.note(f"step {progress.step}: {describe(figures)}")
         if headline(figures) > progress.best:
@@ -246,11 +274,14 @@ class Run:
         if not self.is_main:
             return
         self.folder.finish({"steps": progress.step, "minutes": round(progress.seconds / 60, 2)})
-        if self.board:
-            self.board.close()
         if progress.seconds > 0:
             share = 100 * progress.waited / progress.seconds
             self.monitor.note(
                 f"{progress.step} steps in {progress.seconds / 60:.1f} minutes, "
                 f"{progress.step / progress.seconds:.2f} steps/s, {share:.1f} % of it waiting for data"
             )
+
+    def close(self) -> None:
+        """Write what TensorBoard has not written yet."""
+        if self.board:
+            self.board.close()

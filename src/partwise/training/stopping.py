@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# SIGHUP comes where the terminal goes: an ssh connection that ends. Windows has none.
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Stopped(KeyboardInterrupt):
@@ -15,42 +16,56 @@ class Stopped(KeyboardInterrupt):
 
 
 class StopSwitch:
-    """A context: the first SIGINT or SIGTERM sets `pressed`, which the loop looks at between steps; a second one ends.
+    """A context: the first SIGINT, SIGTERM or SIGHUP sets `pressed`, which the loop looks at between steps; a second
+    one ends. Where SIGHUP is ignored, as under nohup, it stays so. Outside the main thread signals are left alone.
 
-    active   False for a switch that leaves the signals alone, as it also does outside the main thread
+    alone   False for one of several processes of a run, which end together: a second signal changes nothing. Their
+            launcher sends several, and kills who takes too long
     """
 
-    def __init__(self, active: bool = True):
-        self.active = active and threading.current_thread() is threading.main_thread()
+    def __init__(self, alone: bool = True):
+        self.alone, self.active = alone, threading.current_thread() is threading.main_thread()
         self.pressed = False
+        self._previous: dict[int, Callable | int | None] = {}
 
     def __enter__(self) -> StopSwitch:
         if self.active:
-            self._previous = [signal.signal(number, self._press) for number in SIGNALS]
+            self._previous = _handled_by(self._press)
         return self
 
     def __exit__(self, *_) -> None:
-        if self.active:
-            for number, handler in zip(SIGNALS, self._previous, strict=True):
-                signal.signal(number, handler)
+        _restore(self._previous)
 
     @contextlib.contextmanager
     def lifted(self) -> Iterator[None]:
-        """Inside, a signal ends at once: for what may take long and loses nothing."""
-        if not self.active:
-            yield
-            return
-        previous = [signal.signal(number, _interrupt) for number in SIGNALS]
+        """Inside, a signal ends at once, as a KeyboardInterrupt: for what may take long and loses nothing."""
+        previous = _handled_by(_interrupt) if self.active else {}
         try:
+            if self.pressed:  # just before
+                raise KeyboardInterrupt
             yield
         finally:
-            for number, handler in zip(SIGNALS, previous, strict=True):
-                signal.signal(number, handler)
+            _restore(previous)
 
     def _press(self, *_) -> None:
-        if self.pressed:
+        if self.pressed and self.alone:
             raise KeyboardInterrupt
         self.pressed = True
+
+
+def _handled_by(handler: Callable) -> dict[int, Callable | int | None]:
+    """Set the handler of the signals; returns those before."""
+    ignored = {getattr(signal, "SIGHUP", None)} if _hangup_is_ignored() else set()
+    return {number: signal.signal(number, handler) for number in SIGNALS if number not in ignored}
+
+
+def _hangup_is_ignored() -> bool:
+    return hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
+def _restore(handlers: dict[int, Callable | int | None]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def _interrupt(*_) -> None:
