@@ -29,6 +29,11 @@ def processor() -> str:
     return f"{names[0] if names else platform.machine()}, {'with' if 'amx_bf16' in text else 'without'} AMX"
 
 
+def is_main_process() -> bool:
+    """Whether this process of a launcher (torchrun, accelerate) speaks to the person; true where there is only one."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 def keep_freed_memory() -> None:
     """Have this process keep the memory that it frees for what it needs next; where that is not glibc's, do nothing.
 

@@ -14,7 +14,7 @@ from cyclopts import App, CycloptsError, Parameter
 import partwise
 from partwise.errors import PartwiseError
 from partwise.files import write_json
-from partwise.machine import keep_freed_memory
+from partwise.machine import is_main_process, keep_freed_memory
 from partwise.terminal import console, errors, heartbeat, warnings_in_one_line
 
 # What a verb needs is imported inside it: torch takes seconds, and `partwise --help` should not.
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        with heartbeat.running(), warnings_in_one_line():
+        with heartbeat.silenced(not is_main_process()), heartbeat.running(), warnings_in_one_line():
             app(arguments, exit_on_error=False, print_error=False)
     except (PartwiseError, CycloptsError) as error:
         lines = str(error).splitlines() if isinstance(error, PartwiseError) else [" ".join(str(error).split())]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from partwise.cli.app import app
 from partwise.errors import PartwiseError
+from partwise.machine import is_main_process
 from partwise.terminal import TrainingDisplay, console
 
 
@@ -55,7 +56,7 @@ def train(
         What to evaluate on.
     """
     from partwise.experiment import TrainingData, plan, run
-    from partwise.training.processes import end_processes, is_main_process
+    from partwise.training.processes import end_processes
 
     stages = plan(recipe, overrides, out, minutes, steps)
     with TrainingDisplay(quiet=not is_main_process()) as display:
