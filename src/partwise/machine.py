@@ -30,6 +30,16 @@ def processor() -> str:
     return f"{names[0] if names else platform.machine()}, {'with' if 'amx_bf16' in text else 'without'} AMX"
 
 
+def process_number() -> int:
+    """The number of this process among those that a launcher (torchrun, accelerate) started; 0 without a launcher."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def is_main_process() -> bool:
+    """Whether this process speaks to the person; true where there is only one."""
+    return process_number() == 0
+
+
 def keep_freed_memory() -> None:
     """Have this process keep the memory that it frees for what it needs next; where that is not glibc's, do nothing.
 
