@@ -103,7 +103,7 @@ def test_explain_says_why_there_is_an_instance_and_why_there_is_none(says, tmp_p
     photo, out = tmp_path / "street.png", tmp_path / "out"
     Image.fromarray(Streets(1, (256, 512), seed=123)[0].image_HW3).save(photo)
     said = says("explain", photo, "--out", out)
-    scale = load().method.usual_scale
+    scale = load().method.default_scale
     width, height = round(512 * scale), round(256 * scale)
     assert said.startswith(f"street.png is 512x256, the network saw it at {width}x{height}, in whose pixels:\n")
     there = re.search(r"^pixel (\d+),(\d+) of ", said, re.MULTILINE).groups()
@@ -150,8 +150,8 @@ def test_predict_and_evaluate_at_another_scale(says, complains, model, city_root
 
 
 def test_a_pipeline_runs_its_stages_one_from_the_other(says, complains, city_root, tmp_path):
-    quick = ["method.channels=8", "data.augment.crop=[32,32]", "training.precision=no", "trunk_weights=random"]
-    quick += ["data.repeat_threshold=0", "training.evaluate_frames=1", "data.workers=0", "optim.trunk_lr_factor=0"]
+    quick = ["method.channels=8", "data.augment.crop=[32,32]", "training.precision=no", "backbone_weights=random"]
+    quick += ["data.repeat_threshold=0", "training.evaluate_frames=1", "data.workers=0", "optim.backbone_lr_factor=0"]
     command = ["train", "fcn", *quick, "--data", city_root, "--out", tmp_path / "fcn", "--steps", 5]
     says(*command)
     assert "holds a run already" in complains(*command)
@@ -364,7 +364,7 @@ def test_a_decoder_that_cannot_be_is_not_exported(assignment, complains, model, 
         (["train", "demo", "--steps", "2", "teacher=streets"], "make them equal"),
         (["train", "demo", "teacher_weight=-1"], "teacher_weight=-1"),
         (["train", "demo", "--steps", "2", "--resume"], "no run to resume"),
-        (["train", "fcn32s", "trunk_weights=random"], "says no length: give --minutes M or --steps N"),
+        (["train", "fcn32s", "backbone_weights=random"], "says no length: give --minutes M or --steps N"),
     ],
 )
 def test_wrong_arguments_of_train(arguments, words, complains, city_root, tmp_path):

@@ -29,9 +29,9 @@ REPORT = [
 )
 def test_rates_and_lengths_are_those_of_the_text(name, lr, steps, batch_size, optimiser):
     made = recipe(name)
-    assert (made.optim.name, made.optim.lr, made.optim.trunk_lr_factor) == (optimiser, lr, 1.0)
+    assert (made.optim.name, made.optim.lr, made.optim.backbone_lr_factor) == (optimiser, lr, 1.0)
     assert (made.training.steps, made.training.batch_size) == (steps, batch_size)
-    assert made.trunk_weights == "torchvision"
+    assert made.backbone_weights == "torchvision"
 
 
 def test_the_implementations_differ_as_the_text_says():

@@ -10,7 +10,7 @@ from partwise.errors import PartwiseError
 from partwise.geometry import box_of_mask, boxes_of_masks, crop_intersection
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES
-from partwise.runs import segments, value_counts
+from partwise.rle import segments, value_counts
 from partwise.scene import Prediction, Scene
 
 

@@ -191,7 +191,7 @@ def test_home(result, tmp_path, monkeypatch):
         ["bench", "models", "--data", "CITY", "--json", "MINE"],
         ["bench", "models", "--data", "CITY", "--markdown", "MINE"],
         ["bench", "models", "--data", "CITY", "--picture", "MINE"],
-        ["bench", "peers", "--data", "CITY", "--out", "OUT", "--json", "MINE"],
+        ["bench", "baselines", "--data", "CITY", "--out", "OUT", "--json", "MINE"],
         ["export", "streets", "--out", "MINE"],
     ],
 )

@@ -15,7 +15,7 @@ from partwise.training.config import OptimConfig, Recipe, TrainingConfig
 QUICK = [
     "method.channels=8",
     "method.windows=[[8,8],[16,8]]",
-    "trunk_weights=random",
+    "backbone_weights=random",
     "data.augment.crop=[64,64]",
     "data.workers=0",
     "training.precision=no",

@@ -77,8 +77,8 @@ def run(
 ) -> Path:
     """Train the stages, each from the weights of the one before it; returns the folder of the last run.
 
-    weights  model files, run folders, bundled models' names, or weights for the trunk, to start the first stage from;
-             see `start_weights`
+    weights  model files, run folders, bundled models' names, or weights for the backbone, to start the first stage
+             from; see `start_weights`
     resume   finished stages are passed over, the one that was cut goes on, the others begin
 
     Raises what `training.loop.train` raises, and PartwiseError for data without what the recipe is to learn.

@@ -17,7 +17,7 @@ from partwise.geometry import box_of_mask, crop_intersection, nearest_index
 from partwise.given import number_in, shown, size_of, whole_numbers
 from partwise.instance_list import InstanceList
 from partwise.labels import INSTANCE_FACTOR
-from partwise.runs import segments
+from partwise.rle import segments
 
 
 class Instances(InstanceList):

@@ -78,7 +78,7 @@ class LabelSet:
         return tuple(label for label in self.evaluated if label.has_instances)
 
     @cached_property
-    def kin(self) -> dict[str, tuple[Label, ...]]:
+    def things_by_category(self) -> dict[str, tuple[Label, ...]]:
         """Category -> those of `things` that belong to it, both in the order of the train ids."""
         names = dict.fromkeys(label.category for label in self.things)
         return {name: tuple(label for label in self.things if label.category == name) for name in names}

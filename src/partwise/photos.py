@@ -18,7 +18,7 @@ from partwise.evaluation.submission import check_name, submission_paths, write_s
 from partwise.files import atomic_write, require_replaceable, require_writable, write_json
 from partwise.methods.centres.explain import CentresExplanation
 from partwise.methods.method import Method
-from partwise.methods.views import AS_USUAL, View, seen_sizes
+from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions, seen_sizes
 from partwise.photo_files import Photo
 from partwise.report.inspect import draw_explanation, explanation_text
 from partwise.report.inspect_centres import centres_explanation_text, draw_centres_explanation
@@ -72,7 +72,7 @@ def predict_photos(
     out: Path,
     form: Form,
     *,
-    view: View = AS_USUAL,
+    view: InferenceOptions = DEFAULT_OPTIONS,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Predicted:
     """Write the results of every photo that can be read and whose results can be written.
@@ -102,7 +102,7 @@ def predict_photos(
     return Predicted(files, done, replaced, faults)
 
 
-def _predict(segment: Segmenter, photo: Photo, out: Path, form: Form, view: View) -> list[Path]:
+def _predict(segment: Segmenter, photo: Photo, out: Path, form: Form, view: InferenceOptions) -> list[Path]:
     """The files written for one photo."""
     least = form.min_score
     if least is None:
@@ -181,7 +181,7 @@ def _memory_for(path: Path) -> Iterator[None]:
     raise PartwiseError(f"{path}: there is not enough memory for so large a photo: scale it down")
 
 
-def _require_view(method: Method, view: View) -> None:
+def _require_view(method: Method, view: InferenceOptions) -> None:
     """Raises PartwiseError for a scale out of its limits, and for a mirror image that the method cannot make use of."""
     seen_sizes((1, 1), view.scale)
     if view.flip and type(method).mirrored is Method.mirrored:

@@ -18,7 +18,7 @@ from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_ins
 from partwise.evaluation.result_files import ResultFiles
 from partwise.evaluation.submission import score_results
 from partwise.evaluation.truth import TruthFolder, require_truth
-from partwise.methods.views import AS_USUAL, View
+from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions
 from partwise.segmenter import load
 
 BOOTSTRAP_DRAWS = 1000
@@ -35,7 +35,7 @@ def score(
     workers: int = 1,
     device: str = "cpu",
     precision: str = "no",
-    view: View = AS_USUAL,
+    view: InferenceOptions = DEFAULT_OPTIONS,
     side_bounds_px: Sequence[int] = SIDE_BOUNDS_PX,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
@@ -123,7 +123,7 @@ def _score_model(
     evaluator_for: EvaluatorFor,
     device: str,
     precision: str,
-    view: View,
+    view: InferenceOptions,
     progress: Callable,
 ) -> tuple[CityscapesEvaluator, dict, dict]:
     """(evaluator, figures, circumstances)."""
@@ -136,7 +136,7 @@ def _score_model(
     how = {"device": segment.device, "precision": segment.precision}
     depth = find_depth(data, split)
     figures = evaluate_method(segment.method, scenes, evaluator, view=view, depth=depth, progress=progress, **how)
-    how |= asdict(view) | {"usual_scale": segment.method.usual_scale}
+    how |= asdict(view) | {"default_scale": segment.method.default_scale}
     return evaluator, figures, {"model": segment.info.origin, **how}
 
 
@@ -181,7 +181,7 @@ def compare_results(
         else:
             said = functools.partial(progress, f"scoring {name}")
             evaluator_for = functools.partial(_evaluator, full, side_bounds_px)
-            scored = _score_model(result, data, split, frames, evaluator_for, device, precision, AS_USUAL, said)
+            scored = _score_model(result, data, split, frames, evaluator_for, device, precision, DEFAULT_OPTIONS, said)
             evaluators.append(scored[0])
     bootstrap = functools.partial(progress, "bootstrap, draws")
     return {"a": a, "b": b} | compare(*evaluators, draws, seed, side_bounds_px, bootstrap)

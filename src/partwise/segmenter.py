@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from partwise.backbones.fold import fold_batch_norm
 from partwise.data.given_image import as_image, name_of
 from partwise.errors import PartwiseError, PartwiseWarning
 from partwise.files import expanded
@@ -23,14 +24,13 @@ from partwise.methods import Centres, Method, PartMaps
 from partwise.methods.asked import require_inside
 from partwise.methods.centres.explain import CentresExplanation, explain_centres
 from partwise.methods.method import image_at, image_batch
+from partwise.methods.options import InferenceOptions, Scale, seen_sizes
 from partwise.methods.parts.explain import Explanation
 from partwise.methods.parts.explain import explain as explain_parts
-from partwise.methods.views import Scale, View, seen_sizes
 from partwise.report.prediction_files import write_prediction
 from partwise.scene import Prediction
 from partwise.training.checkpoint import ModelInfo, load_model
 from partwise.training.precision import gains_from_bf16, slow_precision
-from partwise.trunks.fold import fold_batch_norm
 
 BUNDLED = {"streets": Path(__file__).parent / "weights" / "streets.safetensors"}
 DEFAULT_MODEL = "streets"
@@ -138,7 +138,7 @@ class Segmenter:
         name       for the files that `Result.save` writes; the stem of the image's file, or none
         scale      the network sees the image so many times as large: less is faster, more finds smaller objects, and
                    of several, such as (1, 1.5), what is found in any; without it as the model says
-                   (`method.usual_scale`), but no side longer than 2048 px
+                   (`method.default_scale`), but no side longer than 2048 px
         flip       the network sees the image's mirror image, too, and what it says of both is averaged: better, in
                    twice the time
 
@@ -152,7 +152,9 @@ class Segmenter:
             raise PartwiseError(f"name {shown(name)}: give a text")
         pixels = as_image(image)
         with self._autocast():
-            prediction = self.method.predict(image_batch(pixels, self.device), View(scale, flag("flip", flip)))[0]
+            prediction = self.method.predict(
+                image_batch(pixels, self.device), InferenceOptions(scale, flag("flip", flip))
+            )[0]
         kept = prediction.instances[prediction.instances.scores >= min_score]
         kept = kept.distinct() if flag("distinct", distinct) else kept
         return Result(
@@ -198,7 +200,7 @@ class Segmenter:
     def seen(self, image: Any, scale: float | None = None) -> np.ndarray:
         """(H, W, 3) uint8 RGB: an image at the size at which the network sees it, both as in a call."""
         pixels = as_image(image)
-        sizes = seen_sizes(pixels.shape[:2], scale, self.method.usual_scale)
+        sizes = seen_sizes(pixels.shape[:2], scale, self.method.default_scale)
         if len(sizes) > 1:
             raise PartwiseError(f"scale {shown(scale)}: give one number here")
         return image_at(pixels, sizes[0])

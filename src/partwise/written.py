@@ -31,7 +31,7 @@ PREDICTION, EXPLANATION, EVALUATION, COMPARISON = "prediction", "explanation", "
 CEILING, CHECK, DIAGNOSIS, RUN, STUDY, RECORD = "ceiling", "check", "diagnosis", "run", "study", "record"
 RESULT_FAULTS = "faults of result files"
 BENCH_SPEED, BENCH_EVALUATION = "bench speed", "bench evaluation"
-BENCH_MODELS, BENCH_PEERS = "bench models", "bench peers"
+BENCH_MODELS, BENCH_PEERS = "bench models", "bench baselines"
 JSON_KINDS = {  # kind -> keys at the top that every file of it has
     PREDICTION: {"name", "label_set", "image", "origin", "instances"},
     EXPLANATION: {"x", "y", "instance", "semantic", "seen_size"},
@@ -44,7 +44,7 @@ JSON_KINDS = {  # kind -> keys at the top that every file of it has
     RUN: {"recipe", "origin", "machine"},
     STUDY: {"command", "data", "criterion", "verdicts", "variants"},
     RECORD: {"name", "group", "recipe", "about", "loss_first", "loss_last", "untrained_scores"},
-    BENCH_SPEED: {"machine", "size", "predict", "trunks"},
+    BENCH_SPEED: {"machine", "size", "predict", "backbones"},
     BENCH_EVALUATION: {"machine", "images", "predictions an image", "in memory, seconds an image"},
     BENCH_MODELS: {"machine", "data", "frames", "models"},
     BENCH_PEERS: {"machine", "contest", "results", "seeds", "differences"},

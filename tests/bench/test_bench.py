@@ -110,7 +110,7 @@ def test_bench_speed_times_every_stage_that_the_processor_can_do(units, tmp_path
     assert f"wrote {out}" in said
     figures = json.loads(out.read_text())
     assert [row["precision"] for row in figures["predict"]] == ["no", "bf16"][: 1 + units]
-    in_bf16 = [figures["trunks"]["efficientnet_lite0"][key] for key in ("bf16_ms", "bf16_over_fp32")]
+    in_bf16 = [figures["backbones"]["efficientnet_lite0"][key] for key in ("bf16_ms", "bf16_over_fp32")]
     if units:
         assert not figures["skipped"] and min(in_bf16) > 0
     else:
@@ -118,4 +118,4 @@ def test_bench_speed_times_every_stage_that_the_processor_can_do(units, tmp_path
         assert figures["skipped"]["bf16"] in said and in_bf16 == [None, None]
     for row in figures["predict"]:
         assert len(row["scenes"]) == 2 and all(row["mean"][f"{part}_ms"] > 0 for part in ("network", "total"))
-    assert figures["trunks"]["efficientnet_lite0"]["fp32_ms"] > 0
+    assert figures["backbones"]["efficientnet_lite0"]["fp32_ms"] > 0

@@ -11,7 +11,7 @@ from partwise.cli import main
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.errors import PartwiseError
 from partwise.evaluation.model import EvenlySpaced
-from partwise.methods.views import View
+from partwise.methods.options import InferenceOptions
 from partwise.report.models import draw_tradeoff, models_table
 from partwise.report.text import table_markdown
 from partwise.scoring import score
@@ -43,7 +43,7 @@ def test_every_figure_is_that_of_evaluate(table, city_root):
     ]
     for file, row in zip(files, figures["models"], strict=True):
         for size, scale in ((whole, None), (half, 0.5)):
-            alone = score(city_root, "val", model=file, frames=1, view=View(scale))
+            alone = score(city_root, "val", model=file, frames=1, view=InferenceOptions(scale))
             at, instance = row["sizes"][size], alone["instance"]
             assert at["iou_class"] == alone["semantic"]["iou_class"] and at["ms"] > 0
             assert at["ap"] == (instance and instance["ap"]) and at["ar100"] == (instance and instance["ar"]["100"])
@@ -60,7 +60,7 @@ def test_the_table_shows_what_was_measured_and_marks_what_is_missing(table):
         assert len(row) == len(wide.columns if len(row) > 12 else narrow.columns)
     by_column = [dict(zip(wide.columns, row, strict=True)) for row in wide.rows]
     fcn = [row for row in by_column if row["model"] == "fcn"]
-    assert all(row["AP"] == row["PQ"] == "–" and row["trunk"] == "vgg16" for row in fcn)
+    assert all(row["AP"] == row["PQ"] == "–" and row["backbone"] == "vgg16" for row in fcn)
     timed_only = [row for row in by_column if row["size"] == "160x64"]
     assert all(row["IoU class"] == "–" and float(row["ms"]) >= 0 for row in timed_only)
     assert table_markdown(wide).count("\n| ") == 7 - 1 + 1

@@ -8,7 +8,7 @@ from partwise.data.faults import id_faults, implied_ids
 from partwise.data.streets import Streets, render_dataset, render_street
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES
-from partwise.runs import segments
+from partwise.rle import segments
 
 
 @pytest.fixture(scope="module")

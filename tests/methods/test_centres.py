@@ -118,7 +118,7 @@ def test_touching_cars_come_apart_and_a_person_before_them_keeps_its_pixels():
     ids = np.full((96, 192), 7)
     ids[30:70, 40:90], ids[30:70, 90:140], ids[25:75, 80:96] = 26000, 26001, 24000
     scene, method = scene_of(ids), Centres(CentresConfig(channels=8))
-    found = method.decode(method.ideal([method.targets(scene)]), scene.size)[0].instances
+    found = method.decode(method.oracle([method.targets(scene)]), scene.size)[0].instances
     assert sorted(found.labels.tolist()) == [24, 26, 26]
     for n in range(3):
         mask = found.full_mask(n)

@@ -36,7 +36,7 @@ def scene():
 
 @pytest.fixture(scope="module")
 def outputs(method, scene):
-    return method.ideal([method.targets(scene)])
+    return method.oracle([method.targets(scene)])
 
 
 def noise(method: Centres, seed: int) -> dict:

@@ -118,10 +118,10 @@ def test_features_cost_the_share_of_the_variance_that_they_leave():
 
 
 def test_with_the_features_of_its_teacher_a_student_says_the_same(parts, scenes):
-    """The same heads over another trunk: what is left to learn is the pyramid."""
+    """The same heads over another backbone: what is left to learn is the pyramid."""
     torch.manual_seed(1)
-    student = build_method(replace(parts.config, trunk="vgg16"))
-    heads = {name: value for name, value in parts.state_dict().items() if not name.startswith(("trunk", "pyramid"))}
+    student = build_method(replace(parts.config, backbone="vgg16"))
+    heads = {name: value for name, value in parts.state_dict().items() if not name.startswith(("backbone", "pyramid"))}
     student.load_state_dict(heads, strict=False)
     image = torch.tensor(scenes[0].image_HW3[:64, :128]).permute(2, 0, 1)[None]
     with torch.no_grad(), pyramid_maps(parts) as its:

@@ -17,9 +17,9 @@ from partwise.methods import (
     PartsConfig,
     build_method,
 )
+from partwise.methods.options import InferenceOptions
 from partwise.methods.parts.decode_config import DecodeConfig
 from partwise.methods.parts.targets import AssignConfig
-from partwise.methods.views import View
 from partwise.scene import Scene
 
 CONFIGS = {
@@ -29,7 +29,7 @@ CONFIGS = {
     "fcn_7x7": FcnConfig(output_stride=32, channels=16, fc6="7x7"),
     "fcn_holes": FcnConfig(output_stride=8, channels=16, holes=True),
     "parts": PartsConfig(channels=16),
-    "parts_vgg": PartsConfig(trunk="vgg16", channels=16, k=5),
+    "parts_vgg": PartsConfig(backbone="vgg16", channels=16, k=5),
     "parts_context": PartsConfig(channels=16, context=(1, 2)),
     "parts_refined": PartsConfig(channels=16, semantic_stride_px=2),
     "parts_refined_masks": PartsConfig(channels=16, semantic_stride_px=2, refine_masks=True),
@@ -54,7 +54,7 @@ CONFIGS = {
     "order_colouring": OrdersConfig("colouring", maps=8, channels=16),
     "centres": CentresConfig(channels=16),
     "centres_refined": CentresConfig(channels=16, semantic_stride_px=2),
-    "centres_vgg": CentresConfig(trunk="vgg16", channels=16),
+    "centres_vgg": CentresConfig(backbone="vgg16", channels=16),
 }
 SEMANTIC_METHODS = [
     name for name in CONFIGS if name.startswith(("fcn", "parts", "centres")) or name.endswith("classes")
@@ -63,7 +63,7 @@ INSTANCE_METHODS = [name for name in CONFIGS if not name.startswith("fcn")]
 WITHOUT_DRAWING = [
     name for name in INSTANCE_METHODS if name.startswith(("parts", "order", "centres"))
 ]  # of windows at random
-# (classes, AP, AP50) that ideal outputs must exceed on the rendered scenes; a broken inverse gives nearly nothing.
+# (classes, AP, AP50) that oracle outputs must exceed on the rendered scenes; a broken inverse gives nearly nothing.
 CEILINGS = {
     "parts_one_window": (None, 0.1, 0.3),  # one size of windows for objects of 5 to 250 px
     "order_locations": ("car", 0.5, 0.5),  # two cars with their centres in one cell are one
@@ -128,7 +128,7 @@ def flat(outputs):
 def instance_figures(method, scenes):
     evaluator = CityscapesEvaluator()
     for scene in scenes:
-        prediction = method.decode(method.ideal([method.targets(scene)]), scene.size)[0]
+        prediction = method.decode(method.oracle([method.targets(scene)]), scene.size)[0]
         evaluator.update(scene, prediction.instances, prediction.semantic_HW)
     figures = evaluator.compute()["instance"]
     only = method.ceiling[0]
@@ -137,7 +137,7 @@ def instance_figures(method, scenes):
 
 def test_the_semantic_map_comes_back_exactly(semantic_method, scenes):
     method = semantic_method
-    decoded = method.decode(method.ideal([method.targets(s) for s in scenes]), scenes[0].size)
+    decoded = method.decode(method.oracle([method.targets(s) for s in scenes]), scenes[0].size)
     for scene, prediction in zip(scenes, decoded, strict=True):
         evaluated = method.label_set.id_to_train_id[scene.semantic_HW] != 255
         assert np.array_equal(prediction.semantic_HW[evaluated], scene.semantic_HW[evaluated])
@@ -164,13 +164,13 @@ def test_loss_terms_are_finite_and_reach_every_parameter(method, scenes):
             assert torch.isfinite(parameter.grad).all(), name
 
 
-def test_the_ideal_outputs_have_a_far_lower_loss_than_random_ones(method, scenes):
+def test_the_oracle_outputs_have_a_far_lower_loss_than_random_ones(method, scenes):
     targets = [method.targets(scene) for scene in scenes]
-    ideal = method.ideal(targets)
+    oracle = method.oracle(targets)
     generator = torch.Generator().manual_seed(0)
     noise = lambda x: [noise(y) for y in x] if isinstance(x, list) else torch.randn(x.shape, generator=generator)
-    best = method.loss(ideal, targets)
-    random = method.loss({key: noise(value) for key, value in ideal.items()}, targets)
+    best = method.loss(oracle, targets)
+    random = method.loss({key: noise(value) for key, value in oracle.items()}, targets)
     # What these two ask of a pixel contradicts itself, so that their least value is far from 0 (report 2.4.5, 2.4.7).
     contradictory = getattr(method.config, "objectness", "") in ("mean_l1", "window")
     for name in best:
@@ -223,11 +223,11 @@ def test_mirrored_outputs_are_those_of_the_mirrored_scene(name, scenes):
     """Decoded they give the mirrored scene's instances: the oracle for windows, parts and offsets that change sides."""
     method = build_method(CONFIGS[name])
     for scene in scenes:
-        ideal = method.ideal([method.targets(scene)])
-        for own, twice in zip(flat(ideal), flat(method.mirrored(method.mirrored(ideal))), strict=True):
+        oracle = method.oracle([method.targets(scene)])
+        for own, twice in zip(flat(oracle), flat(method.mirrored(method.mirrored(oracle))), strict=True):
             assert torch.equal(own[..., 2:-1], twice[..., 2:-1])
-        plain = method.decode(ideal, scene.size)[0]
-        turned = method.decode(method.mirrored(ideal), scene.size)[0]
+        plain = method.decode(oracle, scene.size)[0]
+        turned = method.decode(method.mirrored(oracle), scene.size)[0]
         assert np.array_equal(turned.semantic_HW[:, ::-1], plain.semantic_HW)
         found = [turned.instances.full_mask(i)[:, ::-1] for i in range(len(turned.instances))]
         for i in range(len(plain.instances)):
@@ -240,7 +240,9 @@ def test_mirrored_outputs_are_those_of_the_mirrored_scene(name, scenes):
 @pytest.mark.parametrize("name", ["ordering_full", "paper", "order_hungarian"])
 def test_a_method_that_has_no_mirror_image_says_so(name):
     with pytest.raises(PartwiseError, match="cannot average an image and its mirror image"):
-        build_method(CONFIGS[name]).eval().predict(torch.zeros(1, 3, 64, 64, dtype=torch.uint8), View(flip=True))
+        build_method(CONFIGS[name]).eval().predict(
+            torch.zeros(1, 3, 64, 64, dtype=torch.uint8), InferenceOptions(flip=True)
+        )
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 130), (64, 64), (33, 95)])
@@ -279,5 +281,5 @@ def test_a_scene_without_instances_has_a_loss_and_no_positive(instance_method):
         assert terms["mask"] == 0
     sum(terms.values()).backward()
     assert [name for name, parameter in instance_method.named_parameters() if parameter.grad is None] == []
-    prediction = instance_method.decode(instance_method.ideal(targets), scene.size)[0]
+    prediction = instance_method.decode(instance_method.oracle(targets), scene.size)[0]
     assert len(prediction.instances) == 0

@@ -19,7 +19,7 @@ from partwise.scene import Scene
 from partwise.training.checkpoint import load_matching
 
 CARS = (26,)
-BEST_CENTRED = InstanceFcnDecodeConfig(min_score=0.995)  # ideal objectness is higher for the window centred best
+BEST_CENTRED = InstanceFcnDecodeConfig(min_score=0.995)  # oracle objectness is higher for the window centred best
 
 
 def scene_of(ids_HW: np.ndarray, image_HW3: np.ndarray | None = None) -> Scene:
@@ -240,7 +240,7 @@ def best_ious(scene, prediction):
 
 
 def decoded(method, scene):
-    return method.decode(method.ideal([method.targets(scene)]), scene.size)[0]
+    return method.decode(method.oracle([method.targets(scene)]), scene.size)[0]
 
 
 @pytest.mark.parametrize("k", [3, 5, 7])
@@ -283,7 +283,7 @@ class Seer(InstanceFcn):
 
     def forward(self, images_B3HW):
         made = [np.where(image[0].numpy() > 127, 26000, 7) for image in images_B3HW]
-        return self.ideal([self.targets(scene_of(ids)) for ids in made])
+        return self.oracle([self.targets(scene_of(ids)) for ids in made])
 
 
 def test_the_image_pyramid_finds_what_one_scale_does_not():
@@ -302,13 +302,13 @@ def test_the_image_pyramid_finds_what_one_scale_does_not():
 @pytest.mark.parametrize(
     ("config", "taken", "new"),
     [
-        (InstanceFcnConfig("skips", "report", "mean_l1"), {"trunk", "conv6", "conv7"}, {"widened", "widened_skips"}),
+        (InstanceFcnConfig("skips", "report", "mean_l1"), {"backbone", "conv6", "conv7"}, {"widened", "widened_skips"}),
         (
             InstanceFcnConfig("skips", "report", "mean_l1", semantic_loss_weight=1.0),
-            {"trunk", "conv6", "conv7", "score", "skips"},
+            {"backbone", "conv6", "conv7", "score", "skips"},
             {"widened", "widened_skips"},
         ),
-        (InstanceFcnConfig("holes", "report", "central4"), {"trunk"}, set()),
+        (InstanceFcnConfig("holes", "report", "central4"), {"backbone"}, set()),
     ],
 )
 def test_a_trained_fcn_8s_is_taken_over_by_name(config, taken, new):

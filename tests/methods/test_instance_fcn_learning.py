@@ -39,7 +39,7 @@ def test_the_papers_method_gets_touching_cars_by_heart(tmp_path):
         about="",
         method=InstanceFcnConfig(branch_channels=64, frozen_blocks=5, decode=InstanceFcnDecodeConfig(nms_iou=0.3)),
         data=DataConfig(augment=AugmentConfig((128, 256), (1, 1), 0, 0, 0), workers=0),
-        optim=OptimConfig(lr=3e-3, trunk_lr_factor=0.0, warmup_steps=0),
+        optim=OptimConfig(lr=3e-3, backbone_lr_factor=0.0, warmup_steps=0),
         training=TrainingConfig(steps=30, checkpoint_every_seconds=1000),
     )
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""The peer: its detections come back as instances, its losses reach every weight, any size is predicted."""
+"""The baseline: its detections come back as instances, its losses reach every weight, any size is predicted."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def batch(scenes, method):
 def test_true_detections_give_the_scene_back_up_to_28_cells_a_side(method, scenes):
     evaluator = CityscapesEvaluator()
     for scene in scenes:
-        evaluator.update(scene, method.decode(method.ideal([method.targets(scene)]), scene.size)[0].instances)
+        evaluator.update(scene, method.decode(method.oracle([method.targets(scene)]), scene.size)[0].instances)
     figures = evaluator.compute()["instance"]
     assert figures["ap50"] > 0.99
     assert 0.7 < figures["ap"] < 1.0  # spokes and legs are finer than a cell
@@ -36,7 +36,7 @@ def test_boxes_come_back_to_a_pixel_and_labels_exactly(method):
     image = np.zeros((96, 128, 3), np.uint8)
     semantic = np.where(ids >= INSTANCE_FACTOR, ids // INSTANCE_FACTOR, ids).astype(np.uint8)
     scene = Scene("boxes", image, semantic, ids.astype(np.int32))
-    found = method.decode(method.ideal([method.targets(scene)]), scene.size)[0].instances
+    found = method.decode(method.oracle([method.targets(scene)]), scene.size)[0].instances
     truth = {26: (30, 20, 90, 60), 24: (100, 70, 112, 80)}
     assert sorted(found.labels.tolist()) == sorted(truth)
     for label, box in zip(found.labels.tolist(), found.boxes.tolist(), strict=True):

@@ -88,7 +88,7 @@ def small(**changes) -> Ordering:
 def test_thirty_cars_come_back_unless_the_last_two_share_a_map(merge_last):
     ids = np.kron(row_of_cars(30), np.ones((8, 8), int))
     scene, method = scene_of(ids), small(merge_last=merge_last)
-    outputs = method.ideal([method.targets(scene)])
+    outputs = method.oracle([method.targets(scene)])
     assert outputs["ranks"].shape[1] == (30 if merge_last else 31)
     found = method.decode(outputs, scene.size)[0].instances
     assert len(found) == (29 if merge_last else 30)

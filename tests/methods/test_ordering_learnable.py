@@ -97,9 +97,10 @@ def test_swapping_maps_does_not_change_a_loss_without_order_and_changes_that_of_
     for assignment, free in (("rank", False), ("hungarian", True), ("colouring", True)):
         method = Orders(OrdersConfig(assignment, channels=8, maps=30))
         targets = [method.targets(scene)]
-        ideal = method.ideal(targets)
+        oracle = method.oracle(targets)
         losses = [
-            float(method.loss({"ranks": maps}, targets)["ranks"]) for maps in (ideal["ranks"], ideal["ranks"][:, swap])
+            float(method.loss({"ranks": maps}, targets)["ranks"])
+            for maps in (oracle["ranks"], oracle["ranks"][:, swap])
         ]
         assert (abs(losses[0] - losses[1]) < 1e-5) == free, assignment
 
@@ -148,7 +149,7 @@ def test_neighbours_have_different_colours_and_far_ones_share():
     assert of[0] != of[1] != of[2]
     assert len(set(of)) < len(of)
     scene = scene_of(cars(*ROW))
-    found = method.decode(method.ideal([{"instances": target}]), scene.size)[0].instances
+    found = method.decode(method.oracle([{"instances": target}]), scene.size)[0].instances
     masks = {found.full_mask(n).tobytes() for n in range(len(found))}
     assert masks == {scene.instances.full_mask(n).tobytes() for n in range(4)}
 

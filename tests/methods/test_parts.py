@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from partwise.decoding.candidates import Candidates
 from partwise.labels import CITYSCAPES
 from partwise.methods import PartMaps, PartsConfig
+from partwise.methods.options import InferenceOptions
 from partwise.methods.parts.assemble import AssembledWindows
 from partwise.methods.parts.decode import ImageOutputs, PartsDecoder
 from partwise.methods.parts.decode_config import DecodeConfig
@@ -21,7 +22,6 @@ from partwise.methods.parts.pooled import PooledMaps
 from partwise.methods.parts.sharpen import sharpen
 from partwise.methods.parts.targets import AssignConfig, assign_windows, coverage, right_grid
 from partwise.methods.parts.windows import Window, part_weights
-from partwise.methods.views import View
 from partwise.scene import Scene
 
 WINDOWS = (Window(4, 8), Window(4, 16), Window(8, 16), Window(16, 16))
@@ -143,7 +143,7 @@ def test_a_refined_semantic_map_begins_as_the_plain_one_enlarged():
 def decoded(ids, config=None, **changes):
     method = PartMaps(PartsConfig(channels=16, decode=DecodeConfig(**changes)) if config is None else config)
     scene = scene_of(ids)
-    return scene, method.decode(method.ideal([method.targets(scene)]), scene.size)[0]
+    return scene, method.decode(method.oracle([method.targets(scene)]), scene.size)[0]
 
 
 def test_touching_objects_of_one_class_are_told_apart():
@@ -193,7 +193,7 @@ def test_only_sure_instances_change_a_semantic_map_that_is_not_sure():
     ids[30:90, 61:163] = 28000
     for agree_score, logit, class_ in ((0.0, 2, 28), (1.1, 2, 27), (0.0, 10, 27)):
         method = PartMaps(PartsConfig(channels=16, decode=DecodeConfig(agree_score=agree_score)))
-        outputs = method.ideal([method.targets(scene_of(ids))])
+        outputs = method.oracle([method.targets(scene_of(ids))])
         mistaken = outputs["semantic"][:, :, 40:80, 70:100]
         mistaken[:] = 0
         mistaken[:, CITYSCAPES["truck"].train_id] = logit
@@ -207,7 +207,7 @@ def test_doubt_within_a_category_cuts_no_mask(other, cuts):
     ids[30:90, 61:163] = 28000
     method = PartMaps(PartsConfig(channels=16, decode=DecodeConfig(sharpen=1.0)))
     scene = scene_of(ids)
-    outputs = method.ideal([method.targets(scene)])
+    outputs = method.oracle([method.targets(scene)])
     mistaken = outputs["semantic"][:, :, 30:90, 61:95]
     mistaken[:] = 0
     mistaken[:, CITYSCAPES[other].train_id] = 10
@@ -261,7 +261,7 @@ def test_a_vague_mask_costs_score(power):
 def test_limits_on_number_and_score_hold(scenes):
     for scene in scenes[:2]:
         method = PartMaps(PartsConfig(channels=16, decode=DecodeConfig(max_instances=3, min_score=0.5)))
-        kept = method.decode(method.ideal([method.targets(scene)]), scene.size)[0].instances
+        kept = method.decode(method.oracle([method.targets(scene)]), scene.size)[0].instances
         assert len(kept) <= 3
         assert (kept.scores > 0.5).all()
         assert (np.diff(kept.scores) <= 0).all()
@@ -276,7 +276,7 @@ def test_the_map_of_several_sizes_agrees_with_the_instances_of_all(monkeypatch):
 
     def respond(images_B3HW, flip):
         times = 128 // images_B3HW.shape[-2]
-        outputs = method.ideal([method.targets(scene_of(ids[::times, ::times]))])
+        outputs = method.oracle([method.targets(scene_of(ids[::times, ::times]))])
         for train_id, part in ((bus, slice(64, 150)), (truck, slice(150, 192))):
             columns = slice(part.start // times, part.stop // times)
             outputs["semantic"][:, :, 32 // times : 96 // times, columns] = 0
@@ -287,7 +287,7 @@ def test_the_map_of_several_sizes_agrees_with_the_instances_of_all(monkeypatch):
 
     monkeypatch.setattr(method, "respond", respond)
     image = torch.zeros(1, 3, 128, 256, dtype=torch.uint8)
-    alone, both = method.predict(image, View(1))[0], method.predict(image, View((0.5, 1)))[0]
+    alone, both = method.predict(image, InferenceOptions(1))[0], method.predict(image, InferenceOptions((0.5, 1)))[0]
     inside = (slice(40, 88), slice(72, 184))
     assert len(alone.instances) == 0 and set(np.unique(alone.semantic_HW[inside])) == {27, 28}
     assert both.instances.labels[0] == 28 and set(np.unique(both.semantic_HW[inside])) == {28}

@@ -23,9 +23,9 @@ def network(**decode) -> PartMaps:
     return PartMaps(config).eval()
 
 
-def ideal_of_a_street(method):
+def oracle_of_a_street(method):
     scene = Streets(1, SIZE, seed=4)[0]
-    return method.ideal([method.targets(scene)])
+    return method.oracle([method.targets(scene)])
 
 
 def noise(method, seed, sure=-2.0):
@@ -60,7 +60,7 @@ def covers(window: Window, centre, point) -> bool:
 
 def test_the_window_of_every_instance_is_found_and_its_score_is_the_product_that_is_told():
     method = network()
-    outputs = ideal_of_a_street(method)
+    outputs = oracle_of_a_street(method)
     found = method.decode(outputs, SIZE)[0].instances
     assert len(found) > 3
     for i in range(len(found)):
@@ -151,7 +151,7 @@ def test_the_refined_mask_that_is_told_is_that_of_the_instance():
     torch.manual_seed(0)
     method = PartMaps(PartsConfig(channels=8, semantic_stride_px=2, refine_masks=True)).eval()
     torch.nn.init.normal_(method.mask_refiner.correction.weight, std=0.05)
-    outputs = ideal_of_a_street(method)
+    outputs = oracle_of_a_street(method)
     detail = (1, method.mask_refiner.reduce.out_channels, SIZE[0] // 2, SIZE[1] // 2)
     outputs["detail"] = torch.randn(detail, generator=torch.Generator().manual_seed(1))
     found = method.decode(outputs, SIZE)[0].instances
@@ -172,7 +172,7 @@ def test_the_refined_mask_that_is_told_is_that_of_the_instance():
 
 def test_it_goes_into_json_and_a_pixel_outside_is_refused():
     method = network()
-    outputs = ideal_of_a_street(method)
+    outputs = oracle_of_a_street(method)
     values = json.loads(json.dumps(explain(method, outputs, SIZE, (3, 5)).to_json()))
     assert values["x"] == 3 and values["y"] == 5 and sum(values["windows_over_the_pixel"].values()) > 0
     for point in ((256, 0), (0, 128), (-1, 0)):

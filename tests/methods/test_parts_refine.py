@@ -61,7 +61,7 @@ def test_the_truth_of_finer_cells_is_that_of_the_windows_cells(method, scenes):
 
 
 def test_every_window_knows_its_object_and_its_category(method, scenes):
-    names = list(CITYSCAPES.kin)
+    names = list(CITYSCAPES.things_by_category)
     for scene in scenes:
         target = method.targets(scene)
         for index in range(len(method.windows)):
@@ -74,7 +74,7 @@ def test_every_window_knows_its_object_and_its_category(method, scenes):
 def test_the_probability_of_a_category_is_the_sum_of_its_classes_with_instances():
     probability = torch.rand(len(CITYSCAPES.things), 4, 6, generator=torch.Generator().manual_seed(1))
     people = [t for t, label in enumerate(CITYSCAPES.things) if label.category == "human"]
-    found = kinds_of(probability, CITYSCAPES)[list(CITYSCAPES.kin).index("human")]
+    found = kinds_of(probability, CITYSCAPES)[list(CITYSCAPES.things_by_category).index("human")]
     torch.testing.assert_close(found, probability[people].sum(0))
 
 
@@ -138,19 +138,19 @@ def test_refining_changes_masks_and_scores_and_no_classes(method, scenes):
     refined.load_state_dict(method.state_dict())
     torch.nn.init.normal_(refined.mask_refiner.correction.weight, std=3.0)
     scene = scenes[0]
-    ideal = method.ideal([method.targets(scene)])
-    before = method.decode(ideal, scene.size)[0].instances
+    oracle = method.oracle([method.targets(scene)])
+    before = method.decode(oracle, scene.size)[0].instances
     shape = (1, refined.mask_refiner.reduce.out_channels, scene.size[0] // 2, scene.size[1] // 2)
     detail = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        after = refined.decode(ideal | {"detail": detail}, scene.size)[0].instances
+        after = refined.decode(oracle | {"detail": detail}, scene.size)[0].instances
     assert len(before) > 2
     assert sorted(before.labels) == sorted(after.labels)
     assert not np.array_equal(before.scores, after.scores) and (np.diff(after.scores) <= 0).all()
     same = lambda a, b: all(np.array_equal(x, y) for x, y in zip(a.masks, b.masks, strict=True))
     assert not same(before, after)
     refined.decoder.config = replace(refined.decoder.config, refine_score=1.1)
-    left = refined.decode(ideal | {"detail": detail}, scene.size)[0].instances
+    left = refined.decode(oracle | {"detail": detail}, scene.size)[0].instances
     assert same(before, left) and np.array_equal(before.scores, left.scores)
 
 
@@ -161,7 +161,7 @@ def test_a_refined_score_is_the_product_that_is_told_and_its_parts_are_those_of_
     refined = PartMaps(REFINED).eval()
     torch.nn.init.normal_(refined.mask_refiner.correction.weight, std=0.03)
     scene = scenes[seed % len(scenes)]
-    outputs = refined.ideal([refined.targets(scene)])
+    outputs = refined.oracle([refined.targets(scene)])
     outputs["semantic"] = F.avg_pool2d(torch.softmax(outputs["semantic"], 1), 2).log()
     outputs["detail"] = torch.randn(1, refined.mask_refiner.reduce.out_channels, *outputs["semantic"].shape[-2:])
     with torch.inference_mode():
@@ -200,12 +200,12 @@ def test_a_semantic_map_at_full_resolution_is_seen_at_the_same_places(method, sc
     refined = PartMaps(REFINED).eval()
     torch.nn.init.normal_(refined.mask_refiner.correction.weight)
     scene = scenes[0]
-    ideal = refined.ideal([refined.targets(scene)])
-    coarse = F.avg_pool2d(torch.softmax(ideal["semantic"], 1), 2).log()
+    oracle = refined.oracle([refined.targets(scene)])
+    coarse = F.avg_pool2d(torch.softmax(oracle["semantic"], 1), 2).log()
     centres, classes = torch.tensor([[8, 20], [3, 5]]), torch.tensor([3, 0])
     detail = torch.zeros(refined.mask_refiner.reduce.out_channels, scene.size[0] // 2, scene.size[1] // 2)
     made = []
-    for semantic in (ideal["semantic"], coarse):
+    for semantic in (oracle["semantic"], coarse):
         things = PooledMaps(torch.softmax(semantic[0], 0)[refined.decoder.thing_train_ids])
         maps, window = RefinerMaps(detail, things, CITYSCAPES), refined.windows[1]
         zeros = torch.zeros(2, 16, 16)

@@ -42,7 +42,7 @@ SCENE = made_scene((60, 30, 100, 60), (0, 20, 30, 50))
 def steps(method, count, scene=SCENE):
     """A few steps of Adam on one scene."""
     image, targets = torch.tensor(scene.image_HW3).permute(2, 0, 1)[None], [method.targets(scene)]
-    optimiser = torch.optim.Adam([p for n, p in method.named_parameters() if not n.startswith("trunk.")], lr=1e-3)
+    optimiser = torch.optim.Adam([p for n, p in method.named_parameters() if not n.startswith("backbone.")], lr=1e-3)
     for _ in range(count):
         optimiser.zero_grad()
         sum(method.loss(method(image), targets).values()).backward()
@@ -81,37 +81,37 @@ def test_units_that_start_at_zero_stay_identical(config):
 
 
 def random_vgg(path):
-    features = build_method(FcnConfig(channels=8)).trunk.features
+    features = build_method(FcnConfig(channels=8)).backbone.features
     save_file({f"features.{name}": value.contiguous() for name, value in features.state_dict().items()}, path)
     return features.state_dict()
 
 
-@pytest.mark.parametrize("config", [INSTANCE_FCN, replace(PARTS, trunk="vgg16")], ids=["instance_fcn", "parts"])
+@pytest.mark.parametrize("config", [INSTANCE_FCN, replace(PARTS, backbone="vgg16")], ids=["instance_fcn", "parts"])
 def test_conv5_1_is_lost_when_weights_are_loaded_and_only_then(config, tmp_path):
     method = with_slip(config, lost_conv5_1=True)
     state = random_vgg(tmp_path / "vgg.safetensors")
-    assert "without conv5_1" in method.trunk.load_pretrained(str(tmp_path / "vgg.safetensors"))
-    lost = method.trunk.features[24].renamed
+    assert "without conv5_1" in method.backbone.load_pretrained(str(tmp_path / "vgg.safetensors"))
+    lost = method.backbone.features[24].renamed
     assert (lost.weight == 0).all() and (lost.bias == 0.1).all()
     for name, value in state.items():
         if not name.startswith("24."):
-            assert torch.equal(method.trunk.features.state_dict()[name], value)
+            assert torch.equal(method.backbone.features.state_dict()[name], value)
     load_matching(method, build_method(FcnConfig(output_stride=8, channels=8)).state_dict())
-    assert (lost.weight == 0).all() and (method.trunk.features[26].weight != state["26.weight"]).any()
+    assert (lost.weight == 0).all() and (method.backbone.features[26].weight != state["26.weight"]).any()
     torch.nn.init.normal_(lost.weight)  # what it learns later is its own
     save_model(tmp_path / "model.safetensors", method, {})
     again, _ = load_model(tmp_path / "model.safetensors")
-    assert torch.equal(again.trunk.features[24].renamed.weight, lost.weight)
+    assert torch.equal(again.backbone.features[24].renamed.weight, lost.weight)
 
 
 def test_conv5_1_can_only_be_lost_by_vgg16():
-    with pytest.raises(PartwiseError, match="has no conv5_1: give trunk=vgg16"):
+    with pytest.raises(PartwiseError, match="has no conv5_1: give backbone=vgg16"):
         with_slip(PARTS, lost_conv5_1=True)
 
 
 def reach_of_conv5(method) -> int:
     """Cells of conv5_3 that one cell of pool4's input touches, along a row."""
-    features = method.trunk.features
+    features = method.backbone.features
     for index in (24, 26, 28):
         torch.nn.init.ones_(features[index].weight)
         torch.nn.init.zeros_(features[index].bias)
@@ -198,7 +198,7 @@ def test_linear_branches_add_up():
 
 @pytest.mark.parametrize("slip", [slip.name for slip in fields(Slips)])
 def test_part_maps_take_the_slips_that_they_can_have(slip):
-    config = replace(PARTS, trunk="vgg16") if slip == "lost_conv5_1" else PARTS
+    config = replace(PARTS, backbone="vgg16") if slip == "lost_conv5_1" else PARTS
     if slip in OF_PARTS:
         method = with_slip(config, **{slip: True})
         terms = method.loss(method(torch.zeros(1, 3, 96, 160, dtype=torch.uint8)), [method.targets(SCENE)])

@@ -18,7 +18,7 @@ SIZE = (128, 256)
 def case():
     method = PartMaps(PartsConfig(channels=8)).eval()
     scene = Streets(1, SIZE, seed=4)[0]
-    return method, scene, method.ideal([method.targets(scene)])
+    return method, scene, method.oracle([method.targets(scene)])
 
 
 @pytest.fixture(scope="module")

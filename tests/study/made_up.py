@@ -3,10 +3,10 @@
 from partwise.study.record import Record
 
 
-def made_up(name: str, group: str = "guesses", ideal: dict | None = None, **probes) -> Record:
+def made_up(name: str, group: str = "guesses", oracle: dict | None = None, **probes) -> Record:
     """A record whose probes have these values: a number a frame, or one number for a mark such as constant_order.
 
-    ideal   the same of an ideal network
+    oracle   the same of an oracle network
     """
     figures = {
         key: {"mean": sum(values) / len(values), "by_frame": list(values)} if isinstance(values, list) else values
@@ -24,7 +24,7 @@ def made_up(name: str, group: str = "guesses", ideal: dict | None = None, **prob
         weights="random",
         loss_first=2.0,
         loss_last=1.0,
-        moved={"trunk": 0.01, "rest": 0.1},
+        moved={"backbone": 0.01, "rest": 0.1},
         scores={
             "ap": 0.1,
             "ap50": 0.2,
@@ -42,5 +42,5 @@ def made_up(name: str, group: str = "guesses", ideal: dict | None = None, **prob
         untrained_scores={"car_ap": 0.0, "iou_class": 0.0},
         converged=True,
         why="",
-        ideal={key: {"mean": sum(values) / len(values), "by_frame": values} for key, values in (ideal or {}).items()},
+        oracle={key: {"mean": sum(values) / len(values), "by_frame": values} for key, values in (oracle or {}).items()},
     )

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from partwise.backbones import vgg
 from partwise.cli import main
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES
 from partwise.study.page import save_pictures
-from partwise.trunks import vgg
 
 SMALL = [
     "data.augment.crop=[64,64]",
@@ -19,7 +19,7 @@ SMALL = [
     "data.workers=0",
     "method.channels=8",
     "method.branch_channels=8",
-    "optim.trunk_lr_factor=0",
+    "optim.backbone_lr_factor=0",
     "training.precision=no",
 ]
 ONLY = ["ordering_full", "parts_report_1", "parts_report_3", "working", "zero_start", "order_colouring"]
@@ -93,7 +93,7 @@ def test_the_json_has_every_record_and_no_folder_of_this_machine(study, city_roo
     assert len(values["verdicts"]) == 7
     assert str(city_root) not in text and str(study) not in text
     order = next(record for record in values["variants"] if record["name"] == "ordering_full")
-    assert 0 <= order["probes"]["order"]["mean"] <= order["ideal"]["order"]["mean"] == 1.0
+    assert 0 <= order["probes"]["order"]["mean"] <= order["oracle"]["order"]["mean"] == 1.0
 
 
 def test_what_is_finished_is_not_trained_again(study, city_root, capsys):
@@ -105,7 +105,9 @@ def test_what_is_finished_is_not_trained_again(study, city_root, capsys):
 
 
 def test_a_given_fcn8s_takes_the_place_of_phase_1(study, city_root, tmp_path):
-    """What is built on its features has its width, whatever the overrides say; what has only its trunk has its own."""
+    """What is built on its features has its width, whatever the overrides say; what has only its backbone has its
+    own.
+    """
     out = tmp_path / "orders"
     words = ["study", "report", *SMALL, "orders:method.channels=16", "--data", city_root, "--out", out, "--steps", 2]
     words += ["--frames", 1, "--view", "128x64", "--weights", "random", "--fcn8s", study / "runs/fcn8s"]

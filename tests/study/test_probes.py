@@ -1,4 +1,4 @@
-"""Probes against brute force, and on networks whose answer is known: the ideal one, and one with constant maps."""
+"""Probes against brute force, and on networks whose answer is known: the oracle one, and one with constant maps."""
 
 import itertools
 import math
@@ -26,13 +26,13 @@ def scene():
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_the_ideal_network_masks_every_car_and_knows_its_windows(name, scene):
+def test_the_oracle_network_masks_every_car_and_knows_its_windows(name, scene):
     method = build_method(METHODS[name])
     probes = Probes()
-    probes.add(method, method.ideal([method.targets(scene)]), scene)
+    probes.add(method, method.oracle([method.targets(scene)]), scene)
     figures = probes.figures()
     assert len(objects_of(scene)) >= 3
-    # The report's windows overlap so much at stride 8 that no maps serve all of them: its ideal is far from 1.
+    # The report's windows overlap so much at stride 8 that no maps serve all of them: its oracle is far from 1.
     assert figures["mask_iou"]["mean"] > {"parts": 0.7, "instance_fcn": 0.4}[name]
     assert figures["mask_iou"]["mean"] > figures["constant_maps_iou"] + 0.03
     assert figures["objectness_auc"]["mean"] > 0.95
@@ -42,7 +42,7 @@ def test_the_ideal_network_masks_every_car_and_knows_its_windows(name, scene):
 @pytest.mark.parametrize("name", METHODS)
 def test_a_network_that_says_the_same_everywhere_is_at_chance(name, scene):
     method = build_method(METHODS[name])
-    outputs = method.ideal([method.targets(scene)])
+    outputs = method.oracle([method.targets(scene)])
     outputs |= {key: [torch.ones_like(grid) for grid in outputs[key]] for key in ("objectness", "parts")}
     probes = Probes()
     probes.add(method, outputs, scene)
@@ -54,17 +54,17 @@ def test_a_network_that_says_the_same_everywhere_is_at_chance(name, scene):
 
 def test_the_windows_of_a_mask_lie_where_the_car_lies(scene):
     method, objects = build_method(METHODS["parts"]), objects_of(scene)
-    outputs = method.ideal([method.targets(scene)])
+    outputs = method.oracle([method.targets(scene)])
     for window in object_windows(method, outputs, objects):
         truth = objects.full_mask(window.n)
         assert window.window_of(truth).sum() >= 0.7 * truth.sum()
 
 
-def test_ranks_are_right_where_the_network_is_ideal(scene):
+def test_ranks_are_right_where_the_network_is_oracle(scene):
     method = build_method(OrderingConfig(channels=8))
     probes = Probes()
     for shown in (scene, View([scene], (192, 384))[0]):
-        probes.add(method, method.ideal([method.targets(shown)]), shown)
+        probes.add(method, method.oracle([method.targets(shown)]), shown)
     figures = probes.figures()
     assert figures["order"]["mean"] == 1.0
     assert figures["constant_order"] < 1.0 and figures["column_order"] < 1.0
@@ -101,7 +101,7 @@ def test_every_frame_counts_alike_in_the_mark_of_constant_maps_as_in_the_figure(
     assert constant_maps_iou({0: [one], 1: [others] * 10}) == pytest.approx((1 + 0.5) / 2)
     method, probes = build_method(PartsConfig(channels=8, windows=((8, 21),), assembling="nearest")), Probes()
     for shown in (scene, View([scene], (128, 256))[0]):
-        outputs = method.ideal([method.targets(shown)])
+        outputs = method.oracle([method.targets(shown)])
         maps = torch.full_like(outputs["parts"][0], -9.0)
         maps[:, 4] = 9.0
         probes.add(method, outputs | {"parts": [maps]}, shown)

@@ -64,7 +64,7 @@ def test_progress_is_that_of_the_whole_study(trained):
     shares = trained[1].shares
     assert shares == pytest.approx([step / 9 for step in range(1, 10)])
     for name in ("first", "second"):
-        for what in (f"looking at {name}", f"looking at an ideal {name}"):
+        for what in (f"looking at {name}", f"looking at an oracle {name}"):
             assert trained[1].counted()[what] == (2, 2)
 
 
@@ -72,7 +72,7 @@ def test_movement_is_the_distance_from_the_start(trained):
     study, _, records = trained
     assert records[0].moved["rest"] > records[1].moved["rest"] > 0
     last = study.folder("first").last
-    assert movement(last, last) == {"trunk": 0.0, "rest": 0.0}
+    assert movement(last, last) == {"backbone": 0.0, "rest": 0.0}
 
 
 def test_a_finished_run_with_other_settings_is_refused(trained):

@@ -91,22 +91,22 @@ def test_small_objects_are_to_blame_only_where_windows_that_scale_do_not_help(sc
     assert outcome_of("small objects", records) == outcome
 
 
-def test_what_ideal_maps_allow_comes_before_what_was_trained():
+def test_what_oracle_maps_allow_comes_before_what_was_trained():
     records = [
-        made_up("working", ideal={"mask_iou_small": HIGH}, mask_iou_small=LOW),
-        made_up("fixed_window", ideal={"mask_iou_small": LOW}, mask_iou_small=LOW),
+        made_up("working", oracle={"mask_iou_small": HIGH}, mask_iou_small=LOW),
+        made_up("fixed_window", oracle={"mask_iou_small": LOW}, mask_iou_small=LOW),
     ]
     found = verdicts(records)[-1]
-    assert found.outcome == "wrong" and "ideal maps" in found.sentence and len(found.figures) == 2
+    assert found.outcome == "wrong" and "oracle maps" in found.sentence and len(found.figures) == 2
 
 
-def test_what_ideal_maps_allow_stands_beside_a_guess():
+def test_what_oracle_maps_allow_stands_beside_a_guess():
     records = [
-        made_up("all_mended", mask_iou=LOW, ideal={"mask_iou": HIGH}),
-        made_up("paper_truth", mask_iou=LOW, ideal={"mask_iou": LOW}),
+        made_up("all_mended", mask_iou=LOW, oracle={"mask_iou": HIGH}),
+        made_up("paper_truth", mask_iou=LOW, oracle={"mask_iou": LOW}),
     ]
     found = next(verdict for verdict in verdicts(records) if verdict.key == "truth")
-    assert found.outcome == "wrong" and found.figures[1].startswith("ideal maps: paper_truth 0.3")
+    assert found.outcome == "wrong" and found.figures[1].startswith("oracle maps: paper_truth 0.3")
     assert found.sentence.startswith("Without the paper's many sizes of an image")
 
 

@@ -92,7 +92,7 @@ def test_unknown_recipe_names_the_nearest():
         recipe("fcn8")
 
 
-def test_crop_must_fit_the_trunk_and_the_advice_does():
+def test_crop_must_fit_the_backbone_and_the_advice_does():
     check_crop((64, 96), 32)
     with pytest.raises(PartwiseError, match=r"crop=\[60, 96\].*multiples of 32 px: give data.augment.crop=\[64,96\]"):
         check_crop((60, 96), 32)

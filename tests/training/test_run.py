@@ -191,16 +191,16 @@ def test_another_network_cannot_be_resumed(frames, tmp_path):
 def test_what_is_changed_on_resuming_is_what_the_optimiser_does(frames, tmp_path):
     """With the weights' decay as it was, a second half without it would still shrink them."""
     folder, watcher = RunFolder(tmp_path / "run"), Watcher()
-    recipe = replace(RECIPE, optim=replace(RECIPE.optim, weight_decay=0.5, trunk_lr_factor=0.2))
+    recipe = replace(RECIPE, optim=replace(RECIPE.optim, weight_decay=0.5, backbone_lr_factor=0.2))
     train(recipe, frames, folder.path, Watcher(), data_name="tiny")
-    changed = replace(recipe, optim=replace(recipe.optim, weight_decay=0.0, trunk_lr_factor=0.9))
+    changed = replace(recipe, optim=replace(recipe.optim, weight_decay=0.0, backbone_lr_factor=0.9))
     longer = replace(changed, training=replace(changed.training, steps=6))
     train(longer, frames, folder.path, watcher, data_name="tiny", resume=True)
     groups = load_state(folder.state)["optimiser"]["param_groups"]
     assert {group["lr_factor"] for group in groups} == {0.9, 1.0}
     assert {group["weight_decay"] for group in groups} == {0.0}
     said = " ".join(watcher.notes)
-    assert "optim.weight_decay 0.5 -> 0.0" in said and "optim.trunk_lr_factor 0.2 -> 0.9" in said
+    assert "optim.weight_decay 0.5 -> 0.0" in said and "optim.backbone_lr_factor 0.2 -> 0.9" in said
 
 
 @pytest.mark.parametrize(("name", "other"), [("adamw", "sgd"), ("sgd", "adam")])
@@ -354,9 +354,9 @@ def test_weights_of_another_run_are_the_start(frames, tmp_path):
     assert info.origin["weights"] == "tiny (2 steps) from random"
 
 
-def test_heads_of_a_model_on_another_trunk_are_the_start(frames, tmp_path):
+def test_heads_of_a_model_on_another_backbone_are_the_start(frames, tmp_path):
     train(tiny_recipe(), frames, tmp_path / "light", Watcher(), data_name="tiny")
-    other = replace(tiny_recipe().method, trunk="resnet18")
+    other = replace(tiny_recipe().method, backbone="resnet18")
     one_step = replace(tiny_recipe(other, steps=1), optim=replace(RECIPE.optim, lr=1e-30, weight_decay=0.0))
     train(one_step, frames, tmp_path / "run", Watcher(), data_name="tiny", weights=[str(tmp_path / "light")])
     first, second = (load_file(tmp_path / name / "last.safetensors") for name in ("light", "run"))
@@ -368,7 +368,7 @@ def test_heads_of_a_model_on_another_trunk_are_the_start(frames, tmp_path):
 
 def test_of_several_weights_a_later_one_comes_first(frames, tmp_path):
     still = replace(tiny_recipe(steps=1), optim=replace(RECIPE.optim, lr=1e-30, weight_decay=0.0))
-    other = replace(still, method=replace(still.method, trunk="resnet18"))
+    other = replace(still, method=replace(still.method, backbone="resnet18"))
     for name, recipe in (("whole", tiny_recipe()), ("heads", replace(other, training=replace(other.training, seed=5)))):
         train(recipe, frames, tmp_path / name, Watcher(), data_name="tiny")
     whole, heads = (load_file(tmp_path / name / "last.safetensors") for name in ("whole", "heads"))
@@ -379,8 +379,8 @@ def test_of_several_weights_a_later_one_comes_first(frames, tmp_path):
         train(still, frames, out, Watcher(), data_name="tiny", weights=[str(tmp_path / name) for name in order])
         taken = load_file(out / "last.safetensors")
         assert all(torch.allclose(taken[name], wanted[name]) for name in parts)
-        trunk = [name for name in whole if name.startswith("trunk.") and name.endswith("weight")]
-        assert all(torch.allclose(taken[name], whole[name]) for name in trunk)  # the one that has this trunk
+        backbone = [name for name in whole if name.startswith("backbone.") and name.endswith("weight")]
+        assert all(torch.allclose(taken[name], whole[name]) for name in backbone)  # the one that has this backbone
         origin = load_model(out / "last.safetensors")[1].origin["weights"]
         lent = "" if order[-1] == "whole" else "; heads from tiny (1 steps) from random"
         assert origin == f"tiny (2 steps) from random{lent}"

@@ -22,7 +22,7 @@ from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import EvenlySpaced, add_predictions
 from partwise.evaluation.truth import require_truth
 from partwise.machine import describe_machine
-from partwise.methods.views import View, seen_sizes
+from partwise.methods.options import InferenceOptions, seen_sizes
 from partwise.scene import Scene
 from partwise.segmenter import BUNDLED, Segmenter, find_model, load
 
@@ -49,7 +49,7 @@ def bench_models(
     threads   of torch, for scores and times alike
     before    what an earlier call returned or kept: its figures of the same model files are taken over
     keep      takes what is returned, after every figure that was measured
-    returns   {"machine", "data", "frames", "models": [{"model", "digest", "origin", "method", "trunk", "parameters",
+    returns   {"machine", "data", "frames", "models": [{"model", "digest", "origin", "method", "backbone", "parameters",
               "sizes": {"1024x512": {"ms", and where it was scored "ap", "ap50", "ar100", "class_ap", "size_ap",
               "size_ap50", "pq", "iou_class", "iou_category"}}}]}; figures that a model does not have are None
 
@@ -149,7 +149,7 @@ def score_segmenter(
     """
     method = segment.method
     evaluator = CityscapesEvaluator(panoptic=method.has_instances and method.has_semantics and not instances_alone)
-    how = {"device": segment.device, "precision": segment.precision, "view": View(scale)}
+    how = {"device": segment.device, "precision": segment.precision, "view": InferenceOptions(scale)}
     add_predictions(method, scenes, evaluator, **how, instances_alone=instances_alone, progress=progress)
     return evaluator
 
@@ -189,7 +189,7 @@ def model_figures(computed: dict) -> dict:
 
 def _described(segment: Segmenter) -> dict:
     method = segment.info.method
-    about = {"origin": segment.info.origin, "method": method["kind"], "trunk": method.get("trunk")}
+    about = {"origin": segment.info.origin, "method": method["kind"], "backbone": method.get("backbone")}
     return about | {"parameters": parameter_count(segment)}
 
 

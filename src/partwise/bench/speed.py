@@ -16,14 +16,14 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from partwise.backbones import build_backbone
+from partwise.backbones.backbone import DepthwiseConv2d
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.machine import describe_machine
 from partwise.methods.method import image_batch
 from partwise.segmenter import load
 from partwise.training.precision import bf16_emulation
-from partwise.trunks import build_trunk
-from partwise.trunks.trunk import DepthwiseConv2d
 
 SCENES = 3
 TRUNKS = ("efficientnet_lite0", "vgg16")
@@ -40,13 +40,14 @@ def bench_speed(
     repeats: int = 5,
     progress: Callable[..., None] = lambda part, done, total: None,
 ) -> dict:
-    """Times of a model (the bundled one where none is given) and of a training step of the trunks, in JSON's own types.
+    """Times of a model (the bundled one where none is given) and of a training step of the backbones, in JSON's own
+    types.
 
     size       (H, W) of the scenes
     threads    of torch
     repeats    of every measurement, of which the median counts
-    returns    {"machine", "size", "predict": [a row each precision], "trunks": {name: times}, "skipped": {what: why}};
-               bf16 is skipped where the processor only emulates it, and its figures of the trunks are None
+    returns    {"machine", "size", "predict": [a row each precision], "backbones": {name: times}, "skipped": {what:
+               why}}; bf16 is skipped where the processor only emulates it, and its figures of the backbones are None
 
     Raises PartwiseError for a model that cannot be loaded and for numbers below 1.
     """
@@ -59,9 +60,9 @@ def bench_speed(
     begin = lambda what: progress(what, next(steps), total)
     with with_threads(threads):
         predict = [_time_model(model, size, precision, repeats, begin) for precision in precisions]
-        trunks = {name: _time_trunk(name, with_bf16, repeats, begin) for name in TRUNKS}
+        backbones = {name: _time_backbone(name, with_bf16, repeats, begin) for name in TRUNKS}
     machine = describe_machine() | {"threads": threads, "torch": torch.__version__}
-    figures = {"machine": machine, "size": f"{size[1]}x{size[0]}", "predict": predict, "trunks": trunks}
+    figures = {"machine": machine, "size": f"{size[1]}x{size[0]}", "predict": predict, "backbones": backbones}
     return figures | {"skipped": {"bf16": emulation} if emulation else {}}
 
 
@@ -108,14 +109,14 @@ def _time_model(model: str | None, size: tuple[int, int], precision: str, repeat
     return {"precision": precision, "scenes": rows, "mean": mean, "after_share": share}
 
 
-def _time_trunk(name: str, with_bf16: bool, repeats: int, begin: Begin) -> dict:
-    """Forward and backward of a trunk on one crop: fp32, and where asked for bf16, also of depthwise layers."""
-    trunk = build_trunk(name).to(memory_format=torch.channels_last).train()
+def _time_backbone(name: str, with_bf16: bool, repeats: int, begin: Begin) -> dict:
+    """Forward and backward of a backbone on one crop: fp32, and where asked for bf16, also of depthwise layers."""
+    backbone = build_backbone(name).to(memory_format=torch.channels_last).train()
     image = torch.randn(1, 3, *CROP).contiguous(memory_format=torch.channels_last)
 
     def step(bf16: bool) -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            maps = trunk(image)
+            maps = backbone(image)
         sum(one.float().mean() for one in maps.values()).backward()
 
     begin(f"{name} in fp32")
@@ -125,7 +126,7 @@ def _time_trunk(name: str, with_bf16: bool, repeats: int, begin: Begin) -> dict:
         return figures
     begin(f"{name} in bf16")
     bf16 = median_ms(lambda: step(True), repeats)
-    for module in trunk.modules():
+    for module in backbone.modules():
         if isinstance(module, DepthwiseConv2d):
             module.__class__ = nn.Conv2d
     begin(f"{name} in bf16, depthwise layers too")

@@ -1,4 +1,4 @@
-"""Verbs that measure: `bench evaluation`, `bench speed`, `bench models` and `bench peers`."""
+"""Verbs that measure: `bench evaluation`, `bench speed`, `bench models` and `bench baselines`."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def speed(
     repeats: int = 5,
     json: Annotated[Path | None, writes(BENCH_SPEED)] = None,
 ) -> None:
-    """Time a model from image to instances, each stage apart, in fp32 and bf16, and a training step of the trunks.
+    """Time a model from image to instances, each stage apart, in fp32 and bf16, and a training step of the backbones.
 
     bf16 is left out where the processor only emulates it.
 
@@ -178,7 +178,7 @@ def models(
 
 
 @bench.command
-def peers(
+def baselines(
     *overrides: str,
     data: Path,
     out: Path,
@@ -221,7 +221,7 @@ def peers(
     json
         Where to write every figure.
     """
-    from partwise.bench.peers import Contest, bench_peers, contest_text
+    from partwise.bench.baselines import Contest, bench_baselines, contest_text
     from partwise.experiment import TrainingData
 
     chosen = {"recipes": tuple(recipe)} if recipe else {}
@@ -235,7 +235,7 @@ def peers(
         **chosen,
     )
     with TrainingDisplay() as display:
-        figures = bench_peers(contest, TrainingData(data, split, val_split), out, display, display.count)
+        figures = bench_baselines(contest, TrainingData(data, split, val_split), out, display, display.count)
     _show_and_write(figures, json, contest_text(figures))
 
 

@@ -44,7 +44,7 @@ def predict(
     min_score
         Leave out less sure instances; 0.1 without it, and all are kept for the submission form.
     """
-    from partwise.methods.views import View
+    from partwise.methods.options import InferenceOptions
     from partwise.photo_files import find_photos, left_out_text
     from partwise.photos import Form, predict_photos
     from partwise.segmenter import load
@@ -59,7 +59,7 @@ def predict(
         console.print(on_one_line(f"{photo.path}: another photo has this name, its results are called {photo.name}"))
     segment = load(model, device=device, precision=precision)
     with counting("predicting") as progress:
-        made = predict_photos(segment, found.photos, out, form, view=View(scale, flip), progress=progress)
+        made = predict_photos(segment, found.photos, out, form, view=InferenceOptions(scale, flip), progress=progress)
     faults = [*found.faults, *made.faults]
     total = len(found.photos) + len(found.faults)
     console.print(f"wrote {made.files} files for {made.done} of {total} images to {out}{_remarks(made, faults)}")

@@ -61,7 +61,7 @@ def evaluate(
     """
     from partwise.data.faults import Fault
     from partwise.evaluation.instance import SIDE_BOUNDS_PX
-    from partwise.methods.views import View
+    from partwise.methods.options import InferenceOptions
     from partwise.report.further_scores import further_scores_table
     from partwise.report.text import evaluation_text, faults_text, table_text
     from partwise.scoring import score
@@ -77,7 +77,7 @@ def evaluate(
             workers=workers,
             device=device,
             precision=precision,
-            view=View(scale, flip),
+            view=InferenceOptions(scale, flip),
             side_bounds_px=side_px or SIDE_BOUNDS_PX,
             progress=progress,
         )

@@ -59,7 +59,7 @@ def report(
         Variants or groups (written, committed, putback, mended, guesses, orders); can be given several times. What
         they start from is added.
     weights
-        Of the VGG16 trunk: a safetensors file, torchvision or random; without it as the recipes say (torchvision).
+        Of the VGG16 backbone: a safetensors file, torchvision or random; without it as the recipes say (torchvision).
     figures_from
         data: figures show validation frames; rendered: rendered streets, free of any terms.
     seed

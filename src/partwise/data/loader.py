@@ -17,7 +17,7 @@ from torch import Tensor
 from partwise.data.paste import paste_instances
 from partwise.data.transforms import AugmentConfig, augment
 from partwise.labels import INSTANCE_FACTOR
-from partwise.runs import value_counts
+from partwise.rle import value_counts
 from partwise.scene import Scene
 from partwise.workers import Workers
 

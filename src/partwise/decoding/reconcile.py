@@ -32,7 +32,7 @@ def reconcile(
     reconciled_HW = semantic_HW.copy()
     for i in np.argsort(instances.scores, kind="stable").tolist():  # the highest score last, on top
         label = int(instances.labels[i])
-        category = [other.id for other in label_set.kin[label_set.by_id[label].category]]
+        category = [other.id for other in label_set.things_by_category[label_set.by_id[label].category]]
         x0, y0, x1, y1 = instances.boxes[i]
         pixels_hw = reconciled_HW[y0:y1, x0:x1]
         open_hw = instances.masks[i] & uncertain_HW[y0:y1, x0:x1]

@@ -39,7 +39,7 @@ def lost_in_decoding(
         progress(number, len(scenes))
         if len(objects) == 0:
             continue
-        found = method.decode(method.ideal([target]), scene.size)[0].instances
+        found = method.decode(method.oracle([target]), scene.size)[0].instances
         total += len(objects)
         lost += sum(not _is_found(objects, n, found) for n in range(len(objects)))
     if total == 0:
@@ -49,7 +49,7 @@ def lost_in_decoding(
     thresholds = {"fault_above": LOST_FAULT, "warn_above": LOST_WARNING}
     details = {"objects": total, "lost": lost}
     return [
-        judged("lost in decoding", what, lost / total, "decode(ideal(targets))", mend, details=details, **thresholds)
+        judged("lost in decoding", what, lost / total, "decode(oracle(targets))", mend, details=details, **thresholds)
     ]
 
 
@@ -57,19 +57,19 @@ def lost_in_decoding(
 def contradicting_targets(method: Method, targets: list[Targets], like: Outputs) -> list[Finding]:
     """Terms of the loss that even the best outputs leave high: the same cell is told one thing and its contrary.
 
-    Measured: the loss of `ideal(targets)` by that of outputs that are 0 everywhere, each a mean over the samples.
+    Measured: the loss of `oracle(targets)` by that of outputs that are 0 everywhere, each a mean over the samples.
 
     like   outputs of training; a method whose loss takes something else than its decoder is left out
     """
     floor: dict[str, float] = {}
     blank: dict[str, float] = {}
     for target in targets:
-        ideal = method.ideal([target])
-        if set(ideal) != set(like):
+        oracle = method.oracle([target])
+        if set(oracle) != set(like):
             return []
-        for name, term in method.loss(ideal, [target]).items():
+        for name, term in method.loss(oracle, [target]).items():
             floor[name] = floor.get(name, 0.0) + float(term)
-        for name, term in method.loss(_zeros(ideal), [target]).items():
+        for name, term in method.loss(_zeros(oracle), [target]).items():
             blank[name] = blank.get(name, 0.0) + float(term)
     shares = {name: floor[name] / blank[name] for name in floor if blank[name] > 0 and name not in SOFT_TERMS}
     if not shares:

@@ -127,7 +127,7 @@ def empty_score(evaluations: list[dict]) -> list[Finding]:
     name, value = next(iter(figures.items()))
     what = f"{name} of the last of {len(evaluations)} evaluations"
     bad = value == 0
-    mend = "train longer; then look at the windows and at decode(ideal(targets)) above" if bad else ""
+    mend = "train longer; then look at the windows and at decode(oracle(targets)) above" if bad else ""
     severity = Severity.WARNING if bad else Severity.OK
     return [Finding("empty score", severity, what, value, 0, f"step {evaluations[-1]['step']}", mend)]
 

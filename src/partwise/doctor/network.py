@@ -1,4 +1,4 @@
-"""Checks of a method's network: what the trunk sees, how its holes fit its strides, how far an output looks.
+"""Checks of a method's network: what the backbone sees, how its holes fit its strides, how far an output looks.
 
 Axes: H and W in pixels.
 """
@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from partwise.backbones import Backbone, VggBackbone, build_backbone
 from partwise.doctor.finding import Finding, judged
 from partwise.doctor.start import layer_name, vgg_block
 from partwise.doctor.trial import ChannelStatistics
 from partwise.methods import Method
-from partwise.trunks import Trunk, VggTrunk, build_trunk
 
 TRUNK_TOLERANCE = 0.05  # in standard deviations: rounding and padding are far below, a missing mean is half of one
 # Luo et al. 2016, "Understanding the effective receptive field": the part of it that matters is a small bell; what lies
@@ -24,22 +24,23 @@ TRUNK_TOLERANCE = 0.05  # in standard deviations: rounding and padding are far b
 EFFECTIVE_SHARE = 0.9545
 
 
-def trunk_input(method: Method, first: ChannelStatistics, images: list[Tensor]) -> list[Finding]:
-    """What enters the trunk against what its weights expect: (image / 255 - mean) / std with the trunk's own numbers.
+def backbone_input(method: Method, first: ChannelStatistics, images: list[Tensor]) -> list[Finding]:
+    """What enters the backbone against what its weights expect: (image / 255 - mean) / std with the backbone's own
+    numbers.
 
     images   the batches (B, 3, H, W) uint8 of which `first` are the statistics
     """
-    expected = build_trunk(method.trunk.name) if not isinstance(method.trunk, VggTrunk) else VggTrunk
+    expected = build_backbone(method.backbone.name) if not isinstance(method.backbone, VggBackbone) else VggBackbone
     pixels = torch.cat([batch.double().movedim(1, 0).flatten(1) for batch in images], dim=1) / 255
     wanted_mean = (pixels.mean(dim=1).numpy() - expected.mean) / expected.std
     wanted_std = pixels.std(dim=1, correction=0).numpy() / expected.std
     mean, std = np.array(first.mean), np.array(first.std)
     off = max(float(np.abs(mean - wanted_mean).max()), float(np.abs(np.log(std / wanted_std)).max()))
-    what = "distance of mean and scale of what enters the trunk from what its weights expect, in standard deviations"
-    mend = "normalise images with the trunk's mean and std (Method.normalise)"
+    what = "distance of mean and scale of what enters the backbone from what its weights expect, in standard deviations"
+    mend = "normalise images with the backbone's mean and std (Method.normalise)"
     details = {"mean": first.mean, "std": first.std, "expected_mean": wanted_mean.tolist()}
     details["expected_std"] = wanted_std.tolist()
-    return [judged("trunk input", what, off, first.layer, mend, fault_above=TRUNK_TOLERANCE, details=details)]
+    return [judged("backbone input", what, off, first.layer, mend, fault_above=TRUNK_TOLERANCE, details=details)]
 
 
 def holes(method: Method) -> list[Finding]:
@@ -48,20 +49,20 @@ def holes(method: Method) -> list[Finding]:
     A layer's weights were trained at the stride of its block (conv5: 16 px). At a finer stride its holes have to make
     up for it: stride x dilation must be the trained one (InstanceFCN, section 4; DeepLab, section 2).
     """
-    if not isinstance(method.trunk, VggTrunk):
+    if not isinstance(method.backbone, VggBackbone):
         return []
     wrong, layers, side = {}, 0, 64
     sizes: dict[str, int] = {}
     hooks = [
         layer.register_forward_pre_hook(lambda _, arguments, name=name: sizes.update({name: arguments[0].shape[-1]}))
-        for name, layer in method.trunk.named_modules()
+        for name, layer in method.backbone.named_modules()
         if isinstance(layer, nn.Conv2d)
     ]
     with torch.no_grad():
-        method.trunk(torch.zeros(1, 3, side, side, device=next(method.parameters()).device))
+        method.backbone(torch.zeros(1, 3, side, side, device=next(method.parameters()).device))
     for hook in hooks:
         hook.remove()
-    for name, layer in method.trunk.named_modules():
+    for name, layer in method.backbone.named_modules():
         if name in sizes and name.startswith("features.") and layer.kernel_size[0] > 1:
             layers += 1
             spacing = side // sizes[name] * layer.dilation[0]
@@ -69,7 +70,7 @@ def holes(method: Method) -> list[Finding]:
             if spacing != trained:
                 wrong[layer_name(method, name)] = f"{spacing} px, trained at {trained}"
     what = f"of {layers} convolutions, those whose taps lie at another spacing than their weights were trained at"
-    where = ", ".join(f"{name} ({words})" for name, words in wrong.items()) or method.trunk.name
+    where = ", ".join(f"{name} ({words})" for name, words in wrong.items()) or method.backbone.name
     mend = "where a pooling keeps its resolution, dilate every later pretrained layer by what the stride lost"
     return [judged("holes", what, len(wrong), where, mend, fault_above=0, details=wrong)]
 
@@ -83,13 +84,13 @@ class Reach:
 
 
 def receptive_field(method: Method, size: tuple[int, int]) -> Reach:
-    """By the gradient of the outputs' centre with respect to what enters the trunk, on one image of `size` (H, W).
+    """By the gradient of the outputs' centre with respect to what enters the backbone, on one image of `size` (H, W).
 
     Layers that are still at zero are drawn at random first, in a copy: they hide what lies below them.
     """
     network = copy.deepcopy(method).eval()
-    if isinstance(network.trunk, VggTrunk):
-        network.trunk.frozen_layers = 0  # else the gradient would end there
+    if isinstance(network.backbone, VggBackbone):
+        network.backbone.frozen_layers = 0  # else the gradient would end there
     generator = torch.Generator().manual_seed(0)
     for parameter in network.parameters():
         if parameter.ndim > 1 and float(parameter.detach().abs().max()) == 0:
@@ -97,11 +98,11 @@ def receptive_field(method: Method, size: tuple[int, int]) -> Reach:
             parameter.data.copy_(noise)
     seen: list[Tensor] = []
 
-    def watch(_: Trunk, arguments: tuple) -> tuple:
+    def watch(_: Backbone, arguments: tuple) -> tuple:
         seen.append(arguments[0].detach().requires_grad_())
         return (seen[-1],)
 
-    hook = network.trunk.register_forward_pre_hook(watch)
+    hook = network.backbone.register_forward_pre_hook(watch)
     image = torch.randint(0, 256, (1, 3, *size), dtype=torch.uint8, generator=generator)
     outputs = network(image.to(next(network.parameters()).device))
     hook.remove()

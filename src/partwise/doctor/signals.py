@@ -31,7 +31,7 @@ def first_input(trial: Trial) -> list[Finding]:
     mean, std = trial.first.mean, trial.first.std
     details = {"mean": mean, "std": std}
     worst = max(mean, key=abs)
-    mend = "subtract the mean and divide by the standard deviation that the trunk's weights were trained with"
+    mend = "subtract the mean and divide by the standard deviation that the backbone's weights were trained with"
     what = "mean of what enters the first layer, channel farthest from 0"
     found = [
         judged("first input", what, abs(worst), trial.first.layer, mend, fault_above=LARGEST_MEAN, details=details)

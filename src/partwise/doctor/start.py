@@ -5,22 +5,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from partwise.backbones import VggBackbone, build_backbone
+from partwise.backbones.vgg import BLOCK_CHANNELS, POOL
 from partwise.doctor.finding import Finding, Severity, judged, shortened
 from partwise.errors import PartwiseError
 from partwise.methods import Method
-from partwise.trunks import VggTrunk, build_trunk
-from partwise.trunks.vgg import BLOCK_CHANNELS, POOL
 
 CHECK = "pretrained weights"
 
 
 def pretrained_weights(method: Method, source: str) -> list[Finding]:
-    """Tensors of the trunk that differ from those of `source`, the trunk weights that the recipe names."""
+    """Tensors of the backbone that differ from those of `source`, the backbone weights that the recipe names."""
     if source == "random":
-        return [Finding(CHECK, Severity.OK, "the recipe asks for random weights", None, None, method.trunk.name)]
-    fresh = build_trunk(method.trunk.name)
+        return [Finding(CHECK, Severity.OK, "the recipe asks for random weights", None, None, method.backbone.name)]
+    fresh = build_backbone(method.backbone.name)
     fresh.load_pretrained(source)
-    own, lost = method.trunk.state_dict(), {}
+    own, lost = method.backbone.state_dict(), {}
     for name, value in fresh.state_dict().items():
         if name not in own or own[name].shape != value.shape:
             lost[name] = "not in the network"
@@ -32,45 +32,45 @@ def pretrained_weights(method: Method, source: str) -> list[Finding]:
 def missing_weights(error: PartwiseError, source: str) -> list[Finding]:
     """The weights that the recipe starts from are not there; what follows is measured on random ones."""
     what = f"weight files that were not found: {error}"
-    mend = "give the file with --weights (docs/doctor.md), or say trunk_weights=random where that is meant"
+    mend = "give the file with --weights (docs/doctor.md), or say backbone_weights=random where that is meant"
     return [Finding(CHECK, Severity.FAULT, what, 1, 0, source, mend)]
 
 
 def weights_of_model(method: Method, state: dict[str, Tensor], path: str) -> list[Finding]:
-    """Tensors of the trunk that a model file holds and the network did not take over, and layers left at zero."""
+    """Tensors of the backbone that a model file holds and the network did not take over, and layers left at zero."""
     own, lost = method.state_dict(), {}
     for name, value in state.items():
-        if not name.startswith("trunk."):
+        if not name.startswith("backbone."):
             continue
         if name not in own or own[name].shape != value.shape:
             lost[name] = "not in the network"
         elif not torch.equal(own[name].cpu(), value):
             lost[name] = _state_in_words(own[name])
     for name, value in own.items():
-        if name.startswith("trunk.") and name not in state and value.ndim > 1:
+        if name.startswith("backbone.") and name not in state and value.ndim > 1:
             lost[name] = "not in the file"
-    return _lost({name.removeprefix("trunk."): words for name, words in lost.items()}, path, method)
+    return _lost({name.removeprefix("backbone."): words for name, words in lost.items()}, path, method)
 
 
 def unwanted_start(asked: str, started: str) -> list[Finding]:
     """A run whose recipe names weights, but whose run.json says that it began at random."""
     bad = asked != "random" and started == "random"
     what = f"whether the run began at random although its recipe names {asked!r}"
-    mend = "train again with --weights, or say trunk_weights=random where that is meant"
+    mend = "train again with --weights, or say backbone_weights=random where that is meant"
     return [judged(CHECK, what, int(bad), f"run.json: {started or 'nothing'}", mend, fault_above=0)]
 
 
 def lifeless_layers(method: Method) -> list[Finding]:
-    """Layers of the trunk whose weights are one single number, in a network that was trained or is about to be."""
+    """Layers of the backbone whose weights are one single number, in a network that was trained or is about to be."""
     flat = {}
-    for name, value in method.trunk.state_dict().items():
+    for name, value in method.backbone.state_dict().items():
         if value.ndim > 1 and float(value.max()) == float(value.min()):
             flat[name] = f"all {float(value.flatten()[0]):g}"
-    return _lost(flat, "the trunk", method, "layers of the trunk whose weights are one single number")
+    return _lost(flat, "the backbone", method, "layers of the backbone whose weights are one single number")
 
 
 def _lost(
-    lost: dict[str, str], source: str, method: Method, what: str = "tensors of the trunk that are not as in the file"
+    lost: dict[str, str], source: str, method: Method, what: str = "tensors of the backbone that are not as in the file"
 ) -> list[Finding]:
     named = [f"{layer_name(method, name)} ({words})" for name, words in lost.items()]
     mend = "match the names of file and network one by one, and load with strict names, so that none is passed over"
@@ -85,12 +85,12 @@ def _state_in_words(value: Tensor) -> str:
 
 
 def layer_name(method: Method, name: str) -> str:
-    """The name of a trunk's layer as the papers have it.
+    """The name of a backbone's layer as the papers have it.
 
-    "features.24.weight" of VGG16 is "conv5_1.weight"; other trunks keep their names.
+    "features.24.weight" of VGG16 is "conv5_1.weight"; other backbones keep their names.
     """
     parts = name.split(".")
-    if not (isinstance(method.trunk, VggTrunk) and parts[0] == "features" and parts[1].isdecimal()):
+    if not (isinstance(method.backbone, VggBackbone) and parts[0] == "features" and parts[1].isdecimal()):
         return name
     block = vgg_block(int(parts[1]))
     first = 0 if block == 1 else POOL[block - 1] + 1

@@ -28,11 +28,11 @@ from partwise.training.config import Recipe, recipe_from_dict
 from partwise.training.folder import RunFolder
 from partwise.training.limits import check_crop
 from partwise.training.optim import build_optimiser
-from partwise.training.start import file_of, has_trunk_of, is_model, start_weights
+from partwise.training.start import file_of, has_backbone_of, is_model, start_weights
 
 FRAMES = 24  # enough for a few objects of every size, few enough for seconds
 STREET_SIZE = (512, 1024)  # of rendered streets, where no data is given
-DECODED = 8  # samples whose ideal outputs are decoded
+DECODED = 8  # samples whose oracle outputs are decoded
 ORDERED = 4  # samples in which objects are removed
 NO_TRUTH = ("boxes", "centres", "nearest", "object", "own", "own_object", "owner")  # targets that say where, not what
 
@@ -54,7 +54,7 @@ def examine_recipe(
     """Everything that can be said of a recipe before it is trained.
 
     scenes    the training data; rendered streets without it
-    weights   as for training: model files or run folders, or weights for the trunk; the last one is compared
+    weights   as for training: model files or run folders, or weights for the backbone; the last one is compared
     where     the data in words
     frames    at most so many are looked at; 0: all
     note      is told what is being done
@@ -95,7 +95,7 @@ def examine_run(
         raise PartwiseError(f"{folder.last}: no such file: the run has not written its first checkpoint yet")
     method, _ = load_model(folder.last)
     found = history_findings(records, recipe.optim.clip_norm) + start.lifeless_layers(method)
-    found += start.unwanted_start(recipe.trunk_weights, str(described.get("origin", {}).get("weights", "")))
+    found += start.unwanted_start(recipe.backbone_weights, str(described.get("origin", {}).get("weights", "")))
     found += _all(method, recipe, scenes, where, frames, steps, note, progress)
     return Diagnosis(f"run {path}, {records[-1].get('step', 0)} steps of {recipe.name}", tuple(found))
 
@@ -105,14 +105,16 @@ def _start(method: Method, recipe: Recipe, weights: Sequence[str], note: Note) -
     try:
         start_weights(method, recipe, weights, note)
     except PartwiseError as error:
-        return start.missing_weights(error, weights[-1] if weights else recipe.trunk_weights)
-    for path in map(file_of, reversed(weights)):  # the last one that has the trunk is the one whose trunk was taken
+        return start.missing_weights(error, weights[-1] if weights else recipe.backbone_weights)
+    for path in map(
+        file_of, reversed(weights)
+    ):  # the last one that has the backbone is the one whose backbone was taken
         if not is_model(path):
             return start.pretrained_weights(method, path)
         state, _ = read_model(path)
-        if has_trunk_of(method, state):
+        if has_backbone_of(method, state):
             return start.weights_of_model(method, state, path)
-    return start.pretrained_weights(method, recipe.trunk_weights)
+    return start.pretrained_weights(method, recipe.backbone_weights)
 
 
 def _all(
@@ -148,7 +150,7 @@ def _all(
     found = trial_findings(trial) + signals.constant_targets(trial, NO_TRUTH)
     if trial.first is not None:
         images = [batches[i % len(batches)][0] for i in range(len(trial.terms))]
-        found += network.trunk_input(method, trial.first, images)
+        found += network.backbone_input(method, trial.first, images)
     found += network.holes(method) + _data(method, recipe, look, trial)
     note("comparing targets, windows and decoding")
     return found + _truth(method, look, trial.outputs, progress)
@@ -179,7 +181,7 @@ def _truth(method: Method, look: Look, trained_outputs: Outputs, progress: Progr
         found += windows.border_objects(truths, look.samples) + windows.wrong_negatives(truths)
         promised = [truth.held for truth in truths]
     some = slice(DECODED)
-    decoding = functools.partial(progress, "decoding ideal outputs")
+    decoding = functools.partial(progress, "decoding oracle outputs")
     found += lost_in_decoding(method, look.samples[some], look.targets[some], promised[some], decoding)
     progress("comparing targets", 0, 0)
     found += contradicting_targets(method, look.targets[some], trained_outputs)

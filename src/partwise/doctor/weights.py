@@ -85,7 +85,7 @@ def still_parameters(trial: Trial) -> list[Finding]:
     what = f"least movement of {len(moved)} parameters in a thousand steps, as a share of its size"
     if not still:
         return [Finding("still parameters", Severity.OK, what, moved.get(least), STILL_PER_THOUSAND_STEPS, least)]
-    mend = "raise its learning rate (optim.lr, optim.trunk_lr_factor)"
+    mend = "raise its learning rate (optim.lr, optim.backbone_lr_factor)"
     details = {"names": sorted(still)}
     value, where = moved[least], shortened(sorted(still))
     return [Finding("still parameters", Severity.FAULT, what, value, STILL_PER_THOUSAND_STEPS, where, mend, details)]

@@ -1,7 +1,7 @@
 """The AP that a method's representation allows, and which stage of a trained network loses how much below it.
 
-The decoder is fed with perfect outputs, `ideal(targets(scene))`; or with a network's own outputs, one of them at a time
-replaced by the perfect one. The loss of every stage before the metric is so measured alone (in the manner of TIDE,
+The decoder is fed with perfect outputs, `oracle(targets(scene))`; or with a network's own outputs, one of them at a
+time replaced by the perfect one. The loss of every stage before the metric is so measured alone (in the manner of TIDE,
 Bolya et al. 2020, which corrects predictions; here outputs are corrected).
 """
 
@@ -21,8 +21,8 @@ from partwise.geometry import crop_iou, nearest_index, padded_size
 from partwise.instances import Instances
 from partwise.methods import Method
 from partwise.methods.method import Outputs, image_at, image_batch
+from partwise.methods.options import seen_sizes
 from partwise.methods.semantic import upsample
-from partwise.methods.views import seen_sizes
 from partwise.scene import Prediction, Scene
 
 CEILING = "all true"
@@ -71,37 +71,37 @@ def ceiling(
 
 
 def _rows(method: Method, scene: Scene, trained: bool) -> Iterator[tuple[str, Prediction]]:
-    (size,) = seen_sizes(scene.size, usual=method.usual_scale)
+    (size,) = seen_sizes(scene.size, usual=method.default_scale)
     padded = pad_scene(seen_scene(scene, size), method.size_multiple)
-    ideal = method.ideal([method.targets(padded)])
+    oracle = method.oracle([method.targets(padded)])
     decoded = lambda outputs: method.decode(outputs, size)[0].resized(scene.size)
     if trained:
         outputs: Outputs = method(image_batch(padded.image_HW3))
         as_is = decoded(outputs)
         yield AS_IS, as_is
         if len(outputs) > 1:
-            for key in [key for key in outputs if exchangeable(outputs[key], ideal.get(key))]:
-                yield f"true {key}", decoded({**outputs, key: ideal[key]})
+            for key in [key for key in outputs if exchangeable(outputs[key], oracle.get(key))]:
+                yield f"true {key}", decoded({**outputs, key: oracle[key]})
                 if key == "semantic":
-                    for where, maps in perfect_in_part(outputs[key], ideal[key]).items():
+                    for where, maps in perfect_in_part(outputs[key], oracle[key]).items():
                         yield f"true {key} {where}", decoded({**outputs, key: maps})
         yield OUTLINES, with_true_outlines(as_is, scene)
-    best = decoded(ideal)
+    best = decoded(oracle)
     yield CEILING, best
     if trained:
         yield f"{CEILING}, {OUTLINES}", with_true_outlines(best, scene)
 
 
-def perfect_in_part(logits_BChw: Tensor, ideal_BCHW: Tensor) -> dict[str, Tensor]:
+def perfect_in_part(logits_BChw: Tensor, oracle_BCHW: Tensor) -> dict[str, Tensor]:
     """Semantic logits at the size of the image, perfect "at outlines" and as they are elsewhere, and the reverse.
 
     The two together say whether the right class is what a network lacks, or the right place of its outline.
     """
-    logits_BCHW = upsample(logits_BChw, ideal_BCHW.shape[-2:])
-    near_B1HW = near_changes(ideal_BCHW.argmax(dim=1), OUTLINE_PX)[:, None]
+    logits_BCHW = upsample(logits_BChw, oracle_BCHW.shape[-2:])
+    near_B1HW = near_changes(oracle_BCHW.argmax(dim=1), OUTLINE_PX)[:, None]
     return {
-        "at outlines": torch.where(near_B1HW, ideal_BCHW, logits_BCHW),
-        "elsewhere": torch.where(near_B1HW, logits_BCHW, ideal_BCHW),
+        "at outlines": torch.where(near_B1HW, oracle_BCHW, logits_BCHW),
+        "elsewhere": torch.where(near_B1HW, logits_BCHW, oracle_BCHW),
     }
 
 
@@ -118,16 +118,16 @@ def near_changes(classes_BHW: Tensor, reach_px: int) -> Tensor:
     return (highest != lowest)[:, 0]
 
 
-def exchangeable(predicted: Tensor | list[Tensor], ideal: Tensor | list[Tensor] | None) -> bool:
+def exchangeable(predicted: Tensor | list[Tensor], oracle: Tensor | list[Tensor] | None) -> bool:
     """Whether a perfect output can take the predicted one's place: maps can; lists of what was found are another's.
 
     >>> grids, boxes = [torch.zeros(1, 4, 8)], [torch.zeros(3, 4)]
     >>> exchangeable(grids, [torch.ones(1, 4, 8)]), exchangeable(boxes, [torch.zeros(5, 4)])
     (True, False)
     """
-    if isinstance(predicted, Tensor) or isinstance(ideal, Tensor) or ideal is None:
-        return isinstance(predicted, Tensor) and isinstance(ideal, Tensor)
-    return [grid.shape for grid in predicted] == [grid.shape for grid in ideal]
+    if isinstance(predicted, Tensor) or isinstance(oracle, Tensor) or oracle is None:
+        return isinstance(predicted, Tensor) and isinstance(oracle, Tensor)
+    return [grid.shape for grid in predicted] == [grid.shape for grid in oracle]
 
 
 def with_true_outlines(prediction: Prediction, scene: Scene) -> Prediction:

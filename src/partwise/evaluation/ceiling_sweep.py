@@ -111,7 +111,7 @@ def sweep(
 
 
 def _variants(config: MethodConfig) -> dict[str, Method]:
-    """The method with and without the semantic cut, where it has one; all with the same ideal outputs."""
+    """The method with and without the semantic cut, where it has one; all with the same oracle outputs."""
     if not isinstance(config, PartsConfig):
         return {PLAIN: build_method(config).eval()}
     plain = replace(config, decode=replace(config.decode, sharpen=0.0))
@@ -122,8 +122,8 @@ def _decoded(variants: dict[str, Method], scene: Scene, enlarged: int) -> dict[s
     first = next(iter(variants.values()))
     size = (scene.size[0] * enlarged, scene.size[1] * enlarged)
     seen = pad_scene(seen_scene(scene, size), first.size_multiple)
-    ideal = first.ideal([first.targets(seen)])
-    return {name: _reduce(method.decode(ideal, size)[0], enlarged) for name, method in variants.items()}
+    oracle = first.oracle([first.targets(seen)])
+    return {name: _reduce(method.decode(oracle, size)[0], enlarged) for name, method in variants.items()}
 
 
 def _reduce(prediction: Prediction, times: int) -> Prediction:

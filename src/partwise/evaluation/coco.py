@@ -20,7 +20,7 @@ import numpy as np
 from partwise.evaluation.pixel import mean_of_valid
 from partwise.instances import Instances
 from partwise.labels import INSTANCE_FACTOR, LabelSet
-from partwise.runs import value_counts
+from partwise.rle import value_counts
 from partwise.scene import Scene
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from partwise.errors import PartwiseError
 from partwise.instances import Instances
 from partwise.labels import INSTANCE_FACTOR
-from partwise.runs import segments
+from partwise.rle import segments
 from partwise.scene import Scene
 
 PROPOSAL_COUNTS = (10, 100, 1000)  # AR@10, AR@100, AR@1000: InstanceFCN, table 2

@@ -8,14 +8,14 @@ from collections.abc import Callable, Collection, Sequence
 
 import torch
 
+from partwise.backbones.fold import fold_batch_norm
 from partwise.errors import PartwiseError
 from partwise.evaluation.distance import Depth, no_depth
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.methods import Method
 from partwise.methods.method import image_batch
-from partwise.methods.views import AS_USUAL, View
+from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions
 from partwise.scene import Prediction, Scene, names_of
-from partwise.trunks.fold import fold_batch_norm
 
 
 def evaluate_method(
@@ -25,7 +25,7 @@ def evaluate_method(
     *,
     device: torch.device | str = "cpu",
     precision: str = "no",
-    view: View = AS_USUAL,
+    view: InferenceOptions = DEFAULT_OPTIONS,
     depth: Depth = no_depth,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
@@ -53,7 +53,7 @@ def add_predictions(
     *,
     device: torch.device | str,
     precision: str,
-    view: View = AS_USUAL,
+    view: InferenceOptions = DEFAULT_OPTIONS,
     depth: Depth = no_depth,
     instances_alone: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -72,7 +72,7 @@ def add_predictions(
 
 
 def predict_scene(
-    method: Method, scene: Scene, device: torch.device | str, precision: str, view: View = AS_USUAL
+    method: Method, scene: Scene, device: torch.device | str, precision: str, view: InferenceOptions = DEFAULT_OPTIONS
 ) -> Prediction:
     """The method's prediction for a scene's image."""
     image = image_batch(scene.image_HW3, device)

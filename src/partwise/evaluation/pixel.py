@@ -17,7 +17,7 @@ import numpy as np
 
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
-from partwise.runs import joint_counts, joint_runs
+from partwise.rle import joint_counts, joint_runs
 
 # Mean pixels of an instance in the training set (cityscapesScripts, args.avgClassSize).
 MEAN_INSTANCE_PX = {

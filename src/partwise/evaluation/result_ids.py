@@ -6,7 +6,7 @@ import numpy as np
 
 from partwise.data.faults import Fault
 from partwise.labels import IGNORED_TRAIN_ID, INSTANCE_FACTOR, LabelSet
-from partwise.runs import value_counts
+from partwise.rle import value_counts
 from partwise.scene import Scene
 
 

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from partwise.backbones import VggBackbone
 from partwise.errors import PartwiseError
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.method import Method, Outputs, Targets
-from partwise.methods.semantic import likeliest, semantic_dice_loss, semantic_ideal, semantic_loss, upsample
+from partwise.methods.semantic import likeliest, semantic_dice_loss, semantic_loss, semantic_oracle, upsample
 from partwise.scene import Prediction, Scene
-from partwise.trunks import VggTrunk
 
 
 @dataclass
@@ -31,12 +31,12 @@ class FcnConfig:
     channels       of fc6 and fc7; 4096 in the report and in the paper
     holes          the hole algorithm instead of skips: pool4 and pool5 keep stride 8, conv5 and fc6 are dilated
     dropout        after fc6 and fc7; .5 in the paper
-    frozen_blocks  blocks of the trunk that keep their weights; 0 in the report and in the paper
+    frozen_blocks  blocks of the backbone that keep their weights; 0 in the report and in the paper
     dice_weight    of a Dice loss beside the cross entropy; 0 in the report and in the paper
     class_balance  of the cross entropy, see `semantic_loss`; 0 in the report and in the paper
     """
 
-    trunk: str = "vgg16"
+    backbone: str = "vgg16"
     output_stride: int = 32
     fc6: str = "3x3x3"
     channels: int = 4096
@@ -58,20 +58,20 @@ class Fcn(Method):
 
     def __init__(self, config: FcnConfig, label_set: LabelSet = CITYSCAPES):
         super().__init__()
-        if config.trunk != "vgg16":
-            raise PartwiseError(f"method fcn: trunk={config.trunk!r}: the report's FCN stands on vgg16")
+        if config.backbone != "vgg16":
+            raise PartwiseError(f"method fcn: backbone={config.backbone!r}: the report's FCN stands on vgg16")
         if config.output_stride not in (8, 16, 32):
             raise PartwiseError(f"method fcn: output_stride={config.output_stride}: give 32, 16 or 8")
         if config.fc6 not in ("3x3x3", "7x7"):
             raise PartwiseError(f"method fcn: fc6={config.fc6!r}: give '3x3x3' or '7x7'")
         self.config, self.label_set = config, label_set
         classes = len(label_set.evaluated)
-        self.trunk = VggTrunk(holes=config.holes, taps="pool", frozen_blocks=config.frozen_blocks)
+        self.backbone = VggBackbone(holes=config.holes, taps="pool", frozen_blocks=config.frozen_blocks)
         self.conv6, self.conv7 = conv6_and_7(config)
         self.score = nn.Conv2d(config.channels, classes, 1)
         self.skips = nn.ModuleDict(
             {} if config.holes
-            else {str(s): nn.Conv2d(self.trunk.channels[s], classes, 1) for s in (16, 8) if s >= config.output_stride}
+            else {str(s): nn.Conv2d(self.backbone.channels[s], classes, 1) for s in (16, 8) if s >= config.output_stride}
         )  # fmt: skip
         for layer in (self.score, *self.skips.values()):
             nn.init.zeros_(layer.weight)
@@ -83,16 +83,16 @@ class Fcn(Method):
 
     def score_maps(self, images_B3HW: Tensor) -> Tensor:
         """(B, C, h, w): the score layer's logits with the skips added, at the output stride."""
-        maps = self.trunk(self.normalise(images_B3HW))
+        maps = self.backbone(self.normalise(images_B3HW))
         return add_skips(self.score(self.conv7(self.conv6(maps[max(maps)]))), self.skips, maps)
 
     def targets(self, scene: Scene) -> Targets:
         """See the class."""
         return {"semantic": torch.from_numpy(self.label_set.id_to_train_id[scene.semantic_HW])}
 
-    def ideal(self, targets: list[Targets]) -> Outputs:
-        """See Method.ideal; ignored pixels get equal logits."""
-        return {"semantic": semantic_ideal(torch.stack([t["semantic"] for t in targets]), self.label_set)}
+    def oracle(self, targets: list[Targets]) -> Outputs:
+        """See Method.oracle; ignored pixels get equal logits."""
+        return {"semantic": semantic_oracle(torch.stack([t["semantic"] for t in targets]), self.label_set)}
 
     def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
         """Mean cross entropy over the evaluated pixels, and Dice where its weight is not 0."""
@@ -115,9 +115,9 @@ class Fcn(Method):
 
 
 def add_skips(deepest_BChw: Tensor, skips: nn.ModuleDict, maps: dict[int, Tensor]) -> Tensor:
-    """The sum that FCN-16s and FCN-8s make: enlarge, add a layer of the trunk's map at the next finer stride, again.
+    """The sum that FCN-16s and FCN-8s make: enlarge, add a layer of the backbone's map at the next finer stride, again.
 
-    skips  "16" and "8" -> 1x1 convolution from the trunk's map of that stride to C channels
+    skips  "16" and "8" -> 1x1 convolution from the backbone's map of that stride to C channels
     """
     summed = deepest_BChw
     for stride, layer in skips.items():

@@ -1,7 +1,7 @@
-"""torchvision's Mask R-CNN (He et al. 2017) on our trunks and pyramid: what users pick instead, on equal terms.
+"""torchvision's Mask R-CNN (He et al. 2017) on our backbones and pyramid: what users pick instead, on equal terms.
 
-A peer, not a pair of inverse maps throughout: its losses sample boxes inside the network, so `loss` takes the features
-of training, while `ideal` and `decode` deal in detections, whose 28x28 masks have a ceiling, too.
+A baseline, not a pair of inverse maps throughout: its losses sample boxes inside the network, so `loss` takes the
+features of training, while `oracle` and `decode` deal in detections, whose 28x28 masks have a ceiling, too.
 
 Axes: B images, N boxes, H and W in pixels.
 """
@@ -20,13 +20,13 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 from torchvision.ops import MultiScaleRoIAlign, roi_align
 
+from partwise.backbones import build_backbone
+from partwise.backbones.pyramid import Pyramid
 from partwise.geometry import box_of_mask
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.method import Method, Outputs, Targets
 from partwise.scene import Prediction, Scene
-from partwise.trunks import build_trunk
-from partwise.trunks.pyramid import Pyramid
 
 ANCHORS_PX = (16, 32, 64, 128, 256)  # half of torchvision's: our frames are half as large as those it is tuned for
 MASK_SIDE = 28  # Mask R-CNN, figure 4
@@ -37,7 +37,7 @@ PASTED_AT_ONCE = 16  # masks at full resolution take 2 MB each
 class MaskRcnnConfig:
     """torchvision's network with its own heads.
 
-    frozen_blocks  blocks of the trunk that keep their weights, see VggTrunk and TimmTrunk
+    frozen_blocks  blocks of the backbone that keep their weights, see VggBackbone and TimmBackbone
     channels       of the pyramid
     min_area_px    smaller objects are not learnt
     min_score      surer detections only
@@ -45,7 +45,7 @@ class MaskRcnnConfig:
     max_instances  at most so many are returned
     """
 
-    trunk: str = "efficientnet_lite0"
+    backbone: str = "efficientnet_lite0"
     frozen_blocks: int = 0
     channels: int = 96
     min_area_px: int = 20
@@ -63,7 +63,7 @@ class _Backbone(nn.Module):
 
 
 class MaskRcnn(Method):
-    """Trunk, pyramid, torchvision's region proposals and heads.
+    """Backbone, pyramid, torchvision's region proposals and heads.
 
     outputs  in training {"features": [(B, channels, h, w)] at strides 4 to 64}; else a list with one entry an image:
              {"boxes": (N, 4), "labels": (N,) 1.., "scores": (N,), "masks": (N, 28, 28) probabilities}
@@ -75,9 +75,9 @@ class MaskRcnn(Method):
     def __init__(self, config: MaskRcnnConfig, label_set: LabelSet = CITYSCAPES):
         super().__init__()
         self.config, self.label_set = config, label_set
-        self.trunk = build_trunk(config.trunk, frozen_blocks=config.frozen_blocks)
-        self.pyramid = Pyramid(self.trunk.channels, config.channels)
-        names = [str(level) for level in range(len(self.trunk.channels))]
+        self.backbone = build_backbone(config.backbone, frozen_blocks=config.frozen_blocks)
+        self.pyramid = Pyramid(self.backbone.channels, config.channels)
+        names = [str(level) for level in range(len(self.backbone.channels))]
         network = MaskRCNN(
             _Backbone(config.channels),
             num_classes=1 + len(label_set.things),
@@ -95,7 +95,7 @@ class MaskRcnn(Method):
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """See Method.forward and the class."""
-        maps = self.pyramid(self.trunk(self.normalise(images_B3HW)))
+        maps = self.pyramid(self.backbone(self.normalise(images_B3HW)))
         features = [maps[stride].float() for stride in sorted(maps)]
         features.append(F.max_pool2d(features[-1], 1, stride=2))
         if self.training:
@@ -108,7 +108,7 @@ class MaskRcnn(Method):
 
     def _inputs(self, features: list[Tensor]) -> tuple[ImageList, dict[str, Tensor]]:
         """Features as torchvision names them; of the images only their size and device are looked at."""
-        height, width = (side * min(self.trunk.channels) for side in features[0].shape[-2:])
+        height, width = (side * min(self.backbone.channels) for side in features[0].shape[-2:])
         batch = len(features[0])
         images = ImageList(features[0].new_zeros(()).expand(batch, 3, height, width), [(height, width)] * batch)
         return images, {str(level): one for level, one in enumerate(features)}
@@ -128,7 +128,7 @@ class MaskRcnn(Method):
             "masks": torch.from_numpy(masks.astype(np.uint8)),
         }
 
-    def ideal(self, targets: list[Targets]) -> Outputs:
+    def oracle(self, targets: list[Targets]) -> Outputs:
         """The detections of a perfect network: true boxes, and masks averaged over the cells of their 28x28 grids."""
         outputs: Outputs = {
             "boxes": [t["boxes"] for t in targets],

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from partwise.backbones import Backbone
 from partwise.errors import PartwiseError
 from partwise.geometry import padded_size
 from partwise.labels import LabelSet
-from partwise.methods.views import (
-    AS_USUAL,
+from partwise.methods.options import (
+    DEFAULT_OPTIONS,
+    InferenceOptions,
     Outputs,
-    View,
     joined,
     mean_outputs,
     mean_semantics,
@@ -24,7 +25,6 @@ from partwise.methods.views import (
     seen_sizes,
 )
 from partwise.scene import Prediction, Scene
-from partwise.trunks import Trunk
 
 Targets = dict[str, Tensor]
 
@@ -44,15 +44,15 @@ def image_at(image_HW3: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 class Method(nn.Module):
     """A network with its truth and its decoder. Subclasses give the five functions below.
 
-    `decode(ideal([targets(scene)]))` gives the scene back up to the method's ceiling: that is the test that every
+    `decode(oracle([targets(scene)]))` gives the scene back up to the method's ceiling: that is the test that every
     method shares. Images are padded at the right and the bottom to a multiple of `size_multiple`.
     """
 
     label_set: LabelSet
-    trunk: Trunk
+    backbone: Backbone
     has_instances: bool = True  # False: a semantic method, whose AP is not 0 but undefined
     has_semantics: bool = True  # False: its predictions have no semantic map
-    usual_scale: float = 1.0  # how many times as large it sees an image where nothing else is said
+    default_scale: float = 1.0  # how many times as large it sees an image where nothing else is said
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """Raw images (B, 3, H, W) uint8, H and W multiples of `size_multiple` -> outputs, logits throughout."""
@@ -62,7 +62,7 @@ class Method(nn.Module):
         """The truth of one scene as the network should say it; H and W multiples of `size_multiple`."""
         raise NotImplementedError
 
-    def ideal(self, targets: list[Targets]) -> Outputs:
+    def oracle(self, targets: list[Targets]) -> Outputs:
         """The outputs that a perfect network would give for these targets."""
         raise NotImplementedError
 
@@ -92,12 +92,12 @@ class Method(nn.Module):
     @property
     def size_multiple(self) -> int:
         """Pixels that the sides of the input must be a multiple of."""
-        return self.trunk.size_multiple
+        return self.backbone.size_multiple
 
     def normalise(self, images_B3HW: Tensor) -> Tensor:
-        """uint8 0..255 -> float with the mean and scale that the trunk's weights expect."""
-        mean = torch.tensor(self.trunk.mean, device=images_B3HW.device).view(3, 1, 1)
-        std = torch.tensor(self.trunk.std, device=images_B3HW.device).view(3, 1, 1)
+        """uint8 0..255 -> float with the mean and scale that the backbone's weights expect."""
+        mean = torch.tensor(self.backbone.mean, device=images_B3HW.device).view(3, 1, 1)
+        std = torch.tensor(self.backbone.std, device=images_B3HW.device).view(3, 1, 1)
         normalised = (images_B3HW / 255.0 - mean) / std
         return normalised.contiguous(memory_format=torch.channels_last)
 
@@ -105,14 +105,14 @@ class Method(nn.Module):
     def respond(self, images_B3HW: Tensor, flip: bool = False) -> Outputs:
         """What the network says of uint8 images of any size, padded to a multiple of `size_multiple`.
 
-        flip   see View. Raises PartwiseError where the method has no `mirrored`.
+        flip   see InferenceOptions. Raises PartwiseError where the method has no `mirrored`.
         """
         height, width = padded_size(images_B3HW.shape[-2:], self.size_multiple)
         padded = F.pad(images_B3HW, (0, width - images_B3HW.shape[-1], 0, height - images_B3HW.shape[-2]))
         return mean_outputs(self(padded), self.mirrored(self(padded.flip(-1)))) if flip else self(padded)
 
     @torch.inference_mode()
-    def predict(self, images_B3HW: Tensor, view: View = AS_USUAL) -> list[Prediction]:
+    def predict(self, images_B3HW: Tensor, view: InferenceOptions = DEFAULT_OPTIONS) -> list[Prediction]:
         """uint8 images of any size -> predictions of that size.
 
         view   how the network sees them. Of several sizes the semantic maps are averaged before each is decoded, and
@@ -121,7 +121,7 @@ class Method(nn.Module):
         Raises PartwiseError for a scale out of its limits, and for `view.flip` where the method has no `mirrored`.
         """
         size = tuple(images_B3HW.shape[-2:])
-        seen = sorted(seen_sizes(size, view.scale, self.usual_scale))
+        seen = sorted(seen_sizes(size, view.scale, self.default_scale))
         if len(seen) == 1:
             found = self.predict_as_is(resized_images(images_B3HW, seen[0]), view.flip)
             return [one.resized(size) for one in found]

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from partwise.backbones.pyramid import FINEST_PX, conv_norm_relu
 from partwise.labels import IGNORED_TRAIN_ID, LabelSet
 from partwise.methods.method import Targets
-from partwise.trunks.pyramid import FINEST_PX, conv_norm_relu
 
 REFINED_PX = 2  # stride of a refined semantic map
 REFINER_CHANNELS = 32
 
 
-def semantic_ideal(train_ids_BHW: Tensor, label_set: LabelSet, logit: float = 10.0) -> Tensor:
+def semantic_oracle(train_ids_BHW: Tensor, label_set: LabelSet, logit: float = 10.0) -> Tensor:
     """(B, C, H, W) logits: `logit` at the true class, 0 elsewhere and at ignored pixels."""
     classes = len(label_set.evaluated)
     one_hot = F.one_hot(train_ids_BHW.long().clamp(max=classes), classes + 1)[..., :classes]
@@ -56,7 +56,7 @@ def semantic_branch(channels: int, classes: int) -> nn.Sequential:
 
 
 class OutlineRefiner(nn.Module):
-    """Semantic logits at stride 4 -> at stride 2, corrected by what the trunk's map at stride 2 shows of outlines.
+    """Semantic logits at stride 4 -> at stride 2, corrected by what the backbone's map at stride 2 shows of outlines.
 
     The correction starts at 0, so that a network that gets one begins where it was.
     """
@@ -80,22 +80,22 @@ class OutlineRefiner(nn.Module):
 
 
 def outline_refiner(
-    stride_px: int, channels: int, trunk_channels: dict[int, int], classes: int
+    stride_px: int, channels: int, backbone_channels: dict[int, int], classes: int
 ) -> OutlineRefiner | None:
     """The refiner that brings a `semantic_branch` from stride 4 to `stride_px`: none where that is 4."""
-    return None if stride_px == FINEST_PX else OutlineRefiner(channels, trunk_channels[stride_px], classes)
+    return None if stride_px == FINEST_PX else OutlineRefiner(channels, backbone_channels[stride_px], classes)
 
 
 def branch_logits(
-    branch: nn.Sequential, refiner: OutlineRefiner | None, merged_BChw: Tensor, trunk_maps: dict[int, Tensor]
+    branch: nn.Sequential, refiner: OutlineRefiner | None, merged_BChw: Tensor, backbone_maps: dict[int, Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """Of the merged maps of a pyramid over a trunk: logits in float32 at stride 4, or at stride 2 with a refiner, and
-    the features that they were made from.
+    """Of the merged maps of a pyramid over a backbone: logits in float32 at stride 4, or at stride 2 with a refiner,
+    and the features that they were made from.
     """
     features = branch[0](merged_BChw)
     logits = branch[1](features)
     if refiner is not None:
-        logits, features = refiner(logits, features, trunk_maps[REFINED_PX])
+        logits, features = refiner(logits, features, backbone_maps[REFINED_PX])
     return logits.float(), features
 
 

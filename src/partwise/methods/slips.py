@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from partwise.backbones import Backbone, VggBackbone
+from partwise.backbones.vgg import POOL
 from partwise.errors import PartwiseError
-from partwise.trunks import Trunk, VggTrunk
-from partwise.trunks.vgg import POOL
 
 CONV5 = (24, 26, 28)  # conv5_1, conv5_2, conv5_3 in torchvision's `features`
 START_BIAS = 0.1  # of every new convolution in the report's code
@@ -32,7 +32,7 @@ class Slips:
                           as near as a positive one may, many nearer than the 32 px of a true negative
     no_border_windows     an object whose padded box leaves the image gets no window
     sparse_inference      windows advance by 29 cells at inference instead of by one
-    no_mean_subtraction   the trunk sees images without their mean subtracted; the scale stays the one of its weights
+    no_mean_subtraction   the backbone sees images without their mean subtracted; the scale stays the one of its weights
     linear_branches       no ReLU between the two convolutions of a branch
     """
 
@@ -48,13 +48,13 @@ class Slips:
 
 
 def put_back(method: nn.Module, slips: Slips) -> None:
-    """Change a new network, trunk and branches, as those slips say that lie in its layers."""
+    """Change a new network, backbone and branches, as those slips say that lie in its layers."""
     if slips.zero_start:
-        start_at_zero(*(child for name, child in method.named_children() if name != "trunk"))
+        start_at_zero(*(child for name, child in method.named_children() if name != "backbone"))
     if slips.one_dilated_layer:
-        dilate_one_layer(method.trunk)
+        dilate_one_layer(method.backbone)
     if slips.lost_conv5_1:
-        lose_conv5_1(method.trunk)
+        lose_conv5_1(method.backbone)
 
 
 def start_at_zero(*modules: nn.Module) -> None:
@@ -67,29 +67,31 @@ def start_at_zero(*modules: nn.Module) -> None:
                 nn.init.constant_(child.bias, START_BIAS)
 
 
-def without_mean(images_B3HW: Tensor, trunk: Trunk) -> Tensor:
-    """no_mean_subtraction: uint8 0..255 -> float with the scale, but not the mean, that the trunk's weights expect."""
-    std = torch.tensor(trunk.std, device=images_B3HW.device).view(3, 1, 1)
+def without_mean(images_B3HW: Tensor, backbone: Backbone) -> Tensor:
+    """no_mean_subtraction: uint8 0..255 -> float with the scale, but not the mean, that the backbone's weights
+    expect.
+    """
+    std = torch.tensor(backbone.std, device=images_B3HW.device).view(3, 1, 1)
     return (images_B3HW / 255.0 / std).contiguous(memory_format=torch.channels_last)
 
 
-def dilate_one_layer(trunk: VggTrunk) -> None:
-    """one_dilated_layer: of a trunk with holes only conv5_1 stays dilated, and pool4 is passed over."""
-    trunk.features[POOL[4]] = nn.Identity()
+def dilate_one_layer(backbone: VggBackbone) -> None:
+    """one_dilated_layer: of a backbone with holes only conv5_1 stays dilated, and pool4 is passed over."""
+    backbone.features[POOL[4]] = nn.Identity()
     for index in CONV5[1:]:
-        trunk.features[index].dilation = trunk.features[index].padding = (1, 1)
+        backbone.features[index].dilation = backbone.features[index].padding = (1, 1)
 
 
-def lose_conv5_1(trunk: Trunk) -> None:
+def lose_conv5_1(backbone: Backbone) -> None:
     """lost_conv5_1: the layer starts at weight 0 and bias .1 and gets another name, so that no weight file has it.
 
     That is how it was lost: its key was renamed. A model saved with the slip keeps what the layer has learnt since.
-    Raises PartwiseError for a trunk that has no conv5_1.
+    Raises PartwiseError for a backbone that has no conv5_1.
     """
-    if not isinstance(trunk, VggTrunk):
-        raise PartwiseError(f"method.slips.lost_conv5_1: trunk {trunk.name} has no conv5_1: give trunk=vgg16")
-    trunk.features[CONV5[0]] = _Renamed(trunk.features[CONV5[0]])
-    trunk.__class__ = _LostConv51  # same fields and parameters, another way to load
+    if not isinstance(backbone, VggBackbone):
+        raise PartwiseError(f"method.slips.lost_conv5_1: backbone {backbone.name} has no conv5_1: give backbone=vgg16")
+    backbone.features[CONV5[0]] = _Renamed(backbone.features[CONV5[0]])
+    backbone.__class__ = _LostConv51  # same fields and parameters, another way to load
 
 
 class _Renamed(nn.Module):
@@ -102,9 +104,9 @@ class _Renamed(nn.Module):
         return self.renamed(maps_BChw)
 
 
-class _LostConv51(VggTrunk):
+class _LostConv51(VggBackbone):
     def load_pretrained(self, source: str) -> str:
-        """As VggTrunk, but conv5_1 keeps what it had."""
+        """As VggBackbone, but conv5_1 keeps what it had."""
         kept = self.features[CONV5[0]]
         self.features[CONV5[0]] = nn.Conv2d(512, 512, 3, padding=1)
         try:

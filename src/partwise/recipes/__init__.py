@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from partwise.errors import unknown_name
+from partwise.recipes.baselines import mask_rcnn_light
 from partwise.recipes.orders import (
     ordering_colouring,
     ordering_coordinates,
@@ -12,7 +13,6 @@ from partwise.recipes.orders import (
     ordering_locations,
 )
 from partwise.recipes.ours import centres_light, centres_vgg, demo, fcn8s, fcn16s, fcn32s, parts_light, parts_vgg
-from partwise.recipes.peers import mask_rcnn_light
 from partwise.recipes.report import (
     ordering_full,
     ordering_slice,

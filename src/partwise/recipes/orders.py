@@ -40,8 +40,8 @@ def _order(name: str, about: str, method: OrdersConfig) -> Recipe:
         name=f"ordering_{name}",
         about=f"cars told apart by {about}; start it from fcn8s",
         method=method,
-        trunk_weights="torchvision",
+        backbone_weights="torchvision",
         data=replace(UNCHANGED, augment=replace(UNCHANGED.augment, photometric=0.3)),
-        optim=OptimConfig(lr=2e-4, trunk_lr_factor=0.5, warmup_steps=50),
+        optim=OptimConfig(lr=2e-4, backbone_lr_factor=0.5, warmup_steps=50),
         training=TrainingConfig(checkpoint_every_seconds=300),
     )

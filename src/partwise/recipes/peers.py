@@ -1,4 +1,4 @@
-"""What users pick instead, trained as ours are: the same trunk, pyramid, frames, crops and optimiser."""
+"""What users pick instead, trained as ours are: the same backbone, pyramid, frames, crops and optimiser."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def mask_rcnn_light() -> Recipe:
     return replace(
         ours,
         name="mask_rcnn_light",
-        about="torchvision's Mask R-CNN on the trunk, pyramid and data of parts_light: the peer to compare with",
-        method=MaskRcnnConfig(trunk=ours.method.trunk, channels=ours.method.channels),
+        about="torchvision's Mask R-CNN on the backbone, pyramid and data of parts_light: the baseline to compare with",
+        method=MaskRcnnConfig(backbone=ours.method.backbone, channels=ours.method.channels),
     )

@@ -42,7 +42,7 @@ def _ordering(name: str, source: str, about: str) -> Recipe:
         name=name,
         about=f"cars told apart by the order of their centres: {about}; start it from fcn8s",
         method=OrderingConfig(source=source),
-        trunk_weights="torchvision",
+        backbone_weights="torchvision",
         data=UNCHANGED,
         optim=_adam(1e-4),
         training=_length(80_000),
@@ -58,7 +58,7 @@ def parts_report_1() -> Recipe:
         name="parts_report_1",
         about="instance-sensitive FCN, the report's Implementation I (2.4.5); start it from fcn8s",
         method=InstanceFcnConfig(features="skips", windows="report", objectness="mean_l1", mask_loss="plain"),
-        trunk_weights="torchvision",
+        backbone_weights="torchvision",
         data=UNCHANGED,
         optim=_adam(1e-6),
         training=_length(50_000),
@@ -68,13 +68,13 @@ def parts_report_1() -> Recipe:
 def parts_report_2() -> Recipe:
     """Report 2.4.6, Implementation II: the paper's holes, balanced mask loss, four central pixels as objectness.
 
-    Start it from a trained fcn8s with --weights: its trunk fits. Learning rate 1e-8, 100,000 iterations.
+    Start it from a trained fcn8s with --weights: its backbone fits. Learning rate 1e-8, 100,000 iterations.
     """
     return Recipe(
         name="parts_report_2",
         about="instance-sensitive FCN, the report's Implementation II (2.4.6); start it from fcn8s",
         method=InstanceFcnConfig(features="holes", windows="report", objectness="central4", mask_loss="balanced"),
-        trunk_weights="torchvision",
+        backbone_weights="torchvision",
         data=UNCHANGED,
         optim=_adam(1e-8),
         training=_length(100_000),
@@ -90,7 +90,7 @@ def parts_report_3() -> Recipe:
         name="parts_report_3",
         about="instance-sensitive FCN, the report's Implementation III (2.4.7), from ImageNet weights",
         method=InstanceFcnConfig(features="holes", windows="report", objectness="window", mask_loss="balanced"),
-        trunk_weights="torchvision",
+        backbone_weights="torchvision",
         data=UNCHANGED,
         optim=_adam(1e-6),
         training=_length(150_000),
@@ -127,10 +127,10 @@ def parts_paper() -> Recipe:
         name="parts_paper",
         about="instance-sensitive FCN as the paper has it (Dai et al. 2016): fixed windows, image pyramid",
         method=InstanceFcnConfig(decode=InstanceFcnDecodeConfig(short_sides_px=SHORT_SIDES_PX)),
-        trunk_weights="torchvision",
+        backbone_weights="torchvision",
         data=DataConfig(augment=AugmentConfig(crop=(512, 1024), scale=scale, photometric=0, centre_instance=0)),
         optim=OptimConfig(
-            name="sgd", lr=1e-3, trunk_lr_factor=1.0, weight_decay=5e-4, warmup_steps=0, schedule="step", clip_norm=0
+            name="sgd", lr=1e-3, backbone_lr_factor=1.0, weight_decay=5e-4, warmup_steps=0, schedule="step", clip_norm=0
         ),
         training=TrainingConfig(steps=40_000, batch_size=8, checkpoint_every_seconds=300),
     )
@@ -139,7 +139,7 @@ def parts_paper() -> Recipe:
 def _adam(lr: float) -> OptimConfig:
     """Adam at one rate for all weights, without decay, warming up, or clipping: the report names none of them."""
     return OptimConfig(
-        name="adam", lr=lr, trunk_lr_factor=1.0, weight_decay=0.0, warmup_steps=0, schedule="constant", clip_norm=0
+        name="adam", lr=lr, backbone_lr_factor=1.0, weight_decay=0.0, warmup_steps=0, schedule="constant", clip_norm=0
     )
 
 

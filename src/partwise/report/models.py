@@ -26,12 +26,12 @@ def models_table(figures: Mapping[str, Any], *, wide: bool = True) -> Table:
     wide      also AP by size, and how a model was made
     """
     bins = _size_bins(figures) if wide else []
-    made = ["trunk", "M parameters", "minutes", "seed"] if wide else []
+    made = ["backbone", "M parameters", "minutes", "seed"] if wide else []
     columns = ["model", *made, "size", "ms", "AP", "AP50", "AR@100", "car AP"]
     columns += [*(f"AP {name} px" for name in bins), "PQ", "IoU class"]
     rows = []
     for row in figures["models"]:
-        how = [row["trunk"] or MISSING, f"{row['parameters'] / 1e6:.1f}"]
+        how = [row["backbone"] or MISSING, f"{row['parameters'] / 1e6:.1f}"]
         how += [_told(row["origin"].get(key)) for key in ("minutes", "seed")]
         for size, at in row["sizes"].items():
             cells = [row["model"], *(how if wide else []), size, f"{at['ms']:.0f}"]

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from partwise.backbones.fold import fold_batch_norm
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.methods import Method
 from partwise.methods.method import Outputs, image_batch
 from partwise.scene import Prediction, Scene
 from partwise.study.probes import Probes
-from partwise.trunks.fold import fold_batch_norm
 
 
 class View(Sequence):

@@ -37,12 +37,12 @@ class Record:
 
     steps, seconds  of training           weights   what it started from, in words
     loss_first, loss_last                 means over the first and the last tenth of the steps
-    moved           {"trunk", "rest"}: how far the weights came from where they began, as a share of their norm
+    moved           {"backbone", "rest"}: how far the weights came from where they began, as a share of their norm
     scores          of the evaluator: ap, ap50, ar (of 10, 100, 1000 proposals), car_ap, by_size, iou_class,
                     iiou_class, iou_category, iiou_category, iou_by_class
     probes, untrained   of study/probes.py, after training and before the first step
     untrained_scores    car_ap and iou_class before the first step
-    ideal               the probes of a network that says exactly its truth: what the representation allows
+    oracle               the probes of a network that says exactly its truth: what the representation allows
     converged, why      by CRITERION
     """
 
@@ -64,7 +64,7 @@ class Record:
     untrained_scores: dict[str, Any]
     converged: bool = False
     why: str = ""
-    ideal: dict[str, Any] = field(default_factory=dict)
+    oracle: dict[str, Any] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict:
@@ -72,7 +72,7 @@ class Record:
         return asdict(self)
 
     def probe(self, name: str, of: str = "probes") -> float:
-        """The mean of one figure of "probes", "untrained" or "ideal", NaN where it has none."""
+        """The mean of one figure of "probes", "untrained" or "oracle", NaN where it has none."""
         value = (getattr(self, of).get(name) or {}).get("mean")
         return math.nan if value is None else float(value)
 
@@ -100,7 +100,7 @@ def make_record(
 ) -> Record:
     """The record of a finished run.
 
-    scenes         those that the network was looked at on at its end, for what an ideal one would say
+    scenes         those that the network was looked at on at its end, for what an oracle one would say
     untrained_on   those that it is looked at on as it was before its first step
     """
     described, metrics = folder.described(), read_metrics(folder.metrics)
@@ -110,8 +110,8 @@ def make_record(
         untrained_on,
         functools.partial(progress, f"looking at {variant.name} before its first step"),
     )
-    ideal = ideal_figures(
-        load_model(folder.last)[0], scenes, functools.partial(progress, f"looking at an ideal {variant.name}")
+    oracle = oracle_figures(
+        load_model(folder.last)[0], scenes, functools.partial(progress, f"looking at an oracle {variant.name}")
     )
     first, last = loss_ends(metrics.losses)
     record = Record(
@@ -131,14 +131,14 @@ def make_record(
         probes=figures["probes"],
         untrained=before["probes"],
         untrained_scores={key: scores_of(before)[key] for key in LEAST_GAIN},
-        ideal=ideal,
+        oracle=oracle,
         machine=described.get("machine", {}),
     )
     record.converged, record.why = judge(first, last, record.scores, record.untrained_scores)
     return record
 
 
-def ideal_figures(
+def oracle_figures(
     method: Method,
     scenes: Sequence[Scene],
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -148,7 +148,7 @@ def ideal_figures(
     for i in range(len(scenes)):
         scene = scenes[i]
         cut = View([scene], tuple(side // method.size_multiple * method.size_multiple for side in scene.size))[0]
-        probes.add(method, method.ideal([method.targets(cut)]), cut)
+        probes.add(method, method.oracle([method.targets(cut)]), cut)
         progress(i + 1, len(scenes))
     return probes.figures()
 
@@ -189,11 +189,11 @@ def scores_of(figures: dict) -> dict[str, Any]:
 
 
 def movement(before: Path, after: Path) -> dict[str, float]:
-    """Distance of the weights of two model files, trunk and rest, each divided by the norm of the first."""
+    """Distance of the weights of two model files, backbone and rest, each divided by the norm of the first."""
     (old, _), (new, _) = read_model(before), read_model(after)
     moved = {}
-    for part, own in (("trunk", True), ("rest", False)):
-        names = [name for name in old if name.startswith("trunk.") == own and old[name].is_floating_point()]
+    for part, own in (("backbone", True), ("rest", False)):
+        names = [name for name in old if name.startswith("backbone.") == own and old[name].is_floating_point()]
         distance, norm = (
             math.sqrt(sum(float(torch.sum(tensor.double() ** 2)) for tensor in tensors))
             for tensors in ([new[name] - old[name] for name in names], [old[name] for name in names])

@@ -67,7 +67,7 @@ class Study:
     steps      of a variant of share 1: exactly repeatable, and fair where the machine's speed varies
     frames     evenly spaced ones of the validation split that every network is looked at on
     view       (H, W) px: the part around the middle of these frames; (0, 0) for whole frames
-    weights    of the VGG16 trunk: a file, torchvision or random; "" as the recipes say
+    weights    of the VGG16 backbone: a file, torchvision or random; "" as the recipes say
     overrides  "field=value" for all variants that have the field, or "PATTERN:field=value" for those whose name or
                group matches, such as "fcn*:method.channels=512"
     seed       of every training, unless a variant says another
@@ -118,8 +118,8 @@ def recipe_of(variant: Variant, variants: Sequence[Variant], study: Study) -> Re
         given += study.fcn8s.fields
     fitting = [text for text in (*COMMON, *given) if has_field(recipe, text) and text.partition("=")[0] not in own]
     recipe = override(recipe, [*fitting, f"training.seed={study.seed}", *variant.overrides])
-    if study.weights and recipe.trunk_weights == "torchvision":  # the recipes on VGG16
-        recipe = replace(recipe, trunk_weights=study.weights)
+    if study.weights and recipe.backbone_weights == "torchvision":  # the recipes on VGG16
+        recipe = replace(recipe, backbone_weights=study.weights)
     if study.steps:
         length = {"steps": max(1, round(study.steps * variant.share)), "minutes": 0.0}
     else:

@@ -45,10 +45,10 @@ def variant_tables(records: Sequence[Record]) -> list[Table]:
         "AR@1000",
         "IoU class",
         "mask IoU",
-        "ideal",
+        "oracle",
         "AUC",
         "maps alike",
-        "moved trunk",
+        "moved backbone",
         "moved rest",
         "converged",
     )
@@ -66,7 +66,7 @@ def variant_note() -> str:
         f"{name}: {MEANING[key]}"
         for name, key in (("mask IoU", "mask_iou"), ("AUC", "objectness_auc"), ("maps alike", "map_likeness"))
     )
-    means += "; ideal: mask IoU of a network that says exactly its truth"
+    means += "; oracle: mask IoU of a network that says exactly its truth"
     moved = "moved: distance of the weights from where they began, as a share of their norm"
     return f"Fractions of 1. {CRITERION}. AR: of so many proposals an image. {means}. {moved}."
 
@@ -74,9 +74,9 @@ def variant_note() -> str:
 def _row(record: Record) -> list:
     scores, ar = record.scores, record.scores.get("ar") or {}
     shown = [scores.get("ap"), scores.get("ap50"), scores.get("car_ap"), *(ar.get(n) for n in ("10", "100", "1000"))]
-    shown += [scores.get("iou_class"), record.probe("mask_iou"), record.probe("mask_iou", "ideal")]
+    shown += [scores.get("iou_class"), record.probe("mask_iou"), record.probe("mask_iou", "oracle")]
     shown += [record.probe(key) for key in ("objectness_auc", "map_likeness")]
-    moved = [f"{record.moved[part]:.1e}" for part in ("trunk", "rest")]
+    moved = [f"{record.moved[part]:.1e}" for part in ("backbone", "rest")]
     losses = [f"{record.loss_first:.3g}", f"{record.loss_last:.3g}"]
     converged = "yes" if record.converged else "no"
     return [record.name, record.about, record.steps, *losses, *map(fraction, shown), *moved, converged]

@@ -1,4 +1,4 @@
-"""What a study trains: each variant is a recipe with a few fields changed, started from another or from the trunk.
+"""What a study trains: each variant is a recipe with a few fields changed, started from another or from the backbone.
 
 Source of the systems: report 2.2 to 2.4; of the slips: methods/slips.py.
 """
@@ -28,7 +28,7 @@ class Variant:
     group      a key of GROUPS
     recipe     the recipe that it changes
     overrides  fields of the recipe, "field=value"
-    start      the variant whose last weights it starts from; "" for the trunk's own weights
+    start      the variant whose last weights it starts from; "" for the backbone's own weights
     share      of the budget: a variant of share 2 is trained twice as long as one of share 1
     about      what it is, or how it differs from the base of its group
     """
@@ -48,7 +48,7 @@ def _slip(name: str, back: bool = True) -> str:
 
 # A rate at which new layers move within a small budget; the report's Adam at 1e-6 moves no weight by more than .15 in
 # its longest run, at 1e-8 by no more than .001.
-MOVING = ("optim.name=adamw", "optim.lr=1e-3", "optim.trunk_lr_factor=0.1", "optim.clip_norm=10")
+MOVING = ("optim.name=adamw", "optim.lr=1e-3", "optim.backbone_lr_factor=0.1", "optim.clip_norm=10")
 
 WRITTEN = (
     Variant("fcn32s", "written", "fcn32s", "phase 1, first stage", share=0.8),
@@ -113,7 +113,7 @@ def _putback(name: str, about: str, *overrides: str, start: str = "", share: flo
     return Variant(name, "putback", "parts_vgg", about, (*_PLAIN, *overrides), start, share)
 
 
-_ADAM = ("optim.name=adam", "optim.schedule=constant", "optim.warmup_steps=0", "optim.trunk_lr_factor=1")
+_ADAM = ("optim.name=adam", "optim.schedule=constant", "optim.warmup_steps=0", "optim.backbone_lr_factor=1")
 PUTBACK = (
     _putback("working", "part maps at the strides of a pyramid, windows that scale"),
     _putback("working_again", "the same with another seed: how far chance alone goes", "training.seed=1"),
@@ -125,7 +125,7 @@ PUTBACK = (
     _putback("zero_start", "every new layer starts at weight 0 and bias .1", _slip("zero_start")),
     _putback("all_ones", "every window's objectness is 1", _slip("objectness_all_ones")),
     _putback("lost_conv5_1", "conv5_1 starts at 0", _slip("lost_conv5_1")),
-    _putback("no_mean", "the trunk sees images without their mean subtracted", _slip("no_mean_subtraction")),
+    _putback("no_mean", "the backbone sees images without their mean subtracted", _slip("no_mean_subtraction")),
     _putback("no_border", "no window for objects near the border", _slip("no_border_windows")),
 )
 
@@ -142,7 +142,7 @@ MENDED = (
     _mend("mend_rate", "a rate that moves the weights", *MOVING),
     _mend("mend_start", "new layers start at random, with a ReLU between", *_without("zero_start", "linear_branches")),
     _mend("mend_objectness", "negative windows have objectness 0", *_without("objectness_all_ones")),
-    _mend("mend_trunk", "conv5_1 keeps its weights, conv5_1 to conv5_3 are dilated", *_without(*_HOLES)),
+    _mend("mend_backbone", "conv5_1 keeps its weights, conv5_1 to conv5_3 are dilated", *_without(*_HOLES)),
     _mend("mend_windows", "right negatives, windows at the border", *_without("wrong_negatives", "no_border_windows")),
     _mend("mend_mean", "the mean is subtracted", *_without("no_mean_subtraction")),
     Variant("all_mended", "mended", "parts_report_3", "implementation III without a slip, at that rate", MOVING),

@@ -50,7 +50,7 @@ def difference(
 ) -> Difference | None:
     """One figure of `name` less that of `base`; None where one of them was not trained or has no such figure.
 
-    of   "probes", or "ideal" for what the representations allow
+    of   "probes", or "oracle" for what the representations allow
     """
     if name not in records or base not in records:
         return None
@@ -82,7 +82,7 @@ class Guess:
     pairs     (variant without what the guess blames, variant with it)
     right     what is said where the first is better in every pair
     wrong     what is said where it is better in none, and worse in one
-    of        "ideal" where the guess is about the truth that a network is asked for: perfect maps decide it then
+    of        "oracle" where the guess is about the truth that a network is asked for: perfect maps decide it then
     """
 
     key: str
@@ -131,7 +131,7 @@ GUESSES = (
         (("paper_truth", "all_mended"),),
         "The paper's windows are better",
         "Without the paper's many sizes of an image its windows are no better on this data",
-        "ideal",
+        "oracle",
     ),
     Guess(
         "fcn8s",
@@ -171,19 +171,19 @@ def verdicts(records: Sequence[Record]) -> list[Verdict]:
 
 def _compare(records: Mapping[str, Record], guess: Guess) -> Verdict:
     """In each pair the variant without what the guess blames against the one with it."""
-    trained, ideal = (
+    trained, oracle = (
         [one for pair in guess.pairs if (one := difference(records, *pair, guess.figure, of)) is not None]
-        for of in ("probes", "ideal")
+        for of in ("probes", "oracle")
     )
-    by_ideal = guess.of == "ideal" and bool(ideal)
-    found = ideal if by_ideal else trained
+    by_oracle = guess.of == "oracle" and bool(oracle)
+    found = oracle if by_oracle else trained
     head = (guess.key, guess.words, guess.source)
     if not found:
         missing = " and ".join(guess.pairs[0])
         return Verdict(*head, "not trained", f"Not trained here: it takes {missing}.")
-    learnt = [by_ideal or _has_learnt(records, one) for one in found]
+    learnt = [by_oracle or _has_learnt(records, one) for one in found]
     signs = [one.sign if known else 0 for one, known in zip(found, learnt, strict=True)]
-    shown = (*map(str, trained), *(f"ideal maps: {one}" for one in ideal if one.sign))
+    shown = (*map(str, trained), *(f"oracle maps: {one}" for one in oracle if one.sign))
     means = f"({MEANING[guess.figure]})"
     if not any(learnt):
         blind = KNOWS_NOTHING[guess.figure]
@@ -214,15 +214,15 @@ def _uncertain(values: np.ndarray) -> float:
 
 
 def _small(records: Mapping[str, Record]) -> Verdict:
-    """Windows that scale against one fixed window, on small cars: with ideal maps, and as they were trained."""
+    """Windows that scale against one fixed window, on small cars: with oracle maps, and as they were trained."""
     figure, fixed, scaled = "mask_iou_small", "fixed_window", BASES["putback"]
-    ideal, trained = (difference(records, scaled, fixed, figure, of) for of in ("ideal", "probes"))
-    found = [one for one in (ideal, trained) if one is not None]
+    oracle, trained = (difference(records, scaled, fixed, figure, of) for of in ("oracle", "probes"))
+    found = [one for one in (oracle, trained) if one is not None]
     if not found:
         return Verdict(*SMALL, "not trained", f"Not trained here: it takes {scaled} and {fixed}.")
-    shown = tuple(f"{how}: {one}" for how, one in (("ideal maps", ideal), ("trained", trained)) if one is not None)
+    shown = tuple(f"{how}: {one}" for how, one in (("oracle maps", oracle), ("trained", trained)) if one is not None)
     decides = next((one for one in found if one.sign), found[0])
-    how = "ideal maps" if decides is ideal else "trained maps"
+    how = "oracle maps" if decides is oracle else "trained maps"
     means = f"({MEANING[figure]})"
     if decides.sign > 0:
         sentence = (

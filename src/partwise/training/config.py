@@ -21,8 +21,8 @@ class OptimConfig:
     """How the weights move.
 
     name              "adamw", "adam" or "sgd" (momentum .9)
-    lr                largest learning rate of everything but the trunk
-    trunk_lr_factor   the trunk's learning rate is lr times this; 0 freezes the trunk
+    lr                largest learning rate of everything but the backbone
+    backbone_lr_factor   the backbone's learning rate is lr times this; 0 freezes the backbone
     weight_decay      on weights of convolutions, not on norms and biases
     warmup_steps      the rate rises linearly from 0
     schedule          "poly" (1 - progress) ** .9, "cosine", "constant", or "step" (a tenth for the last fifth)
@@ -31,7 +31,7 @@ class OptimConfig:
 
     name: str = "adamw"
     lr: float = 1e-3
-    trunk_lr_factor: float = 0.2
+    backbone_lr_factor: float = 0.2
     weight_decay: float = 1e-4
     warmup_steps: int = 100
     schedule: str = "poly"
@@ -72,7 +72,7 @@ class TrainingConfig:
 class Recipe:
     """One experiment.
 
-    trunk_weights   "pypi", "torchvision", "timm", "random" or a file: see trunks/
+    backbone_weights   "pypi", "torchvision", "timm", "random" or a file: see backbones/
     teacher         a trained model to learn from besides the truth (methods/distil.py): a file or run folder, or a
                     bundled model's name; "" for none
     teacher_weight  of those terms of the loss
@@ -85,7 +85,7 @@ class Recipe:
     data: DataConfig = field(default_factory=DataConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
-    trunk_weights: str = "random"
+    backbone_weights: str = "random"
     teacher: str = ""
     teacher_weight: float = 1.0
     teacher_features: float = 0.0

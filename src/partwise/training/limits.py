@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from partwise.errors import PartwiseError, placed
-from partwise.methods.views import MAX_SCALE
+from partwise.methods.options import MAX_SCALE
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def one_of(*names: str) -> Limit:
 LIMITS: dict[str, Limit] = {
     "optim.name": one_of("adamw", "adam", "sgd"),
     "optim.lr": POSITIVE,
-    "optim.trunk_lr_factor": NOT_NEGATIVE,
+    "optim.backbone_lr_factor": NOT_NEGATIVE,
     "optim.weight_decay": NOT_NEGATIVE,
     "optim.warmup_steps": NOT_NEGATIVE,
     "optim.schedule": one_of("poly", "cosine", "constant", "step"),
@@ -132,10 +132,10 @@ def check_limits(leaves: dict[str, Any], where: str = "") -> None:
 
 
 def check_crop(crop: tuple[int, int], multiple: int) -> None:
-    """Raises PartwiseError for a crop that the network's trunk cannot take whole."""
+    """Raises PartwiseError for a crop that the network's backbone cannot take whole."""
     if any(side % multiple for side in crop):
         near = [max(multiple, round(side / multiple) * multiple) for side in crop]
         raise PartwiseError(
-            f"data.augment.crop={list(crop)}: the trunk needs multiples of {multiple} px: "
+            f"data.augment.crop={list(crop)}: the backbone needs multiples of {multiple} px: "
             f"give data.augment.crop={str(near).replace(' ', '')}"
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from partwise.backbones.fold import fold_batch_norm
 from partwise.data.loader import Draws, TrainingSamples, training_batches
 from partwise.errors import PartwiseError, in_one_line
 from partwise.machine import is_out_of_memory
@@ -22,7 +23,6 @@ from partwise.training.processes import lost_process, start_accelerator
 from partwise.training.run import Monitor, Run
 from partwise.training.start import start_weights
 from partwise.training.stopping import Stopped
-from partwise.trunks.fold import fold_batch_norm
 
 __all__ = ["Monitor", "train"]
 
@@ -45,7 +45,7 @@ def train(
     evaluate   scores a network; its figures decide which checkpoint is the best
     rendered   scenes that are mixed in, see DataConfig.rendered_share
     weights    model files to start from (tensors that fit are taken, a later file's in place of an earlier one's), or
-               weights for the trunk
+               weights for the backbone
     teacher    a trained network to learn from besides the truth, see Recipe.teacher
     resume     go on from the state in `out`
 

@@ -10,22 +10,22 @@ from partwise.training.config import OptimConfig
 
 
 def build_optimiser(method: Method, config: OptimConfig) -> torch.optim.Optimizer:
-    """Groups: trunk and rest, each with and without weight decay (norms and biases have none)."""
+    """Groups: backbone and rest, each with and without weight decay (norms and biases have none)."""
     groups: dict[tuple[bool, bool], list] = {}
     for name, parameter in method.named_parameters():
-        in_trunk = name.startswith("trunk.")
-        if in_trunk and config.trunk_lr_factor == 0:
+        in_backbone = name.startswith("backbone.")
+        if in_backbone and config.backbone_lr_factor == 0:
             parameter.requires_grad_(False)
         if not parameter.requires_grad:
             continue
-        groups.setdefault((in_trunk, parameter.ndim > 1), []).append(parameter)
+        groups.setdefault((in_backbone, parameter.ndim > 1), []).append(parameter)
     parameters = [
         {
             "params": members,
-            "lr_factor": config.trunk_lr_factor if in_trunk else 1.0,
+            "lr_factor": config.backbone_lr_factor if in_backbone else 1.0,
             "weight_decay": config.weight_decay if decays else 0.0,
         }
-        for (in_trunk, decays), members in groups.items()
+        for (in_backbone, decays), members in groups.items()
     ]
     # fused: one pass over the weights a step; VGG16 with 1,024 channels in fc6 has 25 million of them
     if config.name == "adamw":

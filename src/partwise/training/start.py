@@ -30,27 +30,27 @@ _FOREIGN = (
 def start_weights(method: Method, recipe: Recipe, weights: Sequence[str], note: Callable[[str], None]) -> str:
     """Load the weights that a run starts from; returns their origin in words.
 
-    weights  model files, run folders, or weights for the trunk; what a later one has takes the place of an earlier
-             one's. Where none has the trunk, it starts as the recipe says
+    weights  model files, run folders, or weights for the backbone; what a later one has takes the place of an earlier
+             one's. Where none has the backbone, it starts as the recipe says
 
     Raises PartwiseError where they are missing, damaged, or of another network.
     """
     names = list(method.state_dict())
-    trunk, origins, taken = "", [], set()
+    backbone, origins, taken = "", [], set()
     for given in weights:
         path = file_of(given)
         if not is_model(path):
-            trunk = _into_trunk(method, path, note)
+            backbone = _into_backbone(method, path, note)
             continue
-        origin, has_trunk, loaded = _from_model(method, recipe, path, note)
+        origin, has_backbone, loaded = _from_model(method, recipe, path, note)
         origins = [origin] if len(loaded) == len(names) else [*origins, origin]
-        trunk = origin if has_trunk else trunk
+        backbone = origin if has_backbone else backbone
         taken |= loaded
-    trunk = trunk or _into_trunk(method, recipe.trunk_weights, note)
-    anew = [name for name in names if name not in taken and not name.startswith("trunk.")]
+    backbone = backbone or _into_backbone(method, recipe.backbone_weights, note)
+    anew = [name for name in names if name not in taken and not name.startswith("backbone.")]
     if taken and anew:
         note(f"{len(anew)} tensors of the heads start anew ({', '.join(anew[:4])}{' ...' if len(anew) > 4 else ''})")
-    return "; heads from ".join([trunk, *(origin for origin in origins if origin != trunk)])
+    return "; heads from ".join([backbone, *(origin for origin in origins if origin != backbone)])
 
 
 def file_of(given: str) -> str:
@@ -63,29 +63,30 @@ def file_of(given: str) -> str:
     return str(path)
 
 
-def _into_trunk(method: Method, source: str, note: Callable[[str], None]) -> str:
+def _into_backbone(method: Method, source: str, note: Callable[[str], None]) -> str:
     if source == "random":
         return "random"
     try:
-        origin = method.trunk.load_pretrained(source)
+        origin = method.backbone.load_pretrained(source)
     except _FOREIGN as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise PartwiseError(
-            f"{source}: no weights for {method.trunk.name} ({reason}): give a weight file that fits, or random"
+            f"{source}: no weights for {method.backbone.name} ({reason}): give a weight file that fits, or random"
         ) from None
-    note(f"trunk: {origin}")
+    note(f"backbone: {origin}")
     return origin
 
 
 def _from_model(method: Method, recipe: Recipe, path: str, note: Callable[[str], None]) -> tuple[str, bool, set[str]]:
-    """Take what fits of a model; its origin in words, whether its trunk is among it, and the names of what was taken.
+    """Take what fits of a model; its origin in words, whether its backbone is among it, and the names of what was
+    taken.
 
-    A model on another trunk lends its heads.
+    A model on another backbone lends its heads.
     """
     state, info = read_model(path)
-    same_trunk = has_trunk_of(method, state)
-    if not same_trunk:
-        state = {name: value for name, value in state.items() if not name.startswith("trunk.")}
+    same_backbone = has_backbone_of(method, state)
+    if not same_backbone:
+        state = {name: value for name, value in state.items() if not name.startswith("backbone.")}
     report = load_matching(method, state)
     if not report.loaded:
         raise PartwiseError(f"{path}: none of its tensors fits recipe {recipe.name}: give a model of its kind")
@@ -94,12 +95,12 @@ def _from_model(method: Method, recipe: Recipe, path: str, note: Callable[[str],
         + (f", {len(report.unexpected)} left" if report.unexpected else "")
     )
     origin = f"{info.origin.get('recipe')} ({info.origin.get('steps')} steps) from {info.origin.get('weights')}"
-    return origin, same_trunk, set(report.loaded)
+    return origin, same_backbone, set(report.loaded)
 
 
-def has_trunk_of(method: Method, state: dict[str, Tensor]) -> bool:
-    """Whether a model stands on the same trunk: most of its tensors fit (some may differ, as with a lost layer)."""
-    own = {name: value.shape for name, value in method.state_dict().items() if name.startswith("trunk.")}
+def has_backbone_of(method: Method, state: dict[str, Tensor]) -> bool:
+    """Whether a model stands on the same backbone: most of its tensors fit (some may differ, as with a lost layer)."""
+    own = {name: value.shape for name, value in method.state_dict().items() if name.startswith("backbone.")}
     fits = sum(name in state and state[name].shape == shape for name, shape in own.items())
     return fits > len(own) / 2
 

@@ -181,7 +181,7 @@ def _arm(brush, stand, shoulder, swing, height, colour, skin, shade) -> None:
 
 
 def _slab(brush, stand, low, high, width_low, width_high, colour, ahead=0.0) -> None:
-    """A part of the trunk: wide from ahead, two thirds as wide from the side, lighter towards the sun."""
+    """A part of the backbone: wide from ahead, two thirds as wide from the side, lighter towards the sun."""
     turn = 0.62 + 0.38 * math.cos(stand.turn)
     px = stand.px_per_m
     x, y_low = stand.at(ahead, low)

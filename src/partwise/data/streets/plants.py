@@ -10,7 +10,7 @@ LEAVES = [(72, 92, 42), (58, 80, 40), (90, 104, 50), (110, 108, 50), (60, 86, 56
 
 
 def paint_tree(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
-    """A tree: trunk and a crown of blobs, brighter above and towards the sun. Bare in winter, now and then."""
+    """A tree: backbone and a crown of blobs, brighter above and towards the sun. Bare in winter, now and then."""
     brush = canvas.brush("vegetation", z)
     at, px = canvas.camera.project, canvas.camera.px_per_m(z)
     height, crown = dice.uniform(5, 12), dice.uniform(1.5, 3.2)

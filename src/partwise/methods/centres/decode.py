@@ -17,7 +17,7 @@ from partwise.instances import Instances
 from partwise.labels import LabelSet
 from partwise.methods.centres.targets import STRIDE_PX
 from partwise.methods.semantic import semantic_argmax
-from partwise.runs import segments
+from partwise.rle import segments
 from partwise.scene import Prediction
 
 

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from partwise.backbones import build_backbone
+from partwise.backbones.pyramid import Pyramid, conv_norm_relu, merged_at_finest
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.centres.decode import CentresDecodeConfig, CentresDecoder
@@ -27,31 +29,29 @@ from partwise.methods.semantic import (
     branch_losses,
     outline_refiner,
     semantic_branch,
-    semantic_ideal,
+    semantic_oracle,
 )
 from partwise.scene import Prediction, Scene
-from partwise.trunks import build_trunk
-from partwise.trunks.pyramid import Pyramid, conv_norm_relu, merged_at_finest
 
 HEAT_PRIOR = 0.01  # RetinaNet, section 4.1: rare positives start as rare
 OFFSET_UNIT_PX = 32.0  # a network's outputs are of the order of 1
-IDEAL_LOGIT = 10.0
+ORACLE_LOGIT = 10.0
 
 
 @dataclass
 class CentresConfig:
     """The method of centres.
 
-    frozen_blocks  blocks of the trunk that keep their weights, see VggTrunk and TimmTrunk
+    frozen_blocks  blocks of the backbone that keep their weights, see VggBackbone and TimmBackbone
     channels       of the pyramid and of the heads
     min_area_px    smaller instances are neither taught nor counted as background
     decode         from outputs to instances
-    semantic_stride_px   4, or 2: the semantic map is refined by the trunk's map at stride 2
+    semantic_stride_px   4, or 2: the semantic map is refined by the backbone's map at stride 2
     dice_weight    of the semantic Dice loss beside the cross entropy
     class_balance  of the semantic cross entropy, see `semantic_loss`
     """
 
-    trunk: str = "efficientnet_lite0"
+    backbone: str = "efficientnet_lite0"
     frozen_blocks: int = 0
     channels: int = 96
     min_area_px: int = 20
@@ -65,7 +65,7 @@ class CentresConfig:
 
 
 class Centres(Method):
-    """Trunk, pyramid, and three branches: semantics, heat of the centres, offsets.
+    """Backbone, pyramid, and three branches: semantics, heat of the centres, offsets.
 
     outputs  {"semantic": (B, C, H / s, W / s) logits, s = `semantic_stride_px`, "heat": (B, T, h, w) logits,
              "offset": (B, 2, h, w) dy and dx in px}
@@ -77,8 +77,10 @@ class Centres(Method):
         if config.decode.peak_cells % 2 == 0:
             raise PartwiseError(f"method.decode.peak_cells={config.decode.peak_cells}: give an odd number")
         self.config, self.label_set = config, label_set
-        self.trunk = build_trunk(config.trunk, frozen_blocks=config.frozen_blocks, finest_px=config.semantic_stride_px)
-        self.pyramid = Pyramid(self.trunk.channels, config.channels)
+        self.backbone = build_backbone(
+            config.backbone, frozen_blocks=config.frozen_blocks, finest_px=config.semantic_stride_px
+        )
+        self.pyramid = Pyramid(self.backbone.channels, config.channels)
         branch = lambda outputs, kernel: nn.Sequential(
             conv_norm_relu(config.channels, config.channels, kernel),
             conv_norm_relu(config.channels, config.channels, kernel),
@@ -86,7 +88,7 @@ class Centres(Method):
         )
         classes = len(label_set.evaluated)
         self.semantic_branch = semantic_branch(config.channels, classes)
-        self.refiner = outline_refiner(config.semantic_stride_px, config.channels, self.trunk.channels, classes)
+        self.refiner = outline_refiner(config.semantic_stride_px, config.channels, self.backbone.channels, classes)
         self.heat_branch = branch(len(label_set.things), 3)
         self.offset_branch = branch(2, 5)  # as in Panoptic-DeepLab, section 3.1
         nn.init.normal_(self.heat_branch[-1].weight, std=0.01)
@@ -95,7 +97,7 @@ class Centres(Method):
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """See Method.forward."""
-        maps = self.trunk(self.normalise(images_B3HW))
+        maps = self.backbone(self.normalise(images_B3HW))
         merged = merged_at_finest(self.pyramid(maps))
         return {
             "semantic": branch_logits(self.semantic_branch, self.refiner, merged, maps)[0],
@@ -108,12 +110,12 @@ class Centres(Method):
         semantic = torch.from_numpy(self.label_set.id_to_train_id[scene.semantic_HW])
         return {"semantic": semantic, **centre_targets(scene, self.config.min_area_px)}
 
-    def ideal(self, targets: list[Targets]) -> Outputs:
-        """See Method.ideal; two instances of a class with their centres in one cell are one."""
+    def oracle(self, targets: list[Targets]) -> Outputs:
+        """See Method.oracle; two instances of a class with their centres in one cell are one."""
         heat = torch.stack([t["heat"] for t in targets])
         return {
-            "semantic": semantic_ideal(torch.stack([t["semantic"] for t in targets]), self.label_set),
-            "heat": torch.where(heat == 1, IDEAL_LOGIT, -IDEAL_LOGIT),
+            "semantic": semantic_oracle(torch.stack([t["semantic"] for t in targets]), self.label_set),
+            "heat": torch.where(heat == 1, ORACLE_LOGIT, -ORACLE_LOGIT),
             "offset": torch.stack([t["offset"] for t in targets]),
         }
 
@@ -127,7 +129,7 @@ class Centres(Method):
         }
 
     @property
-    def usual_scale(self) -> float:
+    def default_scale(self) -> float:
         """See Method."""
         return self.config.decode.scale
 

@@ -11,10 +11,10 @@ from torch import Tensor
 from partwise.methods.instance_fcn.windows import cells_of, centre_cells
 from partwise.methods.method import Targets
 
-IDEAL_LOGIT = 10.0
+ORACLE_LOGIT = 10.0
 
 
-def ideal_objectness(kind: str, target: Targets, shape: tuple[int, int]) -> Tensor:
+def oracle_objectness(kind: str, target: Targets, shape: tuple[int, int]) -> Tensor:
     """(h, w) objectness map.
 
     "centre", "central4"   a positive logit at the cells that positive windows look at, higher for the window that is
@@ -24,8 +24,8 @@ def ideal_objectness(kind: str, target: Targets, shape: tuple[int, int]) -> Tens
     """
     boxes, positive = target["boxes"], target["objectness"] == 1
     if kind in ("centre", "central4"):
-        made = torch.full(shape, -IDEAL_LOGIT)
-        for looked_at, logit in ((boxes[positive], IDEAL_LOGIT / 2), (target["own"], IDEAL_LOGIT)):
+        made = torch.full(shape, -ORACLE_LOGIT)
+        for looked_at, logit in ((boxes[positive], ORACLE_LOGIT / 2), (target["own"], ORACLE_LOGIT)):
             rows, columns = centre_cells(looked_at, shape, (0,) if kind == "centre" else (-1, 0))
             made[rows, columns] = logit
         return made
@@ -39,16 +39,16 @@ def ideal_objectness(kind: str, target: Targets, shape: tuple[int, int]) -> Tens
     return torch.logit(share, eps=1e-4)
 
 
-def ideal_parts(kind: str, target: Targets, k: int, shape: tuple[int, int]) -> Tensor:
+def oracle_parts(kind: str, target: Targets, k: int, shape: tuple[int, int]) -> Tensor:
     """(K, h, w) part maps: at each cell the coverage by the object of the window that wants this part here, as a logit.
 
-    "plain"     -IDEAL_LOGIT for none to IDEAL_LOGIT for all, so that a bilinear outline lies where it is a half
+    "plain"     -ORACLE_LOGIT for none to ORACLE_LOGIT for all, so that a bilinear outline lies where it is a half
     "balanced"  log-odds of the coverage against those of the object's share of its window, where that loss has its
                 minimum: positive wherever a cell has more of the object than its window, so that masks come out large
 
     Where windows of two objects want one part at one cell, the object whose own window is centred nearer has it.
     """
-    made = torch.full((k * k, *shape), -IDEAL_LOGIT)
+    made = torch.full((k * k, *shape), -ORACLE_LOGIT)
     claim = torch.full((k * k, *shape), torch.inf)  # squared distance to the centre of the window that has the cell
     positive = target["object"] >= 0
     boxes = torch.cat([target["boxes"][positive], target["own"]])
@@ -70,5 +70,5 @@ def ideal_parts(kind: str, target: Targets, k: int, shape: tuple[int, int]) -> T
             share = covered.sum() / ((y1 - y0) * (x1 - x0))
             made[at] = torch.logit(covered[at[1], at[2]], eps=1e-4) - torch.logit(share, eps=1e-4)
         else:
-            made[at] = (covered[at[1], at[2]] * 2 - 1) * IDEAL_LOGIT
+            made[at] = (covered[at[1], at[2]] * 2 - 1) * ORACLE_LOGIT
     return made

@@ -16,21 +16,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from partwise.backbones import VggBackbone
 from partwise.errors import PartwiseError
 from partwise.geometry import padded_size
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods import slips as slip
 from partwise.methods.fcn import FcnConfig, add_skips, conv6_and_7
 from partwise.methods.instance_fcn.decode import InstanceFcnDecodeConfig, InstanceFcnDecoder
-from partwise.methods.instance_fcn.ideal import ideal_objectness, ideal_parts
 from partwise.methods.instance_fcn.losses import mask_loss, objectness_loss
+from partwise.methods.instance_fcn.oracle import oracle_objectness, oracle_parts
 from partwise.methods.instance_fcn.targets import PAPER_CELLS, STRIDE_PX, window_targets
 from partwise.methods.method import Method, Outputs, Targets
-from partwise.methods.semantic import likeliest, semantic_ideal, semantic_loss, upsample
+from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions, resized_images
+from partwise.methods.semantic import likeliest, semantic_loss, semantic_oracle, upsample
 from partwise.methods.slips import Slips
-from partwise.methods.views import AS_USUAL, View, resized_images
 from partwise.scene import Prediction, Scene
-from partwise.trunks import VggTrunk
 
 CHOICES = {
     "features": ("skips", "holes"),
@@ -42,7 +42,7 @@ CHOICES = {
 
 @dataclass
 class InstanceFcnConfig:
-    """Every variant of the report and the paper; the trunk is VGG16, the maps have stride 8.
+    """Every variant of the report and the paper; the backbone is VGG16, the maps have stride 8.
 
     features     what both branches read, (B, branch_channels, h, w):
                  "skips": FCN-8s whose three score layers (on conv7, pool4, pool3) have branch_channels maps instead of
@@ -90,16 +90,16 @@ class InstanceFcn(Method):
              but for the objectness "mean_l1", whose map is compared with 0 and 1 as it is (2.4.5)
     targets  what `window_targets` gives, and with its weight "semantic": (H, W) uint8 train ids
 
-    Trunk, conv6, conv7 (and score, skips, where it has a semantic map) have the names of `Fcn`.
+    Backbone, conv6, conv7 (and score, skips, where it has a semantic map) have the names of `Fcn`.
     """
 
     def __init__(self, config: InstanceFcnConfig, label_set: LabelSet = CITYSCAPES):
         super().__init__()
         _check(config, label_set)
         self.config, self.label_set = config, label_set
-        self.trunk = VggTrunk(holes=config.features == "holes", taps="pool", frozen_blocks=config.frozen_blocks)
+        self.backbone = VggBackbone(holes=config.features == "holes", taps="pool", frozen_blocks=config.frozen_blocks)
         semantic = len(label_set.evaluated) if config.semantic_loss_weight else 0
-        channels = self.trunk.channels[STRIDE_PX]
+        channels = self.backbone.channels[STRIDE_PX]
         if config.features == "skips":
             channels = config.branch_channels
             self.conv6, self.conv7 = conv6_and_7(FcnConfig(channels=config.channels, dropout=config.dropout))
@@ -137,13 +137,13 @@ class InstanceFcn(Method):
 
     def _score_layers(self, maps: int) -> tuple[nn.Conv2d, nn.ModuleDict]:
         """The three score layers of FCN-8s with so many maps."""
-        skips = {str(stride): nn.Conv2d(self.trunk.channels[stride], maps, 1) for stride in (16, 8)}
+        skips = {str(stride): nn.Conv2d(self.backbone.channels[stride], maps, 1) for stride in (16, 8)}
         return nn.Conv2d(self.config.channels, maps, 1), nn.ModuleDict(skips)
 
     def normalise(self, images_B3HW: Tensor) -> Tensor:
         """See Method.normalise."""
         if self.config.slips.no_mean_subtraction:
-            return slip.without_mean(images_B3HW, self.trunk)
+            return slip.without_mean(images_B3HW, self.backbone)
         return super().normalise(images_B3HW)
 
     @property
@@ -153,7 +153,7 @@ class InstanceFcn(Method):
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """See Method.forward."""
-        maps = self.trunk(self.normalise(images_B3HW))
+        maps = self.backbone(self.normalise(images_B3HW))
         outputs: Outputs = {}
         if self.config.features == "skips":
             deepest = self.conv7(self.conv6(maps[max(maps)]))
@@ -176,8 +176,8 @@ class InstanceFcn(Method):
             targets["semantic"] = torch.from_numpy(self.label_set.id_to_train_id[scene.semantic_HW])
         return targets
 
-    def ideal(self, targets: list[Targets]) -> Outputs:
-        """See Method.ideal: the least loss that maps can have, map by map.
+    def oracle(self, targets: list[Targets]) -> Outputs:
+        """See Method.oracle: the least loss that maps can have, map by map.
 
         With "mean_l1" and "window" that is far from 0: a pixel lies in positive and in negative windows at once.
         """
@@ -185,16 +185,18 @@ class InstanceFcn(Method):
         outputs: Outputs = {
             "objectness": [
                 torch.stack(
-                    [ideal_objectness(self.config.objectness, t, s) for t, s in zip(targets, shapes, strict=True)]
+                    [oracle_objectness(self.config.objectness, t, s) for t, s in zip(targets, shapes, strict=True)]
                 )
             ],
             "parts": [
-                torch.stack([ideal_parts(self.config.mask_loss, t, k, s) for t, s in zip(targets, shapes, strict=True)])
+                torch.stack(
+                    [oracle_parts(self.config.mask_loss, t, k, s) for t, s in zip(targets, shapes, strict=True)]
+                )
             ],
         }
         if self.config.semantic_loss_weight:
             train_ids = torch.stack([t["semantic"] for t in targets])
-            outputs["semantic"] = semantic_ideal(train_ids, self.label_set)
+            outputs["semantic"] = semantic_oracle(train_ids, self.label_set)
         return outputs
 
     def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
@@ -219,7 +221,7 @@ class InstanceFcn(Method):
         """For each image its proposals, see InstanceFcnDecoder.proposals."""
         (objectness,), (parts,) = outputs["objectness"], outputs["parts"]
         semantic = outputs.get("semantic", [None] * len(objectness))
-        if "semantic" in outputs and outputs["semantic"].shape[-2:] != objectness.shape[-2:]:  # ideal ones
+        if "semantic" in outputs and outputs["semantic"].shape[-2:] != objectness.shape[-2:]:  # oracle ones
             semantic = F.adaptive_avg_pool2d(semantic, tuple(objectness.shape[-2:]))
         return [self.decoder.proposals(objectness[b], parts[b], semantic[b], enlarged) for b in range(len(objectness))]
 
@@ -233,7 +235,7 @@ class InstanceFcn(Method):
         best = likeliest(whole[0, :, : size[0], : size[1]], dim=0).to(torch.uint8).cpu().numpy()
         return Prediction(instances, self.label_set.train_id_to_id[best])
 
-    def predict(self, images_B3HW: Tensor, view: View = AS_USUAL) -> list[Prediction]:
+    def predict(self, images_B3HW: Tensor, view: InferenceOptions = DEFAULT_OPTIONS) -> list[Prediction]:
         """See Method.predict. Raises PartwiseError for several scales where the method has sizes of its own."""
         sizes = list(self.config.decode.short_sides_px)
         if sizes and isinstance(view.scale, Sequence) and len(view.scale) > 1:

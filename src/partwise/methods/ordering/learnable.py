@@ -22,7 +22,7 @@ from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.method import Outputs, Targets
 from partwise.methods.ordering.learnable_targets import best_fit, by_location, colouring_loss, colours
-from partwise.methods.ordering.network import IDEAL_LOGIT, Ordering, OrderingConfig
+from partwise.methods.ordering.network import ORACLE_LOGIT, Ordering, OrderingConfig
 from partwise.methods.ordering.targets import BACKGROUND, IGNORED, by_centre, map_of_pixels
 from partwise.methods.semantic import semantic_loss
 from partwise.scene import Prediction, Scene
@@ -110,15 +110,15 @@ class Orders(Ordering):
             return super().targets(scene)
         return {"instances": torch.from_numpy(map_of_pixels(scene, self.config.class_id, MOST_INSTANCES, by_centre))}
 
-    def ideal(self, targets: list[Targets]) -> Outputs:
-        """See Method.ideal."""
+    def oracle(self, targets: list[Targets]) -> Outputs:
+        """See Method.oracle."""
         if self.ordered:
-            return super().ideal(targets)
-        maps = torch.stack([self._ideal_maps(t["instances"]) for t in targets]).long()
+            return super().oracle(targets)
+        maps = torch.stack([self._oracle_maps(t["instances"]) for t in targets]).long()
         maps = torch.where((maps == IGNORED) | (maps >= self.maps), BACKGROUND, maps)
-        return {"ranks": F.one_hot(maps, self.maps).permute(0, 3, 1, 2).float() * IDEAL_LOGIT}
+        return {"ranks": F.one_hot(maps, self.maps).permute(0, 3, 1, 2).float() * ORACLE_LOGIT}
 
-    def _ideal_maps(self, instances_HW: Tensor) -> Tensor:
+    def _oracle_maps(self, instances_HW: Tensor) -> Tensor:
         """A map of its own for each instance (any will do), or colours."""
         if self.config.assignment == "hungarian":
             return instances_HW

@@ -26,12 +26,12 @@ from partwise.methods.ordering.targets import IGNORED, Assign, Assignment, by_ce
 from partwise.methods.semantic import semantic_loss, upsample
 from partwise.scene import Prediction, Scene
 
-IDEAL_LOGIT = 10.0
+ORACLE_LOGIT = 10.0
 
 
 @dataclass
 class OrderingConfig:
-    """The two networks of report 2.3; the trunk is VGG16.
+    """The two networks of report 2.3; the backbone is VGG16.
 
     source          "slice": a 3x3 convolution from the class's slice of the score of FCN-8s, at stride 8 before it is
                     enlarged, to the maps (2.3.1);
@@ -116,11 +116,11 @@ class Ordering(Fcn):
         ranks_HW[shown] = np.minimum(ranks_HW[shown], self.maps - 1)  # only `merge_last` has fewer maps than ranks
         return {"ranks": torch.from_numpy(ranks_HW)}
 
-    def ideal(self, targets: list[Targets]) -> Outputs:
-        """See Method.ideal; exact but for overflow, and for the last two ranks where they share a map."""
+    def oracle(self, targets: list[Targets]) -> Outputs:
+        """See Method.oracle; exact but for overflow, and for the last two ranks where they share a map."""
         ranks_BHW = torch.stack([t["ranks"] for t in targets]).long()
         maps = torch.where(ranks_BHW == IGNORED, 0, ranks_BHW)
-        return {"ranks": F.one_hot(maps, self.maps).permute(0, 3, 1, 2).float() * IDEAL_LOGIT}
+        return {"ranks": F.one_hot(maps, self.maps).permute(0, 3, 1, 2).float() * ORACLE_LOGIT}
 
     def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
         """Softmax cross entropy, mean over all pixels that are not ignored: background counts as it comes (2.3)."""

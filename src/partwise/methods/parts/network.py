@@ -17,14 +17,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from partwise.backbones import build_backbone
+from partwise.backbones.pyramid import Pyramid, conv_norm_relu, merged_at_finest
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods import slips as slip
 from partwise.methods.method import Method, Outputs, Targets
 from partwise.methods.parts.decode import Decoded, ImageOutputs, PartsDecoder
 from partwise.methods.parts.decode_config import DecodeConfig
-from partwise.methods.parts.ideal import IdealParts
 from partwise.methods.parts.losses import mask_loss, objectness_loss, untouched, window_loss
+from partwise.methods.parts.oracle import OracleParts
 from partwise.methods.parts.pooled import PooledMaps
 from partwise.methods.parts.refine import (
     FineGrid,
@@ -42,12 +44,10 @@ from partwise.methods.semantic import (
     branch_losses,
     outline_refiner,
     semantic_branch,
-    semantic_ideal,
+    semantic_oracle,
 )
 from partwise.methods.slips import Slips
 from partwise.scene import Prediction, Scene
-from partwise.trunks import build_trunk
-from partwise.trunks.pyramid import Pyramid, conv_norm_relu, merged_at_finest
 
 OBJECTNESS_PRIOR = 0.01  # RetinaNet, section 4.1: rare positives start as rare
 NOT_HERE = ("one_dilated_layer", "wrong_negatives", "linear_branches")  # slips of what part maps do not have
@@ -57,7 +57,7 @@ NOT_HERE = ("one_dilated_layer", "wrong_negatives", "linear_branches")  # slips 
 class PartsConfig:
     """The method of part maps.
 
-    frozen_blocks  blocks of the trunk that keep their weights, see VggTrunk and TimmTrunk
+    frozen_blocks  blocks of the backbone that keep their weights, see VggBackbone and TimmBackbone
     windows      (stride in px, cells a side) of each grid of windows
     k            k x k parts a window
     assembling   "bilinear" or "nearest"
@@ -65,7 +65,7 @@ class PartsConfig:
     context      dilations of the blocks in which the coarsest map of the pyramid sees further, see Context
     assign       which windows are positive, negative or ignored
     decode       from outputs to instances
-    semantic_stride_px   4, or 2: the semantic map is refined by the trunk's map at stride 2
+    semantic_stride_px   4, or 2: the semantic map is refined by the backbone's map at stride 2
     refine_masks   assembled masks are corrected at a finer grid, see refine.py; with a semantic map at stride 2
     max_refined_windows  an image, in training
     dice_weight    of the semantic Dice loss beside the cross entropy
@@ -73,7 +73,7 @@ class PartsConfig:
     slips          which slips of the report's code are put back; a window here is what a padded box is there
     """
 
-    trunk: str = "efficientnet_lite0"
+    backbone: str = "efficientnet_lite0"
     frozen_blocks: int = 0
     windows: tuple[tuple[int, int], ...] = ((4, 8), (4, 16), (8, 16), (16, 16), (32, 16))
     k: int = 3
@@ -94,11 +94,11 @@ class PartsConfig:
 
 
 class PartMaps(Method):
-    """Trunk, pyramid, and three branches: objectness, part maps, semantics.
+    """Backbone, pyramid, and three branches: objectness, part maps, semantics.
 
     outputs  {"semantic": (B, C, H / s, W / s), "objectness": [(B, h, w)], "parts": [(B, K, h, w)]}, logits; s is
              `semantic_stride_px`. Where masks are refined also "detail": (B, F, H / 2, W / 2), what MaskRefiner sees;
-             ideal outputs have none
+             oracle outputs have none
     targets  {"semantic": (H, W) uint8 train ids, and what `assign_windows` gives for each grid}. Where masks are
              refined also "owned": (H, W) int32 instance ids
     """
@@ -107,8 +107,10 @@ class PartMaps(Method):
         super().__init__()
         self.config, self.label_set = config, label_set
         self.windows = parse_windows(config.windows)
-        self.trunk = build_trunk(config.trunk, frozen_blocks=config.frozen_blocks, finest_px=config.semantic_stride_px)
-        self.pyramid = Pyramid(self.trunk.channels, config.channels, config.context)
+        self.backbone = build_backbone(
+            config.backbone, frozen_blocks=config.frozen_blocks, finest_px=config.semantic_stride_px
+        )
+        self.pyramid = Pyramid(self.backbone.channels, config.channels, config.context)
         for window in self.windows:
             if window.stride_px not in self.pyramid.channels:
                 raise PartwiseError(
@@ -127,7 +129,7 @@ class PartMaps(Method):
         )
         classes = len(label_set.evaluated)
         self.semantic_branch = semantic_branch(config.channels, classes)
-        self.refiner = outline_refiner(config.semantic_stride_px, config.channels, self.trunk.channels, classes)
+        self.refiner = outline_refiner(config.semantic_stride_px, config.channels, self.backbone.channels, classes)
         if config.refine_masks and self.refiner is None:
             raise PartwiseError("method.refine_masks: it sees what refines a semantic map: give semantic_stride_px=2")
         self.mask_refiner = MaskRefiner(REFINER_CHANNELS) if config.refine_masks else None
@@ -149,7 +151,7 @@ class PartMaps(Method):
     def normalise(self, images_B3HW: Tensor) -> Tensor:
         """See Method.normalise."""
         if self.config.slips.no_mean_subtraction:
-            return slip.without_mean(images_B3HW, self.trunk)
+            return slip.without_mean(images_B3HW, self.backbone)
         return super().normalise(images_B3HW)
 
     @property
@@ -159,7 +161,7 @@ class PartMaps(Method):
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """See Method.forward."""
-        maps = self.trunk(self.normalise(images_B3HW))
+        maps = self.backbone(self.normalise(images_B3HW))
         pyramid = self.pyramid(maps)
         heads = {}
         for stride in {window.stride_px for window in self.windows}:
@@ -190,11 +192,11 @@ class PartMaps(Method):
             assigned["owned"] = torch.from_numpy(np.ascontiguousarray(scene.instance_ids_HW))
         return {"semantic": semantic, **assigned}
 
-    def ideal(self, targets: list[Targets]) -> Outputs:
-        """See Method.ideal and IdealParts."""
-        made = [IdealParts(self.windows, self.part_weights).maps(target) for target in targets]
+    def oracle(self, targets: list[Targets]) -> Outputs:
+        """See Method.oracle and OracleParts."""
+        made = [OracleParts(self.windows, self.part_weights).maps(target) for target in targets]
         train_ids = torch.stack([t["semantic"] for t in targets])
-        outputs = {"semantic": semantic_ideal(train_ids, self.label_set)}
+        outputs = {"semantic": semantic_oracle(train_ids, self.label_set)}
         for key in ("objectness", "parts"):
             outputs[key] = [torch.stack(grids) for grids in zip(*(one[key] for one in made), strict=True)]
         return outputs
@@ -234,7 +236,7 @@ class PartMaps(Method):
         return torch.cat(losses).mean() if losses else outputs["detail"].sum() * 0.0 + untouched(self.mask_refiner)
 
     @property
-    def usual_scale(self) -> float:
+    def default_scale(self) -> float:
         """See Method."""
         return self.config.decode.scale
 

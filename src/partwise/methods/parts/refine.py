@@ -28,17 +28,19 @@ ODDS_MARGIN = 1e-4  # probabilities of the semantic map are kept so far from 0 a
 
 
 def kind_of_owner(owner_M: Tensor, label_set: LabelSet) -> Tensor:
-    """(M,) index in `label_set.kin` of the category of each instance id."""
+    """(M,) index in `label_set.things_by_category` of the category of each instance id."""
     table = torch.full((256,), -1)
-    for kind, members in enumerate(label_set.kin.values()):
+    for kind, members in enumerate(label_set.things_by_category.values()):
         table[[label.id for label in members]] = kind
     return table.to(owner_M.device)[owner_M // INSTANCE_FACTOR]
 
 
 def kinds_of(things_Thw: Tensor, label_set: LabelSet) -> Tensor:
-    """Probability of the classes that have instances -> (K, h, w): of each category of `label_set.kin`."""
+    """Probability of the classes that have instances -> (K, h, w): of each category of
+    `label_set.things_by_category`.
+    """
     of_label = dict(zip(label_set.things, things_Thw, strict=True))
-    return torch.stack([sum(of_label[label] for label in members) for members in label_set.kin.values()])
+    return torch.stack([sum(of_label[label] for label in members) for members in label_set.things_by_category.values()])
 
 
 @dataclass(frozen=True)

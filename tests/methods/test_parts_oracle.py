@@ -1,4 +1,4 @@
-"""The ideal part maps: least squares against a solver for each cell, and two objects that touch."""
+"""The oracle part maps: least squares against a solver for each cell, and two objects that touch."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partwise.methods.parts.ideal import STIFFNESS, IdealParts, mended
+from partwise.methods.parts.oracle import STIFFNESS, OracleParts, mended
 from partwise.methods.parts.targets import AssignConfig, assign_windows
 from partwise.methods.parts.windows import Window, assemble, part_weights
 from partwise.scene import Scene
@@ -51,7 +51,7 @@ def test_bilinear_parts_serve_two_objects_that_touch_and_nearest_ones_spoil_one(
     windows = (Window(4, 8), Window(4, 16))
     weights = [part_weights(3, window.cells, mode) for window in windows]
     target = assign_windows(two_people(), windows, AssignConfig())
-    maps = IdealParts(windows, weights).maps(target)
+    maps = OracleParts(windows, weights).maps(target)
     nearest = target["nearest_1"]
     assembled, inside = assemble(maps["parts"][1], target["centres_1"][nearest], weights[1])
     wanted = target["coverage_1"][nearest].float()
@@ -63,7 +63,7 @@ def test_bilinear_parts_serve_two_objects_that_touch_and_nearest_ones_spoil_one(
 def test_objectness_is_positive_at_the_nearest_window_of_each_object_alone():
     windows = (Window(4, 8), Window(4, 16))
     target = assign_windows(two_people(), windows, AssignConfig())
-    maps = IdealParts(windows, [part_weights(3, window.cells, "bilinear") for window in windows]).maps(target)
+    maps = OracleParts(windows, [part_weights(3, window.cells, "bilinear") for window in windows]).maps(target)
     assert [int((grid > 0).sum()) for grid in maps["objectness"]] == [0, 2]
 
 
@@ -74,7 +74,7 @@ def test_the_other_positive_windows_show_their_object_too():
     windows = (Window(4, 16),)
     weights = [part_weights(3, 16, "bilinear")]
     target = assign_windows(scene, windows, AssignConfig())
-    maps = IdealParts(windows, weights).maps(target)
+    maps = OracleParts(windows, weights).maps(target)
     assert len(target["centres_0"]) > 1
     assembled, inside = assemble(maps["parts"][0], target["centres_0"], weights[0])
     wanted = target["coverage_0"].float()

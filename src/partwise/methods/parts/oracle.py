@@ -12,13 +12,13 @@ from torch import Tensor
 from partwise.methods.method import Targets
 from partwise.methods.parts.windows import Window, window_cells
 
-IDEAL_LOGIT = 10.0
+ORACLE_LOGIT = 10.0
 LEAST_SHARE = 1e-4  # coverage is kept off 0 and 1 by it: logits of +-9.2
 STIFFNESS = 0.01  # of the least squares, against weights whose squares sum to .25 to 1
 RESIDUAL = 0.1  # a window whose logits are off by less is not mended
 
 
-class IdealParts:
+class OracleParts:
     """The part maps and objectness that a perfect network would give.
 
     Where one window alone wants a map at a cell, the map says the logit of the coverage there, which is where the
@@ -39,13 +39,13 @@ class IdealParts:
 
     def _grid(self, index: int, target: Targets) -> tuple[Tensor, Tensor]:
         shape, weights = tuple(target[f"objectness_{index}"].shape), self.weights[index]
-        objectness = torch.full(shape, -IDEAL_LOGIT)
-        parts = torch.full((len(weights), *shape), -IDEAL_LOGIT)
+        objectness = torch.full(shape, -ORACLE_LOGIT)
+        parts = torch.full((len(weights), *shape), -ORACLE_LOGIT)
         claim = torch.zeros(len(weights), *shape)  # the strongest weight so far
         centres, nearest = target[f"centres_{index}"], target[f"nearest_{index}"]
         if len(centres) == 0:
             return objectness, parts
-        objectness[centres[nearest, 0], centres[nearest, 1]] = IDEAL_LOGIT
+        objectness[centres[nearest, 0], centres[nearest, 1]] = ORACLE_LOGIT
         wanted_Mmm = torch.logit(target[f"coverage_{index}"].float(), eps=LEAST_SHARE)
         rows, columns, inside = window_cells(centres, weights.shape[-1], shape)
         # The windows that are decoded come first; the other positive ones have what is left.

@@ -28,7 +28,7 @@ Outputs = dict[str, Tensor | list[Tensor]]
 
 
 @dataclass(frozen=True)
-class View:
+class InferenceOptions:
     """How a network sees an image.
 
     scale   how many times as large, or several of that; None: as the method does by itself, see `seen_sizes`
@@ -39,7 +39,7 @@ class View:
     flip: bool = False
 
 
-AS_USUAL = View()
+DEFAULT_OPTIONS = InferenceOptions()
 
 
 def seen_sizes(size: tuple[int, int], scale: Scale = None, usual: float = 1.0) -> list[tuple[int, int]]:
@@ -47,7 +47,7 @@ def seen_sizes(size: tuple[int, int], scale: Scale = None, usual: float = 1.0) -
 
     scale   how many times as large, above 0 to MAX_SCALE, or several of that; None: `usual`, but no side longer than
             LONGEST_SIDE_PX
-    usual   what the method was made for, see `Method.usual_scale`
+    usual   what the method was made for, see `Method.default_scale`
 
     Raises PartwiseError for a scale out of its limits.
 

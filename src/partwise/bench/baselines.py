@@ -1,4 +1,4 @@
-"""Our method against what users pick instead: the same trunk, frames, crops, minutes and seeds, and one evaluator.
+"""Our method against what users pick instead: the same backbone, frames, crops, minutes and seeds, and one evaluator.
 
 Training times are by the clock, so let nothing else run beside it; the recipes take turns, seed by seed.
 """
@@ -23,7 +23,7 @@ from partwise.evaluation.result_files import ResultFiles
 from partwise.evaluation.submission import score_results
 from partwise.experiment import TrainingData, plan, run
 from partwise.machine import describe_machine
-from partwise.methods.views import seen_sizes
+from partwise.methods.options import seen_sizes
 from partwise.report.tables import MISSING, Table, fraction
 from partwise.report.text import table_text
 from partwise.segmenter import load
@@ -55,7 +55,7 @@ class Contest:
     predictions: tuple[Path, ...] = ()
 
 
-def bench_peers(
+def bench_baselines(
     contest: Contest,
     data: TrainingData,
     out: Path,
@@ -130,7 +130,7 @@ def bench_peers(
 
 
 def contest_text(figures: dict) -> str:
-    """What `bench_peers` found, for people: a row each training or folder, then what the differences in AP say."""
+    """What `bench_baselines` found, for people: a row each training or folder, then what the differences in AP say."""
     first = next((row for row in figures["results"] if "recipe" in row), {})
     sizes, scales, rows = list(first.get("ms", {})), list(first.get("at_scale", {})), []
     for row in figures["results"]:

@@ -11,7 +11,7 @@ from partwise.geometry import padded_size
 from partwise.instances import Instances
 from partwise.methods import InstanceFcn, InstanceFcnConfig
 from partwise.methods.instance_fcn.decode import InstanceFcnDecodeConfig
-from partwise.methods.views import View, joined, mean_semantics, seen_sizes
+from partwise.methods.options import InferenceOptions, joined, mean_semantics, seen_sizes
 from partwise.scene import Prediction
 
 MULTIPLE = 32
@@ -77,5 +77,5 @@ def test_a_method_with_sizes_of_its_own_takes_one_scale():
     method = InstanceFcn(InstanceFcnConfig(channels=8, branch_channels=8, decode=decode)).eval()
     image = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
     with pytest.raises(PartwiseError, match="looks at several sizes itself"):
-        method.predict(image, View((1, 2)))
-    assert method.predict(image, View([0.5]))[0].instances.size == (64, 64)
+        method.predict(image, InferenceOptions((1, 2)))
+    assert method.predict(image, InferenceOptions([0.5]))[0].instances.size == (64, 64)

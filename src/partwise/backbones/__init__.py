@@ -1,0 +1,19 @@
+"""Backbones: image -> feature maps at named strides. `build_backbone` makes one by name."""
+
+from partwise.backbones.backbone import Backbone
+from partwise.backbones.timm import TimmBackbone
+from partwise.backbones.vgg import VggBackbone
+
+__all__ = ["Backbone", "TimmBackbone", "VggBackbone", "build_backbone"]
+
+
+def build_backbone(name: str, *, holes: bool = False, frozen_blocks: int = 0, finest_px: int = 4) -> Backbone:
+    """A backbone with random weights: "vgg16" (plain or with holes) or any timm model that gives features.
+
+    finest_px   2 also gives the map at stride 2 (conv2_2 of VGG16)
+
+    Raises PartwiseError for an unknown name, with the nearest known one.
+    """
+    if name == "vgg16":
+        return VggBackbone(holes=holes, frozen_blocks=frozen_blocks, finest_px=finest_px)
+    return TimmBackbone(name, holes=holes, frozen_blocks=frozen_blocks, finest_px=finest_px)
