@@ -19,10 +19,10 @@ lint: $(VENV)/.installed
 tables: $(VENV)/.installed  ## write the tables of README.md and docs/ from results/*.json
 	$(BIN)/python docs/make_tables.py
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml constraints.txt packages/partwise-streets/pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "partwise needs Python 3.11 or newer"'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -e '.[dev]' -c constraints.txt
+	$(BIN)/python -m pip install -q -e '.[dev]' -e packages/partwise-streets -c constraints.txt
 	touch $@
 
 clean:

@@ -352,7 +352,7 @@ def test_a_decoder_that_cannot_be_is_not_exported(assignment, complains, model, 
     ("arguments", "words"),
     [
         (["train", "demos"], "unknown recipe 'demos': did you mean 'demo'"),
-        (["train", "demo", "optim.lr=-1"], "optim.lr=-1.0: give a number above 0"),
+        (["train", "demo", "optim.lr=-1"], "optim.lr=-1: input should be greater than 0"),
         (["train", "demo", "training.precision=fp8"], "training.precision='fp8'"),
         (["train", "demo", "data.augment.crop=[60,64]"], "multiples of 32"),
         (["train", "demo", "--steps", "-3"], "training.steps=-3"),

@@ -55,16 +55,3 @@ def test_a_file_that_is_no_model_and_data_that_is_nowhere(complains, city_root, 
 def test_a_pipeline_is_answered_with_its_recipes(complains, city_root, monkeypatch):
     monkeypatch.setitem(__import__("partwise.recipes", fromlist=["PIPELINES"]).PIPELINES, "two", {"parts_light": 1.0})
     assert "give one of its recipes: parts_light" in complains("ceiling", "two", "--data", city_root)
-
-
-def test_the_sweep_prints_and_writes_every_setting(says, complains, city_root, tmp_path, monkeypatch):
-    from partwise.evaluation import ceiling_sweep
-
-    few = tuple(setting for setting in ceiling_sweep.SETTINGS if setting.name in ("nearest", "half-size frames"))
-    monkeypatch.setattr(ceiling_sweep.sweep, "__defaults__", (few,))
-    file = tmp_path / "ceilings.json"
-    said = says("ceilings", "--data", city_root, "--frames", 1, "--json", file)
-    result = json.loads(file.read_text())
-    assert [(row["group"], row["name"]) for row in result["rows"]] == [(s.group, s.name) for s in few]
-    assert all(setting.name in said for setting in few) and result["circumstances"]["split"] == "val"
-    assert "--frames -1" in complains("ceilings", "--data", city_root, "--frames", "-1")

@@ -9,7 +9,7 @@ from tiny_networks import Watcher, tiny_model, tiny_recipe
 from partwise import demo
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.errors import PartwiseError
-from partwise.segmenter import BUNDLED
+from partwise.model_files import MODELS
 
 
 @pytest.fixture
@@ -20,7 +20,8 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(demo, "BUNDLED_SCENES", 2)
     monkeypatch.setattr(demo, "BUNDLED_SIZE", (64, 128))
     monkeypatch.setattr(demo, "recipe", lambda name: replace(tiny_recipe(), name=name))
-    monkeypatch.setitem(BUNDLED, "streets", tiny_model(tmp_path / "models" / "streets.safetensors"))
+    model = tiny_model(tmp_path / "models" / "streets.safetensors")
+    monkeypatch.setitem(MODELS.own, "streets", lambda: model)
 
 
 @pytest.mark.parametrize("name", ["streets", "run", "predict"])

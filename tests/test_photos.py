@@ -200,7 +200,7 @@ def test_large_photos_are_told_in_plain_words(tmp_path, monkeypatch):
     with warnings.catch_warnings(action="error"):
         assert read_image(path).shape == (32, 48, 3)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 600)
-    with pytest.raises(PartwiseError, match="pixels: scale the image down") as caught:
+    with pytest.raises(PartwiseError, match="pixels are not read: scale the image down") as caught:
         read_image(path)
     assert "bomb" not in str(caught.value)
 
@@ -210,6 +210,13 @@ def test_a_scale_that_cannot_be_is_one_line_for_all_photos(predict, tmp_path):
         photo(tmp_path / name)
     code, _, complaints = predict(tmp_path, "--out", tmp_path / "o", "--scale", 99)
     assert code == 2 and len(complaints) == 1 and "scale 99" in complaints[0]
+
+
+def test_a_photo_and_its_mirror_image_can_be_averaged(predict, tmp_path):
+    photo(tmp_path / "a.png")
+    code, said, _ = predict(tmp_path / "a.png", "--out", tmp_path / "o", "--flip")
+    assert code == 0, said
+    assert {path.name for path in (tmp_path / "o").iterdir()} == results("a")
 
 
 def test_a_full_disk_ends_it_and_says_how_far_it_came(predict, tmp_path, monkeypatch):

@@ -12,12 +12,14 @@ from PIL import Image
 from tiny_networks import tiny_model, tiny_recipe
 
 import partwise
+from partwise import model_files
 from partwise.errors import PartwiseError
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES
 from partwise.methods import build_method
+from partwise.model_files import MODELS, find_model
 from partwise.scene import Prediction
-from partwise.segmenter import BUNDLED, find_device, find_model, load
+from partwise.segmenter import find_device, load
 from partwise.training.checkpoint import save_model
 
 
@@ -149,7 +151,7 @@ def test_a_model_says_how_large_it_sees_an_image(model, segment, scenes):
     told, there = enlarging.explain(image, (x, y)), (x * 3 // 2, y * 3 // 2)
     assert told.to_json() == segment.explain(enlarging.seen(image), there).to_json() and told.point == there
     assert told.to_json() == segment.explain(image, (x, y), scale=1.5).to_json()
-    with pytest.raises(PartwiseError, match=r"^method\.decode\.scale=0\.0: give a number above 0, at most 8"):
+    with pytest.raises(PartwiseError, match=r"^method\.decode\.scale=0: input should be greater than 0"):
         load(model, decode={"scale": 0})
 
 
@@ -190,11 +192,11 @@ def test_find_model(tmp_path, model, monkeypatch):
     assert find_model(model) == model
     with pytest.raises(PartwiseError, match=r"no such model: give a \.safetensors file, a run folder, or streets"):
         find_model(tmp_path / "none")
-    monkeypatch.setitem(BUNDLED, "streets", model)
+    monkeypatch.setitem(MODELS.own, "streets", lambda: model)
     assert find_model() == find_model("streets") == model
     assert load().info.origin["recipe"] == "tiny"
-    monkeypatch.setitem(BUNDLED, "streets", tmp_path / "none")
-    with pytest.raises(PartwiseError, match="missing from this installation"):
+    monkeypatch.setattr(model_files, "MODELS", {})
+    with pytest.raises(PartwiseError, match="'streets' is not installed: pip install partwise-streets"):
         load()
 
 

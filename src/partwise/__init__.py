@@ -8,16 +8,29 @@
 
 TYPE_CHECKING = False  # as type checkers know it, without the import of typing
 if TYPE_CHECKING:
+    from partwise.api import Comparison, Evaluation, compare, evaluate, train
+    from partwise.data.cityscapes import CityscapesFolder
+    from partwise.data.dataset import Dataset, open_dataset
+    from partwise.data.streets.render import Streets
     from partwise.errors import PartwiseError, PartwiseWarning
+    from partwise.evaluation.evaluator import CityscapesEvaluator
     from partwise.instances import Instances
-    from partwise.labels import CITYSCAPES, LabelSet
+    from partwise.labels import CITYSCAPES, Label, LabelSet
+    from partwise.methods.options import InferenceOptions
     from partwise.scene import Prediction, Scene
     from partwise.segmenter import Result, Segmenter, load
 
 __version__ = "0.1.0"
 __all__ = [
     "CITYSCAPES",
+    "CityscapesEvaluator",
+    "CityscapesFolder",
+    "Comparison",
+    "Dataset",
+    "Evaluation",
+    "InferenceOptions",
     "Instances",
+    "Label",
     "LabelSet",
     "PartwiseError",
     "PartwiseWarning",
@@ -25,12 +38,23 @@ __all__ = [
     "Result",
     "Scene",
     "Segmenter",
+    "Streets",
+    "compare",
+    "evaluate",
     "load",
+    "open_dataset",
+    "train",
 ]
 _MODULES = {
+    "api": ("Comparison", "Evaluation", "compare", "evaluate", "train"),
+    "data.cityscapes": ("CityscapesFolder",),
+    "data.dataset": ("Dataset", "open_dataset"),
+    "data.streets.render": ("Streets",),
     "errors": ("PartwiseError", "PartwiseWarning"),
+    "evaluation.evaluator": ("CityscapesEvaluator",),
     "instances": ("Instances",),
-    "labels": ("CITYSCAPES", "LabelSet"),
+    "labels": ("CITYSCAPES", "Label", "LabelSet"),
+    "methods.options": ("InferenceOptions",),
     "scene": ("Prediction", "Scene"),
     "segmenter": ("Result", "Segmenter", "load"),
 }

@@ -58,4 +58,5 @@ def _is_import_of_a_verb(frame) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
+    sys.exit()

@@ -17,13 +17,14 @@ from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import evaluate_method
 from partwise.files import atomic_write, require_replaceable, write_json
 from partwise.folders import files_below
+from partwise.model_files import MODELS
 from partwise.recipes import recipe
-from partwise.report.inspect import draw_explanation
+from partwise.report.explained import shown_explanation
 from partwise.report.overlay import draw_overlay
 from partwise.report.page import write_report
 from partwise.report.panels import draw_comparison
 from partwise.scene import Scene
-from partwise.segmenter import BUNDLED, SHOWN_SCORE, load
+from partwise.segmenter import SHOWN_SCORE, load
 from partwise.training.lock import FolderLock
 from partwise.training.loop import Monitor, train
 from partwise.training.record import describe
@@ -67,7 +68,7 @@ def _run(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
     val = CityscapesFolder(data, "val")
     monitor.note(f"evaluating {len(val)} scenes")
     evaluating = functools.partial(monitor.count, "evaluating")
-    figures = evaluate_method(method, val, CityscapesEvaluator(), progress=evaluating)
+    figures = evaluate_method(method, val, CityscapesEvaluator(val.label_set), progress=evaluating)
     write_json(out / "evaluation.json", figures)
     monitor.note(describe(figures))
     monitor.count("predicting and drawing", 0, 0)
@@ -144,7 +145,7 @@ def _compare(segmenter, scene: Scene) -> tuple[str, np.ndarray]:
 
 def _bundled_on_unseen(seed: int, monitor: Monitor) -> tuple[list[tuple[str, np.ndarray]], str | None]:
     """Pictures and figures of the bundled model on scenes that no training saw."""
-    if not BUNDLED["streets"].is_file():
+    if "streets" not in MODELS:
         return [], None
     monitor.note("running the bundled model on scenes it has not seen")
     running = functools.partial(monitor.count, "running the bundled model")
@@ -158,6 +159,7 @@ def _bundled_on_unseen(seed: int, monitor: Monitor) -> tuple[list[tuple[str, np.
         for image, result in zip(images, results, strict=True)
     ]
     if len(results[0]):
-        explained = draw_explanation(model.seen(images[0]), model.explain(images[0]), model.method.config.k)
+        seen, explanation = model.seen(images[0]), model.explain(images[0])
+        _, explained = shown_explanation(explanation, seen, model.method, SHOWN_SCORE)
         pictures.append(("bundled model: why its surest instance is one (partwise explain)", explained))
     return pictures, describe(figures)

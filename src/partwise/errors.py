@@ -1,8 +1,24 @@
 """The one exception that is a user's mistake and not a fault of the program, and the one warning."""
 
+from __future__ import annotations
+
 import difflib
 import warnings
 from collections.abc import Iterable
+
+__all__ = [
+    "EXTRAS",
+    "MOST_NAMED",
+    "ForeignFileError",
+    "PartwiseError",
+    "PartwiseWarning",
+    "in_one_line",
+    "missing_extra",
+    "on_one_line",
+    "placed",
+    "unknown_name",
+    "warn_of",
+]
 
 
 class PartwiseError(Exception):
@@ -10,6 +26,34 @@ class PartwiseError(Exception):
 
     The command line prints the line and exits with 2; nothing else in the package catches it.
     """
+
+
+# Module -> the extra of partwise that installs it.
+EXTRAS = {
+    "accelerate": "train",
+    "jinja2": "report",
+    "matplotlib": "report",
+    "pycocotools": "eval",
+    "hotcoco": "eval",
+    "supervision": "supervision",
+    "tensorboard": "tensorboard",
+    "cityscapesscripts": "bench",
+}
+
+
+def missing_extra(error: ModuleNotFoundError) -> PartwiseError | None:
+    """The error to show for a library that is not installed.
+
+    Returns:
+        What to install, or None where the module belongs to no extra, so that something else is wrong.
+
+    >>> print(missing_extra(ModuleNotFoundError(name="matplotlib.figure")))
+    matplotlib is not installed: pip install 'partwise[report]'
+    """
+    module = (error.name or "").split(".")[0]
+    if module not in EXTRAS:
+        return None
+    return PartwiseError(f"{module} is not installed: pip install 'partwise[{EXTRAS[module]}]'")
 
 
 class ForeignFileError(PartwiseError):

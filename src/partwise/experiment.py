@@ -4,42 +4,44 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from partwise.data.cityscapes import CityscapesFolder
+from partwise.data.dataset import Dataset, open_dataset
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_instances
 from partwise.evaluation.truth import require_truth
 from partwise.methods import Method, build_method
+from partwise.model_files import find_model, start_files
 from partwise.recipes import PIPELINES
 from partwise.recipes import recipe as find_recipe
-from partwise.segmenter import find_model, start_files
 from partwise.training.checkpoint import load_model
-from partwise.training.config import Recipe, check_recipe, override
+from partwise.training.config import Recipe, override
 from partwise.training.folder import RunFolder
 from partwise.training.loop import Monitor, train
+
+__all__ = ["RENDERED_SCENES", "RENDERED_SIZE", "Stage", "TrainingData", "plan", "run"]
 
 RENDERED_SCENES, RENDERED_SIZE = 10_000_000, (512, 1024)  # as many as will ever be asked for; (H, W)
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """A Cityscapes tree and the splits to train and to validate on."""
+    """A data set and the splits to train and to validate on."""
 
     root: Path
     split: str = "train"
     val_split: str = "val"
 
-    def scenes(self) -> CityscapesFolder:
+    def scenes(self) -> Dataset:
         """What is trained on."""
-        return CityscapesFolder(self.root, self.split)
+        return open_dataset(self.root, self.split)
 
-    def validation(self) -> CityscapesFolder:
+    def validation(self) -> Dataset:
         """What the evaluations during training look at."""
-        return CityscapesFolder(self.root, self.val_split)
+        return open_dataset(self.root, self.val_split)
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,11 @@ def plan(name: str, overrides: Sequence[str], out: Path, minutes: float = 0.0, s
     shares = PIPELINES.get(name, {name: 1.0})
     stages = []
     for stage, share in shares.items():
-        recipe = override(find_recipe(stage), list(overrides))
-        length = {"minutes": minutes * share} if minutes else {}
-        length |= {"steps": max(1, round(steps * share)) if steps > 0 else steps} if steps else {}
+        length = [f"training.minutes={minutes * share!r}"] if minutes else []
+        length += [f"training.steps={max(1, round(steps * share)) if steps > 0 else steps}"] if steps else []
         if length:  # one given length takes the place of whatever the recipe says
-            recipe = replace(recipe, training=replace(recipe.training, **({"minutes": 0.0, "steps": 0} | length)))
-        check_recipe(recipe)
+            length = ["training.minutes=0", "training.steps=0", *length]
+        recipe = override(find_recipe(stage), [*overrides, *length])
         if not (recipe.training.minutes or recipe.training.steps):
             raise PartwiseError(f"recipe {stage} says no length: give --minutes M or --steps N")
         stages.append(Stage(recipe, out / stage if name in PIPELINES else out))
@@ -98,7 +99,7 @@ def run(
 
 def _train(stage: Stage, data: TrainingData, monitor: Monitor, weights: Sequence[str], resume: bool) -> None:
     recipe, scenes, validation = stage.recipe, data.scenes(), data.validation()
-    method = build_method(recipe.method)
+    method = build_method(recipe.method, scenes.label_set)
     if method.has_instances:
         require_instances(scenes, f"{data.root}, split {data.split}", method.instance_classes)
         require_instances(validation, f"{data.root}, split {data.val_split}", method.instance_classes)
@@ -126,6 +127,6 @@ def _evaluation(chosen: EvenlySpaced, words: str, monitor: Monitor) -> Callable[
         monitor.note(f"evaluating {words}")
         device = next(method.parameters()).device
         progress = functools.partial(monitor.count, "evaluating")
-        return evaluate_method(method, chosen, CityscapesEvaluator(), device=device, progress=progress)
+        return evaluate_method(method, chosen, CityscapesEvaluator(method.label_set), device=device, progress=progress)
 
     return evaluate

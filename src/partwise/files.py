@@ -26,6 +26,19 @@ import numpy as np
 from partwise.errors import ForeignFileError, PartwiseError
 from partwise.written import EMPTY, json_kind, kind_of
 
+__all__ = [
+    "ESCAPED",
+    "atomic_write",
+    "expanded",
+    "json_ready",
+    "mode_of",
+    "read_json",
+    "readable",
+    "require_replaceable",
+    "require_writable",
+    "write_json",
+]
+
 _ADVICE = {errno.ENAMETOOLONG: "shorten the name"}  # what to do about an error of the system
 _USUAL_ADVICE = "free the place or choose another"
 
@@ -138,7 +151,7 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb", *, overwrite: bool =
         raise ValueError(f"atomic_write: mode {mode!r} is neither 'w' nor 'wb'")
     path = expanded(path)
     target = Path(os.path.realpath(path))
-    text = {} if "b" in mode else {"encoding": "utf-8", "errors": ESCAPED, "newline": "\n"}
+    text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "errors": ESCAPED, "newline": "\n"}
     mode_there = mode_of(path)
     if mode_there and not stat.S_ISREG(mode_there) and not stat.S_ISDIR(mode_there):
         with _explained(path, path), path.open(mode, **text) as file:
@@ -216,5 +229,5 @@ def _explained(target: Path, temporary: Path) -> Iterator[None]:
         reason = (error.strerror or str(error)).lower()
         if isinstance(error, FileExistsError):
             reason = f"{error.filename} is a file and no folder"
-        advice = _ADVICE.get(error.errno, _USUAL_ADVICE)
+        advice = _ADVICE.get(error.errno or 0, _USUAL_ADVICE)
         raise PartwiseError(f"cannot write {target}: {reason}: nothing was changed there; {advice}") from error

@@ -49,8 +49,10 @@ def files_below(root: str | os.PathLike) -> tuple[list[Path], list[PartwiseError
         that cannot be read.
     """
     top = os.path.realpath(root)
-    files, faults, known = [], [], set()
-    folders, links = deque([Path(root)]), deque()
+    files: list[Path] = []
+    faults: list[PartwiseError] = []
+    known: set[str] = set()
+    folders, links = deque([Path(root)]), deque[Path]()
     while folders or links:
         folder = folders.popleft() if folders else links.popleft()  # links last: a folder has its own name then
         real = os.path.realpath(folder)

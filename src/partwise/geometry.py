@@ -4,7 +4,19 @@ Conventions: y before x in every shape; boxes x0 y0 x1 y1, half-open; the centre
 map with stride s covers the pixels [j s, (j + 1) s), so its centre lies at (j + 0.5) s.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+
+__all__ = [
+    "box_of_mask",
+    "boxes_of_masks",
+    "cell_centres_px",
+    "crop_intersection",
+    "crop_iou",
+    "nearest_index",
+    "padded_size",
+]
 
 
 def box_of_mask(mask_HW: np.ndarray) -> tuple[int, int, int, int] | None:
@@ -28,7 +40,7 @@ def boxes_of_masks(masks_MHW: np.ndarray) -> np.ndarray:
     """
     sides = []
     for axis in (1, 2):
-        some = masks_MHW.any(axis=axis)
+        some: np.ndarray = np.any(masks_MHW, axis=axis)
         last = some.shape[1] - some[:, ::-1].argmax(axis=1)
         sides.append((some.argmax(axis=1), np.where(some.any(axis=1), last, 0)))
     (x0, x1), (y0, y1) = sides
@@ -75,10 +87,11 @@ def nearest_index(old: int, new: int) -> np.ndarray:
     return (2 * np.arange(new) + 1) * old // (2 * new)
 
 
-def padded_size(size: tuple[int, int], multiple: int) -> tuple[int, int]:
+def padded_size(size: Sequence[int], multiple: int) -> tuple[int, int]:
     """(H, W) rounded up to a multiple.
 
     >>> padded_size((500, 1024), 32)
     (512, 1024)
     """
-    return tuple(-(-side // multiple) * multiple for side in size)
+    height, width = (-(-side // multiple) * multiple for side in size)
+    return height, width

@@ -13,7 +13,8 @@ from partwise.errors import PartwiseError
 
 def number_in(what: str, value: Any, least: float, most: float) -> float:
     """A number in least..most, both included; `what` names it in the error."""
-    if not isinstance(value, Real) or not least <= value <= most:
+    is_number = isinstance(value, Real)
+    if not is_number or not least <= value <= most:
         raise PartwiseError(f"{what} {shown(value)}: give a number in {least:g}..{most:g}")
     return float(value)
 

@@ -78,7 +78,7 @@ class InstanceList:
             labels=self.labels[order],
             scores=self.scores[order],
             boxes=self.boxes[order],
-            masks=[self.masks[i] for i in order],
+            masks=tuple(self.masks[i] for i in order),
         )
 
     def _order(self, index: Any) -> np.ndarray:
@@ -102,7 +102,7 @@ class InstanceList:
             return NotImplemented
         return all(_equal(getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]  # as Python writes a class without a hash
 
     def __repr__(self) -> str:
         """How many of which class, and the size of the image: Result(3 instances: 2 car, 1 person; 1024x512)."""

@@ -19,6 +19,8 @@ from partwise.instance_list import InstanceList
 from partwise.labels import INSTANCE_FACTOR
 from partwise.rle import segments
 
+__all__ = ["Instances"]
+
 
 class Instances(InstanceList):
     """Zero or more instances of one image, each with a mask kept as the crop of its box.
@@ -50,7 +52,7 @@ class Instances(InstanceList):
         labels, scores, boxes = (
             np.concatenate([getattr(p, name) for p in parts]) for name in ("labels", "scores", "boxes")
         )
-        masks = [mask for part in parts for mask in part.masks]
+        masks = tuple(mask for part in parts for mask in part.masks)
         return replace(parts[0], labels=labels, scores=scores, boxes=boxes, masks=masks)
 
     @classmethod
@@ -95,7 +97,7 @@ class Instances(InstanceList):
             crops.append(mask[y0:y1, x0:x1].copy())
         if size is None:
             raise PartwiseError("Instances.from_masks: without a mask the size of the image must be given")
-        return cls(np.array(kept_labels), np.array(kept_scores), np.array(boxes), crops, size)
+        return cls(np.array(kept_labels), np.array(kept_scores), np.array(boxes), tuple(crops), size)
 
     @classmethod
     def from_id_map(cls, instance_ids_HW: np.ndarray) -> Self:
@@ -114,10 +116,10 @@ class Instances(InstanceList):
         ids, _, boxes = segments(instance_ids_HW)
         keep = ids >= INSTANCE_FACTOR
         ids, boxes = ids[keep], boxes[keep]
-        masks = [
+        masks = tuple(
             instance_ids_HW[y0:y1, x0:x1] == id_
             for id_, (x0, y0, x1, y1) in zip(ids.tolist(), boxes.tolist(), strict=True)
-        ]
+        )
         return cls(ids // INSTANCE_FACTOR, np.ones(len(ids)), boxes, masks, instance_ids_HW.shape)
 
     @cached_property
@@ -194,7 +196,7 @@ class Instances(InstanceList):
                 boxes.append((box[0] + left, box[1] + top, box[2] + left, box[3] + top))
                 masks.append(moved[box[1] : box[3], box[0] : box[2]])
         labels, scores = self.labels[kept], self.scores[kept]
-        return replace(self, labels=labels, scores=scores, boxes=np.array(boxes), masks=masks, size=size)
+        return replace(self, labels=labels, scores=scores, boxes=np.array(boxes), masks=tuple(masks), size=size)
 
     @property
     def id_values(self) -> np.ndarray:
@@ -202,7 +204,8 @@ class Instances(InstanceList):
 
         Raises PartwiseError where a class has more instances than Cityscapes' numbering has numbers.
         """
-        values, counts = np.zeros(len(self), np.int32), {}
+        values = np.zeros(len(self), np.int32)
+        counts: dict[int, int] = {}
         for i, label in enumerate(self.labels.tolist()):
             number = counts.get(label, 0)
             if number >= INSTANCE_FACTOR:

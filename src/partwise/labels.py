@@ -1,11 +1,18 @@
 """The classes of a data set: ids, train ids, names, categories, colours, which have instances."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from partwise.errors import unknown_name
+from partwise.errors import PartwiseError, placed, unknown_name
+from partwise.plugins import Plugins
+
+__all__ = ["CITYSCAPES", "IGNORED_TRAIN_ID", "INSTANCE_FACTOR", "LABEL_SETS", "Label", "LabelSet"]
 
 IGNORED_TRAIN_ID = 255  # Cityscapes: every class that is not evaluated has this train id
 INSTANCE_FACTOR = 1000  # Cityscapes: instanceIds = id * 1000 + number
@@ -13,7 +20,15 @@ INSTANCE_FACTOR = 1000  # Cityscapes: instanceIds = id * 1000 + number
 
 @dataclass(frozen=True)
 class Label:
-    """One class: `id` as stored in label files, `train_id` as the network counts (255 = not evaluated)."""
+    """One class.
+
+    id                as stored in label files, 0..255
+    train_id          as the network counts, 0..C-1; 255 for a class that is not evaluated
+    category          the coarser class that it belongs to
+    has_instances     whether its instances are told apart
+    colour            RGB, 0..255
+    mean_instance_px  mean area of an instance in the training set, which iIoU weighs by; None where it is not known
+    """
 
     name: str
     id: int
@@ -21,6 +36,7 @@ class Label:
     category: str
     has_instances: bool
     colour: tuple[int, int, int]
+    mean_instance_px: float | None = None
 
     @property
     def evaluated(self) -> bool:
@@ -30,12 +46,33 @@ class Label:
 
 @dataclass(frozen=True)
 class LabelSet:
-    """All classes of a data set. `labels` are in the order of their ids; ids lie in 0..255."""
+    """All classes of a data set. `labels` are in the order of their ids.
+
+    Raises:
+        PartwiseError: If an id or a name is there twice, an id or a colour is outside 0..255, or the train ids of the
+            evaluated classes are not 0, 1, 2, ...
+    """
 
     name: str
     labels: tuple[Label, ...]
 
-    def __iter__(self):
+    def __post_init__(self) -> None:
+        for what in ("id", "name"):
+            values = [getattr(label, what) for label in self.labels]
+            twice = next((value for value in values if values.count(value) > 1), None)
+            if twice is not None:
+                raise PartwiseError(f"label set {self.name!r}: {what} {twice!r} is there twice: give each class one")
+        for label in self.labels:
+            for what, value in (("id", label.id), ("train_id", label.train_id), *(("colour", c) for c in label.colour)):
+                if not 0 <= value <= IGNORED_TRAIN_ID:
+                    raise PartwiseError(f"label set {self.name!r}, class {label.name!r}: {what}={value}: give 0..255")
+        train_ids = [label.train_id for label in self.evaluated]
+        if train_ids != list(range(len(train_ids))):
+            raise PartwiseError(
+                f"label set {self.name!r}: the train ids of its evaluated classes are {train_ids}: number them from 0"
+            )
+
+    def __iter__(self) -> Iterator[Label]:
         return iter(self.labels)
 
     def __getitem__(self, name: str) -> Label:
@@ -78,6 +115,12 @@ class LabelSet:
         return tuple(label for label in self.evaluated if label.has_instances)
 
     @cached_property
+    def void_id(self) -> int:
+        """The id of pixels of which nothing is known: the lowest id that is not an evaluated class."""
+        taken = {label.id for label in self.evaluated}
+        return next(id_ for id_ in range(IGNORED_TRAIN_ID + 1) if id_ not in taken)
+
+    @cached_property
     def things_by_category(self) -> dict[str, tuple[Label, ...]]:
         """Category -> those of `things` that belong to it, both in the order of the train ids."""
         names = dict.fromkeys(label.category for label in self.things)
@@ -98,8 +141,8 @@ class LabelSet:
 
     @cached_property
     def train_id_to_id(self) -> np.ndarray:
-        """(256,) uint8 look-up table; 255 maps to the first id that is not evaluated (0, unlabeled)."""
-        table = np.zeros(256, np.uint8)
+        """(256,) uint8 look-up table; train ids without a class map to `void_id`."""
+        table = np.full(256, self.void_id, np.uint8)
         for label in self.evaluated:
             table[label.train_id] = label.id
         return table
@@ -112,13 +155,55 @@ class LabelSet:
             table[label.id] = label.colour
         return table
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold; `from_dict` gives the label set back."""
+        return {"name": self.name, "labels": [asdict(label) | {"colour": list(label.colour)} for label in self.labels]}
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], where: str = "") -> LabelSet:
+        """The inverse of `to_dict`.
+
+        Args:
+            values: The name, and a dictionary of fields for each class.
+            where: The file that they are from, for errors.
+
+        Raises:
+            PartwiseError: For a field that is missing or unknown, and for what `LabelSet` refuses.
+        """
+        known = {field.name for field in fields(Label)}
+        labels = []
+        try:
+            for row in values["labels"]:
+                for key in row:
+                    if key not in known:
+                        raise unknown_name("field of a class", str(key), known, where)
+                labels.append(Label(**{**row, "colour": tuple(row["colour"])}))
+            return cls(str(values["name"]), tuple(labels))
+        except (KeyError, TypeError) as error:
+            raise PartwiseError(
+                f"{placed(where)}a label set that cannot be read ({error}): see docs/concepts.md"
+            ) from None
+
+
+# Mean pixels of an instance in Cityscapes' training set (cityscapesScripts 2.3.0, args.avgClassSize).
+_MEAN_INSTANCE_PX = {
+    "bicycle": 4672.3249222261,
+    "caravan": 36771.8241758242,
+    "motorcycle": 6298.7200839748,
+    "rider": 3930.4788056518,
+    "bus": 35732.1511111111,
+    "train": 67583.7075812274,
+    "car": 12794.0202738185,
+    "person": 3462.4756337644,
+    "truck": 27855.1264367816,
+    "trailer": 16926.9763313609,
+}
 # Cityscapes' own table (cityscapesScripts, labels.py): name, id, trainId, category, hasInstances, colour.
 # License plate (-1) is never painted into a label file and therefore absent.
 CITYSCAPES = LabelSet(
     "cityscapes",
     tuple(
-        Label(name, id_, train_id, category, has_instances, colour)
+        Label(name, id_, train_id, category, has_instances, colour, _MEAN_INSTANCE_PX.get(name))
         for name, id_, train_id, category, has_instances, colour in (
             ("unlabeled", 0, 255, "void", False, (0, 0, 0)),
             ("ego vehicle", 1, 255, "void", False, (0, 0, 0)),
@@ -157,3 +242,5 @@ CITYSCAPES = LabelSet(
         )
     ),
 )
+# By name; a model file that names one of them, as older files do, has its classes.
+LABEL_SETS: Plugins[LabelSet] = Plugins("partwise.label_sets", {CITYSCAPES.name: CITYSCAPES}, "label set")

@@ -30,16 +30,6 @@ def processor() -> str:
     return f"{names[0] if names else platform.machine()}, {'with' if 'amx_bf16' in text else 'without'} AMX"
 
 
-def process_number() -> int:
-    """The number of this process among those that a launcher (torchrun, accelerate) started; 0 without a launcher."""
-    return int(os.environ.get("RANK", "0"))
-
-
-def is_main_process() -> bool:
-    """Whether this process speaks to the person; true where there is only one."""
-    return process_number() == 0
-
-
 def keep_freed_memory() -> None:
     """Have this process keep the memory that it frees for what it needs next; where that is not glibc's, do nothing.
 
@@ -79,9 +69,11 @@ def peak_memory_mib() -> float:
     try:
         # Since the program began. The figure of getrusage would take over what the parent held before.
         status = Path("/proc/self/status").read_text()
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
-    except (OSError, TypeError):
-        import resource  # which Windows does not have
+    except OSError:
+        status = ""
+    if found := re.search(r"VmHWM:\s+(\d+) kB", status):
+        return int(found[1]) / 1024
+    import resource  # which Windows does not have
 
-        unit = 2**20 if platform.system() == "Darwin" else 2**10
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    unit = 2**20 if platform.system() == "Darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

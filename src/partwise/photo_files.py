@@ -99,10 +99,10 @@ def find_photos(inputs: Sequence[Path], *, submission: bool = False) -> PhotoFil
     if not found:
         raise PartwiseError("\n".join(on_one_line(str(fault)) for fault in faults))
     if submission:
-        photos, doubles = _named_as_frames([path for path, _ in found.values()])
-        return PhotoFiles(photos, dict(left_out), faults=faults + doubles)
-    photos, renamed = _named_apart(list(found.values()))
-    return PhotoFiles(photos, dict(left_out), renamed, faults)
+        frames, doubles = _named_as_frames([path for path, _ in found.values()])
+        return PhotoFiles(frames, dict(left_out), faults=faults + doubles)
+    named, renamed = _named_apart(list(found.values()))
+    return PhotoFiles(named, dict(left_out), renamed, faults)
 
 
 def left_out_text(left_out: dict[str, int]) -> str:
@@ -124,10 +124,10 @@ def left_out_text(left_out: dict[str, int]) -> str:
 
 def _without_patterns(inputs: Sequence[Path]) -> list[Path]:
     """The paths, with those that match in the place of a pattern."""
-    paths = []
+    paths: list[Path] = []
     for given in map(expanded, inputs):
         matches = [] if os.path.lexists(given) else sorted(glob.glob(os.fspath(given)))  # noqa: PTH207 - of any root
-        paths += map(Path, matches or [given])
+        paths += [Path(match) for match in matches] or [given]
     return paths
 
 
@@ -153,7 +153,8 @@ def _place(path: Path) -> tuple[str, str]:
 def _photos_in(folder: Path) -> tuple[list[Path], Counter[str], list[PartwiseError]]:
     """(photos, what else looks like one, folders that cannot be read)."""
     files, unreadable = files_below(folder)
-    photos, others = [], Counter()
+    photos: list[Path] = []
+    others: Counter[str] = Counter()
     for path in files:
         suffix = path.suffix.lower()
         if suffix in PHOTO_SUFFIXES:

@@ -16,12 +16,10 @@ from PIL import Image
 from partwise.errors import ForeignFileError, PartwiseError
 from partwise.evaluation.submission import check_name, submission_paths, write_submission
 from partwise.files import atomic_write, require_replaceable, require_writable, write_json
-from partwise.methods.centres.explain import CentresExplanation
-from partwise.methods.method import Method
+from partwise.methods import Method, require_mirrorable
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions, seen_sizes
 from partwise.photo_files import Photo
-from partwise.report.inspect import draw_explanation, explanation_text
-from partwise.report.inspect_centres import centres_explanation_text, draw_centres_explanation
+from partwise.report.explained import shown_explanation
 from partwise.report.prediction_files import result_paths
 from partwise.segmenter import SHOWN_SCORE, Segmenter, as_image
 from partwise.written import PNG_TEXT
@@ -184,8 +182,8 @@ def _memory_for(path: Path) -> Iterator[None]:
 def _require_view(method: Method, view: InferenceOptions) -> None:
     """Raises PartwiseError for a scale out of its limits, and for a mirror image that the method cannot make use of."""
     seen_sizes((1, 1), view.scale)
-    if view.flip and type(method).mirrored is Method.mirrored:
-        method.mirrored({})
+    if view.flip:
+        require_mirrorable(method)
 
 
 def explain_photo(
@@ -219,13 +217,7 @@ def explain_photo(
             explanation = segment.explain(photo, point, scale)
     except PartwiseError as error:
         raise PartwiseError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
-    config = segment.method.config
-    if isinstance(explanation, CentresExplanation):
-        picture = draw_centres_explanation(image, explanation)
-        words = centres_explanation_text(explanation, SHOWN_SCORE)
-    else:
-        picture = draw_explanation(image, explanation, config.k)
-        words = explanation_text(explanation, config.decode, SHOWN_SCORE)
+    words, picture = shown_explanation(explanation, image, segment.method, SHOWN_SCORE)
     point = point or (explanation.point[0] * width // seen_width, explanation.point[1] * height // seen_height)
     paths = _explained_paths(path, point, out)
     with atomic_write(paths[0], overwrite=overwrite) as file:

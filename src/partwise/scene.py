@@ -5,10 +5,9 @@ Axes: H image height, W image width. Everything here is NumPy; tensors begin in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,6 +16,8 @@ from partwise.geometry import nearest_index
 from partwise.given import shown, size_of
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
+
+__all__ = ["Prediction", "Scene", "names_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,10 +66,18 @@ class Scene:
         return Instances.from_id_map(self.instance_ids_HW)
 
 
-def names_of(scenes: Sequence[Scene]) -> list[str]:
+class Scenes(Protocol):
+    """Scenes in a fixed order, each read when it is asked for: a data set, or a list of scenes."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int, /) -> Scene: ...
+
+
+def names_of(scenes: Scenes) -> list[str]:
     """The scenes' names, without reading the scenes where the sequence has `names`, as data sets do."""
     names = getattr(scenes, "names", None)
-    return [scene.name for scene in scenes] if names is None else list(names)
+    return [scenes[i].name for i in range(len(scenes))] if names is None else list(names)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from partwise.data.cityscapes import TREES, CityscapesFolder
+from partwise.data.cityscapes import TREES
+from partwise.data.dataset import open_dataset
 from partwise.data.layout import tree_in
 from partwise.errors import PartwiseError
 from partwise.evaluation.compare import RECORDS_KEY, compare, read_records, records_of
 from partwise.evaluation.distance import find_depth
 from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.instance import SIDE_BOUNDS_PX
+from partwise.evaluation.metric import SIDE_BOUNDS_PX
+from partwise.evaluation.metrics import OWN_METRICS, SETTING_OF, find_metric
 from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_instances
 from partwise.evaluation.result_files import ResultFiles
 from partwise.evaluation.submission import score_results
 from partwise.evaluation.truth import TruthFolder, require_truth
+from partwise.labels import LabelSet
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions
 from partwise.segmenter import load
 
@@ -32,6 +36,7 @@ def score(
     predictions: Path | None = None,
     frames: int = 0,
     full: bool = False,
+    metrics: Sequence[str] = (),
     workers: int = 1,
     device: str = "cpu",
     precision: str = "no",
@@ -43,6 +48,7 @@ def score(
 
     frames    at most so many, evenly spaced; 0: all
     full      also boundary AP, COCO AP, bootstrap intervals and, with instances and a semantic map, panoptic quality
+    metrics   names of further metrics: of other packages, or some of those that `full` adds
     workers   processes that read result files
     view      how a model sees the frames; it is scored at the truth's size
     side_bounds_px   between the sizes of instances that AP is given for
@@ -60,7 +66,7 @@ def score(
     if frames < 0 or workers < 1:
         raise PartwiseError(f"--frames {frames} --workers {workers}: give frames from 0 (all) and workers from 1 on")
     circumstances = {"data": data.resolve().name, "split": split}
-    evaluator_for = functools.partial(_evaluator, full, tuple(side_bounds_px))
+    evaluator_for = _evaluator_for(full, metrics, side_bounds_px)
     if predictions is not None:
         evaluator, figures = _score_files(predictions, data, split, frames, evaluator_for, workers, progress)
         circumstances["predictions"] = predictions.resolve().name
@@ -83,12 +89,21 @@ def _leave_out(asked: dict[str, bool], why: str) -> None:
             raise PartwiseError(f"{option} {why}: leave it out")
 
 
-EvaluatorFor = Callable[[bool], CityscapesEvaluator]  # whether there is what panoptic quality needs -> empty
+# (label set, whether there is what panoptic quality needs) -> an empty one
+EvaluatorFor = Callable[[LabelSet, bool], CityscapesEvaluator]
 
 
-def _evaluator(full: bool, side_bounds_px: tuple[int, ...], panoptic: bool) -> CityscapesEvaluator:
-    extras = {"boundary": True, "panoptic": panoptic, "coco": True, "draws": BOOTSTRAP_DRAWS} if full else {}
-    return CityscapesEvaluator(side_bounds_px=side_bounds_px, **extras)
+def _evaluator_for(full: bool, metrics: Sequence[str], side_bounds_px: Sequence[int]) -> EvaluatorFor:
+    """Raises PartwiseError for a metric that is not known."""
+    others = [find_metric(name) for name in dict.fromkeys(metrics) if name not in OWN_METRICS]
+    asked = {SETTING_OF[name]: True for name in metrics if name in SETTING_OF}
+
+    def empty(label_set: LabelSet, panoptic: bool) -> CityscapesEvaluator:
+        extras = {"boundary": True, "panoptic": panoptic, "coco": True, "draws": BOOTSTRAP_DRAWS} if full else {}
+        own = {"side_bounds_px": tuple(side_bounds_px), **extras, **asked}
+        return CityscapesEvaluator(label_set, metrics=[metric(label_set) for metric in others], **own)
+
+    return empty
 
 
 def _score_files(
@@ -100,7 +115,7 @@ def _score_files(
     files = ResultFiles.find(folder, truth.names, truth.names_elsewhere)
     scenes = EvenlySpaced(truth, frames)
     require_truth(scenes, f"{data}, split {split}", progress)
-    evaluator = evaluator_for(bool(files.instance and files.pixel))
+    evaluator = evaluator_for(scenes.label_set, bool(files.instance and files.pixel))
     depth = find_depth(data, split)
     warnings = score_results(files, scenes, evaluator, workers=workers, depth=depth, progress=progress)
     return evaluator, evaluator.compute() | {"warnings": [asdict(warning) for warning in warnings]}
@@ -127,12 +142,12 @@ def _score_model(
     progress: Callable,
 ) -> tuple[CityscapesEvaluator, dict, dict]:
     """(evaluator, figures, circumstances)."""
-    scenes = EvenlySpaced(CityscapesFolder(data, split), frames)
+    scenes = EvenlySpaced(open_dataset(data, split), frames)
     require_truth(scenes, f"{data}, split {split}", progress)
     segment = load(model, device=device, precision=precision)
     if segment.method.has_instances:
         require_instances(scenes, f"{data}, split {split}")
-    evaluator = evaluator_for(segment.method.has_instances and segment.method.has_semantics)
+    evaluator = evaluator_for(scenes.label_set, segment.method.has_instances and segment.method.has_semantics)
     how = {"device": segment.device, "precision": segment.precision}
     depth = find_depth(data, split)
     figures = evaluate_method(segment.method, scenes, evaluator, view=view, depth=depth, progress=progress, **how)
@@ -141,8 +156,8 @@ def _score_model(
 
 
 def compare_results(
-    a: str,
-    b: str,
+    a: str | Mapping[str, Any],
+    b: str | Mapping[str, Any],
     data: Path | None = None,
     split: str = "val",
     *,
@@ -150,6 +165,7 @@ def compare_results(
     seed: int = 0,
     frames: int = 0,
     full: bool = False,
+    metrics: Sequence[str] = (),
     side_bounds_px: Sequence[int] = SIDE_BOUNDS_PX,
     device: str = "cpu",
     precision: str = "no",
@@ -157,7 +173,9 @@ def compare_results(
 ) -> dict:
     """What `partwise.evaluation.compare.compare` says of two results, each the JSON file of an evaluation or a model.
 
-    a, b        a path that ends in .json, or what `partwise.load` takes; a model is scored on `data` first
+    a, b        a path that ends in .json, what such a file holds, or what `partwise.load` takes; a model is scored on
+                `data` first
+    metrics     names of further metrics for models; a file has those that it was scored with
     side_bounds_px   between the sizes of instances, see `size_ranges`
     progress    what is being done (scoring A, scoring B, the bootstrap), how much of it is done, and all of it
 
@@ -172,20 +190,21 @@ def compare_results(
     if models and data is None:
         raise PartwiseError(f"{models[0]} is no .json file and taken for a model, to be scored first: give --data ROOT")
     if not models:
-        asked = {"--data": data is not None, "--frames": frames > 0, "--full": full} | _of_networks(device, precision)
-        _leave_out(asked, "is for models, and both results are JSON files")
+        asked = {"--data": data is not None, "--frames": frames > 0, "--full": full, "--metric": bool(metrics)}
+        _leave_out(asked | _of_networks(device, precision), "is for models, and both results are JSON files")
+    evaluator_for = _evaluator_for(full, metrics, side_bounds_px)
     evaluators = []
     for name, result in (("A", a), ("B", b)):
-        if _is_json(result):
+        if data is None or _is_json(result):  # without data, both are
             evaluators.append(read_records(result))
         else:
             said = functools.partial(progress, f"scoring {name}")
-            evaluator_for = functools.partial(_evaluator, full, side_bounds_px)
             scored = _score_model(result, data, split, frames, evaluator_for, device, precision, DEFAULT_OPTIONS, said)
             evaluators.append(scored[0])
     bootstrap = functools.partial(progress, "bootstrap, draws")
-    return {"a": a, "b": b} | compare(*evaluators, draws, seed, side_bounds_px, bootstrap)
+    named = {name: one if isinstance(one, str) else "" for name, one in (("a", a), ("b", b))}
+    return named | compare(evaluators[0], evaluators[1], draws, seed, side_bounds_px, bootstrap)
 
 
-def _is_json(result: str) -> bool:
-    return result.lower().endswith(".json")
+def _is_json(result: str | Mapping[str, Any]) -> bool:
+    return isinstance(result, Mapping) or result.lower().endswith(".json")

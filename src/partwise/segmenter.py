@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,26 +16,30 @@ from PIL import Image
 from partwise.backbones.fold import fold_batch_norm
 from partwise.data.given_image import as_image, name_of
 from partwise.errors import PartwiseError, PartwiseWarning
-from partwise.files import expanded
 from partwise.given import flag, number_in, shown
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
-from partwise.methods import Centres, Method, PartMaps
+from partwise.methods import Explainable, Explanation, Method
 from partwise.methods.asked import require_inside
-from partwise.methods.centres.explain import CentresExplanation, explain_centres
 from partwise.methods.method import image_at, image_batch
 from partwise.methods.options import InferenceOptions, Scale, seen_sizes
-from partwise.methods.parts.explain import Explanation
-from partwise.methods.parts.explain import explain as explain_parts
+from partwise.model_files import find_model
 from partwise.report.prediction_files import write_prediction
 from partwise.scene import Prediction
 from partwise.training.checkpoint import ModelInfo, load_model
 from partwise.training.precision import gains_from_bf16, slow_precision
 
-BUNDLED = {"streets": Path(__file__).parent / "weights" / "streets.safetensors"}
-DEFAULT_MODEL = "streets"
+__all__ = [
+    "PRECISIONS",
+    "SHOWN_SCORE",
+    "Result",
+    "Segmenter",
+    "find_device",
+    "load",
+]
+
 PRECISIONS = ("no", "bf16", "auto")
-SHOWN_SCORE = 0.1  # of instances for people to see: of those of the bundled model, five of six are right
+SHOWN_SCORE = 0.1  # default display threshold: the precision of the default model there is 0.83
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -57,7 +61,7 @@ class Result(Instances):
     image_HW3: np.ndarray | None = None
     name: str | None = None
     origin: dict = field(default_factory=dict)
-    label_set: LabelSet = CITYSCAPES
+    label_set: LabelSet = CITYSCAPES  # type: ignore[misc]  # the base class, without this field, has it for all
 
     def __post_init__(self):
         super().__post_init__()
@@ -117,7 +121,7 @@ class Segmenter:
     """
 
     def __init__(self, method: Method, info: ModelInfo, device: str = "cpu", precision: str = "no"):
-        self.method = method.to(device, memory_format=torch.channels_last).eval()
+        self.method = method.to(device).to(memory_format=torch.channels_last).eval()
         self.info, self.device, self.precision = info, device, precision
 
     def __call__(
@@ -170,9 +174,7 @@ class Segmenter:
             label_set=self.method.label_set,
         )
 
-    def explain(
-        self, image: Any, point: tuple[int, int] | None = None, scale: float | None = None
-    ) -> Explanation | CentresExplanation:
+    def explain(self, image: Any, point: tuple[int, int] | None = None, scale: float | None = None) -> Explanation:
         """Why a pixel (x, y) belongs to its instance, or to none; without one, the middle of the surest instance.
 
         image, scale   as in a call
@@ -181,8 +183,7 @@ class Segmenter:
         Raises PartwiseError for a pixel outside the image, an image without instances where no pixel is given, and a
         model that is neither one of part maps nor one of centres.
         """
-        explain = next((explain for kind, explain in EXPLAINED.items() if isinstance(self.method, kind)), None)
-        if explain is None:
+        if not isinstance(self.method, Explainable):
             name = self.info.method.get("kind")
             raise PartwiseError(
                 f"a model of method {name}: only part maps and centres can be explained: "
@@ -195,7 +196,7 @@ class Segmenter:
             point = int(point[0]) * seen.shape[1] // size[1], int(point[1]) * seen.shape[0] // size[0]
         with self._autocast():
             outputs = self.method.respond(image_batch(seen, self.device))
-        return explain(self.method, outputs, seen.shape[:2], point)
+        return self.method.explain(outputs, seen.shape[:2], point)
 
     def seen(self, image: Any, scale: float | None = None) -> np.ndarray:
         """(H, W, 3) uint8 RGB: an image at the size at which the network sees it, both as in a call."""
@@ -217,42 +218,6 @@ class Segmenter:
         if single or not isinstance(images, Iterable):
             raise PartwiseError(f"stream: {type(images).__name__} is not several images: give a list of images")
         return (self(image, **options) for image in images)
-
-
-EXPLAINED = {PartMaps: explain_parts, Centres: explain_centres}
-
-
-def start_files(weights: Sequence[str]) -> list[str]:
-    """What a training starts from, with a bundled model's file in the place of its name."""
-    return [str(BUNDLED.get(given, given)) for given in weights]
-
-
-def find_model(name_or_file: str | os.PathLike | None = None) -> Path:
-    """The file of a bundled model's name, a model file, or a run folder (its best weights, else its last).
-
-    Raises PartwiseError where there is none.
-    """
-    give = f"give a .safetensors file, a run folder, or {', '.join(BUNDLED)}"
-    if not isinstance(name_or_file, str | os.PathLike | None):
-        raise PartwiseError(f"model {shown(name_or_file)}: {give}")
-    name = DEFAULT_MODEL if name_or_file is None else os.fspath(name_or_file)
-    if name in BUNDLED:
-        if not BUNDLED[name].is_file():
-            raise PartwiseError(f"the bundled model {name!r} is missing from this installation: install partwise again")
-        return BUNDLED[name]
-    path = expanded(name)
-    try:
-        of_run = [path / "best.safetensors", path / "last.safetensors"] if path.is_dir() else []
-        found = next((file for file in of_run or [path] if file.is_file()), None)
-    except OSError as error:  # a name that is too long, a folder without permission
-        raise PartwiseError(f"{path}: {error.strerror.lower()}: {give}") from None
-    if found is None and of_run:
-        raise PartwiseError(
-            f"{path}: a folder without best.safetensors or last.safetensors: give a run folder or a .safetensors file"
-        )
-    if found is None:
-        raise PartwiseError(f"{path}: no such model: {give}")
-    return found
 
 
 def load(
@@ -281,7 +246,7 @@ def load(
         precision = "bf16" if gains_from_bf16(torch.device(device)) else "no"
     elif precision == "bf16" and (slow := slow_precision(torch.device(device))):
         warnings.warn(slow, PartwiseWarning, stacklevel=2)
-    method, info = load_model(find_model(model), decode=decode)
+    method, info = load_model(find_model(model), decode=None if decode is None else dict(decode))
     return Segmenter(fold_batch_norm(method), info, device, precision)
 
 

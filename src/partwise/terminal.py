@@ -7,11 +7,25 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from partwise.errors import PartwiseWarning
+
+__all__ = [
+    "JOIN_SECONDS",
+    "QUIET_SECONDS",
+    "RATE_SECONDS",
+    "Display",
+    "Heartbeat",
+    "TrainingDisplay",
+    "console",
+    "counting",
+    "in_words",
+    "warnings_in_one_line",
+]
 
 
 class _ErrorConsole(Console):
@@ -149,7 +163,7 @@ class Display:
         self.task = self.bar.add_task(what, total=None, position="", pace="")
         self.pace = _Pace(heartbeat.clock)
 
-    def __enter__(self) -> Display:
+    def __enter__(self) -> Self:
         self._opened = contextlib.ExitStack()
         self._opened.enter_context(heartbeat.silenced(self.quiet or self.has_bar))
         self._opened.enter_context(self.bar)
@@ -175,8 +189,9 @@ class Display:
     def show(self, what: str, position: str, done: float, total: float, *pace: str) -> None:
         """Draw the bar at `done` of `total` (0: not known); `position` says how far that is, `pace` how fast."""
         how_fast = ", ".join(filter(None, pace))
-        shown = {"description": what, "position": position, "pace": how_fast}
-        self.bar.update(self.task, completed=done, total=total or None, **shown)
+        self.bar.update(
+            self.task, completed=done, total=total or None, description=what, position=position, pace=how_fast
+        )
         heartbeat.on(f"{what} {position}".rstrip(), how_fast)
 
 

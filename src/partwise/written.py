@@ -20,6 +20,41 @@ from pathlib import Path
 
 from PIL.PngImagePlugin import PngInfo
 
+__all__ = [
+    "BENCH_EVALUATION",
+    "BENCH_MODELS",
+    "BENCH_PEERS",
+    "BENCH_SPEED",
+    "CEILING",
+    "CHECK",
+    "COMPARISON",
+    "DIAGNOSIS",
+    "EMPTY",
+    "EVALUATION",
+    "EXPLANATION",
+    "HTML_MARK",
+    "JSON_KINDS",
+    "MARK",
+    "MARKDOWN_MARK",
+    "METRICS",
+    "MODEL",
+    "PAGE",
+    "PICTURE",
+    "PICTURES_OF_PREDICTION",
+    "PNG_TEXT",
+    "PREDICTION",
+    "PRESENCE",
+    "RECORD",
+    "RESULT_FAULTS",
+    "RUN",
+    "STUDY",
+    "SUBMISSION",
+    "TABLE",
+    "is_marked_picture",
+    "json_kind",
+    "kind_of",
+]
+
 MARK = "partwise"
 PNG_TEXT = PngInfo()  # pass it as `pnginfo` to Pillow; text chunks come before the pixels
 PNG_TEXT.add_text("Software", MARK)
@@ -44,7 +79,7 @@ JSON_KINDS = {  # kind -> keys at the top that every file of it has
     RUN: {"recipe", "origin", "machine"},
     STUDY: {"command", "data", "criterion", "verdicts", "variants"},
     RECORD: {"name", "group", "recipe", "about", "loss_first", "loss_last", "untrained_scores"},
-    BENCH_SPEED: {"machine", "size", "predict", "backbones"},
+    BENCH_SPEED: {"machine", "size", "predict"},
     BENCH_EVALUATION: {"machine", "images", "predictions an image", "in memory, seconds an image"},
     BENCH_MODELS: {"machine", "data", "frames", "models"},
     BENCH_PEERS: {"machine", "contest", "results", "seeds", "differences"},

@@ -63,9 +63,9 @@ def test_clutter_is_no_part_of_a_data_set(form, request, city_root):
 def test_clutter_among_result_files(tmp_path):
     (tmp_path / "a_pred.txt").touch()
     (tmp_path / "a_labelIds.png").touch()
-    files = ResultFiles.find(with_clutter(tmp_path))
-    assert [name for name, _ in files.instance] == ["a_pred.txt"]
-    assert [name for name, _ in files.pixel] == ["a_labelIds.png"]
+    files = ResultFiles.find(with_clutter(tmp_path), ["a"])
+    assert files.instance == {"a": [tmp_path / "a_pred.txt"]}
+    assert files.pixel == {"a": [tmp_path / "a_labelIds.png"]} and files.warnings == []
 
 
 def test_a_city_that_is_linked_twice_and_a_link_to_the_top_are_read_once(city_root, tmp_path):
@@ -98,7 +98,7 @@ def test_a_folder_that_cannot_be_read_is_a_fault_of_its_split(city_root, tmp_pat
     with pytest.raises(PartwiseError, match="cannot be read: permission denied"):
         CityscapesFolder(root, "train")
     with pytest.raises(PartwiseError, match="cannot be read: permission denied"):
-        ResultFiles.find(root)
+        ResultFiles.find(root, ["a"])
 
 
 @pytest.mark.usefixtures("nothing_hangs")
@@ -115,6 +115,3 @@ def test_pipes_are_not_waited_for(city_root, tmp_path):
     assert [str(fault) for fault in check(root, ["val"]).faults] == [
         f"{image}: neither a file nor a folder but a pipe, a socket or a device: give a file"
     ]
-    os.mkfifo(tmp_path / "a_pred.txt")
-    (tmp_path / "b_pred.txt").touch()
-    assert [name for name, _ in ResultFiles.find(tmp_path).instance] == ["b_pred.txt"]

@@ -84,7 +84,7 @@ def closed_file() -> io.BytesIO:
         (lambda _: Image.new("RGB", (0, 5)), "0x5 pixels has none"),
         (lambda folder: folder, "this is a folder"),
         (lambda folder: folder / "none.png", "no such file"),
-        (lambda _: "a" * 300, "cannot be read: File name too long"),
+        (lambda _: "a" * 300, "cannot be read: file name too long"),
         (lambda _: "a\0b", "no file can have this name"),
         (lambda _: b"photo.png", "the bytes: not an image"),
         (lambda _: closed_file(), "cannot be read (I/O operation on closed file"),

@@ -11,14 +11,17 @@ from torch.nn.functional import max_pool2d
 
 from partwise.data.loader import DataConfig, TrainingSamples
 from partwise.data.streets import Streets
-from partwise.data.transforms import VOID_ID, AugmentConfig, augment
-from partwise.methods.ordering import Ordering, OrderingConfig
+from partwise.data.transforms import AugmentConfig, augment
+from partwise.labels import CITYSCAPES
 from partwise.scene import Scene
+from partwise_report.ordering import Ordering, OrderingConfig
 
 SIZE = (128, 256)
 STILL = AugmentConfig(crop=SIZE, scale=(1, 1), flip=0, photometric=0, centre_instance=0)
 STREET = Streets(1, SIZE, seed=5)[0]
 seeds = st.integers(0, 2**32)
+
+VOID_ID = CITYSCAPES.void_id
 
 
 def told_by_the_image(scene: Scene) -> Scene:

@@ -17,8 +17,8 @@ from partwise.doctor.data import cut_by_crop, erased_by_resize, missing_classes
 from partwise.doctor.history import history_findings
 from partwise.errors import PartwiseError
 from partwise.methods import build_method
+from partwise.model_files import start_files
 from partwise.recipes import recipe
-from partwise.segmenter import start_files
 from partwise.training.checkpoint import load_model, save_model
 from partwise.training.loop import train
 

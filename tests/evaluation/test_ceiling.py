@@ -16,12 +16,11 @@ from partwise.evaluation.ceiling import (
     perfect_in_part,
     with_true_outlines,
 )
-from partwise.evaluation.ceiling_sweep import Setting, one_window, scaled, sweep
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import evaluate_method
 from partwise.instances import Instances
-from partwise.methods import FcnConfig, InstanceFcnConfig, PartsConfig, build_method
-from partwise.report.ceilings import ceiling_tables, sweep_tables
+from partwise.methods import FcnConfig, PartsConfig, build_method
+from partwise.report.ceilings import ceiling_tables
 from partwise.report.text import table_text
 from partwise.scene import Prediction, Scene
 
@@ -182,32 +181,3 @@ def test_the_tables_have_a_row_for_each_stage_and_its_gain(method, scenes):
     assert "true objectness" in table_text(by_size)
     (only,), _ = ceiling_tables(ceiling(method, scenes[:1]))[0].rows, None
     assert len(only) == len(by_size.columns) - 1
-
-
-def test_the_sweep_measures_each_setting_with_and_without_the_cut(scenes):
-    settings = [
-        Setting("paper", "one size", one_window(8, 21)),
-        Setting("ours", "scaled", scaled((4, 8), (4, 16), (8, 16), (16, 16))),
-        Setting("report", "its own", InstanceFcnConfig(windows="report", channels=8)),
-    ]
-    result = sweep(scenes, settings)
-    fixed, ours, report = result["rows"]
-    assert result["images"] == len(scenes)
-    assert ours["cut"]["ap"] > ours["plain"]["ap"] > fixed["plain"]["ap"]
-    assert ours["cut"]["by_size"]["<32"] > fixed["cut"]["by_size"]["<32"]
-    assert report["cut"] is None and report["plain"]["car"] > 0
-    everything, cars = sweep_tables(result)
-    assert [row[0] for row in everything.rows] == ["paper: one size", "ours: scaled"]
-    assert [row[0] for row in cars.rows] == ["paper: one size", "ours: scaled", "report: its own"]
-
-
-def test_seeing_a_frame_enlarged_is_a_finer_stride(scenes):
-    """Windows of stride 8 on the enlarged frame are windows of stride 4 on the frame."""
-    settings = [
-        Setting("", "enlarged", one_window(8, 9, assembling="bilinear"), enlarged=2),
-        Setting("", "finer", one_window(4, 9, assembling="bilinear")),
-        Setting("", "as it is", one_window(8, 9, assembling="bilinear")),
-    ]
-    enlarged, finer, as_it_is = (row["plain"]["ap"] for row in sweep(scenes[:2], settings)["rows"])
-    assert enlarged == pytest.approx(finer, abs=0.06)
-    assert min(enlarged, finer) > as_it_is + 0.04

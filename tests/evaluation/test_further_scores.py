@@ -18,10 +18,11 @@ from pycocotools.cocoeval import COCOeval
 from evaluation.oracle import same
 from evaluation.scenes import painted, predicted, random_instances, random_scenes, random_semantic, scene_of
 from partwise.errors import PartwiseError
+from partwise.evaluation.average_precision import OVERLAPS
 from partwise.evaluation.boundary import boundary_iou, boundary_of
 from partwise.evaluation.coco import coco_matches, coco_scores
 from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.instance import OVERLAPS, size_ranges
+from partwise.evaluation.metric import size_ranges
 from partwise.geometry import box_of_mask
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, INSTANCE_FACTOR

@@ -12,8 +12,8 @@ from partwise.methods import Centres, CentresConfig
 from partwise.methods.centres.decode import CentresDecodeConfig, CentresDecoder, votes
 from partwise.methods.centres.network import heat_loss, offset_loss
 from partwise.methods.centres.targets import IGNORED, LEAST_SIDE_PX, centre_targets
-from partwise.methods.ordering.targets import by_centre, map_of_pixels
 from partwise.scene import Scene
+from partwise_report.ordering.targets import by_centre, map_of_pixels
 
 THINGS = {label.id: index for index, label in enumerate(CITYSCAPES.things)}
 CAR, PERSON = THINGS[26], THINGS[24]

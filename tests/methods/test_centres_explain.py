@@ -14,7 +14,7 @@ from partwise.errors import PartwiseError
 from partwise.methods import Centres, CentresConfig, FcnConfig, build_method
 from partwise.methods.asked import middle_of_the_surest
 from partwise.methods.centres.decode import CentresDecoder, votes
-from partwise.methods.centres.explain import OUTCOMES, explain_centres
+from partwise.methods.centres.explain import OUTCOMES, explain
 from partwise.report.inspect import MASK, PIXEL, WINDOW
 from partwise.report.inspect_centres import centres_explanation_text, draw_centres_explanation
 from partwise.segmenter import Segmenter
@@ -57,7 +57,7 @@ def test_a_pixel_of_each_instance_is_told_its_own_centre_and_the_score_is_the_pr
     found = method.decode(outputs, SIZE)[0].instances
     assert len(found) > 3
     for i in range(len(found)):
-        told = explain_centres(method, outputs, SIZE, middle_of_the_surest(found[[i]]))
+        told = explain(method, outputs, SIZE, middle_of_the_surest(found[[i]]))
         assert told.instance == i and told.outcome == "kept" and told.label in told.semantic
         x0, y0, x1, y1 = found.boxes[i]
         centre = told.centres[0]
@@ -69,7 +69,7 @@ def test_a_pixel_of_each_instance_is_told_its_own_centre_and_the_score_is_the_pr
 
 
 def test_without_a_pixel_the_surest_instance_is_told_of(method, outputs):
-    assert explain_centres(method, outputs, SIZE).instance == 0
+    assert explain(method, outputs, SIZE).instance == 0
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -79,7 +79,7 @@ def test_what_is_told_holds_and_telling_changes_nothing(method, seed):
     _, classes, places = method.decoder.centres(outputs["heat"][0])
     for _ in range(12):
         x, y = int(rng.integers(SIZE[1])), int(rng.integers(SIZE[0]))
-        told = explain_centres(method, outputs, SIZE, (x, y))
+        told = explain(method, outputs, SIZE, (x, y))
         assert np.array_equal(told.prediction.semantic_HW, plain.semantic_HW)
         assert np.array_equal(told.prediction.instances.scores, plain.instances.scores)
         seen.add(told.outcome)
@@ -108,7 +108,7 @@ def test_why_a_pixel_has_no_instance_is_told_one_by_one(method, outputs, scene):
     ):
         other = Centres(replace(method.config, decode=replace(method.config.decode, **changes))).eval()
         assert isinstance(other.decoder, CentresDecoder)
-        told = explain_centres(other, outputs, SIZE, point)
+        told = explain(other, outputs, SIZE, point)
         assert told.outcome == outcome and told.instance == -1 and OUTCOMES[outcome] in centres_explanation_text(told)
         assert ("its vote" in centres_explanation_text(told)) == (outcome != "stuff")
 
@@ -116,8 +116,8 @@ def test_why_a_pixel_has_no_instance_is_told_one_by_one(method, outputs, scene):
 def test_the_picture_shows_pixel_centre_and_mask_and_no_mask_where_there_is_none(method, outputs, scene):
     black = np.zeros((*SIZE, 3), np.uint8)
     y, x = (int(axis[0]) for axis in np.nonzero(scene.instance_ids_HW < 1000))
-    shown = draw_centres_explanation(black, explain_centres(method, outputs, SIZE))
-    empty = draw_centres_explanation(black, explain_centres(method, outputs, SIZE, (x, y)))
+    shown = draw_centres_explanation(black, explain(method, outputs, SIZE))
+    empty = draw_centres_explanation(black, explain(method, outputs, SIZE, (x, y)))
     third = shown.shape[1] // 3
     assert all(pixels_of(shown[:, :third], colour) > 20 for colour in (PIXEL, WINDOW, MASK))
     assert pixels_of(empty[:, :third], PIXEL) > 20 and pixels_of(empty[:, :third], MASK) == 0
@@ -129,7 +129,7 @@ def test_a_model_without_an_explanation_and_a_pixel_outside_are_refused(method, 
     with pytest.raises(PartwiseError, match="method fcn: only part maps and centres can be explained"):
         Segmenter(fcn, ModelInfo({"kind": "fcn"}, "cityscapes", {})).explain(image, (3, 3))
     with pytest.raises(PartwiseError, match="pixel 256,3: the image is 256x128"):
-        explain_centres(method, outputs, SIZE, (256, 3))
+        explain(method, outputs, SIZE, (256, 3))
     empty = {**outputs, "heat": torch.full_like(outputs["heat"], -10.0)}
     with pytest.raises(PartwiseError, match="nothing was found"):
-        explain_centres(method, empty, SIZE)
+        explain(method, empty, SIZE)

@@ -6,18 +6,17 @@ import pytest
 import torch
 
 from partwise.errors import PartwiseError
-from partwise.methods import (
-    CentresConfig,
-    FcnConfig,
-    InstanceFcnConfig,
-    MaskRcnnConfig,
-    OrderingConfig,
-    PartsConfig,
-    build_method,
-)
-from partwise.methods.distil import check_teacher, distillation_loss, feature_loss, pyramid_maps
+from partwise.methods import CentresConfig, FcnConfig, MaskRcnnConfig, PartsConfig, build_method
+from partwise.methods.distil import check_teacher, distilled_parts, distilled_semantics, feature_loss, pyramid_maps
+from partwise_report.instance_fcn import InstanceFcnConfig
+from partwise_report.ordering import OrderingConfig
 
 WINDOWS = ((4, 8), (8, 16))
+
+
+def distillation_loss(outputs, taught, class_balance=0.0):
+    """Every term that part maps learn from a teacher."""
+    return distilled_semantics(outputs, taught, class_balance) | distilled_parts(outputs, taught)
 
 
 @pytest.fixture(scope="module")

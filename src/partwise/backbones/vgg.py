@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torchvision.models import vgg
 
 from partwise.backbones.backbone import Backbone
+from partwise.backbones.initialisation import he_normal
 from partwise.errors import PartwiseError
 
 # Index in torchvision's `features` after which each block's last ReLU and its pooling lie.
@@ -38,9 +39,7 @@ class VggBackbone(Backbone):
         for layer in self.features:
             if isinstance(layer, nn.ReLU):
                 layer.inplace = False  # the taps must not be overwritten
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                nn.init.zeros_(layer.bias)
+        he_normal(self.features)
         if holes:
             self.features[POOL[4]] = nn.MaxPool2d(kernel_size=3, stride=1, padding=1)
             for index in (24, 26, 28):  # conv5_1, conv5_2, conv5_3

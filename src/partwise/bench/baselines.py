@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from partwise.bench.models import instance_figures, parameter_count, score_segmenter, segmenter_ms, size_name
-from partwise.data.cityscapes import CityscapesFolder
+from partwise.data.dataset import open_dataset
 from partwise.errors import PartwiseError
 from partwise.evaluation.compare import compare
 from partwise.evaluation.evaluator import CityscapesEvaluator
@@ -26,6 +26,7 @@ from partwise.machine import describe_machine
 from partwise.methods.options import seen_sizes
 from partwise.report.tables import MISSING, Table, fraction
 from partwise.report.text import table_text
+from partwise.scene import names_of
 from partwise.segmenter import load
 from partwise.training.folder import RunFolder
 from partwise.training.loop import Monitor
@@ -70,15 +71,10 @@ def bench_baselines(
 
     Raises PartwiseError for numbers out of their limits and for whatever training and scoring raise.
     """
-    if contest.seeds < 1 or not contest.minutes > 0 or len(contest.recipes) < 1:
-        raise PartwiseError(f"--seeds {contest.seeds} --minutes {contest.minutes}: give numbers above 0, and a recipe")
-    if contest.frames < 0:
-        raise PartwiseError(f"--frames {contest.frames}: give 0 for all, or a number above it")
-    if contest.scales:
-        seen_sizes((1, 1), contest.scales)
-    scenes = CityscapesFolder(data.root, data.val_split)
+    _check(contest)
+    scenes = open_dataset(data.root, data.val_split)
     # What is wrong with the files is better known before the training than after it.
-    files = [ResultFiles.find(folder, scenes.names) for folder in contest.predictions]
+    files = [ResultFiles.find(folder, names_of(scenes)) for folder in contest.predictions]
     frames = EvenlySpaced(scenes, contest.frames)
     evaluators: dict[tuple[str, int], CityscapesEvaluator] = {}
     results = []
@@ -98,12 +94,7 @@ def bench_baselines(
             scaled = {scale: scored(scale).compute() for scale in contest.scales}
             row["at_scale"] = {f"{scale:g}": instance_figures(found["instance"]) for scale, found in scaled.items()}
             results.append(row)
-    for found in files:
-        evaluator = CityscapesEvaluator()
-        told = functools.partial(progress, f"scoring {found.root.name}")
-        left_out = len(score_results(found, frames, evaluator, progress=told))
-        row = {"predictions": found.root.name, "left_out": left_out}
-        results.append(row | instance_figures(evaluator.compute()["instance"]))
+    results += [_of_files(found, frames, progress) for found in files]
     progress("comparing", 0, 0)
     first, *others = contest.recipes
     differences = {
@@ -120,18 +111,32 @@ def bench_baselines(
     }
     machine = describe_machine() | {"threads": torch.get_num_threads(), "torch": torch.__version__}
     seeds = {name: _over_seeds([row for row in results if row.get("recipe") == name]) for name in contest.recipes}
-    return {
-        "machine": machine,
-        "contest": described,
-        "results": results,
-        "seeds": seeds,
-        "differences": differences,
-    }
+    told = {"machine": machine, "contest": described, "results": results}
+    return told | {"seeds": seeds, "differences": differences}
+
+
+def _check(contest: Contest) -> None:
+    """Raises PartwiseError for numbers out of their limits."""
+    if contest.seeds < 1 or not contest.minutes > 0 or len(contest.recipes) < 1:
+        raise PartwiseError(f"--seeds {contest.seeds} --minutes {contest.minutes}: give numbers above 0, and a recipe")
+    if contest.frames < 0:
+        raise PartwiseError(f"--frames {contest.frames}: give 0 for all, or a number above it")
+    if contest.scales:
+        seen_sizes((1, 1), contest.scales)
+
+
+def _of_files(found: ResultFiles, frames: EvenlySpaced, progress: Callable[[str, int, int], None]) -> dict:
+    """The row of a folder of result files."""
+    evaluator = CityscapesEvaluator(frames.label_set)
+    told = functools.partial(progress, f"scoring {found.root.name}")
+    left_out = len(score_results(found, frames, evaluator, progress=told))
+    row = {"predictions": found.root.name, "left_out": left_out}
+    return row | instance_figures(evaluator.compute()["instance"])
 
 
 def contest_text(figures: dict) -> str:
     """What `bench_baselines` found, for people: a row each training or folder, then what the differences in AP say."""
-    first = next((row for row in figures["results"] if "recipe" in row), {})
+    first: dict = next((row for row in figures["results"] if "recipe" in row), {})
     sizes, scales, rows = list(first.get("ms", {})), list(first.get("at_scale", {})), []
     for row in figures["results"]:
         scores = [fraction(value) for value in (row["ap"], row["ap50"], row["ar100"], row["class_ap"].get("car"))]
@@ -139,7 +144,7 @@ def contest_text(figures: dict) -> str:
         times = [row.get("ms", {}).get(size, MISSING) for size in sizes]
         name = row.get("recipe") or row["predictions"]
         rows.append([name, row.get("seed", MISSING), row.get("steps", MISSING), *scores, *times])
-    columns = ("recipe", "seed", "steps", "AP", "AP50", "AR@100", "car AP")
+    columns: tuple[str, ...] = ("recipe", "seed", "steps", "AP", "AP50", "AR@100", "car AP")
     columns += (*(f"AP x{scale}" for scale in scales), *(f"ms {size}" for size in sizes))
     said = [
         f"{name}: AP {one['ap']['mean']:.3f} +- {one['ap']['sd']:.3f}, AP50 {one['ap50']['mean']:.3f} +- "

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from partwise.data.cityscapes import CityscapesFolder
+from partwise.data.dataset import open_dataset
 from partwise.data.streets import Streets
 from partwise.instances import Instances
 from partwise.scene import Scene
@@ -51,7 +51,7 @@ def make_material(
     Raises PartwiseError for a tree that cannot be read.
     """
     rng = np.random.default_rng(0)
-    frames = Streets(images, size, seed=0) if data is None else CityscapesFolder(data, split)
+    frames = Streets(images, size, seed=0) if data is None else open_dataset(data, split)
     material = Material([], [], [])
     for i in range(min(images, len(frames))):
         scene = frames[i]
@@ -74,10 +74,11 @@ def _predictions(scene: Scene, count: int, rng: np.random.Generator) -> Instance
     height, width = scene.size
     truth = scene.instances
     things = [label.id for label in scene.label_set.things]
-    labels, masks = [], []
+    labels: list[int] = []
+    masks: list[np.ndarray] = []
     while len(masks) < count:
         if len(truth) and len(masks) % 4:
-            i = rng.integers(len(truth))
+            i = int(rng.integers(len(truth)))
             mask = np.roll(truth.full_mask(i), rng.integers(-9, 10, 2), (0, 1))
             label = truth.labels[i] if truth.labels[i] in things else rng.choice(things)
         else:
@@ -87,7 +88,7 @@ def _predictions(scene: Scene, count: int, rng: np.random.Generator) -> Instance
             label = rng.choice(things)
         labels.append(label)
         masks.append(mask)
-    return Instances.from_masks(labels, rng.random(count), masks, scene.size)
+    return Instances.from_masks(labels, rng.random(count).tolist(), masks, scene.size)
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from __future__ import annotations
 import functools
 import hashlib
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from partwise.bench.speed import median_ms, with_threads
-from partwise.data.cityscapes import CityscapesFolder
+from partwise.data.dataset import open_dataset
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
@@ -23,8 +23,9 @@ from partwise.evaluation.model import EvenlySpaced, add_predictions
 from partwise.evaluation.truth import require_truth
 from partwise.machine import describe_machine
 from partwise.methods.options import InferenceOptions, seen_sizes
-from partwise.scene import Scene
-from partwise.segmenter import BUNDLED, Segmenter, find_model, load
+from partwise.model_files import MODELS, find_model
+from partwise.scene import Scenes
+from partwise.segmenter import Segmenter, load
 
 TIMED_SCENES, REPEATS = 3, 3
 OFFICIAL_SIZE = (1024, 2048)  # (H, W) of the frames of Cityscapes: always timed, scored where frames are so large
@@ -64,7 +65,7 @@ def bench_models(
             raise PartwiseError(f"{names.count(name)} models are called {name}: a table needs a name for each")
     # A wrong path or a damaged file is better known before the first is scored than after it.
     digests = [hashlib.sha256(find_model(model).read_bytes()).hexdigest()[:16] for model in models]
-    scenes = EvenlySpaced(CityscapesFolder(data, split), frames)
+    scenes = EvenlySpaced(open_dataset(data, split), frames)
     require_truth(scenes, f"{data}, split {split}")
     as_they_are = scenes[0].size
     scored = {seen_sizes(as_they_are, scale)[0]: scale for scale in (None, *scales)}
@@ -82,21 +83,33 @@ def bench_models(
         sizes = {size_name(size): dict(before_it.get(size_name(size), {})) for size in wanted}
         figures["models"].append({"model": name, "digest": digest} | _described(load(model)) | {"sizes": sizes})
     with with_threads(threads):
-        for name, model, row in zip(names, models, figures["models"], strict=True):
-            segment = load(model, device=device)
-            for size in wanted:
-                at = row["sizes"][size_name(size)]
-                if "ms" not in at:
-                    progress(f"the time of {name}, {size_name(size)}", 0, 0)
-                    at["ms"] = segmenter_ms(segment, size, None if scored.get(size) is None else 1.0)
-                    keep(figures)
-            for size, scale in scored.items():
-                at, what = row["sizes"][size_name(size)], f"{name}, {size_name(size)}"
-                if "ap" not in at:
-                    evaluator = score_segmenter(segment, scenes, scale, functools.partial(progress, what))
-                    at |= model_figures(evaluator.compute())
-                    keep(figures)
+        for model, row in zip(models, figures["models"], strict=True):
+            for _ in _measured(load(model, device=device), row, scenes, wanted, scored, progress):
+                keep(figures)
     return figures
+
+
+def _measured(
+    segment: Segmenter,
+    row: dict[str, Any],
+    scenes: EvenlySpaced,
+    wanted: Sequence[tuple[int, int]],
+    scored: Mapping[tuple[int, int], float | None],
+    progress: Callable[[str, int, int], None],
+) -> Iterator[None]:
+    """Fill in what a model's row lacks, one figure after the other: its time at each size, its scores at some."""
+    for size in wanted:
+        at = row["sizes"][size_name(size)]
+        if "ms" not in at:
+            progress(f"the time of {row['model']}, {size_name(size)}", 0, 0)
+            at["ms"] = segmenter_ms(segment, size, None if scored.get(size) is None else 1.0)
+            yield
+    for size, scale in scored.items():
+        at, what = row["sizes"][size_name(size)], f"{row['model']}, {size_name(size)}"
+        if "ap" not in at:
+            evaluator = score_segmenter(segment, scenes, scale, functools.partial(progress, what))
+            at |= model_figures(evaluator.compute())
+            yield
 
 
 def _known(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> dict[tuple[str, str], dict]:
@@ -127,7 +140,7 @@ def model_name(model: str) -> str:
     >>> model_name("runs/night/last.safetensors"), model_name("runs/night"), model_name("mine.safetensors")
     ('night', 'night', 'mine')
     """
-    if model in BUNDLED:
+    if model in MODELS:
         return model
     path = Path(model).absolute()
     if path.name in ("last.safetensors", "best.safetensors"):
@@ -137,7 +150,7 @@ def model_name(model: str) -> str:
 
 def score_segmenter(
     segment: Segmenter,
-    scenes: Sequence[Scene],
+    scenes: Scenes,
     scale: float | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
     *,
@@ -148,9 +161,19 @@ def score_segmenter(
     instances_alone   pass over semantic maps, so that a model without one can be compared with the others
     """
     method = segment.method
-    evaluator = CityscapesEvaluator(panoptic=method.has_instances and method.has_semantics and not instances_alone)
-    how = {"device": segment.device, "precision": segment.precision, "view": InferenceOptions(scale)}
-    add_predictions(method, scenes, evaluator, **how, instances_alone=instances_alone, progress=progress)
+    evaluator = CityscapesEvaluator(
+        method.label_set, panoptic=method.has_instances and method.has_semantics and not instances_alone
+    )
+    add_predictions(
+        method,
+        scenes,
+        evaluator,
+        device=segment.device,
+        precision=segment.precision,
+        view=InferenceOptions(scale),
+        instances_alone=instances_alone,
+        progress=progress,
+    )
     return evaluator
 
 
@@ -160,7 +183,7 @@ def segmenter_ms(segment: Segmenter, size: tuple[int, int], scale: float | None 
     scale   see `Segmenter.__call__`
     """
     images = [scene.image_HW3 for scene in Streets(TIMED_SCENES, size, seed=7)]
-    times = (median_ms(lambda image=image: segment(image, scale=scale), REPEATS) for image in images)
+    times = (median_ms(functools.partial(segment, image, scale=scale), REPEATS) for image in images)
     return round(statistics.mean(times), 1)
 
 

@@ -21,7 +21,9 @@ from partwise.backbones.backbone import DepthwiseConv2d
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.machine import describe_machine
+from partwise.methods import Method, Outputs
 from partwise.methods.method import image_batch
+from partwise.scene import Prediction
 from partwise.segmenter import load
 from partwise.training.precision import bf16_emulation
 
@@ -88,6 +90,11 @@ def median_ms(run: Callable[[], object], repeats: int) -> float:
     return round(statistics.median(times), 1)
 
 
+def _decode(method: Method, outputs: Outputs, seen: tuple[int, int], size: tuple[int, int]) -> Prediction:
+    """What the outputs for an image seen at one size say, at the image's own size."""
+    return method.decode(outputs, seen)[0].resized(size)
+
+
 def _time_model(model: str | None, size: tuple[int, int], precision: str, repeats: int, begin: Begin) -> dict:
     """Image in to `Result` out, and the network and everything after it apart, each scene and their mean."""
     segment = load(model, precision=precision)
@@ -95,13 +102,13 @@ def _time_model(model: str | None, size: tuple[int, int], precision: str, repeat
     for scene in Streets(SCENES, size, seed=7):
         begin("the model in " + ("bf16" if precision == "bf16" else "fp32"))
         image = image_batch(segment.seen(scene.image_HW3))
-        decode = functools.partial(segment.method.decode, size=tuple(image.shape[-2:]))
+        seen = image.shape[-2], image.shape[-1]
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
             outputs = segment.method.respond(image)
-            network = median_ms(lambda image=image: segment.method.respond(image), repeats)
+            network = median_ms(functools.partial(segment.method.respond, image), repeats)
         with torch.inference_mode():
-            after = median_ms(lambda decode=decode, o=outputs, size=scene.size: decode(o)[0].resized(size), repeats)
-        total = median_ms(lambda scene=scene: segment(scene.image_HW3), repeats)
+            after = median_ms(functools.partial(_decode, segment.method, outputs, seen, scene.size), repeats)
+        total = median_ms(functools.partial(segment, scene.image_HW3), repeats)
         found = len(segment(scene.image_HW3))
         rows.append({"instances": found, "total_ms": total, "network_ms": network, "after_network_ms": after})
     mean = {key: round(statistics.mean(row[key] for row in rows), 1) for key in rows[0]}
@@ -128,7 +135,7 @@ def _time_backbone(name: str, with_bf16: bool, repeats: int, begin: Begin) -> di
     bf16 = median_ms(lambda: step(True), repeats)
     for module in backbone.modules():
         if isinstance(module, DepthwiseConv2d):
-            module.__class__ = nn.Conv2d
+            module.__class__ = nn.Conv2d  # type: ignore[assignment]  # to compute as it would without the subclass
     begin(f"{name} in bf16, depthwise layers too")
     everything = median_ms(lambda: step(True), repeats)
     return figures | {

@@ -14,10 +14,13 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 import partwise
-from partwise.errors import PartwiseError, in_one_line, on_one_line
+from partwise.errors import PartwiseError, in_one_line, missing_extra, on_one_line
 from partwise.files import ESCAPED, expanded, require_replaceable, require_writable, write_json
-from partwise.machine import is_main_process, is_out_of_memory, keep_freed_memory
+from partwise.machine import is_out_of_memory, keep_freed_memory
+from partwise.plugins import Plugins
 from partwise.terminal import console, errors, heartbeat, warnings_in_one_line
+
+__all__ = ["height_and_width", "keep_and_show", "main", "writes"]
 
 # What a verb needs is imported inside it: torch takes seconds, and `partwise --help` should not.
 app = App(
@@ -101,12 +104,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ESCAPED)
     try:
-        with heartbeat.silenced(not is_main_process()), heartbeat.running(), warnings_in_one_line():
+        for name in (verbs := Plugins[Any]("partwise.commands", {}, "command")):
+            if name not in app:  # an earlier call has added it
+                app.command(verbs[name], name=name)
+        with heartbeat.running(), warnings_in_one_line():
             app([_at_home(word) for word in given], exit_on_error=False, print_error=False)
     except (PartwiseError, CycloptsError) as error:
         lines = str(error).split("\n") if isinstance(error, PartwiseError) else [" ".join(str(error).split())]
         for line in lines:
             errors.print(f"partwise: {on_one_line(line)}", style="red")
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if (missing := missing_extra(error)) is None:
+            raise
+        errors.print(f"partwise: {missing}", style="red")
         sys.exit(2)
     except OSError as error:
         errors.print(f"partwise: {_about(error)}", style="red")
@@ -126,12 +137,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _at_home(word: str) -> str:
     """An argument such as ~/x or --out=~/x with the home folder in the place of ~, whatever the shell does.
 
+    >>> import os
     >>> _at_home("--out=~/x") == "--out=" + os.path.expanduser("~/x"), _at_home("a~b")
     (True, 'a~b')
     """
     if not word:
         raise PartwiseError("an empty argument: give a value, or see whether a variable of the shell is set")
-    name, path = re.fullmatch(r"([\w.-]+=)?(.*)", word, re.DOTALL).groups(default="")
+    option = re.match(r"[\w.-]+=", word)
+    name = option[0] if option else ""
+    path = word[len(name) :]
     return name + str(expanded(path)) if path.startswith("~") else word
 
 

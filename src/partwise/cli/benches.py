@@ -146,13 +146,13 @@ def models(
         Take over what the file of --json holds of these very models, on the same frames and machine.
     """
     from partwise.bench.models import bench_models
+    from partwise.model_files import DEFAULT_MODEL
     from partwise.report.models import draw_tradeoff, models_table
     from partwise.report.text import table_markdown, table_text
-    from partwise.segmenter import DEFAULT_MODEL
 
     if resume and json is None:
         raise PartwiseError("--resume goes on from the file of --json, and none is given: give --json FILE")
-    before = read_json(json) if resume and json.exists() else None
+    before = read_json(json) if resume and json is not None and json.exists() else None
     with counting("measuring") as progress:
         figures = bench_models(
             models or (DEFAULT_MODEL,),
@@ -177,7 +177,7 @@ def models(
         console.print(f"wrote {picture}")
 
 
-@bench.command
+@bench.command(alias="peers")  # its name in version 0.1
 def baselines(
     *overrides: str,
     data: Path,

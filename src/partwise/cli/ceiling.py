@@ -12,8 +12,11 @@ from partwise.written import CEILING
 
 if TYPE_CHECKING:
     from partwise.evaluation.model import EvenlySpaced
+    from partwise.labels import LabelSet
     from partwise.methods import Method
     from partwise.report.tables import Table
+
+__all__ = ["ceiling", "scenes_of", "show_ceiling"]
 
 DECODE = "method.decode."
 
@@ -52,8 +55,8 @@ def ceiling(
     from partwise.report.ceilings import ceiling_tables
     from partwise.training.config import method_to_dict
 
-    method, trained, origin = _find(what, list(overrides))
-    scenes = _scenes(data, split, frames)
+    scenes = scenes_of(data, split, frames)
+    method, trained, origin = _find(what, list(overrides), scenes.label_set)
     with counting("decoding") as progress:
         result = measure(method, scenes, trained=trained, progress=progress)
     circumstances = {
@@ -63,41 +66,14 @@ def ceiling(
         "overrides": list(overrides),
         "method": method_to_dict(method.config),
     }
-    _show(ceiling_tables(result), result, json, circumstances)
+    show_ceiling(ceiling_tables(result), result, json, circumstances)
     if not trained:
         console.print(
             "next: partwise ceiling MODEL with the same --data shows which stage of a trained model loses what"
         )
 
 
-@app.command
-def ceilings(
-    *, data: Path, split: str = "val", frames: int = 60, json: Annotated[Path | None, writes(CEILING)] = None
-) -> None:
-    """Ceilings of part maps side by side: the report's windows, the paper's and ours, by stride, cells, k and margin.
-
-    Parameters
-    ----------
-    data
-        Root of the Cityscapes tree.
-    split
-        Of that tree.
-    frames
-        At most so many frames, evenly spaced; 0 for all.
-    json
-        Where to write all figures.
-    """
-    from partwise.evaluation.ceiling_sweep import sweep
-    from partwise.report.ceilings import sweep_tables
-
-    scenes = _scenes(data, split, frames)
-    with counting("decoding") as progress:
-        result = sweep(scenes, progress=progress)
-    _show(sweep_tables(result), result, json, {"data": data.resolve().name, "split": split})
-    console.print("next: partwise ceiling METHOD with fields of your own, such as method.windows=[[4,12],[8,12]]")
-
-
-def _show(tables: list[Table], result: dict, json: Path | None, circumstances: dict) -> None:
+def show_ceiling(tables: list[Table], result: dict, json: Path | None, circumstances: dict) -> None:
     """Print the tables; write everything with how it was made."""
     from partwise.report.text import table_text
 
@@ -106,31 +82,34 @@ def _show(tables: list[Table], result: dict, json: Path | None, circumstances: d
     keep_and_show(json, {"circumstances": circumstances} | result, lambda: console.print(text))
 
 
-def _scenes(data: Path, split: str, frames: int) -> EvenlySpaced:
-    from partwise.data.cityscapes import CityscapesFolder
+def scenes_of(data: Path, split: str, frames: int) -> EvenlySpaced:
+    """Evenly spaced frames of a split. Raises PartwiseError for a split without instances."""
+    from partwise.data.dataset import open_dataset
     from partwise.evaluation.model import EvenlySpaced, require_instances
 
     if frames < 0:
         raise PartwiseError(f"--frames {frames}: give a number from 0 (all) on")
-    scenes = EvenlySpaced(CityscapesFolder(data, split), frames)
+    scenes = EvenlySpaced(open_dataset(data, split), frames)
     require_instances(scenes, f"{data}, split {split}")
     return scenes
 
 
-def _find(what: str, overrides: list[str]) -> tuple[Method, bool, dict | None]:
+def _find(what: str, overrides: list[str], label_set: LabelSet) -> tuple[Method, bool, dict | None]:
     """(method, whether it is trained, what its file says of its origin) for the name of a method, recipe or model."""
+    from partwise.evaluation.model import require_same_classes
     from partwise.methods import METHODS, build_method
+    from partwise.model_files import MODELS
     from partwise.recipes import PIPELINES, RECIPES
-    from partwise.segmenter import BUNDLED, load
+    from partwise.segmenter import load
     from partwise.training.config import Recipe, assigned, override
 
     if what in RECIPES or what in METHODS:
-        made = RECIPES[what]() if what in RECIPES else Recipe(what, f"the method {what}", METHODS[what][0]())
-        return build_method(override(made, overrides).method), False, None
+        made = RECIPES[what]() if what in RECIPES else Recipe(what, f"the method {what}", METHODS[what].Config())
+        return build_method(override(made, overrides).method, label_set), False, None
     if what in PIPELINES:
         raise PartwiseError(f"{what} is a pipeline: give one of its recipes: {', '.join(PIPELINES[what])}")
-    if what not in BUNDLED and not Path(what).exists() and not Path(what).suffix and "/" not in what:
-        raise unknown_name("method, recipe or model", what, [*METHODS, *RECIPES, *BUNDLED])
+    if what not in MODELS and not Path(what).exists() and not Path(what).suffix and "/" not in what:
+        raise unknown_name("method, recipe or model", what, [*METHODS, *RECIPES, *MODELS])
     changes = {}
     for text in overrides:
         if not text.startswith(DECODE):
@@ -138,4 +117,5 @@ def _find(what: str, overrides: list[str]) -> tuple[Method, bool, dict | None]:
         name, value = assigned(text.removeprefix(DECODE))
         changes[name] = value
     segment = load(what, decode=changes)
+    require_same_classes(segment.method, label_set)
     return segment.method, True, segment.info.origin

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from partwise.cli.app import app, keep_and_show, writes
 from partwise.errors import PartwiseError, unknown_name
@@ -79,16 +79,16 @@ def _examine(
     display: Display,
 ):
     """The diagnosis of a run folder, or of a recipe."""
-    from partwise.data.cityscapes import CityscapesFolder
+    from partwise.data.dataset import open_dataset
     from partwise.doctor import examine_recipe, examine_run
+    from partwise.model_files import start_files
     from partwise.recipes import PIPELINES, RECIPES
     from partwise.recipes import recipe as find_recipe
-    from partwise.segmenter import start_files
     from partwise.training.config import override
 
-    options = {"frames": frames, "steps": steps, "note": display.note, "progress": display.count}
+    options: dict[str, Any] = {"frames": frames, "steps": steps, "note": display.note, "progress": display.count}
     if data is not None:
-        options |= {"scenes": CityscapesFolder(data, split), "where": f"{data}, split {split}"}
+        options |= {"scenes": open_dataset(data, split), "where": f"{data}, split {split}"}
     if name in RECIPES and not (Path(name) / "run.json").exists():
         return examine_recipe(
             override(find_recipe(name), list(overrides)), weights=start_files(weights or ()), **options

@@ -25,6 +25,7 @@ def evaluate(
     json: Annotated[Path | None, writes(EVALUATION)] = None,
     frames: int = 0,
     full: bool = False,
+    metric: list[str] | None = None,
     records: bool = True,
     workers: int = 1,
     side_px: list[int] | None = None,
@@ -51,6 +52,8 @@ def evaluate(
         At most so many frames, evenly spaced; 0 for all.
     full
         Also boundary AP, panoptic quality, COCO AP and bootstrap intervals (slower).
+    metric
+        The name of a further metric, such as one of another package; several times for several.
     records
         Keep in the JSON what `partwise compare` needs of each image, about 8 kB an image.
     workers
@@ -60,7 +63,7 @@ def evaluate(
         pixels; several times, rising; 32, 64, 128 and 256 without it.
     """
     from partwise.data.faults import Fault
-    from partwise.evaluation.instance import SIDE_BOUNDS_PX
+    from partwise.evaluation.metric import SIDE_BOUNDS_PX
     from partwise.methods.options import InferenceOptions
     from partwise.report.further_scores import further_scores_table
     from partwise.report.text import evaluation_text, faults_text, table_text
@@ -74,6 +77,7 @@ def evaluate(
             predictions=predictions,
             frames=frames,
             full=full,
+            metrics=metric or (),
             workers=workers,
             device=device,
             precision=precision,
@@ -126,6 +130,7 @@ def compare(
     split: str = "val",
     frames: int = 0,
     full: bool = False,
+    metric: list[str] | None = None,
     draws: int = 1000,
     seed: int = 0,
     side_px: list[int] | None = None,
@@ -151,6 +156,8 @@ def compare(
         Of that split at most so many, evenly spaced; 0 for all.
     full
         Compare models in boundary AP and panoptic quality, too (slower).
+    metric
+        Compare models in a further metric, too; several times for several.
     draws
         Of the bootstrap.
     seed
@@ -160,7 +167,7 @@ def compare(
     json
         Where to write all differences.
     """
-    from partwise.evaluation.instance import SIDE_BOUNDS_PX
+    from partwise.evaluation.metric import SIDE_BOUNDS_PX
     from partwise.scoring import compare_results
 
     with counting("comparing:") as progress:
@@ -173,6 +180,7 @@ def compare(
             seed=seed,
             frames=frames,
             full=full,
+            metrics=metric or (),
             side_bounds_px=side_px or SIDE_BOUNDS_PX,
             device=device,
             precision=precision,

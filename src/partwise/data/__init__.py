@@ -1,1 +1,31 @@
-"""Where scenes come from: Cityscapes folders and zips, rendered streets."""
+"""Data: what a data set is, its formats, how samples are drawn and changed, and rendered streets."""
+
+from typing import TYPE_CHECKING
+
+from partwise.data.dataset import DATASETS, Dataset, DatasetFormat, labels_of, open_dataset
+from partwise.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from partwise.data.loader import DataConfig
+    from partwise.data.streets.render import Streets
+    from partwise.data.transforms import AugmentConfig
+
+__all__ = [
+    "DATASETS",
+    "AugmentConfig",
+    "DataConfig",
+    "Dataset",
+    "DatasetFormat",
+    "Streets",
+    "labels_of",
+    "open_dataset",
+]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "AugmentConfig": "partwise.data.transforms",
+        "DataConfig": "partwise.data.loader",
+        "Streets": "partwise.data.streets.render",
+    },
+)

@@ -110,15 +110,16 @@ def _check_split(archive: Archive, split: str, label_set: LabelSet, report: Chec
 def _frame_warnings(archive: Archive, frame: Frame, content: FrameContent, label_set: LabelSet) -> list[Fault]:
     """Where the two truths of a frame disagree, and a frame in which nothing is evaluated."""
     warnings, file = [], archive.where(frame.instances)
-    differ = implied_ids(content.instance_ids_HW) != content.semantic_HW
+    _, semantic_HW, instance_ids_HW = content.arrays()
+    differ = implied_ids(instance_ids_HW) != semantic_HW
     if differ.any():
-        ids, pixels = np.unique(content.instance_ids_HW[differ], return_counts=True)
+        ids, pixels = np.unique(instance_ids_HW[differ], return_counts=True)
         for value, count in zip(ids.tolist(), pixels.tolist(), strict=True):
             problem = f"labelIds name another class than instance {value}"
             if value < INSTANCE_FACTOR:
                 problem = f"labelIds name another class than the bare id {value}"
             warnings.append(Fault(file, problem, "make both files from the same polygons", value, count))
-    evaluated = label_set.id_to_train_id[content.semantic_HW] < len(label_set.evaluated)
+    evaluated = label_set.id_to_train_id[semantic_HW] < len(label_set.evaluated)
     if not evaluated.any():
         problem = "no pixel of an evaluated class"
         warnings.append(Fault(archive.where(frame.labels), problem, "such a frame teaches and measures nothing"))
@@ -127,15 +128,16 @@ def _frame_warnings(archive: Archive, frame: Frame, content: FrameContent, label
 
 def _count(counts: SplitReport, content: FrameContent, label_set: LabelSet) -> None:
     """Add one frame without faults to the counts of its split."""
-    height, width = content.semantic_HW.shape
+    _, semantic_HW, instance_ids_HW = content.arrays()
+    height, width = semantic_HW.shape
     size = f"{width}x{height}"
     counts.frames += 1
     counts.image_sizes[size] = counts.image_sizes.get(size, 0) + 1
-    for id_, pixels in zip(*(column.tolist() for column in value_counts(content.semantic_HW)), strict=True):
+    for id_, pixels in zip(*(column.tolist() for column in value_counts(semantic_HW)), strict=True):
         count = counts.classes[label_set.by_id[id_].name]
         count.pixels += pixels
         count.frames += 1
-    ids, pixels_by_instance, boxes = segments(content.instance_ids_HW)
+    ids, pixels_by_instance, boxes = segments(instance_ids_HW)
     sides = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     bins = np.searchsorted(_SIZE_EDGES, sides, side="right")
     for value, pixels, bin_ in zip(ids.tolist(), pixels_by_instance.tolist(), bins.tolist(), strict=True):

@@ -8,7 +8,7 @@ gtFine/<split>/<city>/<name>_gtFine_instanceIds.png       16 bit, id * 1000 + nu
 import contextlib
 import operator
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,7 +40,7 @@ class Frame:
     instances: str
 
 
-class CityscapesFolder(Sequence):
+class CityscapesFolder:
     """One split of a Cityscapes tree as a sequence of Scenes, in the order of their names.
 
     `root` holds leftImg8bit and gtFine as folders or in zips (the official ones, or any that contain these trees).
@@ -60,6 +60,18 @@ class CityscapesFolder(Sequence):
         if faults:
             raise PartwiseError(_first_of(faults))
 
+    @classmethod
+    def recognises(cls, root: Path) -> bool:
+        """See DatasetFormat: a folder that holds one of the trees or a zip, or a zip."""
+        if root.is_dir():
+            return any((root / tree).is_dir() for tree in TREES) or any(root.glob("*.zip"))
+        return root.suffix.lower() == ".zip" and root.is_file()
+
+    @property
+    def name(self) -> str:
+        """See Dataset."""
+        return f"{self.archive.root.resolve().name}/{self.split}"
+
     @property
     def names(self) -> list[str]:
         """The frames' names, such as "aachen_000000_000019", sorted."""
@@ -67,6 +79,9 @@ class CityscapesFolder(Sequence):
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    def __iter__(self) -> Iterator[Scene]:
+        return (self[i] for i in range(len(self)))
 
     def __getitem__(self, i: int) -> Scene:
         """Frame i, read and checked."""
@@ -77,8 +92,8 @@ class CityscapesFolder(Sequence):
         if content.warnings and not self._warned:
             warn_of("", [f"{content.warnings[0]} (partwise check lists every such frame)"])
             self._warned = True
-        semantic_HW = content.semantic_HW.astype(np.uint8)
-        return Scene(frame.name, content.image_HW3, semantic_HW, content.instance_ids_HW, self.label_set)
+        image_HW3, semantic_HW, instance_ids_HW = content.arrays()
+        return Scene(frame.name, image_HW3, semantic_HW.astype(np.uint8), instance_ids_HW, self.label_set)
 
 
 def find_frames(archive: Archive, split: str) -> tuple[list[Frame], list[Fault]]:
@@ -95,7 +110,8 @@ def find_frames(archive: Archive, split: str) -> tuple[list[Frame], list[Fault]]
             f"{archive.root}: split {split!r} has no image: {IMAGES}/{split}/<city>/ must hold *{_IMAGE_ENDS[0]}"
         )
     truth = set(archive.files(TRUTH, split))
-    frames, faults = {}, []
+    frames: dict[str, Frame] = {}
+    faults: list[Fault] = []
     for image in images:
         end = next(end for end in _IMAGE_ENDS if image.endswith(end))
         stem = TRUTH + image[len(IMAGES) : -len(end)]
@@ -140,6 +156,11 @@ class FrameContent:
     instance_ids_HW: np.ndarray | None
     faults: list[Fault]
     warnings: list[Fault]
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """image_HW3, semantic_HW and instance_ids_HW of a frame without faults."""
+        assert self.image_HW3 is not None and self.semantic_HW is not None and self.instance_ids_HW is not None
+        return self.image_HW3, self.semantic_HW, self.instance_ids_HW
 
 
 def read_frame(archive: Archive, frame: Frame, label_set: LabelSet) -> FrameContent:

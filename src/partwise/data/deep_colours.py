@@ -6,6 +6,7 @@ the other one, the same decoder gives the lower byte.
 
 import io
 import sys
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -22,14 +23,15 @@ def read_planes_as_stored(image: Image.Image) -> None:
     Args:
         image: opened and not yet loaded; any other image stays as it is.
     """
-    if _bits_of_tiff(image) != {16} or image.tag_v2.get(_TIFF_PLANAR) != 2:
+    tiff: Any = image  # only a TIFF has these tags
+    if _bits_of_tiff(image) != {16} or tiff.tag_v2.get(_TIFF_PLANAR) != 2:
         return
-    order = "L" if image.tag_v2.prefix[:2] == b"II" else "B"
-    image.tile = [
+    order = "L" if tiff.tag_v2.prefix[:2] == b"II" else "B"
+    tiff.tile = [
         tile._replace(args=(f"{tile.args[0]};16{order}", *tile.args[1:]))
         if tile.codec_name == "raw" and tile.args[0] in image.getbands()
         else tile
-        for tile in image.tile
+        for tile in tiff.tile
     ]
 
 
@@ -45,9 +47,10 @@ def dark_deep_colours(data: bytes, image: Image.Image) -> np.ndarray | None:
     is_deep = data[_PNG_BITS] == 16 if image.format == "PNG" else _bits_of_tiff(image) == {16}
     if not is_deep or image.mode not in ("RGB", "RGBA"):
         return None
-    if max(high for _, high in image.getextrema()[:3]) >= _UPPER_IS_ENOUGH:
+    extrema: Any = image.getextrema()  # a pair for each band
+    if max(high for _, high in extrema[:3]) >= _UPPER_IS_ENOUGH:
         return None
-    again = Image.open(io.BytesIO(data), formats=(image.format,))
+    again = Image.open(io.BytesIO(data), formats=(image.format or "",))
     read_planes_as_stored(again)
     if not again.tile or not all(_raw_mode(tile).endswith(tuple(_OTHER_BYTE)) for tile in again.tile):
         return None

@@ -56,7 +56,7 @@ def listed(faults: Sequence[Fault], shown: int = SHOWN_OF_A_KIND) -> list[str]:
     kinds: dict[str, list[Fault]] = {}
     for fault in faults:
         kinds.setdefault(fault.mend, []).append(fault)
-    lines = []
+    lines: list[str] = []
     for mend, of_kind in sorted(kinds.items(), key=lambda item: -len(item[1])):
         more = len(of_kind) - shown if len(of_kind) > shown + 1 else 0
         lines += map(str, of_kind[: len(of_kind) - more])
@@ -171,7 +171,7 @@ def _are_train_ids(
     implied = implied_ids(instance_ids_HW).clip(0, 255)
     as_train_ids = np.count_nonzero(label_set.id_to_train_id[implied] == semantic_HW)
     as_ids = np.count_nonzero(implied == semantic_HW)
-    return as_train_ids > semantic_HW.size / 2 > as_ids
+    return bool(as_train_ids > semantic_HW.size / 2 > as_ids)
 
 
 def implied_ids(instance_ids_HW: np.ndarray) -> np.ndarray:

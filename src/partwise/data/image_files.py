@@ -18,7 +18,7 @@ from partwise.errors import PartwiseError, warn_of
 from partwise.files import atomic_write, expanded
 
 Image.init()  # so that Pillow knows all its formats
-IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
+IMAGE_FORMATS: tuple[str, ...] = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
 IMAGE_FORMATS = tuple(name for name in IMAGE_FORMATS if name in Image.OPEN)  # AVIF since Pillow 11.3
 ID_FORMATS = ("PNG", "TIFF", "BMP")  # without loss: a JPEG would smear ids into each other
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")  # of a data set
@@ -253,7 +253,7 @@ def _identified(
         with warnings.catch_warnings(action="ignore"):  # of EXIF that cannot be read, and of mere size
             return Image.open(file, formats=(*formats, *refused_later))
     except Image.DecompressionBombError:
-        most = 2 * Image.MAX_IMAGE_PIXELS // 10**6
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
         raise PartwiseError(f"{where}: more than {most} million pixels are not read: scale the image down") from None
     except UnidentifiedImageError:
         file.seek(0)

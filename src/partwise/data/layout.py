@@ -33,14 +33,14 @@ def trees_below(root: Path, trees: Sequence[str]) -> dict[str, Path]:
     """
     folders = _folders_of(root)
     complete = [folder for folder in folders if all(tree_in(folder, tree) for tree in trees)]
-    found = {}
+    found: dict[str, Path] = {}
     for tree in trees:
         holders = complete or [folder for folder in folders if tree_in(folder, tree)]
         if len(holders) > 1:
             names = ", ".join(folder.name for folder in holders[:MOST_NAMED]) + ", ..." * (len(holders) > MOST_NAMED)
             raise PartwiseError(f"{root}: {tree} lies in several of its folders ({names}): give the one to read")
-        if holders:
-            found[tree] = tree_in(holders[0], tree)
+        if holders and (place := tree_in(holders[0], tree)):
+            found[tree] = place
     return found
 
 

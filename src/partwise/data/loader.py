@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 import torch
@@ -16,10 +16,25 @@ from torch import Tensor
 
 from partwise.data.paste import paste_instances
 from partwise.data.transforms import AugmentConfig, augment
+from partwise.fields import CountOrZero, Share, configuration
 from partwise.labels import INSTANCE_FACTOR
 from partwise.rle import value_counts
-from partwise.scene import Scene
+from partwise.scene import Scene, Scenes
 from partwise.workers import Workers
+
+__all__ = [
+    "ADVICE",
+    "AHEAD",
+    "PATIENCE_SECONDS",
+    "DataConfig",
+    "Draws",
+    "TrainingSamples",
+    "class_presence",
+    "collate",
+    "rare_class_weights",
+    "repeat_factors",
+    "training_batches",
+]
 
 Batch = tuple[Tensor, list[dict[str, Tensor]]]  # images (B, 3, H, W) uint8, and the targets of each
 AHEAD = 4  # batches that each worker prepares in advance
@@ -30,7 +45,7 @@ ADVICE = (
 )
 
 
-@dataclass(frozen=True)
+@configuration
 class DataConfig:
     """What the network is trained on.
 
@@ -42,10 +57,10 @@ class DataConfig:
     """
 
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-    rendered_share: float = 0.0
-    paste: float = 0.0
-    repeat_threshold: float = 0.0
-    workers: int = 1
+    rendered_share: Share = 0.0
+    paste: Share = 0.0
+    repeat_threshold: Share = 0.0
+    workers: CountOrZero = 1
 
 
 class TrainingSamples:
@@ -53,12 +68,12 @@ class TrainingSamples:
 
     def __init__(
         self,
-        scenes: Sequence[Scene],
+        scenes: Scenes,
         targets: Callable[[Scene], dict[str, Tensor]],
         config: DataConfig,
         seed: int,
         presence: np.ndarray | None = None,
-        rendered: Sequence[Scene] | None = None,
+        rendered: Scenes | None = None,
         classes: Collection[int] | None = None,
     ):
         """`classes`: ids of those that crops are laid around the instances of; None for all that have instances."""
@@ -176,9 +191,7 @@ def _page_locked(batch: Batch) -> Batch:
     return images.pin_memory(), [{name: value.pin_memory() for name, value in one.items()} for one in targets]
 
 
-def class_presence(
-    scenes: Sequence[Scene], progress: Callable[[int, int], None] = lambda done, total: None
-) -> np.ndarray:
+def class_presence(scenes: Scenes, progress: Callable[[int, int], None] = lambda done, total: None) -> np.ndarray:
     """(len(scenes), 256) bool: which evaluated class ids each frame shows, things only as instances, not as groups."""
     presence = np.zeros((len(scenes), 256), bool)
     if len(scenes) == 0:

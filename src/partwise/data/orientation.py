@@ -10,10 +10,10 @@ def orientation_of(image: Image.Image) -> int:
     """The EXIF orientation of an image, 1..8; 1 where it says none, or where its EXIF cannot be read."""
     try:
         with warnings.catch_warnings(action="ignore"):
-            orientation = image.getexif().get(ExifTags.Base.Orientation)
+            orientation: int | None = image.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # whatever is wrong with the EXIF, the picture can still be seen
         return 1
-    return orientation if orientation in range(2, 9) else 1
+    return orientation if orientation is not None and orientation in range(2, 9) else 1
 
 
 def turned(image_HW3: np.ndarray, orientation: int) -> np.ndarray:

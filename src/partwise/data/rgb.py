@@ -16,6 +16,7 @@ Axes: H height, W width, C channels.
 """
 
 import io
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -65,7 +66,7 @@ def rgb_of_image(image: Image.Image) -> tuple[np.ndarray, list[str]]:
     Raises:
         PartwiseError: floats without a finite number, or colours that Pillow cannot convert.
     """
-    remarks = []
+    remarks: list[str] = []
     if image.mode.startswith(("I", "F")):
         image, remarks = _deep_grey_to_8_bit(image)
     try:
@@ -120,6 +121,7 @@ def _white_of(dtype: np.dtype, highest: float, bits: int) -> tuple[float, bool]:
         return 255, False
     if bits and highest < 1 << bits:
         return (1 << bits) - 1, False
+    usual: tuple[int, ...]
     if dtype.kind == "f":
         if highest <= _BRIGHTEST_FLOAT:
             return 1, False
@@ -168,7 +170,8 @@ def _profile_to_srgb(image: Image.Image, profile: bytes, target: str) -> Image.I
         described = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "srgb" in ImageCms.getProfileDescription(described).lower():
             return image
-        return ImageCms.profileToProfile(image, described, ImageCms.createProfile("sRGB"), outputMode=target)
+        converted = ImageCms.profileToProfile(image, described, ImageCms.createProfile("sRGB"), outputMode=target)
+        return image if converted is None else converted  # None: only where it converts in place
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return image
 
@@ -176,7 +179,8 @@ def _profile_to_srgb(image: Image.Image, profile: bytes, target: str) -> Image.I
 def _on_white(image: Image.Image) -> tuple[np.ndarray, list[str]]:
     """RGBA over white, and the remark for one that is all transparent."""
     remarks = []
-    if image.getextrema()[3][1] == 0:
+    extrema: Any = image.getextrema()  # a pair for each band
+    if extrema[3][1] == 0:
         remarks.append("every pixel is transparent, so the picture is white: remove its alpha channel")
     return np.asarray(Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")), remarks
 

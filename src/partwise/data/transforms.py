@@ -6,20 +6,28 @@ Every random number comes from the generator that is passed in: the same generat
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import AfterValidator
 from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tvf
 
+from partwise.fields import BelowOne, Count, Positive, Share, configuration
 from partwise.scene import Scene
 
-VOID_ID = 0  # Cityscapes: unlabeled; what lies outside the frame after a crop
+__all__ = ["AugmentConfig", "augment"]
 
 
-@dataclass(frozen=True)
+def _rising(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] > pair[1]:
+        raise ValueError("give the smaller number first")
+    return pair
+
+
+@configuration
 class AugmentConfig:
     """Random changes of a training scene.
 
@@ -30,11 +38,11 @@ class AugmentConfig:
     centre_instance   probability that the crop is laid around an instance instead of anywhere
     """
 
-    crop: tuple[int, int] = (384, 768)
-    scale: tuple[float, float] = (0.7, 1.8)
-    flip: float = 0.5
-    photometric: float = 0.3
-    centre_instance: float = 0.5
+    crop: tuple[Count, Count] = (384, 768)
+    scale: Annotated[tuple[Positive, Positive], AfterValidator(_rising)] = (0.7, 1.8)
+    flip: Share = 0.5
+    photometric: BelowOne = 0.3
+    centre_instance: Share = 0.5
 
 
 def augment(
@@ -59,14 +67,16 @@ def augment(
         _offset(rng, scene.size[axis], window[axis], None if centre is None else centre[axis]) for axis in (0, 1)
     )
     image = tv_tensors.Image(torch.tensor(scene.image_HW3).permute(2, 0, 1))
-    truth = tv_tensors.Mask(torch.from_numpy(np.stack([scene.semantic_HW.astype(np.int32), scene.instance_ids_HW])))
+    void = scene.label_set.void_id  # of what lies outside the frame, where torchvision puts 0
+    ids_2HW = np.stack([scene.semantic_HW.astype(np.int32), scene.instance_ids_HW])
+    truth = tv_tensors.Mask(torch.from_numpy(ids_2HW - void))
     box = {"top": top, "left": left, "height": window[0], "width": window[1]}
     image = tvf.resize(tvf.crop(image, **box), config.crop, antialias=True)
     truth = tvf.resize(tvf.crop(truth, **box), config.crop, interpolation=InterpolationMode.NEAREST_EXACT)
     if rng.random() < config.flip:
         image, truth = tvf.horizontal_flip(image), tvf.horizontal_flip(truth)
     image = _recolour(image, rng, config.photometric)
-    semantic, instance_ids = truth.numpy()
+    semantic, instance_ids = truth.numpy() + void
     return Scene(
         scene.name,
         np.ascontiguousarray(image.permute(1, 2, 0).numpy()),

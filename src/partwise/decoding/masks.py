@@ -91,6 +91,6 @@ def window_masks(
     """
     boxes = boxes_of_masks(inside_Pnn).tolist()
     return [
-        WindowMask(logits_nn, inside_nn, tuple(box), cell_px, tuple(corner))
-        for logits_nn, inside_nn, box, corner in zip(logits_Pnn, inside_Pnn, boxes, corners_px, strict=True)
+        WindowMask(logits_nn, inside_nn, tuple(box), cell_px, (top, left))
+        for logits_nn, inside_nn, box, (top, left) in zip(logits_Pnn, inside_Pnn, boxes, corners_px, strict=True)
     ]

@@ -78,7 +78,7 @@ def score_instances(
     ]
     scores = [before if one is None else one.score for before, one in zip(kept.score_E.tolist(), refined, strict=True)]
     ids = np.array([label.id for label in label_set.things])
-    boxes, masks = np.array([one.mask[0] for one in painted]), [one.mask[1] for one in painted]
+    boxes, masks = np.array([one.mask[0] for one in painted]), tuple(one.mask[1] for one in painted)
     found = Instances(ids[kept.class_E], np.array(scores), boxes, masks, size)
     if soft_sigma > 0 and any(refined):
         crowding = found.crowding().tolist()

@@ -74,7 +74,7 @@ def contradicting_targets(method: Method, targets: list[Targets], like: Outputs)
     shares = {name: floor[name] / blank[name] for name in floor if blank[name] > 0 and name not in SOFT_TERMS}
     if not shares:
         return []
-    name = max(shares, key=shares.get)
+    name = max(shares, key=shares.__getitem__)
     what = "loss of the best outputs by that of outputs of 0, the highest of the terms"
     mend = "teach each cell one thing: the objectness of one window at its centre, not of every window that covers it"
     return [judged("contradicting targets", what, shares[name], name, mend, warn_above=FLOOR, details=shares)]

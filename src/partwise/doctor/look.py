@@ -5,7 +5,7 @@ Axes: B images, H and W in pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,7 +16,7 @@ from partwise.errors import PartwiseError
 from partwise.evaluation.model import EvenlySpaced
 from partwise.methods import Method
 from partwise.methods.method import Targets
-from partwise.scene import Scene
+from partwise.scene import Scene, Scenes
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Look:
 
 
 def look_at(
-    scenes: Sequence[Scene],
+    scenes: Scenes,
     count: int,
     method: Method,
     config: DataConfig,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -106,7 +107,7 @@ def receptive_field(method: Method, size: tuple[int, int]) -> Reach:
     image = torch.randint(0, 256, (1, 3, *size), dtype=torch.uint8, generator=generator)
     outputs = network(image.to(next(network.parameters()).device))
     hook.remove()
-    centre = sum(map(_centre, _tensors(outputs)))
+    centre = cast(Tensor, sum(map(_centre, _tensors(outputs))))
     (gradient,) = torch.autograd.grad(centre, seen[0])
     along_x = gradient[0].abs().sum(dim=(0, 1)).cpu().double().numpy()
     distance = np.abs(np.arange(size[1]) + 0.5 - size[1] / 2)

@@ -68,7 +68,7 @@ def dominant_term(trial: Trial) -> list[Finding]:
             shares[name] = shares.get(name, 0.0) + norm / total / len(trial.pull)
     if len(shares) < 2:
         return []
-    name = max(shares, key=shares.get)
+    name = max(shares, key=shares.__getitem__)
     what = f"share of the largest of {len(shares)} terms in the norms of their gradients on shared weights"
     mend = "weigh the terms against each other: take means instead of sums, or lower this term's weight"
     thresholds = {"fault_above": DOMINANT_FAULT, "warn_above": DOMINANT_WARNING}
@@ -113,7 +113,7 @@ def absent_classes(present: np.ndarray, names: Sequence[str], complete: bool, wh
     complete   whether these samples are all there are; else a class may be among the others, and it is a finding only
                where 95 % sure (rule of three: 3 / samples) that less than 1 % of the samples show it
     """
-    absent = [name for name, shown in zip(names, present.any(axis=0), strict=True) if not shown]
+    absent = [name for name, shown in zip(names, np.any(present, axis=0), strict=True) if not shown]
     bound = 0.0 if complete else 3 / max(len(present), 1)
     what = f"classes of {len(names)} that none of {len(present)} samples shows"
     if absent and not complete:
@@ -137,7 +137,7 @@ def class_maps(outputs: Any, targets: Sequence[Any]) -> Iterator[tuple[str, int,
         if not (isinstance(logits, Tensor) and logits.ndim > 1 and logits.shape[1] > 1):
             continue
         batches = [one for batch in targets for one in (batch if isinstance(batch, list | tuple) else [batch])]
-        truths = [one.get(name) if isinstance(one, Mapping) else one for one in batches]
+        truths: list[Any] = [one.get(name) if isinstance(one, Mapping) else one for one in batches]
         apart = isinstance(targets[0], list | tuple)
         fits = lambda one, ndim=logits.ndim - 1 - apart: (
             isinstance(one, Tensor) and not one.is_floating_point() and one.dtype != torch.bool and one.ndim == ndim

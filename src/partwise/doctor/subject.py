@@ -3,46 +3,51 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
+from partwise.data.dataset import labels_of
 from partwise.data.streets import Streets
-from partwise.doctor import data, network, order, signals, start, windows
+from partwise.doctor import data, network, signals, start, unseen, windows
 from partwise.doctor.ceiling import contradicting_targets, lost_in_decoding
 from partwise.doctor.examine import STEPS, trial_findings
 from partwise.doctor.finding import Diagnosis, Finding
 from partwise.doctor.history import history_findings, read_history
 from partwise.doctor.look import Look, look_at
 from partwise.doctor.trial import Trial, run_trial
-from partwise.doctor.window_truth import has_windows, usable_objects, window_truth
+from partwise.doctor.unseen import Subject
 from partwise.errors import PartwiseError
 from partwise.evaluation.model import require_instances
 from partwise.instances import Instances
-from partwise.methods import Method, Ordering, build_method
+from partwise.methods import HasWindows, Method, build_method, usable_objects
 from partwise.methods.method import Outputs
-from partwise.scene import Scene
+from partwise.plugins import Plugins
+from partwise.scene import Scene, Scenes
 from partwise.training.checkpoint import load_model, read_model
-from partwise.training.config import Recipe, recipe_from_dict
+from partwise.training.config import Recipe, check_crop, recipe_from_dict
 from partwise.training.folder import RunFolder
-from partwise.training.limits import check_crop
 from partwise.training.optim import build_optimiser
 from partwise.training.start import file_of, has_backbone_of, is_model, start_weights
 
 FRAMES = 24  # enough for a few objects of every size, few enough for seconds
 STREET_SIZE = (512, 1024)  # of rendered streets, where no data is given
 DECODED = 8  # samples whose oracle outputs are decoded
-ORDERED = 4  # samples in which objects are removed
 NO_TRUTH = ("boxes", "centres", "nearest", "object", "own", "own_object", "owner")  # targets that say where, not what
 
 Note = Callable[[str], None]
+# What is checked of a method that tells instances apart, beside its windows and its decoding.
+RULES: Mapping[str, Callable[[Subject], list[Finding]]] = Plugins(
+    "partwise.doctor", {"unseen order": unseen.unseen_order}, "rule of the doctor"
+)
 Progress = Callable[[str, int, int], None]
 
 
 def examine_recipe(
     recipe: Recipe,
-    scenes: Sequence[Scene] | None = None,
+    scenes: Scenes | None = None,
     *,
     weights: Sequence[str] = (),
     where: str = "rendered streets",
@@ -63,7 +68,7 @@ def examine_recipe(
     Raises PartwiseError for data that cannot be read or has nothing to learn, and for a crop that does not fit.
     """
     torch.manual_seed(recipe.training.seed)
-    method = build_method(recipe.method)
+    method = build_method(recipe.method) if scenes is None else build_method(recipe.method, labels_of(scenes))
     note("loading weights")
     progress("loading weights", 0, 0)
     found = _start(method, recipe, weights, note) + start.lifeless_layers(method)
@@ -73,7 +78,7 @@ def examine_recipe(
 
 def examine_run(
     path: Path,
-    scenes: Sequence[Scene] | None = None,
+    scenes: Scenes | None = None,
     *,
     where: str = "rendered streets",
     frames: int = FRAMES,
@@ -120,7 +125,7 @@ def _start(method: Method, recipe: Recipe, weights: Sequence[str], note: Note) -
 def _all(
     method: Method,
     recipe: Recipe,
-    scenes: Sequence[Scene] | None,
+    scenes: Scenes | None,
     where: str,
     frames: int,
     steps: int,
@@ -130,7 +135,7 @@ def _all(
     """What is measured alike for a recipe and a run."""
     check_crop(recipe.data.augment.crop, method.size_multiple)
     endless = scenes is None
-    if endless:
+    if scenes is None:
         scenes = Streets(frames or FRAMES, STREET_SIZE, recipe.training.seed)
         frames = 0
     note(f"looking at {min(frames or len(scenes), len(scenes))} of {len(scenes)} frames of {where}")
@@ -172,10 +177,10 @@ def _truth(method: Method, look: Look, trained_outputs: Outputs, progress: Progr
     if not method.has_instances:
         return []
     found, promised = [], [_promised(method, scene) for scene in look.samples]
-    if has_windows(method):
+    if isinstance(method, HasWindows):
         truths = []
         for pair in zip(look.samples, look.targets, strict=True):
-            truths.append(window_truth(method, *pair))
+            truths.append(method.window_truth(*pair))
             progress("comparing windows", len(truths), len(look.samples))
         found += windows.uncovered_objects(truths) + windows.centre_share(truths)
         found += windows.border_objects(truths, look.samples) + windows.wrong_negatives(truths)
@@ -186,13 +191,13 @@ def _truth(method: Method, look: Look, trained_outputs: Outputs, progress: Progr
     progress("comparing targets", 0, 0)
     found += contradicting_targets(method, look.targets[some], trained_outputs)
     progress("comparing orders", 0, 0)
-    found += order.order_direction(method, look.samples, look.targets) + order.merged_ranks(method)
-    return found + order.unseen_order(method, look.samples[:ORDERED], look.targets[:ORDERED])
+    subject = Subject(method, look.samples, look.targets)
+    for name in RULES:
+        found += RULES[name](subject)
+    return found
 
 
 def _promised(method: Method, scene: Scene) -> Instances:
     """The objects that a method without windows means to find."""
     objects = usable_objects(scene, 1)
-    if isinstance(method, Ordering):
-        objects = objects[objects.labels == method.config.class_id]
-    return objects
+    return objects[np.isin(objects.labels, method.instance_classes)]

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -119,7 +119,7 @@ def run_trial(
             if not trial.finite:
                 break
             if number == 0:
-                trial.linear = linear_pairs(module, sum(terms.values()))
+                trial.linear = linear_pairs(module, _total(terms))
             _backward(terms, trained, trial, apart=_to_be_compared(trial, number, steps))
             if clip_norm:
                 torch.nn.utils.clip_grad_norm_(trained.values(), clip_norm)
@@ -135,11 +135,16 @@ def run_trial(
     return trial
 
 
+def _total(terms: dict[str, Tensor]) -> Tensor:
+    """The sum of the terms, of which there is at least one."""
+    return cast(Tensor, sum(terms.values()))
+
+
 def _backward(terms: dict[str, Tensor], trained: dict[str, nn.Parameter], trial: Trial, apart: bool) -> None:
     """Gradients into the parameters; where `apart`, term by term, so that their norms can be compared."""
     names, parameters = list(trained), list(trained.values())
     by_term = {}
-    for term, value in terms.items() if apart else [("sum", sum(terms.values()))]:
+    for term, value in terms.items() if apart else [("sum", _total(terms))]:
         if value.requires_grad:
             by_term[term] = torch.autograd.grad(value, parameters, retain_graph=apart, allow_unused=True)
     reach = [sum(grads[i] is not None for grads in by_term.values()) for i in range(len(parameters))]
@@ -149,9 +154,10 @@ def _backward(terms: dict[str, Tensor], trained: dict[str, nn.Parameter], trial:
         trial.pull.append({term: norm(grads) for term, grads in by_term.items()})
     for i, (name, parameter) in enumerate(zip(names, parameters, strict=True)):
         found = [grads[i] for grads in by_term.values() if grads[i] is not None]
-        parameter.grad = sum(found[1:], start=found[0].clone()) if found else None
-        if found and parameter.numel():
-            trial.gradient[name] = max(trial.gradient[name], float(parameter.grad.abs().max()))
+        gradient = sum(found[1:], start=found[0].clone()) if found else None
+        parameter.grad = gradient
+        if gradient is not None and parameter.numel():
+            trial.gradient[name] = max(trial.gradient[name], float(gradient.abs().max()))
 
 
 def _to_be_compared(trial: Trial, number: int, steps: int) -> bool:

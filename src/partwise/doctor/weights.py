@@ -11,8 +11,8 @@ from torch import Tensor
 from partwise.doctor.finding import Finding, Severity, judged, shortened
 from partwise.doctor.trial import Trial
 
-# A stacked layer that starts at zero keeps all of its units equal: rank 1 of 512 after 400 Adam steps (own measurement,
-# the slip "zero_start" of methods/slips.py). Rows of classes that no batch shows are equal too, but never so many.
+# A stacked layer that starts at zero keeps all of its units equal: rank 1 of 512 after 400 Adam steps (own measurement;
+# partwise_report has that start). Rows of classes that no batch shows are equal too, but never so many.
 IDENTICAL_SHARE = 0.9
 # Rows that differ by less than this, relative to the layer's largest row, are one. Convolutions round the gradients of
 # equal units differently, and Adam enlarges what is left of tiny ones: 2e-3 after three steps (own measurement).
@@ -81,7 +81,7 @@ def still_parameters(trial: Trial) -> list[Finding]:
     """Parameters that get a gradient but move by less than 1e-5 of their size per thousand steps (extrapolated)."""
     moved = {name: 1000 * ratio for name, ratio in _steps_by_size(trial).items()}
     still = {name: value for name, value in moved.items() if value < STILL_PER_THOUSAND_STEPS}
-    least = min(moved, key=moved.get, default="")
+    least = min(moved, key=moved.__getitem__, default="")
     what = f"least movement of {len(moved)} parameters in a thousand steps, as a share of its size"
     if not still:
         return [Finding("still parameters", Severity.OK, what, moved.get(least), STILL_PER_THOUSAND_STEPS, least)]

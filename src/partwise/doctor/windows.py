@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from partwise.doctor.finding import Finding, Severity, judged
-from partwise.doctor.window_truth import WindowTruth, centre_offsets
+from partwise.methods import WindowTruth
+from partwise.methods.parts import centre_offsets
 from partwise.scene import Scene
 
 SIZES = ("<16", "16-32", "32-64", "64-128", ">128")  # longest side in px: half-open, as in `partwise check`

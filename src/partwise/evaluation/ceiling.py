@@ -8,7 +8,7 @@ Bolya et al. 2020, which corrects predictions; here outputs are corrected).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -23,19 +23,33 @@ from partwise.methods import Method
 from partwise.methods.method import Outputs, image_at, image_batch
 from partwise.methods.options import seen_sizes
 from partwise.methods.semantic import upsample
-from partwise.scene import Prediction, Scene
+from partwise.scene import Prediction, Scene, Scenes
+
+__all__ = [
+    "AS_IS",
+    "CEILING",
+    "FOUND_IOU",
+    "OUTLINES",
+    "OUTLINE_PX",
+    "ceiling",
+    "exchangeable",
+    "near_changes",
+    "pad_scene",
+    "perfect_in_part",
+    "seen_scene",
+    "with_true_outlines",
+]
 
 CEILING = "all true"
 AS_IS = "as it is"
 OUTLINES = "true outlines"
 OUTLINE_PX = 2  # as far from where the class changes as an outline reaches
 FOUND_IOU = 0.5  # an instance is found from the least overlap of AP on
-VOID_ID = 0  # Cityscapes: unlabeled
 
 
 def ceiling(
     method: Method,
-    scenes: Sequence[Scene],
+    scenes: Scenes,
     *,
     trained: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -145,7 +159,7 @@ def with_true_outlines(prediction: Prediction, scene: Scene) -> Prediction:
                 best, best_iou = j, iou
         if best >= 0:
             boxes[i], masks[i] = truth.boxes[best], truth.masks[best]
-    redrawn = Instances(instances.labels, instances.scores, boxes, masks, instances.size)
+    redrawn = Instances(instances.labels, instances.scores, boxes, tuple(masks), instances.size)
     return Prediction(redrawn, prediction.semantic_HW)
 
 
@@ -167,8 +181,8 @@ def pad_scene(scene: Scene, multiple: int) -> Scene:
     return Scene(
         scene.name,
         np.pad(scene.image_HW3, (*beyond, (0, 0))),
-        np.pad(scene.semantic_HW, beyond, constant_values=VOID_ID),
-        np.pad(scene.instance_ids_HW, beyond, constant_values=VOID_ID),
+        np.pad(scene.semantic_HW, beyond, constant_values=scene.label_set.void_id),
+        np.pad(scene.instance_ids_HW, beyond, constant_values=scene.label_set.void_id),
         scene.label_set,
     )
 

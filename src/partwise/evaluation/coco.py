@@ -14,17 +14,21 @@ import copy
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from partwise.evaluation.metric import Detail, Metric, Predicted
 from partwise.evaluation.pixel import mean_of_valid
 from partwise.instances import Instances
 from partwise.labels import INSTANCE_FACTOR, LabelSet
 from partwise.rle import value_counts
 from partwise.scene import Scene
 
+Verdicts = list[dict | None]  # of pycocotools on one image, see `coco_matches`
 
-def coco_matches(scene: Scene, instances: Instances) -> list[dict | None]:
+
+def coco_matches(scene: Scene, instances: Instances) -> Verdicts:
     """pycocotools' verdicts on one image: one entry for each class and area range, None where there is nothing."""
     from pycocotools.coco import COCO
 
@@ -61,7 +65,7 @@ def _truth_entries(scene: Scene, things: dict[int, str]) -> list[dict]:
     labels = np.where(ids < INSTANCE_FACTOR, ids, ids // INSTANCE_FACTOR)
     keep = np.isin(labels, list(things))
     masks = Instances.from_masks(
-        labels[keep], np.ones(keep.sum()), (scene.instance_ids_HW == i for i in ids[keep]), scene.size
+        labels[keep].tolist(), [1.0] * int(keep.sum()), (scene.instance_ids_HW == i for i in ids[keep]), scene.size
     )
     crowds = (ids[keep] < INSTANCE_FACTOR).tolist()
     return [
@@ -79,7 +83,7 @@ def _evaluation(label_set: LabelSet, images: list[int]):
     return evaluation
 
 
-def coco_scores(matches: list[list[dict | None]], label_set: LabelSet) -> dict:
+def coco_scores(matches: Sequence[Verdicts], label_set: LabelSet) -> dict:
     """{"ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar_1", "ar_10", "ar_100", "per_class": {name: ap}}.
 
     In 0..1, NaN without truth. matches: what `coco_matches` gave for each image.
@@ -106,7 +110,7 @@ def coco_scores(matches: list[list[dict | None]], label_set: LabelSet) -> dict:
 
 
 def drawn_coco_scores(
-    matches: Sequence[list[dict | None]], label_set: LabelSet, weights_BN: np.ndarray
+    matches: Sequence[Verdicts], label_set: LabelSet, weights_BN: np.ndarray
 ) -> dict[str, np.ndarray]:
     """{"ap", "ap50"} of every draw, (B,) each, NaN without truth, from pycocotools' verdicts.
 
@@ -179,3 +183,28 @@ def _mean(values: np.ndarray) -> float:
     """pycocotools marks "no truth" with -1."""
     valid = values[values > -1]
     return float(valid.mean()) if valid.size else float("nan")
+
+
+class CocoScores(Metric[Verdicts]):
+    """COCO AP and its kin; the record of an image is `coco_matches`, which no JSON file keeps."""
+
+    name = "instance.coco"
+    record_key = None
+
+    def observe(self, scene: Scene, prediction: Predicted, depth_HW: np.ndarray | None = None) -> Verdicts | None:
+        """The verdicts on one image; None without instances."""
+        return None if prediction.instances is None else coco_matches(scene, prediction.instances)
+
+    def summarise(
+        self, records: Sequence[Verdicts], weights_BN: np.ndarray, detail: Detail | None = None
+    ) -> dict[str, np.ndarray]:
+        """AP and AP50."""
+        return drawn_coco_scores(records, self.label_set, weights_BN)
+
+    def scores(self, records: Sequence[Verdicts], detail: Detail) -> dict[str, Any]:
+        """See `coco_scores`."""
+        return coco_scores(records, self.label_set)
+
+    def kinds(self, record: Verdicts) -> tuple[str, ...]:
+        """Nothing of its own: results are compared with files, which hold no verdicts."""
+        return ()

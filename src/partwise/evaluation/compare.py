@@ -5,24 +5,21 @@ Axes: B draws.
 
 from __future__ import annotations
 
-import functools
 import json
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.evaluation.bootstrap import LEVEL, draw_images, drawn_scores, interval
+from partwise.evaluation.bootstrap import LEVEL, draw_images, interval
 from partwise.evaluation.evaluator import CityscapesEvaluator, ImageRecord
-from partwise.evaluation.instance import SIDE_BOUNDS_PX
-from partwise.evaluation.matching import ImageMatches
-from partwise.evaluation.panoptic import SEGMENT_SUMS
-from partwise.evaluation.pixel import flat_length
+from partwise.evaluation.metric import SIDE_BOUNDS_PX, Detail, Metric, size_ranges
+from partwise.evaluation.metrics import METRICS, OWN_RECORD_KEYS, find_metric
 from partwise.files import json_ready
-from partwise.labels import CITYSCAPES, LabelSet
+from partwise.labels import LABEL_SETS, LabelSet
 
 RECORDS_KEY = "records"
 DRAWS_AT_ONCE = 200  # between two calls of `progress`
@@ -39,36 +36,52 @@ def records_of(evaluator: CityscapesEvaluator) -> dict:
     images = {
         name: {
             "truth_crc32": record.truth_crc32,
-            "pixels": record.pixels,
-            "matches": {key: matches.to_dict() for key, matches in record.matches.items()},
-            "segments": record.segments,
+            **dict.fromkeys(OWN_RECORD_KEYS),
+            **{
+                metric.record_key: metric.record_to_json(record.parts.get(metric.name))
+                for metric in evaluator.metrics
+                if metric.record_key
+            },
         }
         for name, record in sorted(evaluator.records.items())
     }
-    return json_ready({"label_set": evaluator.label_set.name, "settings": asdict(evaluator.settings), "images": images})
+    return json_ready({"label_set": evaluator.label_set.name, "settings": evaluator.described(), "images": images})
 
 
-def read_records(path: str | os.PathLike, label_set: LabelSet = CITYSCAPES) -> CityscapesEvaluator:
-    """An evaluator as it was when its `with_records` was written to a JSON file (without COCO counts).
+def read_records(
+    path: str | os.PathLike | Mapping[str, Any], label_set: LabelSet | None = None, metrics: Sequence[Metric[Any]] = ()
+) -> CityscapesEvaluator:
+    """An evaluator as it was when its `with_records` was written to a JSON file (without COCO's verdicts).
 
-    Raises PartwiseError for a file that is absent, no JSON, has no records, or is damaged.
+    path        of the file, or what it holds
+    label_set   the classes; without it, the label set that the file names
+    metrics     those that the file may hold and no installed package announces
+
+    Raises PartwiseError for a file that is absent, no JSON, has no records, or is damaged, and for a metric or a label
+    set that is not installed.
     """
-    path = Path(path)
-    segments_shape = (len(label_set.evaluated), len(SEGMENT_SUMS))
+    held, path = (path, "the evaluation") if isinstance(path, Mapping) else (None, Path(path))
+    given = {metric.name: metric for metric in metrics}
     try:
-        records = json.loads(path.read_text(encoding="utf-8"))[RECORDS_KEY]
+        records = (json.loads(path.read_text(encoding="utf-8")) if held is None else held)[RECORDS_KEY]
+        label_set = label_set or LABEL_SETS.find(records["label_set"], str(path))
         if records["label_set"] != label_set.name:
             raise PartwiseError(f"{path}: scores of the classes of {records['label_set']}, not of {label_set.name}")
-        kept = {key: records["settings"][key] for key in ("boundary", "panoptic", "draws", "seed")}
-        evaluator = CityscapesEvaluator(label_set, **kept)
-        for name, image in records["images"].items():
-            evaluator.records[name] = ImageRecord(
-                truth_crc32=image["truth_crc32"],
-                pixels=None if image["pixels"] is None else _sums(image["pixels"], (flat_length(label_set),)),
-                matches={key: ImageMatches.from_dict(columns) for key, columns in image["matches"].items()},
-                segments=_sums(image["segments"], segments_shape) if kept["panoptic"] else None,
+        settings = records["settings"]
+        kept = {key: settings[key] for key in ("boundary", "panoptic", "draws", "seed")}
+        others = settings.get("metrics", [])
+        if missing := [name for name in others if name not in given and name not in METRICS]:
+            raise PartwiseError(
+                f"{path}: was scored with the metric {missing[0]!r}, which no installed package has: install the "
+                "package that adds it"
             )
-        if len({record.kinds for record in evaluator.records.values()}) > 1:
+        found = [given.get(name) or find_metric(name)(label_set) for name in others]
+        evaluator = CityscapesEvaluator(label_set, metrics=found, **kept)
+        for name, image in records["images"].items():
+            stored = [metric for metric in evaluator.metrics if metric.record_key]
+            parts = {metric.name: metric.record_from_json(image[metric.record_key]) for metric in stored}
+            evaluator.records[name] = ImageRecord(image["truth_crc32"], parts)
+        if len({evaluator.kinds(record) for record in evaluator.records.values()}) > 1:
             raise ValueError("not the same of every image")
     except OSError as error:
         raise PartwiseError(
@@ -79,14 +92,6 @@ def read_records(path: str | os.PathLike, label_set: LabelSet = CITYSCAPES) -> C
             f"{path}: no evaluation with records of its images, or a damaged one: write it with partwise evaluate"
         ) from None
     return evaluator
-
-
-def _sums(values: list, shape: tuple[int, ...]) -> np.ndarray:
-    """Finite float64 of this shape. Raises ValueError or TypeError for anything else."""
-    sums = np.array(values, np.float64)
-    if sums.shape != shape or not np.isfinite(sums).all():
-        raise ValueError(f"{sums.shape} and not {shape}, or not finite")
-    return sums
 
 
 def compare(
@@ -110,49 +115,74 @@ def compare(
     """
     _refuse_unless_comparable(a, b)
     weights_BN = draw_images(len(a), draws, seed)
-    once = np.ones((1, len(a)), np.int64)
-    drawn = functools.partial(drawn_scores, in_detail=True, side_bounds_px=side_bounds_px)
-    said = lambda before: lambda done: progress(before + done, 2 * draws)
-    of_a, of_b = (_drawn_in_parts(drawn, x, weights_BN, said(before)) for x, before in ((a, 0), (b, draws)))
-    value_a, value_b = (drawn(x.counted(), once) for x in (a, b))
-    differences = {}
-    for key in (key for key in of_a if key in of_b):  # COCO's verdicts are not in a JSON file
-        low, high = interval(of_b[key] - of_a[key])
-        row = {
-            "a": float(value_a[key][0]),
-            "b": float(value_b[key][0]),
-            "difference": float(value_b[key][0] - value_a[key][0]),
-            "low": low,
-            "high": high,
-        }
-        differences[key] = row | {"sentence": _sentence(key, row)}
+    detail = Detail(size_ranges(side_bounds_px))
+    of_b = {metric.name: records for metric, records in b.observed()}
+    both = [(metric, of_a, of_b[metric.name]) for metric, of_a in a.observed() if metric.name in of_b]
+    differences: dict[str, dict[str, Any]] = {}  # COCO's verdicts are not in a JSON file
+    for number, (metric, *records) in enumerate(both):
+        done_before = 2 * draws * number
+        said = lambda done, before=done_before: progress((before + done) // len(both), 2 * draws)
+        differences |= _differences(metric, records, weights_BN, detail, said)
     return json_ready({"images": len(a), "draws": draws, "level": LEVEL, "differences": differences})
 
 
-def _drawn_in_parts(
-    drawn: Callable[..., dict[str, np.ndarray]],
-    evaluator: CityscapesEvaluator,
+def _differences(
+    metric: Metric[Any],
+    records: Sequence[list[Any]],
     weights_BN: np.ndarray,
+    detail: Detail,
+    progress: Callable[[int], None],
+) -> dict[str, dict[str, Any]]:
+    """The rows of one metric, by the places of its figures; `progress` is told the draws done, of both together."""
+    once = np.ones((1, weights_BN.shape[1]), np.int64)
+    said = lambda before: lambda done: progress(before + done)
+    drawn_a, drawn_b = (
+        _drawn_in_parts(metric, of, weights_BN, detail, said(i * len(weights_BN))) for i, of in enumerate(records)
+    )
+    value_a, value_b = (metric.summarise(of, once, detail) for of in records)
+    differences = {}
+    for figure in drawn_a:
+        low, high = interval(drawn_b[figure] - drawn_a[figure])
+        row = {
+            "a": float(value_a[figure][0]),
+            "b": float(value_b[figure][0]),
+            "difference": float(value_b[figure][0] - value_a[figure][0]),
+            "low": low,
+            "high": high,
+        }
+        key = f"{metric.name}.{figure}"
+        differences[key] = row | {"sentence": _sentence(key, row, metric)}
+    return differences
+
+
+def _drawn_in_parts(
+    metric: Metric[Any],
+    records: list[Any],
+    weights_BN: np.ndarray,
+    detail: Detail,
     progress: Callable[[int], None],
 ) -> dict[str, np.ndarray]:
-    """What `drawn` gives for all draws; `progress` is told how many of them are done."""
-    counted, parts = evaluator.counted(), []
+    """What the metric gives for all draws; `progress` is told how many of them are done."""
+    parts = []
     for begin in range(0, len(weights_BN), DRAWS_AT_ONCE):
-        parts.append(drawn(counted, weights_BN[begin : begin + DRAWS_AT_ONCE]))
+        parts.append(metric.summarise(records, weights_BN[begin : begin + DRAWS_AT_ONCE], detail))
         progress(min(begin + DRAWS_AT_ONCE, len(weights_BN)))
-    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    return {figure: np.concatenate([part[figure] for part in parts]) for figure in parts[0]}
 
 
-def _sentence(key: str, row: dict[str, float]) -> str:
-    """What the interval says, in points (hundredths)."""
+def _sentence(key: str, row: dict[str, float], metric: Metric[Any]) -> str:
+    """What the interval says; of fractions in points (hundredths)."""
     if np.isnan(list(row.values())).any():
         return f"{key}: no difference can be given, one side has no value or too few images have the class"
-    points, low, high = (100 * row[name] for name in ("difference", "low", "high"))
-    said = f"{points:+.1f} points ({100 * LEVEL:.0f} % interval {low:+.1f} to {high:+.1f})"
-    if low > 0:
-        return f"{key}: B is better than A by {said}"
-    if high < 0:
-        return f"{key}: B is worse than A by {said}"
+    if metric.fractions:
+        difference, low, high = (f"{100 * row[name]:+.1f}" for name in ("difference", "low", "high"))
+        said = f"{difference} points ({100 * LEVEL:.0f} % interval {low} to {high})"
+    else:
+        difference, low, high = (f"{row[name]:+.4g}" for name in ("difference", "low", "high"))
+        said = f"{difference} ({100 * LEVEL:.0f} % interval {low} to {high})"
+    if row["low"] > 0 or row["high"] < 0:
+        better = (row["low"] > 0) == (metric.better == "higher")
+        return f"{key}: B is {'better' if better else 'worse'} than A by {said}"
     return f"{key}: no difference is shown, B - A is {said}"
 
 
@@ -167,12 +197,18 @@ def _refuse_unless_comparable(a: CityscapesEvaluator, b: CityscapesEvaluator) ->
         what = f"the truth of {len(changed)} images differs, the first is {changed[0]}"
     elif a.label_set != b.label_set:
         what = f"classes of {a.label_set.name} and of {b.label_set.name}"
-    elif differing := [x for x in COMPARED_SETTINGS if getattr(a.settings, x) != getattr(b.settings, x)]:
+    elif differing := _differing_settings(a, b):
         what = f"only one of them was scored with {' and '.join(differing)}"
-    elif a.sorted_records()[0].kinds != b.sorted_records()[0].kinds:
-        kinds = [", ".join(x.sorted_records()[0].kinds) for x in (a, b)]
-        what = f"A scores {kinds[0]}, B {kinds[1]}"
+    elif len(kinds := {x.kinds(next(iter(x.records.values()))): x for x in (a, b)}) > 1:
+        said = [", ".join(kind) or "nothing" for kind in kinds]
+        what = f"A scores {said[0]}, B {said[1]}"
     if what:
         raise PartwiseError(
             f"the two results cannot be compared: {what}: score both on the same data with the same options"
         )
+
+
+def _differing_settings(a: CityscapesEvaluator, b: CityscapesEvaluator) -> list[str]:
+    names_a, names_b = ({metric.name for metric in x.others} for x in (a, b))
+    own = [name for name in COMPARED_SETTINGS if getattr(a.settings, name) != getattr(b.settings, name)]
+    return own + sorted(names_a ^ names_b)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.evaluation.bootstrap import LEVEL, Counted, draw_images, drawn_scores, interval
-from partwise.evaluation.boundary import BoundaryPairs
-from partwise.evaluation.coco import coco_matches, coco_scores
-from partwise.evaluation.distance import truth_distances
-from partwise.evaluation.instance import SIDE_BOUNDS_PX, average_recall, class_table, instance_scores, size_ranges
-from partwise.evaluation.matching import EVERYWHERE, WITHIN_50_M, WITHIN_100_M, ImageMatches, match, overlaps
-from partwise.evaluation.panoptic import count_segments, panoptic_scores
-from partwise.evaluation.pixel import count_pixels, mean_of_valid, pixel_scores, thing_category_names
+from partwise.evaluation.bootstrap import LEVEL, draw_images, interval
+from partwise.evaluation.instance import InstanceScores
+from partwise.evaluation.metric import SIDE_BOUNDS_PX, Detail, Metric, Predicted, size_ranges
+from partwise.evaluation.metrics import OWN_METRICS, SETTING_OF, require_free_names
 from partwise.files import json_ready, readable
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.scene import Scene
+
+__all__ = ["CityscapesEvaluator", "ImageRecord", "Settings"]
 
 
 @dataclass(frozen=True)
@@ -44,48 +44,53 @@ class Settings:
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """What is kept of one image; a part that was not asked for is None or {}.
+    """What is kept of one image.
 
     truth_crc32   of the truth's two maps, so that results on different truths are not compared
-    pixels        (S,) `PixelCounts.flat()`
-    matches       by the name of the criterion: "all", and "100m" and "50m" where depth was given
-    segments      (C, 4) of panoptic.py
-    coco          of coco.py
+    parts         the record of each metric, by its name; None where the prediction lacks what the metric is about
     """
 
     truth_crc32: int
-    pixels: np.ndarray | None = None
-    matches: dict[str, ImageMatches] = field(default_factory=dict)
-    segments: np.ndarray | None = None
-    coco: list | None = None
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """What can be scored with it."""
-        return ("pixels",) * (self.pixels is not None) + tuple(f"instances ({name})" for name in self.matches)
+    parts: dict[str, Any]
 
 
 class CityscapesEvaluator:
-    """Streaming Cityscapes scores: `update` once an image, `merge` what other processes counted, `compute`.
+    """Streaming scores: `update` once an image, `merge` what other processes counted, `compute`.
 
-    Keeps a few numbers for each prediction and instance of the truth, about 1 kB an image for the pixel scores, and no
+    A container of metrics: pixel and instance scores, those that the settings add, and those of other packages. Keeps a
+    few numbers for each prediction and instance of the truth, about 1 kB an image for the pixel scores, and no
     pixel. Equal to cityscapesScripts 2.3.0; the order of the images and how they are split over processes change
     nothing. Settings are given by keyword: `CityscapesEvaluator(boundary=True, draws=1000)`.
+
+    Args:
+        label_set: The classes.
+        metrics: Other metrics to compute as well, such as `find_metric(name)(label_set)`.
+        settings: The fields of `Settings`.
+
+    Raises:
+        PartwiseError: For bounds of sizes that do not rise, and for metrics whose names are taken.
     """
 
-    def __init__(self, label_set: LabelSet = CITYSCAPES, **settings):
+    def __init__(self, label_set: LabelSet = CITYSCAPES, *, metrics: Sequence[Metric[Any]] = (), **settings: Any):
         self.label_set = label_set
         self.settings = Settings(**settings)
+        require_free_names(metrics)
+        self.others = tuple(metrics)
+        self.metrics = (*self._own_metrics(), *metrics)
         self.records: dict[str, ImageRecord] = {}
-        self._things = [label.id for label in label_set.things]
-        self._sizes = size_ranges(self.settings.side_bounds_px)
+        self._detail = Detail(size_ranges(self.settings.side_bounds_px))
+
+    def _own_metrics(self) -> list[Metric[Any]]:
+        asked = [name for name in OWN_METRICS if name not in SETTING_OF or getattr(self.settings, SETTING_OF[name])]
+        how = {InstanceScores.name: {"boundary": self.settings.boundary}}
+        return [OWN_METRICS[name](self.label_set, **how.get(name, {})) for name in asked]
 
     def __len__(self) -> int:
         return len(self.records)
 
     def fresh(self) -> CityscapesEvaluator:
         """An evaluator with the same settings and no image, for another process to fill."""
-        return CityscapesEvaluator(self.label_set, **asdict(self.settings))
+        return CityscapesEvaluator(self.label_set, metrics=self.others, **asdict(self.settings))
 
     def update(
         self,
@@ -109,47 +114,17 @@ class CityscapesEvaluator:
         name = readable(scene.name)  # as a JSON file holds it: results from a file and from a model are compared
         if name in self.records:
             raise PartwiseError(f"{scene.name}: scored twice: give every image once")
-        if self.settings.panoptic and (instances is None or semantic_HW is None):
-            raise PartwiseError(f"{scene.name}: panoptic quality needs instances and a semantic map: give both")
-        pixels = None
-        if semantic_HW is not None:
-            semantic_HW = np.asarray(semantic_HW)
-            try:
-                counts = count_pixels(semantic_HW, scene.semantic_HW, scene.instance_ids_HW, self.label_set)
-            except PartwiseError as error:
-                raise PartwiseError(f"{scene.name}: {error}") from None
-            pixels = counts.flat()
-        record = ImageRecord(
-            truth_crc32=_crc32(scene),
-            pixels=pixels,
-            matches={} if instances is None else self._matches(scene, instances, scores, depth_HW),
-            segments=count_segments(scene, instances, semantic_HW) if self.settings.panoptic else None,
-            coco=coco_matches(scene, instances) if self.settings.coco and instances is not None else None,
-        )
-        self._add(name, record)
-
-    def _matches(self, scene: Scene, instances: Instances, scores, depth_HW) -> dict[str, ImageMatches]:
-        found = overlaps(scene, instances, scores)
-        pairs = BoundaryPairs(scene, instances, found) if self.settings.boundary else None
-        matches = {EVERYWHERE.name: match(found, EVERYWHERE, self._things, boundary_iou=pairs)}
-        if depth_HW is not None:
-            if depth_HW.shape != scene.size:
-                depth_size, size = ("x".join(map(str, reversed(one))) for one in (depth_HW.shape, scene.size))
-                raise PartwiseError(
-                    f"{scene.name}: its depth is {depth_size}, the truth {size}: give depth of the truth's size"
-                )
-            distances = truth_distances(found, scene.instance_ids_HW, depth_HW)
-            for criterion in (WITHIN_100_M, WITHIN_50_M):
-                matches[criterion.name] = match(found, criterion, self._things, distances)
-        return matches
+        prediction = Predicted(instances, None if semantic_HW is None else np.asarray(semantic_HW), scores)
+        parts = {metric.name: metric.observe(scene, prediction, depth_HW) for metric in self.metrics}
+        self._add(name, ImageRecord(_crc32(scene), parts))
 
     def merge(self, other: CityscapesEvaluator) -> CityscapesEvaluator:
         """Take over another evaluator's images; returns self.
 
         Raises PartwiseError if both saw an image of the same name or they score different things.
         """
-        if (self.settings, self.label_set.name) != (other.settings, other.label_set.name):
-            raise PartwiseError(f"evaluators with different settings: {self.settings} and {other.settings}")
+        if (self.described(), self.label_set.name) != (other.described(), other.label_set.name):
+            raise PartwiseError(f"evaluators with different settings: {self.described()} and {other.described()}")
         for name, record in other.records.items():
             if name in self.records:
                 raise PartwiseError(f"{name}: scored twice: give every image to one process only")
@@ -157,104 +132,69 @@ class CityscapesEvaluator:
         return self
 
     def _add(self, name: str, record: ImageRecord) -> None:
-        first = next(iter(self.records.values()), record)
-        if first.kinds != record.kinds:
+        kinds, first = (self.kinds(x) for x in (record, next(iter(self.records.values()), record)))
+        if kinds != first:
             raise PartwiseError(
-                f"{name}: this image gives {', '.join(record.kinds) or 'nothing'} to score, those before it "
-                f"{', '.join(first.kinds) or 'nothing'}: give the same for every image"
+                f"{name}: this image gives {', '.join(kinds) or 'nothing'} to score, those before it "
+                f"{', '.join(first) or 'nothing'}: give the same for every image"
             )
         self.records[name] = record
 
-    def sorted_records(self) -> list[ImageRecord]:
-        """The records in the order of the images' names, on which every sum and draw below is taken."""
-        return [self.records[name] for name in sorted(self.records)]
+    def kinds(self, record: ImageRecord) -> tuple[str, ...]:
+        """What can be scored with the record of an image, in words."""
+        found = [(metric, record.parts.get(metric.name)) for metric in self.metrics]
+        return tuple(kind for metric, part in found if part is not None for kind in metric.kinds(part))
 
-    def matches_of(self, criterion: str) -> list[ImageMatches] | None:
-        """The matches of each image; None where there are none."""
-        records = self.sorted_records()
-        return [r.matches[criterion] for r in records] if records and criterion in records[0].matches else None
+    def described(self) -> dict[str, Any]:
+        """The settings, and the names of the metrics of other packages if there are any."""
+        names = [metric.name for metric in self.others]
+        return asdict(self.settings) | ({"metrics": names} if names else {})
 
-    def counted(self) -> Counted:
-        """Everything that was counted, image by image in the order of `sorted_records`."""
-        records = self.sorted_records()
-        stacked = lambda name: np.stack([getattr(r, name) for r in records])
-        has = lambda name: bool(records) and getattr(records[0], name) is not None
-        within = {name: self.matches_of(name) for name in (WITHIN_100_M.name, WITHIN_50_M.name)}
-        return Counted(
-            label_set=self.label_set,
-            pixels_NS=stacked("pixels") if has("pixels") else None,
-            matches=self.matches_of(EVERYWHERE.name),
-            boundary=self.settings.boundary,
-            within={name: matches for name, matches in within.items() if matches is not None},
-            segments_NC4=stacked("segments") if has("segments") else None,
-            coco=[r.coco for r in records] if has("coco") else None,
-        )
+    def observed(self) -> list[tuple[Metric[Any], list[Any]]]:
+        """Every metric that has something to score, with its records in the order of the images' names.
 
-    def compute(self) -> dict:
+        Every sum and draw is taken in this order.
+        """
+        records = [self.records[name].parts for name in sorted(self.records)]
+        scored = [metric for metric in self.metrics if records and records[0].get(metric.name) is not None]
+        return [(metric, [parts[metric.name] for parts in records]) for metric in scored]
+
+    def summarise(self, weights_BN: np.ndarray, detail: Detail | None = None) -> dict[str, np.ndarray]:
+        """(B,) values of every headline figure, by its place in the scores, such as "instance.ap50" or "panoptic.pq".
+
+        Args:
+            weights_BN: (B, N) int, how often each image counts, in the order of their names.
+            detail: Asks for the figures of classes ("instance.ap car") and sizes ("instance.ap 32-64 px") as well.
+        """
+        return {
+            f"{metric.name}.{figure}": values_B
+            for metric, records in self.observed()
+            for figure, values_B in metric.summarise(records, weights_BN, detail).items()
+        }
+
+    def compute(self) -> dict[str, Any]:
         """All scores as fractions, in JSON's own types; None where a score has no value (a class without truth).
 
         {"images": int, "settings": {...}, "semantic": None or {...}, "instance": None or {...}, "panoptic": None or
-        {...}, "intervals": None or {...}}; docs/evaluation.md defines every key.
+        {...}, the name of every other metric: None or {...}, "intervals": None or {...}}; docs/evaluation.md defines
+        every key.
         """
-        counted = self.counted()
-        return json_ready(
-            {
-                "images": len(self),
-                "settings": asdict(self.settings),
-                "semantic": None if counted.pixels_NS is None else self._semantic(counted.pixels_NS),
-                "instance": None if counted.matches is None else self._instance(counted),
-                "panoptic": None
-                if counted.segments_NC4 is None
-                else panoptic_scores(counted.segments_NC4.sum(axis=0), self.label_set),
-                "intervals": self._intervals(counted) if len(self) and self.settings.draws else None,
-            }
-        )
+        found = {metric.name: metric.scores(records, self._detail) for metric, records in self.observed()}
+        scores: dict[str, Any] = {"images": len(self), "settings": self.described()}
+        for name in (*OWN_METRICS, *(metric.name for metric in self.others)):
+            parent, _, key = name.rpartition(".")  # "instance.coco" stands in "instance"
+            place = scores[parent] if parent else scores
+            if place is not None:
+                place[key] = found.get(name)
+        scores["intervals"] = self._intervals() if len(self) and self.settings.draws else None
+        return json_ready(scores)
 
-    def _semantic(self, pixels_NS: np.ndarray) -> dict:
-        scores = pixel_scores(pixels_NS.sum(axis=0), self.label_set)
-        iiou = dict(zip([label.name for label in self.label_set.things], scores["iiou"], strict=True))
-        category_iiou = dict(zip(thing_category_names(self.label_set), scores["category_iiou"], strict=True))
-        return {
-            **{key: scores[key] for key in ("iou_class", "iiou_class", "iou_category", "iiou_category")},
-            "per_class": {
-                label.name: {"iou": iou, "iiou": iiou.get(label.name)}
-                for label, iou in zip(self.label_set.evaluated, scores["iou"], strict=True)
-            },
-            "per_category": {
-                name: {"iou": iou, "iiou": category_iiou.get(name)}
-                for name, iou in zip(self.label_set.categories, scores["category_iou"], strict=True)
-            },
-        }
-
-    def _instance(self, counted: Counted) -> dict:
-        matches, within = counted.matches, counted.within
-        return {
-            **self._aps(matches),
-            "by_size": {name: self._aps(matches, sizes_px=(low, below)) for name, low, below in self._sizes},
-            "ar": average_recall(matches),
-            "boundary": self._boundary(matches) if counted.boundary else None,
-            # None: needs the disparity and camera files.
-            **{
-                f"within_{of.name}": self._aps(within[of.name]) if of.name in within else None
-                for of in (WITHIN_100_M, WITHIN_50_M)
-            },
-            "coco": None if counted.coco is None else coco_scores(counted.coco, self.label_set),
-        }
-
-    def _aps(self, matches: list[ImageMatches], **how) -> dict:
-        return instance_scores({label.name: class_table(matches, label.id, **how) for label in self.label_set.things})
-
-    def _boundary(self, matches: list[ImageMatches]) -> dict:
-        on_truth = np.concatenate([m.boundary_iou for m in matches])
-        return {**self._aps(matches, boundary=True), "mean_iou": float(mean_of_valid(on_truth))}
-
-    def _intervals(self, counted: Counted) -> dict:
-        weights_BN = draw_images(len(self), self.settings.draws, self.settings.seed)
-        drawn = drawn_scores(counted, weights_BN)
+    def _intervals(self) -> dict[str, Any]:
+        drawn = self.summarise(draw_images(len(self), self.settings.draws, self.settings.seed))
         return {"level": LEVEL, "draws": self.settings.draws, **{key: interval(x) for key, x in drawn.items()}}
 
 
 def _crc32(scene: Scene) -> int:
     """A fingerprint of the truth, from every fourth row of both maps: a changed object is seen, and it costs 1 ms."""
-    crc = zlib.crc32(np.ascontiguousarray(scene.semantic_HW[::4]))
-    return zlib.crc32(np.ascontiguousarray(scene.instance_ids_HW[::4], np.uint16), crc)
+    crc = zlib.crc32(np.ascontiguousarray(scene.semantic_HW[::4]).data)
+    return zlib.crc32(np.ascontiguousarray(scene.instance_ids_HW[::4], np.uint16).data, crc)

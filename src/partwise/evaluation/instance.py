@@ -1,167 +1,148 @@
-"""Cityscapes' instance scores from the matches of many images: AP, AP50, AP by size, boundary AP, recall of proposals.
+"""Cityscapes' instance scores, the metric `InstanceScores`: AP, AP50, AP by size, boundary AP, recall of proposals.
 
-Precision and recall are taken at every distinct confidence, over all images; AP is the official tool's step-wise area,
-without COCO's monotone envelope. Images can carry weights, which is what a bootstrap needs: an image drawn twice
-weighs 2.
-
-Axes: N images, P predictions of one class in all images, E distinct confidences, O overlap thresholds, B bootstrap
-draws, M numbers of proposals.
+Axes: N images, B weightings, M numbers of proposals.
 Source of every rule: cityscapesScripts 2.3.0, evaluation/evalInstanceLevelSemanticLabeling.py.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.evaluation.matching import PROPOSAL_COUNTS, ImageMatches
+from partwise.evaluation.average_precision import OVERLAPS, ClassTable, class_table, instance_scores
+from partwise.evaluation.boundary import BoundaryPairs
+from partwise.evaluation.distance import truth_distances
+from partwise.evaluation.matching import (
+    EVERYWHERE,
+    PROPOSAL_COUNTS,
+    WITHIN_50_M,
+    WITHIN_100_M,
+    ImageMatches,
+    match,
+    overlaps,
+)
+from partwise.evaluation.metric import Detail, Metric, Predicted
 from partwise.evaluation.pixel import mean_of_valid
+from partwise.labels import LabelSet
+from partwise.scene import Scene
 
-OVERLAPS = np.arange(0.5, 1.0, 0.05)  # cityscapesScripts, args.overlaps; an IoU must be larger, not equal
-SIDE_BOUNDS_PX = (32, 64, 128, 256)  # between the sizes of instances: of the longest side of the box in pixels
-
-
-def size_ranges(bounds_px: Sequence[int] = SIDE_BOUNDS_PX) -> tuple[tuple[str, float, float], ...]:
-    """(name, from, below) of each size between bounds that rise.
-
-    Raises PartwiseError for bounds that do not.
-
-    >>> size_ranges((16, 32))
-    (('<16', 0, 16), ('16-32', 16, 32), ('>=32', 32, inf))
-    """
-    bounds = tuple(bounds_px)
-    if not bounds or any(low >= high for low, high in itertools.pairwise((0, *bounds))):
-        said = ", ".join(map(str, bounds)) or "none"
-        raise PartwiseError(f"bounds of sizes: {said}: give sides in pixels above 0, each larger than the one before")
-    between = ((f"{low}-{high}", low, high) for low, high in itertools.pairwise(bounds))
-    return (f"<{bounds[0]}", 0, bounds[0]), *between, (f">={bounds[-1]}", bounds[-1], np.inf)
+Matches = dict[str, ImageMatches]  # of one image, by the name of the criterion: "all"; with depth also "100m" and "50m"
 
 
-@dataclass(frozen=True)
-class ClassTable:
-    """Every verdict on one class, surest prediction first.
+class InstanceScores(Metric[Matches]):
+    """AP, AP50 and average recall, also by size and within a distance; the record of an image is its `Matches`.
 
-    image (P,)                  which image a prediction belongs to
-    last (E,)                   the last prediction of every distinct confidence
-    true_PO, false_PO           bool: true positive, false positive; neither = ignored
-    truths (N,) int64           counted instances of each image
+    Args:
+        label_set: The classes.
+        boundary: Whether boundary AP is computed, too.
     """
 
-    image: np.ndarray
-    last: np.ndarray
-    true_PO: np.ndarray
-    false_PO: np.ndarray
-    truths: np.ndarray
+    name = "instance"
+    record_key = "matches"
 
-    def average_precision(self, weights: np.ndarray | None = None) -> np.ndarray:
-        """(O,) AP at every overlap: NaN without truth, 0 with truth and no prediction.
+    def __init__(self, label_set: LabelSet, boundary: bool = False) -> None:
+        super().__init__(label_set)
+        self.boundary = boundary
 
-        weights    (N,) how often each image counts; 1 without it
+    def observe(self, scene: Scene, prediction: Predicted, depth_HW: np.ndarray | None = None) -> Matches | None:
+        """The matches of one image; None without instances.
+
+        Raises:
+            PartwiseError: For instances or depth of another size than the truth.
         """
-        truths = self.truths.sum() if weights is None else (self.truths * weights).sum()
-        if truths == 0:
-            return np.full(len(OVERLAPS), np.nan)
-        weight = np.ones(len(self.image)) if weights is None else weights[self.image].astype(np.float64)
-        true_EO = np.cumsum(self.true_PO * weight[:, None], axis=0)[self.last]
-        false_EO = np.cumsum(self.false_PO * weight[:, None], axis=0)[self.last]
-        return stepwise_area(true_EO, false_EO, truths)
+        if prediction.instances is None:
+            return None
+        found = overlaps(scene, prediction.instances, prediction.scores)
+        pairs = BoundaryPairs(scene, prediction.instances, found) if self.boundary else None
+        things = [label.id for label in self.label_set.things]
+        matches = {EVERYWHERE.name: match(found, EVERYWHERE, things, boundary_iou=pairs)}
+        if depth_HW is not None:
+            if depth_HW.shape != scene.size:
+                depth_size, size = ("x".join(map(str, reversed(one))) for one in (depth_HW.shape, scene.size))
+                raise PartwiseError(
+                    f"{scene.name}: its depth is {depth_size}, the truth {size}: give depth of the truth's size"
+                )
+            distances = truth_distances(found, scene.instance_ids_HW, depth_HW)
+            for criterion in (WITHIN_100_M, WITHIN_50_M):
+                matches[criterion.name] = match(found, criterion, things, distances)
+        return matches
+
+    def summarise(
+        self, records: Sequence[Matches], weights_BN: np.ndarray, detail: Detail | None = None
+    ) -> dict[str, np.ndarray]:
+        """AP and AP50 of each kind, and average recall; in detail also "ap <class>" and "ap <size> px"."""
+        matches = [record[EVERYWHERE.name] for record in records]
+        figures = _drawn_aps("{}", self._tables(matches), weights_BN, of_classes=detail is not None)
+        figures |= {f"ar.{n}": recall for n, recall in drawn_average_recall(matches, weights_BN).items()}
+        for name, low, below in detail.sizes if detail else ():
+            figures |= _drawn_aps(f"{{}} {name} px", self._tables(matches, sizes_px=(low, below)), weights_BN)
+        if self.boundary:
+            figures |= _drawn_aps("boundary.{}", self._tables(matches, boundary=True), weights_BN)
+        for name, within in _within(records).items():
+            if within is not None:
+                figures |= _drawn_aps(f"within_{name}.{{}}", self._tables(within), weights_BN)
+        return figures
+
+    def scores(self, records: Sequence[Matches], detail: Detail) -> dict[str, Any]:
+        """All of the above, each also by class; docs/evaluation.md defines every key."""
+        matches = [record[EVERYWHERE.name] for record in records]
+        return {
+            **self._aps(matches),
+            "by_size": {name: self._aps(matches, sizes_px=(low, below)) for name, low, below in detail.sizes},
+            "ar": average_recall(matches),
+            "boundary": self._boundary(matches) if self.boundary else None,
+            # None: needs the disparity and camera files.
+            **{
+                f"within_{name}": None if within is None else self._aps(within)
+                for name, within in _within(records).items()
+            },
+        }
+
+    def kinds(self, record: Matches) -> tuple[str, ...]:
+        """The criteria: with depth or without."""
+        return tuple(f"instances ({name})" for name in record)
+
+    def record_to_json(self, record: Matches | None) -> dict[str, Any]:
+        """See `Metric`; {} without instances."""
+        return {name: matches.to_dict() for name, matches in (record or {}).items()}
+
+    def record_from_json(self, value: Mapping[str, Any]) -> Matches | None:
+        """See `Metric`."""
+        matches = {name: ImageMatches.from_dict(columns) for name, columns in value.items()}
+        if matches and EVERYWHERE.name not in matches:
+            raise KeyError(EVERYWHERE.name)
+        return matches or None
+
+    def _tables(self, matches: Sequence[ImageMatches], **how: Any) -> dict[str, ClassTable]:
+        return {label.name: class_table(matches, label.id, **how) for label in self.label_set.things}
+
+    def _aps(self, matches: Sequence[ImageMatches], **how: Any) -> dict[str, Any]:
+        return instance_scores(self._tables(matches, **how))
+
+    def _boundary(self, matches: Sequence[ImageMatches]) -> dict[str, Any]:
+        on_truth = np.concatenate([m.boundary_iou for m in matches])
+        return {**self._aps(matches, boundary=True), "mean_iou": float(mean_of_valid(on_truth))}
 
 
-def stepwise_area(true_EO: np.ndarray, false_EO: np.ndarray, truths: float) -> np.ndarray:
-    """(O,) the official area under precision and recall: sum of p[i] * (r[i + 1] - r[i - 1]) / 2.
-
-    true_EO, false_EO    accepted positives at every confidence, surest first (so never decreasing)
-
-    The curve begins with an artificial point p = 1, r = 0 and both ends are repeated. Where nothing is accepted yet
-    (0 / 0) the point falls on the artificial one, which leaves the sum as it is.
-
-    >>> two_truths_one_found = stepwise_area(np.array([[1.0]]), np.array([[0.0]]), 2)
-    >>> two_truths_one_found.tolist()
-    [0.5]
-    """
-    accepted = true_EO + false_EO
-    precision = np.divide(true_EO, accepted, out=np.ones_like(true_EO), where=accepted > 0)
-    recall = true_EO / truths
-    start = np.zeros((1, recall.shape[1]))
-    precision = np.concatenate([start + 1, precision])
-    recall = np.concatenate([start, start, recall, recall[-1:] if len(recall) else start])
-    return (precision * (recall[2:] - recall[:-2]) * 0.5).sum(axis=0)
+def _within(records: Sequence[Matches]) -> dict[str, list[ImageMatches] | None]:
+    """The matches of each criterion of distance; None without depth."""
+    names = (WITHIN_100_M.name, WITHIN_50_M.name)
+    return {name: [record[name] for record in records] if name in records[0] else None for name in names}
 
 
-def class_table(
-    matches: Sequence[ImageMatches],
-    label: int,
-    sizes_px: tuple[float, float] = (0, np.inf),
-    boundary: bool = False,
-) -> ClassTable:
-    """Judge all predictions of one class.
-
-    sizes_px    only truth whose longest side lies in [from, below) counts; a prediction on other truth is ignored, and
-                so is one on nothing whose own longest side lies outside (as COCO does with areas)
-    boundary    judge by min(mask IoU, boundary IoU), as boundary AP does, instead of by mask IoU
-    """
-    low, below = sizes_px
-    own = [m.label == label for m in matches]
-    take = lambda column: _joined([getattr(m, column)[rows] for m, rows in zip(matches, own, strict=True)])
-    image = np.repeat(np.arange(len(matches)), [int(rows.sum()) for rows in own])
-    score, truth, iou = take("score"), take("truth").astype(np.int64), take("iou")
-    counted = [(m.truth_label == label) & (m.truth_side_px >= low) & (m.truth_side_px < below) for m in matches]
-    on_counted = _on_counted(counted, image, truth)
-    if boundary:
-        iou = np.fmin(iou, take("boundary_iou"))
-    order = np.argsort(-score, kind="stable")
-    hit_PO = iou[:, None] > OVERLAPS
-    ignored_PO = np.maximum(take("ignored_iou"), take("ignored_share"))[:, None] > OVERLAPS
-    side = take("side_px")
-    ignored_PO |= ((side < low) | (side >= below))[:, None]
-    first_PO = _first_of_each_truth(hit_PO[order], (image * (1 + truth.max(initial=0)) + truth)[order])
-    hit_PO, ignored_PO, on_counted = hit_PO[order], ignored_PO[order], on_counted[order, None]
-    ends = np.flatnonzero(np.diff(score[order], append=-np.inf))
-    return ClassTable(
-        image=image[order],
-        last=ends,
-        true_PO=first_PO & on_counted,
-        false_PO=np.where(hit_PO, on_counted & ~first_PO, ~ignored_PO),
-        truths=np.array([int(rows.sum()) for rows in counted], np.int64),
-    )
-
-
-def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate(parts) if parts else np.zeros(0)
-
-
-def _on_counted(counted: list[np.ndarray], image: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """(P,) bool: whether the instance that a prediction overlaps most is among the counted ones."""
-    flat = _joined([*counted, np.zeros(1, bool)]).astype(bool)  # the last one stands for "none"
-    starts = np.cumsum([0, *(len(rows) for rows in counted)])[:-1]
-    place = np.where(truth >= 0, truth + starts[image] if len(starts) else truth, len(flat) - 1)
-    return flat[place]
-
-
-def _first_of_each_truth(hit_PO: np.ndarray, key_P: np.ndarray) -> np.ndarray:
-    """(P, O) bool: the first row that hits each truth (`key_P` names it) at each overlap."""
-    first_PO = np.zeros_like(hit_PO)
-    for o in range(hit_PO.shape[1]):
-        rows = np.flatnonzero(hit_PO[:, o])
-        first_PO[rows[np.unique(key_P[rows], return_index=True)[1]], o] = True
-    return first_PO
-
-
-def instance_scores(tables: dict[str, ClassTable], weights: np.ndarray | None = None) -> dict:
-    """AP and AP50 over classes, and of each: {"ap", "ap50", "per_class": {name: {"ap", "ap50"}}}, NaN without truth."""
-    ap_TO = np.array([table.average_precision(weights) for table in tables.values()]).reshape(-1, len(OVERLAPS))
-    return {
-        # The official mean runs over all valid entries; a class is NaN at every overlap or at none.
-        "ap": float(mean_of_valid(ap_TO.reshape(-1))),
-        "ap50": float(mean_of_valid(ap_TO[:, 0])),
-        "per_class": {
-            name: {"ap": float(ap_O.mean()), "ap50": float(ap_O[0])} for name, ap_O in zip(tables, ap_TO, strict=True)
-        },
-    }
+def _drawn_aps(
+    place: str, tables: dict[str, ClassTable], weights_BN: np.ndarray, of_classes: bool = False
+) -> dict[str, np.ndarray]:
+    """AP and AP50; `place` names them, with {} for the figure."""
+    rows = [instance_scores(tables, weights_N) for weights_N in weights_BN]
+    drawn = {place.format(key): np.array([row[key] for row in rows]) for key in ("ap", "ap50")}
+    if of_classes:
+        for name in tables:
+            drawn[place.format(f"ap {name}")] = np.array([row["per_class"][name]["ap"] for row in rows])
+    return drawn
 
 
 def average_recall(matches: Sequence[ImageMatches]) -> dict[str, float]:

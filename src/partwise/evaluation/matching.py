@@ -101,9 +101,9 @@ class ImageMatches:
 
     def to_dict(self) -> dict[str, list]:
         """Columns as lists, for a JSON file; NaN becomes None."""
-        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        columns: dict[str, np.ndarray] = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
-            name: np.where(np.isnan(x), None, x).tolist() if x.dtype.kind == "f" else x.tolist()
+            name: np.where(np.isnan(x), np.array(None), x).tolist() if x.dtype.kind == "f" else x.tolist()
             for name, x in columns.items()
         }
 
@@ -224,7 +224,7 @@ def match(
     boxes = found.truth_boxes[counted_K]
     near = np.full(len(iou), np.nan)
     if boundary_iou is not None:
-        for p in np.flatnonzero(iou > 0.5):
+        for p in np.flatnonzero(iou > 0.5).tolist():
             near[p] = boundary_iou(p, np.flatnonzero(counted_K)[truth[p]])
     return ImageMatches(
         truth_label=labels_K[counted_K].astype(np.int16),

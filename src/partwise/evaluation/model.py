@@ -9,18 +9,29 @@ from collections.abc import Callable, Collection, Sequence
 import torch
 
 from partwise.backbones.fold import fold_batch_norm
+from partwise.data.dataset import labels_of
 from partwise.errors import PartwiseError
 from partwise.evaluation.distance import Depth, no_depth
 from partwise.evaluation.evaluator import CityscapesEvaluator
+from partwise.labels import LabelSet
 from partwise.methods import Method
 from partwise.methods.method import image_batch
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions
-from partwise.scene import Prediction, Scene, names_of
+from partwise.scene import Prediction, Scene, Scenes, names_of
+
+__all__ = [
+    "EvenlySpaced",
+    "add_predictions",
+    "evaluate_method",
+    "predict_scene",
+    "require_instances",
+    "require_same_classes",
+]
 
 
 def evaluate_method(
     method: Method,
-    scenes: Sequence[Scene],
+    scenes: Scenes,
     evaluator: CityscapesEvaluator,
     *,
     device: torch.device | str = "cpu",
@@ -37,9 +48,10 @@ def evaluate_method(
     returns    what `evaluator.compute()` gives, with "seconds" (reading, network, decoding and scoring); no instance
                scores for a semantic method
     """
+    require_same_classes(method, evaluator.label_set)
     begin = time.perf_counter()
     # Folded as `partwise.load` folds it, so that the figures are those of the model as it will be used.
-    ready = fold_batch_norm(copy.deepcopy(method)).to(device, memory_format=torch.channels_last)
+    ready = fold_batch_norm(copy.deepcopy(method)).to(device).to(memory_format=torch.channels_last)
     add_predictions(
         ready, scenes, evaluator, device=device, precision=precision, view=view, depth=depth, progress=progress
     )
@@ -48,7 +60,7 @@ def evaluate_method(
 
 def add_predictions(
     ready: Method,
-    scenes: Sequence[Scene],
+    scenes: Scenes,
     evaluator: CityscapesEvaluator,
     *,
     device: torch.device | str,
@@ -80,7 +92,7 @@ def predict_scene(
         return method.predict(image, view)[0]
 
 
-def require_instances(scenes: Sequence[Scene], what: str, classes: Collection[int] = ()) -> None:
+def require_instances(scenes: Scenes, what: str, classes: Collection[int] = ()) -> None:
     """Raises PartwiseError where no scene has an instance of some classes; reads on to the first that has one.
 
     what      the data in words, such as "/data/city, split val"
@@ -101,11 +113,25 @@ def require_instances(scenes: Sequence[Scene], what: str, classes: Collection[in
     )
 
 
+def require_same_classes(method: Method, label_set: LabelSet, what: str = "the data") -> None:
+    """Raises PartwiseError where a network's classes are not those of the data that it is to be scored on.
+
+    what   the data in words
+    """
+    own, others = ([label.name for label in labels.evaluated] for labels in (method.label_set, label_set))
+    if method.label_set.evaluated != label_set.evaluated:
+        raise PartwiseError(
+            f"{what}: its classes ({label_set.name}: {', '.join(others)}) are not the model's "
+            f"({method.label_set.name}: {', '.join(own)}): give a model that was trained on these classes"
+        )
+
+
 class EvenlySpaced(Sequence):
     """At most `count` scenes of a sequence, evenly spaced; 0 means all."""
 
-    def __init__(self, scenes: Sequence[Scene], count: int):
+    def __init__(self, scenes: Scenes, count: int):
         self.scenes, total = scenes, len(scenes)
+        self.name, self.label_set = getattr(scenes, "name", ""), labels_of(scenes)
         count = total if count <= 0 else min(count, total)
         self.chosen = [i * total // count for i in range(count)]
 
@@ -118,6 +144,6 @@ class EvenlySpaced(Sequence):
     def __len__(self) -> int:
         return len(self.chosen)
 
-    def __getitem__(self, i: int) -> Scene:
+    def __getitem__(self, i: int) -> Scene:  # type: ignore[override]  # takes no slices
         """Scene i of the chosen ones."""
         return self.scenes[self.chosen[i]]

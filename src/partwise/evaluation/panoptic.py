@@ -4,14 +4,20 @@ The prediction is the label map with the instances painted on it, the surest on 
 that no instance covers, and of classes that are not evaluated, predict nothing. hotcoco matches the segments of one
 image at a time, so no map is kept.
 
-Axes: H W image, R runs, P predicted segments, C evaluated classes, 4 = (sum of IoU, TP, FP, FN).
+Axes: H W image, R runs, P predicted segments, C evaluated classes, 4 = (sum of IoU, TP, FP, FN); N images,
+B weightings.
 Source of every rule: cityscapesScripts, preparation/createPanopticImgs.py, evaluation/evalPanopticSemanticLabeling.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
+from partwise.errors import PartwiseError
+from partwise.evaluation.metric import Detail, Metric, Predicted, finite_array
 from partwise.evaluation.pixel import mean_of_valid
 from partwise.instances import Instances
 from partwise.labels import INSTANCE_FACTOR, LabelSet
@@ -42,7 +48,7 @@ def count_segments(scene: Scene, instances: Instances, semantic_HW: np.ndarray) 
 
 def _true_segments(scene: Scene) -> list[dict]:
     """COCO annotations of the truth; a bare id of a class with instances is a group: not asked for, not punished."""
-    segments = []
+    segments: list[dict] = []
     for value, run_lengths in _run_lengths(scene.instance_ids_HW):
         label = scene.label_set.by_id.get(value if value < INSTANCE_FACTOR else value // INSTANCE_FACTOR)
         if label is not None and label.evaluated:
@@ -125,3 +131,33 @@ def panoptic_scores(sums_C4: np.ndarray, label_set: LabelSet) -> dict:
             for c, label in enumerate(label_set.evaluated)
         },
     }
+
+
+class PanopticScores(Metric[np.ndarray]):
+    """PQ, SQ and RQ; the record of an image is `count_segments`, (C, 4) float64."""
+
+    name = "panoptic"
+    record_key = "segments"
+
+    def observe(self, scene: Scene, prediction: Predicted, depth_HW: np.ndarray | None = None) -> np.ndarray:
+        """The sums of one image. Raises PartwiseError without instances or without a semantic map."""
+        if prediction.instances is None or prediction.semantic_HW is None:
+            raise PartwiseError(f"{scene.name}: panoptic quality needs instances and a semantic map: give both")
+        return count_segments(scene, prediction.instances, prediction.semantic_HW)
+
+    def summarise(
+        self, records: Sequence[np.ndarray], weights_BN: np.ndarray, detail: Detail | None = None
+    ) -> dict[str, np.ndarray]:
+        """The three means; in detail also "pq <class>"."""
+        figures, of_class = panoptic_quality(np.tensordot(weights_BN, np.stack(records), axes=1))
+        if detail:
+            figures |= {f"pq {x.name}": of_class["pq"][:, c] for c, x in enumerate(self.label_set.evaluated)}
+        return figures
+
+    def scores(self, records: Sequence[np.ndarray], detail: Detail) -> dict[str, Any]:
+        """The three means, of things, of stuff and of each class."""
+        return panoptic_scores(np.stack(records).sum(axis=0), self.label_set)
+
+    def record_from_json(self, value: Any) -> np.ndarray:
+        """See `Metric`."""
+        return finite_array(value, (len(self.label_set.evaluated), len(SEGMENT_SUMS)))

@@ -1,37 +1,29 @@
 """Cityscapes' pixel scores: IoU and iIoU of classes and of categories, as cityscapesScripts 2.3.0 defines them.
 
 One image becomes a few sums (`count_pixels`); sums add up; `pixel_scores` turns them into scores. Since a weighted sum
-of images is as good as a sum, the same function scores a bootstrap sample.
+of images is as good as a sum, the same function scores a bootstrap sample. `PixelScores` is the metric.
 
 Axes: H W image, D label ids, C evaluated classes, G evaluated categories, T classes with instances (things), I
-instances of an image, 3 = (true positive, false positive, false negative).
+instances of an image, 3 = (true positive, false positive, false negative), B weightings, N images, S sums of an image.
 Source of every rule: cityscapesScripts, evaluation/evalPixelLevelSemanticLabeling.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from partwise.errors import PartwiseError
+from partwise.evaluation.metric import Detail, Metric, Predicted, finite_array
 from partwise.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
 from partwise.rle import joint_counts, joint_runs
+from partwise.scene import Scene
 
-# Mean pixels of an instance in the training set (cityscapesScripts, args.avgClassSize).
-MEAN_INSTANCE_PX = {
-    "bicycle": 4672.3249222261,
-    "caravan": 36771.8241758242,
-    "motorcycle": 6298.7200839748,
-    "rider": 3930.4788056518,
-    "bus": 35732.1511111111,
-    "train": 67583.7075812274,
-    "car": 12794.0202738185,
-    "person": 3462.4756337644,
-    "truck": 27855.1264367816,
-    "trailer": 16926.9763313609,
-}
+HEADLINES = ("iou_class", "iiou_class", "iou_category", "iiou_category")
 
 
 @dataclass(frozen=True)
@@ -62,7 +54,6 @@ class _Groups:
     class_ids: tuple[int, ...]
     category_ids: tuple[tuple[int, ...], ...]  # evaluated ids of each evaluated category
     thing_ids: tuple[int, ...]
-    thing_names: tuple[str, ...]
     thing_categories: tuple[str, ...]
     thing_category_ids: tuple[tuple[int, ...], ...]  # every id of the category: caravan and trailer too
 
@@ -79,7 +70,6 @@ def _groups(label_set: LabelSet) -> _Groups:
         class_ids=tuple(label.id for label in label_set.evaluated),
         category_ids=tuple(tuple(x.id for x in labels if x.evaluated) for labels in members.values()),
         thing_ids=tuple(label.id for label in label_set.things),
-        thing_names=tuple(label.name for label in label_set.things),
         thing_categories=tuple(of_things),
         thing_category_ids=tuple(tuple(label.id for label in members[name]) for name in of_things),
     )
@@ -130,10 +120,10 @@ def count_pixels(
 
 def _block_counts(confusion_DD: np.ndarray, ids: tuple[int, ...], evaluated_D: np.ndarray) -> tuple[int, int, int]:
     """(TP, FP, FN) of a set of ids taken as one class; FP only where the truth is evaluated."""
-    ids = list(ids)
-    true_positive = int(confusion_DD[np.ix_(ids, ids)].sum())
-    false_negative = int(confusion_DD[ids].sum()) - true_positive
-    return true_positive, _false_positives(confusion_DD, ids, ids, evaluated_D), false_negative
+    rows = list(ids)
+    true_positive = int(confusion_DD[np.ix_(rows, rows)].sum())
+    false_negative = int(confusion_DD[rows].sum()) - true_positive
+    return true_positive, _false_positives(confusion_DD, rows, rows, evaluated_D), false_negative
 
 
 def _false_positives(confusion_DD: np.ndarray, columns, own_rows, evaluated_D: np.ndarray) -> int:
@@ -155,9 +145,10 @@ def _weighted_counts(
     labels_I, sizes_I, hits_ID = hits
     classes, categories = np.zeros((len(groups.thing_ids), 3)), np.zeros((len(groups.thing_categories), 3))
     category_of = {label.id: label.category for label in label_set}
-    for t, (id_, name) in enumerate(zip(groups.thing_ids, groups.thing_names, strict=True)):
+    for t, id_ in enumerate(groups.thing_ids):
         own = labels_I == id_
-        weight = MEAN_INSTANCE_PX.get(name, 1.0) / sizes_I[own]
+        # Without a mean size there is no iIoU: NaN goes through every sum, and is absent from the scores.
+        weight = (label_set.by_id[id_].mean_instance_px or np.nan) / sizes_I[own]
         right = hits_ID[own, id_]
         classes[t] = (
             (right * weight).sum(),
@@ -212,11 +203,6 @@ def pixel_scores(sums: np.ndarray, label_set: LabelSet = CITYSCAPES) -> dict[str
     return scores
 
 
-def flat_length(label_set: LabelSet = CITYSCAPES) -> int:
-    """S, the sums of `PixelCounts.flat()`."""
-    return 3 * sum(_rows(label_set))
-
-
 def _rows(label_set: LabelSet) -> tuple[int, int, int, int]:
     """(C, G, T, categories of things): the rows of each array of `PixelCounts`."""
     groups = _groups(label_set)
@@ -230,6 +216,53 @@ def mean_of_valid(values: np.ndarray) -> np.ndarray:
         return np.where(valid, values, 0).sum(axis=-1) / valid.sum(axis=-1)
 
 
-def thing_category_names(label_set: LabelSet = CITYSCAPES) -> tuple[str, ...]:
-    """Categories with an iIoU: all of their classes have instances (human and vehicle)."""
-    return _groups(label_set).thing_categories
+class PixelScores(Metric[np.ndarray]):
+    """IoU and iIoU of classes and categories; the record of an image is `PixelCounts.flat()`, (S,) float64."""
+
+    name = "semantic"
+    record_key = "pixels"
+
+    def observe(self, scene: Scene, prediction: Predicted, depth_HW: np.ndarray | None = None) -> np.ndarray | None:
+        """The sums of one image; None without a semantic map."""
+        if prediction.semantic_HW is None:
+            return None
+        try:
+            return count_pixels(prediction.semantic_HW, scene.semantic_HW, scene.instance_ids_HW, self.label_set).flat()
+        except PartwiseError as error:
+            raise PartwiseError(f"{scene.name}: {error}") from None
+
+    def summarise(
+        self, records: Sequence[np.ndarray], weights_BN: np.ndarray, detail: Detail | None = None
+    ) -> dict[str, np.ndarray]:
+        """The four means; in detail also "iou <class>"."""
+        scores = pixel_scores(weights_BN @ np.stack(records), self.label_set)
+        figures = {key: scores[key] for key in HEADLINES}
+        if detail:
+            figures |= {f"iou {x.name}": scores["iou"][:, c] for c, x in enumerate(self.label_set.evaluated)}
+        return figures
+
+    def scores(self, records: Sequence[np.ndarray], detail: Detail) -> dict[str, Any]:
+        """The four means, and of each class and category; docs/evaluation.md defines every key."""
+        scores = pixel_scores(np.stack(records).sum(axis=0), self.label_set)
+        iiou = dict(zip([label.name for label in self.label_set.things], scores["iiou"], strict=True))
+        thing_categories = _groups(self.label_set).thing_categories
+        category_iiou = dict(zip(thing_categories, scores["category_iiou"], strict=True))
+        return {
+            **{key: scores[key] for key in HEADLINES},
+            "per_class": {
+                label.name: {"iou": iou, "iiou": iiou.get(label.name)}
+                for label, iou in zip(self.label_set.evaluated, scores["iou"], strict=True)
+            },
+            "per_category": {
+                name: {"iou": iou, "iiou": category_iiou.get(name)}
+                for name, iou in zip(self.label_set.categories, scores["category_iou"], strict=True)
+            },
+        }
+
+    def kinds(self, record: np.ndarray) -> tuple[str, ...]:
+        """Pixels."""
+        return ("pixels",)
+
+    def record_from_json(self, value: Any) -> np.ndarray | None:
+        """See `Metric`."""
+        return None if value is None else finite_array(value, (3 * sum(_rows(self.label_set)),))

@@ -60,7 +60,6 @@ class ResultFiles:
         everything, unreadable = files_below(root)
         if unreadable:
             raise unreadable[0]
-        everything = [path for path in everything if path.is_file()]  # a pipe might keep us waiting
         owner = _Owner({name: split for split, others in elsewhere.items() for name in others} | dict.fromkeys(names))
         owned, foreign = _by_frame(everything, names, owner)
         instance, png, summaries = owned[INSTANCE_END], owned[PIXEL_END], owned[_SUMMARY_END]
@@ -127,10 +126,10 @@ def _by_frame(
         if suffix not in owned:
             continue
         name = owner.of(path.name)
-        if name in names:
+        if name is not None and name in names:
             owned[suffix].setdefault(name, []).append(path)
         elif suffix != _SUMMARY_END:
-            foreign.append((path, owner.splits.get(name)))
+            foreign.append((path, None if name is None else owner.splits.get(name)))
     return owned, foreign
 
 

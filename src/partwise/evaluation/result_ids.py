@@ -50,7 +50,7 @@ def _are_train_ids(ids_HW: np.ndarray, values: set[int], scene: Scene) -> bool:
     found_N, truth_N = ids_HW[asked_HW], truth_HW[asked_HW]
     right, pixels = (np.bincount(found, minlength=256)[train_ids] for found in (found_N[found_N == truth_N], found_N))
     right_as_label_ids = np.count_nonzero(label_set.id_to_train_id[found_N] == truth_N)
-    return np.count_nonzero(2 * right > pixels) >= 2 and right.sum() > right_as_label_ids
+    return bool(np.count_nonzero(2 * right > pixels) >= 2 and right.sum() > right_as_label_ids)
 
 
 def no_class_with_ap(labels: dict[int, int], label_set: LabelSet, root: str) -> Fault | None:

@@ -73,7 +73,8 @@ class ResultReader:
         scores = np.array([line.score for line, _ in found], np.float64)
         boxes, masks = [box for _, (box, _) in found], [crop for _, (_, crop) in found]
         fit = scores.clip(-_LARGEST_SCORE, _LARGEST_SCORE)  # for float32
-        return Instances([line.label for line, _ in found], fit, boxes, masks, scene.size), scores
+        labels = np.array([line.label for line, _ in found])
+        return Instances(labels, fit, np.array(boxes), tuple(masks), scene.size), scores
 
     def semantic(self, scene: Scene) -> np.ndarray | None:
         """(H, W) uint8 label ids of a frame; None after a fault."""
@@ -157,7 +158,9 @@ class ResultReader:
         if score is None:
             problem = f"confidence {_short(fields[2])} is no finite number"
             self.faults.append(Fault(place, problem, "write a number, higher where it is more certain"))
-        return None if len(self.faults) > before else PredictedLine(mask, int(label), score, place)
+        if len(self.faults) > before or mask is None or label is None or score is None:
+            return None
+        return PredictedLine(mask, int(label), score, place)
 
     def _mask_path(self, text: str, place: str, path: Path) -> Path | None:
         if os.path.isabs(text) or PureWindowsPath(text).is_absolute():  # noqa: PTH117 - of a text, not of a file

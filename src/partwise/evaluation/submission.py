@@ -21,7 +21,7 @@ from partwise.evaluation.result_files import ResultFiles
 from partwise.evaluation.result_ids import no_class_with_ap
 from partwise.evaluation.result_reader import ResultReader
 from partwise.files import atomic_write, expanded
-from partwise.scene import Prediction, Scene, names_of
+from partwise.scene import Prediction, Scenes, names_of
 from partwise.workers import Workers
 from partwise.written import PNG_TEXT
 
@@ -92,7 +92,7 @@ class ResultFilesError(PartwiseError):
 
 def evaluate_folder(
     folder: str | os.PathLike,
-    scenes: Sequence[Scene],
+    scenes: Scenes,
     evaluator: CityscapesEvaluator | None = None,
     *,
     workers: int = 1,
@@ -123,7 +123,7 @@ def evaluate_folder(
 
 def score_results(
     files: ResultFiles,
-    scenes: Sequence[Scene],
+    scenes: Scenes,
     evaluator: CityscapesEvaluator,
     *,
     workers: int = 1,
@@ -140,7 +140,8 @@ def score_results(
             label ids, a confidence that is no number, spaces in names.
         PartwiseError: a process was ended from outside.
     """
-    done, faults, warnings, labels = 0, [], list(files.warnings), Counter()
+    done, faults, warnings = 0, [], list(files.warnings)
+    labels: Counter[int] = Counter()
     masks: set[str] = set()
     for part, reader, count in _parts(files, scenes, evaluator, workers, depth):
         evaluator.merge(part)
@@ -157,7 +158,7 @@ def score_results(
     return by_place([*warnings, *files.unread(names_of(scenes), masks)])
 
 
-def _parts(files: ResultFiles, scenes: Sequence[Scene], evaluator: CityscapesEvaluator, workers: int, depth: Depth):
+def _parts(files: ResultFiles, scenes: Scenes, evaluator: CityscapesEvaluator, workers: int, depth: Depth):
     """Yield (evaluator of some scenes, the reader of their files, their number)."""
     score = functools.partial(_score, files, scenes, evaluator.fresh(), depth)
     if workers <= 1:
@@ -170,7 +171,7 @@ def _parts(files: ResultFiles, scenes: Sequence[Scene], evaluator: CityscapesEva
 
 
 def _score(
-    files: ResultFiles, scenes: Sequence[Scene], empty: CityscapesEvaluator, depth: Depth, indices: list[int]
+    files: ResultFiles, scenes: Scenes, empty: CityscapesEvaluator, depth: Depth, indices: list[int]
 ) -> tuple[CityscapesEvaluator, ResultReader, int]:
     """Score some scenes, each only if its files have no fault. Returns an evaluator set up as `empty`."""
     evaluator, reader = empty.fresh(), ResultReader(files)

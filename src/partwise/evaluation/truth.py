@@ -15,7 +15,7 @@ from partwise.data.faults import id_faults
 from partwise.data.image_files import decode_ids
 from partwise.errors import PartwiseError, unknown_name
 from partwise.labels import CITYSCAPES, IGNORED_TRAIN_ID, LabelSet
-from partwise.scene import Scene
+from partwise.scene import Scene, Scenes
 
 _ENDS = _LABEL_END, _INSTANCE_END = f"_{TRUTH}_labelIds.png", f"_{TRUTH}_instanceIds.png"
 
@@ -66,23 +66,22 @@ class TruthFolder(Sequence):
     def __len__(self) -> int:
         return len(self.stems)
 
-    def __getitem__(self, i: int) -> Scene:
+    def __getitem__(self, i: int) -> Scene:  # type: ignore[override]  # takes no slices
         """The truth of frame i, read and checked."""
         stem = self.stems[operator.index(i)]
         paths = stem + _LABEL_END, stem + _INSTANCE_END
-        places = tuple(self.archive.where(path) for path in paths)
-        ids = [decode_ids(self.archive.read(path), place) for path, place in zip(paths, places, strict=True)]
-        faults = id_faults(*ids, places, self.label_set)
+        places = self.archive.where(paths[0]), self.archive.where(paths[1])
+        semantic_HW, instance_ids_HW = (
+            decode_ids(self.archive.read(path), place) for path, place in zip(paths, places, strict=True)
+        )
+        faults = id_faults(semantic_HW, instance_ids_HW, places, self.label_set)
         if faults:
             raise PartwiseError(str(faults[0]))
-        semantic_HW, instance_ids_HW = ids
         black_HW3 = np.broadcast_to(np.zeros(1, np.uint8), (*semantic_HW.shape, 3))
         return Scene(_name_of(stem), black_HW3, semantic_HW.astype(np.uint8), instance_ids_HW, self.label_set)
 
 
-def require_truth(
-    scenes: Sequence[Scene], what: str, progress: Callable[[int, int], None] = lambda done, total: None
-) -> None:
+def require_truth(scenes: Scenes, what: str, progress: Callable[[int, int], None] = lambda done, total: None) -> None:
     """See that there is something to learn or to score against; reads on to the first scene that has it.
 
     Args:

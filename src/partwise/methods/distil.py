@@ -17,18 +17,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
-from partwise.methods.instance_fcn import InstanceFcn
-from partwise.methods.mask_rcnn import MaskRcnn
+from partwise.methods.capabilities import Distillable, HasPyramid
 from partwise.methods.method import Method, Outputs
-from partwise.methods.ordering import Ordering
-from partwise.methods.parts import PartMaps
 
 
 @contextlib.contextmanager
 def pyramid_maps(method: Method) -> Iterator[dict[int, Tensor]]:
     """{stride: (B, F, h, w)}, filled by a forward pass of the method; empty where it has no pyramid."""
     maps: dict[int, Tensor] = {}
-    pyramid = getattr(method, "pyramid", nn.Identity())
+    pyramid = method.pyramid if isinstance(method, HasPyramid) else nn.Identity()
     handle = pyramid.register_forward_hook(lambda module, inputs, outputs: maps.update(outputs))
     try:
         yield maps
@@ -41,25 +38,21 @@ def check_teacher(student: Method, teacher: Method, features: bool = False) -> N
 
     features   whether it is also to learn the features
     """
-    if student.label_set.name != teacher.label_set.name:
+    if student.label_set.evaluated != teacher.label_set.evaluated:
         raise PartwiseError(
             f"teacher: its classes are {teacher.label_set.name}, the recipe's {student.label_set.name}: give a teacher "
             "of the same classes"
         )
     for whose, method in (("the recipe's method", student), ("teacher: its method", teacher)):
-        if isinstance(method, InstanceFcn | Ordering | MaskRcnn):
+        if not isinstance(method, Distillable):
             raise PartwiseError(
                 f"{whose} is {type(method).__name__}, which neither teaches nor is taught: leave it out"
             )
-    if isinstance(student, PartMaps) and isinstance(teacher, PartMaps):
-        mine, its = ((method.windows, method.config.k) for method in (student, teacher))
-        if mine != its:
-            raise PartwiseError(
-                f"teacher: its windows and k are {list(teacher.config.windows)}, {its[1]}, the recipe's "
-                f"{list(student.config.windows)}, {mine[1]}: make them equal"
-            )
+    assert isinstance(student, Distillable)
+    student.check_teacher(teacher)
     if features:
-        mine, its = (getattr(getattr(method, "pyramid", None), "channels", {}) for method in (student, teacher))
+        pyramids = (method.pyramid.channels if isinstance(method, HasPyramid) else {} for method in (student, teacher))
+        mine, its = pyramids
         if not mine or mine != its:
             raise PartwiseError(
                 f"teacher_features: the channels of the teacher's pyramid by stride are {its or 'none'}, the recipe's "
@@ -67,20 +60,27 @@ def check_teacher(student: Method, teacher: Method, features: bool = False) -> N
             )
 
 
-def distillation_loss(outputs: Outputs, taught: Outputs, class_balance: float = 0.0) -> dict[str, Tensor]:
-    """How far a network is from its teacher, a term for each output that both have; 0 where they agree.
+def distilled_semantics(outputs: Outputs, taught: Outputs, class_balance: float = 0.0) -> dict[str, Tensor]:
+    """How far a network's semantic map is from its teacher's; nothing where one of them has none.
 
-    outputs        of the student, logits: "semantic" (B, C, h, w) of any size, "objectness" and "parts" as lists
-    taught         of the teacher, on the same images
-    class_balance  as in `semantic_loss`, by the teacher's classes
+    Args:
+        outputs: Of the student: "semantic" (B, C, h, w) logits of any size.
+        taught: Of the teacher, on the same images.
+        class_balance: As in `semantic_loss`, by the teacher's classes.
     """
-    terms = {}
-    if "semantic" in outputs and "semantic" in taught:
-        terms["taught_semantic"] = _semantic(outputs["semantic"], taught["semantic"], class_balance)
-    if "parts" in outputs and "parts" in taught:
-        terms["taught_objectness"] = _objectness(outputs["objectness"], taught["objectness"])
-        terms["taught_parts"] = _parts(outputs["parts"], taught["parts"], taught["objectness"])
-    return terms
+    if "semantic" not in outputs or "semantic" not in taught:
+        return {}
+    return {"taught_semantic": _semantic(outputs["semantic"], taught["semantic"], class_balance)}
+
+
+def distilled_parts(outputs: Outputs, taught: Outputs) -> dict[str, Tensor]:
+    """How far objectness and part maps are from a teacher's of the same windows; nothing where one has none."""
+    if "parts" not in outputs or "parts" not in taught:
+        return {}
+    return {
+        "taught_objectness": _objectness(outputs["objectness"], taught["objectness"]),
+        "taught_parts": _parts(outputs["parts"], taught["parts"], taught["objectness"]),
+    }
 
 
 def feature_loss(maps: dict[int, Tensor], taught: dict[int, Tensor]) -> Tensor:

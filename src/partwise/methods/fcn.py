@@ -7,23 +7,28 @@ Axes: B images, C evaluated classes, H and W in pixels, h and w at the output st
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from partwise.backbones import VggBackbone
+from partwise.backbones.initialisation import he_normal, start_at_zero
 from partwise.errors import PartwiseError
+from partwise.fields import BelowOne, Blocks, Count, NotNegative, configuration
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
-from partwise.methods.method import Method, Outputs, Targets
+from partwise.methods.distil import distilled_semantics
+from partwise.methods.method import Method, MethodConfig, Outputs, Targets
 from partwise.methods.semantic import likeliest, semantic_dice_loss, semantic_loss, semantic_oracle, upsample
 from partwise.scene import Prediction, Scene
 
+__all__ = ["Fcn", "FcnConfig", "add_skips", "conv6_and_7"]
 
-@dataclass
-class FcnConfig:
+
+@configuration
+class FcnConfig(MethodConfig):
     """One stage of the FCN.
 
     output_stride  32, 16 or 8: FCN-32s, FCN-16s, FCN-8s
@@ -36,15 +41,15 @@ class FcnConfig:
     class_balance  of the cross entropy, see `semantic_loss`; 0 in the report and in the paper
     """
 
-    backbone: str = "vgg16"
-    output_stride: int = 32
-    fc6: str = "3x3x3"
-    channels: int = 4096
+    backbone: Literal["vgg16"] = "vgg16"
+    output_stride: Literal[32, 16, 8] = 32
+    fc6: Literal["3x3x3", "7x7"] = "3x3x3"
+    channels: Count = 4096
     holes: bool = False
-    dropout: float = 0.5
-    frozen_blocks: int = 0
-    dice_weight: float = 0.0
-    class_balance: float = 0.0
+    dropout: BelowOne = 0.5
+    frozen_blocks: Blocks = 0
+    dice_weight: NotNegative = 0.0
+    class_balance: NotNegative = 0.0
 
 
 class Fcn(Method):
@@ -54,14 +59,12 @@ class Fcn(Method):
     outputs: {"semantic": (B, C, H, W) logits}; targets: {"semantic": (H, W) uint8 train ids, 255 ignored}
     """
 
+    Config = FcnConfig
+    config: FcnConfig
     has_instances = False
 
     def __init__(self, config: FcnConfig, label_set: LabelSet = CITYSCAPES):
         super().__init__()
-        if config.backbone != "vgg16":
-            raise PartwiseError(f"method fcn: backbone={config.backbone!r}: the report's FCN stands on vgg16")
-        if config.output_stride not in (8, 16, 32):
-            raise PartwiseError(f"method fcn: output_stride={config.output_stride}: give 32, 16 or 8")
         if config.fc6 not in ("3x3x3", "7x7"):
             raise PartwiseError(f"method fcn: fc6={config.fc6!r}: give '3x3x3' or '7x7'")
         self.config, self.label_set = config, label_set
@@ -69,13 +72,10 @@ class Fcn(Method):
         self.backbone = VggBackbone(holes=config.holes, taps="pool", frozen_blocks=config.frozen_blocks)
         self.conv6, self.conv7 = conv6_and_7(config)
         self.score = nn.Conv2d(config.channels, classes, 1)
-        self.skips = nn.ModuleDict(
-            {} if config.holes
-            else {str(s): nn.Conv2d(self.backbone.channels[s], classes, 1) for s in (16, 8) if s >= config.output_stride}
-        )  # fmt: skip
+        strides = [] if config.holes else [s for s in (16, 8) if s >= config.output_stride]
+        self.skips = nn.ModuleDict({str(s): nn.Conv2d(self.backbone.channels[s], classes, 1) for s in strides})
         for layer in (self.score, *self.skips.values()):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            start_at_zero(layer)
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """See Method.forward."""
@@ -102,8 +102,15 @@ class Fcn(Method):
             terms["dice"] = self.config.dice_weight * semantic_dice_loss(outputs["semantic"], train_ids)
         return terms
 
+    def check_teacher(self, teacher: Method) -> None:
+        """See Distillable; any teacher with a semantic map will do."""
+
+    def distillation(self, outputs: Outputs, taught: Outputs) -> dict[str, Tensor]:
+        """See Distillable."""
+        return distilled_semantics(outputs, taught, self.config.class_balance)
+
     def mirrored(self, outputs: Outputs) -> Outputs:
-        """See Method.mirrored."""
+        """See Mirrorable."""
         return {"semantic": outputs["semantic"].flip(-1)}
 
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
@@ -137,8 +144,5 @@ def conv6_and_7(config: FcnConfig) -> tuple[nn.Sequential, nn.Sequential]:
     layers = [layer for convolution in convolutions for layer in (convolution, nn.ReLU())]
     conv6 = nn.Sequential(*layers, nn.Dropout2d(config.dropout))
     conv7 = nn.Sequential(nn.Conv2d(config.channels, config.channels, 1), nn.ReLU(), nn.Dropout2d(config.dropout))
-    for module in [*conv6, *conv7]:
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            nn.init.zeros_(module.bias)
+    he_normal([*conv6, *conv7])
     return conv6, conv7

@@ -8,10 +8,11 @@ Axes: B images, N boxes, H and W in pixels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.detection import MaskRCNN
@@ -22,10 +23,11 @@ from torchvision.ops import MultiScaleRoIAlign, roi_align
 
 from partwise.backbones import build_backbone
 from partwise.backbones.pyramid import Pyramid
+from partwise.fields import Blocks, Count, CountOrZero, Share, configuration
 from partwise.geometry import box_of_mask
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
-from partwise.methods.method import Method, Outputs, Targets
+from partwise.methods.method import Method, MethodConfig, Outputs, Targets
 from partwise.scene import Prediction, Scene
 
 ANCHORS_PX = (16, 32, 64, 128, 256)  # half of torchvision's: our frames are half as large as those it is tuned for
@@ -33,8 +35,8 @@ MASK_SIDE = 28  # Mask R-CNN, figure 4
 PASTED_AT_ONCE = 16  # masks at full resolution take 2 MB each
 
 
-@dataclass
-class MaskRcnnConfig:
+@configuration
+class MaskRcnnConfig(MethodConfig):
     """torchvision's network with its own heads.
 
     frozen_blocks  blocks of the backbone that keep their weights, see VggBackbone and TimmBackbone
@@ -46,12 +48,12 @@ class MaskRcnnConfig:
     """
 
     backbone: str = "efficientnet_lite0"
-    frozen_blocks: int = 0
-    channels: int = 96
-    min_area_px: int = 20
-    min_score: float = 0.01
-    nms_iou: float = 0.5
-    max_instances: int = 100
+    frozen_blocks: Blocks = 0
+    channels: Count = 96
+    min_area_px: CountOrZero = 20
+    min_score: Share = 0.01
+    nms_iou: Share = 0.5
+    max_instances: Annotated[int, Field(ge=1, le=1000)] = 100
 
 
 class _Backbone(nn.Module):
@@ -70,6 +72,8 @@ class MaskRcnn(Method):
     targets  {"boxes": (N, 4) float, "labels": (N,) int64 1.., "masks": (N, H, W) uint8}
     """
 
+    Config = MaskRcnnConfig
+    config: MaskRcnnConfig
     has_semantics = False
 
     def __init__(self, config: MaskRcnnConfig, label_set: LabelSet = CITYSCAPES):
@@ -166,7 +170,7 @@ class MaskRcnn(Method):
                 scores.append(float(scores_N[n]))
                 boxes.append(box)
                 masks.append(mask_HW[box[1] : box[3], box[0] : box[2]].copy())
-        return Instances(np.array(labels), np.array(scores), np.array(boxes), masks, size)
+        return Instances(np.array(labels), np.array(scores), np.array(boxes), tuple(masks), size)
 
 
 def _cut_masks(masks_NHW: Tensor, boxes_N4: Tensor) -> Tensor:

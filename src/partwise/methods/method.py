@@ -5,6 +5,8 @@ Axes: B images, H and W in pixels, C evaluated classes, N instances.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -12,8 +14,10 @@ from torch.nn import functional as F
 
 from partwise.backbones import Backbone
 from partwise.errors import PartwiseError
+from partwise.fields import configuration
 from partwise.geometry import padded_size
 from partwise.labels import LabelSet
+from partwise.methods.capabilities import Mirrorable
 from partwise.methods.options import (
     DEFAULT_OPTIONS,
     InferenceOptions,
@@ -26,7 +30,14 @@ from partwise.methods.options import (
 )
 from partwise.scene import Prediction, Scene
 
+__all__ = ["Method", "MethodConfig", "Outputs", "Targets", "image_at", "image_batch", "require_mirrorable"]
+
 Targets = dict[str, Tensor]
+
+
+@configuration
+class MethodConfig:
+    """What every configuration of a method is: a pydantic dataclass with a default for each field."""
 
 
 def image_batch(image_HW3: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
@@ -41,6 +52,20 @@ def image_at(image_HW3: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return resized_images(image_batch(image_HW3), size)[0].permute(1, 2, 0).numpy()
 
 
+def require_mirrorable(method: Method) -> Mirrorable:
+    """The method as one whose outputs can be mirrored.
+
+    Raises:
+        PartwiseError: If it is not `Mirrorable`, so that test-time augmentation by a flip is not possible.
+    """
+    if not isinstance(method, Mirrorable):
+        raise PartwiseError(
+            f"flip: {type(method).__name__} cannot average an image and its mirror image: part maps, centres and FCN "
+            "can; leave it out"
+        )
+    return method
+
+
 class Method(nn.Module):
     """A network with its truth and its decoder. Subclasses give the five functions below.
 
@@ -48,11 +73,12 @@ class Method(nn.Module):
     method shares. Images are padded at the right and the bottom to a multiple of `size_multiple`.
     """
 
+    Config: ClassVar[type[MethodConfig]]  # what `Method(config, label_set)` takes
+    config: MethodConfig
     label_set: LabelSet
     backbone: Backbone
     has_instances: bool = True  # False: a semantic method, whose AP is not 0 but undefined
     has_semantics: bool = True  # False: its predictions have no semantic map
-    default_scale: float = 1.0  # how many times as large it sees an image where nothing else is said
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """Raw images (B, 3, H, W) uint8, H and W multiples of `size_multiple` -> outputs, logits throughout."""
@@ -74,20 +100,15 @@ class Method(nn.Module):
         """Outputs of B images -> their predictions, cut to `size` (H, W) in pixels."""
         raise NotImplementedError
 
-    def mirrored(self, outputs: Outputs) -> Outputs:
-        """What the network says of mirror images -> what that is for the images; the inverse of itself.
-
-        Raises PartwiseError for a method whose outputs have no mirror image.
-        """
-        raise PartwiseError(
-            f"flip: {type(self).__name__} cannot average an image and its mirror image: part maps, centres and FCN "
-            "can; leave it out"
-        )
-
     @property
     def instance_classes(self) -> tuple[int, ...]:
         """Ids of the classes whose instances are told apart; crops of the training are laid around those."""
         return tuple(label.id for label in self.label_set.things)
+
+    @property
+    def default_scale(self) -> float:
+        """How many times as large it sees an image where nothing else is said."""
+        return 1.0
 
     @property
     def size_multiple(self) -> int:
@@ -105,11 +126,17 @@ class Method(nn.Module):
     def respond(self, images_B3HW: Tensor, flip: bool = False) -> Outputs:
         """What the network says of uint8 images of any size, padded to a multiple of `size_multiple`.
 
-        flip   see InferenceOptions. Raises PartwiseError where the method has no `mirrored`.
+        flip   see InferenceOptions. Raises PartwiseError where the method is not `Mirrorable`.
         """
+        if not flip:
+            return self(self._padded(images_B3HW))
+        own, padded = require_mirrorable(self), self._padded(images_B3HW)
+        return mean_outputs(self(padded), own.mirrored(self(padded.flip(-1))))
+
+    def _padded(self, images_B3HW: Tensor) -> Tensor:
+        """Images with sides that are multiples of `size_multiple`."""
         height, width = padded_size(images_B3HW.shape[-2:], self.size_multiple)
-        padded = F.pad(images_B3HW, (0, width - images_B3HW.shape[-1], 0, height - images_B3HW.shape[-2]))
-        return mean_outputs(self(padded), self.mirrored(self(padded.flip(-1)))) if flip else self(padded)
+        return F.pad(images_B3HW, (0, width - images_B3HW.shape[-1], 0, height - images_B3HW.shape[-2]))
 
     @torch.inference_mode()
     def predict(self, images_B3HW: Tensor, view: InferenceOptions = DEFAULT_OPTIONS) -> list[Prediction]:
@@ -118,9 +145,9 @@ class Method(nn.Module):
         view   how the network sees them. Of several sizes the semantic maps are averaged before each is decoded, and
                the instances of all are joined.
 
-        Raises PartwiseError for a scale out of its limits, and for `view.flip` where the method has no `mirrored`.
+        Raises PartwiseError for a scale out of its limits, and for `view.flip` where the method is not `Mirrorable`.
         """
-        size = tuple(images_B3HW.shape[-2:])
+        size = _size_of(images_B3HW)
         seen = sorted(seen_sizes(size, view.scale, self.default_scale))
         if len(seen) == 1:
             found = self.predict_as_is(resized_images(images_B3HW, seen[0]), view.flip)
@@ -129,8 +156,8 @@ class Method(nn.Module):
         if all("semantic" in one for one in outputs):
             logits = mean_semantics([one["semantic"] for one in outputs], seen, self.size_multiple)
             outputs = [one | {"semantic": mean} for one, mean in zip(outputs, logits, strict=True)]
-        found = [self.decode(*one) for one in zip(outputs, seen, strict=True)]
-        together = [joined([one.resized(size) for one in image]) for image in zip(*found, strict=True)]
+        by_size = [self.decode(*one) for one in zip(outputs, seen, strict=True)]
+        together = [joined([one.resized(size) for one in image]) for image in zip(*by_size, strict=True)]
         return [self.reconciled(prediction, outputs[-1], b, seen[-1]) for b, prediction in enumerate(together)]
 
     def reconciled(self, prediction: Prediction, outputs: Outputs, b: int, seen: tuple[int, int]) -> Prediction:
@@ -147,4 +174,9 @@ class Method(nn.Module):
     @torch.inference_mode()
     def predict_as_is(self, images_B3HW: Tensor, flip: bool = False) -> list[Prediction]:
         """The same from the images at the size that they have."""
-        return self.decode(self.respond(images_B3HW, flip), tuple(images_B3HW.shape[-2:]))
+        return self.decode(self.respond(images_B3HW, flip), _size_of(images_B3HW))
+
+
+def _size_of(images_B3HW: Tensor) -> tuple[int, int]:
+    height, width = images_B3HW.shape[-2:]
+    return height, width

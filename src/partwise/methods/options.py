@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,11 +21,23 @@ from partwise.given import shown
 from partwise.instances import Instances
 from partwise.scene import Prediction
 
+__all__ = [
+    "DEFAULT_OPTIONS",
+    "LONGEST_SIDE_PX",
+    "MAX_SCALE",
+    "InferenceOptions",
+    "joined",
+    "mean_outputs",
+    "mean_semantics",
+    "resized_images",
+    "seen_sizes",
+]
+
 # Frames of Cityscapes are that long. A larger photo shows larger objects, not more of them, and networks know theirs.
 LONGEST_SIDE_PX = 2048
 MAX_SCALE = 8.0
 Scale = float | Sequence[float] | None
-Outputs = dict[str, Tensor | list[Tensor]]
+Outputs = dict[str, Any]  # what a network says by name: each a tensor, or a list of tensors
 
 
 @dataclass(frozen=True)
@@ -54,16 +67,18 @@ def seen_sizes(size: tuple[int, int], scale: Scale = None, usual: float = 1.0) -
     >>> seen_sizes((3000, 4000)), seen_sizes((512, 1024), usual=1.25), seen_sizes((512, 1024), (0.5, 2))
     ([(1536, 2048)], [(640, 1280)], [(256, 512), (1024, 2048)])
     """
-    if scale is None:
-        scale = min(usual, LONGEST_SIDE_PX / max(size))
+    given: Any = min(usual, LONGEST_SIDE_PX / max(size)) if scale is None else scale
+    scales: list[Any]
     try:
-        scales = [scale] if isinstance(scale, str) else list(scale)
+        scales = [given] if isinstance(given, str) else list(given)
     except TypeError:  # one number
-        scales = [scale]
+        scales = [given]
     for one in scales or [0.0]:
-        if not isinstance(one, Real) or not 0 < one <= MAX_SCALE:
+        is_number = isinstance(one, Real)
+        if not is_number or not 0 < one <= MAX_SCALE:
             raise PartwiseError(f"scale {shown(one)}: give a number above 0, at most {MAX_SCALE:g}")
-    return [tuple(max(1, round(side * one)) for side in size) for one in scales]
+    height, width = size
+    return [(max(1, round(height * one)), max(1, round(width * one))) for one in scales]
 
 
 def resized_images(images_B3HW: Tensor, size: tuple[int, int]) -> Tensor:
@@ -76,7 +91,7 @@ def resized_images(images_B3HW: Tensor, size: tuple[int, int]) -> Tensor:
 
 def mean_outputs(one: Outputs, other: Outputs) -> Outputs:
     """The mean of what a network says of an image in two ways, map by map."""
-    mean = {}
+    mean: Outputs = {}
     for key, maps in one.items():
         pairs = zip(maps, other[key], strict=True)
         mean[key] = [(a + b) / 2 for a, b in pairs] if isinstance(maps, list) else (maps + other[key]) / 2

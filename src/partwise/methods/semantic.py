@@ -5,13 +5,33 @@ Axes: B images, C evaluated classes, H and W in pixels, h and w cells of a map.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from partwise.backbones.initialisation import start_at_zero
 from partwise.backbones.pyramid import FINEST_PX, conv_norm_relu
 from partwise.labels import IGNORED_TRAIN_ID, LabelSet
 from partwise.methods.method import Targets
+
+__all__ = [
+    "REFINED_PX",
+    "REFINER_CHANNELS",
+    "OutlineRefiner",
+    "branch_logits",
+    "branch_losses",
+    "every_second_pixel",
+    "likeliest",
+    "outline_refiner",
+    "semantic_argmax",
+    "semantic_branch",
+    "semantic_dice_loss",
+    "semantic_loss",
+    "semantic_oracle",
+    "upsample",
+]
 
 REFINED_PX = 2  # stride of a refined semantic map
 REFINER_CHANNELS = 32
@@ -67,8 +87,7 @@ class OutlineRefiner(nn.Module):
         self.fine = nn.Conv2d(fine_channels, channels, 1)
         self.body = nn.Sequential(conv_norm_relu(channels, channels), conv_norm_relu(channels, channels))
         self.correction = nn.Conv2d(channels, classes, 1)
-        nn.init.zeros_(self.correction.weight)
-        nn.init.zeros_(self.correction.bias)
+        start_at_zero(self.correction)
 
     def forward(self, logits_BChw: Tensor, coarse_BFhw: Tensor, fine_BGhw: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, h, w) logits, the features that they were made from, and (B, G, 2 h, 2 w) -> (B, C, 2 h, 2 w), and
@@ -130,7 +149,7 @@ def branch_losses(logits_BChw: Tensor, targets: list[Targets], config) -> dict[s
     }
 
 
-def upsample(maps_BChw: Tensor, size: tuple[int, int]) -> Tensor:
+def upsample(maps_BChw: Tensor, size: Sequence[int]) -> Tensor:
     """Bilinear, to `size` (H, W)."""
     if tuple(maps_BChw.shape[-2:]) == tuple(size):
         return maps_BChw

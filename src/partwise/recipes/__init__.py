@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from partwise.errors import unknown_name
+from partwise.plugins import Plugins
 from partwise.recipes.baselines import mask_rcnn_light
-from partwise.recipes.orders import (
-    ordering_colouring,
-    ordering_coordinates,
-    ordering_hungarian,
-    ordering_locations,
-)
 from partwise.recipes.ours import centres_light, centres_vgg, demo, fcn8s, fcn16s, fcn32s, parts_light, parts_vgg
-from partwise.recipes.report import (
-    ordering_full,
-    ordering_slice,
-    parts_paper,
-    parts_report_1,
-    parts_report_2,
-    parts_report_3,
-    parts_report_committed,
-)
 from partwise.training.config import Recipe
 
-RECIPES: dict[str, Callable[[], Recipe]] = {
-    make.__name__: make
-    for make in (
-        *(fcn32s, fcn16s, fcn8s, parts_vgg, parts_light, centres_light, centres_vgg, demo),
-        mask_rcnn_light,
-        *(ordering_slice, ordering_full),
-        *(ordering_coordinates, ordering_locations, ordering_hungarian, ordering_colouring),
-        *(parts_report_1, parts_report_2, parts_report_3, parts_report_committed, parts_paper),
-    )
-}
+__all__ = ["PIPELINES", "RECIPES", "parts_light", "parts_vgg", "recipe"]
+
+RECIPES: Mapping[str, Callable[[], Recipe]] = Plugins(
+    "partwise.recipes",
+    {
+        "fcn32s": fcn32s,
+        "fcn16s": fcn16s,
+        "fcn8s": fcn8s,
+        "parts_vgg": parts_vgg,
+        "parts_light": parts_light,
+        "centres_light": centres_light,
+        "centres_vgg": centres_vgg,
+        "demo": demo,
+        "mask_rcnn_light": mask_rcnn_light,
+    },
+    "recipe",
+)
 
 # A pipeline runs its stages one after the other, each from the weights of the last, and shares the time among them.
 PIPELINES: dict[str, dict[str, float]] = {"fcn": {"fcn32s": 0.4, "fcn16s": 0.2, "fcn8s": 0.4}}

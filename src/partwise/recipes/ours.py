@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from partwise.data.loader import DataConfig
 from partwise.data.transforms import AugmentConfig
@@ -29,7 +30,7 @@ def fcn8s() -> Recipe:
     return _fcn("fcn8s", 8, "FCN-8s on VGG16: the skip from pool3 is added; start it from fcn16s")
 
 
-def _fcn(name: str, output_stride: int, about: str) -> Recipe:
+def _fcn(name: str, output_stride: Literal[32, 16, 8], about: str) -> Recipe:
     """The report's network, trained as we would: AdamW at a rate that moves the weights, crops, and a Dice term."""
     return Recipe(
         name=name,

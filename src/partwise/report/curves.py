@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 
 from partwise.errors import PartwiseError
 
+__all__ = ["INK", "LINES", "SCORES", "SMOOTHED_SHARE", "Metrics", "draw_curves", "read_metrics"]
+
 INK = "#808080"  # read on white and on near black alike: the pictures have no ground of their own
 LINES = ("#e8710a", "#3f8efc", "#1fa774", "#c154c1", "#d64550", "#a08a1c", "#5f6cd9", "#8a8a8a")
 SMOOTHED_SHARE = 0.03  # of all steps: the width of the running mean
@@ -74,9 +76,14 @@ def read_metrics(path: str | os.PathLike) -> Metrics:
             losses[step] = entry
     rows = [losses[step] for step in sorted(losses)]
     names = dict.fromkeys(name for row in rows for name in row.get("loss_terms") or {})
+    seconds, loss, lr = (
+        np.array([_number(row.get(key)) for row in rows], np.float64) for key in ("seconds", "loss", "lr")
+    )
     return Metrics(
         np.array(sorted(losses), np.int64),
-        *(np.array([_number(row.get(key)) for row in rows], np.float64) for key in ("seconds", "loss", "lr")),
+        seconds,
+        loss,
+        lr,
         {name: np.array([_number((row.get("loss_terms") or {}).get(name)) for row in rows]) for name in names},
         sorted(evaluations.items()),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from partwise.report.tables import MISSING, Bar, Table
+from partwise.report.tables import Bar, Table, interval_text
 
 # (row, place in the figures); a place is also the name of its interval.
 _PLACES = (
@@ -41,12 +41,6 @@ def further_scores_table(evaluation: Mapping[str, Any]) -> Table:
         for step in path:
             part = (part or {}).get(step)
         if part is not None:
-            rows.append([name, Bar(part.get(key)), _interval(intervals.get(place))])
+            rows.append([name, Bar(part.get(key)), interval_text(intervals.get(place), lambda end: f"{100 * end:.1f}")])
     has_depth = (evaluation.get("instance") or {"within_100m": True}).get("within_100m") is not None
     return Table("Further scores", ("all images", "%", "95 % interval"), rows, "" if has_depth else NO_DEPTH)
-
-
-def _interval(ends: tuple[float | None, float | None] | None) -> str:
-    if ends is None:
-        return ""
-    return " to ".join(MISSING if end is None else f"{100 * end:.1f}" for end in ends)

@@ -115,7 +115,7 @@ def draw_explanation(
         masks["refined"] = story.refined_nn
     widths = (4.7, 4.7, 2.4 + 3.2 * len(masks))
     figure = Figure(figsize=(sum(widths), 4.6), dpi=dpi, layout="constrained")
-    left, middle, right = figure.subfigures(1, 3, width_ratios=widths)
+    left, middle, right = figure.subfigures(1, 3, squeeze=False, width_ratios=widths)[0]
     _draw_window(left.subplots(), image_HW3, explanation, story, k)
     _draw_parts(middle, story, k)
     *boxes, votes = right.subplots(1, len(masks) + 1, width_ratios=(*[1.35] * len(masks), 1))

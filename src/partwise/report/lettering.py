@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -31,8 +31,15 @@ class Chip:
 
 @cache
 def font_of(size_px: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which matplotlib carries: the same letters on every machine."""
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), size_px)
+    """DejaVu Sans where matplotlib is installed, which carries it and is not imported; else the font of Pillow."""
+    matplotlib = importlib.util.find_spec("matplotlib")
+    if matplotlib is not None and matplotlib.origin is not None:
+        file = Path(matplotlib.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf"
+        if file.is_file():
+            return ImageFont.truetype(str(file), size_px)
+    font = ImageFont.load_default(size_px)
+    assert isinstance(font, ImageFont.FreeTypeFont)  # Pillow's wheels have FreeType
+    return font
 
 
 def text_height_px(size: tuple[int, int]) -> int:
@@ -75,7 +82,8 @@ def place_chips(
             spot = (left, top, left + chip_width, top + chip_height)
             if _shares(spot, taken).max(initial=0) == 0 and _shares(spot, clear).max(initial=0) <= MOST_HIDDEN:
                 taken = np.vstack([taken, spot])
-                chips.append(Chip(text, spot, tuple(int(c) for c in colour)))
+                red, green, blue = (int(c) for c in colour)
+                chips.append(Chip(text, spot, (red, green, blue)))
                 break
     return chips
 

@@ -14,6 +14,17 @@ from matplotlib.figure import Figure
 
 from partwise.errors import PartwiseError
 
+__all__ = [
+    "CELL_WIDTH_IN",
+    "COLUMNS",
+    "ROWS",
+    "SCALE_PERCENTILE",
+    "draw_map",
+    "draw_part_maps",
+    "rasterised",
+    "scale_limit",
+]
+
 SCALE_PERCENTILE = 99.5  # of |logit|: the end of the colour scale, so that one wild cell does not bleach the rest
 CELL_WIDTH_IN = 2.4
 ROWS, COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
@@ -44,7 +55,7 @@ def draw_part_maps(
     figure = Figure(
         figsize=(CELL_WIDTH_IN * 2 * k + 1.6, (cell_height_in + 0.35) * k + 0.5), dpi=dpi, layout="constrained"
     )
-    grid_figure, objectness_figure = figure.subfigures(1, 2, width_ratios=(k, k))
+    grid_figure, objectness_figure = figure.subfigures(1, 2, squeeze=False, width_ratios=(k, k))[0]
     limit = scale_limit(parts_KHW)
     grid = grid_figure.subplots(k, k, squeeze=False)
     for part, axes in enumerate(grid.flat):

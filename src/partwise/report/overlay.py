@@ -14,6 +14,8 @@ from partwise.report.lettering import draw_chips, place_chips, text_height_px
 from partwise.report.palette import assign_colours
 from partwise.scene import Prediction
 
+__all__ = ["CONTOUR_SHARE", "FILL", "LEAST_TEXT_HEIGHTS", "draw_overlay", "draw_semantic"]
+
 FILL = 0.45  # share of an instance's colour inside its contour
 CONTOUR_SHARE = 1 / 450  # thickness of a contour as a share of the image's shorter side
 LEAST_TEXT_HEIGHTS = 2.2  # an instance whose longest side is shorter than this many letters has no text

@@ -13,6 +13,7 @@ from typing import Any
 
 import jinja2
 import numpy as np
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -20,6 +21,8 @@ from partwise.errors import PartwiseError
 from partwise.files import atomic_write
 from partwise.report.curves import Metrics, draw_curves, read_metrics
 from partwise.report.tables import Bar, Table, evaluation_tables
+
+__all__ = ["JPEG_QUALITY", "Picture", "Section", "write_report"]
 
 JPEG_QUALITY = 88
 Picture = tuple[str, "np.ndarray | Figure"]
@@ -137,7 +140,7 @@ def _embedded(caption: str, picture: np.ndarray | Figure) -> _Embedded:
     if isinstance(picture, Figure):
         picture.savefig(buffer, format="png", facecolor=picture.get_facecolor())
         width_px = round(picture.get_figwidth() * picture.dpi / 1.5)
-        plain = picture.get_facecolor()[3] == 0
+        plain = to_rgba(picture.get_facecolor())[3] == 0
         return _Embedded(caption, _data_uri("png", buffer.getvalue()), width_px, plain)
     picture = np.asarray(picture)
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
@@ -157,9 +160,9 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float | np.floating):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+        return f"{value:,.0f}" if abs(float(value)) >= 1000 else f"{value:.4g}"
     if isinstance(value, int | np.integer):
-        return f"{value:,}" if abs(value) >= 10_000 else str(value)
+        return f"{value:,}" if abs(int(value)) >= 10_000 else str(value)
     if isinstance(value, list | tuple):
         return ", ".join(map(_shown, value))
     return str(value)

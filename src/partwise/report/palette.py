@@ -12,6 +12,17 @@ import numpy as np
 
 from partwise.instances import Instances
 
+__all__ = [
+    "CHROMA_RANGE",
+    "FEW_COLOURS",
+    "LIGHTNESS_RANGE",
+    "MAX_COLOURS",
+    "REACH",
+    "assign_colours",
+    "distinct_colours",
+    "readable_on",
+]
+
 MAX_COLOURS = 256  # beyond this many instances colours return, on instances far from each other
 FEW_COLOURS = 24  # an image of few instances chooses among this many
 LIGHTNESS_RANGE = (0.58, 0.87)  # of OKLab's 0..1: seen on a dark road and on a light sky

@@ -15,6 +15,8 @@ from partwise.report.overlay import draw_overlay
 from partwise.report.palette import assign_colours
 from partwise.scene import Prediction, Scene
 
+__all__ = ["CAPTION_SHARE", "SAME_OBJECT_IOU", "draw_comparison", "draw_contact_sheet", "match_instances"]
+
 CAPTION_SHARE = 12 / 1300  # of the sheet's width: 12 pixels where the sheet fills an ordinary page
 SAME_OBJECT_IOU = 0.5  # from this overlap on a prediction has the colour of its truth
 

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+__all__ = [
+    "INSTANCE_NOTE",
+    "MISSING",
+    "MISSING_NOTE",
+    "SEMANTIC_NOTE",
+    "Bar",
+    "Table",
+    "evaluation_tables",
+    "fraction",
+    "interval_text",
+    "number",
+]
 
 MISSING = "–"
 
@@ -59,7 +72,8 @@ def evaluation_tables(evaluation: Mapping[str, Any]) -> list[Table]:
     """The tables of what `compute` of the evaluator gives: scores, then per class; parts that are absent are skipped.
 
     evaluation   {"semantic": {iou_class, iiou_class, iou_category, iiou_category, per_class: {name: {iou, iiou}}},
-                 "instance": {ap, ap50, per_class: {name: {ap, ap50}}}}, fractions or None
+                 "instance": {ap, ap50, per_class: {name: {ap, ap50}}}}, fractions or None; of the metrics that
+                 "settings" names, each a mapping of numbers, or of further mappings
     """
     tables = []
     instance, semantic = evaluation.get("instance"), evaluation.get("semantic")
@@ -74,7 +88,42 @@ def evaluation_tables(evaluation: Mapping[str, Any]) -> list[Table]:
         ]
         rows += _per_class(semantic, ("iou", "iiou"))
         tables.append(Table("Pixels", ("class", "IoU %", "iIoU %"), rows, _note(SEMANTIC_NOTE, rows)))
-    return tables
+    names = (evaluation.get("settings") or {}).get("metrics", ())
+    return tables + [_table_of_metric(name, evaluation) for name in names]
+
+
+def _table_of_metric(name: str, evaluation: Mapping[str, Any]) -> Table:
+    """The figures of a metric of another package as they are, each with its interval where there is one."""
+    intervals, figures = evaluation.get("intervals") or {}, evaluation.get(name) or {"nothing to score": None}
+    rows = [
+        [figure, number(value), interval_text(intervals.get(f"{name}.{figure}"), number)]
+        for figure, value in _leaves(figures)
+    ]
+    return Table(name, (name, "value", "95 % interval"), rows, _note("", rows).strip())
+
+
+def _leaves(figures: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
+    """(place with dots, value) of everything in nested mappings."""
+    for key, value in figures.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{place}{key}.")
+        else:
+            yield f"{place}{key}", value
+
+
+def number(value: Any) -> str:
+    """A number with four digits, text as it is, or the sign for what is missing."""
+    if value is None:
+        return MISSING
+    return f"{value:.4g}" if isinstance(value, int | float) else str(value)
+
+
+def interval_text(ends: Sequence[float | None] | None, form: Callable[[float], str]) -> str:
+    """ "low to high"; nothing where there is no interval.
+
+    form    writes a number
+    """
+    return "" if ends is None else " to ".join(MISSING if end is None else form(end) for end in ends)
 
 
 def _per_class(part: Mapping[str, Any], keys: Sequence[str]) -> list[list[Any]]:

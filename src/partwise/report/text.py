@@ -9,6 +9,8 @@ from partwise.data.check import SIZE_BINS, CheckReport
 from partwise.data.faults import SHOWN_OF_A_KIND, Fault, counted, listed
 from partwise.report.tables import Table, evaluation_tables
 
+__all__ = ["check_text", "evaluation_text", "faults_text", "table_markdown", "table_text"]
+
 
 def evaluation_text(evaluation: Mapping[str, Any]) -> str:
     """The tables of `evaluation_tables` as lines of text, then how many images in what time."""

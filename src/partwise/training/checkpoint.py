@@ -15,21 +15,38 @@ from torch import Tensor, nn
 
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write, expanded
-from partwise.labels import CITYSCAPES
-from partwise.methods import Method, MethodConfig, build_method
-from partwise.training.config import leaves, method_from_dict, method_to_dict
-from partwise.training.limits import check_limits
+from partwise.labels import LABEL_SETS, LabelSet
+from partwise.methods import Method, build_method
+from partwise.training.config import method_from_dict, method_to_dict
+from partwise.training.migration import migrated_tensors
+
+__all__ = [
+    "FORMAT",
+    "LoadReport",
+    "ModelInfo",
+    "average_models",
+    "load_matching",
+    "load_model",
+    "load_state",
+    "read_model",
+    "save_model",
+    "save_state",
+]
 
 FORMAT = "partwise-1"
-LABEL_SETS = {CITYSCAPES.name: CITYSCAPES}
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a model file says of itself: `origin` has recipe, data, weights it started from, steps, terms."""
+    """What a model file says of itself.
+
+    method     configuration, with the method's name under "kind"
+    label_set  its classes
+    origin     recipe, data, weights it started from, steps, terms
+    """
 
     method: dict
-    label_set: str
+    label_set: LabelSet
     origin: dict
 
 
@@ -39,7 +56,7 @@ def save_model(path: str | os.PathLike, method: Method, origin: dict, *, half: b
     half   store floats as fp16, half the size; loading gives fp32 again
     Raises PartwiseError when the disk is full or the folder cannot be written; the old file then stays as it was.
     """
-    info = {"method": method_to_dict(method.config), "label_set": method.label_set.name, "origin": origin}
+    info = {"method": method_to_dict(method.config), "label_set": method.label_set.to_dict(), "origin": origin}
     state = {}
     for name, value in method.state_dict().items():
         value = value.detach().cpu().contiguous()
@@ -59,7 +76,7 @@ def read_model(path: str | os.PathLike) -> tuple[dict[str, Tensor], ModelInfo]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            state = migrated_tensors({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise PartwiseError(f"{path}: not a model file, or damaged ({error}): train or copy it again") from None
     if metadata.get("format") != FORMAT:
@@ -68,9 +85,14 @@ def read_model(path: str | os.PathLike) -> tuple[dict[str, Tensor], ModelInfo]:
             f"{path}: model format {found!r}, this version reads {FORMAT!r}: use a model that partwise wrote"
         )
     try:
-        info = ModelInfo(**json.loads(metadata["partwise"]))
-        if not (isinstance(info.method, dict) and isinstance(info.origin, dict)):
+        described = json.loads(metadata["partwise"])
+        labels = described.pop("label_set")
+        if not (isinstance(described["method"], dict) and isinstance(described["origin"], dict)):
             raise TypeError("method and origin")
+        if isinstance(labels, str) and labels not in LABEL_SETS:
+            raise PartwiseError(f"{path}: label set {labels!r} is unknown: this version knows {', '.join(LABEL_SETS)}")
+        known = LABEL_SETS[labels] if isinstance(labels, str) else LabelSet.from_dict(labels, str(path))
+        info = ModelInfo(**described, label_set=known)
     except (KeyError, ValueError, TypeError) as error:
         raise PartwiseError(f"{path}: its description cannot be read ({error!r}): the file is damaged") from None
     return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}, info
@@ -82,14 +104,10 @@ def load_model(path: str | os.PathLike, *, decode: dict | None = None) -> tuple[
     decode  fields of the method's DecodeConfig to replace
     """
     state, info = read_model(path)
-    if info.label_set not in LABEL_SETS:
-        raise PartwiseError(
-            f"{path}: label set {info.label_set!r} is unknown: this version knows {', '.join(LABEL_SETS)}"
-        )
-    config = _checked(info.method, str(path))
+    config = method_from_dict(info.method, str(path))
     if decode:
-        config = _checked(info.method | {"decode": info.method.get("decode", {}) | decode})
-    method = build_method(config, LABEL_SETS[info.label_set])
+        config = method_from_dict(info.method | {"decode": info.method.get("decode", {}) | decode})
+    method = build_method(config, info.label_set)
     report = load_matching(method, state)
     if report.missing or report.unexpected:
         first = (report.missing + report.unexpected)[0]
@@ -99,12 +117,6 @@ def load_model(path: str | os.PathLike, *, decode: dict | None = None) -> tuple[
         )
     method.eval()
     return method, info
-
-
-def _checked(values: dict, where: str = "") -> MethodConfig:
-    config = method_from_dict(values, where)
-    check_limits(leaves({"method": method_to_dict(config)}), where)
-    return config
 
 
 def average_models(paths: Sequence[str | os.PathLike], *, decode: dict | None = None) -> tuple[Method, ModelInfo]:
@@ -176,7 +188,8 @@ def save_state(path: str | os.PathLike, state: dict) -> None:
 def load_state(path: str | os.PathLike) -> dict:
     """Training state, read without executing code from the file (weights_only)."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        return state | {part: migrated_tensors(state[part]) for part in ("model", "ema") if part in state}
     except FileNotFoundError:
         raise PartwiseError(f"{path}: no training state: there is nothing to resume; leave --resume out") from None
     except Exception as error:

@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass, field
-from typing import Any, get_type_hints
+from dataclasses import field
+from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from partwise.data.loader import DataConfig
 from partwise.errors import PartwiseError, placed, unknown_name
+from partwise.fields import BelowOne, Count, CountOrZero, NotNegative, Positive, configuration, first_fault
 from partwise.methods import METHODS, MethodConfig
 from partwise.methods import method_name as name_of_method
-from partwise.training.limits import check_limits
+from partwise.training.migration import migrated_field, migrated_method, migrated_recipe
+
+__all__ = [
+    "OptimConfig",
+    "Recipe",
+    "TrainingConfig",
+    "assigned",
+    "check_crop",
+    "check_recipe",
+    "leaves",
+    "method_from_dict",
+    "method_to_dict",
+    "override",
+    "recipe_from_dict",
+    "recipe_to_dict",
+]
 
 
-@dataclass(frozen=True)
+@configuration
 class OptimConfig:
     """How the weights move.
 
@@ -29,16 +45,16 @@ class OptimConfig:
     clip_norm         gradients are scaled down to this norm; 0 leaves them
     """
 
-    name: str = "adamw"
-    lr: float = 1e-3
-    backbone_lr_factor: float = 0.2
-    weight_decay: float = 1e-4
-    warmup_steps: int = 100
-    schedule: str = "poly"
-    clip_norm: float = 10.0
+    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    lr: Positive = 1e-3
+    backbone_lr_factor: NotNegative = 0.2
+    weight_decay: NotNegative = 1e-4
+    warmup_steps: CountOrZero = 100
+    schedule: Literal["poly", "cosine", "constant", "step"] = "poly"
+    clip_norm: NotNegative = 10.0
 
 
-@dataclass(frozen=True)
+@configuration
 class TrainingConfig:
     """How long, how precise, how often.
 
@@ -54,21 +70,21 @@ class TrainingConfig:
     tensorboard              also write RUN/tensorboard (needs the extra `tensorboard`)
     """
 
-    steps: int = 0
-    minutes: float = 0.0
-    batch_size: int = 1
-    precision: str = "auto"
-    seed: int = 0
-    ema: float = 0.0
-    evaluate_every_steps: int = 0
-    evaluate_frames: int = 0
-    checkpoint_every_seconds: float = 120.0
-    log_every_steps: int = 10
-    keep_at: tuple[float, ...] = ()
+    steps: CountOrZero = 0
+    minutes: NotNegative = 0.0
+    batch_size: Count = 1
+    precision: Literal["auto", "no", "bf16"] = "auto"
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    ema: BelowOne = 0.0
+    evaluate_every_steps: CountOrZero = 0
+    evaluate_frames: CountOrZero = 0
+    checkpoint_every_seconds: NotNegative = 120.0
+    log_every_steps: Count = 10
+    keep_at: tuple[BelowOne, ...] = ()
     tensorboard: bool = False
 
 
-@dataclass(frozen=True)
+@configuration
 class Recipe:
     """One experiment.
 
@@ -87,8 +103,8 @@ class Recipe:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     backbone_weights: str = "random"
     teacher: str = ""
-    teacher_weight: float = 1.0
-    teacher_features: float = 0.0
+    teacher_weight: NotNegative = 1.0
+    teacher_features: NotNegative = 0.0
 
 
 def method_to_dict(config: MethodConfig) -> dict:
@@ -100,11 +116,11 @@ def method_from_dict(values: dict, where: str = "") -> MethodConfig:
     """The inverse of `method_to_dict`. PartwiseError names `where` (a file) for an unknown kind, field or value."""
     if not isinstance(values, dict):
         raise PartwiseError(f"{placed(where)}method={values!r}: give its fields, with its name under 'kind'")
-    values = dict(values)
+    values = migrated_method(values)
     kind = values.pop("kind", None)
     if kind not in METHODS:
         raise unknown_name("method.kind", str(kind), METHODS, where)
-    return _validated(METHODS[kind][0], values, "method", where)
+    return _validated(METHODS[kind].Config, values, "method", where)
 
 
 def recipe_to_dict(recipe: Recipe) -> dict:
@@ -114,7 +130,7 @@ def recipe_to_dict(recipe: Recipe) -> dict:
 
 def recipe_from_dict(values: dict, where: str = "") -> Recipe:
     """The inverse of `recipe_to_dict`. Raises PartwiseError that names the field and its value."""
-    values = dict(values)
+    values = migrated_recipe(values)
     method = method_from_dict(values.pop("method", {}), where)
     kinds = get_type_hints(Recipe)
     parts = {}
@@ -128,10 +144,19 @@ def recipe_from_dict(values: dict, where: str = "") -> Recipe:
 
 
 def check_recipe(recipe: Recipe) -> None:
-    """Raises PartwiseError for the first value that is out of its limits (training/limits.py)."""
-    check_limits(leaves(recipe_to_dict(recipe)))
+    """Raises PartwiseError for fields that do not go together; single fields are checked where they are defined."""
     if recipe.teacher_features > 0 and not recipe.teacher:
         raise PartwiseError(f"teacher_features={recipe.teacher_features}: no teacher is given: say teacher=MODEL, too")
+
+
+def check_crop(crop: tuple[int, int], multiple: int) -> None:
+    """Raises PartwiseError for a crop that the network's backbone cannot take whole."""
+    if any(side % multiple for side in crop):
+        near = [max(multiple, round(side / multiple) * multiple) for side in crop]
+        raise PartwiseError(
+            f"data.augment.crop={list(crop)}: the backbone needs multiples of {multiple} px: "
+            f"give data.augment.crop={str(near).replace(' ', '')}"
+        )
 
 
 def override(recipe: Recipe, assignments: list[str]) -> Recipe:
@@ -143,6 +168,7 @@ def override(recipe: Recipe, assignments: list[str]) -> Recipe:
     values = recipe_to_dict(recipe)
     for assignment in assignments:
         path, value = assigned(assignment)
+        path = migrated_field(path)
         *folders, name = path.split(".")
         place: Any = values
         for folder in folders:
@@ -186,10 +212,7 @@ def _validated(kind: type, values: Any, path: str, where: str):
     try:
         return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        at = ".".join(str(part) for part in (path, *first["loc"]))
-        message = first["msg"][0].lower() + first["msg"][1:]
-        raise PartwiseError(f"{placed(where)}{at}={first['input']!r}: {message}") from None
+        raise PartwiseError(f"{placed(where)}{first_fault(error, path)}") from None
 
 
 def _check_names(kind: type, values: Any, path: str, where: str) -> None:

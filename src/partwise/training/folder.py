@@ -13,6 +13,8 @@ from partwise.errors import PartwiseError
 from partwise.files import atomic_write, expanded, json_ready, require_replaceable, write_json
 from partwise.training.lock import FolderLock
 
+__all__ = ["RunFolder"]
+
 
 class RunFolder:
     """Where the files of a run lie.

@@ -10,8 +10,8 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from partwise.methods import Method
-from partwise.methods.distil import distillation_loss, feature_loss, pyramid_maps
+from partwise.methods import Distillable, Method
+from partwise.methods.distil import feature_loss, pyramid_maps
 from partwise.methods.method import Outputs, Targets
 from partwise.training.checkpoint import load_matching
 from partwise.training.config import Recipe
@@ -94,7 +94,8 @@ class Learner:
         autocast = torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16)
         with torch.no_grad(), autocast, pyramid_maps(self.teacher) as taught_maps:
             taught = self.teacher(images)
-        terms = distillation_loss(outputs, taught, getattr(recipe.method, "class_balance", 0.0))
+        assert isinstance(self.method, Distillable)  # see check_teacher
+        terms = self.method.distillation(outputs, taught)
         terms = {name: recipe.teacher_weight * term for name, term in terms.items()}
         if recipe.teacher_features > 0:
             terms["taught_features"] = recipe.teacher_features * feature_loss(maps, taught_maps)

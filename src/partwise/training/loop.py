@@ -9,16 +9,16 @@ from pathlib import Path
 import torch
 
 from partwise.backbones.fold import fold_batch_norm
+from partwise.data.dataset import labels_of
 from partwise.data.loader import Draws, TrainingSamples, training_batches
 from partwise.errors import PartwiseError, in_one_line
 from partwise.machine import is_out_of_memory
 from partwise.methods import Method, build_method
 from partwise.methods.distil import check_teacher
 from partwise.scene import Scene
-from partwise.training.config import Recipe, check_recipe
+from partwise.training.config import Recipe, check_crop, check_recipe
 from partwise.training.folder import RunFolder
 from partwise.training.learner import Learner
-from partwise.training.limits import check_crop
 from partwise.training.processes import lost_process, start_accelerator
 from partwise.training.run import Monitor, Run
 from partwise.training.start import start_weights
@@ -61,7 +61,7 @@ def train(
     going_on = folder.check(resume)
     accelerator = start_accelerator()
     torch.manual_seed(config.seed)
-    method = build_method(recipe.method)
+    method = build_method(recipe.method, labels_of(scenes))
     check_crop(recipe.data.augment.crop, method.size_multiple)
     origin = {"recipe": recipe.name, "data": data_name, "seed": config.seed}
     if recipe.teacher:

@@ -82,7 +82,7 @@ class Brush:
         """Pixels of the canvas across; what lies beyond them need not be painted."""
         return self._width
 
-    def ink(self, colour: Colour, shade: float = 1.0) -> Colour:
+    def ink(self, colour: Colour, shade: float = 1.0) -> tuple[int, int, int]:
         """The colour as it looks from here."""
         clear, (air_r, air_g, air_b) = self._clear * shade, self._air
         r, g, b = int(colour[0] * clear + air_r), int(colour[1] * clear + air_g), int(colour[2] * clear + air_b)

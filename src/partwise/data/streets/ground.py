@@ -36,7 +36,7 @@ def paint_sky(canvas: Canvas, rng: np.random.Generator) -> None:
     rows = 24
     fade = np.linspace(0, 1, rows, dtype=np.float32)[:, None, None] ** 1.5
     sky = np.asarray(weather.sky_top, np.float32) * (1 - fade) + np.asarray(weather.haze_colour, np.float32) * fade
-    clouds = rng.standard_normal((rows, 40, 1), np.float32)
+    clouds: np.ndarray = rng.standard_normal((rows, 40, 1), np.float32)
     clouds = (
         clouds + np.roll(clouds, 1, 1) + np.roll(clouds, 2, 1) + np.roll(clouds, 1, 0) + np.roll(clouds, (1, 1), (0, 1))
     )

@@ -26,7 +26,8 @@ def mix(a: Colour, b: Colour, share_of_b: float) -> tuple[int, int, int]:
 def vary(dice: random.Random, colour: Colour, amount: float = 0.12) -> Colour:
     """A colour near another: its brightness and each channel changed by up to about `amount`."""
     bright = 1 + dice.uniform(-amount, amount)
-    return tuple(channel * bright * (1 + dice.uniform(-amount, amount) / 2) for channel in colour)
+    r, g, b = (channel * bright * (1 + dice.uniform(-amount, amount) / 2) for channel in colour)
+    return r, g, b
 
 
 @dataclass(frozen=True)

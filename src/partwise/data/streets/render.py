@@ -3,7 +3,7 @@
 import operator
 import os
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from PIL import Image
@@ -16,6 +16,7 @@ from partwise.data.streets.ground import paint_ground, paint_sky, paint_skyline
 from partwise.data.streets.layout import draw_layout, paint_sides
 from partwise.data.streets.light import develop, draw_weather
 from partwise.errors import PartwiseError
+from partwise.labels import CITYSCAPES
 from partwise.scene import Scene
 
 SMALLEST_PX = 16
@@ -61,11 +62,13 @@ def draw_camera(dice: random.Random, size: tuple[int, int]) -> Camera:
     )
 
 
-class Streets(Sequence):
+class Streets:
     """`count` rendered streets as a sequence of Scenes, each rendered when asked for.
 
     Scene i is a function of (seed, i, size) alone, in whatever order and process it is asked for.
     """
+
+    name, label_set = "rendered streets", CITYSCAPES
 
     def __init__(self, count: int, size: tuple[int, int] = (256, 512), seed: int = 0):
         self.count, self.size, self.seed = count, size, seed
@@ -77,6 +80,9 @@ class Streets(Sequence):
 
     def __len__(self) -> int:
         return self.count
+
+    def __iter__(self) -> Iterator[Scene]:
+        return (self[i] for i in range(len(self)))
 
     def __getitem__(self, i: int) -> Scene:
         """Scene i."""

@@ -5,23 +5,32 @@ Axes: C evaluated classes, T of them with instances, K centres, P pixels of a cl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
+from pydantic import AfterValidator, Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from partwise.fields import Count, CountOrZero, Share, configuration
 from partwise.geometry import cell_centres_px
 from partwise.instances import Instances
 from partwise.labels import LabelSet
 from partwise.methods.centres.targets import STRIDE_PX
+from partwise.methods.options import MAX_SCALE
 from partwise.methods.semantic import semantic_argmax
 from partwise.rle import segments
 from partwise.scene import Prediction
 
 
-@dataclass(frozen=True)
+def _odd(cells: int) -> int:
+    if cells % 2 == 0:
+        raise ValueError("give an odd number")
+    return cells
+
+
+@configuration
 class CentresDecodeConfig:
     """How an image is seen and outputs become instances.
 
@@ -32,11 +41,11 @@ class CentresDecodeConfig:
     min_area_px     instances of fewer pixels are left out
     """
 
-    scale: float = 1.0
-    min_heat: float = 0.1
-    peak_cells: int = 3
-    max_centres: int = 200
-    min_area_px: int = 20
+    scale: Annotated[float, Field(gt=0, le=MAX_SCALE)] = 1.0
+    min_heat: Share = 0.1
+    peak_cells: Annotated[int, Field(ge=1), AfterValidator(_odd)] = 3
+    max_centres: Count = 200
+    min_area_px: CountOrZero = 20
 
 
 class CentresDecoder:
@@ -84,7 +93,7 @@ class CentresDecoder:
         scores = heat_K.cpu().numpy()[centres] * total[centres] / np.maximum(area[centres], 1)
         large = area[centres] >= self.config.min_area_px
         order = np.flatnonzero(large)[np.argsort(-scores[large], kind="stable")]
-        masks = [owner[y0:y1, x0:x1] == centres[n] for n in order for x0, y0, x1, y1 in [boxes[n]]]
+        masks = tuple(owner[y0:y1, x0:x1] == centres[n] for n in order for x0, y0, x1, y1 in [boxes[n]])
         labels = np.array([label.id for label in self.things])[label_index_K.cpu().numpy()[centres[order]]]
         return Instances(labels, scores[order], boxes[order], masks, owner.shape)
 

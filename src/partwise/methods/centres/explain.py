@@ -6,6 +6,7 @@ Axes: T classes with instances, h and w cells of a map.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,10 +14,12 @@ import torch
 from partwise.labels import LabelSet
 from partwise.methods.asked import instance_at, largest, middle_of_the_surest, pixel_to_json, require_inside
 from partwise.methods.centres.decode import votes
-from partwise.methods.centres.network import Centres
 from partwise.methods.centres.targets import STRIDE_PX
 from partwise.methods.method import Outputs
 from partwise.scene import Prediction
+
+if TYPE_CHECKING:
+    from partwise.methods.centres.network import Centres
 
 # What becomes of a pixel.
 OUTCOMES = {
@@ -78,7 +81,7 @@ class CentresExplanation:
 
 
 @torch.inference_mode()
-def explain_centres(
+def explain(
     method: Centres, outputs: Outputs, size: tuple[int, int], point: tuple[int, int] | None = None
 ) -> CentresExplanation:
     """Decode the outputs of one image, and say why a pixel joined the centre that it joined.
@@ -92,6 +95,7 @@ def explain_centres(
     prediction = method.decode(outputs, size)[0]
     x, y = point = middle_of_the_surest(prediction.instances) if point is None else point
     label_set: LabelSet = method.label_set
+    assert prediction.semantic_HW is not None
     label = label_set.by_id[int(prediction.semantic_HW[y, x])]
     vote_x, vote_y = votes(outputs["offset"][0])[:, y, x].flip(0).tolist()
     centres, heat_hw = [], None

@@ -10,20 +10,23 @@ Axes: B images, C evaluated classes, T of them with instances, h and w cells of 
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+from dataclasses import field
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from partwise.backbones import build_backbone
+from partwise.backbones.initialisation import start_as_rare
 from partwise.backbones.pyramid import Pyramid, conv_norm_relu, merged_at_finest
-from partwise.errors import PartwiseError
+from partwise.fields import Blocks, Count, CountOrZero, NotNegative, configuration
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.centres.decode import CentresDecodeConfig, CentresDecoder
+from partwise.methods.centres.explain import CentresExplanation, explain
 from partwise.methods.centres.targets import centre_targets
-from partwise.methods.method import Method, Outputs, Targets
+from partwise.methods.distil import distilled_semantics
+from partwise.methods.method import Method, MethodConfig, Outputs, Targets
 from partwise.methods.semantic import (
     branch_logits,
     branch_losses,
@@ -38,8 +41,8 @@ OFFSET_UNIT_PX = 32.0  # a network's outputs are of the order of 1
 ORACLE_LOGIT = 10.0
 
 
-@dataclass
-class CentresConfig:
+@configuration
+class CentresConfig(MethodConfig):
     """The method of centres.
 
     frozen_blocks  blocks of the backbone that keep their weights, see VggBackbone and TimmBackbone
@@ -52,16 +55,16 @@ class CentresConfig:
     """
 
     backbone: str = "efficientnet_lite0"
-    frozen_blocks: int = 0
-    channels: int = 96
-    min_area_px: int = 20
+    frozen_blocks: Blocks = 0
+    channels: Count = 96
+    min_area_px: CountOrZero = 20
     decode: CentresDecodeConfig = field(default_factory=CentresDecodeConfig)
-    heat_loss_weight: float = 1.0
-    offset_loss_weight: float = 2.0
-    semantic_stride_px: int = 4
-    semantic_loss_weight: float = 1.0
-    dice_weight: float = 1.0
-    class_balance: float = 0.5
+    heat_loss_weight: NotNegative = 1.0
+    offset_loss_weight: NotNegative = 2.0
+    semantic_stride_px: Literal[2, 4] = 4
+    semantic_loss_weight: NotNegative = 1.0
+    dice_weight: NotNegative = 1.0
+    class_balance: NotNegative = 0.5
 
 
 class Centres(Method):
@@ -72,10 +75,11 @@ class Centres(Method):
     targets  {"semantic": (H, W) uint8 train ids, and what `centre_targets` gives}
     """
 
+    Config = CentresConfig
+    config: CentresConfig
+
     def __init__(self, config: CentresConfig, label_set: LabelSet = CITYSCAPES):
         super().__init__()
-        if config.decode.peak_cells % 2 == 0:
-            raise PartwiseError(f"method.decode.peak_cells={config.decode.peak_cells}: give an odd number")
         self.config, self.label_set = config, label_set
         self.backbone = build_backbone(
             config.backbone, frozen_blocks=config.frozen_blocks, finest_px=config.semantic_stride_px
@@ -91,8 +95,7 @@ class Centres(Method):
         self.refiner = outline_refiner(config.semantic_stride_px, config.channels, self.backbone.channels, classes)
         self.heat_branch = branch(len(label_set.things), 3)
         self.offset_branch = branch(2, 5)  # as in Panoptic-DeepLab, section 3.1
-        nn.init.normal_(self.heat_branch[-1].weight, std=0.01)
-        nn.init.constant_(self.heat_branch[-1].bias, -math.log((1 - HEAT_PRIOR) / HEAT_PRIOR))
+        start_as_rare(self.heat_branch[-1], HEAT_PRIOR)
         self.decoder = CentresDecoder(config.decode, label_set)
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
@@ -133,8 +136,21 @@ class Centres(Method):
         """See Method."""
         return self.config.decode.scale
 
+    def check_teacher(self, teacher: Method) -> None:
+        """See Distillable; any teacher with a semantic map will do."""
+
+    def distillation(self, outputs: Outputs, taught: Outputs) -> dict[str, Tensor]:
+        """See Distillable."""
+        return distilled_semantics(outputs, taught, self.config.class_balance)
+
+    def explain(
+        self, outputs: Outputs, size: tuple[int, int], point: tuple[int, int] | None = None
+    ) -> CentresExplanation:
+        """See Explainable."""
+        return explain(self, outputs, size, point)
+
     def mirrored(self, outputs: Outputs) -> Outputs:
-        """See Method.mirrored; the way to a centre at the left is one to the right."""
+        """See Mirrorable; the way to a centre at the left is one to the right."""
         mirrored = {key: outputs[key].flip(-1) for key in ("semantic", "heat", "offset")}
         return mirrored | {"offset": mirrored["offset"] * mirrored["offset"].new_tensor([1, -1])[:, None, None]}
 

@@ -1,5 +1,27 @@
 """Part maps whose windows scale with the object: the method that ships."""
 
+from partwise.methods.parts.decode_config import DecodeConfig
+from partwise.methods.parts.explain import Explanation as PartsExplanation
 from partwise.methods.parts.network import PartMaps, PartsConfig
+from partwise.methods.parts.targets import NEGATIVE, POSITIVE, AssignConfig, assign_windows, coverage, right_grid
+from partwise.methods.parts.window_truth import SAME_SIZE_OCTAVES, centre_offsets, in_the_middle
+from partwise.methods.parts.windows import Window, assemble, part_weights
 
-__all__ = ["PartMaps", "PartsConfig"]
+__all__ = [
+    "NEGATIVE",
+    "POSITIVE",
+    "SAME_SIZE_OCTAVES",
+    "AssignConfig",
+    "DecodeConfig",
+    "PartMaps",
+    "PartsConfig",
+    "PartsExplanation",
+    "Window",
+    "assemble",
+    "assign_windows",
+    "centre_offsets",
+    "coverage",
+    "in_the_middle",
+    "part_weights",
+    "right_grid",
+]

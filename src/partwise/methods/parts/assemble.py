@@ -124,7 +124,7 @@ def list_candidates(assembled: Sequence[AssembledWindows], quality_power: float,
         The candidates as NumPy arrays: what follows needs no torch.
     """
     none = np.zeros(0, np.int64)
-    columns = [(none, none, np.zeros((0, 2), np.int64), none, np.zeros(0), np.zeros(0))]
+    columns: list[tuple[np.ndarray, ...]] = [(none, none, np.zeros((0, 2), np.int64), none, np.zeros(0), np.zeros(0))]
     columns += [_candidate_columns(one, quality_power, class_share) for one in assembled]
     return Candidates(*(np.concatenate(column) for column in zip(*columns, strict=True))).by_score()
 

@@ -128,6 +128,7 @@ class PartsDecoder:
         )  # fmt: skip
         found, refined = candidates[kept.candidate_N], []
         if outputs.detail_Fhw is not None:
+            assert refiner is not None
             maps = RefinerMaps(outputs.detail_Fhw, classes.things, label_set)
             refined = refine_masks(refiner, maps, assembled, found, config.refine_score)
         painted = paint([sharpened[index] for index in kept.candidate_N], refined, size)
@@ -153,11 +154,12 @@ class PartsDecoder:
             stride_px: Pixels to a cell of it.
             seen: (H, W) in pixels at which the network saw the image.
         """
+        semantic_HW = prediction.semantic_HW
+        assert semantic_HW is not None
         uncertain_hw = (highest_hw < CONFIDENT).cpu().numpy()
-        uncertain_HW = uncertain_pixels(uncertain_hw, stride_px, seen, prediction.semantic_HW.shape)
+        uncertain_HW = uncertain_pixels(uncertain_hw, stride_px, seen, semantic_HW.shape)
         confident = prediction.instances[prediction.instances.scores >= self.config.agree_score]
-        semantic_HW = reconcile(prediction.semantic_HW, confident, uncertain_HW, self.label_set)
-        return Prediction(prediction.instances, semantic_HW)
+        return Prediction(prediction.instances, reconcile(semantic_HW, confident, uncertain_HW, self.label_set))
 
     def semantic_stride_px(self, objectness: Sequence[Tensor], semantic_Chw: Tensor) -> int:
         """Pixels of the image to a cell of the semantic map."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from partwise.fields import Count, NotNegative, Share, configuration
+from partwise.methods.options import MAX_SCALE
 
 
-@dataclass(frozen=True)
+@configuration
 class DecodeConfig:
     """How an image is seen and how outputs become instances.
 
@@ -34,17 +39,17 @@ class DecodeConfig:
         min_score: Only candidates with a score above it are kept. Refinement may lower the score afterwards.
     """
 
-    scale: float = 1.0
-    min_objectness: float = 0.05
-    peaks: float = 0.9
-    max_windows: int = 300
-    class_share: float = 0.05
-    quality_power: float = 4.0
-    refined_power: float = 3.0
-    soft_sigma: float = 0.2
-    sharpen: float = 0.25
-    refine_score: float = 0.01
-    agree_score: float = 0.1
-    nms_iou: float = 0.5
-    max_instances: int = 100
-    min_score: float = 0.001
+    scale: Annotated[float, Field(gt=0, le=MAX_SCALE)] = 1.0
+    min_objectness: Share = 0.05
+    peaks: Share = 0.9
+    max_windows: Count = 300
+    class_share: Share = 0.05
+    quality_power: NotNegative = 4.0
+    refined_power: NotNegative = 3.0
+    soft_sigma: NotNegative = 0.2
+    sharpen: NotNegative = 0.25
+    refine_score: NotNegative = 0.01
+    agree_score: NotNegative = 0.1
+    nms_iou: Share = 0.5
+    max_instances: Annotated[int, Field(ge=1, le=1000)] = 100
+    min_score: Share = 0.001

@@ -231,8 +231,9 @@ def _story(
     votes = things.at(parts.shape[-2:])
     assembled = assemble_windows(one.grid, window, centres, outputs["objectness"][one.grid][0], parts, weights, votes)
     refined = None
-    if candidates := [candidate for candidate in one.as_classes if candidate.refined is not None]:
-        told = max(candidates, key=lambda candidate: (candidate.instance == instance, candidate.refined.score))
+    if candidates := [(each, each.refined) for each in one.as_classes if each.refined is not None]:
+        told, _ = max(candidates, key=lambda pair: (pair[0].instance == instance, pair[1].score))
+        assert method.mask_refiner is not None and maps is not None
         ids = [label.id for label in method.label_set.things]
         class_1 = torch.tensor([ids.index(told.label)], device=parts.device)
         found = refine_windows(method.mask_refiner, maps, window, centres, assembled.logits_Mmm, class_1)

@@ -49,7 +49,7 @@ def mask_loss(parts: list[Tensor], targets: list[Targets], weights: list[Tensor]
             truth = target[f"coverage_{index}"][::step].float()
             assembled, inside = assemble(maps_BKhw[b], centres, weights_Kmm)
             losses.append(window_loss(assembled, truth, inside))
-    return torch.cat(losses).mean() if losses else sum(p.sum() for p in parts) * 0.0
+    return torch.cat(losses).mean() if losses else sum((p.sum() for p in parts), parts[0].new_zeros(())) * 0.0
 
 
 def window_loss(logits_Mmm: Tensor, truth_Mmm: Tensor, inside_Mmm: Tensor) -> Tensor:
@@ -65,4 +65,4 @@ def window_loss(logits_Mmm: Tensor, truth_Mmm: Tensor, inside_Mmm: Tensor) -> Te
 
 def untouched(module: nn.Module) -> Tensor:
     """0, with a gradient of 0 for every weight: several processes wait for each other's gradient of each."""
-    return sum(weight.sum() for weight in module.parameters()) * 0.0
+    return torch.stack([weight.sum() for weight in module.parameters()]).sum() * 0.0

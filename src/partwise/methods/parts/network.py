@@ -10,21 +10,25 @@ h and w cells of a map, H and W pixels. Lists have one entry a window grid, in t
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+from dataclasses import field
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from partwise.backbones import build_backbone
+from partwise.backbones.initialisation import start_as_rare
 from partwise.backbones.pyramid import Pyramid, conv_norm_relu, merged_at_finest
 from partwise.errors import PartwiseError
+from partwise.fields import Blocks, Count, NotNegative, configuration
 from partwise.labels import CITYSCAPES, LabelSet
-from partwise.methods import slips as slip
-from partwise.methods.method import Method, Outputs, Targets
+from partwise.methods.capabilities import WindowTruth
+from partwise.methods.distil import distilled_parts, distilled_semantics
+from partwise.methods.method import Method, MethodConfig, Outputs, Targets
 from partwise.methods.parts.decode import Decoded, ImageOutputs, PartsDecoder
 from partwise.methods.parts.decode_config import DecodeConfig
+from partwise.methods.parts.explain import Explanation, explain
 from partwise.methods.parts.losses import mask_loss, objectness_loss, untouched, window_loss
 from partwise.methods.parts.oracle import OracleParts
 from partwise.methods.parts.pooled import PooledMaps
@@ -36,7 +40,8 @@ from partwise.methods.parts.refine import (
     kinds_of,
     window_truth,
 )
-from partwise.methods.parts.targets import NEGATIVE, POSITIVE, AssignConfig, assign_windows
+from partwise.methods.parts.targets import AssignConfig, assign_windows
+from partwise.methods.parts.window_truth import window_truth as windows_of_targets
 from partwise.methods.parts.windows import assemble, mirrored_windows, parse_windows, part_weights
 from partwise.methods.semantic import (
     REFINER_CHANNELS,
@@ -46,15 +51,13 @@ from partwise.methods.semantic import (
     semantic_branch,
     semantic_oracle,
 )
-from partwise.methods.slips import Slips
 from partwise.scene import Prediction, Scene
 
 OBJECTNESS_PRIOR = 0.01  # RetinaNet, section 4.1: rare positives start as rare
-NOT_HERE = ("one_dilated_layer", "wrong_negatives", "linear_branches")  # slips of what part maps do not have
 
 
-@dataclass
-class PartsConfig:
+@configuration
+class PartsConfig(MethodConfig):
     """The method of part maps.
 
     frozen_blocks  blocks of the backbone that keep their weights, see VggBackbone and TimmBackbone
@@ -70,27 +73,25 @@ class PartsConfig:
     max_refined_windows  an image, in training
     dice_weight    of the semantic Dice loss beside the cross entropy
     class_balance  of the semantic cross entropy, see `semantic_loss`
-    slips          which slips of the report's code are put back; a window here is what a padded box is there
     """
 
     backbone: str = "efficientnet_lite0"
-    frozen_blocks: int = 0
+    frozen_blocks: Blocks = 0
     windows: tuple[tuple[int, int], ...] = ((4, 8), (4, 16), (8, 16), (16, 16), (32, 16))
-    k: int = 3
-    assembling: str = "bilinear"
-    channels: int = 96
-    context: tuple[int, ...] = ()
+    k: Count = 3
+    assembling: Literal["bilinear", "nearest"] = "bilinear"
+    channels: Count = 96
+    context: tuple[Count, ...] = ()
     assign: AssignConfig = field(default_factory=AssignConfig)
     decode: DecodeConfig = field(default_factory=DecodeConfig)
-    mask_loss_weight: float = 2.0
-    semantic_stride_px: int = 4
-    semantic_loss_weight: float = 1.0
-    dice_weight: float = 1.0
-    class_balance: float = 0.5
-    max_mask_windows: int = 256  # an image, as in InstanceFCN, section 3.2
+    mask_loss_weight: NotNegative = 2.0
+    semantic_stride_px: Literal[2, 4] = 4
+    semantic_loss_weight: NotNegative = 1.0
+    dice_weight: NotNegative = 1.0
+    class_balance: NotNegative = 0.5
+    max_mask_windows: Count = 256  # an image, as in InstanceFCN, section 3.2
     refine_masks: bool = False
-    max_refined_windows: int = 32
-    slips: Slips = field(default_factory=Slips)
+    max_refined_windows: Count = 32
 
 
 class PartMaps(Method):
@@ -102,6 +103,9 @@ class PartMaps(Method):
     targets  {"semantic": (H, W) uint8 train ids, and what `assign_windows` gives for each grid}. Where masks are
              refined also "owned": (H, W) int32 instance ids
     """
+
+    Config = PartsConfig
+    config: PartsConfig
 
     def __init__(self, config: PartsConfig, label_set: LabelSet = CITYSCAPES):
         super().__init__()
@@ -133,26 +137,12 @@ class PartMaps(Method):
         if config.refine_masks and self.refiner is None:
             raise PartwiseError("method.refine_masks: it sees what refines a semantic map: give semantic_stride_px=2")
         self.mask_refiner = MaskRefiner(REFINER_CHANNELS) if config.refine_masks else None
-        nn.init.normal_(self.objectness_branch[-1].weight, std=0.01)
-        nn.init.constant_(self.objectness_branch[-1].bias, -math.log((1 - OBJECTNESS_PRIOR) / OBJECTNESS_PRIOR))
+        start_as_rare(self.objectness_branch[-1], OBJECTNESS_PRIOR)
         for index, window in enumerate(self.windows):
             self.register_buffer(
                 f"part_weights_{index}", part_weights(config.k, window.cells, config.assembling), persistent=False
             )
-        step = slip.SPARSE_STEP_CELLS if config.slips.sparse_inference else 1
-        self.decoder = PartsDecoder(config.decode, self.windows, label_set, step)
-        for name in NOT_HERE:
-            if getattr(config.slips, name):
-                raise PartwiseError(
-                    f"method.slips.{name}: part maps have nothing of the kind: give method instance_fcn"
-                )
-        slip.put_back(self, config.slips)
-
-    def normalise(self, images_B3HW: Tensor) -> Tensor:
-        """See Method.normalise."""
-        if self.config.slips.no_mean_subtraction:
-            return slip.without_mean(images_B3HW, self.backbone)
-        return super().normalise(images_B3HW)
+        self.decoder = PartsDecoder(config.decode, self.windows, label_set)
 
     @property
     def part_weights(self) -> list[Tensor]:
@@ -182,21 +172,20 @@ class PartMaps(Method):
     def targets(self, scene: Scene) -> Targets:
         """See the class."""
         semantic = torch.from_numpy(self.label_set.id_to_train_id[scene.semantic_HW])
-        slips = self.config.slips
-        assigned = assign_windows(scene, self.windows, self.config.assign, not slips.no_border_windows)
-        if slips.objectness_all_ones:
-            for index in range(len(self.windows)):
-                objectness = assigned[f"objectness_{index}"]
-                objectness[objectness == NEGATIVE] = POSITIVE
+        assigned = self.assigned_windows(scene)
         if self.mask_refiner is not None:
             assigned["owned"] = torch.from_numpy(np.ascontiguousarray(scene.instance_ids_HW))
         return {"semantic": semantic, **assigned}
+
+    def assigned_windows(self, scene: Scene) -> Targets:
+        """The targets of each grid of windows, see `assign_windows`."""
+        return assign_windows(scene, self.windows, self.config.assign)
 
     def oracle(self, targets: list[Targets]) -> Outputs:
         """See Method.oracle and OracleParts."""
         made = [OracleParts(self.windows, self.part_weights).maps(target) for target in targets]
         train_ids = torch.stack([t["semantic"] for t in targets])
-        outputs = {"semantic": semantic_oracle(train_ids, self.label_set)}
+        outputs: Outputs = {"semantic": semantic_oracle(train_ids, self.label_set)}
         for key in ("objectness", "parts"):
             outputs[key] = [torch.stack(grids) for grids in zip(*(one[key] for one in made), strict=True)]
         return outputs
@@ -215,6 +204,8 @@ class PartMaps(Method):
 
     def _refined_loss(self, outputs: Outputs, targets: list[Targets]) -> Tensor:
         """As the loss of masks, of refined ones against the truth's pixels; the semantic map learns nothing by it."""
+        refiner = self.mask_refiner
+        assert refiner is not None
         losses = []
         for b, target in enumerate(targets):
             probability = torch.softmax(outputs["semantic"][b].detach(), dim=0)
@@ -230,10 +221,30 @@ class PartMaps(Method):
                 owner, fine = target[f"owner_{index}"][which], FineGrid.of(window)
                 kind = kind_of_owner(owner, self.label_set)
                 shape = fine.shape_of(outputs["detail"][b])
-                refined, inside = self.mask_refiner(assembled, centres, window, detail.at(shape), kinds.at(shape), kind)
+                refined, inside = refiner(assembled, centres, window, detail.at(shape), kinds.at(shape), kind)
                 truth = window_truth(centres, window, target["owned"], owner)
                 losses.append(window_loss(refined, truth, inside))
-        return torch.cat(losses).mean() if losses else outputs["detail"].sum() * 0.0 + untouched(self.mask_refiner)
+        return torch.cat(losses).mean() if losses else outputs["detail"].sum() * 0.0 + untouched(refiner)
+
+    def check_teacher(self, teacher: Method) -> None:
+        """See Distillable."""
+        if isinstance(teacher, PartMaps) and (self.windows, self.config.k) != (teacher.windows, teacher.config.k):
+            raise PartwiseError(
+                f"teacher: its windows and k are {list(teacher.config.windows)}, {teacher.config.k}, the recipe's "
+                f"{list(self.config.windows)}, {self.config.k}: make them equal"
+            )
+
+    def distillation(self, outputs: Outputs, taught: Outputs) -> dict[str, Tensor]:
+        """See Distillable; objectness and parts where the teacher has part maps, too."""
+        return distilled_semantics(outputs, taught, self.config.class_balance) | distilled_parts(outputs, taught)
+
+    def window_truth(self, scene: Scene, targets: Targets) -> WindowTruth:
+        """See HasWindows."""
+        return windows_of_targets(self, scene, targets)
+
+    def explain(self, outputs: Outputs, size: tuple[int, int], point: tuple[int, int] | None = None) -> Explanation:
+        """See Explainable."""
+        return explain(self, outputs, size, point)
 
     @property
     def default_scale(self) -> float:
@@ -241,7 +252,7 @@ class PartMaps(Method):
         return self.config.decode.scale
 
     def mirrored(self, outputs: Outputs) -> Outputs:
-        """See Method.mirrored; the left part of an object is its right one.
+        """See Mirrorable; the left part of an object is its right one.
 
         With "nearest" assembling and cells that k does not divide, parts are not of one width, and masks are as they
         are mirrored but for a column.

@@ -5,6 +5,8 @@ Axes: F maps, h and w cells.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -17,14 +19,14 @@ class PooledMaps:
 
     def __init__(self, maps_Fhw: Tensor):
         self.shape = tuple(maps_Fhw.shape[-2:])
-        self._made: dict[tuple[int, int], Tensor] = {self.shape: maps_Fhw}
+        self._made: dict[tuple[int, ...], Tensor] = {self.shape: maps_Fhw}
 
     @property
     def finest(self) -> Tensor:
         """(F, h, w): the maps at their own cells."""
         return self._made[self.shape]
 
-    def at(self, shape: tuple[int, int]) -> Tensor:
+    def at(self, shape: Sequence[int]) -> Tensor:
         """(F, *shape): the maps as means over cells of which there are so many (h / s, w / s).
 
         >>> import torch
@@ -37,7 +39,7 @@ class PooledMaps:
             if all(s % t == 0 for s, t in zip(self.shape, twice, strict=True)):
                 self._made[shape] = _halved(self.at(twice))  # a mean of means of as many cells is their mean
             else:
-                self._made[shape] = F.adaptive_avg_pool2d(self.finest, shape)
+                self._made[shape] = F.adaptive_avg_pool2d(self.finest, (shape[0], shape[1]))
         return self._made[shape]
 
 

@@ -11,12 +11,14 @@ cells a side of the finer grid, h and w cells of a map at stride 2, H and W pixe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from partwise.backbones.initialisation import he_normal, start_at_zero
 from partwise.labels import INSTANCE_FACTOR, LabelSet
 from partwise.methods.method import Targets
 from partwise.methods.parts.windows import Window, window_cells
@@ -64,10 +66,11 @@ class FineGrid:
 
     def shape_of(self, maps_Fhw: Tensor) -> tuple[int, int]:
         """How many of these cells a map at stride 2 has, (h, w)."""
-        return tuple(side * FINE_PX // self.cell_px for side in maps_Fhw.shape[-2:])
+        height, width = (side * FINE_PX // self.cell_px for side in maps_Fhw.shape[-2:])
+        return height, width
 
 
-def fine_cells(centres_M2: Tensor, window: Window, fine: FineGrid, shape: tuple[int, int]):
+def fine_cells(centres_M2: Tensor, window: Window, fine: FineGrid, shape: Sequence[int]):
     """As `window_cells`, of the finer cells on a map of `shape` with cells of `fine.cell_px`."""
     times = window.stride_px // fine.cell_px
     corner = (centres_M2 - window.cells // 2) * times
@@ -86,12 +89,8 @@ class MaskRefiner(nn.Module):
             inputs = channels
         self.body = nn.Sequential(*layers)
         self.correction = nn.Conv2d(channels, 1, 1)
-        for layer in self.body:
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                nn.init.zeros_(layer.bias)
-        nn.init.zeros_(self.correction.weight)
-        nn.init.zeros_(self.correction.bias)
+        he_normal(self.body)
+        start_at_zero(self.correction)
 
     def forward(
         self,

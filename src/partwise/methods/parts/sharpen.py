@@ -75,7 +75,8 @@ def sharpen(
 def _windows_of(candidates: Candidates, label_set: LabelSet) -> tuple[list[WindowKey], dict[WindowKey, Classes]]:
     """The window and category of each candidate, and the classes of the category that the window stands for."""
     categories = [label.category for label in label_set.things]
-    keys, classes = [], {}
+    keys: list[WindowKey] = []
+    classes: dict[WindowKey, list[int]] = {}
     columns = (candidates.grid_E.tolist(), candidates.window_E.tolist(), candidates.class_E.tolist())
     for grid, window, class_index in zip(*columns, strict=True):
         key = (grid, window, categories[class_index])

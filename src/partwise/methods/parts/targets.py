@@ -5,21 +5,22 @@ Axes: m window cells a side, M windows, h and w cells of a map, H and W pixels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
 
+from partwise.fields import CountOrZero, NotNegative, Positive, configuration
 from partwise.labels import INSTANCE_FACTOR
 from partwise.methods.method import Targets
 from partwise.methods.parts.windows import Window
 from partwise.scene import Scene
 
+__all__ = ["IGNORED", "NEGATIVE", "POSITIVE", "AssignConfig", "assign_windows", "coverage", "right_grid"]
+
 POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
 
 
-@dataclass(frozen=True)
+@configuration
 class AssignConfig:
     """Which windows are positive.
 
@@ -30,11 +31,11 @@ class AssignConfig:
     min_area_px     smaller objects are neither positive nor negative
     """
 
-    fill_max: float = 0.8
-    positive_reach: float = 0.125
-    ignored_reach: float = 0.25
-    scale_margin: float = 1.19
-    min_area_px: int = 20
+    fill_max: Positive = 0.8
+    positive_reach: NotNegative = 0.125
+    ignored_reach: NotNegative = 0.25
+    scale_margin: Positive = 1.19
+    min_area_px: CountOrZero = 20
 
 
 def right_grid(longest_side_px: float, windows: tuple[Window, ...], fill_max: float) -> int:
@@ -105,7 +106,10 @@ class _Grid:
     def __init__(self, window: Window, rows: int, columns: int):
         self.window, self.rows, self.columns = window, rows, columns
         self.objectness = np.zeros((rows, columns), np.int8)
-        self.centres, self.coverage, self.nearest, self.owner = [], [], [], []
+        self.centres: list[tuple[int, int]] = []
+        self.coverage: list[np.ndarray] = []
+        self.nearest: list[bool] = []
+        self.owner: list[int] = []
 
     def ignore_where(self, pixels_HW: np.ndarray) -> None:
         """Cells that are mostly such pixels are ignored."""

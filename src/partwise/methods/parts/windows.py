@@ -6,6 +6,7 @@ A window at cell c covers the cells c - m // 2 ... c - m // 2 + m - 1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ import torch
 from torch import Tensor
 
 from partwise.errors import PartwiseError
+
+__all__ = ["Window", "assemble", "mirrored_windows", "parse_windows", "part_weights", "window_cells"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def part_weights(k: int, cells: int, mode: str) -> Tensor:
     return torch.einsum("ay,bx->abyx", axis, axis).reshape(k * k, cells, cells)
 
 
-def window_cells(centres_M2: Tensor, cells: int, shape: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+def window_cells(centres_M2: Tensor, cells: int, shape: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
     """Row and column of every cell of M windows, clamped to the map, and which of them lie on the map.
 
     centres_M2  (M, 2) int64, y and x of the windows

@@ -1,0 +1,57 @@
+"""The metrics that there are: partwise's own, in the order of their scores, and those of other packages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from partwise.errors import PartwiseError
+from partwise.evaluation.coco import CocoScores
+from partwise.evaluation.instance import InstanceScores
+from partwise.evaluation.metric import Metric
+from partwise.evaluation.panoptic import PanopticScores
+from partwise.evaluation.pixel import PixelScores
+from partwise.plugins import Plugins
+
+__all__ = ["METRICS", "OWN_METRICS", "OWN_RECORD_KEYS", "SETTING_OF", "find_metric", "require_free_names"]
+
+OWN_METRICS: dict[str, type[Metric[Any]]] = {
+    metric.name: metric for metric in (PixelScores, InstanceScores, CocoScores, PanopticScores)
+}
+METRICS: Plugins[type[Metric[Any]]] = Plugins("partwise.metrics", OWN_METRICS, "metric")
+SETTING_OF = {CocoScores.name: "coco", PanopticScores.name: "panoptic"}  # of the evaluator, which adds the metric
+OWN_RECORD_KEYS = (PixelScores.record_key, InstanceScores.record_key, PanopticScores.record_key)
+
+# Keys that the scores, their JSON file or the record of an image have already.
+_TAKEN = {"images", "settings", "intervals", "seconds", "records", "circumstances", "warnings", *OWN_METRICS}
+_TAKEN |= {"truth_crc32", *OWN_RECORD_KEYS}
+
+
+def find_metric(name: str) -> type[Metric[Any]]:
+    """The class of a metric by the name that its package announces.
+
+    Raises:
+        PartwiseError: If there is none of this name, or if it calls itself something else.
+    """
+    metric = METRICS.find(name)
+    if metric.name != name:
+        raise PartwiseError(
+            f"metric {name!r} calls itself {metric.name!r}: give its entry point and its attribute `name` one name"
+        )
+    return metric
+
+
+def require_free_names(metrics: Sequence[Metric[Any]]) -> None:
+    """See that the scores of other packages' metrics have places of their own.
+
+    Raises:
+        PartwiseError: For two metrics of one name, and for a name that is taken or no identifier.
+    """
+    names = [metric.name for metric in metrics]
+    for name in names:
+        if name in _TAKEN or not name.isidentifier():
+            raise PartwiseError(
+                f"metric {name!r}: the scores have this key already, or it is no identifier: give it another name"
+            )
+        if names.count(name) > 1:
+            raise PartwiseError(f"metric {name!r} is given twice: give it once")

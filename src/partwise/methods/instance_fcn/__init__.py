@@ -1,5 +1,0 @@
-"""The report's third phase and the paper behind it: instance-sensitive FCN with windows of a fixed size."""
-
-from partwise.methods.instance_fcn.network import InstanceFcn, InstanceFcnConfig
-
-__all__ = ["InstanceFcn", "InstanceFcnConfig"]

@@ -1,0 +1,54 @@
+"""Where models lie: by the name of an installed one, as a file, or in the folder of a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from partwise.errors import PartwiseError
+from partwise.files import expanded
+from partwise.given import shown
+from partwise.plugins import Plugins
+
+__all__ = ["DEFAULT_MODEL", "MODELS", "find_model", "start_files"]
+
+# By name; the default one is a package of its own, partwise-streets.
+MODELS: Mapping[str, Callable[[], Path]] = Plugins("partwise.models", {}, "model")
+DEFAULT_MODEL = "streets"
+
+
+def start_files(weights: Sequence[str]) -> list[str]:
+    """What a training starts from, with a bundled model's file in the place of its name."""
+    return [str(MODELS[given]()) if given in MODELS else given for given in weights]
+
+
+def find_model(name_or_file: str | os.PathLike | None = None) -> Path:
+    """The file of a bundled model's name, a model file, or a run folder (its best weights, else its last).
+
+    Raises PartwiseError where there is none.
+    """
+    give = f"give a .safetensors file, a run folder, or {', '.join(MODELS) or DEFAULT_MODEL}"
+    if not isinstance(name_or_file, str | os.PathLike | None):
+        raise PartwiseError(f"model {shown(name_or_file)}: {give}")
+    name = DEFAULT_MODEL if name_or_file is None else os.fspath(name_or_file)
+    if name in MODELS:
+        return MODELS[name]()
+    if name == DEFAULT_MODEL and not Path(name).exists():
+        raise PartwiseError(
+            f"the model {name!r} is not installed: pip install partwise-streets (its terms: non-commercial use), "
+            "or give a model file or a run folder"
+        )
+    path = expanded(name)
+    try:
+        of_run = [path / "best.safetensors", path / "last.safetensors"] if path.is_dir() else []
+        found = next((file for file in of_run or [path] if file.is_file()), None)
+    except OSError as error:  # a name that is too long, a folder without permission
+        raise PartwiseError(f"{path}: {error.strerror.lower()}: {give}") from None
+    if found is None and of_run:
+        raise PartwiseError(
+            f"{path}: a folder without best.safetensors or last.safetensors: give a run folder or a .safetensors file"
+        )
+    if found is None:
+        raise PartwiseError(f"{path}: no such model: {give}")
+    return found

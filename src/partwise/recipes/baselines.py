@@ -1,0 +1,22 @@
+"""What users pick instead, trained as ours are: the same backbone, pyramid, frames, crops and optimiser."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+from partwise.methods import MaskRcnnConfig, PartsConfig
+from partwise.recipes.ours import parts_light
+from partwise.training.config import Recipe
+
+
+def mask_rcnn_light() -> Recipe:
+    """torchvision's Mask R-CNN on EfficientNet-Lite0, everything else as in parts_light."""
+    ours = parts_light()
+    method = cast(PartsConfig, ours.method)
+    return replace(
+        ours,
+        name="mask_rcnn_light",
+        about="torchvision's Mask R-CNN on the backbone, pyramid and data of parts_light: the baseline to compare with",
+        method=MaskRcnnConfig(backbone=method.backbone, channels=method.channels),
+    )

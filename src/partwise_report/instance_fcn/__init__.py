@@ -1,0 +1,5 @@
+"""The report's third phase and the paper behind it: instance-sensitive FCN with windows of a fixed size."""
+
+from partwise_report.instance_fcn.network import InstanceFcn, InstanceFcnConfig
+
+__all__ = ["InstanceFcn", "InstanceFcnConfig"]

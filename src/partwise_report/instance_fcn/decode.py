@@ -1,0 +1,218 @@
+"""From part maps and objectness to instances as the instance-sensitive FCN does it: a window at every position.
+
+Axes: M windows, K = k * k parts, C evaluated classes, h and w cells of a map, H and W pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+import numpy as np
+import torch
+import torchvision
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from partwise.fields import Count, Share, configuration
+from partwise.geometry import box_of_mask
+from partwise.instances import Instances
+from partwise.labels import LabelSet
+from partwise.scene import Prediction
+from partwise_report.instance_fcn.targets import STRIDE_PX
+from partwise_report.instance_fcn.windows import cells_of
+from partwise_report.slips import SPARSE_STEP_CELLS
+
+OUTSIDE_LOGIT = -20.0  # of a window's cells that do not lie on the map
+
+
+@configuration
+class InstanceFcnDecodeConfig:
+    """How outputs become instances.
+
+    max_windows     at most so many of a size are assembled, the best by objectness
+    nms_iou         of two whose masks' boxes overlap more, the surer stays; .8 in InstanceFCN, section 3.3: made for
+                    proposals and AR, AP wants less
+    max_instances   at most so many are returned
+    min_score       surer ones only
+    short_sides_px  image pyramid: the image is looked at with its short side at each of these; () is as it comes
+    """
+
+    max_windows: Count = 1000
+    nms_iou: Share = 0.8
+    max_instances: Annotated[int, Field(ge=1, le=1000)] = 1000
+    min_score: Share = 0.0
+    short_sides_px: tuple[Count, ...] = ()
+
+
+def objectness_of_windows(kind: str, objectness_hw: Tensor, cells: tuple[int, int]) -> Tensor:
+    """(h, w) score of the window of `cells` (rows, columns) centred at each cell: what the loss of this kind looks at.
+
+    kind  "mean_l1": mean of the map in the window, not a logit;  "window": mean probability in the window;
+          "central4": probability of the mean logit of its four central cells;  "centre": of its centre cell
+    """
+    if kind == "centre":
+        return torch.sigmoid(objectness_hw)
+    if kind == "central4":
+        padded = F.pad(objectness_hw[None, None], (1, 0, 1, 0), mode="replicate")
+        return torch.sigmoid(F.avg_pool2d(padded, 2, stride=1)[0, 0])
+    values = torch.sigmoid(objectness_hw) if kind == "window" else objectness_hw
+    height, width = objectness_hw.shape
+    inside = torch.ones_like(values)
+    # The window at cell c covers c - rows // 2 ... c - rows // 2 + rows - 1; beyond the map there is nothing.
+    pad = [(side // 2, side - 1 - side // 2) for side in cells]
+    both = F.pad(torch.stack([values, inside])[None], (*pad[1], *pad[0]))
+    summed = both.cumsum(dim=-1).cumsum(dim=-2)
+    summed = F.pad(summed, (1, 0, 1, 0))[0]
+    rows, columns = cells
+    area = (
+        summed[:, rows : rows + height, columns : columns + width]
+        - summed[:, :height, columns : columns + width]
+        - summed[:, rows : rows + height, :width]
+        + summed[:, :height, :width]
+    )
+    return area[0] / area[1].clamp(min=1)
+
+
+@dataclass
+class Proposals:
+    """M assembled windows of one size on one map, before their masks are painted.
+
+    boxes_M4     int64: y0 x0 y1 x1 in cells;  logits  (M, rows, columns)
+    mask_box_M4  float: x0 y0 x1 y1 of the mask in pixels of the image, by its cells
+    scores_M     in 0..1;  labels_M  ids of the label set
+    enlarged     (y, x): pixels of the network's input for each pixel of the image
+    """
+
+    boxes_M4: Tensor
+    logits: Tensor
+    mask_box_M4: Tensor
+    scores_M: Tensor
+    labels_M: Tensor
+    enlarged: tuple[float, float]
+
+
+class InstanceFcnDecoder:
+    """Looks at every window of each size, keeps the best, and paints them.
+
+    sizes    (rows, columns) of the windows, in cells
+    classes  ids; with several the class is voted for inside the mask by the semantic map
+    sparse   windows only at every 29th cell (a slip of the report's code)
+    """
+
+    def __init__(
+        self,
+        config: InstanceFcnDecodeConfig,
+        sizes: tuple[tuple[int, int], ...],
+        k: int,
+        kind: str,
+        classes: tuple[int, ...],
+        label_set: LabelSet,
+        sparse: bool = False,
+    ):
+        self.config, self.sizes, self.k, self.kind, self.sparse = config, sizes, k, kind, sparse
+        self.ids = torch.tensor(classes)
+        self.train_ids = torch.tensor([label_set.by_id[id_].train_id for id_ in classes])
+
+    def proposals(
+        self, objectness_hw: Tensor, parts_Khw: Tensor, semantic_Chw: Tensor | None, enlarged: tuple[float, float]
+    ) -> list[Proposals]:
+        """The assembled windows of one map of one image, one entry a size; windows without a mask are left out."""
+        found = []
+        for cells in self.sizes:
+            boxes, scores = self._best(objectness_hw, cells)
+            made = cells_of(boxes, self.k, tuple(objectness_hw.shape))
+            logits = made.assembled(parts_Khw).masked_fill(~made.inside_P, OUTSIDE_LOGIT).view(len(boxes), *cells)
+            some = (logits > 0).flatten(1).any(dim=1)
+            boxes, scores, logits = boxes[some], scores[some], logits[some]
+            labels = self.ids.to(boxes.device)[:1].expand(len(boxes))
+            if len(self.ids) > 1:
+                labels = self._vote(boxes, logits, cast(Tensor, semantic_Chw))
+            mask_box = _mask_boxes(boxes, logits, enlarged)
+            found.append(Proposals(boxes, logits, mask_box, scores, labels, enlarged))
+        return found
+
+    def _best(self, objectness_hw: Tensor, cells: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Boxes (M, 4) and scores of the best windows of one size."""
+        score_hw = objectness_of_windows(self.kind, objectness_hw.float(), cells)
+        first_y = torch.arange(score_hw.shape[0], device=score_hw.device) - cells[0] // 2
+        first_x = torch.arange(score_hw.shape[1], device=score_hw.device) - cells[1] // 2
+        looked_at = torch.ones_like(score_hw, dtype=torch.bool)
+        if self.sparse:
+            on_y, on_x = (first % SPARSE_STEP_CELLS == 0 for first in (first_y, first_x))
+            looked_at = on_y[:, None] & on_x[None, :]
+        looked_at &= score_hw >= self.config.min_score
+        places, scores = looked_at.nonzero(), score_hw[looked_at]
+        best = torch.argsort(scores, descending=True, stable=True)[: self.config.max_windows]
+        corner = torch.stack([first_y[places[best, 0]], first_x[places[best, 1]]], dim=1)
+        return torch.cat([corner, corner + torch.tensor(cells, device=corner.device)], dim=1), scores[best].clamp(0, 1)
+
+    def _vote(self, boxes_M4: Tensor, logits: Tensor, semantic_Chw: Tensor) -> Tensor:
+        """(M,) id of the class that the semantic map finds likeliest inside each mask."""
+        probability_Thw = torch.softmax(semantic_Chw.float(), dim=0)[self.train_ids.to(semantic_Chw.device)]
+        made = cells_of(boxes_M4, self.k, tuple(semantic_Chw.shape[-2:]))
+        inside_P = (logits.flatten() > 0) & made.inside_P
+        votes_PT = probability_Thw[:, made.y_P, made.x_P].T * inside_P[:, None]
+        votes_MT = votes_PT.new_zeros(len(boxes_M4), len(self.ids)).index_add(0, made.window_P, votes_PT)
+        return self.ids.to(votes_MT.device)[votes_MT.argmax(dim=1)]
+
+    def prediction(self, proposals: list[Proposals], size: tuple[int, int]) -> Prediction:
+        """Suppression over all sizes and maps, then masks at full resolution; `size` (H, W) of the image."""
+        boxes, scores, labels = (
+            torch.cat([getattr(one, name) for one in proposals]) for name in ("mask_box_M4", "scores_M", "labels_M")
+        )
+        kept = torchvision.ops.batched_nms(boxes, scores, labels, self.config.nms_iou)[: self.config.max_instances]
+        group = torch.repeat_interleave(
+            torch.arange(len(proposals)), torch.tensor([len(one.scores_M) for one in proposals])
+        )
+        first = torch.tensor([0, *(len(one.scores_M) for one in proposals)]).cumsum(0)
+        painted = [
+            (n, piece)
+            for n in kept.tolist()
+            if (piece := _paint(proposals[group[n]], n - int(first[group[n]]), size)) is not None
+        ]
+        if not painted:
+            return Prediction(Instances.empty(size))
+        numbers = [n for n, _ in painted]
+        made = Instances(
+            labels[numbers].cpu().numpy(),
+            scores[numbers].detach().cpu().numpy(),
+            np.array([box for _, (box, _) in painted]),
+            tuple(mask for _, (_, mask) in painted),
+            size,
+        )
+        return Prediction(made)
+
+
+def _mask_boxes(boxes_M4: Tensor, logits: Tensor, enlarged: tuple[float, float]) -> Tensor:
+    """(M, 4) float x0 y0 x1 y1 in pixels of the image: the boxes of the cells above 0; each window has one."""
+    sides = []
+    for axis, other in ((1, 2), (2, 1)):  # rows, columns
+        shown = (logits > 0).any(dim=other)
+        first = shown.float().argmax(dim=1)
+        last = shown.shape[1] - shown.flip(1).float().argmax(dim=1)
+        scale = STRIDE_PX / enlarged[axis - 1]
+        sides.append(((boxes_M4[:, axis - 1] + first) * scale, (boxes_M4[:, axis - 1] + last) * scale))
+    (y0, y1), (x0, x1) = sides
+    return torch.stack([x0, y0, x1, y1], dim=1).float()
+
+
+def _paint(proposal: Proposals, m: int, size: tuple[int, int]):
+    """(box, cropped bool mask) of one window in pixels of the image; None where no pixel is left."""
+    box, logits = proposal.boxes_M4[m].tolist(), proposal.logits[m].float()
+    scale = [STRIDE_PX / factor for factor in proposal.enlarged]
+    top, bottom = round(box[0] * scale[0]), round(box[2] * scale[0])
+    left, right = round(box[1] * scale[1]), round(box[3] * scale[1])
+    if bottom <= top or right <= left:
+        return None
+    painted = F.interpolate(logits[None, None], size=(bottom - top, right - left), mode="bilinear")[0, 0]
+    cut = (max(top, 0), max(left, 0), min(bottom, size[0]), min(right, size[1]))
+    if cut[0] >= cut[2] or cut[1] >= cut[3]:
+        return None
+    mask = (painted[cut[0] - top : cut[2] - top, cut[1] - left : cut[3] - left] > 0).cpu().numpy()
+    tight = box_of_mask(mask)
+    if tight is None:
+        return None
+    x0, y0, x1, y1 = tight
+    return (cut[1] + x0, cut[0] + y0, cut[1] + x1, cut[0] + y1), mask[y0:y1, x0:x1]

@@ -1,0 +1,295 @@
+"""The instance-sensitive FCN (Dai et al. 2016) as the report built it (2.4) and as the paper has it.
+
+A window at a cell is cut into k x k parts, each copied from its own map; objectness says whether it holds an object.
+`PartMaps` is the method with what was learnt since; this one is here to be measured.
+
+Axes: B images, C evaluated classes, K = k * k parts, M windows, P cells of all windows, N objects, h and w cells at
+stride 8, H and W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import field
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from partwise.backbones import VggBackbone
+from partwise.errors import PartwiseError
+from partwise.fields import BelowOne, Blocks, Count, NotNegative, configuration
+from partwise.geometry import padded_size
+from partwise.labels import CITYSCAPES, LabelSet
+from partwise.methods import Method, MethodConfig, Outputs, Targets, WindowTruth
+from partwise.methods.fcn import FcnConfig, add_skips, conv6_and_7
+from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions, resized_images
+from partwise.methods.semantic import likeliest, semantic_loss, semantic_oracle, upsample
+from partwise.scene import Prediction, Scene
+from partwise_report import slips as slip
+from partwise_report.instance_fcn.decode import InstanceFcnDecodeConfig, InstanceFcnDecoder, Proposals
+from partwise_report.instance_fcn.losses import mask_loss, objectness_loss
+from partwise_report.instance_fcn.oracle import oracle_objectness, oracle_parts
+from partwise_report.instance_fcn.targets import PAPER_CELLS, STRIDE_PX, window_targets
+from partwise_report.instance_fcn.window_truth import window_truth
+from partwise_report.slips import Slips
+
+
+@configuration
+class InstanceFcnConfig(MethodConfig):
+    """Every variant of the report and the paper; the backbone is VGG16, the maps have stride 8.
+
+    features     what both branches read, (B, branch_channels, h, w):
+                 "skips": FCN-8s whose three score layers (on conv7, pool4, pool3) have branch_channels maps instead of
+                 classes, enlarged and summed as scores are (report 2.4.2; so in its code);
+                 "holes": conv5_3 with pool4 at stride 1 and conv5_1..3 dilated (InstanceFCN, section 4), 512 channels
+    windows      "report": box plus 32 px (2.4.4);  "paper": 21 x 21 cells and DeepMask's rule (3.2)
+    objectness   what the objectness of a window is and how it is taught: "mean_l1" (2.4.5), "central4" (2.4.6),
+                 "window" (2.4.7), "centre" (the paper); see losses.py
+    mask_loss    of positive windows: "plain" logistic, or "balanced" (2.4.6; Caelles et al. 2016)
+    k            k x k parts; 3 in the report, 3, 5 and 7 in the paper's table 1
+    classes      ids whose instances are objects; (26,), cars, in the report; () is all classes with instances
+    sizes_px     (height, width) of windows at inference with windows="report", rounded to cells. The report trains on
+                 windows of the object's size and says nothing of inference; these are the median heights and widths of
+                 the cars of each fifth by size (568 cars of 60 frames at 1024x512), the two smallest fifths as one,
+                 plus the margin of 64 px
+    semantic_loss_weight  above 0 the network has a semantic map too, which several classes need: with "skips" the score
+                 of the FCN-8s itself, with "holes" a 1x1 convolution. It was not in the report or the paper
+    channels     of conv6 and conv7 ("skips" only); 4096 in the report
+    slips        which slips of the report's code are put back
+    """
+
+    features: Literal["skips", "holes"] = "holes"
+    windows: Literal["report", "paper"] = "paper"
+    objectness: Literal["mean_l1", "central4", "window", "centre"] = "centre"
+    mask_loss: Literal["plain", "balanced"] = "plain"
+    k: Count = 3
+    classes: tuple[int, ...] = (26,)
+    sizes_px: Annotated[tuple[tuple[Count, Count], ...], Field(min_length=1)] = (
+        (80, 80),
+        (96, 104),
+        (112, 128),
+        (176, 200),
+    )
+    semantic_loss_weight: NotNegative = 0.0
+    mask_loss_weight: NotNegative = 1.0
+    channels: Count = 4096
+    branch_channels: Count = 512
+    dropout: BelowOne = 0.5
+    frozen_blocks: Blocks = 0
+    decode: InstanceFcnDecodeConfig = field(default_factory=InstanceFcnDecodeConfig)
+    slips: Slips = field(default_factory=Slips)
+
+
+class InstanceFcn(Method):
+    """VGG16 and two branches: 1x1, ReLU, 3x3 -> K part maps; 3x3, ReLU, 1x1 -> objectness (2.4.2; InstanceFCN 3.1).
+
+    Both have stride 1: the "stride 2" of 2.4.2 is neither in the report's code nor in the paper.
+
+    outputs  {"objectness": [(B, h, w)], "parts": [(B, K, h, w)], and with its weight "semantic": (B, C, h, w)}: logits,
+             but for the objectness "mean_l1", whose map is compared with 0 and 1 as it is (2.4.5)
+    targets  what `window_targets` gives, and with its weight "semantic": (H, W) uint8 train ids
+
+    Backbone, conv6, conv7 (and score, skips, where it has a semantic map) have the names of `Fcn`.
+    """
+
+    Config = InstanceFcnConfig
+    config: InstanceFcnConfig
+
+    def __init__(self, config: InstanceFcnConfig, label_set: LabelSet = CITYSCAPES):
+        super().__init__()
+        _check(config, label_set)
+        self.config, self.label_set = config, label_set
+        self.backbone = VggBackbone(holes=config.features == "holes", taps="pool", frozen_blocks=config.frozen_blocks)
+        semantic = len(label_set.evaluated) if config.semantic_loss_weight else 0
+        channels = self.backbone.channels[STRIDE_PX]
+        if config.features == "skips":
+            channels = config.branch_channels
+            self.conv6, self.conv7 = conv6_and_7(FcnConfig(channels=config.channels, dropout=config.dropout))
+            self.widened, self.widened_skips = self._score_layers(channels)
+            if semantic:
+                self.score, self.skips = self._score_layers(semantic)
+        elif semantic:
+            self.score = nn.Conv2d(channels, semantic, 1)
+        between = nn.Identity if config.slips.linear_branches else nn.ReLU
+        hidden = config.branch_channels
+        self.parts_branch = nn.Sequential(
+            nn.Conv2d(channels, hidden, 1), between(), nn.Conv2d(hidden, config.k**2, 3, padding=1)
+        )
+        self.objectness_branch = nn.Sequential(
+            nn.Conv2d(channels, hidden, 3, padding=1), between(), nn.Conv2d(hidden, 1, 1)
+        )
+        slip.put_back(self, config.slips)
+        cells = lambda side_px: max(1, round(side_px / STRIDE_PX))
+        self.sizes = tuple((cells(height), cells(width)) for height, width in config.sizes_px)
+        if config.windows == "paper":
+            self.sizes = ((PAPER_CELLS, PAPER_CELLS),)
+        self.decoder = InstanceFcnDecoder(
+            config.decode,
+            self.sizes,
+            config.k,
+            config.objectness,
+            self.instance_classes,
+            label_set,
+            config.slips.sparse_inference,
+        )
+
+    @property
+    def instance_classes(self) -> tuple[int, ...]:
+        """See Method.instance_classes."""
+        return self.config.classes or super().instance_classes
+
+    def _score_layers(self, maps: int) -> tuple[nn.Conv2d, nn.ModuleDict]:
+        """The three score layers of FCN-8s with so many maps."""
+        skips = {str(stride): nn.Conv2d(self.backbone.channels[stride], maps, 1) for stride in (16, 8)}
+        return nn.Conv2d(self.config.channels, maps, 1), nn.ModuleDict(skips)
+
+    def normalise(self, images_B3HW: Tensor) -> Tensor:
+        """See Method.normalise."""
+        if self.config.slips.no_mean_subtraction:
+            return slip.without_mean(images_B3HW, self.backbone)
+        return super().normalise(images_B3HW)
+
+    @property
+    def has_semantics(self) -> bool:  # type: ignore[override]  # of a class elsewhere, here of its configuration
+        """See Method."""
+        return self.config.semantic_loss_weight > 0
+
+    def forward(self, images_B3HW: Tensor) -> Outputs:
+        """See Method.forward."""
+        maps = self.backbone(self.normalise(images_B3HW))
+        outputs: Outputs = {}
+        if self.config.features == "skips":
+            deepest = self.conv7(self.conv6(maps[max(maps)]))
+            features = add_skips(self.widened(deepest), self.widened_skips, maps)
+            if self.config.semantic_loss_weight:
+                outputs["semantic"] = add_skips(self.score(deepest), self.skips, maps).float()
+        else:
+            features = maps[STRIDE_PX]
+            if self.config.semantic_loss_weight:
+                outputs["semantic"] = self.score(features).float()
+        outputs["objectness"] = [self.objectness_branch(features)[:, 0].float()]
+        outputs["parts"] = [self.parts_branch(features).float()]
+        return outputs
+
+    def targets(self, scene: Scene) -> Targets:
+        """See the class."""
+        config = self.config
+        targets = window_targets(scene, config.windows, config.classes, config.slips)
+        if config.semantic_loss_weight:
+            targets["semantic"] = torch.from_numpy(self.label_set.id_to_train_id[scene.semantic_HW])
+        return targets
+
+    def oracle(self, targets: list[Targets]) -> Outputs:
+        """See Method.oracle: the least loss that maps can have, map by map.
+
+        With "mean_l1" and "window" that is far from 0: a pixel lies in positive and in negative windows at once.
+        """
+        k, shapes = self.config.k, [tuple(t["coverage"].shape[-2:]) for t in targets]
+        outputs: Outputs = {
+            "objectness": [
+                torch.stack(
+                    [oracle_objectness(self.config.objectness, t, s) for t, s in zip(targets, shapes, strict=True)]
+                )
+            ],
+            "parts": [
+                torch.stack(
+                    [oracle_parts(self.config.mask_loss, t, k, s) for t, s in zip(targets, shapes, strict=True)]
+                )
+            ],
+        }
+        if self.config.semantic_loss_weight:
+            train_ids = torch.stack([t["semantic"] for t in targets])
+            outputs["semantic"] = semantic_oracle(train_ids, self.label_set)
+        return outputs
+
+    def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
+        """objectness: mean over all windows; mask: mean over positive windows; and with its weight semantic."""
+        config, (objectness,), (parts,) = self.config, outputs["objectness"], outputs["parts"]
+        terms = {
+            "objectness": objectness_loss(config.objectness, objectness, targets),
+            "mask": config.mask_loss_weight * mask_loss(config.mask_loss, parts, targets, config.k),
+        }
+        if config.semantic_loss_weight:
+            train_ids = torch.stack([t["semantic"] for t in targets])
+            logits = upsample(outputs["semantic"], train_ids.shape[-2:])
+            terms["semantic"] = config.semantic_loss_weight * semantic_loss(logits, train_ids)
+        return terms
+
+    def window_truth(self, scene: Scene, targets: Targets) -> WindowTruth:
+        """See HasWindows."""
+        return window_truth(self, scene, targets)
+
+    def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
+        """See Method.decode; one image size. `predict` looks at a pyramid of sizes where the configuration has one."""
+        found = self._proposals(outputs, (1.0, 1.0))
+        return [self._prediction(one, outputs, b, size) for b, one in enumerate(found)]
+
+    def _proposals(self, outputs: Outputs, enlarged: tuple[float, float]) -> list[list]:
+        """For each image its proposals, see InstanceFcnDecoder.proposals."""
+        (objectness,), (parts,) = outputs["objectness"], outputs["parts"]
+        semantic = outputs.get("semantic", [None] * len(objectness))
+        if "semantic" in outputs and outputs["semantic"].shape[-2:] != objectness.shape[-2:]:  # oracle ones
+            semantic = F.adaptive_avg_pool2d(semantic, tuple(objectness.shape[-2:]))
+        return [self.decoder.proposals(objectness[b], parts[b], semantic[b], enlarged) for b in range(len(objectness))]
+
+    def _prediction(self, proposals: list, outputs: Outputs, b: int, size: tuple[int, int]) -> Prediction:
+        instances = self.decoder.prediction(proposals, size).instances
+        if "semantic" not in outputs:
+            return Prediction(instances)
+        logits = outputs["semantic"][b : b + 1]
+        factor = STRIDE_PX if logits.shape[-2:] == outputs["objectness"][0].shape[-2:] else 1
+        whole = upsample(logits, (logits.shape[-2] * factor, logits.shape[-1] * factor))
+        best = likeliest(whole[0, :, : size[0], : size[1]], dim=0).to(torch.uint8).cpu().numpy()
+        return Prediction(instances, self.label_set.train_id_to_id[best])
+
+    def predict(self, images_B3HW: Tensor, view: InferenceOptions = DEFAULT_OPTIONS) -> list[Prediction]:
+        """See Method.predict. Raises PartwiseError for several scales where the method has sizes of its own."""
+        sizes = list(self.config.decode.short_sides_px)
+        if sizes and isinstance(view.scale, Sequence) and len(view.scale) > 1:
+            scales = list(view.scale)
+            raise PartwiseError(f"scales {scales}: this model looks at several sizes itself ({sizes}): give one")
+        return super().predict(images_B3HW, view)
+
+    @torch.inference_mode()
+    def predict_as_is(self, images_B3HW: Tensor, flip: bool = False) -> list[Prediction]:
+        """See Method.predict_as_is; with `decode.short_sides_px` the windows of all sizes of the image compete."""
+        short_sides = self.config.decode.short_sides_px
+        if flip or not short_sides:  # which raises for flip
+            return super().predict_as_is(images_B3HW, flip)
+        height, width = size = images_B3HW.shape[-2], images_B3HW.shape[-1]
+        found: list[list[Proposals]] = [[] for _ in images_B3HW]
+        for short in short_sides:
+            scaled = max(1, round(height * short / min(size))), max(1, round(width * short / min(size)))
+            outputs = self(_resized(images_B3HW, scaled, self.size_multiple))
+            enlarged = (scaled[0] / size[0], scaled[1] / size[1])
+            for kept, new in zip(found, self._proposals(outputs, enlarged), strict=True):
+                kept.extend(new)
+        instances = [self.decoder.prediction(one, size).instances for one in found]
+        if not self.config.semantic_loss_weight:
+            return [Prediction(one) for one in instances]
+        plain = super().predict_as_is(images_B3HW)  # the semantic map of the image as it comes
+        return [Prediction(one, other.semantic_HW) for one, other in zip(instances, plain, strict=True)]
+
+
+def _resized(images_B3HW: Tensor, size: tuple[int, int], multiple: int) -> Tensor:
+    """uint8 images at another size, padded at the right and the bottom."""
+    height, width = padded_size(size, multiple)
+    return F.pad(resized_images(images_B3HW, size), (0, width - size[1], 0, height - size[0]))
+
+
+def _check(config: InstanceFcnConfig, label_set: LabelSet) -> None:
+    """Raises PartwiseError for classes that cannot be told apart, and for slips of layers that are not there."""
+    things = {label.id for label in label_set.things}
+    if unknown := [id_ for id_ in config.classes if id_ not in things]:
+        known = ", ".join(f"{label.id} ({label.name})" for label in label_set.things)
+        raise PartwiseError(f"method instance_fcn: classes has {unknown[0]}: give classes with instances: {known}")
+    if len(config.classes) != 1 and not config.semantic_loss_weight:
+        raise PartwiseError(
+            "method instance_fcn: several classes need a semantic map to be told apart: give "
+            "method.semantic_loss_weight=1, or one class"
+        )
+    if config.slips.one_dilated_layer and config.features != "holes":
+        raise PartwiseError("method.slips.one_dilated_layer: only features=holes has dilated layers: give it")

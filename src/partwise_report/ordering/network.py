@@ -1,0 +1,153 @@
+"""Spatial centre ordering (report 2.3): FCN-8s says of each pixel the how-manieth instance of the image it belongs to.
+
+It did not learn, and is here to show why: a rank is a global count, which no convolution of a limited view can make.
+(That a network of l poolings by f tells at most f^(2l) equal-looking objects apart, arXiv 2101.05846, is no limit here:
+1,024 of them with VGG16's five.)
+
+Axes: B images, R maps (0 background, then the ranks), H and W in pixels, h and w at stride 8.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, ClassVar, Literal, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from partwise.errors import PartwiseError
+from partwise.fields import BelowOne, Blocks, Count, MapCount, configuration
+from partwise.instances import Instances
+from partwise.labels import CITYSCAPES, LabelSet
+from partwise.methods import MethodConfig, Outputs, Targets
+from partwise.methods.fcn import Fcn, FcnConfig
+from partwise.methods.semantic import semantic_loss, upsample
+from partwise.scene import Prediction, Scene
+from partwise_report.ordering.targets import IGNORED, Assign, Assignment, by_centre, map_of_pixels, of_class
+
+ORACLE_LOGIT = 10.0
+
+
+@configuration
+class OrderingConfig(MethodConfig):
+    """The two networks of report 2.3; the backbone is VGG16.
+
+    source          "slice": a 3x3 convolution from the class's slice of the score of FCN-8s, at stride 8 before it is
+                    enlarged, to the maps (2.3.1);
+                    "full": the score layers of FCN-8s get the maps in place of the classes (2.3.2)
+    class_id        whose instances are told apart; 26 is car
+    max_instances   ranks; further instances are overflow: counted, and ignored by the loss
+    merge_last      as in the report's code: one map less, so that the last two ranks share the last map
+    vertical_first  as in the report's code: sorted by y, then x
+    fc6, channels, dropout, frozen_blocks   as in FcnConfig
+    """
+
+    source: Literal["slice", "full"] = "slice"
+    class_id: int = 26
+    max_instances: MapCount = 30
+    merge_last: bool = False
+    vertical_first: bool = False
+    fc6: Literal["3x3x3", "7x7"] = "3x3x3"
+    channels: Count = 4096
+    dropout: BelowOne = 0.5
+    frozen_blocks: Blocks = 0
+
+
+class Ordering(Fcn):
+    """FCN-8s with maps of ranks; its tensors have the names of `Fcn`, so that a trained FCN-8s can be its start.
+
+    outputs: {"ranks": (B, R, H, W) logits}, R = ranks + 1, map 0 is the background
+    targets: {"ranks": (H, W) uint8: map of each pixel, 255 ignored (overflow, groups of the class)}
+
+    There is no semantic map: with "full" the network says nothing of other classes, with "slice" nothing teaches it to.
+    """
+
+    has_instances = True
+    has_semantics = False
+
+    Config: ClassVar[type[Any]] = OrderingConfig
+    config: Any  # an OrderingConfig, which is no FcnConfig as that of the base class
+    # From the right, instances stand in another order; and no other network says ranks.
+    mirrored = None  # type: ignore[assignment]
+    distillation = None  # type: ignore[assignment]
+
+    def __init__(self, config: OrderingConfig, label_set: LabelSet = CITYSCAPES):
+        things = {label.id: label for label in label_set.things}
+        if config.class_id not in things:
+            known = ", ".join(f"{id_} ({label.name})" for id_, label in things.items())
+            raise PartwiseError(f"method ordering: class_id={config.class_id}: give a class with instances: {known}")
+        network = FcnConfig(
+            output_stride=8,
+            fc6=config.fc6,
+            channels=config.channels,
+            dropout=config.dropout,
+            frozen_blocks=config.frozen_blocks,
+        )
+        super().__init__(network, label_set)
+        self.config = config
+        self.slice = things[config.class_id].train_id
+        self.maps = config.max_instances + (0 if config.merge_last else 1)
+        self.assign: Assign = partial(by_centre, vertical_first=config.vertical_first)
+        if config.source == "slice":
+            self.order = nn.Conv2d(1, self.maps, 3, padding=1)  # a kernel and a bias for each rank are all that is new
+        else:
+            self.score = _blank(self.score, self.maps)
+            self.skips = nn.ModuleDict(
+                {stride: _blank(cast(nn.Conv2d, layer), self.maps) for stride, layer in self.skips.items()}
+            )
+
+    @property
+    def instance_classes(self) -> tuple[int, ...]:
+        """See Method.instance_classes."""
+        return (self.config.class_id,)
+
+    def forward(self, images_B3HW: Tensor) -> Outputs:
+        """See Method.forward."""
+        maps = self.score_maps(images_B3HW)
+        if self.config.source == "slice":
+            maps = self.order(maps[:, self.slice : self.slice + 1])
+        return {"ranks": upsample(maps.float(), images_B3HW.shape[-2:])}
+
+    def assignment(self, scene: Scene) -> Assignment:
+        """Which instance of the class has which rank in a scene, with its ties and overflow."""
+        return self.assign(of_class(scene, self.config.class_id), self.config.max_instances)
+
+    def targets(self, scene: Scene) -> Targets:
+        """See the class."""
+        ranks_HW = map_of_pixels(scene, self.config.class_id, self.config.max_instances, self.assign)
+        shown = ranks_HW != IGNORED
+        ranks_HW[shown] = np.minimum(ranks_HW[shown], self.maps - 1)  # only `merge_last` has fewer maps than ranks
+        return {"ranks": torch.from_numpy(ranks_HW)}
+
+    def oracle(self, targets: list[Targets]) -> Outputs:
+        """See Method.oracle; exact but for overflow, and for the last two ranks where they share a map."""
+        ranks_BHW = torch.stack([t["ranks"] for t in targets]).long()
+        maps = torch.where(ranks_BHW == IGNORED, 0, ranks_BHW)
+        return {"ranks": F.one_hot(maps, self.maps).permute(0, 3, 1, 2).float() * ORACLE_LOGIT}
+
+    def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
+        """Softmax cross entropy, mean over all pixels that are not ignored: background counts as it comes (2.3)."""
+        return {"ranks": semantic_loss(outputs["ranks"], torch.stack([t["ranks"] for t in targets]))}
+
+    def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
+        """The pixels where a rank's map is the highest are one instance; its score is their mean probability."""
+        return [self._instances(one[:, : size[0], : size[1]]) for one in outputs["ranks"]]
+
+    def _instances(self, logits_RHW: Tensor) -> Prediction:
+        probability_HW, best_HW = (t.cpu().numpy() for t in torch.softmax(logits_RHW.float(), dim=0).max(dim=0))
+        ranks = [rank for rank in np.unique(best_HW).tolist() if rank > 0]
+        masks = [best_HW == rank for rank in ranks]
+        scores = [float(probability_HW[mask].mean()) for mask in masks]
+        labels = [self.config.class_id] * len(ranks)
+        return Prediction(Instances.from_masks(labels, scores, masks, best_HW.shape))
+
+
+def _blank(layer: nn.Conv2d, channels: int) -> nn.Conv2d:
+    """A 1x1 layer on the same map with other output channels, at zero as every new score layer of the FCN."""
+    made = nn.Conv2d(layer.in_channels, channels, 1)
+    assert made.bias is not None
+    nn.init.zeros_(made.weight)
+    nn.init.zeros_(made.bias)
+    return made

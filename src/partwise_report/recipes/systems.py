@@ -1,0 +1,159 @@
+"""What the report trained, as its text has it, and what the paper behind it says; each departure of ours is named.
+
+The report's frames are 2048x1024, uncropped and unchanged, one a step, with Adam (2.1 and its code). Here a step sees
+1024x512 pixels without changes: all of a frame at half resolution; for whole frames at full resolution give
+data.augment.crop=[1024,2048]. Losses of masks are means and not sums (instance_fcn/losses.py). Lengths are the
+report's: say --steps or --minutes for another.
+
+The slips of the report's code are off: put one back with method.slips.NAME=true; `parts_report_committed` has them all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Literal, cast
+
+from partwise.data.loader import DataConfig
+from partwise.data.transforms import AugmentConfig
+from partwise.recipes import parts_vgg
+from partwise.training.config import OptimConfig, Recipe, TrainingConfig
+from partwise_report.instance_fcn import InstanceFcnConfig
+from partwise_report.instance_fcn.decode import InstanceFcnDecodeConfig
+from partwise_report.ordering import OrderingConfig
+from partwise_report.slipped_parts import SlippedPartsConfig
+from partwise_report.slips import Slips
+
+UNCHANGED = DataConfig(
+    augment=AugmentConfig(crop=(512, 1024), scale=(1.0, 1.0), flip=0, photometric=0, centre_instance=0)
+)
+# InstanceFCN, section 4: the short side of an image in training and, as a pyramid, at inference.
+SHORT_SIDES_PX = (119, 178, 267, 400, 600, 900)
+FRAME_SHORT_SIDE_PX = 512  # of the frames that the scales of training are meant for
+
+
+def ordering_slice() -> Recipe:
+    """Report 2.3.1: from the car slice of FCN-8s's score to the ranks; start it from a trained fcn8s with --weights."""
+    return _ordering("ordering_slice", "slice", "a 3x3 convolution from the car slice of FCN-8s (report 2.3.1)")
+
+
+def ordering_full() -> Recipe:
+    """Report 2.3.2: the score layers replaced by ones of ranks; start it from a trained fcn8s with --weights."""
+    return _ordering("ordering_full", "full", "score layers of ranks over all features of FCN-8s (report 2.3.2)")
+
+
+def _ordering(name: str, source: Literal["slice", "full"], about: str) -> Recipe:
+    """Report 2.3.1: learning rate 1e-4, 80,000 iterations."""
+    return Recipe(
+        name=name,
+        about=f"cars told apart by the order of their centres: {about}; start it from fcn8s",
+        method=OrderingConfig(source=source),
+        backbone_weights="torchvision",
+        data=UNCHANGED,
+        optim=_adam(1e-4),
+        training=_length(80_000),
+    )
+
+
+def parts_report_1() -> Recipe:
+    """Report 2.4.5, Implementation I: features of FCN-8s with skips, the mean of a window as its objectness.
+
+    Start it from a trained fcn8s with --weights. Learning rate 1e-6, 50,000 iterations.
+    """
+    return Recipe(
+        name="parts_report_1",
+        about="instance-sensitive FCN, the report's Implementation I (2.4.5); start it from fcn8s",
+        method=InstanceFcnConfig(features="skips", windows="report", objectness="mean_l1", mask_loss="plain"),
+        backbone_weights="torchvision",
+        data=UNCHANGED,
+        optim=_adam(1e-6),
+        training=_length(50_000),
+    )
+
+
+def parts_report_2() -> Recipe:
+    """Report 2.4.6, Implementation II: the paper's holes, balanced mask loss, four central pixels as objectness.
+
+    Start it from a trained fcn8s with --weights: its backbone fits. Learning rate 1e-8, 100,000 iterations.
+    """
+    return Recipe(
+        name="parts_report_2",
+        about="instance-sensitive FCN, the report's Implementation II (2.4.6); start it from fcn8s",
+        method=InstanceFcnConfig(features="holes", windows="report", objectness="central4", mask_loss="balanced"),
+        backbone_weights="torchvision",
+        data=UNCHANGED,
+        optim=_adam(1e-8),
+        training=_length(100_000),
+    )
+
+
+def parts_report_3() -> Recipe:
+    """Report 2.4.7, Implementation III: as II, but every pixel of the window as objectness, from ImageNet's VGG16.
+
+    50,000 and then 100,000 iterations; the report names no learning rate for it: here that of Implementation I.
+    """
+    return Recipe(
+        name="parts_report_3",
+        about="instance-sensitive FCN, the report's Implementation III (2.4.7), from ImageNet weights",
+        method=InstanceFcnConfig(features="holes", windows="report", objectness="window", mask_loss="balanced"),
+        backbone_weights="torchvision",
+        data=UNCHANGED,
+        optim=_adam(1e-6),
+        training=_length(150_000),
+    )
+
+
+def parts_report_committed() -> Recipe:
+    """Implementation III with the slips of its published code that slips.py lists, and a rate that cannot move
+    the weights.
+
+    Left out of that code: sides of windows in multiples of 24 px, suppression by the share of the image that two
+    windows have in common, masks that are the sum of all windows, frames in one order, and losses as sums. In 100,000
+    steps Adam at 1e-8 moves a weight by at most 1e-3.
+    """
+    made = parts_report_3()
+    slips = Slips(**{slip.name: True for slip in fields(Slips)})
+    return replace(
+        made,
+        name="parts_report_committed",
+        about="the report's Implementation III with the slips of its committed code put back",
+        method=replace(cast(InstanceFcnConfig, made.method), slips=slips),
+        optim=_adam(1e-8),
+    )
+
+
+def parts_paper() -> Recipe:
+    """InstanceFCN itself (Dai et al. 2016, sections 3 and 4), for cars as in the report.
+
+    SGD with momentum .9 and weight decay 5e-4, 1e-3 for 32,000 steps and 1e-4 for 8,000, 8 images a step. The paper
+    draws the short side of a training image from six; here the scale is drawn between the first and the last of them.
+    """
+    scale = (SHORT_SIDES_PX[0] / FRAME_SHORT_SIDE_PX, SHORT_SIDES_PX[-1] / FRAME_SHORT_SIDE_PX)
+    return Recipe(
+        name="parts_paper",
+        about="instance-sensitive FCN as the paper has it (Dai et al. 2016): fixed windows, image pyramid",
+        method=InstanceFcnConfig(decode=InstanceFcnDecodeConfig(short_sides_px=SHORT_SIDES_PX)),
+        backbone_weights="torchvision",
+        data=DataConfig(augment=AugmentConfig(crop=(512, 1024), scale=scale, photometric=0, centre_instance=0)),
+        optim=OptimConfig(
+            name="sgd", lr=1e-3, backbone_lr_factor=1.0, weight_decay=5e-4, warmup_steps=0, schedule="step", clip_norm=0
+        ),
+        training=TrainingConfig(steps=40_000, batch_size=8, checkpoint_every_seconds=300),
+    )
+
+
+def parts_vgg_slips() -> Recipe:
+    """`parts_vgg` with method.slips.NAME=true for slips of the report's code; without any it is the same."""
+    ours = parts_vgg()
+    method = SlippedPartsConfig(**{one.name: getattr(ours.method, one.name) for one in fields(ours.method)})
+    return replace(ours, name="parts_vgg_slips", about="parts_vgg with slips of the report's code", method=method)
+
+
+def _adam(lr: float) -> OptimConfig:
+    """Adam at one rate for all weights, without decay, warming up, or clipping: the report names none of them."""
+    return OptimConfig(
+        name="adam", lr=lr, backbone_lr_factor=1.0, weight_decay=0.0, warmup_steps=0, schedule="constant", clip_norm=0
+    )
+
+
+def _length(steps: int) -> TrainingConfig:
+    return TrainingConfig(steps=steps, checkpoint_every_seconds=300)

@@ -1,0 +1,72 @@
+"""A network looked at on frames: the scores of the evaluator and the probes, from one pass of the network."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+
+import torch
+
+from partwise.backbones.fold import fold_batch_norm
+from partwise.evaluation.evaluator import CityscapesEvaluator
+from partwise.methods import Method
+from partwise.methods.method import Outputs, image_batch
+from partwise.scene import Prediction, Scene, Scenes
+from partwise_report.study.probes import Probes
+
+
+class View(Sequence):
+    """Scenes cut to the part around their middle that is at most `size` (H, W) in pixels; (0, 0) leaves them whole."""
+
+    def __init__(self, scenes: Scenes, size: tuple[int, int] = (0, 0)):
+        self.scenes, self.size = scenes, size
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def __getitem__(self, i: int) -> Scene:  # type: ignore[override]  # takes no slices
+        """Scene i, cut."""
+        scene = self.scenes[i]
+        height, width = (min(want or side, side) for want, side in zip(self.size, scene.size, strict=True))
+        top, left = (scene.size[0] - height) // 2, (scene.size[1] - width) // 2
+        cut = (slice(top, top + height), slice(left, left + width))
+        return Scene(
+            scene.name, scene.image_HW3[cut], scene.semantic_HW[cut], scene.instance_ids_HW[cut], scene.label_set
+        )
+
+
+@torch.inference_mode()
+def outputs_of(method: Method, scene: Scene) -> Outputs:
+    """What a network says of one scene."""
+    device = next(method.parameters()).device
+    return method.respond(image_batch(scene.image_HW3, device))
+
+
+def look(
+    method: Method,
+    scenes: Scenes,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict:
+    """What the evaluator computes of these scenes, with the figures of the probes as "probes"; `method` stays as it is.
+
+    No instance scores for a semantic method.
+    """
+    ready = fold_batch_norm(copy.deepcopy(method))
+    evaluator, probes = CityscapesEvaluator(), Probes()
+    for i in range(len(scenes)):
+        scene = scenes[i]
+        outputs = outputs_of(ready, scene)
+        prediction = _at_all_sizes(ready, scene) or ready.decode(outputs, scene.size)[0]
+        instances = prediction.instances if method.has_instances else None
+        evaluator.update(scene, instances, prediction.semantic_HW)
+        probes.add(ready, outputs, scene)
+        progress(i + 1, len(scenes))
+    return evaluator.compute() | {"probes": probes.figures()}
+
+
+def _at_all_sizes(method: Method, scene: Scene) -> Prediction | None:
+    """The prediction of a method that looks at several sizes of an image; None for all others."""
+    if not getattr(getattr(method.config, "decode", None), "short_sides_px", ()):
+        return None
+    device = next(method.parameters()).device
+    return method.predict(image_batch(scene.image_HW3, device))[0]

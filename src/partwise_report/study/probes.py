@@ -1,0 +1,209 @@
+"""Measurements of a network on held-out frames that say how far it has learnt, frame by frame.
+
+Axes: K part maps, h and w cells, H and W pixels, S pixels of a window's side, R maps of ranks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from partwise.methods import Method
+from partwise.methods.method import Outputs
+from partwise.scene import Scene
+from partwise_report.study.windows import object_windows, objects_of, part_maps, parts_across
+
+SMALL_PX = 32  # longest side of a small object, as in COCO (32 x 32)
+FIGURES = ("mask_iou", "mask_iou_small", "objectness_auc", "map_likeness", "order")
+MEANING = {
+    "mask_iou": "IoU of the assembled window of each true object with the object, its window given",
+    "mask_iou_small": f"IoU of the assembled window with the object, for longest sides below {SMALL_PX} px",
+    "objectness_auc": "how often the window on an object scores above one on none (.5: by chance)",
+    "map_likeness": "mean correlation between two of the part maps (1: all maps say the same)",
+    "order": "share of the class's pixels whose rank is right",
+}
+
+
+class Probes:
+    """Add every frame, then ask for the figures."""
+
+    def __init__(self):
+        self.frames: list[dict[str, float]] = []
+        self.shapes: dict[int, list[Shape]] = {}
+        self.ranks: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def add(self, method: Method, outputs: Outputs, scene: Scene) -> None:
+        """Measure the outputs of one scene."""
+        row = dict.fromkeys(FIGURES, float("nan"))
+        maps = part_maps(outputs)
+        if maps:
+            row |= self._add_windows(method, outputs, scene)
+            row["map_likeness"] = float(np.mean([map_likeness(one) for one in maps]))
+        if "ranks" in outputs and "ranks" in (targets := method.targets(scene)):
+            row["order"] = self._add_ranks(targets["ranks"].numpy(), outputs, scene)
+        self.frames.append(row)
+
+    def _add_windows(self, method: Method, outputs: Outputs, scene: Scene) -> dict[str, float]:
+        objects, k = objects_of(scene), parts_across(method)
+        iou, small, auc = [], [], []
+        for window in object_windows(method, outputs, objects):
+            truth = objects.full_mask(window.n)
+            iou.append(mask_iou(window.mask(scene.size), truth))
+            small.append(objects.longest_sides[window.n] < SMALL_PX)
+            auc.append(share_above(window.objectness, window.others_X))
+            counts = part_counts(window.window_of(truth), k)
+            self.shapes.setdefault(window.slot, []).append(Shape(*counts, int(truth.sum()), len(self.frames)))
+        iou_N = np.array(iou)
+        of_small = _mean(iou_N[np.array(small, bool)])
+        return {"mask_iou": _mean(iou_N), "mask_iou_small": of_small, "objectness_auc": _mean(np.array(auc))}
+
+    def _add_ranks(self, truth_HW: np.ndarray, outputs: Outputs, scene: Scene) -> float:
+        logits_RHW = outputs["ranks"][0, :, : scene.size[0], : scene.size[1]].float().cpu()
+        shown = (truth_HW > 0) & (truth_HW < len(logits_RHW))
+        said = logits_RHW[1:].argmax(dim=0).numpy()[shown] + 1
+        columns = np.nonzero(shown)[1] / scene.size[1]
+        self.ranks.append((truth_HW[shown].astype(int), columns))
+        return float((said == truth_HW[shown]).mean()) if shown.any() else float("nan")
+
+    def figures(self) -> dict:
+        """{figure: {"mean", "by_frame"}} and the marks that each is to be held against:
+
+        constant_maps_iou   mask IoU of the best part maps that say the same at every cell
+        constant_order      order where all pixels of a frame have one rank, the best for the other frames
+        column_order        the same of each of 16 strips of the image
+
+        Each is a mean over frames, as the figure is. Ranks are chosen on the other frames, because a network has not
+        seen these either.
+        """
+        made: dict[str, Any] = {}
+        for name in FIGURES:
+            values = np.array([row[name] for row in self.frames], float)
+            if np.isfinite(values).any():
+                made[name] = {"mean": float(np.nanmean(values)), "by_frame": values}
+        if self.shapes:
+            made["constant_maps_iou"] = constant_maps_iou(self.shapes)
+        if self.ranks:
+            made["constant_order"], made["column_order"] = order_marks(self.ranks)
+        return made
+
+
+def mask_iou(a_HW: np.ndarray, b_HW: np.ndarray) -> float:
+    """0..1; 0 where both are empty.
+
+    >>> mask_iou(np.array([[True, True]]), np.array([[False, True]]))
+    0.5
+    """
+    return float((a_HW & b_HW).sum() / max(1, (a_HW | b_HW).sum()))
+
+
+def share_above(value: float, others_X: Tensor) -> float:
+    """How many of the others a value exceeds, ties as half: the mean of it over positives is the area under the ROC.
+
+    >>> share_above(1.0, torch.tensor([0.0, 1.0, 2.0, 0.5]))
+    0.625
+    """
+    if len(others_X) == 0:
+        return float("nan")
+    return float((others_X < value).float().mean() + 0.5 * (others_X == value).float().mean())
+
+
+def map_likeness(maps_Khw: Tensor) -> float:
+    """Mean Pearson correlation of all pairs of maps; maps without any variation count as equal to all others.
+
+    >>> map_likeness(torch.stack([torch.eye(3), torch.eye(3)]))
+    1.0
+    """
+    flat = maps_Khw.flatten(1).double()
+    flat = flat - flat.mean(dim=1, keepdim=True)
+    norm = flat.norm(dim=1)
+    if len(flat) < 2:
+        return 1.0
+    unit = flat / norm.clamp(min=1e-12)[:, None]
+    likeness = unit @ unit.T
+    constant = norm < 1e-9
+    likeness[constant] = 1.0
+    likeness[:, constant] = 1.0
+    pairs = torch.triu(torch.ones_like(likeness, dtype=torch.bool), diagonal=1)
+    return round(float(likeness[pairs].mean()), 9)
+
+
+def part_counts(truth_ST: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """(K,) pixels of the object and (K,) all pixels in each part of a window.
+
+    >>> [counts.tolist() for counts in part_counts(np.array([[True, True], [True, False]]), 2)]
+    [[1, 1, 1, 0], [1, 1, 1, 1]]
+    """
+    part = part_of_pixels(k, truth_ST.shape).ravel()
+    counts = np.bincount(part, truth_ST.ravel(), k * k)
+    return counts.astype(int), np.bincount(part, minlength=k * k)
+
+
+class Shape(NamedTuple):
+    """An object in a window: what `part_counts` gives, pixels of the whole object, and the number of its frame."""
+
+    own: np.ndarray
+    every: np.ndarray
+    area: int
+    frame: int
+
+
+def constant_maps_iou(shapes: dict[int, list[Shape]]) -> float:
+    """Mean IoU when each part is on or off everywhere: on where objects fill most of it on average.
+
+    Means over frames of the means over a frame's windows, as that of "mask_iou".
+
+    shapes   of each slot
+    """
+    windows_of = Counter(one.frame for windows in shapes.values() for one in windows)
+    total = 0.0
+    for windows in shapes.values():
+        weights = [1 / windows_of[one.frame] / len(windows_of) for one in windows]
+        filled = np.average([one.own / np.maximum(one.every, 1) for one in windows], axis=0, weights=weights)
+        on = filled > 0.5 if (filled > 0.5).any() else filled == filled.max()
+        for weight, (own, every, area, _) in zip(weights, windows, strict=True):
+            total += weight * own[on].sum() / (every[on].sum() + area - own[on].sum())
+    return float(total)
+
+
+def part_of_pixels(k: int, shape: tuple[int, int]) -> np.ndarray:
+    """Index of the part of each pixel of a window, row by row.
+
+    >>> part_of_pixels(2, (2, 4)).tolist()
+    [[0, 0, 1, 1], [2, 2, 3, 3]]
+    """
+    row, column = (np.arange(side) * k // side for side in shape)
+    return row[:, None] * k + column[None, :]
+
+
+def order_marks(frames: Sequence[tuple[np.ndarray, np.ndarray]], strips: int = 16) -> tuple[float, float]:
+    """What one rank for all pixels reaches, and one for each strip of the image; see `Probes.figures`.
+
+    frames   (rank, place across the image in 0..1) of each frame's pixels; every frame counts the same, as it does in
+             the mean of "order", however many pixels it shows
+
+    NaN where there are no other frames.
+    """
+    frames = [(ranks, columns) for ranks, columns in frames if len(ranks)]
+    if len(frames) < 2:
+        return float("nan"), float("nan")
+    shares = np.zeros((len(frames), strips, 1 + max(int(ranks.max()) for ranks, _ in frames)))
+    for share, (ranks, columns) in zip(shares, frames, strict=True):
+        np.add.at(share, (np.minimum((columns * strips).astype(int), strips - 1), ranks), 1 / len(ranks))
+    constant, placed = [], []
+    for n, share in enumerate(shares):
+        others = np.delete(shares, n, axis=0).sum(axis=0)
+        usual = others.sum(axis=0).argmax()
+        by_strip = np.where(others.any(axis=1), others.argmax(axis=1), usual)  # the usual one where none shows a car
+        constant.append(share[:, usual].sum())
+        placed.append(share[np.arange(strips), by_strip].sum())
+    return float(np.mean(constant)), float(np.mean(placed))
+
+
+def _mean(values: np.ndarray) -> float:
+    values = values[np.isfinite(values)] if len(values) else values
+    return float(values.mean()) if len(values) else float("nan")
