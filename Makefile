@@ -14,6 +14,7 @@ test: $(VENV)/.installed  ## everything, on all cores: doctests, unit tests, lea
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 tables: $(VENV)/.installed  ## write the tables of README.md and docs/ from results/*.json

@@ -169,6 +169,19 @@ def test_a_slow_step_of_any_command_shows_life_and_the_thread_ends_with_it(says,
     assert threads() == 0
 
 
+def test_beside_the_main_process_nothing_is_said(says, tmp_path, monkeypatch):
+    """Of `torchrun --nproc-per-node 8` one process speaks, also while the others still load their libraries."""
+    seen = []
+    monkeypatch.setattr(terminal, "_say", seen.append)
+    monkeypatch.setattr(terminal, "QUIET_SECONDS", 0.05)
+    monkeypatch.setattr(streets, "render_dataset", lambda *arguments, **options: time.sleep(0.2))
+    for rank in ("1", "0"):
+        assert not seen
+        monkeypatch.setenv("RANK", rank)
+        says("render", tmp_path / rank, "--train", 1, "--val", 0, "--size", "96x48")
+    assert seen
+
+
 def test_a_command_that_fails_ends_its_thread(complains, tmp_path):
     complains("check", tmp_path / "nowhere")
     assert threads() == 0

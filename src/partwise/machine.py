@@ -30,6 +30,16 @@ def processor() -> str:
     return f"{names[0] if names else platform.machine()}, {'with' if 'amx_bf16' in text else 'without'} AMX"
 
 
+def process_number() -> int:
+    """The number of this process among those that a launcher (torchrun, accelerate) started; 0 without a launcher."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def is_main_process() -> bool:
+    """Whether this process speaks to the person; true where there is only one."""
+    return process_number() == 0
+
+
 def keep_freed_memory() -> None:
     """Have this process keep the memory that it frees for what it needs next; where that is not glibc's, do nothing.
 
@@ -61,7 +71,14 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 # Of the CPU's allocator on Linux and macOS, and on Windows; of CUDA's; of Python, which needs some for a thread.
-_MEMORY_WORDS = ("can't allocate memory", "not enough memory", "out of memory", "can't start new thread")
+_MEMORY_WORDS = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "could not create a memory object",  # oneDNN
+    "ALLOC_FAILED",  # cuBLAS and cuDNN
+    "can't start new thread",
+)
 
 
 def peak_memory_mib() -> float:

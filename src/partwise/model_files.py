@@ -44,7 +44,7 @@ def find_model(name_or_file: str | os.PathLike | None = None) -> Path:
         of_run = [path / "best.safetensors", path / "last.safetensors"] if path.is_dir() else []
         found = next((file for file in of_run or [path] if file.is_file()), None)
     except OSError as error:  # a name that is too long, a folder without permission
-        raise PartwiseError(f"{path}: {error.strerror.lower()}: {give}") from None
+        raise PartwiseError(f"{path}: {(error.strerror or str(error)).lower()}: {give}") from None
     if found is None and of_run:
         raise PartwiseError(
             f"{path}: a folder without best.safetensors or last.safetensors: give a run folder or a .safetensors file"

@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from PIL import Image
 
 from partwise.errors import ForeignFileError, PartwiseError
 from partwise.evaluation.submission import check_name, submission_paths, write_submission
 from partwise.files import atomic_write, require_replaceable, require_writable, write_json
+from partwise.machine import is_out_of_memory
 from partwise.methods import Method, require_mirrorable
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions, seen_sizes
 from partwise.photo_files import Photo
@@ -26,8 +25,6 @@ from partwise.written import PNG_TEXT
 
 # Errors of the system that the next photo would meet, too.
 _ENDS_ALL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO))
-
-_SHORT_OF_MEMORY = re.compile("alloc.* memory|(not enough|out of) memory|ALLOC_FAILED")
 
 
 @dataclass(frozen=True)
@@ -170,10 +167,8 @@ def _memory_for(path: Path) -> Iterator[None]:
     try:
         yield
         return
-    except MemoryError:
-        pass
-    except RuntimeError as error:  # torch's, of which only that for a GPU has a type of its own
-        if not isinstance(error, torch.OutOfMemoryError) and not _SHORT_OF_MEMORY.search(str(error)):
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
             raise
     # Out here, so that it has no context, which would keep what was computed in memory.
     raise PartwiseError(f"{path}: there is not enough memory for so large a photo: scale it down")

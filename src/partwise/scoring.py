@@ -195,7 +195,7 @@ def compare_results(
     evaluator_for = _evaluator_for(full, metrics, side_bounds_px)
     evaluators = []
     for name, result in (("A", a), ("B", b)):
-        if data is None or _is_json(result):  # without data, both are
+        if isinstance(result, Mapping) or data is None or _is_json(result):  # without data, both are
             evaluators.append(read_records(result))
         else:
             said = functools.partial(progress, f"scoring {name}")

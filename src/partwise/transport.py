@@ -47,12 +47,11 @@ def receive(connection: Connection) -> Any:
     places = _places(sizes)
     total = places[-1] + sizes[-1] if sizes else 0
     if is_block:
-        content = _mapped(connection, total)
+        view = memoryview(_mapped(connection, total))
     else:
-        content = bytearray(total)
+        view = memoryview(bytearray(total))
         if sizes:
-            connection.recv_bytes_into(content)
-    view = memoryview(content)
+            connection.recv_bytes_into(view)
     return pickle.loads(data, buffers=[view[at : at + size] for at, size in zip(places, sizes, strict=True)])
 
 

@@ -55,7 +55,7 @@ class Workers:
         patience: float = float("inf"),
     ):
         self.function, self.count, self.advice, self.patience = function, count, advice, patience
-        self.context = multiprocessing.get_context(context)
+        self.context: Any = multiprocessing.get_context(context)  # the types of a context are private
         self.processes: dict[Connection, Any] = {}
 
     def __enter__(self) -> Workers:
@@ -103,12 +103,13 @@ class Workers:
         Raises PartwiseError, in one line, for whatever goes wrong in a worker: an error of the function, the end of
         the process, or silence for longer than `patience`.
         """
-        numbered, results = enumerate(requests), {}
+        numbered = enumerate(requests)
+        results: dict[int, Any] = {}
         busy = dict.fromkeys(self.processes, 0)  # requests that each worker has
         given = taken = 0
         while True:
             while given - taken < ahead * self.count and (request := next(numbered, None)) is not None:
-                self._give(min(busy, key=busy.get), request, busy)
+                self._give(min(busy, key=busy.__getitem__), request, busy)
                 given += 1
             if taken == given:
                 return
@@ -138,7 +139,7 @@ class Workers:
 
     def _collect(self, results: dict[int, Any], busy: dict[Connection, int], timeout: float) -> bool:
         """Put every result that has come into `results`; whether there was any. Waits up to `timeout` seconds."""
-        ready = wait(list(self.processes), timeout)
+        ready = [connection for connection in wait(list(self.processes), timeout) if isinstance(connection, Connection)]
         for worker in ready:
             try:
                 number, *outcome = receive(worker)
@@ -226,5 +227,7 @@ def _answer(main: Connection, number: int, function: Callable[[Any], Any], reque
 
 def _end_with_parent() -> None:
     """A pipe of multiprocessing's tells every platform's child that its parent is gone, also after a kill -9."""
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "runs in a child only"
+    parent.join()
     os._exit(1)

@@ -16,7 +16,7 @@ from cyclopts import App, CycloptsError, Parameter
 import partwise
 from partwise.errors import PartwiseError, in_one_line, missing_extra, on_one_line
 from partwise.files import ESCAPED, expanded, require_replaceable, require_writable, write_json
-from partwise.machine import is_out_of_memory, keep_freed_memory
+from partwise.machine import is_main_process, is_out_of_memory, keep_freed_memory
 from partwise.plugins import Plugins
 from partwise.terminal import console, errors, heartbeat, warnings_in_one_line
 
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name in (verbs := Plugins[Any]("partwise.commands", {}, "command")):
             if name not in app:  # an earlier call has added it
                 app.command(verbs[name], name=name)
-        with heartbeat.running(), warnings_in_one_line():
+        with heartbeat.silenced(not is_main_process()), heartbeat.running(), warnings_in_one_line():
             app([_at_home(word) for word in given], exit_on_error=False, print_error=False)
     except (PartwiseError, CycloptsError) as error:
         lines = str(error).split("\n") if isinstance(error, PartwiseError) else [" ".join(str(error).split())]

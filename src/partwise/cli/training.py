@@ -10,6 +10,7 @@ from typing import Annotated
 
 from partwise.cli.app import app, writes
 from partwise.errors import PartwiseError, in_one_line
+from partwise.machine import is_main_process, is_out_of_memory, process_number
 from partwise.terminal import TrainingDisplay, console
 
 
@@ -58,7 +59,7 @@ def train(
         What to evaluate on.
     """
     from partwise.experiment import TrainingData, plan, run
-    from partwise.training.processes import end_processes, is_main_process, process_number
+    from partwise.training.processes import end_processes
 
     stages = plan(recipe, overrides, out, minutes, steps)
     with TrainingDisplay(quiet=not is_main_process()) as display, _faults_kept(out, process_number()):
@@ -73,7 +74,6 @@ def train(
 @contextlib.contextmanager
 def _faults_kept(out: Path, process: int) -> Iterator[None]:
     """Turn a fault of the program into one line, too: after hours of training its traceback is kept in `out`."""
-    from partwise.machine import is_out_of_memory
     from partwise.training.folder import RunFolder
 
     try:

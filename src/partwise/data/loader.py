@@ -6,7 +6,7 @@ That makes a resumed run see what the uninterrupted one would have seen, with an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import field
 
@@ -136,7 +136,7 @@ def collate(samples: list[tuple[Tensor, dict[str, Tensor]]]) -> Batch:
     return torch.stack([image for image, _ in samples]), [targets for _, targets in samples]
 
 
-def training_batches(samples: TrainingSamples, draws: Draws) -> Iterator[Batch]:
+def training_batches(samples: TrainingSamples, draws: Draws) -> Generator[Batch, None, None]:
     """Batches without end, prepared by `samples.config.workers` processes, page-locked where there is a GPU.
 
     Close it to end the processes: they live until then.

@@ -184,7 +184,7 @@ def _momentum_gain(optimiser: torch.optim.Optimizer, steps: int) -> float:
 
 def _cycled(batches: Iterable, steps: int) -> Iterator[tuple]:
     """`steps` batches, from the beginning again where there are fewer."""
-    seen = []
+    seen: list[tuple] = []
     with _explained():
         loaded = iter(batches)
     while len(seen) < steps:
@@ -199,7 +199,7 @@ def _cycled(batches: Iterable, steps: int) -> Iterator[tuple]:
     yield from itertools.islice(itertools.cycle(seen), steps - len(seen))
 
 
-_END = object()  # no batch is it
+_END: Any = object()  # no batch is it
 
 
 @contextmanager

@@ -60,19 +60,20 @@ def read_records(
     Raises PartwiseError for a file that is absent, no JSON, has no records, or is damaged, and for a metric or a label
     set that is not installed.
     """
-    held, path = (path, "the evaluation") if isinstance(path, Mapping) else (None, Path(path))
+    place = "the evaluation" if isinstance(path, Mapping) else os.fspath(path)
     given = {metric.name: metric for metric in metrics}
     try:
-        records = (json.loads(path.read_text(encoding="utf-8")) if held is None else held)[RECORDS_KEY]
-        label_set = label_set or LABEL_SETS.find(records["label_set"], str(path))
+        held = path if isinstance(path, Mapping) else json.loads(Path(path).read_text(encoding="utf-8"))
+        records = held[RECORDS_KEY]
+        label_set = label_set or LABEL_SETS.find(records["label_set"], place)
         if records["label_set"] != label_set.name:
-            raise PartwiseError(f"{path}: scores of the classes of {records['label_set']}, not of {label_set.name}")
+            raise PartwiseError(f"{place}: scores of the classes of {records['label_set']}, not of {label_set.name}")
         settings = records["settings"]
         kept = {key: settings[key] for key in ("boundary", "panoptic", "draws", "seed")}
         others = settings.get("metrics", [])
         if missing := [name for name in others if name not in given and name not in METRICS]:
             raise PartwiseError(
-                f"{path}: was scored with the metric {missing[0]!r}, which no installed package has: install the "
+                f"{place}: was scored with the metric {missing[0]!r}, which no installed package has: install the "
                 "package that adds it"
             )
         found = [given.get(name) or find_metric(name)(label_set) for name in others]
@@ -85,11 +86,11 @@ def read_records(
             raise ValueError("not the same of every image")
     except OSError as error:
         raise PartwiseError(
-            f"{path}: {(error.strerror or str(error)).lower()}: give an evaluation's JSON file"
+            f"{place}: {(error.strerror or str(error)).lower()}: give an evaluation's JSON file"
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         raise PartwiseError(
-            f"{path}: no evaluation with records of its images, or a damaged one: write it with partwise evaluate"
+            f"{place}: no evaluation with records of its images, or a damaged one: write it with partwise evaluate"
         ) from None
     return evaluator
 

@@ -200,7 +200,7 @@ def leaves(values: dict, prefix: str = "") -> dict[str, Any]:
     >>> leaves({"a": 1, "b": {"c": 2}})
     {'a': 1, 'b.c': 2}
     """
-    found = {}
+    found: dict[str, Any] = {}
     for key, value in values.items():
         found |= leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return found

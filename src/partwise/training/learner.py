@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import cast
 
 import torch
 from accelerate import Accelerator
@@ -49,7 +50,7 @@ class Learner:
     @property
     def scored(self) -> Method:
         """The network that is scored and saved: the running mean of the weights where the recipe asks for one."""
-        return self.method if self.ema is None else self.ema.module
+        return self.method if self.ema is None else cast(Method, self.ema.module)
 
     def set_lr(self, step: int, done: float) -> float:
         """Warm-up by `step`, then the schedule by `done` in 0..1; returns the rate of the head."""
@@ -75,7 +76,7 @@ class Learner:
             outputs = self.forward(images)
         terms = self.method.loss(outputs, targets)
         if self.teacher is not None:
-            terms |= self._taught_terms(images, outputs, maps)
+            terms |= self._taught_terms(self.teacher, images, outputs, maps)
         values = mean_over_processes({name: float(term.detach()) for name, term in terms.items()}, accelerator)
         _require_finite(values, "loss")
         self.optimiser.zero_grad(set_to_none=True)
@@ -88,12 +89,14 @@ class Learner:
             self.ema.update_parameters(self.method)
         return values, norm
 
-    def _taught_terms(self, images: Tensor, outputs: Outputs, maps: dict[int, Tensor]) -> dict[str, Tensor]:
+    def _taught_terms(
+        self, teacher: Method, images: Tensor, outputs: Outputs, maps: dict[int, Tensor]
+    ) -> dict[str, Tensor]:
         """What the teacher adds to the loss; `maps` are those of the student's pyramid."""
         recipe = self.recipe
         autocast = torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16)
-        with torch.no_grad(), autocast, pyramid_maps(self.teacher) as taught_maps:
-            taught = self.teacher(images)
+        with torch.no_grad(), autocast, pyramid_maps(teacher) as taught_maps:
+            taught = teacher(images)
         assert isinstance(self.method, Distillable)  # see check_teacher
         terms = self.method.distillation(outputs, taught)
         terms = {name: recipe.teacher_weight * term for name, term in terms.items()}
@@ -124,8 +127,8 @@ def follow(decay: float, averaged: list[Tensor], current: list[Tensor], count: T
     The decay is min(decay, (1 + count) / (10 + count)), as in TensorFlow's ExponentialMovingAverage: after 500 steps of
     .998 a third of the mean would still be where the run began.
     """
-    count = int(count)
-    get_ema_multi_avg_fn(min(decay, (1 + count) / (10 + count)))(averaged, current, count)
+    steps = int(count)
+    get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))(averaged, current, steps)
 
 
 def _require_finite(values: dict[str, float], what: str) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,11 +14,10 @@ from typing import IO
 
 from partwise.errors import PartwiseError
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+if sys.platform == "win32":
     import msvcrt
+else:
+    import fcntl
 
 NAME = "lock"  # of the file; it stays, because a file that is removed can be locked twice
 _HELD_ELSEWHERE = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
@@ -88,11 +88,11 @@ class FolderLock:
 
 def _lock(file: IO) -> None:
     """Raises OSError at once where another has it, or where the drive has no locks."""
-    if fcntl is not None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    else:
+    if sys.platform == "win32":
         file.seek(_BYTE)
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _describe(file: IO, owner: str) -> None:

@@ -15,7 +15,7 @@ from partwise.errors import PartwiseError, in_one_line
 from partwise.machine import is_out_of_memory
 from partwise.methods import Method, build_method
 from partwise.methods.distil import check_teacher
-from partwise.scene import Scene
+from partwise.scene import Scenes
 from partwise.training.config import Recipe, check_crop, check_recipe
 from partwise.training.folder import RunFolder
 from partwise.training.learner import Learner
@@ -29,13 +29,13 @@ __all__ = ["Monitor", "train"]
 
 def train(
     recipe: Recipe,
-    scenes: Sequence[Scene],
+    scenes: Scenes,
     out: Path,
     monitor: Monitor,
     *,
     data_name: str,
     evaluate: Callable[[Method], dict] | None = None,
-    rendered: Sequence[Scene] | None = None,
+    rendered: Scenes | None = None,
     weights: Sequence[str] = (),
     teacher: Method | None = None,
     resume: bool = False,
@@ -68,10 +68,10 @@ def train(
         origin["teacher"] = Path(recipe.teacher).name
     if not going_on:
         origin["weights"] = start_weights(method, recipe, weights, monitor.note)
-    method.to(accelerator.device, memory_format=torch.channels_last)
+    method.to(accelerator.device).to(memory_format=torch.channels_last)
     if teacher is not None:
         check_teacher(method, teacher, features=recipe.teacher_features > 0)
-        teacher = fold_batch_norm(teacher).to(accelerator.device, memory_format=torch.channels_last)
+        teacher = fold_batch_norm(teacher).to(accelerator.device).to(memory_format=torch.channels_last)
     run = Run(Learner(recipe, method, accelerator, teacher), folder, monitor, origin)
     lock = folder.lock.held(monitor.note) if run.is_main else contextlib.nullcontext()
     with lock, _explained(run):

@@ -26,16 +26,6 @@ def start_accelerator() -> Accelerator:
     return Accelerator(cpu=several_without_gpu, mixed_precision="no", kwargs_handlers=[patience])
 
 
-def process_number() -> int:
-    """The number of this process among those of the run, as its launcher counts them; 0 where there is only one."""
-    return int(os.environ.get("RANK", "0"))
-
-
-def is_main_process() -> bool:
-    """Whether this process speaks to the person; true where there is only one."""
-    return process_number() == 0
-
-
 def mean_over_processes(values: dict[str, float], accelerator: Accelerator) -> dict[str, float]:
     """The mean of each number over all processes; what is NaN or infinite in one is so in all, and nobody waits.
 

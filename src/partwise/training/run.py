@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from partwise.data.loader import class_presence
 from partwise.errors import PartwiseError
 from partwise.methods import Method
 from partwise.methods.method import Targets
-from partwise.scene import Scene
+from partwise.scene import Scenes
 from partwise.training.checkpoint import load_state, save_model, save_state
 from partwise.training.config import leaves, recipe_to_dict
 from partwise.training.folder import RunFolder
@@ -115,7 +115,7 @@ class Run:
         if self.learner.bf16 and (slow := slow_precision(self.accelerator.device)):
             self.monitor.note(f"warning: {slow}")
 
-    def presence(self, scenes: Sequence[Scene]) -> np.ndarray | None:
+    def presence(self, scenes: Scenes) -> np.ndarray | None:
         """Which classes each frame shows, read once and kept in the folder; None where nothing depends on it."""
         if self.recipe.data.repeat_threshold == 0:
             return None

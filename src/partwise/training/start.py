@@ -36,7 +36,9 @@ def start_weights(method: Method, recipe: Recipe, weights: Sequence[str], note: 
     Raises PartwiseError where they are missing, damaged, or of another network.
     """
     names = list(method.state_dict())
-    backbone, origins, taken = "", [], set()
+    backbone = ""
+    origins: list[str] = []
+    taken: set[str] = set()
     for given in weights:
         path = file_of(given)
         if not is_model(path):
