@@ -60,7 +60,7 @@ _MODULES = {
 }
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     """Each name is imported when it is first asked for: NumPy and torch take seconds, and the program has to answer."""
     from importlib import import_module
 

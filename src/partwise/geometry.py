@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 __all__ = [
+    "Box",
     "box_of_mask",
     "boxes_of_masks",
     "cell_centres_px",
@@ -17,6 +18,8 @@ __all__ = [
     "nearest_index",
     "padded_size",
 ]
+
+Box = Sequence[int] | np.ndarray  # x0 y0 x1 y1
 
 
 def box_of_mask(mask_HW: np.ndarray) -> tuple[int, int, int, int] | None:
@@ -47,7 +50,7 @@ def boxes_of_masks(masks_MHW: np.ndarray) -> np.ndarray:
     return np.stack([x0, y0, x1, y1], axis=1)
 
 
-def crop_intersection(box_a, mask_a: np.ndarray, box_b, mask_b: np.ndarray) -> int:
+def crop_intersection(box_a: Box, mask_a: np.ndarray, box_b: Box, mask_b: np.ndarray) -> int:
     """Pixels that two cropped masks share; boxes x0 y0 x1 y1."""
     x0, y0 = max(box_a[0], box_b[0]), max(box_a[1], box_b[1])
     x1, y1 = min(box_a[2], box_b[2]), min(box_a[3], box_b[3])
@@ -58,7 +61,7 @@ def crop_intersection(box_a, mask_a: np.ndarray, box_b, mask_b: np.ndarray) -> i
     return int(np.count_nonzero(part_a & part_b))
 
 
-def crop_iou(box_a, mask_a: np.ndarray, box_b, mask_b: np.ndarray) -> float:
+def crop_iou(box_a: Box, mask_a: np.ndarray, box_b: Box, mask_b: np.ndarray) -> float:
     """IoU of two cropped masks, 0..1; boxes x0 y0 x1 y1.
 
     >>> crop_iou((0, 0, 2, 1), np.ones((1, 2), bool), (1, 0, 3, 1), np.ones((1, 2), bool))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from partwise.given import number_in, shown, size_of, whole_numbers
 from partwise.instance_list import InstanceList
 from partwise.labels import INSTANCE_FACTOR
 from partwise.rle import segments
+
+if TYPE_CHECKING:
+    import supervision
 
 __all__ = ["Instances"]
 
@@ -257,7 +260,7 @@ class Instances(InstanceList):
             )
         return entries
 
-    def to_supervision(self):
+    def to_supervision(self) -> supervision.Detections:
         """The same as `supervision.Detections`, with class names (needs the extra `supervision`)."""
         try:
             import supervision

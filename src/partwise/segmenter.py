@@ -209,7 +209,7 @@ class Segmenter:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16")
 
-    def stream(self, images: Iterable[Any], **options) -> Iterator[Result]:
+    def stream(self, images: Iterable[Any], **options: Any) -> Iterator[Result]:
         """`self(image, **options)` for each of several images, such as a list, a generator or an array (N, H, W, 3).
 
         Raises PartwiseError for a single image.

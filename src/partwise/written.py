@@ -120,7 +120,7 @@ def kind_of(path: Path) -> str | None:
     return MODEL if _is_model(path, head) else None
 
 
-def json_kind(value) -> str | None:
+def json_kind(value: object) -> str | None:
     """Which of JSON_KINDS a value is; None for any other."""
     if not isinstance(value, dict):
         return None

@@ -4,7 +4,7 @@ import difflib
 import importlib.util
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import timm
 import torch
@@ -55,7 +55,7 @@ class TimmBackbone(Backbone):
         keep_depthwise_in_float32(self.body)
         self._freeze(frozen_blocks)
 
-    def train(self, mode: bool = True):
+    def train(self, mode: bool = True) -> Self:
         """As nn.Module.train, but batch norm stays in evaluation mode."""
         super().train(mode)
         freeze_batch_norm(self)

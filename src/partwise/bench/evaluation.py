@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -102,7 +103,7 @@ def bench_evaluation(
     return figures | {"peak MiB": peaks}
 
 
-def best_of(rounds: int, measure: Callable, *arguments) -> tuple[float, dict]:
+def best_of(rounds: int, measure: Callable, *arguments: Any) -> tuple[float, dict]:
     """The fastest (seconds, scores) of several."""
     return min((measure(*arguments) for _ in range(rounds)), key=lambda result: result[0])
 

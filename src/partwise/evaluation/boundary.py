@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from partwise.evaluation.matching import Overlaps
-from partwise.geometry import crop_iou
+from partwise.geometry import Box, crop_iou
 from partwise.instances import Instances
 from partwise.scene import Scene
 
@@ -48,7 +48,7 @@ def _eroded_along_rows(mask_hw: np.ndarray, width_px: int) -> np.ndarray:
     return sums[:, window:] - sums[:, :-window] == window
 
 
-def boundary_iou(box_a, mask_a: np.ndarray, box_b, mask_b: np.ndarray, width_px: int) -> float:
+def boundary_iou(box_a: Box, mask_a: np.ndarray, box_b: Box, mask_b: np.ndarray, width_px: int) -> float:
     """IoU of the boundaries of two cropped masks, in 0..1; boxes x0 y0 x1 y1."""
     return crop_iou(box_a, boundary_of(mask_a, width_px), box_b, boundary_of(mask_b, width_px))
 

@@ -6,6 +6,7 @@ Axes: B images, C evaluated classes, H and W in pixels, h and w cells of a map.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -136,7 +137,7 @@ def semantic_dice_loss(logits_BCHW: Tensor, train_ids_BHW: Tensor) -> Tensor:
     return (1 - dice)[shown].sum() / shown.sum().clamp(min=1)
 
 
-def branch_losses(logits_BChw: Tensor, targets: list[Targets], config) -> dict[str, Tensor]:
+def branch_losses(logits_BChw: Tensor, targets: list[Targets], config: Any) -> dict[str, Tensor]:
     """The terms "semantic" and "dice" of a semantic branch, at a quarter of the pixels: a quarter of the memory.
 
     config   of the method: `semantic_loss_weight`, `dice_weight` and `class_balance`

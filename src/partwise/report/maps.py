@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from partwise.errors import PartwiseError
 
@@ -76,7 +77,7 @@ def rasterised(figure: Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
 
-def draw_map(axes: Axes, map_HW: np.ndarray, limit: float, title: str):
+def draw_map(axes: Axes, map_HW: np.ndarray, limit: float, title: str) -> AxesImage:
     """One map of logits: red above 0, blue below, the full colours at +-`limit`; returns what a colour bar takes."""
     axes.set_xticks([])
     axes.set_yticks([])

@@ -70,7 +70,9 @@ class Solid:
         """Whether the strip between corners `strip` and `strip` + 1 is turned to the camera."""
         return _signed_area(self._quad(strip)) > 0.5
 
-    def on_strip(self, strip: int, t0: float, t1: float, u0: float, u1: float, colour: Colour, shade=None) -> None:
+    def on_strip(
+        self, strip: int, t0: float, t1: float, u0: float, u1: float, colour: Colour, shade: float | None = None
+    ) -> None:
         """A patch on a strip, t from its first corner to its second, u from left to right, all in 0..1."""
         if not self.shows(strip):
             return

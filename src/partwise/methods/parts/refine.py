@@ -70,7 +70,9 @@ class FineGrid:
         return height, width
 
 
-def fine_cells(centres_M2: Tensor, window: Window, fine: FineGrid, shape: Sequence[int]):
+def fine_cells(
+    centres_M2: Tensor, window: Window, fine: FineGrid, shape: Sequence[int]
+) -> tuple[Tensor, Tensor, Tensor]:
     """As `window_cells`, of the finer cells on a map of `shape` with cells of `fine.cell_px`."""
     times = window.stride_px // fine.cell_px
     corner = (centres_M2 - window.cells // 2) * times
