@@ -99,7 +99,7 @@ def _run(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
         },
         caveats=[
             "Rendered scenes are easier than real ones: these figures say that the program works, not how well it "
-            "does on photos. docs/results.md has the figures on real frames."
+            "does on photos. docs/models.md has the figures on real frames."
         ],
         metrics=run / "metrics.jsonl",
         evaluation=figures,

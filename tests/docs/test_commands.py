@@ -10,8 +10,6 @@ from docs.markdown import ROOT, blocks, pages, spans
 from partwise.cli import app, main
 from partwise.errors import PartwiseError
 
-# Names that the docs use already and the program of this commit does not: delete when the program has them.
-COMING = {"backbone": "backbone", "baselines": "baselines"}
 ASSIGNED = re.compile(r'^(\w+)="([^"]*)"$')
 
 
@@ -68,15 +66,7 @@ def check(words: list[str], capsys, part: bool = False) -> None:
 
 @pytest.mark.parametrize(("words", "part"), every_command())
 def test_command_parses(words, part, capsys):
-    try:
-        check(words, capsys, part)
-    except (CycloptsError, PartwiseError, KeyError, SystemExit):
-        before = list(words)
-        for new, old in COMING.items():
-            words = [word.replace(new, old) for word in words]
-        if words == before:
-            raise
-        check(words, capsys, part)
+    check(words, capsys, part)
 
 
 @pytest.mark.parametrize(

@@ -104,4 +104,4 @@ def test_result_files_are_named_in_the_docs():
         file.read_text(encoding="utf-8") for file in (ROOT / "docs" / "tables").iterdir() if file.is_file()
     )
     unused = {file.stem for file in RESULTS.glob("*.json")} - set(re.findall(r"[\w.]+\w", text + described))
-    assert unused <= {"trial_object_balance", "trial_object_balance_compare"}  # of a loss whose code was not kept
+    assert not unused
