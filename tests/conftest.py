@@ -36,6 +36,16 @@ def no_line_of_progress(monkeypatch):
     monkeypatch.setattr(terminal, "QUIET_SECONDS", 1e6)
 
 
+@pytest.fixture(autouse=True)
+def usual_signals():
+    """Signals act as in a terminal, also where the tests run under nohup or in the background of a shell."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture(scope="session")
 def shared_root() -> Path:
     """The folder `shared` beside the repository, with real frames and weights; skips where there is none."""

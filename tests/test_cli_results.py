@@ -40,7 +40,7 @@ def test_frames_that_are_not_scored_keep_their_files(says, city_root, results, t
     says("evaluate", *where, "--json", tmp_path / "e.json")
     figures = json.loads((tmp_path / "e.json").read_text())
     assert figures["images"] == 1 and figures["semantic"]["iou_class"] == 1.0
-    assert all("has no AP" in one["mend"] for one in figures["warnings"]), "of caravans, if there are any"
+    assert all("has no AP" in one["remedy"] for one in figures["warnings"]), "of caravans, if there are any"
 
 
 def without_truth(city_root: Path, root: Path) -> Path:

@@ -13,10 +13,10 @@ from typing import Any
 
 from tables.table import MISSING, Make, Table, fraction, load, signed
 
-BASES = {"putback": "working", "guesses": "all_mended", "mended": "report_3_committed"}
+BASES = {"putback": "working", "guesses": "all_corrected", "corrected": "report_3_committed"}
 FIGURES = {"mask IoU": "mask_iou", "mask IoU, small": "mask_iou_small", "AUC": "objectness_auc"}
 FLOOR = 0.02  # differences below this decide nothing, as in the study
-GROUPS = ("written", "committed", "putback", "mended", "guesses")
+GROUPS = ("written", "committed", "putback", "corrected", "guesses")
 WORDS = (("ideal maps", "oracle maps"), ("the trunk", "the backbone"), ("surely", "clearly"))
 ORDERS = {
     "ordering_slice": "rank of the centre, from the car slice (report 2.3.1)",
@@ -88,7 +88,7 @@ def variants(study: str) -> Table:
 def marks(study: str) -> Table:
     """What the probes of `working` and of the fixed window are held against."""
     by_name, rows = _by_name(study), []
-    for name in ("working", "fixed_window", "all_mended"):
+    for name in ("working", "fixed_window", "all_corrected"):
         of = by_name[name]
         oracle = [fraction(_probe(of, figure, "ideal")) for figure in ("mask_iou", "mask_iou_small")]
         rows.append([f"`{name}`", fraction(of["probes"]["constant_maps_iou"]), *oracle])

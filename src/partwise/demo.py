@@ -41,7 +41,7 @@ BUNDLED_SCENES, BUNDLED_SIZE = 8, (512, 1024)  # what the bundled model is tried
 
 
 def run_demo(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
-    """Do it all under `out`; returns the path of report.html. What is already there is made anew.
+    """Do it all under `out`; returns the path of report.html. What is already there is made again.
 
     `out`/streets   the data set      `out`/run   the run, with best.safetensors
     `out`/predict   results for unseen scenes       `out`/evaluation.json
@@ -56,7 +56,7 @@ def run_demo(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
 
 def _run(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
     with atomic_write(out / MARK, "w", overwrite=True) as file:
-        file.write("partwise demo made streets, run and predict beside this file, and will make them anew\n")
+        file.write("partwise demo made streets, run and predict beside this file, and will make them again\n")
     data, run = out / "streets", out / "run"
     monitor.note(f"rendering {TRAIN_SCENES + VAL_SCENES} street scenes to {data}")
     counts = {"train": TRAIN_SCENES, "val": VAL_SCENES}
@@ -161,5 +161,5 @@ def _bundled_on_unseen(seed: int, monitor: Monitor) -> tuple[list[tuple[str, np.
     if len(results[0]):
         seen, explanation = model.seen(images[0]), model.explain(images[0])
         _, explained = shown_explanation(explanation, seen, model.method, SHOWN_SCORE)
-        pictures.append(("bundled model: why its surest instance is one (partwise explain)", explained))
+        pictures.append(("bundled model: why its instance with the highest score is one (partwise explain)", explained))
     return pictures, describe(figures)

@@ -220,7 +220,7 @@ class Instances(InstanceList):
         return values
 
     def to_id_map(self, background_HW: np.ndarray | None = None) -> np.ndarray:
-        """(H, W) int32 Cityscapes instanceIds; the surest instance is painted last, so it is on top.
+        """(H, W) int32 Cityscapes instanceIds; the one with the highest score is painted last, so it is on top.
 
         `background_HW`: semantic ids for the pixels of no instance (0 without it).
         """

@@ -43,7 +43,7 @@ def is_main_process() -> bool:
 def keep_freed_memory() -> None:
     """Have this process keep the memory that it frees for what it needs next; where that is not glibc's, do nothing.
 
-    Each of a network's maps is some 10 MB. By itself glibc takes every block of that size from the kernel anew, which
+    Each of a network's maps is some 10 MB. By itself glibc takes every block of that size from the kernel, which
     clears it page by page, and gives it back: a fifth of the time of a network on a CPU.
     """
     try:

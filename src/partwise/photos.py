@@ -191,7 +191,7 @@ def explain_photo(
 ) -> tuple[str, list[Path]]:
     """Write why a pixel of a photo belongs to its instance, or to none; returns it in words, and the files.
 
-    point   (x, y) in the photo; the middle of the surest instance without one
+    point   (x, y) in the photo; the middle of the instance with the highest score without one
     scale   see `Segmenter.__call__`; picture, JSON and words are in pixels of what the network saw
     overwrite   replace files that partwise did not write, too
 

@@ -17,7 +17,7 @@ from partwise.given import shown, size_of
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
 
-__all__ = ["Prediction", "Scene", "names_of"]
+__all__ = ["Prediction", "Scene", "Scenes", "names_of"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -175,7 +175,9 @@ class Segmenter:
         )
 
     def explain(self, image: Any, point: tuple[int, int] | None = None, scale: float | None = None) -> Explanation:
-        """Why a pixel (x, y) belongs to its instance, or to none; without one, the middle of the surest instance.
+        """Why a pixel (x, y) belongs to its instance, or to none.
+
+        Without a pixel: the middle of the instance with the highest score.
 
         image, scale   as in a call
         returns        everything in pixels of what the network saw, see `seen`

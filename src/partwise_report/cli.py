@@ -35,7 +35,7 @@ def report(
     split: str = "train",
     val_split: str = "val",
 ) -> None:
-    """Reproduce the report: train its systems, its slips and their mends, and write a page that says why it failed.
+    """Reproduce the report: train its systems, its slips and their corrections; write a page that says why it failed.
 
     Variants that are finished in OUT are passed over, so the same command goes on where it was stopped.
 
@@ -58,7 +58,7 @@ def report(
     view
         Only the part around the middle of these frames, as WIDTHxHEIGHT; whole frames without it.
     only
-        Variants or groups (written, committed, putback, mended, guesses, orders); can be given several times. What
+        Variants or groups (written, committed, putback, corrected, guesses, orders); can be given several times. What
         they start from is added.
     weights
         Of the VGG16 backbone: a safetensors file, torchvision or random; without it as the recipes say (torchvision).

@@ -31,10 +31,10 @@ def order_direction(subject: Subject) -> list[Finding]:
     share = along_x / pairs
     what = f"share of {pairs} pairs of objects whose ranks rise with x (with y: {along_y / pairs:.2f})"
     bad = share < IN_ORDER
-    mend = "sort by (x, y), not by (y, x) as row and column indices come" if bad else ""
+    remedy = "sort by (x, y), not by (y, x) as row and column indices come" if bad else ""
     details = {"along_x": share, "along_y": along_y / pairs}
     severity = Severity.FAULT if bad else Severity.OK
-    return [Finding("order direction", severity, what, share, IN_ORDER, "ranks", mend, details)]
+    return [Finding("order direction", severity, what, share, IN_ORDER, "ranks", remedy, details)]
 
 
 def merged_ranks(subject: Subject) -> list[Finding]:
@@ -50,8 +50,8 @@ def merged_ranks(subject: Subject) -> list[Finding]:
     ranks = method.targets(Scene("row", np.zeros((*ids.shape, 3), np.uint8), semantic, ids))["ranks"].numpy()
     distinct = len(np.unique(ranks[ids > 0]))
     what = f"objects of {count} in a row that share their map with another one"
-    mend = "give the score layer a map more: background and one for each rank"
-    return [judged("merged ranks", what, count - distinct, "ranks", mend, fault_above=0)]
+    remedy = "give the score layer a map more: background and one for each rank"
+    return [judged("merged ranks", what, count - distinct, "ranks", remedy, fault_above=0)]
 
 
 def _places(scene: Scene, ranks_HW: np.ndarray, class_id: int) -> list[tuple[int, float, float]]:

@@ -90,7 +90,7 @@ def test_every_fault_is_found_and_none_ends_the_check(root):
     assert found == expected
     assert len(report.faults) == len(expected)
     assert not report.ok
-    assert all(fault.mend and fault.problem and "\n" not in str(fault) for fault in report.faults)
+    assert all(fault.remedy and fault.problem and "\n" not in str(fault) for fault in report.faults)
     assert report.splits["train"].frames == 1
     assert report.splits["val"].frames == 3
 
@@ -177,7 +177,7 @@ def test_an_orientation_against_the_truth_is_a_warning_and_the_truth_is_right(ro
     before = CityscapesFolder(root, "val")[0].image_HW3
     with_orientation(path, orientation)
     (warning,) = [one for one in check(root, ["val"]).warnings if one.file == str(path)]
-    assert f"EXIF orientation {orientation} turns the image" in warning.problem and "look at both" in warning.mend
+    assert f"EXIF orientation {orientation} turns the image" in warning.problem and "look at both" in warning.remedy
     with pytest.warns(PartwiseWarning, match=f"^{path}: its EXIF orientation {orientation}.*partwise check lists"):
         assert np.array_equal(CityscapesFolder(root, "val")[0].image_HW3, before)
 

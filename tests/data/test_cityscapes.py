@@ -120,13 +120,13 @@ def _delete(pattern):
 
 
 def _overwrite(pattern, change):
-    def mend(root):
+    def remedy(root):
         path = only(root, pattern)
         ids = np.array(Image.open(path)).astype(np.int32)
         ids = change(ids)
         write_png(path, ids.astype(np.uint8) if "label" in pattern else ids)
 
-    return mend
+    return remedy
 
 
 def _set(value, pixels):
@@ -154,7 +154,7 @@ def _set(value, pixels):
         (lambda root: only(root, "*labelIds.png").write_bytes(b"\x89PNG"), ["labelIds.png", "not an image"]),
     ],
 )
-def test_each_fault_is_one_line_with_file_value_and_mend(one_scene_root, harm, says):
+def test_each_fault_is_one_line_with_file_value_and_remedy(one_scene_root, harm, says):
     harm(one_scene_root)
     with pytest.raises(PartwiseError) as caught:
         CityscapesFolder(one_scene_root, "train")[0]

@@ -95,7 +95,7 @@ def test_a_log_page_has_its_parts(page):
         "\n## Conclusion\n",
     ):
         assert part in text, part
-    assert PLACE.search(text)
+    assert PLACE.search(text) or not FIGURE.search(text)
 
 
 def test_result_files_are_named_in_the_docs():

@@ -91,7 +91,7 @@ def test_a_branch_that_the_loss_does_not_reach_is_found():
             return self.body(images)
 
     found = diagnose(Forked()).of("no gradient")
-    assert found[0].details["names"] == ["unused.weight", "unused.bias"] and found[0].mend
+    assert found[0].details["names"] == ["unused.weight", "unused.bias"] and found[0].remedy
 
 
 def test_a_dead_relu_is_found_with_all_that_lies_below_it():

@@ -54,7 +54,7 @@ def test_it_says_how_far_it_is(streets):
 def test_weights_that_are_not_there_are_a_fault_and_no_end(streets):
     made = replace(tiny_recipe(), backbone_weights="missing.safetensors")
     found = examine_recipe(made, streets, steps=2).of("pretrained weights")[0]
-    assert found.severity == Severity.FAULT and "missing.safetensors" in found.where and "--weights" in found.mend
+    assert found.severity == Severity.FAULT and "missing.safetensors" in found.where and "--weights" in found.remedy
 
 
 def test_a_model_that_lends_its_heads_and_a_bundled_name_are_starts_as_for_training(streets, tmp_path):
@@ -194,7 +194,7 @@ def test_the_verb_ends_with_0_1_or_2_and_writes_json(city_root, tmp_path, capsys
     assert "identical units" in shown and "next: partwise train demo" in shown
     assert code(*quick, "optim.lr=1e-9") == 1
     shown = capsys.readouterr().out
-    assert "fault: learning rate" in shown and "mend:  raise the learning rate" in shown
+    assert "fault: learning rate" in shown and "remedy:  raise the learning rate" in shown
 
 
 def test_warnings_count_where_they_are_asked_to(city_root):

@@ -100,10 +100,10 @@ def test_the_stage_that_fails_is_the_one_whose_truth_helps(method, scenes, key):
 
 
 def test_wrong_outlines_and_wrong_classes_are_told_apart(method, scenes):
-    """What is wrong beside the outlines alone is mended at outlines alone, and the reverse."""
+    """What is wrong beside the outlines alone is corrected at outlines alone, and the reverse."""
     scene = scenes[0]
     wrong = SPOILT["semantic"]
-    for spoilt, mended, useless in (
+    for spoilt, corrected, useless in (
         ("at outlines", "elsewhere", "at outlines"),
         ("elsewhere", "at outlines", "elsewhere"),
     ):
@@ -112,7 +112,7 @@ def test_wrong_outlines_and_wrong_classes_are_told_apart(method, scenes):
         as_is, best = rows[AS_IS], rows[CEILING]
         assert as_is["iou_class"] < 0.9 and as_is["ap"] < best["ap"]
         for key in ("ap", "iou_class"):
-            assert rows[f"true semantic {mended}"][key] == best[key]
+            assert rows[f"true semantic {corrected}"][key] == best[key]
             assert rows[f"true semantic {useless}"][key] == as_is[key]
 
 
@@ -132,7 +132,7 @@ def test_the_model_as_it_is_scores_what_evaluate_says(method, scenes):
     assert rows[AS_IS]["ap"] == pytest.approx(figures["instance"]["ap"], abs=1e-3)
 
 
-def test_true_outlines_mend_what_is_found_and_nothing_else(scenes):
+def test_true_outlines_correct_what_is_found_and_nothing_else(scenes):
     scene = scenes[0]
     truth = scene.instances[np.argsort(-scene.instances.areas)[:2]]
     half_found, lost = truth.full_mask(0), truth.full_mask(1)

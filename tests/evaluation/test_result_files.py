@@ -115,7 +115,7 @@ def test_what_is_called_label_ids_comes_before_other_pictures(tmp_path):
     (tmp_path / f"{NAME}_leftImg8bit.json").write_text("{}")
     figures = evaluate_folder(tmp_path, [SCENE])
     assert figures["semantic"]["iou_class"] == 1.0 and figures["instance"] is None
-    said = [f"{one['file']} {one['problem']}: {one['mend']}" for one in figures["warnings"]]
+    said = [f"{one['file']} {one['problem']}: {one['remedy']}" for one in figures["warnings"]]
     assert any("no AP from 1 .json file: instances are read from <frame>*.txt" in one for one in said)
     assert sum("is not the labelIds.png of its frame: it is not read" in one for one in said) == 2
 
@@ -228,7 +228,7 @@ def test_what_the_official_tool_leaves_out_is_counted(what, tmp_path):
     figures = evaluate_folder(folder, [SCENE])
     assert same(figures["instance"]["ap"], official["allAp"]) and official["allAp"] == 1.0
     (warning,) = figures["warnings"]
-    assert warning["file"] == f"{text}:2" and "as in the official tool" in warning["mend"]
+    assert warning["file"] == f"{text}:2" and "as in the official tool" in warning["remedy"]
 
 
 def palette_image(dark: bool) -> Image.Image:

@@ -63,7 +63,9 @@ def test_joined_keeps_the_surer_of_two_and_what_only_one_has():
     found = sorted(zip(made.instances.labels.tolist(), made.instances.scores.round(2).tolist(), strict=True))
     assert found == [(24, pytest.approx(0.9)), (26, pytest.approx(0.1)), (26, pytest.approx(0.8))]
     assert np.array_equal(made.semantic_HW, semantic[1])
-    assert made.instances.scores.tolist() == sorted(made.instances.scores.tolist(), reverse=True), "the surest first"
+    assert made.instances.scores.tolist() == sorted(made.instances.scores.tolist(), reverse=True), (
+        "the highest score first"
+    )
     nothing = joined([Prediction(Instances.empty((8, 16))), Prediction(Instances.empty((8, 16)))])
     assert len(nothing.instances) == 0 and nothing.semantic_HW is None
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partwise.methods.parts.oracle import STIFFNESS, OracleParts, mended
+from partwise.methods.parts.oracle import STIFFNESS, OracleParts, corrected
 from partwise.methods.parts.targets import AssignConfig, assign_windows
 from partwise.methods.parts.windows import Window, assemble, part_weights
 from partwise.scene import Scene
@@ -28,7 +28,7 @@ def test_mending_equals_least_squares_at_every_cell(seed):
     place = torch.from_numpy(rng.integers(0, 6, 9))
     weights = torch.from_numpy(rng.dirichlet(np.ones(4), 9)).float()
     wanted = torch.from_numpy(rng.choice([-9.0, 9.0], 9)).float()
-    moved = mended(parts, place, weights, wanted)
+    moved = corrected(parts, place, weights, wanted)
     for cell in range(6):
         before = parts.flatten(1)[:, cell].double().numpy()
         here = place == cell
@@ -43,7 +43,7 @@ def test_mending_equals_least_squares_at_every_cell(seed):
 
 def test_where_one_window_alone_wants_a_map_it_says_the_logit_of_the_coverage():
     parts = torch.full((4, 3, 3), -10.0)
-    assert mended(parts, torch.tensor([4]), torch.tensor([[1.0, 0.0, 0.0, 0.0]]), torch.tensor([-10.0])) is parts
+    assert corrected(parts, torch.tensor([4]), torch.tensor([[1.0, 0.0, 0.0, 0.0]]), torch.tensor([-10.0])) is parts
 
 
 @pytest.mark.parametrize("mode", ["bilinear", "nearest"])

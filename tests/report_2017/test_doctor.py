@@ -89,7 +89,7 @@ def test_a_slip_in_the_network_is_found(slip, streets, as_written):
     wanted = Severity.WARNING if slip == "linear_branches" else Severity.FAULT
     assert severity(as_written.results, check) == Severity.OK
     found = [finding for finding in examined(streets, slip).of(check) if finding.severity == wanted]
-    assert found and all(finding.mend and finding.where for finding in found)
+    assert found and all(finding.remedy and finding.where for finding in found)
 
 
 def test_zero_start_names_the_first_layer_of_each_branch(streets):

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from tiny_networks import QUICK, Watcher, tiny_recipe
 from partwise import experiment
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.errors import PartwiseError
+from partwise.labels import CITYSCAPES
 from partwise.training.checkpoint import load_state
 from partwise.training.folder import RunFolder
 from partwise.training.learner import Learner
@@ -84,7 +86,7 @@ def test_a_worker_killed_during_an_evaluation_ends_the_run_after_it(frames, tmp_
 
 def test_nothing_is_saved_of_a_run_that_fails_before_its_first_step(frames, tmp_path):
     """The same command with another value must not find a run there."""
-    no_scenes = [None] * 3
+    no_scenes = [SimpleNamespace(label_set=CITYSCAPES)] * 3
     with pytest.raises(PartwiseError, match=r"a worker failed \(AttributeError"):
         train(with_workers(), no_scenes, tmp_path / "run", Watcher(), data_name="tiny")
     train(with_workers(steps=1), frames, tmp_path / "run", Watcher(), data_name="tiny")

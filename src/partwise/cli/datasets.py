@@ -13,7 +13,7 @@ from partwise.written import CHECK
 
 @app.command
 def check(root: Path, *, split: list[str] | None = None, json: Annotated[Path | None, writes(CHECK)] = None) -> None:
-    """Every fault of a data set, with file, value, pixel count and mend, and the sizes of its instances.
+    """Every fault of a data set, with file, value, pixel count and remedy, and the sizes of its instances.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ def doctor(
     strict: bool = False,
     json: Annotated[Path | None, writes(DIAGNOSIS)] = None,
 ) -> None:
-    """Find silent faults of a recipe before it is trained, or of a run: measured value, threshold and mend of each.
+    """Find silent faults of a recipe before it is trained, or of a run: measured value, threshold and remedy of each.
 
     Exit code 0: healthy, warnings allowed; 1: a fault was found; 2: bad input, nothing was examined.
 
@@ -60,7 +60,7 @@ def doctor(
     faults, warnings = len(diagnosis.faults), len(diagnosis.warnings)
     console.print(f"{diagnosis.subject}: {_count(faults, 'fault')}, {_count(warnings, 'warning')}")
     if faults or (strict and warnings):
-        console.print("next: mend the first one and ask the doctor again; docs/doctor.md explains every check")
+        console.print("next: correct the first one and run the doctor again; docs/doctor.md explains every check")
         sys.exit(1)
     if diagnosis.subject.startswith("recipe"):
         root = data if data is not None else "ROOT"
@@ -118,7 +118,7 @@ def _show(diagnosis) -> None:
         values = f"{_number(one.measured)} (threshold {_number(one.threshold)})"
         console.print(f"\n{one.severity}: {one.check}: {one.what}: {values}")
         console.print(f"  where: {one.where}")
-        console.print(f"  mend:  {one.mend}")
+        console.print(f"  remedy:  {one.remedy}")
     if diagnosis.faults or diagnosis.warnings:
         console.print()
 

@@ -97,7 +97,7 @@ def explain(
     out
         Folder for the picture and the JSON.
     at
-        The pixel as X,Y; without it the middle of the surest instance.
+        The pixel as X,Y; without it the middle of the instance with the highest score.
     model
         A model file or run folder of part maps or centres; the bundled model without it.
     """

@@ -78,8 +78,8 @@ def check(
             raise unknown_name("split", split, known)
     report = CheckReport(str(archive.root))
     if not chosen:
-        mend = f"put the images into {IMAGES}/<split>/<city>/"
-        report.faults.append(Fault(str(archive.root), f"{IMAGES} has no split", mend))
+        remedy = f"put the images into {IMAGES}/<split>/<city>/"
+        report.faults.append(Fault(str(archive.root), f"{IMAGES} has no split", remedy))
     for split in chosen:
         _check_split(archive, split, label_set, report, progress)
     return report
@@ -158,14 +158,14 @@ def _split_warnings(where: str, counts: SplitReport, label_set: LabelSet) -> lis
     for label in label_set.evaluated:
         count = counts.classes[label.name]
         if not count.pixels:
-            mend = "it cannot be learnt or measured on this split"
-            warnings.append(Fault(where, f"the class {label.name!r} never appears", mend, label.id, 0))
+            remedy = "it cannot be learnt or measured on this split"
+            warnings.append(Fault(where, f"the class {label.name!r} never appears", remedy, label.id, 0))
         if count.tiny_instances:
             problem = (
                 f"{count.tiny_instances} of {count.instances} instances of {label.name!r} are below {TINY_PX} pixels"
             )
             warnings.append(Fault(where, problem, "the evaluation leaves them out", label.id))
     if not any(counts.classes[label.name].instances for label in label_set.things):
-        mend = "instanceIds must hold id * 1000 + number for each thing"
-        warnings.append(Fault(where, "no instance of any evaluated class", mend))
+        remedy = "instanceIds must hold id * 1000 + number for each thing"
+        warnings.append(Fault(where, "no instance of any evaluated class", remedy))
     return warnings

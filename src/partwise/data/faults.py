@@ -1,4 +1,4 @@
-"""What can be wrong with the truth of one frame, each fault with file, value, pixels and mend."""
+"""What can be wrong with the truth of one frame, each fault with file, value, pixels and remedy."""
 
 import re
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from partwise.errors import PartwiseError
 from partwise.labels import INSTANCE_FACTOR, LabelSet
 from partwise.rle import joint_runs
 
-_TRAIN_IDS_MEND = "give the labelIds files, or convert with the id column of Cityscapes' label table"
-_INSTANCE_MEND = "instanceIds are id * 1000 + number for a thing, else the bare id"
+_TRAIN_IDS_REMEDY = "give the labelIds files, or convert with the id column of Cityscapes' label table"
+_INSTANCE_REMEDY = "instanceIds are id * 1000 + number for a thing, else the bare id"
 
 
 @dataclass(frozen=True)
@@ -20,20 +20,20 @@ class Fault:
 
     file     where, as a path
     problem  what
-    mend     what to do
+    remedy     what to do
     value    the offending value, None where there is none
     pixels   how many pixels have it, None where that means nothing
     """
 
     file: str
     problem: str
-    mend: str
+    remedy: str
     value: int | None = None
     pixels: int | None = None
 
     def __str__(self) -> str:
         pixels = "" if self.pixels is None else f" ({self.pixels} pixel{'' if self.pixels == 1 else 's'})"
-        return f"{self.file}: {self.problem}{pixels}: {self.mend}"
+        return f"{self.file}: {self.problem}{pixels}: {self.remedy}"
 
 
 SHOWN_OF_A_KIND = 5
@@ -42,7 +42,7 @@ SHOWN_OF_A_KIND = 5
 def listed(faults: Sequence[Fault], shown: int = SHOWN_OF_A_KIND) -> list[str]:
     """Lines for a person: the first `shown` faults of each kind and how many more; the most frequent kind first.
 
-    What is to be done about them makes a kind: faults with the same `mend`. A single one more is shown, too, so that
+    What is to be done about them makes a kind: faults with the same `remedy`. A single one more is shown, too, so that
     there are as many lines as faults only where all are shown.
 
     >>> cut = [Fault(name, "is cut", "copy it again") for name in "bcde"]
@@ -55,13 +55,13 @@ def listed(faults: Sequence[Fault], shown: int = SHOWN_OF_A_KIND) -> list[str]:
     """
     kinds: dict[str, list[Fault]] = {}
     for fault in faults:
-        kinds.setdefault(fault.mend, []).append(fault)
+        kinds.setdefault(fault.remedy, []).append(fault)
     lines: list[str] = []
-    for mend, of_kind in sorted(kinds.items(), key=lambda item: -len(item[1])):
+    for remedy, of_kind in sorted(kinds.items(), key=lambda item: -len(item[1])):
         more = len(of_kind) - shown if len(of_kind) > shown + 1 else 0
         lines += map(str, of_kind[: len(of_kind) - more])
         if more:
-            lines.append(f"and {more} more of this kind: {mend}")
+            lines.append(f"and {more} more of this kind: {remedy}")
     return lines
 
 
@@ -84,15 +84,15 @@ def counted(number: int, what: str) -> str:
 
 
 def fault_of_error(file: str, error: PartwiseError) -> Fault:
-    """The fault that an error "file: problem: mend" reports."""
-    problem, _, mend = str(error).removeprefix(f"{file}: ").rpartition(": ")
-    return Fault(file, problem, mend)
+    """The fault that an error "file: problem: remedy" reports."""
+    problem, _, remedy = str(error).removeprefix(f"{file}: ").rpartition(": ")
+    return Fault(file, problem, remedy)
 
 
 def fault_of_remark(file: str, remark: str) -> Fault:
     """The warning that a remark "what: what to do" about a file gives."""
-    problem, _, mend = remark.rpartition(": ")
-    return Fault(file, problem, mend)
+    problem, _, remedy = remark.rpartition(": ")
+    return Fault(file, problem, remedy)
 
 
 def size_fault(image_file: str, image_size: tuple[int, int], file: str, size: tuple[int, int]) -> Fault:
@@ -123,7 +123,7 @@ def id_faults(
         for value in np.flatnonzero(counts).tolist():
             problem = _instance_problem(value, label_set)
             if problem:
-                faults.append(Fault(files[1], problem, _INSTANCE_MEND, value, int(counts[value])))
+                faults.append(Fault(files[1], problem, _INSTANCE_REMEDY, value, int(counts[value])))
     return faults
 
 
@@ -131,11 +131,11 @@ def _semantic_faults(semantic_HW, instance_ids_HW, file: str, label_set: LabelSe
     counts, faults = _counts(semantic_HW, file)
     if _are_train_ids(semantic_HW, instance_ids_HW, counts, label_set):
         problem = f"these are trainIds, not labelIds (largest value {counts.size - 1})"
-        return [Fault(file, problem, _TRAIN_IDS_MEND, counts.size - 1, int(counts.sum()))]
-    mend = f"{label_set.name} has the ids {min(label_set.by_id)} to {max(label_set.by_id)}"
+        return [Fault(file, problem, _TRAIN_IDS_REMEDY, counts.size - 1, int(counts.sum()))]
+    remedy = f"{label_set.name} has the ids {min(label_set.by_id)} to {max(label_set.by_id)}"
     for value in np.flatnonzero(counts).tolist():
         if value not in label_set.by_id:
-            faults.append(Fault(file, f"unknown id {value}", mend, value, int(counts[value])))
+            faults.append(Fault(file, f"unknown id {value}", remedy, value, int(counts[value])))
     return faults
 
 

@@ -45,11 +45,11 @@ def lost_in_decoding(
     if total == 0:
         return []
     what = f"share of {total} objects with a target that perfect outputs do not give back (IoU {FOUND_IOU:g})"
-    mend = "look at every position at inference, and check that decode is the inverse of targets"
+    remedy = "look at every position at inference, and check that decode is the inverse of targets"
     thresholds = {"fault_above": LOST_FAULT, "warn_above": LOST_WARNING}
     details = {"objects": total, "lost": lost}
     return [
-        judged("lost in decoding", what, lost / total, "decode(oracle(targets))", mend, details=details, **thresholds)
+        judged("lost in decoding", what, lost / total, "decode(oracle(targets))", remedy, details=details, **thresholds)
     ]
 
 
@@ -76,8 +76,8 @@ def contradicting_targets(method: Method, targets: list[Targets], like: Outputs)
         return []
     name = max(shares, key=shares.__getitem__)
     what = "loss of the best outputs by that of outputs of 0, the highest of the terms"
-    mend = "teach each cell one thing: the objectness of one window at its centre, not of every window that covers it"
-    return [judged("contradicting targets", what, shares[name], name, mend, warn_above=FLOOR, details=shares)]
+    remedy = "teach each cell one thing: the objectness of one window at its centre, not of every window that covers it"
+    return [judged("contradicting targets", what, shares[name], name, remedy, warn_above=FLOOR, details=shares)]
 
 
 def _zeros(outputs: Outputs) -> Outputs:

@@ -35,8 +35,8 @@ def erased_by_resize(frames: list[Scene], augment: AugmentConfig) -> list[Findin
     share = float((areas * scale**2 < SMALLEST_PX).mean()) if len(areas) else 0.0
     what = f"share of {len(areas)} objects of {TINY_PX} px and more that keep fewer than {SMALLEST_PX} px"
     where = f"scale {scale:.2f} (data.augment.scale)"
-    mend = "enlarge the scale, or train on frames of a higher resolution"
-    return [judged("erased objects", what, share, where, mend, fault_above=ERASED_SHARE)]
+    remedy = "enlarge the scale, or train on frames of a higher resolution"
+    return [judged("erased objects", what, share, where, remedy, fault_above=ERASED_SHARE)]
 
 
 def cut_by_crop(frames: list[Scene], augment: AugmentConfig) -> list[Finding]:
@@ -46,8 +46,8 @@ def cut_by_crop(frames: list[Scene], augment: AugmentConfig) -> list[Finding]:
     share = float((widths_heights > room).any(axis=1).mean()) if len(widths_heights) else 0.0
     what = f"share of {len(widths_heights)} objects that are larger than any crop"
     where = f"crop {augment.crop[1]}x{augment.crop[0]} at scale {augment.scale[0]:g}"
-    mend = "enlarge data.augment.crop, or let data.augment.scale go lower"
-    return [judged("cut objects", what, share, where, mend, fault_above=ERASED_SHARE)]
+    remedy = "enlarge data.augment.crop, or let data.augment.scale go lower"
+    return [judged("cut objects", what, share, where, remedy, fault_above=ERASED_SHARE)]
 
 
 def _evaluated(frame: Scene) -> tuple[np.ndarray, np.ndarray]:

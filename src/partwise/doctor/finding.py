@@ -1,4 +1,4 @@
-"""What the doctor says: findings, each with a measured value, its threshold and the mend, and the diagnosis of all."""
+"""What the doctor says: findings, each with a measured value, its threshold and a remedy, and the diagnosis of all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Finding:
     measured   the value, None where there was nothing to measure
     threshold  the value from which on it is a finding, None where there is none
     where      the layer, target, size class or file
-    mend       what to do; "" where it is fine
+    remedy       what to do; "" where it is fine
     details    further numbers, ready for JSON
     """
 
@@ -36,7 +36,7 @@ class Finding:
     measured: float | None
     threshold: float | None
     where: str = ""
-    mend: str = ""
+    remedy: str = ""
     details: dict[str, Any] = field(default_factory=dict)
 
 
@@ -77,13 +77,13 @@ def judged(
     what: str,
     measured: float,
     where: str,
-    mend: str,
+    remedy: str,
     *,
     fault_above: float | None = None,
     warn_above: float | None = None,
     details: dict[str, Any] | None = None,
 ) -> Finding:
-    """A finding whose severity follows from thresholds; the mend is kept only where there is something to mend.
+    """A finding whose severity follows from thresholds; the remedy is kept only where there is something to correct.
 
     >>> judged("demo", "share", 0.7, "here", "do less", warn_above=0.5).severity.value
     'warning'
@@ -93,8 +93,8 @@ def judged(
         severity = Severity.FAULT
     elif warn_above is not None and measured > warn_above:
         severity, threshold = Severity.WARNING, warn_above
-    mend = "" if severity == Severity.OK else mend
-    return Finding(check, severity, what, measured, threshold, where, mend, details or {})
+    remedy = "" if severity == Severity.OK else remedy
+    return Finding(check, severity, what, measured, threshold, where, remedy, details or {})
 
 
 def shortened(names: Iterable[str], shown: int = 3) -> str:

@@ -40,8 +40,8 @@ def stacked_linear_layers(pairs: list[tuple[str, str]]) -> list[Finding]:
     """Pairs of layers that compute no more than one: the nonlinearity between them was forgotten."""
     what = "pairs of layers with no nonlinearity between them"
     where = ", ".join(f"{first} and {second}" for first, second in pairs[:3])
-    mend = "put a ReLU between them, or make them one layer"
-    return [judged("stacked linear layers", what, len(pairs), where, mend, warn_above=0)]
+    remedy = "put a ReLU between them, or make them one layer"
+    return [judged("stacked linear layers", what, len(pairs), where, remedy, warn_above=0)]
 
 
 def _nodes(root: Any) -> list[Any]:

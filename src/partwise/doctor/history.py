@@ -56,8 +56,8 @@ def not_finite(steps: list[dict], evaluations: list[dict]) -> list[Finding]:
     bad = [f"step {r['step']}" for r in steps if r["loss"] is None or r.get("gradient_norm", 0.0) is None]
     bad += [f"evaluation at step {r['step']}" for r in evaluations if not _figures(r)]
     what = f"lines of {len(steps) + len(evaluations)} whose loss, gradient or score is not a number"
-    mend = "look at the step before it; lower optim.lr; for a score: does the split show any instance?"
-    return [judged("finite history", what, len(bad), ", ".join(bad[:3]), mend, fault_above=0)]
+    remedy = "look at the step before it; lower optim.lr; for a score: does the split show any instance?"
+    return [judged("finite history", what, len(bad), ", ".join(bad[:3]), remedy, fault_above=0)]
 
 
 def falling_loss(steps: list[dict]) -> list[Finding]:
@@ -72,18 +72,18 @@ def falling_loss(steps: list[dict]) -> list[Finding]:
         return [Finding("falling loss", Severity.OK, what, None, FALL_FAULT)]
     falls = {name: _fall(values) for name, values in series.items() if len(values) >= FEWEST_LINES}
     what = f"share by which the loss fell between the first and the last fifth of {len(series['sum'])} lines"
-    mend = "look at the faults above: equal units, a rate that cannot move the weights, targets that say nothing"
-    found = [_fallen("falling loss", what, falls["sum"], "sum of all terms", mend, FALL_FAULT, falls)]
+    remedy = "look at the faults above: equal units, a rate that cannot move the weights, targets that say nothing"
+    found = [_fallen("falling loss", what, falls["sum"], "sum of all terms", remedy, FALL_FAULT, falls)]
     for name, fall in falls.items():
         if name != "sum" and len(falls) > 2 and fall < FALL_FAULT:
-            found.append(Finding("falling loss", Severity.WARNING, what, fall, FALL_FAULT, name, mend))
+            found.append(Finding("falling loss", Severity.WARNING, what, fall, FALL_FAULT, name, remedy))
     return found
 
 
-def _fallen(check: str, what: str, fall: float, where: str, mend: str, fault: float, details: dict) -> Finding:
+def _fallen(check: str, what: str, fall: float, where: str, remedy: str, fault: float, details: dict) -> Finding:
     severity = Severity.FAULT if fall < fault else Severity.WARNING if fall < FALL_WARNING else Severity.OK
     threshold = FALL_WARNING if severity == Severity.WARNING else fault
-    return Finding(check, severity, what, fall, threshold, where, "" if severity == Severity.OK else mend, details)
+    return Finding(check, severity, what, fall, threshold, where, "" if severity == Severity.OK else remedy, details)
 
 
 def _fall(values: list[float]) -> float:
@@ -99,10 +99,10 @@ def clipped(steps: list[dict], clip_norm: float) -> list[Finding]:
         return []
     share = sum(norm > clip_norm for norm in norms) / len(norms)
     what = f"share of {len(norms)} steps whose gradient was cut (median norm {statistics.median(norms):.3g})"
-    mend = (
+    remedy = (
         f"raise optim.clip_norm (now {clip_norm:g}): where every step is cut, all weigh alike, good ones and bad ones"
     )
-    return [judged("clipped gradient", what, share, "gradient_norm", mend, warn_above=CLIPPED_SHARE)]
+    return [judged("clipped gradient", what, share, "gradient_norm", remedy, warn_above=CLIPPED_SHARE)]
 
 
 def waiting(steps: list[dict]) -> list[Finding]:
@@ -114,9 +114,9 @@ def waiting(steps: list[dict]) -> list[Finding]:
     per_step = spent / max(timed[-1]["step"] - timed[0]["step"], 1)
     waited = statistics.mean(r["data_seconds"] for r in timed[1:])
     what = "share of a step's time in which the network waited for data"
-    mend = "raise data.workers, or put the data on a faster disk"
+    remedy = "raise data.workers, or put the data on a faster disk"
     share = waited / per_step if per_step > 0 else 0.0
-    return [judged("waiting for data", what, share, "data_seconds", mend, warn_above=WAITING_SHARE)]
+    return [judged("waiting for data", what, share, "data_seconds", remedy, warn_above=WAITING_SHARE)]
 
 
 def empty_score(evaluations: list[dict]) -> list[Finding]:
@@ -127,9 +127,9 @@ def empty_score(evaluations: list[dict]) -> list[Finding]:
     name, value = next(iter(figures.items()))
     what = f"{name} of the last of {len(evaluations)} evaluations"
     bad = value == 0
-    mend = "train longer; then look at the windows and at decode(oracle(targets)) above" if bad else ""
+    remedy = "train longer; then look at the windows and at decode(oracle(targets)) above" if bad else ""
     severity = Severity.WARNING if bad else Severity.OK
-    return [Finding("empty score", severity, what, value, 0, f"step {evaluations[-1]['step']}", mend)]
+    return [Finding("empty score", severity, what, value, 0, f"step {evaluations[-1]['step']}", remedy)]
 
 
 def _figures(record: dict) -> dict[str, float]:

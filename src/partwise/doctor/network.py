@@ -38,10 +38,10 @@ def backbone_input(method: Method, first: ChannelStatistics, images: list[Tensor
     mean, std = np.array(first.mean), np.array(first.std)
     off = max(float(np.abs(mean - wanted_mean).max()), float(np.abs(np.log(std / wanted_std)).max()))
     what = "distance of mean and scale of what enters the backbone from what its weights expect, in standard deviations"
-    mend = "normalise images with the backbone's mean and std (Method.normalise)"
+    remedy = "normalise images with the backbone's mean and std (Method.normalise)"
     details = {"mean": first.mean, "std": first.std, "expected_mean": wanted_mean.tolist()}
     details["expected_std"] = wanted_std.tolist()
-    return [judged("backbone input", what, off, first.layer, mend, fault_above=TRUNK_TOLERANCE, details=details)]
+    return [judged("backbone input", what, off, first.layer, remedy, fault_above=TRUNK_TOLERANCE, details=details)]
 
 
 def holes(method: Method) -> list[Finding]:
@@ -72,8 +72,8 @@ def holes(method: Method) -> list[Finding]:
                 wrong[layer_name(method, name)] = f"{spacing} px, trained at {trained}"
     what = f"of {layers} convolutions, those whose taps lie at another spacing than their weights were trained at"
     where = ", ".join(f"{name} ({words})" for name, words in wrong.items()) or method.backbone.name
-    mend = "where a pooling keeps its resolution, dilate every later pretrained layer by what the stride lost"
-    return [judged("holes", what, len(wrong), where, mend, fault_above=0, details=wrong)]
+    remedy = "where a pooling keeps its resolution, dilate every later pretrained layer by what the stride lost"
+    return [judged("holes", what, len(wrong), where, remedy, fault_above=0, details=wrong)]
 
 
 @dataclass(frozen=True)

@@ -31,10 +31,10 @@ def first_input(trial: Trial) -> list[Finding]:
     mean, std = trial.first.mean, trial.first.std
     details = {"mean": mean, "std": std}
     worst = max(mean, key=abs)
-    mend = "subtract the mean and divide by the standard deviation that the backbone's weights were trained with"
+    remedy = "subtract the mean and divide by the standard deviation that the backbone's weights were trained with"
     what = "mean of what enters the first layer, channel farthest from 0"
     found = [
-        judged("first input", what, abs(worst), trial.first.layer, mend, fault_above=LARGEST_MEAN, details=details)
+        judged("first input", what, abs(worst), trial.first.layer, remedy, fault_above=LARGEST_MEAN, details=details)
     ]
     if len(std) > 64:  # features of a table rather than colours: constant columns are the data's business
         return found
@@ -44,7 +44,7 @@ def first_input(trial: Trial) -> list[Finding]:
     what = f"{'smallest' if too_small else 'largest'} standard deviation by channel of what enters the first layer"
     severity = Severity.FAULT if bad else Severity.OK
     found.append(
-        Finding("first input", severity, what, value, threshold, trial.first.layer, mend if bad else "", details)
+        Finding("first input", severity, what, value, threshold, trial.first.layer, remedy if bad else "", details)
     )
     return found
 
@@ -53,8 +53,8 @@ def finite_loss(trial: Trial) -> list[Finding]:
     """Terms of the loss that are NaN or infinite within the first steps."""
     bad = sorted({name for terms in trial.terms for name, value in terms.items() if not np.isfinite(value)})
     what = f"terms of the loss that were not finite in {len(trial.terms)} steps"
-    mend = "lower the learning rate, or look for a logarithm or a division of nothing in the loss"
-    return [judged("finite loss", what, len(bad), shortened(bad), mend, fault_above=0)]
+    remedy = "lower the learning rate, or look for a logarithm or a division of nothing in the loss"
+    return [judged("finite loss", what, len(bad), shortened(bad), remedy, fault_above=0)]
 
 
 def dominant_term(trial: Trial) -> list[Finding]:
@@ -70,9 +70,9 @@ def dominant_term(trial: Trial) -> list[Finding]:
         return []
     name = max(shares, key=shares.__getitem__)
     what = f"share of the largest of {len(shares)} terms in the norms of their gradients on shared weights"
-    mend = "weigh the terms against each other: take means instead of sums, or lower this term's weight"
+    remedy = "weigh the terms against each other: take means instead of sums, or lower this term's weight"
     thresholds = {"fault_above": DOMINANT_FAULT, "warn_above": DOMINANT_WARNING}
-    return [judged("dominant term", what, shares[name], name, mend, details=shares, **thresholds)]
+    return [judged("dominant term", what, shares[name], name, remedy, details=shares, **thresholds)]
 
 
 def constant_targets(trial: Trial, skip: Sequence[str] = ()) -> list[Finding]:
@@ -92,14 +92,16 @@ def constant_targets(trial: Trial, skip: Sequence[str] = ()) -> list[Finding]:
         values.setdefault(name, set()).update(v for v in distinct if not (whole and v in IGNORED_VALUES))
         counts[name] = counts.get(name, 0) + tensor.numel()
     constant = {name: seen for name, seen in values.items() if len(seen) < 2 and counts[name] > 1}
-    mend = "a branch needs both kinds to learn from: make negatives (or positives) too, and check how they are labelled"
+    remedy = (
+        "a branch needs both kinds to learn from: make negatives (or positives) too, and check how they are labelled"
+    )
     found = []
     for name, seen in constant.items():
         what = (
             f"distinct values in {counts[name]:,} numbers ({f'always {next(iter(seen)):g}' if seen else 'all ignored'})"
         )
         found.append(
-            Finding("constant target", Severity.FAULT, what, len(seen), 2, name, mend, {"values": sorted(seen)})
+            Finding("constant target", Severity.FAULT, what, len(seen), 2, name, remedy, {"values": sorted(seen)})
         )
     fewest = min(map(len, values.values()), default=0)
     what = "fewest distinct values of a target"
@@ -119,11 +121,11 @@ def absent_classes(present: np.ndarray, names: Sequence[str], complete: bool, wh
     if absent and not complete:
         what += f" (at most {min(bound, 1.0):.0%} of all do, 95 % sure)"
     sure = bool(absent) and bound < SURE_BELOW
-    mend = "give data that shows them, or leave them out of the classes: they can only be learnt as 'never'"
+    remedy = "give data that shows them, or leave them out of the classes: they can only be learnt as 'never'"
     severity = Severity.WARNING if sure else Severity.OK
     place = f"{where}: {shortened(absent, 6)}" if absent else where
     details = {"absent": absent}
-    return [Finding("absent class", severity, what, len(absent), 0, place, mend if sure else "", details)]
+    return [Finding("absent class", severity, what, len(absent), 0, place, remedy if sure else "", details)]
 
 
 def class_maps(outputs: Any, targets: Sequence[Any]) -> Iterator[tuple[str, int, list[Tensor]]]:
@@ -159,8 +161,8 @@ def dominant_class(name: str, classes: int, truths: Sequence[Tensor]) -> list[Fi
         counts += torch.bincount(flat[(flat >= 0) & (flat < classes)], minlength=classes)
     share = float(counts.max() / counts.sum().clamp(min=1))
     what = f"share of the most frequent of {classes} classes (number {int(counts.argmax())})"
-    mend = "weigh the classes against each other (class_balance), or add a Dice term"
-    return [judged("dominant class", what, share, name, mend, warn_above=DOMINANT_CLASS)]
+    remedy = "weigh the classes against each other (class_balance), or add a Dice term"
+    return [judged("dominant class", what, share, name, remedy, warn_above=DOMINANT_CLASS)]
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:

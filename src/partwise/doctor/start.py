@@ -32,8 +32,8 @@ def pretrained_weights(method: Method, source: str) -> list[Finding]:
 def missing_weights(error: PartwiseError, source: str) -> list[Finding]:
     """The weights that the recipe starts from are not there; what follows is measured on random ones."""
     what = f"weight files that were not found: {error}"
-    mend = "give the file with --weights (docs/doctor.md), or say backbone_weights=random where that is meant"
-    return [Finding(CHECK, Severity.FAULT, what, 1, 0, source, mend)]
+    remedy = "give the file with --weights (docs/doctor.md), or say backbone_weights=random where that is meant"
+    return [Finding(CHECK, Severity.FAULT, what, 1, 0, source, remedy)]
 
 
 def weights_of_model(method: Method, state: dict[str, Tensor], path: str) -> list[Finding]:
@@ -56,8 +56,8 @@ def unwanted_start(asked: str, started: str) -> list[Finding]:
     """A run whose recipe names weights, but whose run.json says that it began at random."""
     bad = asked != "random" and started == "random"
     what = f"whether the run began at random although its recipe names {asked!r}"
-    mend = "train again with --weights, or say backbone_weights=random where that is meant"
-    return [judged(CHECK, what, int(bad), f"run.json: {started or 'nothing'}", mend, fault_above=0)]
+    remedy = "train again with --weights, or say backbone_weights=random where that is meant"
+    return [judged(CHECK, what, int(bad), f"run.json: {started or 'nothing'}", remedy, fault_above=0)]
 
 
 def lifeless_layers(method: Method) -> list[Finding]:
@@ -73,9 +73,9 @@ def _lost(
     lost: dict[str, str], source: str, method: Method, what: str = "tensors of the backbone that are not as in the file"
 ) -> list[Finding]:
     named = [f"{layer_name(method, name)} ({words})" for name, words in lost.items()]
-    mend = "match the names of file and network one by one, and load with strict names, so that none is passed over"
+    remedy = "match the names of file and network one by one, and load with strict names, so that none is passed over"
     where = f"{source}: {shortened(named)}" if lost else source
-    return [judged(CHECK, what, len(lost), where, mend, fault_above=0, details={"tensors": lost})]
+    return [judged(CHECK, what, len(lost), where, remedy, fault_above=0, details={"tensors": lost})]
 
 
 def _state_in_words(value: Tensor) -> str:

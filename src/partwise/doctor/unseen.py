@@ -76,10 +76,12 @@ def unseen_order(subject: Subject) -> list[Finding]:
     effects = [far_effect(method, *pair, reach.effective) for pair in pairs]
     changed, far = sum(e.changed for e in effects), sum(e.far for e in effects)
     where = f"receptive field +-{reach.whole:.0f} px, 95 % of it within +-{reach.effective:.0f} px"
-    mend = "predict what can be seen from the pixel itself: offsets to its own centre, parts of its own window, colours"
+    remedy = (
+        "predict what can be seen from the pixel itself: offsets to its own centre, parts of its own window, colours"
+    )
     if far == 0:
         return [Finding("unseen order", Severity.OK, f"{what} (none is out of sight)", None, FAR_SHARE, where)]
-    return [judged("unseen order", what, changed / far, where, mend, fault_above=FAR_SHARE, details={"pixels": far})]
+    return [judged("unseen order", what, changed / far, where, remedy, fault_above=FAR_SHARE, details={"pixels": far})]
 
 
 def _without(scene: Scene, n: int) -> Scene:

@@ -46,9 +46,9 @@ def identical_units(trial: Trial) -> list[Finding]:
     what = f"largest share of a layer's units that are equal after {trial.steps} steps"
     if layers:
         what += f" (rank {min(layer['rank'] for layer in layers.values())}; {len(layers)} layers of {len(shares)})"
-    mend = "start the weights at random (kaiming_normal_): from equal weights all units get equal gradients for ever"
+    remedy = "start the weights at random (kaiming_normal_): from equal weights all units get equal gradients for ever"
     where = shortened(layers) if layers else f"{len(shares)} layers"
-    return [judged("identical units", what, most, where, mend, fault_above=IDENTICAL_SHARE, details=layers)]
+    return [judged("identical units", what, most, where, remedy, fault_above=IDENTICAL_SHARE, details=layers)]
 
 
 def _largest_group(weight: Tensor, bias: Tensor | None) -> int:
@@ -67,13 +67,13 @@ def no_gradient(trial: Trial) -> list[Finding]:
     """Parameters that ask for a gradient and got none, or only zeros, in every step; and those no optimiser holds."""
     dry = [name for name, largest in trial.gradient.items() if largest == 0.0 and name not in trial.free]
     what = f"parameters without a gradient in {trial.steps} steps, of {len(trial.gradient)}"
-    mend = "let the loss reach it, or freeze it (requires_grad_(False)); look for a ReLU whose input is never above 0"
-    found = [judged("no gradient", what, len(dry), shortened(dry), mend, fault_above=0, details={"names": dry})]
+    remedy = "let the loss reach it, or freeze it (requires_grad_(False)); look for a ReLU whose input is never above 0"
+    found = [judged("no gradient", what, len(dry), shortened(dry), remedy, fault_above=0, details={"names": dry})]
     if trial.free:
         what = "parameters that ask for a gradient but are in no group of the optimiser"
-        mend = "give them to the optimiser, or freeze them"
+        remedy = "give them to the optimiser, or freeze them"
         where, details = shortened(trial.free), {"names": trial.free}
-        found.append(judged("no gradient", what, len(trial.free), where, mend, fault_above=0, details=details))
+        found.append(judged("no gradient", what, len(trial.free), where, remedy, fault_above=0, details=details))
     return found
 
 
@@ -85,10 +85,10 @@ def still_parameters(trial: Trial) -> list[Finding]:
     what = f"least movement of {len(moved)} parameters in a thousand steps, as a share of its size"
     if not still:
         return [Finding("still parameters", Severity.OK, what, moved.get(least), STILL_PER_THOUSAND_STEPS, least)]
-    mend = "raise its learning rate (optim.lr, optim.backbone_lr_factor)"
+    remedy = "raise its learning rate (optim.lr, optim.backbone_lr_factor)"
     details = {"names": sorted(still)}
     value, where = moved[least], shortened(sorted(still))
-    return [Finding("still parameters", Severity.FAULT, what, value, STILL_PER_THOUSAND_STEPS, where, mend, details)]
+    return [Finding("still parameters", Severity.FAULT, what, value, STILL_PER_THOUSAND_STEPS, where, remedy, details)]
 
 
 def learning_rate(trial: Trial) -> list[Finding]:
@@ -107,10 +107,10 @@ def learning_rate(trial: Trial) -> list[Finding]:
     ratio = statistics.median(ratios)
     severity = Severity.FAULT if ratio < DEAD_STEP else Severity.WARNING if ratio < SLOW_STEP else Severity.OK
     threshold = DEAD_STEP if severity == Severity.FAULT else SLOW_STEP
-    mend = (
+    remedy = (
         "" if severity == Severity.OK else f"raise the learning rate about {USUAL_STEP / max(ratio, 1e-30):.1g} times"
     )
-    return [Finding("learning rate", severity, what, ratio, threshold, f"{len(ratios)} layers", mend)]
+    return [Finding("learning rate", severity, what, ratio, threshold, f"{len(ratios)} layers", remedy)]
 
 
 def _steps_by_size(trial: Trial) -> dict[str, float]:

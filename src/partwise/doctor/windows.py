@@ -34,18 +34,18 @@ def uncovered_objects(truths: list[WindowTruth]) -> list[Finding]:
     without = np.concatenate([~truth.has_window for truth in truths])
     table = _by_size(size, without)
     what = f"share of {len(size)} objects that no positive window holds"
-    mend = "give windows of that size (method.windows, a finer stride, larger image scales), or accept to lose them"
+    remedy = "give windows of that size (method.windows, a finer stride, larger image scales), or accept to lose them"
     bad = [name for name, row in table.items() if row["objects"] >= FEWEST and row["share"] > UNCOVERED_SHARE]
     share = float(without.mean()) if len(without) else 0.0
     if share == 1.0:
-        return [Finding("uncovered objects", Severity.FAULT, what, share, 1.0, "all sizes", mend, table)]
+        return [Finding("uncovered objects", Severity.FAULT, what, share, 1.0, "all sizes", remedy, table)]
     if not bad:
         return [Finding("uncovered objects", Severity.OK, what, share, UNCOVERED_SHARE, "all sizes", "", table)]
     worst = max(bad, key=lambda name: table[name]["share"])
     where = f"longest side {', '.join(bad)} px"
     what = f"share of the {table[worst]['objects']} objects of {worst} px that no positive window holds"
     value = table[worst]["share"]
-    return [Finding("uncovered objects", Severity.WARNING, what, value, UNCOVERED_SHARE, where, mend, table)]
+    return [Finding("uncovered objects", Severity.WARNING, what, value, UNCOVERED_SHARE, where, remedy, table)]
 
 
 def centre_share(truths: list[WindowTruth]) -> list[Finding]:
@@ -72,8 +72,8 @@ def centre_share(truths: list[WindowTruth]) -> list[Finding]:
     # Few objects say little: two standard errors of a share are added to the threshold.
     threshold = CENTRE_OBJECTS + 2 * math.sqrt(alone * (1 - alone) / max(len(share), 1))
     where = "mean by size: " + ", ".join(f"{name} px {row['centre_share']:.2f}" for name, row in table.items())
-    mend = "let windows scale with the object (several window sizes or strides), so that it fills its window"
-    return [judged("centre share", what, alone, where, mend, fault_above=threshold, details=table)]
+    remedy = "let windows scale with the object (several window sizes or strides), so that it fills its window"
+    return [judged("centre share", what, alone, where, remedy, fault_above=threshold, details=table)]
 
 
 def border_objects(truths: list[WindowTruth], scenes: list[Scene]) -> list[Finding]:
@@ -91,12 +91,12 @@ def border_objects(truths: list[WindowTruth], scenes: list[Scene]) -> list[Findi
         return []  # too few could be expected to have a window
     ratio = float(has_N[leaves_N].mean()) / inside
     what = f"share of {leaves_N.sum()} objects near the border with a window, by that of the others ({inside:.2f})"
-    mend = "let windows leave the image and leave out the cells outside, instead of dropping the object"
+    remedy = "let windows leave the image and leave out the cells outside, instead of dropping the object"
     details = {"objects_near_border": int(leaves_N.sum()), "share_of_the_others": inside}
     bad = ratio < BORDER_RATIO
     severity = Severity.FAULT if bad else Severity.OK
     where = "objects whose window would leave the image"
-    return [Finding("border objects", severity, what, ratio, BORDER_RATIO, where, mend if bad else "", details)]
+    return [Finding("border objects", severity, what, ratio, BORDER_RATIO, where, remedy if bad else "", details)]
 
 
 def wrong_negatives(truths: list[WindowTruth]) -> list[Finding]:
@@ -111,9 +111,13 @@ def wrong_negatives(truths: list[WindowTruth]) -> list[Finding]:
         negatives, wrong = negatives + len(boxes), wrong + int(bad.sum())
     share = wrong / max(negatives, 1)
     what = f"share of {negatives} negative windows near objects that hold one whole and centred"
-    mend = "draw negatives that are off by the margin in x or in y, each drawn by itself, and test them against objects"
+    remedy = (
+        "draw negatives that are off by the margin in x or in y, each drawn by itself, and test them against objects"
+    )
     details = {"negatives": negatives, "wrong": wrong}
-    return [judged("wrong negatives", what, share, "negative windows", mend, fault_above=WRONG_SHARE, details=details)]
+    return [
+        judged("wrong negatives", what, share, "negative windows", remedy, fault_above=WRONG_SHARE, details=details)
+    ]
 
 
 def _by_size(size: np.ndarray, bad: np.ndarray) -> dict[str, dict]:

@@ -23,7 +23,7 @@ OVERLAPS = np.arange(0.5, 1.0, 0.05)  # cityscapesScripts, args.overlaps; an IoU
 
 @dataclass(frozen=True)
 class ClassTable:
-    """Every verdict on one class, surest prediction first.
+    """Every verdict on one class, highest score first.
 
     image (P,)                  which image a prediction belongs to
     last (E,)                   the last prediction of every distinct confidence
@@ -54,7 +54,7 @@ class ClassTable:
 def stepwise_area(true_EO: np.ndarray, false_EO: np.ndarray, truths: float) -> np.ndarray:
     """(O,) the official area under precision and recall: sum of p[i] * (r[i + 1] - r[i - 1]) / 2.
 
-    true_EO, false_EO    accepted positives at every confidence, surest first (so never decreasing)
+    true_EO, false_EO    accepted positives at every confidence, highest score first (so never decreasing)
 
     The curve begins with an artificial point p = 1, r = 0 and both ends are repeated. Where nothing is accepted yet
     (0 / 0) the point falls on the artificial one, which leaves the sum as it is.

@@ -135,7 +135,7 @@ _NOTHING = {"dtScores": [], "dtMatches": np.zeros((10, 0)), "dtIgnore": np.zeros
 
 @dataclass(frozen=True)
 class _ClassVerdicts:
-    """Verdicts on one class, surest prediction first, as COCOeval.accumulate joins them.
+    """Verdicts on one class, highest score first, as COCOeval.accumulate joins them.
 
     image_D             which image a prediction belongs to
     true_TD, false_TD   bool: neither is ignored
@@ -149,7 +149,7 @@ class _ClassVerdicts:
 
     @classmethod
     def of(cls, entries: list[dict | None], most: int) -> _ClassVerdicts:
-        """From the entries of each image; of an image the `most` surest predictions count."""
+        """From the entries of each image; of an image the `most` predictions with the highest scores count."""
         present = [(i, entry) for i, entry in enumerate(entries) if entry is not None]
         scores = np.concatenate([np.zeros(0), *(entry["dtScores"][:most] for _, entry in present)])
         order = np.argsort(-scores, kind="mergesort")

@@ -147,7 +147,8 @@ def _drawn_aps(
 
 def average_recall(matches: Sequence[ImageMatches]) -> dict[str, float]:
     """{"10": ..., "100": ..., "1000": ...}: share of counted instances with an IoU above the threshold among the n
-    surest predictions of their image, class aside, mean over the thresholds .5:.05:.95 ("InstanceFCN", section 4.2).
+    predictions with the highest scores in their image, class aside, mean over the thresholds .5:.05:.95
+    ("InstanceFCN", section 4.2).
 
     NaN without truth. Cityscapes instances do not overlap, so no prediction can serve two of them.
     """

@@ -77,7 +77,7 @@ class ImageMatches:
     """All that an instance score needs of one image.
 
     truth_label, truth_px, truth_side_px (T,)    the counted instances: class, pixels, longest side of the box
-    truth_best_iou (T, 3)      best IoU of any prediction, class aside, among the 10, 100, 1000 surest
+    truth_best_iou (T, 3)      best IoU of any prediction, class aside, among the 10, 100, 1000 with the highest scores
     label, score, side_px (P,)
     truth (P,)                 the counted instance of its class that it overlaps most, an index into T; -1 for none
     iou (P,)                   its IoU with that one
@@ -230,7 +230,7 @@ def match(
         truth_label=labels_K[counted_K].astype(np.int16),
         truth_px=found.truth_px[counted_K].astype(np.int32),
         truth_side_px=np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]),
-        truth_best_iou=_best_of_surest(iou_PK[:, counted_K], found.scores),
+        truth_best_iou=_best_of_highest(iou_PK[:, counted_K], found.scores),
         label=found.labels.astype(np.int16),
         score=found.scores,
         side_px=found.sides_px,
@@ -251,7 +251,7 @@ def _best(iou_PT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(value > 0, best, -1).astype(np.int32), value
 
 
-def _best_of_surest(iou_PT: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """(T, 3): best IoU of any prediction among the 10, 100, 1000 surest (the first given where scores tie)."""
-    surest = iou_PT[np.argsort(-scores, kind="stable")]
-    return np.stack([surest[:n].max(axis=0, initial=0.0) for n in PROPOSAL_COUNTS], axis=1)
+def _best_of_highest(iou_PT: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """(T, 3): best IoU of any prediction among the 10, 100, 1000 with the highest scores; of ties the first given."""
+    ranked = iou_PT[np.argsort(-scores, kind="stable")]
+    return np.stack([ranked[:n].max(axis=0, initial=0.0) for n in PROPOSAL_COUNTS], axis=1)

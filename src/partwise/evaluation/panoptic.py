@@ -1,8 +1,8 @@
 """Panoptic quality ("Panoptic Segmentation", Kirillov et al., 2019) as cityscapesScripts 2.3.0 counts it, by hotcoco.
 
-The prediction is the label map with the instances painted on it, the surest on top; pixels of a class with instances
-that no instance covers, and of classes that are not evaluated, predict nothing. hotcoco matches the segments of one
-image at a time, so no map is kept.
+The prediction is the label map with the instances painted on it, the highest score on top; pixels of a class with
+instances that no instance covers, and of classes that are not evaluated, predict nothing. hotcoco matches the segments
+of one image at a time, so no map is kept.
 
 Axes: H W image, R runs, P predicted segments, C evaluated classes, 4 = (sum of IoU, TP, FP, FN); N images,
 B weightings.

@@ -27,8 +27,8 @@ def fault_of_ids(ids_HW: np.ndarray, scene: Scene, file: str) -> Fault | None:
     values = set(value_counts(ids_HW)[0].tolist())
     if _are_train_ids(ids_HW, values, scene):
         road = label_set.evaluated[0]
-        mend = f"write label ids ({road.id} for {road.name}, not {road.train_id})"
-        return Fault(file, "these are train ids", mend)
+        remedy = f"write label ids ({road.id} for {road.name}, not {road.train_id})"
+        return Fault(file, "these are train ids", remedy)
     foreign = sorted(values - label_set.by_id.keys())
     if foreign:
         return Fault(file, f"value {foreign[0]} is no label id of {label_set.name}", f"write label ids, {ids}")
@@ -63,5 +63,5 @@ def no_class_with_ap(labels: dict[int, int], label_set: LabelSet, root: str) -> 
         return None
     named = ", ".join(f"{id_} {label_set.by_id[id_].name}" for id_ in sorted(labels))
     problem = f"all lines of all .txt files are of classes without instances ({named})"
-    mend = f"write label ids ({next(iter(things))} for {next(iter(things.values()))}), not train ids"
-    return Fault(root, problem, mend)
+    remedy = f"write label ids ({next(iter(things))} for {next(iter(things.values()))}), not train ids"
+    return Fault(root, problem, remedy)

@@ -110,9 +110,9 @@ class ResultReader:
                 Fault(name, f"{len(own)} files {name}*{end} ({several})", "keep one, or give the folder of one result")
             )
         else:
-            mend = "every frame of the split needs one"
-            mend += ", an empty one where nothing was found" if end == INSTANCE_END else ""
-            self.faults.append(Fault(name, f"no file {name}*{end} under {self.files.root}", mend))
+            remedy = "every frame of the split needs one"
+            remedy += ", an empty one where nothing was found" if end == INSTANCE_END else ""
+            self.faults.append(Fault(name, f"no file {name}*{end} under {self.files.root}", remedy))
         return None
 
     def _lines(self, path: Path, label_set: LabelSet) -> list[PredictedLine]:
@@ -164,17 +164,17 @@ class ResultReader:
 
     def _mask_path(self, text: str, place: str, path: Path) -> Path | None:
         if os.path.isabs(text) or PureWindowsPath(text).is_absolute():  # noqa: PTH117 - of a text, not of a file
-            problem, mend = "is absolute", "give it relative to the .txt"
+            problem, remedy = "is absolute", "give it relative to the .txt"
         else:
             # As the official tool on Windows reads them, backslashes separate folders where no file is called so.
             for relative in (text, text.replace("\\", "/")):
                 mask = Path(os.path.normpath(path.parent / relative))
                 if mask.is_relative_to(self.files.root) and os.path.isfile(mask):  # noqa: PTH113 - of any length
                     return mask
-            problem, mend = "does not exist", "copy the masks together with the .txt files"
+            problem, remedy = "does not exist", "copy the masks together with the .txt files"
             if not mask.is_relative_to(self.files.root):
-                problem, mend = f"leaves the folder {self.files.root}", "keep masks inside it"
-        self.faults.append(Fault(place, f"mask {_short(text)} {problem}", mend))
+                problem, remedy = f"leaves the folder {self.files.root}", "keep masks inside it"
+        self.faults.append(Fault(place, f"mask {_short(text)} {problem}", remedy))
         return None
 
     def _with_ap(self, lines: list[PredictedLine], scene: Scene) -> list[PredictedLine]:

@@ -23,7 +23,7 @@ def require_inside(point: tuple[int, int] | None, size: tuple[int, int]) -> None
         raise PartwiseError(f"pixel {point[0]},{point[1]}: the image is {size[1]}x{size[0]}: give X,Y inside it")
 
 
-def middle_of_the_surest(instances: Instances) -> tuple[int, int]:
+def middle_of_highest_score(instances: Instances) -> tuple[int, int]:
     """(x, y) of the pixel of its mask that is farthest from the mask's border.
 
     Raises PartwiseError where there is no instance.
@@ -36,9 +36,9 @@ def middle_of_the_surest(instances: Instances) -> tuple[int, int]:
 
 
 def instance_at(found: Instances, point: tuple[int, int]) -> int:
-    """Index of the surest instance whose mask holds a pixel (x, y); -1 for none."""
+    """Index of the instance with the highest score whose mask holds a pixel (x, y); -1 for none."""
     x, y = point
-    for i, (x0, y0, x1, y1) in enumerate(found.boxes.tolist()):  # the surest first
+    for i, (x0, y0, x1, y1) in enumerate(found.boxes.tolist()):  # the highest score first
         if x0 <= x < x1 and y0 <= y < y1 and found.masks[i][y - y0, x - x0]:
             return i
     return -1
@@ -51,7 +51,7 @@ def largest(names: list[str], values: list[float], least: float = 0.01) -> dict[
 
 
 def pixel_to_json(point: tuple[int, int], found: Instances, i: int, semantic: dict[str, float]) -> dict:
-    """Plain values of a pixel (x, y): its instance among what was found, the surest of which is 0, and its classes.
+    """Plain values of a pixel (x, y): its instance, an index with the highest score first, and its classes.
 
     i   index of the instance; -1 for none
     """

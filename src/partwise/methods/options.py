@@ -135,7 +135,7 @@ def _on_grid_of(cells, seen: tuple[int, int], maps_BChw: Tensor, maps_seen: tupl
 def joined(predictions: list[Prediction], iou: float = 0.5) -> Prediction:
     """What is found in any of several predictions of one image, each instance once, and the last one's semantic map.
 
-    The surest instance comes first, as every decoder gives them.
+    The instance with the highest score comes first, as every decoder gives them.
     """
     together = Instances.joined([one.instances for one in predictions]).without_repeats(iou)
     return Prediction(together[np.argsort(-together.scores, kind="stable")], predictions[-1].semantic_HW)

@@ -68,7 +68,7 @@ def read_metrics(path: str | os.PathLike) -> Metrics:
             if number == len(lines):
                 continue
             raise PartwiseError(
-                f"{path} line {number}: {line[:60]!r} is no entry with a step: mend or remove it"
+                f"{path} line {number}: {line[:60]!r} is no entry with a step: correct or remove it"
             ) from error
         if "evaluation" in entry:
             evaluations[step] = entry["evaluation"] or {}

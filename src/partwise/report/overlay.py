@@ -35,8 +35,8 @@ def draw_overlay(
 ) -> np.ndarray:
     """(H, W, 3) uint8 RGB: each instance filled with its own colour, outlined, with its class and score.
 
-    Where instances overlap, the surest is on top, as in `Instances.to_id_map`. Pixels outside every instance and
-    every text are those of the image, unless tinted.
+    Where instances overlap, the one with the highest score is on top, as in `Instances.to_id_map`. Pixels outside
+    every instance and every text are those of the image, unless tinted.
 
     image_HW3    (H, W, 3) uint8 RGB of the prediction's size
     fill         0..1, share of the colour inside the contour; the contour itself has the whole colour

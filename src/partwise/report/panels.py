@@ -54,7 +54,7 @@ def draw_comparison(scene: Scene, prediction: Prediction, *, tint: float = 0.3, 
 def match_instances(truth: Instances, found: Instances) -> np.ndarray:
     """(len(found),) int64: index of the true instance of the same class with IoU >= .5, else -1.
 
-    Each true instance is given once, to the surest prediction that claims it.
+    Each true instance is given once, to the prediction with the highest score that claims it.
     """
     matched = np.full(len(found), -1, np.int64)
     free = np.ones(len(truth), bool)

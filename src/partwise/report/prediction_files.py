@@ -39,7 +39,7 @@ def write_prediction(
     """Write four files, all of them or none, and return their paths in this order.
 
     `<name>_overlay.png`       the picture of `draw_overlay`, 8-bit RGB
-    `<name>_instanceIds.png`   16-bit, id * 1000 + number for instances, else the semantic id; the surest on top
+    `<name>_instanceIds.png`   16-bit, id * 1000 + number for instances, else the semantic id; the highest score on top
     `<name>_labelIds.png`      8-bit ids; of the instances alone where the prediction has no semantic map
     `<name>.json`              see `prediction_record`
 
@@ -113,7 +113,7 @@ def prediction_record(
 ) -> dict[str, Any]:
     """A prediction as a dict that JSON can hold:
 
-    name, label_set, image {width, height}, origin, and `instances`, surest first, each with
+    name, label_set, image {width, height}, origin, and `instances`, highest score first, each with
     label, label_id         name and id of the class
     score                   higher is surer
     box                     x0 y0 x1 y1 in pixels, half-open

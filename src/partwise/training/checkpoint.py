@@ -193,4 +193,6 @@ def load_state(path: str | os.PathLike) -> dict:
     except FileNotFoundError:
         raise PartwiseError(f"{path}: no training state: there is nothing to resume; leave --resume out") from None
     except Exception as error:
-        raise PartwiseError(f"{path}: not a training state, or damaged ({type(error).__name__}): start anew") from None
+        raise PartwiseError(
+            f"{path}: not a training state, or damaged ({type(error).__name__}): start again without --resume"
+        ) from None

@@ -118,7 +118,7 @@ class Learner:
         if self.ema is not None:
             self.ema.load_state_dict(state["ema"])
         if self.recipe.training.precision == "auto" and self.accelerator.device.type == "cpu":
-            self.bf16 = state.get("bf16", self.bf16)  # not timed anew, so that it ends with the same bits
+            self.bf16 = state.get("bf16", self.bf16)  # not timed again, so that it ends with the same bits
 
 
 def follow(decay: float, averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:

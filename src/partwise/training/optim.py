@@ -38,7 +38,7 @@ def build_optimiser(method: Method, config: OptimConfig) -> torch.optim.Optimize
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, state: dict) -> None:
-    """What it has gathered, with the settings of now. Raises ValueError where the state is of another kind."""
+    """What it has gathered, with the present settings. Raises ValueError where the state is of another kind."""
     groups = optimiser.param_groups
     settings = [{key: value for key, value in group.items() if key != "params"} for group in groups]
     pairs = zip(settings, state["param_groups"], strict=False)  # torch says where their number differs

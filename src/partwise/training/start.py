@@ -49,9 +49,10 @@ def start_weights(method: Method, recipe: Recipe, weights: Sequence[str], note: 
         backbone = origin if has_backbone else backbone
         taken |= loaded
     backbone = backbone or _into_backbone(method, recipe.backbone_weights, note)
-    anew = [name for name in names if name not in taken and not name.startswith("backbone.")]
-    if taken and anew:
-        note(f"{len(anew)} tensors of the heads start anew ({', '.join(anew[:4])}{' ...' if len(anew) > 4 else ''})")
+    fresh = [name for name in names if name not in taken and not name.startswith("backbone.")]
+    if taken and fresh:
+        named = ", ".join(fresh[:4]) + (" ..." if len(fresh) > 4 else "")
+        note(f"{len(fresh)} tensors of the heads start at random ({named})")
     return "; heads from ".join([backbone, *(origin for origin in origins if origin != backbone)])
 
 

@@ -1,4 +1,4 @@
-"""The report's second phase with its fault mended: the same network, maps that can be learnt.
+"""The report's second phase with its fault corrected: the same network, maps that can be learnt.
 
 Each is `ordering_full` but for what its name says, and for a learning rate and crops with which a network moves.
 """

@@ -15,7 +15,7 @@ TITLES = {"mask_iou": "IoU of a car's mask in its own window", "objectness_auc":
 
 
 def draw_switches(records: Sequence[Record], group: str) -> Figure | None:
-    """A bar for each variant of "putback", "mended" or "guesses"; None where fewer than two of them were trained.
+    """A bar for each variant of "putback", "corrected" or "guesses"; None where fewer than two of them were trained.
 
     Orange is the base, green is better than it, red worse, grey undecided. A tick is what the network had before its
     first step, the dashed line what part maps reach that say the same everywhere (left) and chance (right).

@@ -29,10 +29,10 @@ PART_MAPS = {
 }
 RANKS = {"2.6": "ordering_slice", "2.7": "ordering_full"}
 # Not in the report: the code as it was committed, what each of its two worst slips does alone, and what works.
-BEYOND = ("report_2_committed", "report_3_committed", "all_mended", "parts_paper", "zero_start", "working")
+BEYOND = ("report_2_committed", "report_3_committed", "all_corrected", "parts_paper", "zero_start", "working")
 LOSS = "parts_report_3"  # figure 2.15
-MENDED_ORDERS = tuple(variant.name for variant in ORDERS)
-TOLD_APART = (*RANKS.values(), *MENDED_ORDERS)
+CORRECTED_ORDERS = tuple(variant.name for variant in ORDERS)
+TOLD_APART = (*RANKS.values(), *CORRECTED_ORDERS)
 
 
 def report_figures(records: Sequence[Record], study: Study, rendered: bool) -> list[Picture]:
@@ -62,7 +62,7 @@ def report_figures(records: Sequence[Record], study: Study, rendered: bool) -> l
         if name in trained:
             made.append(maps_of(name, "Beyond the report", "late", folder[name].last, shown))
     orders = {name: folder[name].last for name in TOLD_APART if name in trained}
-    if orders.keys() & set(MENDED_ORDERS):
+    if orders.keys() & set(CORRECTED_ORDERS):
         made.append(told_apart(orders, shown))
     return [picture for picture in made if picture is not None]
 

@@ -62,7 +62,7 @@ def rank_maps(name: str, number: str, models: dict[str, Path], scene: Scene) -> 
 
 
 def told_apart(models: dict[str, Path], scene: Scene) -> Picture:
-    """Not in the report: the cars that each network gives back, as many as there are, the surest.
+    """Not in the report: the cars that each network gives back, as many as there are, by the highest scores.
 
     models   the name of each -> its weights
     """

@@ -23,7 +23,9 @@ from partwise_report.study.tables import benchmark_tables, switch_tables, varian
 from partwise_report.study.variants import VARIANTS
 from partwise_report.study.verdicts import BASES, verdicts
 
-LEAD = "Every system of the report, its slips and their mends, trained on one budget and held against its guesses."
+LEAD = (
+    "Every system of the report, its slips and their corrections, trained on one budget and held against its guesses."
+)
 
 
 def write_study(

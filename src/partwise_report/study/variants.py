@@ -15,9 +15,9 @@ GROUPS = {
     "written": "the report's systems: phase 1 by our training, phases 2 and 3 as its text describes them",
     "committed": "the same with the slips of the code that its authors published",
     "putback": "the working method with one switch put back at a time",
-    "mended": "the failing system with one thing mended at a time, then with all of them",
-    "guesses": "the mended system with what each guess of the report blames put back",
-    "orders": "the report's second phase with its fault mended, each in another way",
+    "corrected": "the failing system with one thing corrected at a time, then with all of them",
+    "guesses": "the corrected system with what each guess of the report blames put back",
+    "orders": "the report's second phase with its fault corrected, each in another way",
 }
 
 
@@ -132,22 +132,26 @@ PUTBACK = (
 )
 
 
-def _mend(name: str, about: str, *overrides: str) -> Variant:
-    return Variant(name, "mended", "parts_report_committed", about, overrides, share=0.5)
+def _remedy(name: str, about: str, *overrides: str) -> Variant:
+    return Variant(name, "corrected", "parts_report_committed", about, overrides, share=0.5)
 
 
 def _without(*slips: str) -> tuple[str, ...]:
     return tuple(_slip(slip, back=False) for slip in slips)
 
 
-MENDED = (
-    _mend("mend_rate", "a rate that moves the weights", *MOVING),
-    _mend("mend_start", "new layers start at random, with a ReLU between", *_without("zero_start", "linear_branches")),
-    _mend("mend_objectness", "negative windows have objectness 0", *_without("objectness_all_ones")),
-    _mend("mend_backbone", "conv5_1 keeps its weights, conv5_1 to conv5_3 are dilated", *_without(*_HOLES)),
-    _mend("mend_windows", "right negatives, windows at the border", *_without("wrong_negatives", "no_border_windows")),
-    _mend("mend_mean", "the mean is subtracted", *_without("no_mean_subtraction")),
-    Variant("all_mended", "mended", "parts_report_3", "implementation III without a slip, at that rate", MOVING),
+CORRECTED = (
+    _remedy("correct_rate", "a rate that moves the weights", *MOVING),
+    _remedy(
+        "correct_start", "new layers start at random, with a ReLU between", *_without("zero_start", "linear_branches")
+    ),
+    _remedy("correct_objectness", "negative windows have objectness 0", *_without("objectness_all_ones")),
+    _remedy("correct_backbone", "conv5_1 keeps its weights, conv5_1 to conv5_3 are dilated", *_without(*_HOLES)),
+    _remedy(
+        "correct_windows", "right negatives, windows at the border", *_without("wrong_negatives", "no_border_windows")
+    ),
+    _remedy("correct_mean", "the mean is subtracted", *_without("no_mean_subtraction")),
+    Variant("all_corrected", "corrected", "parts_report_3", "implementation III without a slip, at that rate", MOVING),
 )
 
 
@@ -162,7 +166,7 @@ GUESSES = (
     _guess("unbalanced", "mask loss not balanced by object and background", "method.mask_loss=plain"),
     _guess("skips", "skips instead of holes", "method.features=skips"),
     _guess("paper_truth", "the paper's windows instead of the report's", "method.windows=paper"),
-    _guess("mended_from_fcn8s", "from FCN-8s instead of ImageNet weights", start="fcn8s"),
+    _guess("corrected_from_fcn8s", "from FCN-8s instead of ImageNet weights", start="fcn8s"),
 )
 
 
@@ -178,7 +182,7 @@ ORDERS = (
     _order("relative", "centres_vgg", "each pixel's offset to its own instance's centre"),
 )
 
-VARIANTS = (*WRITTEN, *PUTBACK, *COMMITTED, *MENDED, *GUESSES, *ORDERS)
+VARIANTS = (*WRITTEN, *PUTBACK, *COMMITTED, *CORRECTED, *GUESSES, *ORDERS)
 
 
 def choose(

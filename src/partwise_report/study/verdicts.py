@@ -13,7 +13,7 @@ from partwise_report.study.record import Record
 
 SURE = 2.0  # standard errors that a difference must be away from 0
 FLOOR = 0.02  # the least difference that means anything, of any figure
-BASES = {"putback": "working", "guesses": "all_mended", "mended": "report_3_committed"}
+BASES = {"putback": "working", "guesses": "all_corrected", "corrected": "report_3_committed"}
 # What a network that knows nothing of the image reaches; up to there it shows on which side it started, not what helps.
 KNOWS_NOTHING = {"mask_iou": "the best maps that say the same everywhere", "objectness_auc": "chance"}
 AGAIN = "working_again"  # the working method with another seed: what chance alone does
@@ -101,7 +101,7 @@ GUESSES = (
         "The objectness loss is not appropriate",
         "2.4.5 (a), 2.4.6 (a)",
         "objectness_auc",
-        tuple(("objectness_centre", blamed) for blamed in ("objectness_mean", "objectness_four", "all_mended")),
+        tuple(("objectness_centre", blamed) for blamed in ("objectness_mean", "objectness_four", "all_corrected")),
         "The measure matters: one logit at the centre tells windows on cars from others better",
         "The measure is not why it failed: without the slips another measure does no better",
     ),
@@ -110,7 +110,7 @@ GUESSES = (
         "Unbalanced portions of object and background",
         "2.4.5 (b)",
         "mask_iou",
-        (("all_mended", "unbalanced"),),
+        (("all_corrected", "unbalanced"),),
         "Balancing the mask loss helps",
         "Balancing the mask loss does not help",
     ),
@@ -119,7 +119,7 @@ GUESSES = (
         "The skip architecture may not give enough detail",
         "2.4.5 (c)",
         "mask_iou",
-        (("all_mended", "skips"),),
+        (("all_corrected", "skips"),),
         "Holes are better than skips",
         "Skips are no worse than holes",
     ),
@@ -128,7 +128,7 @@ GUESSES = (
         "The truth differs from the paper's",
         "2.4.5 (d), 2.4.6 (b)",
         "mask_iou",
-        (("paper_truth", "all_mended"),),
+        (("paper_truth", "all_corrected"),),
         "The paper's windows are better",
         "Without the paper's many sizes of an image its windows are no better on this data",
         "oracle",
@@ -138,7 +138,7 @@ GUESSES = (
         "Starting from FCN-8s may not be appropriate",
         "2.4.6 (c)",
         "mask_iou",
-        (("all_mended", "mended_from_fcn8s"), ("working", "from_fcn8s")),
+        (("all_corrected", "corrected_from_fcn8s"), ("working", "from_fcn8s")),
         "Starting from ImageNet weights is better than from FCN-8s",
         "Starting from FCN-8s is no worse than from ImageNet weights",
     ),
@@ -276,7 +276,7 @@ def _order(records: Mapping[str, Record]) -> Verdict:
 
 
 def switches(records: Sequence[Record], group: str) -> list[tuple[Record, dict[str, Difference | None]]]:
-    """Every variant of "putback", "mended" or "guesses" with its differences from the base of its group."""
+    """Every variant of "putback", "corrected" or "guesses" with its differences from the base of its group."""
     by_name = {record.name: record for record in records}
     base = BASES[group]
     figures = ("mask_iou", "mask_iou_small", "objectness_auc")

@@ -126,7 +126,7 @@ def test_every_variant_is_a_whole_recipe_that_differs_from_all_others(study):
 
 def test_choosing_takes_along_what_a_variant_starts_from():
     assert [v.name for v in choose(["parts_report_1"])] == ["fcn32s", "fcn16s", "fcn8s", "parts_report_1"]
-    assert {v.group for v in choose(["mended"])} == {"mended"}
+    assert {v.group for v in choose(["corrected"])} == {"corrected"}
     assert choose() == list(VARIANTS)
     assert [v.name for v in choose(["parts_report_1"], given=["fcn8s"])] == ["parts_report_1"]
     assert {v.name for v in VARIANTS} - {v.name for v in choose(given=["fcn8s"])} == {"fcn32s", "fcn16s", "fcn8s"}

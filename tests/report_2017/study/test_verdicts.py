@@ -28,7 +28,7 @@ def test_a_guess_is_right_where_the_remedy_is_better_and_wrong_where_it_is_worse
 
 def test_a_guess_is_right_in_part_where_the_remedy_beats_only_some():
     records = [made_up(name, objectness_auc=LOW) for name in ("objectness_mean", "objectness_four")]
-    records += [made_up(name, objectness_auc=HIGH) for name in ("all_mended", "objectness_centre")]
+    records += [made_up(name, objectness_auc=HIGH) for name in ("all_corrected", "objectness_centre")]
     found = next(verdict for verdict in verdicts(records) if verdict.key == "objectness")
     assert found.outcome == "in part" and "only against objectness_mean, objectness_four" in found.sentence
 
@@ -102,7 +102,7 @@ def test_what_oracle_maps_allow_comes_before_what_was_trained():
 
 def test_what_oracle_maps_allow_stands_beside_a_guess():
     records = [
-        made_up("all_mended", mask_iou=LOW, oracle={"mask_iou": HIGH}),
+        made_up("all_corrected", mask_iou=LOW, oracle={"mask_iou": HIGH}),
         made_up("paper_truth", mask_iou=LOW, oracle={"mask_iou": LOW}),
     ]
     found = next(verdict for verdict in verdicts(records) if verdict.key == "truth")
@@ -113,7 +113,7 @@ def test_what_oracle_maps_allow_stands_beside_a_guess():
 @pytest.mark.parametrize(("mark", "outcome"), [(0.3, "right"), (0.62, "undecided")])
 def test_of_two_networks_that_know_nothing_of_the_image_neither_is_better(mark, outcome):
     """The one that says "no car" everywhere is only worse than the one that says "car" in the middle."""
-    pair = {"all_mended": HIGH, "unbalanced": LOW}
+    pair = {"all_corrected": HIGH, "unbalanced": LOW}
     records = [made_up(name, mask_iou=values, constant_maps_iou=mark) for name, values in pair.items()]
     found = next(verdict for verdict in verdicts(records) if verdict.key == "balance")
     assert found.outcome == outcome
@@ -124,7 +124,7 @@ def test_switches_are_held_against_the_base_of_their_group():
     records = [
         made_up("working", "putback", mask_iou=HIGH),
         made_up("zero_start", "putback", mask_iou=LOW),
-        made_up("all_mended", "mended", mask_iou=LOW),
+        made_up("all_corrected", "corrected", mask_iou=LOW),
     ]
     ((record, found),) = switches(records, "putback")
     assert record.name == "zero_start" and found["mask_iou"].sign == -1 and found["objectness_auc"] is None

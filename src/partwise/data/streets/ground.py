@@ -63,7 +63,7 @@ def paint_ground(canvas: Canvas, street: Street, shadows: list[list[tuple[float,
         strip("terrain", edge, side * 200, vary(dice, dice.choice(_GRASS)))
     strip("road", street.kerb_left_m, street.kerb_right_m, asphalt)
     road = canvas.brush("road")
-    for _ in range(dice.randint(0, 5)):  # mended asphalt
+    for _ in range(dice.randint(0, 5)):  # patched asphalt
         x, z = dice.uniform(street.kerb_left_m, street.kerb_right_m - 1), dice.uniform(4, 30)
         x1 = min(street.kerb_right_m, x + dice.uniform(0.8, 3))
         shade = dice.uniform(0.82, 1.12)

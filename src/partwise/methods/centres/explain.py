@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from partwise.labels import LabelSet
-from partwise.methods.asked import instance_at, largest, middle_of_the_surest, pixel_to_json, require_inside
+from partwise.methods.asked import instance_at, largest, middle_of_highest_score, pixel_to_json, require_inside
 from partwise.methods.centres.decode import votes
 from partwise.methods.centres.targets import STRIDE_PX
 from partwise.methods.method import Outputs
@@ -69,7 +69,7 @@ class CentresExplanation:
     heat_hw: np.ndarray | None
 
     def to_json(self) -> dict:
-        """Plain values, without the map; the instance as in the prediction's order, the surest first."""
+        """Plain values, without the map; the instance as in the prediction's order, the highest score first."""
         pixel = pixel_to_json(self.point, self.prediction.instances, self.instance, self.semantic)
         return pixel | {
             "label": self.label,
@@ -87,13 +87,13 @@ def explain(
     """Decode the outputs of one image, and say why a pixel joined the centre that it joined.
 
     size    (H, W) px of the image
-    point   (x, y) of the pixel; the middle of the surest instance without one
+    point   (x, y) of the pixel; the middle of the instance with the highest score without one
 
     Raises PartwiseError where the pixel is not in the image, or none is given and nothing was found.
     """
     require_inside(point, size)
     prediction = method.decode(outputs, size)[0]
-    x, y = point = middle_of_the_surest(prediction.instances) if point is None else point
+    x, y = point = middle_of_highest_score(prediction.instances) if point is None else point
     label_set: LabelSet = method.label_set
     assert prediction.semantic_HW is not None
     label = label_set.by_id[int(prediction.semantic_HW[y, x])]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from partwise.decoding.outcomes import CandidateOutcome
-from partwise.methods.asked import instance_at, largest, middle_of_the_surest, pixel_to_json, require_inside
+from partwise.methods.asked import instance_at, largest, middle_of_highest_score, pixel_to_json, require_inside
 from partwise.methods.method import Outputs
 from partwise.methods.parts.assemble import assemble_windows
 from partwise.methods.parts.pooled import PooledMaps
@@ -148,7 +148,7 @@ def explain(
     require_inside(point, size)
     decoded = method.decode_one(outputs, 0, size)
     prediction = decoded.prediction
-    point = middle_of_the_surest(prediction.instances) if point is None else point
+    point = middle_of_highest_score(prediction.instances) if point is None else point
     instance = instance_at(prediction.instances, point)
     by_window: dict[tuple, list[CandidateOutcome]] = {}
     for candidate in decoded.outcomes(method.label_set):

@@ -1,6 +1,6 @@
 """What a perfect network of part maps would say: the inverse of decoding.
 
-Axes: K = k * k parts, m window cells a side, M windows, E cells of all windows, P cells where maps are mended,
+Axes: K = k * k parts, m window cells a side, M windows, E cells of all windows, P cells where maps are corrected,
 h and w cells of a map.
 """
 
@@ -15,7 +15,7 @@ from partwise.methods.parts.windows import Window, window_cells
 ORACLE_LOGIT = 10.0
 LEAST_SHARE = 1e-4  # coverage is kept off 0 and 1 by it: logits of +-9.2
 STIFFNESS = 0.01  # of the least squares, against weights whose squares sum to .25 to 1
-RESIDUAL = 0.1  # a window whose logits are off by less is not mended
+RESIDUAL = 0.1  # a window whose logits are off by less is not corrected
 
 
 class OracleParts:
@@ -57,10 +57,10 @@ class OracleParts:
         place_Mmm = rows[:, :, None] * shape[1] + columns[:, None, :]
         inside = inside & nearest[:, None, None]
         weights_EK = weights.movedim(0, -1).expand(len(centres), -1, -1, -1)[inside]
-        return objectness, mended(parts, place_Mmm[inside], weights_EK, wanted_Mmm[inside])
+        return objectness, corrected(parts, place_Mmm[inside], weights_EK, wanted_Mmm[inside])
 
 
-def mended(parts_Khw: Tensor, place_E: Tensor, weights_EK: Tensor, wanted_E: Tensor) -> Tensor:
+def corrected(parts_Khw: Tensor, place_E: Tensor, weights_EK: Tensor, wanted_E: Tensor) -> Tensor:
     """Part maps moved, as little as it takes, until at every cell they assemble into what the windows there want.
 
     parts_Khw    (K, h, w) to begin with
@@ -71,7 +71,8 @@ def mended(parts_Khw: Tensor, place_E: Tensor, weights_EK: Tensor, wanted_E: Ten
     At each cell x minimises |W x - r|^2 + STIFFNESS |x|^2, where r is what the windows that hold it still lack.
 
     >>> one, two = torch.tensor([0.75, 0.25]), torch.tensor([0.25, 0.75])  # two windows share a cell and two parts
-    >>> moved = mended(torch.zeros(2, 1, 1), torch.tensor([0, 0]), torch.stack([one, two]), torch.tensor([9.0, -9.0]))
+    >>> wanted = torch.tensor([9.0, -9.0])
+    >>> moved = corrected(torch.zeros(2, 1, 1), torch.tensor([0, 0]), torch.stack([one, two]), wanted)
     >>> [round(float(logit), 1) for logit in torch.stack([one, two]) @ moved.flatten()]
     [8.7, -8.7]
     """
