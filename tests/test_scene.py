@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
 
 from partwise.errors import PartwiseError
 from partwise.geometry import box_of_mask, boxes_of_masks, crop_intersection
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES
-from partwise.rle import segments, value_counts
+from partwise.rle import column_runs, segments, value_counts
 from partwise.scene import Prediction, Scene
 
 
@@ -143,6 +144,18 @@ def test_coco_entries_decode_to_the_masks():
         x, y, width, height = entry["bbox"]
         assert [x, y, x + width, y + height] == instances.boxes[i].tolist()
         assert (entry["image_id"], entry["category_id"]) == (3, instances.labels[i])
+
+
+@given(
+    st.tuples(st.integers(1, 7), st.integers(1, 7)).flatmap(lambda size: arrays(bool, size)),
+    st.tuples(*[st.integers(0, 3)] * 4),
+)
+def test_runs_of_a_crop_are_those_of_the_whole_mask(mask_hw, margins):
+    left, top, right, bottom = margins
+    whole = np.pad(mask_hw, ((top, bottom), (left, right)))
+    counts = column_runs(mask_hw, (left, top), whole.shape).tolist()
+    compressed = coco_mask.frPyObjects({"size": list(whole.shape), "counts": counts}, *whole.shape)
+    assert compressed == coco_mask.encode(np.asfortranarray(whole.astype(np.uint8)))
 
 
 def test_a_scene_with_truth_of_another_size_is_refused():

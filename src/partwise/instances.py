@@ -17,7 +17,7 @@ from partwise.geometry import box_of_mask, crop_intersection, nearest_index
 from partwise.given import number_in, shown, size_of, whole_numbers
 from partwise.instance_list import InstanceList
 from partwise.labels import INSTANCE_FACTOR
-from partwise.rle import segments
+from partwise.rle import column_runs, segments
 
 if TYPE_CHECKING:
     import supervision
@@ -248,7 +248,8 @@ class Instances(InstanceList):
 
         entries = []
         for i, (x0, y0, x1, y1) in enumerate(self.boxes.tolist()):
-            rle = coco_mask.encode(np.asfortranarray(self.full_mask(i).astype(np.uint8)))
+            counts = column_runs(self.masks[i], (x0, y0), self.size).tolist()
+            rle = coco_mask.frPyObjects({"size": list(self.size), "counts": counts}, *self.size)
             entries.append(
                 {
                     "image_id": image_id,

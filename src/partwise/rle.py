@@ -78,3 +78,29 @@ def segments(ids_HW: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     ):
         extreme.at(boxes[:, column], places[values], position)
     return ids, pixels, boxes
+
+
+def column_runs(mask_hw: np.ndarray, corner: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+    """COCO's uncompressed run lengths of a mask that is kept as a crop; costs the crop's size, not the image's.
+
+    Args:
+        mask_hw: (h, w) bool, the crop.
+        corner: (x, y) of the crop's first pixel in the image.
+        size: (H, W) of the image in pixels.
+
+    Returns:
+        (R,) int64: lengths of runs, column after column of the image, of 0 and 1 in turn; 0 first, which may be empty.
+        `pycocotools.mask.frPyObjects` compresses them.
+
+    >>> column_runs(np.array([[True, True]]), (1, 0), (2, 4)).tolist()  # columns 00 10 10 00
+    [2, 1, 1, 1, 3]
+    """
+    (height, width), (x, y) = size, corner
+    framed = np.zeros((mask_hw.shape[1], mask_hw.shape[0] + 2), np.int8)
+    framed[:, 1:-1] = mask_hw.T
+    columns, rows = np.nonzero(np.diff(framed, axis=1))
+    ends = (columns + x) * height + rows + y  # where a run of 1 begins, where it ends, and so on
+    joined = np.flatnonzero(ends[1:] == ends[:-1])  # over the end of a column
+    ends = np.delete(ends, np.concatenate([joined, joined + 1]))
+    lengths = np.diff(ends, prepend=0, append=height * width)
+    return lengths[:-1] if lengths[-1] == 0 else lengths
