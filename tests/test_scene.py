@@ -158,6 +158,15 @@ def test_runs_of_a_crop_are_those_of_the_whole_mask(mask_hw, margins):
     assert compressed == coco_mask.encode(np.asfortranarray(whole.astype(np.uint8)))
 
 
+@pytest.mark.parametrize("kept", [slice(None), slice(0, 0)])
+def test_detections_of_supervision_hold_the_masks(kept):
+    instances = Instances.from_id_map(random_ids(5))[kept]
+    detections = instances.to_supervision()
+    masks = [instances.full_mask(i) for i in range(len(instances))]
+    assert np.array_equal(detections.mask.to_dense(), np.array(masks, bool).reshape(-1, *instances.size))
+    assert detections.area.tolist() == instances.areas.tolist()
+
+
 def test_a_scene_with_truth_of_another_size_is_refused():
     with pytest.raises(PartwiseError, match="labelIds 4x5"):
         Scene("one", np.zeros((8, 9, 3), np.uint8), np.zeros((5, 4), np.uint8), np.zeros((8, 9), np.int32))

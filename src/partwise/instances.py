@@ -262,15 +262,21 @@ class Instances(InstanceList):
         return entries
 
     def to_supervision(self) -> supervision.Detections:
-        """The same as `supervision.Detections`, with class names (needs the extra `supervision`)."""
+        """The same as `supervision.Detections`, with class names (needs the extra `supervision`).
+
+        Masks stay crops (`supervision.CompactMask`); `detections.mask.to_dense()` is the (N, H, W) bool array.
+        """
         try:
             import supervision
         except ImportError:
             raise PartwiseError(
                 "to_supervision needs the package supervision: pip install 'partwise[supervision]'"
             ) from None
-        masks = (
-            np.stack([self.full_mask(i) for i in range(len(self))]) if len(self) else np.zeros((0, *self.size), bool)
+        masks = supervision.CompactMask(
+            [column_runs(mask, (0, 0), mask.shape).astype(np.int32) for mask in self.masks],
+            np.array([mask.shape for mask in self.masks], np.int32).reshape(-1, 2),
+            self.boxes[:, :2].astype(np.int32),
+            self.size,
         )
         return supervision.Detections(
             xyxy=self.boxes.astype(np.float32),
