@@ -168,6 +168,23 @@ def test_a_signal_saves_and_stops(frames, tmp_path, number):
     assert load_state(folder.state)["progress"]["step"] == 2
 
 
+def send(*numbers):
+    for number in numbers:
+        signal.raise_signal(number)
+
+
+def test_a_closed_terminal_hangs_up_twice_and_a_scheduler_sends_several(frames, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    hang_up = Watcher(2, lambda: send(signal.SIGHUP, signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGTERM))
+    with pytest.raises(Stopped, match="stopped at step 2: the same command with --resume goes on"):
+        train(with_workers(), frames, folder.path, hang_up, data_name="tiny")
+
+
+def test_a_second_ctrl_c_ends_at_once(frames, tmp_path):
+    with pytest.raises(Stopped, match="stopped at step 2: no checkpoint was written yet"):
+        train(with_workers(), frames, tmp_path / "run", Watcher(2, lambda: send(2, 2)), data_name="tiny")
+
+
 def test_a_hang_up_that_is_ignored_stays_ignored(frames, tmp_path):
     """As under nohup."""
     previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -221,8 +238,7 @@ def test_a_worker_that_stands_still_does_not_keep_a_signal_from_stopping(frames,
 
 def test_one_of_several_processes_ends_with_the_others_however_often_it_is_told():
     with StopSwitch(alone=False) as stop:
-        for _ in range(3):
-            signal.raise_signal(signal.SIGTERM)
+        send(signal.SIGINT, signal.SIGINT, signal.SIGTERM)
         assert stop.pressed
 
 
