@@ -33,7 +33,6 @@ EXTRAS = {
     "accelerate": "train",
     "jinja2": "report",
     "matplotlib": "report",
-    "pycocotools": "eval",
     "hotcoco": "eval",
     "supervision": "supervision",
     "tensorboard": "tensorboard",

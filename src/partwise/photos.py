@@ -18,7 +18,6 @@ from partwise.machine import is_out_of_memory
 from partwise.methods import Method, require_mirrorable
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions, seen_sizes
 from partwise.photo_files import Photo
-from partwise.report.explained import shown_explanation
 from partwise.report.prediction_files import result_paths
 from partwise.segmenter import SHOWN_SCORE, Segmenter, as_image
 from partwise.written import PNG_TEXT
@@ -199,6 +198,8 @@ def explain_photo(
 
     Raises PartwiseError as `Segmenter.explain` does.
     """
+    from partwise.report.explained import shown_explanation  # needs the extra `report`, which predicting does not
+
     require_writable(out)
     if point is not None and not overwrite:
         for result in _explained_paths(path, point, out):
