@@ -112,10 +112,10 @@ def test_explain_says_why_there_is_an_instance_and_why_there_is_none(says, tmp_p
     assert listing(out) == files and "--at X,Y" in said
     told = json.loads((out / f"street_{x}_{y}_explained.json").read_text())
     says("predict", photo, "--out", tmp_path / "predicted")
-    surest = json.loads((tmp_path / "predicted" / "street.json").read_text())["instances"][0]
-    assert told["instance"]["score"] == pytest.approx(surest["score"], abs=1e-3)
+    best = json.loads((tmp_path / "predicted" / "street.json").read_text())["instances"][0]
+    assert told["instance"]["score"] == pytest.approx(best["score"], abs=1e-3)
     assert "; kept as instance 1\n" in said
-    assert re.search(rf"its mask refined: .+ = {surest['score']:.3f}\n", said)
+    assert re.search(rf"its mask refined: .+ = {best['score']:.3f}\n", said)
     assert Image.open(out / f"street_{x}_{y}_explained.png").width > 1000
     sky = says("explain", photo, "--out", out, "--at", "256,2")
     place = f"pixel {256 * width // 512},{2 * height // 256} of {width}x{height}"

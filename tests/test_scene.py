@@ -97,7 +97,7 @@ def test_crowding_is_the_highest_iou_with_a_surer_instance_of_the_class(seed):
 
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1))
 @settings(max_examples=60, deadline=None)
-def test_distinct_instances_are_the_surest_of_those_that_overlap(seed, iou):
+def test_distinct_instances_have_the_highest_scores_of_those_that_overlap(seed, iou):
     """None that is left has a surer one of another class over it; each that is gone has one that is left."""
     made, masks = six_boxes(seed)
     left = made.distinct(iou)
@@ -130,7 +130,7 @@ def test_a_resized_prediction_is_that_of_its_resized_map(seed, height, width):
         assert tuple(moved.instances.boxes[i].tolist()) == box_of_mask(expected == value)
 
 
-def test_the_surest_instance_is_on_top():
+def test_the_instance_with_the_highest_score_is_on_top():
     mask = np.ones((2, 3), bool)
     painted = Instances.from_masks([24, 26], [0.9, 0.2], [mask, mask]).to_id_map()
     assert (painted == 24000).all()

@@ -154,7 +154,7 @@ def test_average_recall_by_brute_force(data):
     assert ar["10"] == ar["100"] == ar["1000"] == (pytest.approx(np.mean(hits)) if hits else None)
 
 
-def test_average_recall_counts_only_the_surest():
+def test_average_recall_counts_only_the_highest_scores():
     truth = painted((26000, 5, 5, 25, 25))
     decoys = [(24, 0.9, x, 30, x + 4, 35) for x in range(0, 50, 5)]
     ar = evaluated([scene_of(truth)], [predicted(*decoys, (26, 0.1, 5, 5, 25, 25))])["ar"]

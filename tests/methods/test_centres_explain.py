@@ -12,7 +12,7 @@ from pictures import pixels_of
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.methods import Centres, CentresConfig, FcnConfig, build_method
-from partwise.methods.asked import middle_of_the_surest
+from partwise.methods.asked import middle_of_highest_score
 from partwise.methods.centres.decode import CentresDecoder, votes
 from partwise.methods.centres.explain import OUTCOMES, explain
 from partwise.report.inspect import MASK, PIXEL, WINDOW
@@ -57,7 +57,7 @@ def test_a_pixel_of_each_instance_is_told_its_own_centre_and_the_score_is_the_pr
     found = method.decode(outputs, SIZE)[0].instances
     assert len(found) > 3
     for i in range(len(found)):
-        told = explain(method, outputs, SIZE, middle_of_the_surest(found[[i]]))
+        told = explain(method, outputs, SIZE, middle_of_highest_score(found[[i]]))
         assert told.instance == i and told.outcome == "kept" and told.label in told.semantic
         x0, y0, x1, y1 = found.boxes[i]
         centre = told.centres[0]
