@@ -29,7 +29,7 @@ class Instances(InstanceList):
     """Zero or more instances of one image, each with a mask kept as the crop of its box.
 
     labels  (N,) int32, ids of the label set (26 = car in Cityscapes)
-    scores  (N,) float32, finite, higher is surer; 1 for truth
+    scores  (N,) float32, finite, higher is more certain; 1 for truth
     boxes   (N, 4) int32, x0 y0 x1 y1 in pixels, half-open, inside the image, never empty
     masks   N bool arrays, masks[i].shape == (y1 - y0, x1 - x0)
     size    (H, W) of the image
@@ -143,7 +143,7 @@ class Instances(InstanceList):
         return full
 
     def distinct(self, iou: float = 0.5) -> Self:
-        """Without those that a surer instance of another class overlaps by more than `iou`; the order stays.
+        """Without those that a higher-scoring instance of another class overlaps by more than `iou`; the order stays.
 
         A decoder may give one mask as bus and as train, which AP rewards; of things that exclude each other people
         want the likelier one.
@@ -151,11 +151,11 @@ class Instances(InstanceList):
         return self._survivors(iou, lambda i, j: self.labels[i] != self.labels[j])
 
     def without_repeats(self, iou: float = 0.5) -> Self:
-        """Without those that a surer instance of the same class overlaps by more than `iou`; the order stays."""
+        """Without those that a higher-scoring instance of the same class overlaps by more than `iou`, in order."""
         return self._survivors(iou, lambda i, j: self.labels[i] == self.labels[j])
 
     def crowding(self) -> np.ndarray:
-        """(N,) float64: the highest IoU of each with a surer instance of the same class; 0 where it overlaps none."""
+        """(N,) float64: highest IoU of each with a higher-scoring instance of its class; 0 where it overlaps none."""
         highest = np.zeros(len(self))
         rank = np.argsort(np.argsort(-self.scores, kind="stable"), kind="stable")
         corners, ends = self.boxes[:, None, :2], self.boxes[:, None, 2:]

@@ -138,7 +138,7 @@ class Segmenter:
 
         image      a path, a PIL image, an array, a tensor, bytes or an open file: see `as_image`
         min_score  0..1: leave out instances that are less sure
-        distinct   leave out what a surer instance of another class overlaps (`Instances.distinct`), as people want it
+        distinct   leave out what a higher-scoring instance of another class overlaps, see `Instances.distinct`
         name       for the files that `Result.save` writes; the stem of the image's file, or none
         scale      the network sees the image so many times as large: less is faster, more finds smaller objects, and
                    of several, such as (1, 1.5), what is found in any; without it as the model says

@@ -18,7 +18,7 @@ IDENTICAL_SHARE = 0.9
 # equal units differently, and Adam enlarges what is left of tiny ones: 2e-3 after three steps (own measurement).
 SAME = 1e-2
 PIVOTS = 256
-# Issue 4: a parameter that moves by less than this share of its size in a thousand steps does not learn.
+# Own choice: a parameter that moves by less than this share of its size in a thousand steps does not learn.
 STILL_PER_THOUSAND_STEPS = 1e-5
 # CS231n, "Ratio of weights:updates": about 1e-3 a step. A tenth of that is slow; a thousandth moves a weight by at
 # most a tenth of its size in the 100,000 steps of the report's longest runs.

@@ -42,8 +42,8 @@ class MaskRcnnConfig(MethodConfig):
     frozen_blocks  blocks of the backbone that keep their weights, see VggBackbone and TimmBackbone
     channels       of the pyramid
     min_area_px    smaller objects are not learnt
-    min_score      surer detections only
-    nms_iou        of two boxes of one class that overlap more, the surer stays
+    min_score      detections below it are left out
+    nms_iou        of two boxes of one class that overlap more, the higher-scoring one stays
     max_instances  at most so many are returned
     """
 

@@ -81,7 +81,9 @@ def _reckoning(story: WindowStory, config: DecodeConfig, label_set: LabelSet) ->
             product = f"{story.objectness:.3f} x mask quality {refined.quality:.3f}^{config.refined_power:g}"
             product += f" x share of its votes {refined.share:.3f}"
             if refined.crowding > 0:
-                product += f" x exp(-{refined.crowding:.3f}^2 / {config.soft_sigma:g}), as a surer one overlaps it,"
+                product += (
+                    f" x exp(-{refined.crowding:.3f}^2 / {config.soft_sigma:g}), as a higher-scoring one overlaps it,"
+                )
             lines.append(f"its mask refined: {product} = {refined.score:.3f}")
     if not story.as_classes:
         votes = ", ".join(f"{name} {share:.2f}" for name, share in story.votes.items())

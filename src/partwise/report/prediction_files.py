@@ -115,10 +115,10 @@ def prediction_record(
 
     name, label_set, image {width, height}, origin, and `instances`, highest score first, each with
     label, label_id         name and id of the class
-    score                   higher is surer
+    score                   higher is more certain
     box                     x0 y0 x1 y1 in pixels, half-open
     area                    pixels of the mask
-    instance_id             its value in `<name>_instanceIds.png` (where it is not hidden by a surer one)
+    instance_id             its value in `<name>_instanceIds.png` (where it is not hidden by a higher-scoring one)
     segmentation            COCO's compressed RLE: size [height, width] and counts
     """
     instances = prediction.instances

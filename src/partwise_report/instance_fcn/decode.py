@@ -32,10 +32,10 @@ class InstanceFcnDecodeConfig:
     """How outputs become instances.
 
     max_windows     at most so many of a size are assembled, the best by objectness
-    nms_iou         of two whose masks' boxes overlap more, the surer stays; .8 in InstanceFCN, section 3.3: made for
-                    proposals and AR, AP wants less
+    nms_iou         of two whose masks' boxes overlap more, the higher-scoring one stays; .8 in InstanceFCN, section
+                    3.3: made for proposals and AR, AP wants less
     max_instances   at most so many are returned
-    min_score       surer ones only
+    min_score       those below it are left out
     short_sides_px  image pyramid: the image is looked at with its short side at each of these; () is as it comes
     """
 

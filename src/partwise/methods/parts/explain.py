@@ -33,9 +33,9 @@ OUTCOMES = {
     "many": "decode.max_windows windows have more objectness",
     "skipped": "windows between those that a sparse inference looks at",
     "unsure": "assembled, but its score is not above decode.min_score",
-    "full": "assembled, but decode.max_instances instances are surer",
+    "full": "assembled, but decode.max_instances instances score higher",
     "empty": "assembled, but no pixel is left of its mask",
-    "overlaps": "assembled, but a surer mask of its class overlaps it by more than decode.nms_iou",
+    "overlaps": "assembled, but a higher-scoring mask of its class overlaps it by more than decode.nms_iou",
     "elsewhere": "an instance, but not that of this pixel",
     "kept": "the instance of this pixel",
 }
