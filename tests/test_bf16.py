@@ -5,7 +5,7 @@ import warnings
 import pytest
 import torch
 from PIL import Image
-from tiny_networks import QUICK, tiny_model
+from tiny_networks import QUICK
 
 import partwise
 from partwise.errors import PartwiseWarning
@@ -17,13 +17,8 @@ def emulated(monkeypatch):
     monkeypatch.setattr(precision, "_cpu_capabilities", lambda: {"avx2": True})
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return tiny_model(tmp_path_factory.mktemp("models") / "model.safetensors")
-
-
 @pytest.fixture
-def commands(model, city_root, tmp_path, scenes):
+def commands(tiny_model_file, city_root, tmp_path, scenes):
     """Every verb that takes a precision, without it."""
     photo = tmp_path / "photo.png"
     Image.fromarray(scenes[0].image_HW3[:64, :64]).save(photo)
@@ -31,10 +26,10 @@ def commands(model, city_root, tmp_path, scenes):
     scored = ["--data", city_root, "--frames", 1]
     quick = [word for word in QUICK if "precision" not in word]
     return {
-        "predict": ["predict", photo, "--model", model, *out],
-        "explain": ["explain", photo, "--model", model, "--at", "3,3", *out],
-        "evaluate": ["evaluate", "--model", model, *scored],
-        "compare": ["compare", model, model, "--draws", 2, *scored],
+        "predict": ["predict", photo, "--model", tiny_model_file, *out],
+        "explain": ["explain", photo, "--model", tiny_model_file, "--at", "3,3", *out],
+        "evaluate": ["evaluate", "--model", tiny_model_file, *scored],
+        "compare": ["compare", tiny_model_file, tiny_model_file, "--draws", 2, *scored],
         "train": ["train", "demo", *quick, "--steps", 1, "--data", city_root, *out],
     }
 
@@ -70,9 +65,9 @@ def test_a_gpu_without_bf16_is_named_too(monkeypatch):
     assert "emulated on this GPU" in precision.slow_precision(torch.device("cuda"))
 
 
-def test_the_library_warns_as_libraries_do(model, emulated):
+def test_the_library_warns_as_libraries_do(tiny_model_file, emulated):
     with pytest.warns(PartwiseWarning, match="emulated"):
-        partwise.load(model, precision="bf16")
+        partwise.load(tiny_model_file, precision="bf16")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        partwise.load(model)
+        partwise.load(tiny_model_file)

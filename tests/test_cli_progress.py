@@ -2,29 +2,24 @@
 
 import pytest
 from PIL import Image
-from tiny_networks import QUICK, tiny_model
+from tiny_networks import QUICK
 
 from partwise.cli import main
 from partwise.terminal import Heartbeat
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return tiny_model(tmp_path_factory.mktemp("models") / "model.safetensors")
-
-
 @pytest.fixture
-def commands(model, city_root, tmp_path, scenes):
+def commands(tiny_model_file, city_root, tmp_path, scenes):
     photo = tmp_path / "photo.png"
     Image.fromarray(scenes[0].image_HW3[:64, :64]).save(photo)
     scored = ["--data", city_root, "--frames", 1]
     return {
         "render": ["render", tmp_path / "new", "--train", 2, "--val", 1, "--size", "96x48"],
         "check": ["check", city_root],
-        "predict": ["predict", photo, "--model", model, "--out", tmp_path],
-        "explain": ["explain", photo, "--model", model, "--at", "3,3", "--out", tmp_path],
-        "evaluate": ["evaluate", "--model", model, *scored],
-        "compare": ["compare", model, model, "--draws", 2, *scored],
+        "predict": ["predict", photo, "--model", tiny_model_file, "--out", tmp_path],
+        "explain": ["explain", photo, "--model", tiny_model_file, "--at", "3,3", "--out", tmp_path],
+        "evaluate": ["evaluate", "--model", tiny_model_file, *scored],
+        "compare": ["compare", tiny_model_file, tiny_model_file, "--draws", 2, *scored],
         "ceiling": ["ceiling", "centres", *scored],
         "doctor": ["doctor", "demo", *QUICK, "--steps", 1, *scored],
         "train": [
