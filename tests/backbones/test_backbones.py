@@ -192,7 +192,7 @@ def test_weights_that_are_not_whole_are_refused_and_a_classifier_beside_them_is_
     backbone = build_backbone("resnet18")
     tensors = {name: value for name, value in backbone.body.state_dict().items() if "num_batches" not in name}
     torch.save(dict(list(tensors.items())[:count]), tmp_path / "part.pth")
-    with pytest.raises(PartwiseError, match=f"tensors where {len(tensors)} are needed"):
+    with pytest.raises(PartwiseError, match=f"tensors, {len(tensors)} are needed"):
         backbone.load_pretrained(str(tmp_path / "part.pth"))
     changed = {name: torch.full_like(value, 0.25) for name, value in tensors.items()}
     torch.save(changed | {"fc.weight": torch.zeros(3)}, tmp_path / "whole.pth")
@@ -203,7 +203,7 @@ def test_weights_that_are_not_whole_are_refused_and_a_classifier_beside_them_is_
 @pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "crossvit_tiny_240"])
 def test_a_backbone_without_a_map_at_every_stride_is_refused(name):
     with pytest.raises(
-        PartwiseError, match=rf"backbone {name} has features at strides \[.*\], one each at 4, 8, 16 and 32"
+        PartwiseError, match=rf"backbone {name} has features at strides \[.*\], but strides 4, 8, 16 and 32"
     ):
         build_backbone(name)
 
