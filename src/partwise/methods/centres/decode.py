@@ -110,7 +110,7 @@ class CentresDecoder:
         return heat[order], cells[order, 0], (cells[order, 1:].float() + 0.5) * STRIDE_PX
 
     def _instances(self, owner_HW: Tensor, heat_K: Tensor, label_index_K: Tensor, confidence_HW: Tensor) -> Instances:
-        """Make instances of the pixels of each centre; score = heat of the centre x mean of `confidence_HW` in the mask."""
+        """Make instances of the pixels of each centre; score = heat of the centre x mean confidence of its pixels."""
         owner = owner_HW.cpu().numpy()
         centres, _, boxes = segments(owner + 1)
         keep = centres > 0

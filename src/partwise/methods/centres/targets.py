@@ -75,7 +75,7 @@ def centre_targets(scene: Scene, min_area_px: int) -> dict[str, Tensor]:
 
 
 def _group_cells(scene: Scene, things: dict[int, int]) -> np.ndarray:
-    """Compute (T, h, w) bool: cells that are mostly covered by a group of this class, that is without single instances."""
+    """Compute (T, h, w) bool: cells that are mostly covered by pixels of this class without an instance (a group)."""
     cells = np.zeros((len(things), scene.size[0] // STRIDE_PX, scene.size[1] // STRIDE_PX), bool)
     grouped = scene.instance_ids_HW < INSTANCE_FACTOR
     for id_, index in things.items():
