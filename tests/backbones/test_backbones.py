@@ -1,4 +1,4 @@
-"""Every backbone keeps its promises: strides, channels, sizes; VGG16 is torchvision's; folding changes nothing."""
+"""Every backbone has the strides, channels and sizes it declares; VGG16 is torchvision's; folding changes nothing."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def test_a_backbone_without_a_map_at_stride_2_is_refused():
 
 @pytest.mark.parametrize("name", TRUNKS)
 def test_a_shifted_image_gives_shifted_features(name):
-    """Fully convolutional: a shift by the coarsest stride shifts every map, away from the borders."""
+    """If the image is shifted by the coarsest stride, every map shifts with it, except at the borders."""
     backbone = build_backbone(name).eval()
     image = torch.randn(1, 3, 32, 512, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -259,7 +259,7 @@ def test_context_begins_as_nothing_and_then_sees_as_far_as_its_dilations_reach()
         assert torch.equal(one, other)
     context = Context(8, (1, 2, 4))
     for block in context.blocks:
-        block[0][1] = torch.nn.Identity()  # norms see the whole map; what is left sees as far as its kernels
+        block[0][1] = torch.nn.Identity()  # norms see the whole map, convolutions only as far as kernels
         torch.nn.init.constant_(block[0][0].weight, 0.1)
         torch.nn.init.constant_(block[1].weight, 0.1)
     features = torch.ones(1, 8, 31, 31, requires_grad=True)

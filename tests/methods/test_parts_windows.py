@@ -23,7 +23,7 @@ def test_part_weights_share_every_cell_out_completely(k, cells, mode):
 @given(k=st.integers(1, 5), cells=st.integers(1, 20), mode=st.sampled_from(["nearest", "bilinear"]))
 @settings(max_examples=40, deadline=None)
 def test_part_weights_mirror_with_the_window(k, cells, mode):
-    """Turning the window by half a turn turns the parts: no corner is preferred (nearest: where k divides)."""
+    """Turning a window by 180 degrees turns its parts, so no corner is preferred (nearest: if k divides the cells)."""
     if mode == "nearest" and cells % k:
         return
     weights = part_weights(k, cells, mode)
@@ -31,7 +31,7 @@ def test_part_weights_mirror_with_the_window(k, cells, mode):
 
 
 def test_nearest_copies_sub_windows_as_the_paper_does():
-    """InstanceFCN, figure 2: sub-window (a, b) of the assembled window is that of part map (a, b)."""
+    """InstanceFCN, figure 2: sub-window (a, b) of the assembled window comes from part map (a, b)."""
     parts = torch.randn(9, 30, 40)
     assembled, inside = assemble(parts, torch.tensor([[15, 20]]), part_weights(3, 21, "nearest"))
     assert inside.all()

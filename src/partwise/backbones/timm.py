@@ -23,7 +23,7 @@ class TimmBackbone(Backbone):
     Args:
         name: Name of the model in timm.
         holes: Must be False; it exists because all backbones take the same arguments.
-        frozen_blocks: The layers that compute the first so many feature maps keep their weights, so that training needs
+        frozen_blocks: The layers of the first 1, 2, ... feature maps keep their weights, so that training needs
             no backward pass through them.
         finest_px: 4, or 2 to add the map at stride 2.
 

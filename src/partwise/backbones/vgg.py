@@ -27,8 +27,8 @@ class VggBackbone(Backbone):
         taps: Which layers give the maps. "conv": the finest layer of each stride, for a pyramid, {4: conv3_3, 8:
             conv4_3,
             16: conv5_3, 32: pool5}. "pool": those of the skips of FCN-8s, {8: pool3, 16: pool4, 32: pool5}.
-        frozen_blocks: The first so many blocks keep their weights (2 in Fast R-CNN, section 4.5), so that training
-            needs no backward pass through them.
+        frozen_blocks: This many blocks, from the first on, keep their weights (2 in Fast R-CNN, section 4.5), so that
+            training needs no backward pass through them.
         finest_px: 4, or 2 to add {2: conv2_2} to the maps of "conv".
     """
 

@@ -180,7 +180,12 @@ class HasWindows(Protocol):
 
 
 def usable_objects(scene: Scene, min_area_px: int) -> Instances:
-    """Return the instances of evaluated classes that have at least `min_area_px` pixels."""
+    """Return the instances of evaluated classes that have at least `min_area_px` pixels.
+
+    Args:
+        scene: The scene.
+        min_area_px: The minimum number of pixels.
+    """
     things = [label.id for label in scene.label_set.things]
     instances = scene.instances
     return instances[np.isin(instances.labels, things) & (instances.areas >= min_area_px)]

@@ -91,7 +91,15 @@ def seen_sizes(size: tuple[int, int], scale: Scale = None, usual: float = 1.0) -
 
 
 def resized_images(images_B3HW: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize (B, 3, H, W) uint8 images to `size` (H, W) in pixels: bilinear, smoothed where they become smaller."""
+    """Resize images (bilinear, smoothed where they become smaller).
+
+    Args:
+        images_B3HW: (B, 3, H, W) uint8.
+        size: New (H, W) in pixels.
+
+    Returns:
+        (B, 3, *size) uint8.
+    """
     if tuple(images_B3HW.shape[-2:]) == tuple(size):
         return images_B3HW
     scaled = F.interpolate(images_B3HW.float(), size=size, mode="bilinear", antialias=True)
@@ -99,7 +107,15 @@ def resized_images(images_B3HW: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def mean_outputs(one: Outputs, other: Outputs) -> Outputs:
-    """Average the outputs of a network for two views of the same images, map by map."""
+    """Average the outputs of a network for two views of the same images, map by map.
+
+    Args:
+        one: The outputs for one view.
+        other: The outputs for the other view, with the same names and shapes.
+
+    Returns:
+        Outputs with the same names and shapes.
+    """
     mean: Outputs = {}
     for key, maps in one.items():
         pairs = zip(maps, other[key], strict=True)

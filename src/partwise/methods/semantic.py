@@ -93,7 +93,12 @@ def every_second_pixel(train_ids_HW: Tensor) -> Tensor:
 
 
 def semantic_branch(channels: int, classes: int) -> nn.Sequential:
-    """Make the layers that turn the maps of a pyramid into logits: features first, then a score for each class."""
+    """Make the layers that turn the merged maps of a pyramid into logits: features first, then a score for each class.
+
+    Args:
+        channels: Channels of the pyramid and of the features.
+        classes: Number of classes.
+    """
     return nn.Sequential(conv_norm_relu(channels, channels), nn.Conv2d(channels, classes, 1))
 
 
@@ -215,14 +220,29 @@ def branch_losses(logits_BChw: Tensor, targets: list[Targets], config: Any) -> d
 
 
 def upsample(maps_BChw: Tensor, size: Sequence[int]) -> Tensor:
-    """Resize maps to `size` (H, W), bilinear."""
+    """Resize maps (bilinear).
+
+    Args:
+        maps_BChw: (B, C, h, w).
+        size: New (H, W).
+
+    Returns:
+        (B, C, H, W).
+    """
     if tuple(maps_BChw.shape[-2:]) == tuple(size):
         return maps_BChw
     return F.interpolate(maps_BChw, size=tuple(size), mode="bilinear", align_corners=False)
 
 
 def likeliest(logits: Tensor, dim: int) -> Tensor:
-    """Return the index of the highest logit along an axis, like `argmax` but 2 to 4 times as fast on a CPU."""
+    """Return the index of the highest logit along an axis.
+
+    It gives the same result as `argmax`, in a quarter to a half of its time on a CPU.
+
+    Args:
+        logits: Logits of any shape.
+        dim: The axis of the classes.
+    """
     return logits.max(dim=dim).indices
 
 

@@ -34,7 +34,12 @@ class ClassMaps:
 
     @classmethod
     def of(cls, logits_Chw: Tensor, label_set: LabelSet) -> ClassMaps:
-        """Compute the maps from (C, h, w) logits."""
+        """Compute the maps of one image.
+
+        Args:
+            logits_Chw: (C, h, w) semantic logits.
+            label_set: The classes.
+        """
         # On a CPU the network returns maps with the classes side by side in memory: softmax along the last axis takes
         # half the time.
         probability_Chw = torch.softmax(logits_Chw.permute(1, 2, 0), dim=-1).permute(2, 0, 1)

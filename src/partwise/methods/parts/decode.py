@@ -164,5 +164,10 @@ class PartsDecoder:
         return Prediction(prediction.instances, reconcile(semantic_HW, confident, uncertain_HW, self.label_set))
 
     def semantic_stride_px(self, objectness: Sequence[Tensor], semantic_Chw: Tensor) -> int:
-        """Return the side of a cell of the semantic map in pixels of the image."""
+        """Return the side of a cell of the semantic map in pixels of the image.
+
+        Args:
+            objectness: (h, w) of each grid.
+            semantic_Chw: (C, h, w) of the same image.
+        """
         return objectness[0].shape[0] * self.windows[0].stride_px // semantic_Chw.shape[-2]

@@ -197,7 +197,11 @@ class PartMaps(Method):
         return torch.cat(losses).mean() if losses else outputs["detail"].sum() * 0.0 + untouched(refiner)
 
     def check_teacher(self, teacher: Method) -> None:
-        """Check that a teacher with part maps has the same windows and parts, see `Distillable.check_teacher`."""
+        """Check that a teacher that has part maps has the same windows and parts, see `Distillable.check_teacher`.
+
+        Raises:
+            PartwiseError: If they differ.
+        """
         if isinstance(teacher, PartMaps) and (self.windows, self.config.k) != (teacher.windows, teacher.config.k):
             raise PartwiseError(
                 f"teacher: it has windows {list(teacher.config.windows)} and k {teacher.config.k}, the recipe has "

@@ -142,7 +142,15 @@ class _Grid:
         self.objectness[np.ix_(rows, columns)] = IGNORED
 
     def add(self, owner: int, box: list[int], mask: np.ndarray, side: float, config: AssignConfig) -> None:
-        """Add the positive windows of one object: all within its reach, and a smaller object may take them later."""
+        """Add the positive windows of one object: all that are near its centre.
+
+        Args:
+            owner: Instance id of the object.
+            box: x0, y0, x1, y1 in pixels.
+            mask: (box height, box width) bool.
+            side: Longest side of the object in pixels.
+            config: The rules.
+        """
         reach = max(config.positive_reach * side, self.window.stride_px / 2)
         rows, columns, distance = self._near(box, reach)
         if distance.size == 0:

@@ -24,7 +24,13 @@ SAME_SIZE_OCTAVES = 0.25  # objects within a factor of 2 ** (1/4) of the canonic
 
 
 def window_truth(method: PartMaps, scene: Scene, targets: dict[str, Tensor]) -> WindowTruth:
-    """Read the windows from the targets of a scene, see `HasWindows.window_truth`."""
+    """Read the windows from the targets of a scene, see `HasWindows.window_truth`.
+
+    Args:
+        method: The method that made the targets.
+        scene: The scene.
+        targets: What `PartMaps.targets` returned for this scene.
+    """
     assign, objects = method.config.assign, usable_objects(scene, method.config.assign.min_area_px)
     sides = objects.longest_sides
     own_grid = np.array([right_grid(float(side), method.windows, assign.fill_max) for side in sides], int)

@@ -54,7 +54,12 @@ class Window:
         return (cell - self.cells // 2 + self.cells / 2) * self.stride_px
 
     def cells_within(self, centre_px: float, reach_px: float, count: int) -> np.ndarray:
-        """Return the cells below `count` whose window has its centre within `reach_px` of `centre_px` on this axis.
+        """Return the cells whose window has its centre near a position, along one axis.
+
+        Args:
+            centre_px: The position in pixels.
+            reach_px: The maximum distance in pixels.
+            count: Number of cells along the axis.
 
         >>> Window(4, 8).cells_within(21.0, 4.0, 100).tolist()
         [5, 6]
