@@ -158,8 +158,8 @@ def test_folding_batch_norm_changes_nothing_but_the_layers():
 @pytest.mark.parametrize(
     ("name", "source", "said"),
     [
-        ("vgg16", "nowhere.safetensors", "no such weights"),
-        ("efficientnet_lite0", "nowhere.pth", "no such weights"),
+        ("vgg16", "nowhere.safetensors", "no such weight file"),
+        ("efficientnet_lite0", "nowhere.pth", "no such weight file"),
     ],
 )
 def test_missing_weights_are_named(name, source, said):

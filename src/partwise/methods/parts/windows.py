@@ -86,7 +86,7 @@ def parse_windows(pairs: list[list[int]] | tuple) -> tuple[Window, ...]:
             raise PartwiseError(f"windows: {pair!r} is not (stride in px, cells): give two positive whole numbers")
         windows.append(Window(*pair))
     if not windows:
-        raise PartwiseError("windows: none given: a method of part maps needs at least one (stride, cells)")
+        raise PartwiseError("windows: none is given: give at least one pair (stride in px, cells)")
     return tuple(sorted(windows, key=lambda window: window.side_px))
 
 
