@@ -206,26 +206,28 @@ class Method(nn.Module):
         return F.pad(images_B3HW, (0, width - images_B3HW.shape[-1], 0, height - images_B3HW.shape[-2]))
 
     @torch.inference_mode()
-    def predict(self, images_B3HW: Tensor, view: InferenceOptions = DEFAULT_OPTIONS) -> list[Prediction]:
+    def predict(self, images_B3HW: Tensor, options: InferenceOptions = DEFAULT_OPTIONS) -> list[Prediction]:
         """Predict instances and semantic maps of images of any size.
 
         Args:
-            images_B3HW: (B, 3, H, W) uint8 RGB.
-            view: How the network sees the images. If several scales are given, the semantic maps are averaged before
-                the outputs of each scale are decoded, and the instances of all scales are joined.
+            images_B3HW: (B, 3, H, W) uint8 RGB, on the device of the network.
+            options: Only `scale` and `flip` are read. If several scales are given, the semantic maps are averaged
+                before the outputs of each scale are decoded, and the instances of all scales are joined. The caller
+                decides device and precision: the network runs on the device of its weights, and in fp32 unless it is
+                called inside `InferenceOptions.autocast`.
 
         Returns:
             A prediction of size (H, W) for each image.
 
         Raises:
-            PartwiseError: If a scale is out of range, or if `view.flip` is given and the method is not `Mirrorable`.
+            PartwiseError: If `options.flip` is set and the method is not `Mirrorable`.
         """
         size = _size_of(images_B3HW)
-        seen = sorted(seen_sizes(size, view.scale, self.default_scale))
+        seen = sorted(seen_sizes(size, options.scale, self.default_scale))
         if len(seen) == 1:
-            found = self.predict_as_is(resized_images(images_B3HW, seen[0]), view.flip)
+            found = self.predict_as_is(resized_images(images_B3HW, seen[0]), options.flip)
             return [one.resized(size) for one in found]
-        outputs = [self.respond(resized_images(images_B3HW, one), view.flip) for one in seen]
+        outputs = [self.respond(resized_images(images_B3HW, one), options.flip) for one in seen]
         if all("semantic" in one for one in outputs):
             logits = mean_semantics([one["semantic"] for one in outputs], seen, self.size_multiple)
             outputs = [one | {"semantic": mean} for one, mean in zip(outputs, logits, strict=True)]
