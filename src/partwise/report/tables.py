@@ -30,8 +30,8 @@ IOU_NOTE = (
 NO_IIOU_NOTE = "iIoU is absent: it needs the mean size of an instance of each class, which the label set does not give."
 SEMANTIC_NOTE = (
     f"{IOU_NOTE} iIoU: the same for classes with instances, each true pixel weighted by the mean size of an instance "
-    "of its class divided by the size of its own instance, so that small ones count as much as large ones. By category: after "
-    "classes are merged into categories. Source: Cityscapes, pixel-level semantic labelling task."
+    "of its class divided by the size of its own instance, so that small ones count as much as large ones. By "
+    "category: after classes are merged into categories. Source: Cityscapes, pixel-level semantic labelling task."
 )
 INSTANCE_NOTE = (
     "AP: area under the curve of precision over recall, the mean over the overlaps IoU .50, .55, ..., .95 at which a "
