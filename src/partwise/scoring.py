@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from partwise.data.cityscapes import TREES
+from partwise.data.dataset import described
 from partwise.data.layout import tree_in
 from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
@@ -161,6 +162,7 @@ def _score_model(
         segment.method, scenes, evaluator, options=segment.options, depth=depth, progress=progress
     )
     how = asdict(segment.options) | {"default_scale": segment.method.default_scale}
+    how["dataset"] = described(data.open_as(split, segment.method.label_set))
     return evaluator, figures, {"model": segment.info.origin, **how}
 
 

@@ -57,7 +57,6 @@ def evaluate(
         A bound between the sizes of instances that AP is given for, of the longest side of the box in the truth's
         pixels; several times, rising; 32, 64, 128 and 256 without it.
     """
-    from partwise.data.dataset import described
     from partwise.data.faults import Fault
     from partwise.evaluation.metric import SIDE_BOUNDS_PX
     from partwise.report.further_scores import further_scores_table
@@ -81,7 +80,7 @@ def evaluate(
     if not records:
         del figures["records"]
     further = further_scores_table(figures)
-    about = f"{described(source.open(split))}\n" if predictions is None else ""
+    about = f"{figures['circumstances']['dataset']}\n" if predictions is None else ""
     text = f"{about}{evaluation_text(figures)}\n\n{table_text(further)}\n{further.note}".rstrip()
     if figures.get("warnings"):
         warnings = [Fault(**warning) for warning in figures["warnings"]]

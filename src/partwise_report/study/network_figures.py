@@ -35,7 +35,8 @@ def semantic_maps(model: Path, scenes: dict[str, Scene]) -> Picture:
     pictures, captions = [], []
     for name, scene in scenes.items():
         found = method.decode(outputs_of(method, scene), scene.size)[0].semantic_HW
-        pictures += [scene.image_HW3, draw_semantic(scene.semantic_HW), draw_semantic(cast(np.ndarray, found))]
+        maps = (scene.semantic_HW, cast(np.ndarray, found))
+        pictures += [scene.image_HW3, *(draw_semantic(map_HW, scene.label_set) for map_HW in maps)]
         captions += [f"{name} image", "truth", f"FCN-8s, step {info.origin['steps']}"]
     caption = "Figure 2.3: inference on a training and on a validation image."
     return caption, draw_contact_sheet(pictures, captions, columns=3, cell_width_px=420)
