@@ -74,7 +74,7 @@ def _truth_entries(scene: Scene, things: dict[int, str]) -> list[dict]:
     ]
 
 
-def _evaluation(label_set: LabelSet, images: list[int]):
+def _evaluation(label_set: LabelSet, images: list[int]) -> COCOeval:
     from pycocotools.cocoeval import COCOeval
 
     evaluation = COCOeval(iouType="segm")

@@ -75,7 +75,7 @@ def _depth(data: bytes, size: tuple[int, int]) -> int | None:
     return depth if plain and sound and depth in (1, 8) and (height, width) == size and width and height else None
 
 
-def _chunks(data: bytes, wanted: bytes):
+def _chunks(data: bytes, wanted: bytes) -> Iterator[bytes]:
     """The contents of the chunks of one kind. Raises zlib.error for a chunk that does not pass its check."""
     place = 8
     while place < len(data):

@@ -85,7 +85,7 @@ def _painted(instances: Instances, semantic_HW: np.ndarray, label_set: LabelSet)
     return painted_HW, np.array(labels)
 
 
-def _run_lengths(map_HW: np.ndarray):
+def _run_lengths(map_HW: np.ndarray) -> Iterator[tuple[int, dict[str, list[int]]]]:
     """Yield (value, COCO's run lengths) of every value of a map: pixels outside, inside, outside, ... down the columns.
 
     >>> list(_run_lengths(np.array([[7, 7, 9], [9, 7, 7]])))[0]

@@ -126,7 +126,9 @@ def _block_counts(confusion_DD: np.ndarray, ids: tuple[int, ...], evaluated_D: n
     return true_positive, _false_positives(confusion_DD, rows, rows, evaluated_D), false_negative
 
 
-def _false_positives(confusion_DD: np.ndarray, columns, own_rows, evaluated_D: np.ndarray) -> int:
+def _false_positives(
+    confusion_DD: np.ndarray, columns: Sequence[int], own_rows: Sequence[int], evaluated_D: np.ndarray
+) -> int:
     """Pixels predicted as one of `columns` where the truth is evaluated and none of `own_rows`."""
     rows_D = evaluated_D.copy()
     rows_D[list(own_rows)] = False
@@ -165,7 +167,9 @@ def _weighted_counts(
     return classes, categories
 
 
-def _hits_of_instances(ids_R: np.ndarray, predicted_R: np.ndarray, lengths_R: np.ndarray, side: int):
+def _hits_of_instances(
+    ids_R: np.ndarray, predicted_R: np.ndarray, lengths_R: np.ndarray, side: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(labels (I,), pixels (I,), pixels by predicted id (I, D)) of the instances of an image, from its runs."""
     inside = ids_R >= INSTANCE_FACTOR
     ids_I, place_R = np.unique(ids_R[inside], return_inverse=True)

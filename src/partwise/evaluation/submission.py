@@ -158,7 +158,9 @@ def score_results(
     return by_place([*warnings, *files.unread(names_of(scenes), masks)])
 
 
-def _parts(files: ResultFiles, scenes: Scenes, evaluator: CityscapesEvaluator, workers: int, depth: Depth):
+def _parts(
+    files: ResultFiles, scenes: Scenes, evaluator: CityscapesEvaluator, workers: int, depth: Depth
+) -> Iterator[tuple[CityscapesEvaluator, ResultReader, int]]:
     """Yield (evaluator of some scenes, the reader of their files, their number)."""
     score = functools.partial(_score, files, scenes, evaluator.fresh(), depth)
     if workers <= 1:
