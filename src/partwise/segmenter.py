@@ -15,6 +15,7 @@ from PIL import Image
 
 from partwise.backbones.fold import fold_batch_norm
 from partwise.data.given_image import as_image, name_of
+from partwise.device import find_device
 from partwise.errors import PartwiseError, PartwiseWarning
 from partwise.given import flag, number_in, shown
 from partwise.instances import Instances
@@ -33,7 +34,6 @@ __all__ = [
     "SHOWN_SCORE",
     "Result",
     "Segmenter",
-    "find_device",
     "load",
 ]
 
@@ -296,19 +296,3 @@ def load(
         warnings.warn(slow, PartwiseWarning, stacklevel=2)
     method, info = load_model(find_model(model), decode=None if decode is None else dict(decode))
     return Segmenter(fold_batch_norm(method), info, options)
-
-
-def find_device(name: str) -> str:
-    """The device of this name; "auto" is a GPU where there is one. Raises PartwiseError for one that is not here."""
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == "auto":
-        return "cuda" if gpus else "cpu"
-    try:
-        device = torch.device(name)
-    except (RuntimeError, TypeError):
-        raise PartwiseError(f"device {name!r}: give cpu, cuda, cuda:1 or auto") from None
-    if device.type == "cuda" and (device.index or 0) >= gpus:
-        raise PartwiseError(f"device {name!r}: torch sees {gpus or 'no'} GPU here: give cpu or auto")
-    if device.type not in ("cpu", "cuda", "mps") or (device.type == "mps" and not torch.backends.mps.is_available()):
-        raise PartwiseError(f"device {name!r} cannot be used here: give cpu, cuda or auto")
-    return str(device)
