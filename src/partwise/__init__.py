@@ -61,7 +61,14 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> object:
-    """Each name is imported when it is first asked for: NumPy and torch take seconds, and the program has to answer."""
+    """Import a public name when it is first used: NumPy and torch take seconds, and the program has to answer at once.
+
+    Args:
+        name: One of `__all__`.
+
+    Raises:
+        AttributeError: If partwise has no such name.
+    """
     from importlib import import_module
 
     for module, names in _MODULES.items():

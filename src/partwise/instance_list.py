@@ -1,4 +1,4 @@
-"""`InstanceList`: the instances of one image as an immutable list that was checked when it was made.
+"""`InstanceList`: the instances of one image as an immutable list that checks its fields when it is made.
 
 Axes: H image height, W image width, N instances. Everything here is NumPy.
 """
@@ -19,11 +19,21 @@ from partwise.labels import CITYSCAPES, LabelSet
 
 @dataclass(frozen=True, eq=False)
 class InstanceList:
-    """The fields of `Instances`, checked; a part of it is of the same class and keeps the fields of a subclass.
+    """The instances of one image, with the behaviour of a list; `Instances` adds everything else.
 
-    Two are equal where all of their fields are. Iterating gives the instances one by one, each in a list of length 1.
+    A part of it is of the same class and keeps the fields of a subclass. Two lists are equal if all of their fields are
+    equal. Iteration gives the instances one by one, each as a list of length 1.
 
-    Raises PartwiseError for fields that are not what `Instances` says.
+    Attributes:
+        labels: (N,) int32, ids of the label set.
+        scores: (N,) float32, finite; a higher score is more confident.
+        boxes: (N, 4) int32, x0 y0 x1 y1 in pixels, half-open, inside the image, never empty.
+        masks: N bool arrays; each is the crop of its box.
+        size: (H, W) of the image in pixels.
+        label_set: The classes that give the names of the labels.
+
+    Raises:
+        PartwiseError: If a field is not as described.
     """
 
     labels: np.ndarray
@@ -32,9 +42,9 @@ class InstanceList:
     masks: tuple[np.ndarray, ...]
     size: tuple[int, int]
 
-    label_set: ClassVar[LabelSet] = CITYSCAPES  # where the names of the classes come from
+    label_set: ClassVar[LabelSet] = CITYSCAPES
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         set_ = lambda name, value: object.__setattr__(self, name, value)
         set_("labels", whole_numbers("Instances: labels", self.labels).reshape(-1))
         set_("scores", finite_numbers("Instances: scores", self.scores).reshape(-1))
@@ -66,11 +76,14 @@ class InstanceList:
         return len(self.labels)
 
     def __getitem__(self, index: Any) -> Self:
-        """The instances at `index`: a whole number, a slice, or a list or array of whole numbers or of bool.
+        """Return the instances at `index`.
+
+        Args:
+            index: A whole number, a slice, or a list or array of whole numbers or of bool.
 
         Raises:
-            IndexError: there is no such instance.
-            PartwiseError: anything else.
+            IndexError: If there is no such instance.
+            PartwiseError: If `index` is anything else.
         """
         order = self._order(index)
         return replace(
@@ -87,7 +100,7 @@ class InstanceList:
             return every[index]
         try:
             chosen = np.asarray(index)
-        except (TypeError, ValueError, RuntimeError):  # a list of lists of different lengths, a tensor on a GPU
+        except (TypeError, ValueError, RuntimeError):  # such as lists of different lengths, or a tensor on a GPU
             chosen = np.array(None)
         if chosen.ndim == 0 and chosen.dtype.kind in "iu":
             return every[[as_index(index)]]
@@ -102,10 +115,10 @@ class InstanceList:
             return NotImplemented
         return all(_equal(getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
 
-    __hash__ = None  # type: ignore[assignment]  # as Python writes a class without a hash
+    __hash__ = None  # type: ignore[assignment]  # how Python marks a class without a hash
 
     def __repr__(self) -> str:
-        """How many of which class, and the size of the image: Result(3 instances: 2 car, 1 person; 1024x512)."""
+        """Count the instances of each class: Result(3 instances: 2 car, 1 person; 1024x512)."""
         counts = Counter(self.label_set.name_of(label) for label in self.labels.tolist())
         of_each = ", ".join(f"{count} {name}" for name, count in counts.most_common())
         total = f"{len(self)} instance{'' if len(self) == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""A model ready to use: image in, `Result` out."""
+"""A model that is ready to use: it takes an image and returns a `Result`."""
 
 from __future__ import annotations
 
@@ -39,31 +39,33 @@ __all__ = [
 ]
 
 PRECISIONS = ("no", "bf16", "auto")
-SHOWN_SCORE = 0.1  # default display threshold: the precision of the default model there is 0.83
+SHOWN_SCORE = 0.1  # default display threshold; the precision of the default model there is 0.83
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Result(Instances):
-    """The instances of one image, with the semantic map, the image itself and the model's origin.
+    """The instances of one image, with the semantic map, the image itself and the origin of the model.
 
     A part of it, such as `result[result.scores > 0.5]` or `result[:3]`, is a Result with all of these.
 
-    semantic_HW   (H, W) uint8 ids of the label set
-    image_HW3     (H, W, 3) uint8 RGB, as it was given
-    name          of the image, for the files that `save` writes; None where it has none
-    origin        what the model file says of itself
-    label_set     the classes that `labels` and `semantic_HW` name
+    Attributes:
+        semantic_HW: (H, W) uint8, ids of the label set; None without a semantic map.
+        image_HW3: (H, W, 3) uint8 RGB, the image that was given.
+        name: Name of the image, for the files that `save` writes; None without a name.
+        origin: What the model file says about the model: recipe, data, steps and so on.
+        label_set: The classes of `labels` and `semantic_HW`.
 
-    Raises PartwiseError where the semantic map or the image has another size than the instances.
+    Raises:
+        PartwiseError: If the semantic map or the image has another size than the instances.
     """
 
     semantic_HW: np.ndarray | None = None
     image_HW3: np.ndarray | None = None
     name: str | None = None
     origin: dict = field(default_factory=dict)
-    label_set: LabelSet = CITYSCAPES  # type: ignore[misc]  # the base class, without this field, has it for all
+    label_set: LabelSet = CITYSCAPES  # type: ignore[misc]  # a class variable of the base class
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         for what, array in (("semantic_HW", self.semantic_HW), ("image_HW3", self.image_HW3)):
             if array is not None and np.shape(array)[:2] != self.size:
@@ -71,26 +73,29 @@ class Result(Instances):
 
     @property
     def instances(self) -> Instances:
-        """The instances alone."""
+        """The instances without the other fields."""
         return Instances(self.labels, self.scores, self.boxes, self.masks, self.size)
 
     @property
     def prediction(self) -> Prediction:
-        """Instances and semantic map, as the evaluator and the overlays take them."""
+        """Instances and semantic map, in the form that the evaluator and the overlays take."""
         return Prediction(self.instances, self.semantic_HW)
 
     def save(self, out_dir: str | os.PathLike, *, overwrite: bool = False) -> list[Path]:
-        """Write overlay, instanceIds, labelIds and JSON (see report/prediction_files.py); returns the paths.
+        """Write NAME_overlay.png, NAME_instanceIds.png, NAME_labelIds.png and NAME.json.
 
-        Results of the same name are replaced. Those of images without a name are called image, image_2, image_3, ...:
-        the first of which there is no file yet.
+        Earlier results of the same name are replaced. The results of an image without a name get the first free name of
+        image, image_2, image_3, ...
 
         Args:
-            out_dir: made if missing; `~` at its beginning is the home folder.
-            overwrite: replace files of these names that partwise did not write, too.
+            out_dir: The folder. It is made if it is missing; `~` at its beginning is the home folder.
+            overwrite: Also replace files of these names that partwise did not write.
+
+        Returns:
+            The four paths.
 
         Raises:
-            PartwiseError: such a file is there, or the folder cannot be written.
+            PartwiseError: If a file that partwise did not write lies there, or the folder cannot be written.
         """
         if not isinstance(out_dir, str | os.PathLike) or "\0" in os.fsdecode(out_dir):
             raise PartwiseError(f"out_dir {shown(out_dir)}: give the path of a folder")
@@ -107,7 +112,14 @@ class Result(Instances):
         )
 
     def resized(self, size: tuple[int, int]) -> Result:
-        """The same for an image of another `size` (H, W): instances and semantic map see `Instances.resized`."""
+        """Scale image, instances and semantic map to another size.
+
+        Args:
+            size: (H, W) in pixels.
+
+        Raises:
+            PartwiseError: If `size` is not two whole numbers from 1 on.
+        """
         moved = self.prediction.resized(size)
         of_instances = {name: getattr(moved.instances, name) for name in ("labels", "scores", "boxes", "masks", "size")}
         image_HW3 = self.image_HW3 if self.image_HW3 is None else image_at(self.image_HW3, moved.instances.size)
@@ -115,9 +127,13 @@ class Result(Instances):
 
 
 class Segmenter:
-    """A trained method on a device. Made by `load`.
+    """A trained method on a device. `load` makes it.
 
-    precision  "no" (fp32) or "bf16"
+    Attributes:
+        method: The method, in evaluation mode.
+        info: What the model file says about the model.
+        device: Name of the device, such as "cpu".
+        precision: "no" (fp32) or "bf16".
     """
 
     def __init__(self, method: Method, info: ModelInfo, device: str = "cpu", precision: str = "no"):
@@ -134,20 +150,25 @@ class Segmenter:
         scale: Scale = None,
         flip: bool = False,
     ) -> Result:
-        """Every instance of an image.
+        """Find the instances in an image.
 
-        image      a path, a PIL image, an array, a tensor, bytes or an open file: see `as_image`
-        min_score  0..1: leave out instances that are less sure
-        distinct   leave out what a higher-scoring instance of another class overlaps, see `Instances.distinct`
-        name       for the files that `Result.save` writes; the stem of the image's file, or none
-        scale      the network sees the image so many times as large: less is faster, more finds smaller objects, and
-                   of several, such as (1, 1.5), what is found in any; without it as the model says
-                   (`method.default_scale`), but no side longer than 2048 px
-        flip       the network sees the image's mirror image, too, and what it says of both is averaged: better, in
-                   twice the time
+        Args:
+            image: A path, a PIL image, an array (H, W, 3), a tensor (3, H, W), bytes or an open file.
+            min_score: Leave out instances with a lower score, 0..1.
+            distinct: Leave out each instance that a higher-scoring instance of another class overlaps by more than
+                IoU .5.
+            name: Name of the files that `Result.save` writes; None for the name of the image file without its suffix.
+            scale: Factor by which the image is enlarged for the network. A smaller factor is faster, a larger one finds
+                smaller objects. With several factors, such as (1, 1.5), the instances of all sizes are joined. None for
+                the default scale of the model; then no side is longer than 2048 px.
+            flip: Let the network also see the mirror image, and average both outputs. It is more accurate and takes
+                twice the time.
 
-        Raises PartwiseError for what is no image, a number out of its limits, and `flip` with a method that cannot
-        (methods/method.py, `mirrored`).
+        Returns:
+            The instances with their scores, and the semantic map, at the size of the image.
+
+        Raises:
+            PartwiseError: If the image cannot be read, a number is out of range, or the method does not support `flip`.
         """
         min_score = number_in("min_score", min_score, 0, 1)
         if name is None:
@@ -175,15 +196,19 @@ class Segmenter:
         )
 
     def explain(self, image: Any, point: tuple[int, int] | None = None, scale: float | None = None) -> Explanation:
-        """Why a pixel (x, y) belongs to its instance, or to none.
+        """Explain why a pixel belongs to its instance, or to no instance.
 
-        Without a pixel: the middle of the instance with the highest score.
+        Args:
+            image: An image in any form that a call takes.
+            point: (x, y) in pixels of the image; None for the middle of the instance with the highest score.
+            scale: Factor by which the image is enlarged for the network; None for the default scale.
 
-        image, scale   as in a call
-        returns        everything in pixels of what the network saw, see `seen`
+        Returns:
+            The explanation. Its positions are in pixels of the image that `seen` returns.
 
-        Raises PartwiseError for a pixel outside the image, an image without instances where no pixel is given, and a
-        model that is neither one of part maps nor one of centres.
+        Raises:
+            PartwiseError: If the pixel lies outside the image, nothing was found and no pixel is given, or the method
+                cannot explain its decisions.
         """
         if not isinstance(self.method, Explainable):
             name = self.info.method.get("kind")
@@ -201,7 +226,18 @@ class Segmenter:
         return self.method.explain(outputs, seen.shape[:2], point)
 
     def seen(self, image: Any, scale: float | None = None) -> np.ndarray:
-        """(H, W, 3) uint8 RGB: an image at the size at which the network sees it, both as in a call."""
+        """Return an image at the size at which the network sees it.
+
+        Args:
+            image: An image in any form that a call takes.
+            scale: Factor by which the image is enlarged; None for the default scale.
+
+        Returns:
+            (H, W, 3) uint8 RGB.
+
+        Raises:
+            PartwiseError: If the image cannot be read, or `scale` is not one number.
+        """
         pixels = as_image(image)
         sizes = seen_sizes(pixels.shape[:2], scale, self.method.default_scale)
         if len(sizes) > 1:
@@ -212,9 +248,17 @@ class Segmenter:
         return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16")
 
     def stream(self, images: Iterable[Any], **options: Any) -> Iterator[Result]:
-        """`self(image, **options)` for each of several images, such as a list, a generator or an array (N, H, W, 3).
+        """Find the instances in several images, one after the other.
 
-        Raises PartwiseError for a single image.
+        Args:
+            images: A list, a generator or an array (N, H, W, 3).
+            **options: Options of a call, such as `min_score`.
+
+        Returns:
+            An iterator over the results. Each image is processed when its result is taken.
+
+        Raises:
+            PartwiseError: If a single image is given.
         """
         single = isinstance(images, str | bytes | os.PathLike | Image.Image) or getattr(images, "ndim", 4) in (2, 3)
         if single or not isinstance(images, Iterable):
@@ -229,15 +273,23 @@ def load(
     precision: str = "no",
     decode: Mapping[str, Any] | None = None,
 ) -> Segmenter:
-    """A model ready to use; never touches the network.
+    """Load a model that is ready to use. Nothing is downloaded.
 
-    model      None for the bundled one, its name, a .safetensors file, or a run folder
-    device     as torch names it; "auto" takes a GPU where there is one
-    precision  "no" (fp32), "bf16" (faster on a GPU, or a processor with AMX), or "auto": bf16 where it is faster here
-    decode     fields of the method's DecodeConfig to replace, such as {"nms_iou": 0.6}
+    If "bf16" is given and the hardware only emulates it, there is a `PartwiseWarning`.
 
-    Warns (PartwiseWarning) where "bf16" is asked for and the hardware only emulates it.
-    Raises PartwiseError for a model that is missing, damaged or of another version, and for a device that is not here.
+    Args:
+        model: The name of an installed model, a .safetensors file, or a run folder; None for the default model.
+        device: Device as torch names it, such as "cuda:1"; "auto" for a GPU if there is one.
+        precision: "no" (fp32), "bf16" (faster on a GPU, or on a processor with AMX), or "auto" (bf16 if it is faster on
+            this machine).
+        decode: Fields of the method's decoder to change, such as {"nms_iou": 0.6}.
+
+    Returns:
+        The model. Call it with an image.
+
+    Raises:
+        PartwiseError: If the model is missing, damaged or of another version, the device is missing, or an argument is
+            wrong.
     """
     device = find_device(device)
     if decode is not None and not isinstance(decode, Mapping):
@@ -253,7 +305,17 @@ def load(
 
 
 def find_device(name: str) -> str:
-    """The device of this name; "auto" is a GPU where there is one. Raises PartwiseError for one that is not here."""
+    """Check the name of a device.
+
+    Args:
+        name: Name as torch has it, or "auto" for a GPU if there is one.
+
+    Returns:
+        The name of a device that can be used.
+
+    Raises:
+        PartwiseError: If there is no such device.
+    """
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
         return "cuda" if gpus else "cpu"

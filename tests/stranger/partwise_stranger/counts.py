@@ -1,4 +1,7 @@
-"""A metric of another package: how far the number of instances is from the true one, in all and for each class."""
+"""A metric of another package: the error of the number of instances, in total and for each class.
+
+Axes: B weightings, N images, C classes.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,11 @@ from partwise.evaluation import Detail, Metric, Predicted
 class CountError(Metric[np.ndarray]):
     """Mean absolute difference of the numbers of true and predicted instances.
 
-    The record of an image is (C,) int64, predicted minus true instances of each class that has instances.
+    The record of an image is (C,) int64, the number of predicted minus the number of true instances of each class that
+    has instances.
+
+    Args:
+        label_set: The classes.
     """
 
     name = "counts"
