@@ -41,11 +41,13 @@ BUNDLED_SCENES, BUNDLED_SIZE = 8, (512, 1024)  # scenes for the bundled model: t
 
 
 def run_demo(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
-    """Render streets, train on them, evaluate, predict, and write a page about it. An earlier demo in `out` is replaced.
+    """Render streets, train on them, evaluate, predict, and write a page with the results.
+
+    An earlier demo in `out` is replaced.
 
     Args:
-        out: Folder for everything: streets/ (the data set), run/ (the run, with best.safetensors), predict/ (results for
-            unseen scenes), evaluation.json and report.html.
+        out: Folder for everything: streets/ (the data set), run/ (the run, with best.safetensors), predict/ (results
+            for unseen scenes), evaluation.json and report.html.
         minutes: Length of the training in minutes.
         seed: Another seed gives other scenes and another network.
         monitor: Receives notes and progress.

@@ -140,8 +140,8 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb", *, overwrite: bool =
     """Open a file that becomes `path` when the block ends without an exception, and is removed otherwise.
 
     Until then `path` keeps its old content, also after a kill -9: the rename comes after an fsync. Missing parent
-    folders are made. Several files in one `contextlib.ExitStack`, each flushed inside it, appear together or not at all,
-    except if a rename itself fails. A device or a pipe (/dev/stdout) is written directly.
+    folders are made. Several files in one `contextlib.ExitStack`, each flushed inside it, appear together or not at
+    all, except if a rename itself fails. A device or a pipe (/dev/stdout) is written directly.
 
     Args:
         path: The file to write. If it is a symbolic link, its target is replaced and the link stays.

@@ -49,8 +49,8 @@ def files_below(root: str | os.PathLike) -> tuple[list[Path], list[PartwiseError
         root: The folder.
 
     Returns:
-        Everything that is not a folder (also broken links, pipes and sockets), sorted; and an error for each folder that
-        cannot be read.
+        Everything that is not a folder (also broken links, pipes and sockets), sorted; and an error for each folder
+        that cannot be read.
     """
     top = os.path.realpath(root)
     files: list[Path] = []

@@ -245,7 +245,7 @@ class Instances(InstanceList):
 
     @property
     def id_values(self) -> np.ndarray:
-        """Value of each instance in `to_id_map`, (N,) int32: id * 1000 + number, numbered in the order of the instances.
+        """Value of each instance in `to_id_map`, (N,) int32: id * 1000 + number, in the order of the instances.
 
         Raises:
             PartwiseError: If a class has more than 1000 instances.

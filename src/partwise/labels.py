@@ -189,7 +189,7 @@ class LabelSet:
             return cls(str(values["name"]), tuple(labels))
         except (KeyError, TypeError) as error:
             raise PartwiseError(
-                f"{placed(where)}this label set cannot be read ({error}): give the fields that LabelSet.to_dict() writes"
+                f"{placed(where)}this label set cannot be read ({error}): give the fields of LabelSet.to_dict()"
             ) from None
 
 

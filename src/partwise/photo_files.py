@@ -59,8 +59,8 @@ def find_photos(inputs: Sequence[Path], *, submission: bool = False) -> PhotoFil
     """Find the photos among files, and in folders at any depth.
 
     Results of given files lie directly in the folder of all results. Results of a folder lie as the photos lie in it;
-    results of several folders lie as the photos lie below the folder that holds all of them. If two photos would have the
-    same results, those of the second photo get a number, such as street_2.
+    results of several folders lie as the photos lie below the folder that holds all of them. If two photos would have
+    the same results, those of the second photo get a number, such as street_2.
 
     Args:
         inputs: Files, folders, and patterns such as photos/*.png that the shell did not replace.
@@ -181,7 +181,7 @@ def _no_photo(path: Path) -> str:
 
 
 def _is_mask_of_submission(path: Path) -> bool:
-    """Whether a file is a mask of a submission of version 0.1, which had no mark: masks/NAME_0.png below NAME_pred.txt."""
+    """Whether a file is a mask of a submission of version 0.1, without a mark: masks/NAME_0.png by NAME_pred.txt."""
     if path.parent.name != "masks":
         return False
     return (path.parent.parent / f"{path.stem.rpartition('_')[0]}_pred.txt").is_file()

@@ -116,5 +116,5 @@ def _package(point: EntryPoint) -> str:
 
 
 def forget() -> None:
-    """Forget which packages are installed. Call it after installing a package, or changing sys.path, in a running program."""
+    """Forget which packages are installed. Call it if a running program installs a package or changes sys.path."""
     _announced.cache_clear()

@@ -222,7 +222,7 @@ def counting(what: str) -> Iterator[Callable[..., None]]:
 
 
 class TrainingDisplay(Display):
-    """The Monitor of a training: the share that is done, the step, steps per second, the remaining time and the loss."""
+    """The Monitor of a training: the share that is done, the step, steps per second, remaining time and loss."""
 
     def __init__(self, quiet: bool = False) -> None:
         super().__init__("", quiet)

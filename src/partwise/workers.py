@@ -1,7 +1,7 @@
 """Worker processes: they take requests, and their results come back in order. The end of a worker is noticed at once.
 
-Each worker shares only a socket with this process. There is no queue, lock or thread that several workers share, so that
-a worker that dies does not block the others.
+Each worker shares only a socket with this process. There is no queue, lock or thread that several workers share, so
+that a worker that dies does not block the others.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class Workers:
         busy[worker] += 1
 
     def _collect(self, results: dict[int, Any], busy: dict[Connection, int], timeout: float) -> bool:
-        """Put every result that has come into `results`, after waiting up to `timeout` seconds; whether there was any."""
+        """Wait up to `timeout` seconds, and put every result that has come into `results`; whether there was any."""
         ready = [connection for connection in wait(list(self.processes), timeout) if isinstance(connection, Connection)]
         for worker in ready:
             try:

@@ -8,7 +8,8 @@
 - A page or a table begins with a meta element or a comment (`HTML_MARK`, `MARKDOWN_MARK`).
 
 PNGs and pages of version 0.1 have no mark. Pictures of a prediction are recognised by the JSON beside them, if none of
-the pictures has the mark; pages by their style sheet. Submissions and Markdown tables of version 0.1 are not recognised.
+the pictures has the mark; pages by their style sheet. Submissions and Markdown tables of version 0.1 are not
+recognised.
 """
 
 from __future__ import annotations
@@ -170,7 +171,7 @@ def _is_old_picture(path: Path) -> bool:
 
 
 def _is_submission(path: Path) -> bool:
-    """Whether the lines have the form of `evaluation.submission.write_submission`, and partwise wrote the first mask."""
+    """Whether the lines are those of `evaluation.submission.write_submission`, and partwise wrote the first mask."""
     text = (_start_of(path, _LARGEST_BYTES) or b"").decode("utf-8", "replace")
     name = re.escape(path.name.removesuffix("_pred.txt"))
     lines = text.removesuffix("\n").split("\n")

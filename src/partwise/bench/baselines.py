@@ -74,9 +74,9 @@ def bench_baselines(
         progress: Called with what is being done, how much of it is done, and all of it.
 
     Returns:
-        {"machine", "contest", "results": [a row for each training or folder], "seeds": {recipe: mean and sample standard
-        deviation over its trainings}, "differences": {recipe: [a row for each seed, with B = the recipe and A = the
-        first recipe]}} in JSON's own types.
+        {"machine", "contest", "results": [a row for each training or folder], "seeds": {recipe: mean and sample
+        standard deviation over its trainings}, "differences": {recipe: [a row for each seed, with B = the recipe and
+        A = the first recipe]}} in JSON's own types.
 
     Raises:
         PartwiseError: If a number is out of range, or training or scoring raises it.

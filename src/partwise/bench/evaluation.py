@@ -1,8 +1,8 @@
 """Compare partwise's evaluator with cityscapesScripts on the same predictions in one run.
 
 The floor is the time that no evaluator can save, such as inflating the masks. Seconds are of the processor
-(time.process_time), so that other work of the machine has little effect. Where several processes share the work, seconds
-are by the clock. Every time is the best of three.
+(time.process_time), so that other work of the machine has little effect. Where several processes share the work,
+seconds are by the clock. Every time is the best of three.
 """
 
 from __future__ import annotations

@@ -52,8 +52,9 @@ def bench_speed(
         progress: Called with what is being done, how much of it is done, and all of it.
 
     Returns:
-        {"machine", "size", "predict": [a row for each precision], "backbones": {name: times}, "skipped": {what: why}} in
-        JSON's own types. If the processor only emulates bf16, bf16 is skipped and its figures of the backbones are None.
+        {"machine", "size", "predict": [a row for each precision], "backbones": {name: times}, "skipped": {what: why}}
+        in JSON's own types. If the processor only emulates bf16, bf16 is skipped and its figures of the backbones are
+        None.
 
     Raises:
         PartwiseError: If the model cannot be loaded, or a number is below 1.
@@ -106,7 +107,7 @@ def _decode(method: Method, outputs: Outputs, seen: tuple[int, int], size: tuple
 
 
 def _time_model(model: str | None, size: tuple[int, int], precision: str, repeats: int, begin: Begin) -> dict:
-    """Measure a model from image to `Result`, the network alone, and everything after it, for each scene and on average."""
+    """Measure a model from image to `Result`, the network alone, and everything after it: each scene and their mean."""
     segment = load(model, precision=precision)
     rows = []
     for scene in Streets(SCENES, size, seed=7):
@@ -127,7 +128,7 @@ def _time_model(model: str | None, size: tuple[int, int], precision: str, repeat
 
 
 def _time_backbone(name: str, with_bf16: bool, repeats: int, begin: Begin) -> dict:
-    """Measure forward and backward of a backbone on one crop: in fp32, in bf16, and in bf16 with depthwise layers too."""
+    """Measure forward and backward of a backbone on one crop: fp32, bf16, and bf16 also in depthwise layers."""
     backbone = build_backbone(name).to(memory_format=torch.channels_last).train()
     image = torch.randn(1, 3, *CROP).contiguous(memory_format=torch.channels_last)
 

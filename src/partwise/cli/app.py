@@ -91,8 +91,8 @@ def height_and_width(option: str, text: str) -> tuple[int, int]:
 def keep_and_show(json: Path | None, figures: Any, show: Callable[[], None]) -> None:
     """Write figures to the file of --json, if it is given, and show them.
 
-    The file is written first, because printing may fail (`| head`). If the file cannot be written, the figures are still
-    shown.
+    The file is written first, because printing may fail (`| head`). If the file cannot be written, the figures are
+    still shown.
 
     Args:
         json: The file; None for none.

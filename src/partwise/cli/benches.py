@@ -167,7 +167,7 @@ def baselines(
     val_split: str = "val",
     json: Annotated[Path | None, writes(BENCH_PEERS)] = None,
 ) -> None:
-    """Train part maps and torchvision's Mask R-CNN for the same time, score both, measure their speed, and compare them.
+    """Train part maps and torchvision's Mask R-CNN for the same time, and compare their scores and their speed.
 
     Args:
         overrides: Fields of all recipes to change, such as data.augment.crop=[256,512].

@@ -37,8 +37,8 @@ def ceiling(
 
     Args:
         what: A method (parts), a recipe (parts_light), or a model: the name of a model, a file, or a run folder.
-        overrides: Fields of the method to change, such as method.k=5 or method.windows=[[8,21]]; for a model only fields
-            of its decoder, such as method.decode.sharpen=0.
+        overrides: Fields of the method to change, such as method.k=5 or method.windows=[[8,21]]; for a model only
+            fields of its decoder, such as method.decode.sharpen=0.
         data: Root of the data set.
         split: Split of the data set.
         frames: Largest number of frames, evenly spaced; 0 for all.

@@ -146,7 +146,7 @@ def _score_curves(metrics: Metrics) -> dict[str, tuple[list[int], list[float]]]:
 
 
 def _draw_smoothed(axes: Axes, steps: np.ndarray, curves: dict[str, np.ndarray]) -> None:
-    """Draw each curve thin and its running mean thick, on a logarithmic scale if all values are positive and vary much."""
+    """Draw each curve thin and its running mean thick; on a logarithmic scale if values are positive and vary much."""
     for i, (name, values) in enumerate(curves.items()):
         colour = LINES[i % len(LINES)]
         axes.plot(steps, values, color=colour, alpha=0.3, linewidth=0.8)

@@ -114,8 +114,8 @@ def draw_explanation(
 ) -> np.ndarray:
     """Draw the window in the image, its k x k part maps, the assembled mask, the refined mask, and the votes.
 
-    The window is yellow, the pixel red, the mask that was found green. Each part map is shown at the cells of the window;
-    the frame marks the cells that belong to this part.
+    The window is yellow, the pixel red, the mask that was found green. Each part map is shown at the cells of the
+    window; the frame marks the cells that belong to this part.
 
     Args:
         image_HW3: (H, W, 3) uint8 RGB, the image as the network saw it.

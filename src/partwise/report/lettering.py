@@ -71,8 +71,8 @@ def place_chips(
 ) -> list[Chip]:
     """Place each text at its box, inside the image and not on another chip. Texts without a place are left out.
 
-    Earlier texts choose first. The places are: above the box, below it, in its top, and higher up, each from the left or
-    the right edge of the box.
+    Earlier texts choose first. The places are: above the box, below it, in its top, and higher up, each from the left
+    or the right edge of the box.
 
     Args:
         texts: N lines.

@@ -120,7 +120,7 @@ def _paint(
 
 
 def _eroded(mask: np.ndarray, pixels: int) -> np.ndarray:
-    """Remove the pixels of a mask from which a pixel outside it (or outside the crop) is at most `pixels` steps away."""
+    """Remove the pixels of a mask that are at most `pixels` steps away from a pixel outside it or outside the crop."""
     for _ in range(pixels):
         smaller = np.zeros_like(mask)
         smaller[1:-1, 1:-1] = mask[1:-1, 1:-1] & mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]

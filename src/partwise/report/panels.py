@@ -25,8 +25,8 @@ def draw_comparison(scene: Scene, prediction: Prediction, *, tint: float = 0.3, 
     """Draw photo, truth and prediction with captions.
 
     A predicted instance with an IoU of at least .5 with a true instance of its class has the same colour in both
-    pictures. So an instance whose colour occurs once was missed, invented or split. As in the scores, the truth is shown
-    without instances of classes that are not evaluated (trailer, caravan).
+    pictures. So an instance whose colour occurs once was missed, invented or split. As in the scores, the truth is
+    shown without instances of classes that are not evaluated (trailer, caravan).
 
     Args:
         scene: Photo and truth.
@@ -93,10 +93,20 @@ def draw_contact_sheet(
     cell_width_px: int = 640,
     gap_px: int | None = None,
 ) -> np.ndarray:
-    """(H', W', 3) uint8 RGB: all images on one sheet, row by row, each scaled to `cell_width_px`, its caption above.
+    """Draw all images on one sheet, row by row, each with its caption above it.
 
-    images     (H, W, 3) uint8 each, of any sizes; a row is as high as its highest picture
-    columns    pictures a row; as many as make the sheet about as wide as a screen without it
+    Args:
+        images: Arrays (H, W, 3) uint8 RGB of any sizes. A row is as high as its highest picture.
+        captions: A caption for each image; None for none.
+        columns: Number of pictures in a row; None for a sheet that has about the shape of a screen.
+        cell_width_px: Each image is scaled to this width in pixels.
+        gap_px: Gap between the pictures in pixels; None for a gap that fits the width.
+
+    Returns:
+        (h, w, 3) uint8 RGB.
+
+    Raises:
+        PartwiseError: If there is no image.
     """
     if not images:
         raise PartwiseError("contact sheet: no images: give at least one")

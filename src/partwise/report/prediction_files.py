@@ -39,8 +39,8 @@ def write_prediction(
     """Write four files: all of them or none.
 
     - NAME_overlay.png is the picture of `draw_overlay`, 8-bit RGB.
-    - NAME_instanceIds.png has 16 bits: id * 1000 + number for instances, or else the semantic id. A higher score lies on
-      top.
+    - NAME_instanceIds.png has 16 bits: id * 1000 + number for instances, or else the semantic id. A higher score lies
+      on top.
     - NAME_labelIds.png has 8-bit ids; without a semantic map, those of the instances alone.
     - NAME.json has what `prediction_record` returns.
 

@@ -1,1 +1,1 @@
-"""An independent package: it adds one extension of each kind to partwise by entry points, without an edit in partwise."""
+"""An independent package: it adds one extension of each kind to partwise by entry points, without an edit there."""
