@@ -174,9 +174,9 @@ def evaluate(
     full: bool = False,
     metrics: Sequence[str] = (),
     workers: int = 1,
-    device: str = "cpu",
-    precision: str = "no",
     options: InferenceOptions = DEFAULT_OPTIONS,
+    device: str | None = None,
+    precision: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
     """Score a model, or the result files of any tool, as `partwise evaluate` does.
@@ -191,9 +191,9 @@ def evaluate(
         full: Also compute boundary AP, panoptic quality, COCO AP and bootstrap intervals.
         metrics: Names of further metrics, such as those of other packages.
         workers: Number of processes that read result files.
-        device: Device of the network: "cpu", "cuda", "cuda:1" or "auto".
-        precision: Precision of the network: "no" (fp32), "bf16" or "auto".
-        options: The sizes at which the network sees an image, and whether it also sees the mirror image.
+        options: How the model predicts: device, precision, scale and flip.
+        device: Replaces `options.device`: "cpu", "cuda", "cuda:1" or "auto".
+        precision: Replaces `options.precision`: "no" (fp32), "bf16" or "auto".
         progress: Called with the number of frames that are done, and the number of all frames.
 
     Returns:
@@ -211,9 +211,7 @@ def evaluate(
         full=full,
         metrics=metrics,
         workers=workers,
-        device=device,
-        precision=precision,
-        view=options,
+        options=options.changed(device=device, precision=precision),
         progress=progress,
     )
     return Evaluation(figures["images"], figures["semantic"], figures["instance"], figures)

@@ -38,9 +38,7 @@ def score(
     full: bool = False,
     metrics: Sequence[str] = (),
     workers: int = 1,
-    device: str = "cpu",
-    precision: str = "no",
-    view: InferenceOptions = DEFAULT_OPTIONS,
+    options: InferenceOptions = DEFAULT_OPTIONS,
     side_bounds_px: Sequence[int] = SIDE_BOUNDS_PX,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
@@ -57,9 +55,7 @@ def score(
             a semantic map.
         metrics: Names of further metrics: those of other packages, or some of those that `full` adds.
         workers: Number of processes that read result files.
-        device: Device of the network: "cpu", "cuda", "cuda:1" or "auto".
-        precision: Precision of the network: "no" (fp32), "bf16" or "auto".
-        view: Inference options of a model. It is scored at the size of the truth.
+        options: How a model predicts the frames. It is scored at the size of the truth.
         side_bounds_px: Bounds between the sizes of instances for which AP is given: longest side in pixels, rising.
         progress: Called with the number of frames that are done, and the number of all frames.
 
@@ -73,8 +69,7 @@ def score(
     if model is not None and predictions is not None:
         raise PartwiseError("both --model and --predictions given: score one of them at a time")
     if predictions is not None:
-        asked = {"--flip": view.flip, "--scale": view.scale is not None} | _of_networks(device, precision)
-        _leave_out(asked, "is for models, and --predictions are files")
+        _leave_out(_of_networks(options), "is for models, and --predictions are files")
     elif workers > 1:
         raise PartwiseError(f"--workers {workers} is for --predictions, and a model is scored: leave it out")
     if frames < 0 or workers < 1:
@@ -85,15 +80,19 @@ def score(
         evaluator, figures = _score_files(predictions, data, split, frames, evaluator_for, workers, progress)
         circumstances["predictions"] = predictions.resolve().name
     else:
-        evaluator, figures, how = _score_model(
-            model, data, split, frames, evaluator_for, device, precision, view, progress
-        )
+        evaluator, figures, how = _score_model(model, data, split, frames, evaluator_for, options, progress)
         circumstances |= how
     return figures | {RECORDS_KEY: records_of(evaluator), "circumstances": circumstances}
 
 
-def _of_networks(device: str, precision: str) -> dict[str, bool]:
-    return {"--device": device != "cpu", "--precision": precision != "no"}
+def _of_networks(options: InferenceOptions) -> dict[str, bool]:
+    """Return which options of inference are not the default ones, by the name that a person gave them."""
+    return {
+        "--flip": options.flip,
+        "--scale": options.scale is not None,
+        "--device": options.device != DEFAULT_OPTIONS.device,
+        "--precision": options.precision != DEFAULT_OPTIONS.precision,
+    }
 
 
 def _leave_out(asked: dict[str, bool], why: str) -> None:
@@ -162,22 +161,21 @@ def _score_model(
     split: str,
     frames: int,
     evaluator_for: EvaluatorFor,
-    device: str,
-    precision: str,
-    view: InferenceOptions,
+    options: InferenceOptions,
     progress: Callable,
 ) -> tuple[CityscapesEvaluator, dict, dict]:
     """Score a model; return evaluator, figures and circumstances."""
     scenes = EvenlySpaced(open_dataset(data, split), frames)
     require_truth(scenes, f"{data}, split {split}", progress)
-    segment = load(model, device=device, precision=precision)
+    segment = load(model, options=options)
     if segment.method.has_instances:
         require_instances(scenes, f"{data}, split {split}")
     evaluator = evaluator_for(scenes.label_set, segment.method.has_instances and segment.method.has_semantics)
-    how = {"device": segment.device, "precision": segment.precision}
     depth = find_depth(data, split)
-    figures = evaluate_method(segment.method, scenes, evaluator, view=view, depth=depth, progress=progress, **how)
-    how |= asdict(view) | {"default_scale": segment.method.default_scale}
+    figures = evaluate_method(
+        segment.method, scenes, evaluator, options=segment.options, depth=depth, progress=progress
+    )
+    how = asdict(segment.options) | {"default_scale": segment.method.default_scale}
     return evaluator, figures, {"model": segment.info.origin, **how}
 
 
@@ -193,8 +191,7 @@ def compare_results(
     full: bool = False,
     metrics: Sequence[str] = (),
     side_bounds_px: Sequence[int] = SIDE_BOUNDS_PX,
-    device: str = "cpu",
-    precision: str = "no",
+    options: InferenceOptions = DEFAULT_OPTIONS,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> dict:
     """Compare two results, each the JSON file of an evaluation or a model.
@@ -211,8 +208,7 @@ def compare_results(
         full: Also score models in boundary AP, panoptic quality and COCO AP.
         metrics: Names of further metrics for models. A file has the metrics that it was scored with.
         side_bounds_px: Bounds between the sizes of instances: longest side in pixels, rising.
-        device: Device of the network: "cpu", "cuda", "cuda:1" or "auto".
-        precision: Precision of the network: "no" (fp32), "bf16" or "auto".
+        options: How models predict.
         progress: Called with what is being done (scoring A, scoring B, the bootstrap), how much of it is done, and all
             of it.
 
@@ -232,7 +228,7 @@ def compare_results(
         raise PartwiseError(f"{models[0]} is no .json file and taken for a model, to be scored first: give --data ROOT")
     if not models:
         asked = {"--data": data is not None, "--frames": frames > 0, "--full": full, "--metric": bool(metrics)}
-        _leave_out(asked | _of_networks(device, precision), "is for models, and both results are JSON files")
+        _leave_out(asked | _of_networks(options), "is for models, and both results are JSON files")
     evaluator_for = _evaluator_for(full, metrics, side_bounds_px)
     evaluators = []
     for name, result in (("A", a), ("B", b)):
@@ -240,7 +236,7 @@ def compare_results(
             evaluators.append(read_records(result))
         else:
             said = functools.partial(progress, f"scoring {name}")
-            scored = _score_model(result, data, split, frames, evaluator_for, device, precision, DEFAULT_OPTIONS, said)
+            scored = _score_model(result, data, split, frames, evaluator_for, options, said)
             evaluators.append(scored[0])
     bootstrap = functools.partial(progress, "bootstrap, draws")
     named = {name: one if isinstance(one, str) else "" for name, one in (("a", a), ("b", b))}

@@ -19,10 +19,10 @@ from partwise.errors import PartwiseError, PartwiseWarning
 from partwise.given import flag, number_in, shown
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
-from partwise.methods import Explainable, Explanation, Method
+from partwise.methods import Explainable, Explanation, Method, require_mirrorable
 from partwise.methods.asked import require_inside
 from partwise.methods.method import image_at, image_batch
-from partwise.methods.options import InferenceOptions, Scale, seen_sizes
+from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions, Scale, seen_sizes
 from partwise.model_files import find_model
 from partwise.report.prediction_files import write_prediction
 from partwise.scene import Prediction
@@ -30,7 +30,6 @@ from partwise.training.checkpoint import ModelInfo, load_model
 from partwise.training.precision import gains_from_bf16, slow_precision
 
 __all__ = [
-    "PRECISIONS",
     "SHOWN_SCORE",
     "Result",
     "Segmenter",
@@ -38,7 +37,6 @@ __all__ = [
     "load",
 ]
 
-PRECISIONS = ("no", "bf16", "auto")
 SHOWN_SCORE = 0.1  # default display threshold; the precision of the default model there is 0.83
 
 
@@ -130,15 +128,29 @@ class Segmenter:
     """A trained method on a device. `load` makes it.
 
     Attributes:
-        method: The method, in evaluation mode.
+        method: The network with its decoder, in evaluation mode, on `options.device`.
         info: What the model file says about the model.
-        device: Name of the device, such as "cpu".
-        precision: "no" (fp32) or "bf16".
+        options: How the model predicts if a call does not say otherwise. The precision is "no" (fp32) or "bf16".
+
+    Raises:
+        PartwiseError: If `options.flip` is set and the method does not support mirror images.
     """
 
-    def __init__(self, method: Method, info: ModelInfo, device: str = "cpu", precision: str = "no"):
-        self.method = method.to(device).to(memory_format=torch.channels_last).eval()
-        self.info, self.device, self.precision = info, device, precision
+    def __init__(self, method: Method, info: ModelInfo, options: InferenceOptions = DEFAULT_OPTIONS):
+        if options.flip:
+            require_mirrorable(method)
+        self.method = method.to(options.device).to(memory_format=torch.channels_last).eval()
+        self.info, self.options = info, options
+
+    @property
+    def device(self) -> str:
+        """The device that the network is on, as torch names it."""
+        return self.options.device
+
+    @property
+    def precision(self) -> str:
+        """The precision of the network: "no" (fp32) or "bf16"."""
+        return self.options.precision
 
     def __call__(
         self,
@@ -148,7 +160,7 @@ class Segmenter:
         distinct: bool = False,
         name: str | None = None,
         scale: Scale = None,
-        flip: bool = False,
+        flip: bool | None = None,
     ) -> Result:
         """Find the instances in an image.
 
@@ -159,13 +171,13 @@ class Segmenter:
                 IoU .5.
             name: Name of the files that `Result.save` writes; None for the name of the image file without its suffix.
             scale: Factor by which the image is enlarged for the network. A smaller factor is faster, a larger one finds
-                smaller objects. With several factors, such as (1, 1.5), the instances of all sizes are joined. None for
-                the default scale of the model; then no side is longer than 2048 px.
+                smaller objects. With several factors, such as (1, 1.5), the instances of all sizes are joined. None
+                for the scale of `options`, by default the default scale of the model with no side longer than 2048 px.
             flip: Let the network also see the mirror image, and average both outputs. It is more accurate and takes
-                twice the time.
+                twice the time. None for the flip of `options`.
 
         Returns:
-            The instances with their scores, and the semantic map, at the size of the image.
+            The instances with the highest score first, and the semantic map, at the size of the image.
 
         Raises:
             PartwiseError: If the image cannot be read, a number is out of range, or the method does not support `flip`.
@@ -175,11 +187,10 @@ class Segmenter:
             name = name_of(image)
         if name is not None and not isinstance(name, str):
             raise PartwiseError(f"name {shown(name)}: give a text")
+        options = self.options.changed(scale=scale, flip=flip)
         pixels = as_image(image)
-        with self._autocast():
-            prediction = self.method.predict(
-                image_batch(pixels, self.device), InferenceOptions(scale, flag("flip", flip))
-            )[0]
+        with options.autocast():
+            prediction = self.method.predict(image_batch(pixels, self.device), options)[0]
         kept = prediction.instances[prediction.instances.scores >= min_score]
         kept = kept.distinct() if flag("distinct", distinct) else kept
         return Result(
@@ -201,14 +212,14 @@ class Segmenter:
         Args:
             image: An image in any form that a call takes.
             point: (x, y) in pixels of the image; None for the middle of the instance with the highest score.
-            scale: Factor by which the image is enlarged for the network; None for the default scale.
+            scale: Factor by which the image is enlarged for the network; None for the scale of `options`.
 
         Returns:
             The explanation. Its positions are in pixels of the image that `seen` returns.
 
         Raises:
-            PartwiseError: If the pixel lies outside the image, nothing was found and no pixel is given, or the method
-                cannot explain its decisions.
+            PartwiseError: If the pixel lies outside the image, nothing was found and no pixel is given, several scales
+                are given, or the method cannot explain its decisions.
         """
         if not isinstance(self.method, Explainable):
             name = self.info.method.get("kind")
@@ -221,8 +232,8 @@ class Segmenter:
         require_inside(point, size)
         if point is not None:
             point = int(point[0]) * seen.shape[1] // size[1], int(point[1]) * seen.shape[0] // size[0]
-        with self._autocast():
-            outputs = self.method.respond(image_batch(seen, self.device))
+        with self.options.autocast():
+            outputs = self.method.respond(image_batch(seen, self.device), self.options.flip)
         return self.method.explain(outputs, seen.shape[:2], point)
 
     def seen(self, image: Any, scale: float | None = None) -> np.ndarray:
@@ -230,7 +241,7 @@ class Segmenter:
 
         Args:
             image: An image in any form that a call takes.
-            scale: Factor by which the image is enlarged; None for the default scale.
+            scale: Factor by which the image is enlarged; None for the scale of `options`.
 
         Returns:
             (H, W, 3) uint8 RGB.
@@ -239,20 +250,18 @@ class Segmenter:
             PartwiseError: If the image cannot be read, or `scale` is not one number.
         """
         pixels = as_image(image)
-        sizes = seen_sizes(pixels.shape[:2], scale, self.method.default_scale)
+        scales = self.options.changed(scale=scale).scale
+        sizes = seen_sizes(pixels.shape[:2], scales, self.method.default_scale)
         if len(sizes) > 1:
-            raise PartwiseError(f"scale {shown(scale)}: give one number here")
+            raise PartwiseError(f"scale {shown(scales)}: give one number here")
         return image_at(pixels, sizes[0])
 
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16")
-
-    def stream(self, images: Iterable[Any], **options: Any) -> Iterator[Result]:
-        """Find the instances in several images, one after the other.
+    def stream(self, images: Iterable[Any], **arguments: Any) -> Iterator[Result]:
+        """Yield `self(image, **arguments)` for each of several images.
 
         Args:
             images: A list, a generator or an array (N, H, W, 3).
-            **options: Options of a call, such as `min_score`.
+            **arguments: Keyword arguments of a call, such as `min_score`.
 
         Returns:
             An iterator over the results. Each image is processed when its result is taken.
@@ -263,45 +272,46 @@ class Segmenter:
         single = isinstance(images, str | bytes | os.PathLike | Image.Image) or getattr(images, "ndim", 4) in (2, 3)
         if single or not isinstance(images, Iterable):
             raise PartwiseError(f"stream: {type(images).__name__} is not several images: give a list of images")
-        return (self(image, **options) for image in images)
+        return (self(image, **arguments) for image in images)
 
 
 def load(
     model: str | os.PathLike | None = None,
     *,
-    device: str = "cpu",
-    precision: str = "no",
+    options: InferenceOptions = DEFAULT_OPTIONS,
+    device: str | None = None,
+    precision: str | None = None,
     decode: Mapping[str, Any] | None = None,
 ) -> Segmenter:
     """Load a model that is ready to use. Nothing is downloaded.
 
-    If "bf16" is given and the hardware only emulates it, there is a `PartwiseWarning`.
+    If the precision is "bf16" and the hardware only emulates it, there is a `PartwiseWarning`.
 
     Args:
         model: The name of an installed model, a .safetensors file, or a run folder; None for the default model.
-        device: Device as torch names it, such as "cuda:1"; "auto" for a GPU if there is one.
-        precision: "no" (fp32), "bf16" (faster on a GPU, or on a processor with AMX), or "auto" (bf16 if it is faster on
-            this machine).
+        options: Device, precision, scale and flip of every call that does not say otherwise.
+        device: Replaces `options.device`: a name of torch, such as "cuda:1", or "auto" for a GPU if there is one.
+        precision: Replaces `options.precision`: "no" (fp32), "bf16" (faster on a GPU, or on a processor with AMX), or
+            "auto" (bf16 if it is faster on this device).
         decode: Fields of the method's decoder to change, such as {"nms_iou": 0.6}.
 
     Returns:
         The model. Call it with an image.
 
     Raises:
-        PartwiseError: If the model is missing, damaged or of another version, the device is missing, or an argument is
-            wrong.
+        PartwiseError: If the model is missing, damaged or of another version, the device is missing, or an option does
+            not fit the model.
     """
-    device = find_device(device)
+    options = options.changed(device=device, precision=precision)
+    options = options.changed(device=find_device(options.device))
     if decode is not None and not isinstance(decode, Mapping):
         raise PartwiseError(f"decode {shown(decode)}: give a dict of fields, such as {{'nms_iou': 0.6}}")
-    if not isinstance(precision, str) or precision not in PRECISIONS:
-        raise PartwiseError(f"precision {precision!r}: give {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}")
-    if precision == "auto":
-        precision = "bf16" if gains_from_bf16(torch.device(device)) else "no"
-    elif precision == "bf16" and (slow := slow_precision(torch.device(device))):
+    if options.precision == "auto":
+        options = options.changed(precision="bf16" if gains_from_bf16(torch.device(options.device)) else "no")
+    elif options.precision == "bf16" and (slow := slow_precision(torch.device(options.device))):
         warnings.warn(slow, PartwiseWarning, stacklevel=2)
     method, info = load_model(find_model(model), decode=None if decode is None else dict(decode))
-    return Segmenter(fold_batch_norm(method), info, device, precision)
+    return Segmenter(fold_batch_norm(method), info, options)
 
 
 def find_device(name: str) -> str:

@@ -8,8 +8,9 @@ import io
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -20,7 +21,10 @@ from partwise.machine import is_main_process, is_out_of_memory, keep_freed_memor
 from partwise.plugins import Plugins
 from partwise.terminal import console, errors, heartbeat, warnings_in_one_line
 
-__all__ = ["height_and_width", "keep_and_show", "main", "writes"]
+if TYPE_CHECKING:
+    from partwise.methods.options import InferenceOptions
+
+__all__ = ["Inference", "height_and_width", "keep_and_show", "main", "writes"]
 
 # Each command imports what it needs inside its function: torch takes seconds, and `partwise --help` must not.
 app = App(
@@ -35,10 +39,6 @@ Precision = Annotated[
     Literal["no", "bf16", "auto"],
     Parameter(help="no: fp32; bf16: autocast; auto: bf16 if it is faster on this machine"),
 ]
-Scale = Annotated[
-    float | None,
-    Parameter(help="factor by which the image is enlarged for the network; the default scale of the model without it"),
-]
 Scales = Annotated[
     list[float] | None,
     Parameter(
@@ -46,12 +46,31 @@ Scales = Annotated[
         "all sizes are joined; the default scale of the model without it"
     ),
 ]
-
 Flip = Annotated[
     bool,
     Parameter(help="let the network also see the mirror image, and average both outputs; takes twice the time"),
 ]
 Overwrite = Annotated[bool, Parameter(help="also replace files of the same names that partwise did not write")]
+
+
+@Parameter(name="*")  # its fields are options of the verb itself
+@dataclass(frozen=True)
+class Inference:
+    """The options of every verb that runs a model: the flags of `InferenceOptions`, without its import of torch."""
+
+    device: Device = "cpu"
+    precision: Precision = "no"
+    scale: Scales = None
+    flip: Flip = False
+
+    def options(self) -> InferenceOptions:
+        """Return what the library takes. Raises PartwiseError for a scale out of its limits."""
+        from partwise.methods.options import InferenceOptions
+
+        return InferenceOptions(self.scale, self.flip, self.device, self.precision)
+
+
+DEFAULT_INFERENCE = Inference()
 
 
 def writes(kind: str | None = None) -> Parameter:
