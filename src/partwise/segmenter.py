@@ -136,7 +136,7 @@ class Segmenter:
         PartwiseError: If `options.flip` is set and the method does not support mirror images.
     """
 
-    def __init__(self, method: Method, info: ModelInfo, options: InferenceOptions = DEFAULT_OPTIONS):
+    def __init__(self, method: Method, info: ModelInfo, options: InferenceOptions = DEFAULT_OPTIONS) -> None:
         if options.flip:
             require_mirrorable(method)
         self.method = method.to(options.device).to(memory_format=torch.channels_last).eval()
@@ -247,7 +247,7 @@ class Segmenter:
             (H, W, 3) uint8 RGB.
 
         Raises:
-            PartwiseError: If the image cannot be read, or `scale` is not one number.
+            PartwiseError: If the image cannot be read, a scale is out of range, or several scales are given.
         """
         pixels = as_image(image)
         scales = self.options.changed(scale=scale).scale

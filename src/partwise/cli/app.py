@@ -53,10 +53,17 @@ Flip = Annotated[
 Overwrite = Annotated[bool, Parameter(help="also replace files of the same names that partwise did not write")]
 
 
-@Parameter(name="*")  # its fields are options of the verb itself
+@Parameter(name="*")  # its fields are options of the command itself
 @dataclass(frozen=True)
 class Inference:
-    """The options of every verb that runs a model: the flags of `InferenceOptions`, without its import of torch."""
+    """The options of every command that runs a model: the fields of `InferenceOptions`, without its import of torch.
+
+    Attributes:
+        device: Device of the network.
+        precision: Precision of the network.
+        scale: Factors by which an image is enlarged; None for the default scale of the model.
+        flip: Whether the network also sees the mirror image.
+    """
 
     device: Device = "cpu"
     precision: Precision = "no"
@@ -64,7 +71,11 @@ class Inference:
     flip: Flip = False
 
     def options(self) -> InferenceOptions:
-        """Return what the library takes. Raises PartwiseError for a scale out of its limits."""
+        """Return the options of the library.
+
+        Raises:
+            PartwiseError: If a scale is out of range.
+        """
         from partwise.methods.options import InferenceOptions
 
         return InferenceOptions(self.scale, self.flip, self.device, self.precision)
