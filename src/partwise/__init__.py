@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from partwise.instances import Instances
     from partwise.labels import CITYSCAPES, Label, LabelSet
     from partwise.methods.options import InferenceOptions
+    from partwise.result import Result
     from partwise.scene import Prediction, Scene
-    from partwise.segmenter import Result, Segmenter, load
+    from partwise.segmenter import Segmenter, load
 
 __version__ = "0.1.0"
 __all__ = [
@@ -55,8 +56,9 @@ _MODULES = {
     "instances": ("Instances",),
     "labels": ("CITYSCAPES", "Label", "LabelSet"),
     "methods.options": ("InferenceOptions",),
+    "result": ("Result",),
     "scene": ("Prediction", "Scene"),
-    "segmenter": ("Result", "Segmenter", "load"),
+    "segmenter": ("Segmenter", "load"),
 }
 
 

@@ -5,16 +5,15 @@ Axes: H image height, W image width, N instances. Everything here is NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.geometry import box_of_mask, crop_intersection, nearest_index
-from partwise.given import number_in, shown, size_of, whole_numbers
+from partwise.geometry import box_of_mask, nearest_index
+from partwise.given import shown, size_of, whole_numbers
 from partwise.instance_list import InstanceList
 from partwise.labels import INSTANCE_FACTOR
 from partwise.rle import column_runs, segments
@@ -147,71 +146,6 @@ class Instances(InstanceList):
         )
         return cls(ids // INSTANCE_FACTOR, np.ones(len(ids)), boxes, masks, instance_ids_HW.shape)
 
-    @cached_property
-    def areas(self) -> np.ndarray:
-        """Number of pixels of each mask, (N,) int64."""
-        return np.array([int(mask.sum()) for mask in self.masks], np.int64)
-
-    @property
-    def longest_sides(self) -> np.ndarray:
-        """Longest side of each box in pixels, (N,) int32."""
-        return np.maximum(self.boxes[:, 2] - self.boxes[:, 0], self.boxes[:, 3] - self.boxes[:, 1])
-
-    def full_mask(self, i: int) -> np.ndarray:
-        """Return mask `i` at the size of the image, (H, W) bool."""
-        full = np.zeros(self.size, bool)
-        x0, y0, x1, y1 = self.boxes[i]
-        full[y0:y1, x0:x1] = self.masks[i]
-        return full
-
-    def distinct(self, iou: float = 0.5) -> Self:
-        """Leave out each instance that a higher-scoring instance of another class overlaps. The order stays.
-
-        A decoder may return one mask both as a bus and as a train, because AP rewards it. People want the more likely
-        class alone.
-
-        Args:
-            iou: Instances that overlap by more than this IoU exclude each other, 0..1.
-
-        Raises:
-            PartwiseError: If `iou` is out of range.
-        """
-        return self._survivors(iou, lambda i, j: self.labels[i] != self.labels[j])
-
-    def without_repeats(self, iou: float = 0.5) -> Self:
-        """Leave out each instance that a higher-scoring instance of the same class overlaps. The order stays.
-
-        Args:
-            iou: Instances that overlap by more than this IoU exclude each other, 0..1.
-
-        Raises:
-            PartwiseError: If `iou` is out of range.
-        """
-        return self._survivors(iou, lambda i, j: self.labels[i] == self.labels[j])
-
-    def crowding(self) -> np.ndarray:
-        """Return the highest IoU of each instance with a higher-scoring instance of its class, (N,) float64 in 0..1."""
-        highest = np.zeros(len(self))
-        rank = np.argsort(np.argsort(-self.scores, kind="stable"), kind="stable")
-        corners, ends = self.boxes[:, None, :2], self.boxes[:, None, 2:]
-        touch = (np.maximum(corners, self.boxes[:, :2]) < np.minimum(ends, self.boxes[:, 2:])).all(axis=-1)
-        rivals = touch & (self.labels[:, None] == self.labels) & (rank[:, None] > rank)
-        for i, j in zip(*(axis.tolist() for axis in rivals.nonzero()), strict=True):
-            highest[i] = max(highest[i], self._iou(i, j))
-        return highest
-
-    def _survivors(self, iou: float, rivals: Callable[[int, int], bool]) -> Self:
-        iou = number_in("iou", iou, 0, 1)
-        kept: list[int] = []
-        for i in np.argsort(-self.scores, kind="stable").tolist():
-            if not any(rivals(i, j) and self._iou(i, j) > iou for j in kept):
-                kept.append(i)
-        return self[np.array(sorted(kept), int)]
-
-    def _iou(self, i: int, j: int) -> float:
-        shared = crop_intersection(self.boxes[i], self.masks[i], self.boxes[j], self.masks[j])
-        return shared / (self.areas[i] + self.areas[j] - shared) if shared else 0.0
-
     def resized(self, size: tuple[int, int]) -> Self:
         """Scale the instances to an image of another size: each new pixel has the value at its centre.
 
@@ -245,7 +179,7 @@ class Instances(InstanceList):
 
     @property
     def id_values(self) -> np.ndarray:
-        """Value of each instance in `to_id_map`, (N,) int32: id * 1000 + number, in the order of the instances.
+        """Value of each instance in `to_id_map`, (N,) int32, id * 1000 + number in the order of the instances.
 
         Raises:
             PartwiseError: If a class has more than 1000 instances.
