@@ -8,6 +8,7 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 import partwise
+from partwise.labels import LabelSet
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,13 +26,17 @@ exclude_patterns = [entry.name for entry in ROOT.iterdir() if entry.is_dir() and
 nitpick_ignore_regex = [(r"py:.*", r"(?!partwise\b).*"), (r"py:.*", r".*\.(T|Record)")]
 
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True  # a signature shows the name of a constant
+LabelSet.__repr__ = lambda label_set: label_set.name.upper()  # also in the signature of a dataclass
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 100
 napoleon_numpy_docstring = False
-napoleon_use_ivar = True  # an attribute is a line of its class, not an entry of its own
+napoleon_custom_sections = [("Attributes", "params_style")]  # a list in the entry of the class
 
 myst_heading_anchors = 4
+
+smartquotes_action = "D"  # dashes alone: "no" is a value, not a quotation
 
 html_theme = "furo"  # its fonts and scripts are local files
 html_title = f"partwise {version}"

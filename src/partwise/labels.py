@@ -124,7 +124,7 @@ class LabelSet:
 
     @cached_property
     def void_id(self) -> int:
-        """The id of pixels whose class is unknown: the lowest id that is not an evaluated class."""
+        """The id of pixels whose class is unknown, the lowest id that is not an evaluated class."""
         taken = {label.id for label in self.evaluated}
         return next(id_ for id_ in range(IGNORED_TRAIN_ID + 1) if id_ not in taken)
 

@@ -61,4 +61,5 @@ def test_pages_need_no_other_host(site):
     assert len(pages) > 20
     for page in pages:
         text = page.read_text(encoding="utf-8")
+        assert ">Type<" not in text, f"{page}: the docstring of a property has a colon in its first line"
         assert 'src="http' not in text and '<link rel="stylesheet" type="text/css" href="http' not in text, page

