@@ -171,7 +171,7 @@ class Metric(Protocol[Record]):
 
     @property
     def record_key(self) -> str | None:
-        """The key of the record in the JSON of an image; None: it is not kept, and files are compared without it."""
+        """The key of the record in the JSON of an image, or None if the record is not kept and cannot be compared."""
         return self.name
 
     def record_to_json(self, record: Record | None) -> Any:
