@@ -174,7 +174,7 @@ def test_sparse_inference_looks_at_every_29th_cell_only():
     for config in (INSTANCE_FCN, replace(INSTANCE_FCN, windows="paper")):
         method = with_slip(config, sparse_inference=True)
         for cells in method.decoder.sizes:
-            boxes, _ = method.decoder._best(torch.zeros(64, 128), cells)
+            boxes, _ = method.decoder.best(torch.zeros(64, 128), cells)
             assert 0 < len(boxes) < 64 * 128 / 29**2 + 64
             assert (boxes[:, :2] % 29 == 0).all()
     parts = with_slip(PARTS, sparse_inference=True)

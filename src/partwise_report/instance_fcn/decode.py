@@ -22,7 +22,7 @@ from partwise_report.instance_fcn.config import InstanceFcnConfig, InstanceFcnDe
 from partwise_report.instance_fcn.windows import cells_of
 from partwise_report.slips import SPARSE_STEP_CELLS
 
-__all__ = ["InstanceFcnDecodeConfig", "InstanceFcnDecoder", "Proposals", "objectness_of_windows"]
+__all__ = ["Decoded", "InstanceFcnDecodeConfig", "InstanceFcnDecoder", "Proposals", "objectness_of_windows"]
 
 OUTSIDE_LOGIT = -20.0  # of a window's cells that do not lie on the map
 
@@ -74,6 +74,21 @@ class Proposals:
     cell_px: tuple[float, float]
 
 
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What windows became.
+
+    Attributes:
+        instances: The one with the highest score first.
+        kept: The windows that suppression left, numbered over all proposals, the highest score first.
+        shown: The window of each instance.
+    """
+
+    instances: Instances
+    kept: list[int]
+    shown: list[int]
+
+
 class InstanceFcnDecoder:
     """Looks at every window of each size, keeps the best, and paints them.
 
@@ -102,7 +117,7 @@ class InstanceFcnDecoder:
         """
         found = []
         for cells in self.sizes:
-            boxes, scores = self._best(objectness_hw, cells)
+            boxes, scores = self.best(objectness_hw, cells)
             made = cells_of(boxes, self.k, tuple(objectness_hw.shape))
             logits = made.assembled(parts_Khw).masked_fill(~made.inside_P, OUTSIDE_LOGIT).view(len(boxes), *cells)
             some = (logits > 0).flatten(1).any(dim=1)
@@ -114,7 +129,7 @@ class InstanceFcnDecoder:
             found.append(Proposals(boxes, logits, _mask_boxes(boxes, logits, cell_px), scores, labels, cell_px))
         return found
 
-    def _best(self, objectness_hw: Tensor, cells: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    def best(self, objectness_hw: Tensor, cells: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Boxes (M, 4) and scores of the best windows of one size."""
         score_hw = objectness_of_windows(self.kind, objectness_hw.float(), cells)
         first_y = torch.arange(score_hw.shape[0], device=score_hw.device) - cells[0] // 2
@@ -140,6 +155,10 @@ class InstanceFcnDecoder:
 
     def prediction(self, proposals: list[Proposals], size: tuple[int, int]) -> Prediction:
         """Suppression over all sizes and maps, then masks at full resolution; `size` (H, W) of the image."""
+        return Prediction(self.decoded(proposals, size).instances)
+
+    def decoded(self, proposals: list[Proposals], size: tuple[int, int]) -> Decoded:
+        """The same, with the windows that instances come from."""
         boxes, scores, labels = (
             torch.cat([getattr(one, name) for one in proposals]) for name in ("mask_box_M4", "scores_M", "labels_M")
         )
@@ -153,7 +172,7 @@ class InstanceFcnDecoder:
             painted = _summed(painted, labels, size)
         pieces = {n: piece for n, one in painted.items() if one is not None and (piece := _cut_mask(*one)) is not None}
         if not pieces:
-            return Prediction(Instances.empty(size))
+            return Decoded(Instances.empty(size), kept.tolist(), [])
         made = Instances(
             labels[list(pieces)].cpu().numpy(),
             scores[list(pieces)].detach().cpu().numpy(),
@@ -161,7 +180,7 @@ class InstanceFcnDecoder:
             tuple(mask for _, mask in pieces.values()),
             size,
         )
-        return Prediction(made)
+        return Decoded(made, kept.tolist(), list(pieces))
 
     def _kept(self, boxes_M4: Tensor, scores_M: Tensor, labels_M: Tensor, size: tuple[int, int]) -> Tensor:
         """Indices of the windows that suppression leaves, the highest score first; at most `max_instances`."""

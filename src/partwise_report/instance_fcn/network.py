@@ -27,6 +27,7 @@ from partwise.scene import Prediction, Scene
 from partwise_report import slips as slip
 from partwise_report.instance_fcn.config import STRIDE_PX, InstanceFcnConfig
 from partwise_report.instance_fcn.decode import InstanceFcnDecoder, Proposals
+from partwise_report.instance_fcn.explain import InstanceFcnExplanation, explain
 from partwise_report.instance_fcn.losses import at_pixels, mask_loss, objectness_loss
 from partwise_report.instance_fcn.oracle import oracle_objectness, oracle_parts
 from partwise_report.instance_fcn.targets import window_targets
@@ -191,12 +192,18 @@ class InstanceFcn(Method):
         """See HasWindows."""
         return window_truth(self, scene, targets)
 
+    def explain(
+        self, outputs: Outputs, size: tuple[int, int], point: tuple[int, int] | None = None
+    ) -> InstanceFcnExplanation:
+        """See Explainable; of the image at the size that it has, without `decode.short_sides_px`."""
+        return explain(self, outputs, size, point)
+
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
         """See Method.decode; one image size. `predict` looks at a pyramid of sizes where the configuration has one."""
-        found = self._proposals(outputs, (self.config.enlarge, self.config.enlarge))
+        found = self.proposals(outputs, (self.config.enlarge, self.config.enlarge))
         return [self._prediction(one, outputs, b, size) for b, one in enumerate(found)]
 
-    def _proposals(self, outputs: Outputs, enlarged: tuple[float, float]) -> list[list]:
+    def proposals(self, outputs: Outputs, enlarged: tuple[float, float]) -> list[list]:
         """For each image its proposals, see InstanceFcnDecoder.proposals."""
         (objectness,), (parts,) = outputs["objectness"], outputs["parts"]
         semantic = outputs.get("semantic", [None] * len(objectness))
@@ -234,7 +241,7 @@ class InstanceFcn(Method):
             scaled = max(1, round(height * short / min(size))), max(1, round(width * short / min(size)))
             outputs = self(_resized(images_B3HW, scaled, self.size_multiple))
             enlarged = (scaled[0] / size[0] * self.config.enlarge, scaled[1] / size[1] * self.config.enlarge)
-            for kept, new in zip(found, self._proposals(outputs, enlarged), strict=True):
+            for kept, new in zip(found, self.proposals(outputs, enlarged), strict=True):
                 kept.extend(new)
         instances = [self.decoder.prediction(one, size).instances for one in found]
         if not self.config.semantic_loss_weight:
