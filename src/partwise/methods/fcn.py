@@ -79,12 +79,27 @@ class Fcn(Method):
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """See Method.forward."""
-        return {"semantic": upsample(self.score_maps(images_B3HW).float(), images_B3HW.shape[-2:])}
+        return self.heads(self.features(images_B3HW))
 
-    def score_maps(self, images_B3HW: Tensor) -> Tensor:
-        """(B, C, h, w): the score layer's logits with the skips added, at the output stride."""
-        maps = self.backbone(self.normalise(images_B3HW))
-        return add_skips(self.score(self.conv7(self.conv6(maps[max(maps)]))), self.skips, maps)
+    def features(self, images_B3HW: Tensor) -> dict[int, Tensor]:
+        """Compute what the heads see of the images: all that a cache needs to train the heads without the backbone.
+
+        Args:
+            images_B3HW: uint8, 0..255; H and W multiples of `size_multiple`.
+
+        Returns:
+            Stride in pixels -> (B, channels, H / stride, W / stride) float: pool3 (8), pool4 (16) and pool5 (32); with
+            holes conv5_3 (8) alone.
+        """
+        return self.backbone(self.normalise(images_B3HW))
+
+    def heads(self, features: dict[int, Tensor]) -> Outputs:
+        """Compute the outputs from what `features` returns: `forward(images)` is `heads(features(images))`."""
+        return {"semantic": upsample(self.score_maps(features).float(), image_size(features))}
+
+    def score_maps(self, features: dict[int, Tensor]) -> Tensor:
+        """(B, C, h, w): the score layer's logits with the skips added, at the output stride, from `features`."""
+        return add_skips(self.score(self.conv7(self.conv6(features[max(features)]))), self.skips, features)
 
     def targets(self, scene: Scene) -> Targets:
         """See the class."""
@@ -119,6 +134,12 @@ class Fcn(Method):
         seen = outputs["semantic"][..., : size[0], : size[1]]
         best = likeliest(seen, dim=1).to(torch.uint8).cpu().numpy()
         return [Prediction(Instances.empty(size), np.take(ids, one)) for one in best]
+
+
+def image_size(features: dict[int, Tensor]) -> tuple[int, int]:
+    """(H, W) in pixels of the images that maps, by their strides in pixels, were made from."""
+    stride, coarsest = max(features.items())
+    return coarsest.shape[-2] * stride, coarsest.shape[-1] * stride
 
 
 def add_skips(deepest_BChw: Tensor, skips: nn.ModuleDict, maps: dict[int, Tensor]) -> Tensor:

@@ -22,7 +22,7 @@ from partwise.fields import BelowOne, Blocks, Count, MapCount, configuration
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods import MethodConfig, Outputs, Targets
-from partwise.methods.fcn import Fcn, FcnConfig
+from partwise.methods.fcn import Fcn, FcnConfig, image_size
 from partwise.methods.semantic import semantic_loss, upsample
 from partwise.scene import Prediction, Scene
 from partwise_report.ordering.targets import IGNORED, Assign, Assignment, by_centre, map_of_pixels, of_class
@@ -103,12 +103,12 @@ class Ordering(Fcn):
         """See Method.instance_classes."""
         return (self.config.class_id,)
 
-    def forward(self, images_B3HW: Tensor) -> Outputs:
-        """See Method.forward."""
-        maps = self.score_maps(images_B3HW)
+    def heads(self, features: dict[int, Tensor]) -> Outputs:
+        """See Fcn.heads."""
+        maps = self.score_maps(features)
         if self.config.source == "slice":
             maps = self.order(maps[:, self.slice : self.slice + 1])
-        return {"ranks": upsample(maps.float(), images_B3HW.shape[-2:])}
+        return {"ranks": upsample(maps.float(), image_size(features))}
 
     def assignment(self, scene: Scene) -> Assignment:
         """Which instance of the class has which rank in a scene, with its ties and overflow."""
