@@ -26,6 +26,7 @@ def evaluate(
     frames: int = 0,
     full: bool = False,
     metric: list[str] | None = None,
+    by_occlusion: bool = False,
     records: bool = True,
     workers: int = 1,
     side_px: list[int] | None = None,
@@ -54,6 +55,8 @@ def evaluate(
         Also boundary AP, panoptic quality, COCO AP and bootstrap intervals (slower).
     metric
         The name of a further metric, such as one of another package; several times for several.
+    by_occlusion
+        Also AP by the share of an object's box that other instances cover, the same as --metric instance.by_occlusion.
     records
         Keep in the JSON what `partwise compare` needs of each image, about 8 kB an image.
     workers
@@ -64,6 +67,7 @@ def evaluate(
     """
     from partwise.data.faults import Fault
     from partwise.evaluation.metric import SIDE_BOUNDS_PX
+    from partwise.evaluation.occlusion import OcclusionScores
     from partwise.methods.options import InferenceOptions
     from partwise.report.further_scores import further_scores_table
     from partwise.report.text import evaluation_text, faults_text, table_text
@@ -77,7 +81,7 @@ def evaluate(
             predictions=predictions,
             frames=frames,
             full=full,
-            metrics=metric or (),
+            metrics=[*(metric or ()), *([OcclusionScores.name] if by_occlusion else ())],
             workers=workers,
             device=device,
             precision=precision,
