@@ -23,8 +23,9 @@ from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods import MethodConfig, Outputs, Targets
 from partwise.methods.fcn import Fcn, FcnConfig, bilinear_deconvolution
-from partwise.methods.semantic import semantic_loss
 from partwise.scene import Prediction, Scene
+from partwise_report.ordering.explain import OrderExplanation, explain
+from partwise_report.ordering.losses import LossOver, order_loss
 from partwise_report.ordering.targets import IGNORED, Assign, Assignment, by_centre, map_of_pixels, of_class
 
 ORACLE_LOGIT = 10.0
@@ -41,6 +42,9 @@ class OrderingConfig(MethodConfig):
     max_instances   ranks; further instances are overflow: counted, and ignored by the loss
     merge_last      as in the report's code: one map less, so that the last two ranks share the last map
     vertical_first  as in the report's code: sorted by y, then x
+    loss_over       pixels of the cross entropy: "all" as in the report, where background counts as it comes;
+                    "instances": those of ranked instances alone, so that background is never taught; "balanced":
+                    background and instances half each
     void_taught     "slice": the score has a map for void, too, as that of `ReportFcn`, to start from one
     fc6, conv7, upsampling, channels, dropout, frozen_blocks   as in FcnConfig
     """
@@ -50,6 +54,7 @@ class OrderingConfig(MethodConfig):
     max_instances: MapCount = 30
     merge_last: bool = False
     vertical_first: bool = False
+    loss_over: LossOver = "all"
     void_taught: bool = False
     fc6: Literal["3x3x3", "7x7"] = "3x3x3"
     conv7: Literal["1x1", "3x3"] = "1x1"
@@ -70,6 +75,8 @@ class Ordering(Fcn):
 
     has_instances = True
     has_semantics = False
+    noun = "rank"  # what a map stands for
+    ordered = True  # whether the truth says which map an instance has
 
     Config: ClassVar[type[Any]] = OrderingConfig
     config: Any  # an OrderingConfig, which is no FcnConfig as that of the base class
@@ -126,8 +133,22 @@ class Ordering(Fcn):
         return {"ranks": F.one_hot(maps, self.maps).permute(0, 3, 1, 2).float() * ORACLE_LOGIT}
 
     def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
-        """Softmax cross entropy, mean over all pixels that are not ignored: background counts as it comes (2.3)."""
-        return {"ranks": semantic_loss(outputs["ranks"], torch.stack([t["ranks"] for t in targets]))}
+        """Softmax cross entropy, the mean over the pixels that `loss_over` names, of those that are not ignored."""
+        truth = torch.stack([t["ranks"] for t in targets])
+        return {"ranks": order_loss(outputs["ranks"], truth, self.config.loss_over)}
+
+    def explain(
+        self, outputs: Outputs, size: tuple[int, int], point: tuple[int, int] | None = None, scene: Scene | None = None
+    ) -> OrderExplanation:
+        """See Explainable.
+
+        Args:
+            outputs: Of one image.
+            size: (H, W) of the image in pixels.
+            point: (x, y) of the pixel; None for the middle of the instance with the highest score.
+            scene: The image with its truth, of this size; with it the true order is told, too.
+        """
+        return explain(self, outputs, size, point, scene)
 
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
         """The pixels where a rank's map is the highest are one instance; its score is their mean probability."""
