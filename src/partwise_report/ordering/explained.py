@@ -83,7 +83,8 @@ def draw_explanation(image_HW3: np.ndarray, explanation: OrderExplanation, *, dp
     left, middle, right = figure.subplots(1, 3, width_ratios=(6, 6, BARS_IN))
     left.imshow(image_HW3, interpolation="antialiased")
     left.set_title("the image" + (", and the true ranks" if explanation.order else ""), fontsize=9)
-    drawn = middle.imshow(explanation.own_map_HW, cmap="magma", vmin=0, vmax=1, interpolation="nearest")
+    most = max(float(explanation.own_map_HW.max()), 0.01)
+    drawn = middle.imshow(explanation.own_map_HW, cmap="magma", vmin=0, vmax=most, interpolation="nearest")
     middle.set_title(f"probability of {_name(explanation.rank, explanation)} at every pixel", fontsize=9)
     figure.colorbar(drawn, ax=middle, shrink=0.7, aspect=25, orientation="horizontal").ax.tick_params(labelsize=7)
     x, y = explanation.point
