@@ -29,7 +29,12 @@ class View(Sequence):
         scene = self.scenes[i]
         cut = middle_of(scene.size, self.size)
         return Scene(
-            scene.name, scene.image_HW3[cut], scene.semantic_HW[cut], scene.instance_ids_HW[cut], scene.label_set
+            scene.name,
+            scene.image_HW3[cut],
+            scene.semantic_HW[cut],
+            scene.instance_ids_HW[cut],
+            scene.label_set,
+            scene.distances,
         )
 
 
