@@ -14,7 +14,7 @@ from partwise.plugins import Plugins
 
 __all__ = ["CITYSCAPES", "IGNORED_TRAIN_ID", "INSTANCE_FACTOR", "LABEL_SETS", "Label", "LabelSet"]
 
-IGNORED_TRAIN_ID = 255  # Cityscapes: every class that is not evaluated has this train id
+IGNORED_TRAIN_ID = 255  # Cityscapes: the train id of every class that is not evaluated
 INSTANCE_FACTOR = 1000  # Cityscapes: instanceIds = id * 1000 + number
 
 
@@ -22,12 +22,14 @@ INSTANCE_FACTOR = 1000  # Cityscapes: instanceIds = id * 1000 + number
 class Label:
     """One class.
 
-    id                as stored in label files, 0..255
-    train_id          as the network counts, 0..C-1; 255 for a class that is not evaluated
-    category          the coarser class that it belongs to
-    has_instances     whether its instances are told apart
-    colour            RGB, 0..255
-    mean_instance_px  mean area of an instance in the training set, which iIoU weighs by; None where it is not known
+    Attributes:
+        name: Name of the class.
+        id: Its number in label files, 0..255.
+        train_id: Its channel in the network, 0..C-1; 255 for a class that is not evaluated.
+        category: The coarser class that it belongs to.
+        has_instances: Whether its instances are told apart.
+        colour: RGB, 0..255.
+        mean_instance_px: Mean area of an instance in the training set in pixels, the weight of iIoU; None if unknown.
     """
 
     name: str
@@ -46,7 +48,11 @@ class Label:
 
 @dataclass(frozen=True)
 class LabelSet:
-    """All classes of a data set. `labels` are in the order of their ids.
+    """All classes of a data set.
+
+    Attributes:
+        name: Name of the label set.
+        labels: The classes, in the order of their ids.
 
     Raises:
         PartwiseError: If an id or a name is there twice, an id or a colour is outside 0..255, or the train ids of the
@@ -82,26 +88,28 @@ class LabelSet:
         raise unknown_name("class", name, [label.name for label in self.labels])
 
     def name_of(self, id_: int) -> str:
-        """The name of the class with an id; "class 99" where there is none.
+        """Return the name of the class with an id, or such as "class 99" if no class has the id.
 
-        >>> CITYSCAPES.name_of(26), CITYSCAPES.name_of(99)
-        ('car', 'class 99')
+        Example:
+            >>> CITYSCAPES.name_of(26), CITYSCAPES.name_of(99)
+            ('car', 'class 99')
         """
         label = self.by_id.get(id_)
         return label.name if label else f"class {id_}"
 
     @property
     def coco_categories(self) -> list[dict[str, int | str]]:
-        """The classes whose instances are told apart, as `categories` of a COCO file has them.
+        """The classes whose instances are told apart, in the form of `categories` of a COCO file.
 
-        >>> CITYSCAPES.coco_categories[2]
-        {'id': 26, 'name': 'car', 'supercategory': 'vehicle'}
+        Example:
+            >>> CITYSCAPES.coco_categories[2]
+            {'id': 26, 'name': 'car', 'supercategory': 'vehicle'}
         """
         return [{"id": label.id, "name": label.name, "supercategory": label.category} for label in self.things]
 
     @cached_property
     def by_id(self) -> dict[int, Label]:
-        """id -> Label."""
+        """The class of each id."""
         return {label.id: label for label in self.labels}
 
     @cached_property
@@ -116,13 +124,13 @@ class LabelSet:
 
     @cached_property
     def void_id(self) -> int:
-        """The id of pixels of which nothing is known: the lowest id that is not an evaluated class."""
+        """The id of pixels whose class is unknown, the lowest id that is not an evaluated class."""
         taken = {label.id for label in self.evaluated}
         return next(id_ for id_ in range(IGNORED_TRAIN_ID + 1) if id_ not in taken)
 
     @cached_property
     def things_by_category(self) -> dict[str, tuple[Label, ...]]:
-        """Category -> those of `things` that belong to it, both in the order of the train ids."""
+        """The classes among `things` of each category, in the order of the train ids."""
         names = dict.fromkeys(label.category for label in self.things)
         return {name: tuple(label for label in self.things if label.category == name) for name in names}
 
@@ -133,7 +141,7 @@ class LabelSet:
 
     @cached_property
     def id_to_train_id(self) -> np.ndarray:
-        """(256,) uint8 look-up table; ids without a class map to 255."""
+        """Look-up table from id to train id, (256,) uint8; ids without a class map to 255."""
         table = np.full(256, IGNORED_TRAIN_ID, np.uint8)
         for label in self.labels:
             table[label.id] = label.train_id
@@ -141,7 +149,7 @@ class LabelSet:
 
     @cached_property
     def train_id_to_id(self) -> np.ndarray:
-        """(256,) uint8 look-up table; train ids without a class map to `void_id`."""
+        """Look-up table from train id to id, (256,) uint8; train ids without a class map to `void_id`."""
         table = np.full(256, self.void_id, np.uint8)
         for label in self.evaluated:
             table[label.train_id] = label.id
@@ -149,26 +157,26 @@ class LabelSet:
 
     @cached_property
     def colours(self) -> np.ndarray:
-        """(256, 3) uint8: id -> RGB, black for ids without a class."""
+        """RGB colour of each id, (256, 3) uint8; black for ids without a class."""
         table = np.zeros((256, 3), np.uint8)
         for label in self.labels:
             table[label.id] = label.colour
         return table
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values that JSON can hold; `from_dict` gives the label set back."""
+        """Convert to plain values that JSON can hold; `from_dict` is the inverse."""
         return {"name": self.name, "labels": [asdict(label) | {"colour": list(label.colour)} for label in self.labels]}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "") -> LabelSet:
-        """The inverse of `to_dict`.
+        """Make a label set from what `to_dict` returns.
 
         Args:
             values: The name, and a dictionary of fields for each class.
-            where: The file that they are from, for errors.
+            where: The file that holds them, for errors; "" for none.
 
         Raises:
-            PartwiseError: For a field that is missing or unknown, and for what `LabelSet` refuses.
+            PartwiseError: If a field is missing or unknown, or `LabelSet` refuses the classes.
         """
         known = {field.name for field in fields(Label)}
         labels = []
@@ -181,7 +189,7 @@ class LabelSet:
             return cls(str(values["name"]), tuple(labels))
         except (KeyError, TypeError) as error:
             raise PartwiseError(
-                f"{placed(where)}a label set that cannot be read ({error}): see docs/concepts.md"
+                f"{placed(where)}this label set cannot be read ({error}): give the fields of LabelSet.to_dict()"
             ) from None
 
 
@@ -199,7 +207,7 @@ _MEAN_INSTANCE_PX = {
     "trailer": 16926.9763313609,
 }
 # Cityscapes' own table (cityscapesScripts, labels.py): name, id, trainId, category, hasInstances, colour.
-# License plate (-1) is never painted into a label file and therefore absent.
+# License plate (-1) is missing, because no label file holds it.
 CITYSCAPES = LabelSet(
     "cityscapes",
     tuple(
@@ -242,5 +250,5 @@ CITYSCAPES = LabelSet(
         )
     ),
 )
-# By name; a model file that names one of them, as older files do, has its classes.
+# Name -> label set. Older model files hold only the name of a label set.
 LABEL_SETS: Plugins[LabelSet] = Plugins("partwise.label_sets", {CITYSCAPES.name: CITYSCAPES}, "label set")

@@ -1,4 +1,4 @@
-"""Verbs for ceilings: what a method's representation allows before any training, and what a trained model loses."""
+"""Command for ceilings: the AP that a method can reach, before any training, and what each stage of a model loses."""
 
 from __future__ import annotations
 
@@ -31,25 +31,18 @@ def ceiling(
     frames: int = 0,
     json: Annotated[Path | None, writes(CEILING)] = None,
 ) -> None:
-    """Score perfect outputs: the AP that a method's representation allows, by size and class, without training.
+    """Score perfect outputs: the AP that the representation of a method allows, by size and class, without training.
 
-    Of a trained model also which stage loses how much: each of its outputs alone is replaced by the perfect one.
+    For a trained model it also shows what each stage loses: one output at a time is replaced by the perfect one.
 
-    Parameters
-    ----------
-    what
-        A method (parts), a recipe (parts_light), or a model: a bundled model's name, a file, or a run folder.
-    overrides
-        Fields of the method to change, such as method.k=5 or method.windows=[[8,21]]; of a model only those of its
-        decoder, such as method.decode.sharpen=0.
-    data
-        Root of the Cityscapes tree.
-    split
-        Of that tree.
-    frames
-        At most so many frames, evenly spaced; 0 for all.
-    json
-        Where to write all figures.
+    Args:
+        what: A method (parts), a recipe (parts_light), or a model: the name of a model, a file, or a run folder.
+        overrides: Fields of the method to change, such as method.k=5 or method.windows=[[8,21]]; for a model only
+            fields of its decoder, such as method.decode.sharpen=0.
+        data: Root of the data set.
+        split: Split of the data set.
+        frames: Largest number of frames, evenly spaced; 0 for all.
+        json: File for all figures.
     """
     from partwise.evaluation.ceiling import ceiling as measure
     from partwise.report.ceilings import ceiling_tables
@@ -69,12 +62,19 @@ def ceiling(
     show_ceiling(ceiling_tables(result), result, json, circumstances)
     if not trained:
         console.print(
-            "next: partwise ceiling MODEL with the same --data shows which stage of a trained model loses what"
+            "next: partwise ceiling MODEL with the same --data shows what each stage of a trained model loses"
         )
 
 
 def show_ceiling(tables: list[Table], result: dict, json: Path | None, circumstances: dict) -> None:
-    """Print the tables; write everything with how it was made."""
+    """Print the tables, and write all figures with the circumstances of the measurement.
+
+    Args:
+        tables: What to print.
+        result: What to write, with "images" and "seconds".
+        json: The file; None for none.
+        circumstances: How the figures were made, in JSON's own types.
+    """
     from partwise.report.text import table_text
 
     text = "".join(f"{table.title}\n{table_text(table)}\n{table.note}\n\n" for table in tables)
@@ -83,7 +83,16 @@ def show_ceiling(tables: list[Table], result: dict, json: Path | None, circumsta
 
 
 def scenes_of(data: Path, split: str, frames: int) -> EvenlySpaced:
-    """Evenly spaced frames of a split. Raises PartwiseError for a split without instances."""
+    """Open evenly spaced frames of a split.
+
+    Args:
+        data: Root of the data set.
+        split: Split of the data set.
+        frames: Largest number of frames; 0 for all.
+
+    Raises:
+        PartwiseError: If the split cannot be read or has no instances.
+    """
     from partwise.data.dataset import open_dataset
     from partwise.evaluation.model import EvenlySpaced, require_instances
 
@@ -95,7 +104,7 @@ def scenes_of(data: Path, split: str, frames: int) -> EvenlySpaced:
 
 
 def _find(what: str, overrides: list[str], label_set: LabelSet) -> tuple[Method, bool, dict | None]:
-    """(method, whether it is trained, what its file says of its origin) for the name of a method, recipe or model."""
+    """Find a method, a recipe or a model by name; return the method, whether it is trained, and its origin."""
     from partwise.evaluation.model import require_same_classes
     from partwise.methods import METHODS, build_method
     from partwise.model_files import MODELS

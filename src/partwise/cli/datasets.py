@@ -1,4 +1,4 @@
-"""Verbs about data: every fault of a data set, and streets that are rendered."""
+"""Commands for data: find the faults of a data set, and render streets."""
 
 from __future__ import annotations
 
@@ -13,16 +13,12 @@ from partwise.written import CHECK
 
 @app.command
 def check(root: Path, *, split: list[str] | None = None, json: Annotated[Path | None, writes(CHECK)] = None) -> None:
-    """Every fault of a data set, with file, value, pixel count and remedy, and the sizes of its instances.
+    """Find every fault of a data set, with file, value, pixel count and remedy, and count the sizes of its instances.
 
-    Parameters
-    ----------
-    root
-        Root of the Cityscapes tree, or the folder with its zips.
-    split
-        Only this split; can be given several times.
-    json
-        Where to write everything that was found.
+    Args:
+        root: Root of the Cityscapes tree, or the folder with its zips.
+        split: Check only this split; can be given several times.
+        json: File for everything that was found.
     """
     from partwise.data.check import check as check_data
     from partwise.data.faults import counted
@@ -44,20 +40,13 @@ def render(
 ) -> None:
     """Write rendered street scenes as a Cityscapes tree.
 
-    Parameters
-    ----------
-    out
-        Root of the new tree.
-    train
-        Scenes of the split train.
-    val
-        Scenes of the split val.
-    size
-        Width x height in pixels.
-    seed
-        Another seed gives other scenes, the same seed the same.
-    depth
-        Also write disparity/ and camera/, with the distance of every instance.
+    Args:
+        out: Root of the new tree.
+        train: Number of scenes in the split train.
+        val: Number of scenes in the split val.
+        size: Width x height in pixels.
+        seed: Another seed gives other scenes; the same seed gives the same scenes.
+        depth: Also write disparity/ and camera/, with the distance of every instance.
     """
     from partwise.data.cityscapes import TREES
     from partwise.data.streets import render_dataset

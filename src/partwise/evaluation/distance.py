@@ -16,9 +16,15 @@ __all__ = ["Depth", "DepthFiles", "depth_from_disparity", "find_depth", "no_dept
 
 
 def truth_distances(found: Overlaps, instance_ids_HW: np.ndarray, depth_HW: np.ndarray) -> np.ndarray:
-    """(K, 2) of every value of the truth's map: median distance in metres, share of its pixels with a distance.
+    """Compute the distance of every value of the truth's map.
 
-    Infinite where no pixel has one.
+    Args:
+        found: The K values of the map.
+        instance_ids_HW: (H, W) the map.
+        depth_HW: (H, W) depth in metres, NaN where unknown.
+
+    Returns:
+        (K, 2): median distance in metres, infinite if no pixel has one; and the share of the pixels with a distance.
     """
     rows = []
     for id_, (x0, y0, x1, y1) in zip(found.truth_ids.tolist(), found.truth_boxes.tolist(), strict=True):
