@@ -144,7 +144,7 @@ class TimmBackbone(Backbone):
 
 
 def _feature_maps(name: str, options: dict[str, Any]) -> Any:
-    """timm's model as a list of feature maps, with random weights.
+    """Build a timm model that returns a list of feature maps, with random weights.
 
     Raises:
         PartwiseError: If the model cannot be dilated as `options` ask.

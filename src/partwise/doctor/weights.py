@@ -94,7 +94,8 @@ def still_parameters(trial: Trial) -> list[Finding]:
 def learning_rate(trial: Trial) -> list[Finding]:
     """Check whether the rate moves the weights at all.
 
-    The measure is the median over layers of (length of a step) / (size of the weight). Layers that start at zero have no size yet and do not count.
+    The measure is the median over layers of (length of a step) / (size of the weight). Layers that start at
+    zero have no size yet and do not count.
     """
     ratios = [
         ratio

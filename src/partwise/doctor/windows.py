@@ -51,7 +51,8 @@ def uncovered_objects(truths: list[WindowTruth]) -> list[Finding]:
 def centre_share(truths: list[WindowTruth]) -> list[Finding]:
     """Measure the share of objects that lie in the centre part of their window alone.
 
-    The other maps have nothing to learn from these. The measure is taken in the window whose centre is nearest to that of its object.
+    The other maps have nothing to learn from these. The measure is taken in the window whose centre is
+    nearest to that of its object.
     """
     sizes, shares = [], []
     for truth in truths:
