@@ -14,7 +14,7 @@ from partwise.plugins import Plugins
 
 __all__ = ["CITYSCAPES", "IGNORED_TRAIN_ID", "INSTANCE_FACTOR", "LABEL_SETS", "Label", "LabelSet"]
 
-IGNORED_TRAIN_ID = 255  # Cityscapes: every class that is not evaluated has this train id
+IGNORED_TRAIN_ID = 255  # Cityscapes: the train id of every class that is not evaluated
 INSTANCE_FACTOR = 1000  # Cityscapes: instanceIds = id * 1000 + number
 
 
@@ -22,14 +22,16 @@ INSTANCE_FACTOR = 1000  # Cityscapes: instanceIds = id * 1000 + number
 class Label:
     """One class.
 
-    id                as stored in label files, 0..255
-    train_id          as the network counts, 0..C-1; 255 for a class that is not evaluated
-    category          the coarser class that it belongs to
-    has_instances     whether its instances are told apart
-    colour            RGB, 0..255
-    mean_instance_px  mean area of an instance in the training set, which iIoU weighs by; None where it is not known
-    category_id       the number of the class in the files of its data set where that is not `id`, such as 4000 in COCO
-    sources           names and numbers in the data that are this class, too, such as ("Vehiculo", 7)
+    Attributes:
+        name: Name of the class.
+        id: Its number in label files, 0..255.
+        train_id: Its channel in the network, 0..C-1; 255 for a class that is not evaluated.
+        category: The coarser class that it belongs to.
+        has_instances: Whether its instances are told apart.
+        colour: RGB, 0..255.
+        mean_instance_px: Mean area of an instance in the training set in pixels, the weight of iIoU; None if unknown.
+        category_id: Its number in the files of its data set if that is not `id`, such as 4000 in COCO.
+        sources: Names and numbers in the data that are also this class, such as ("Vehiculo", 7).
     """
 
     name: str
@@ -55,7 +57,11 @@ class Label:
 
 @dataclass(frozen=True)
 class LabelSet:
-    """All classes of a data set. `labels` are in the order of their ids.
+    """All classes of a data set.
+
+    Attributes:
+        name: Name of the label set.
+        labels: The classes, in the order of their ids.
 
     Attributes:
         name: Of the label set.
@@ -104,26 +110,28 @@ class LabelSet:
         raise unknown_name("class", name, [label.name for label in self.labels])
 
     def name_of(self, id_: int) -> str:
-        """The name of the class with an id; "class 99" where there is none.
+        """Return the name of the class with an id, or such as "class 99" if no class has the id.
 
-        >>> CITYSCAPES.name_of(26), CITYSCAPES.name_of(99)
-        ('car', 'class 99')
+        Example:
+            >>> CITYSCAPES.name_of(26), CITYSCAPES.name_of(99)
+            ('car', 'class 99')
         """
         label = self.by_id.get(id_)
         return label.name if label else f"class {id_}"
 
     @property
     def coco_categories(self) -> list[dict[str, int | str]]:
-        """The classes whose instances are told apart, as `categories` of a COCO file has them: ids as in the data.
+        """The classes whose instances are told apart, in the form of `categories` of a COCO file: ids as in the data.
 
-        >>> CITYSCAPES.coco_categories[2]
-        {'id': 26, 'name': 'car', 'supercategory': 'vehicle'}
+        Example:
+            >>> CITYSCAPES.coco_categories[2]
+            {'id': 26, 'name': 'car', 'supercategory': 'vehicle'}
         """
         return [{"id": label.file_id, "name": label.name, "supercategory": label.category} for label in self.things]
 
     @cached_property
     def by_id(self) -> dict[int, Label]:
-        """id -> Label."""
+        """The class of each id."""
         return {label.id: label for label in self.labels}
 
     def file_id_of(self, id_: int) -> int:
@@ -164,7 +172,7 @@ class LabelSet:
 
     @cached_property
     def void_id(self) -> int:
-        """The id of pixels of which nothing is known: the lowest of a class that is not evaluated and has no instances.
+        """The id of pixels whose class is unknown: the lowest of a class that is not evaluated and has no instances.
 
         Without such a class it is the lowest id of no class.
         """
@@ -173,7 +181,7 @@ class LabelSet:
 
     @cached_property
     def things_by_category(self) -> dict[str, tuple[Label, ...]]:
-        """Category -> those of `things` that belong to it, both in the order of the train ids."""
+        """The classes among `things` of each category, in the order of the train ids."""
         names = dict.fromkeys(label.category for label in self.things)
         return {name: tuple(label for label in self.things if label.category == name) for name in names}
 
@@ -184,7 +192,7 @@ class LabelSet:
 
     @cached_property
     def id_to_train_id(self) -> np.ndarray:
-        """(256,) uint8 look-up table; ids without a class map to 255."""
+        """Look-up table from id to train id, (256,) uint8; ids without a class map to 255."""
         table = np.full(256, IGNORED_TRAIN_ID, np.uint8)
         for label in self.labels:
             table[label.id] = label.train_id
@@ -192,7 +200,7 @@ class LabelSet:
 
     @cached_property
     def train_id_to_id(self) -> np.ndarray:
-        """(256,) uint8 look-up table; train ids without a class map to `void_id`."""
+        """Look-up table from train id to id, (256,) uint8; train ids without a class map to `void_id`."""
         table = np.full(256, self.void_id, np.uint8)
         for label in self.evaluated:
             table[label.train_id] = label.id
@@ -200,28 +208,28 @@ class LabelSet:
 
     @cached_property
     def colours(self) -> np.ndarray:
-        """(256, 3) uint8: id -> RGB, black for ids without a class."""
+        """RGB colour of each id, (256, 3) uint8; black for ids without a class."""
         table = np.zeros((256, 3), np.uint8)
         for label in self.labels:
             table[label.id] = label.colour
         return table
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values that JSON can hold; `from_dict` gives the label set back."""
+        """Convert to plain values that JSON can hold; `from_dict` is the inverse."""
         rows = [asdict(label) | {"colour": list(label.colour), "sources": list(label.sources)} for label in self.labels]
         rows = [{k: v for k, v in row.items() if v or k not in ("category_id", "sources") or v == 0} for row in rows]
         return {"name": self.name, "labels": rows} | ({"outside": self.outside} if self.outside else {})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "") -> LabelSet:
-        """The inverse of `to_dict`.
+        """Make a label set from what `to_dict` returns.
 
         Args:
             values: The name, and a dictionary of fields for each class.
-            where: The file that they are from, for errors.
+            where: The file that holds them, for errors; "" for none.
 
         Raises:
-            PartwiseError: For a field that is missing or unknown, and for what `LabelSet` refuses.
+            PartwiseError: If a field is missing or unknown, or `LabelSet` refuses the classes.
         """
         known = {field.name for field in fields(Label)}
         labels = []
@@ -235,30 +243,18 @@ class LabelSet:
             return cls(str(values["name"]), tuple(labels), str(values.get("outside", "")))
         except (KeyError, TypeError) as error:
             raise PartwiseError(
-                f"{placed(where)}a label set that cannot be read ({error}): see docs/concepts.md"
+                f"{placed(where)}this label set cannot be read ({error}): give the fields of LabelSet.to_dict()"
             ) from None
 
 
-# Mean pixels of an instance in Cityscapes' training set (cityscapesScripts 2.3.0, args.avgClassSize).
-_MEAN_INSTANCE_PX = {
-    "bicycle": 4672.3249222261,
-    "caravan": 36771.8241758242,
-    "motorcycle": 6298.7200839748,
-    "rider": 3930.4788056518,
-    "bus": 35732.1511111111,
-    "train": 67583.7075812274,
-    "car": 12794.0202738185,
-    "person": 3462.4756337644,
-    "truck": 27855.1264367816,
-    "trailer": 16926.9763313609,
-}
-# Cityscapes' own table (cityscapesScripts, labels.py): name, id, trainId, category, hasInstances, colour.
-# License plate (-1) is never painted into a label file and therefore absent.
+# Cityscapes' own table (cityscapesScripts, labels.py): name, id, trainId, category, hasInstances, colour,
+# and the mean pixels of an instance in its training set (cityscapesScripts 2.3.0, args.avgClassSize).
+# License plate (-1) is missing, because no label file holds it.
 CITYSCAPES = LabelSet(
     "cityscapes",
     tuple(
-        Label(name, id_, train_id, category, has_instances, colour, _MEAN_INSTANCE_PX.get(name))
-        for name, id_, train_id, category, has_instances, colour in (
+        Label(name, id_, train_id, category, has_instances, colour, next(iter(mean), None))
+        for name, id_, train_id, category, has_instances, colour, *mean in (
             ("unlabeled", 0, 255, "void", False, (0, 0, 0)),
             ("ego vehicle", 1, 255, "void", False, (0, 0, 0)),
             ("rectification border", 2, 255, "void", False, (0, 0, 0)),
@@ -283,18 +279,18 @@ CITYSCAPES = LabelSet(
             ("vegetation", 21, 8, "nature", False, (107, 142, 35)),
             ("terrain", 22, 9, "nature", False, (152, 251, 152)),
             ("sky", 23, 10, "sky", False, (70, 130, 180)),
-            ("person", 24, 11, "human", True, (220, 20, 60)),
-            ("rider", 25, 12, "human", True, (255, 0, 0)),
-            ("car", 26, 13, "vehicle", True, (0, 0, 142)),
-            ("truck", 27, 14, "vehicle", True, (0, 0, 70)),
-            ("bus", 28, 15, "vehicle", True, (0, 60, 100)),
-            ("caravan", 29, 255, "vehicle", True, (0, 0, 90)),
-            ("trailer", 30, 255, "vehicle", True, (0, 0, 110)),
-            ("train", 31, 16, "vehicle", True, (0, 80, 100)),
-            ("motorcycle", 32, 17, "vehicle", True, (0, 0, 230)),
-            ("bicycle", 33, 18, "vehicle", True, (119, 11, 32)),
+            ("person", 24, 11, "human", True, (220, 20, 60), 3462.4756337644),
+            ("rider", 25, 12, "human", True, (255, 0, 0), 3930.4788056518),
+            ("car", 26, 13, "vehicle", True, (0, 0, 142), 12794.0202738185),
+            ("truck", 27, 14, "vehicle", True, (0, 0, 70), 27855.1264367816),
+            ("bus", 28, 15, "vehicle", True, (0, 60, 100), 35732.1511111111),
+            ("caravan", 29, 255, "vehicle", True, (0, 0, 90), 36771.8241758242),
+            ("trailer", 30, 255, "vehicle", True, (0, 0, 110), 16926.9763313609),
+            ("train", 31, 16, "vehicle", True, (0, 80, 100), 67583.7075812274),
+            ("motorcycle", 32, 17, "vehicle", True, (0, 0, 230), 6298.7200839748),
+            ("bicycle", 33, 18, "vehicle", True, (119, 11, 32), 4672.3249222261),
         )
     ),
 )
-# By name; a model file that names one of them, as older files do, has its classes.
+# Name -> label set. Older model files hold only the name of a label set.
 LABEL_SETS: Plugins[LabelSet] = Plugins("partwise.label_sets", {CITYSCAPES.name: CITYSCAPES}, "label set")

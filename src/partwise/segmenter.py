@@ -1,12 +1,10 @@
-"""A model ready to use: image in, `Result` out."""
+"""A model that is ready to use: it takes an image and returns a `Result`."""
 
 from __future__ import annotations
 
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,17 +13,15 @@ from PIL import Image
 
 from partwise.backbones.fold import fold_batch_norm
 from partwise.data.given_image import as_image, name_of
+from partwise.device import find_device
 from partwise.errors import PartwiseError, PartwiseWarning
 from partwise.given import flag, number_in, shown
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods import Explainable, Explanation, Method, require_mirrorable
 from partwise.methods.asked import require_inside
 from partwise.methods.method import image_at, image_batch
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions, Scale, seen_sizes
 from partwise.model_files import find_model
-from partwise.report.prediction_files import write_prediction
-from partwise.scene import Prediction
+from partwise.result import Result
 from partwise.training.checkpoint import ModelInfo, load_model
 from partwise.training.precision import gains_from_bf16, slow_precision
 
@@ -33,98 +29,25 @@ __all__ = [
     "SHOWN_SCORE",
     "Result",
     "Segmenter",
-    "find_device",
     "load",
 ]
 
-SHOWN_SCORE = 0.1  # default display threshold: the precision of the default model there is 0.83
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Result(Instances):
-    """The instances of one image, with the semantic map, the image itself and the model's origin.
-
-    A part of it, such as `result[result.scores > 0.5]` or `result[:3]`, is a Result with all of these.
-
-    semantic_HW   (H, W) uint8 ids of the label set
-    image_HW3     (H, W, 3) uint8 RGB, as it was given
-    name          of the image, for the files that `save` writes; None where it has none
-    origin        what the model file says of itself
-    label_set     the classes that `labels` and `semantic_HW` name
-
-    Raises PartwiseError where the semantic map or the image has another size than the instances.
-    """
-
-    semantic_HW: np.ndarray | None = None
-    image_HW3: np.ndarray | None = None
-    name: str | None = None
-    origin: dict = field(default_factory=dict)
-    label_set: LabelSet = CITYSCAPES  # type: ignore[misc]  # the base class, without this field, has it for all
-
-    def __post_init__(self):
-        super().__post_init__()
-        for what, array in (("semantic_HW", self.semantic_HW), ("image_HW3", self.image_HW3)):
-            if array is not None and np.shape(array)[:2] != self.size:
-                raise PartwiseError(f"Result: {what} has the shape {np.shape(array)}, the instances are of {self.size}")
-
-    @property
-    def instances(self) -> Instances:
-        """The instances alone."""
-        return Instances(self.labels, self.scores, self.boxes, self.masks, self.size)
-
-    @property
-    def prediction(self) -> Prediction:
-        """Instances and semantic map, as the evaluator and the overlays take them."""
-        return Prediction(self.instances, self.semantic_HW)
-
-    def save(self, out_dir: str | os.PathLike, *, overwrite: bool = False) -> list[Path]:
-        """Write overlay, instanceIds, labelIds and JSON (see report/prediction_files.py); returns the paths.
-
-        Results of the same name are replaced. Those of images without a name are called image, image_2, image_3, ...:
-        the first of which there is no file yet.
-
-        Args:
-            out_dir: made if missing; `~` at its beginning is the home folder.
-            overwrite: replace files of these names that partwise did not write, too.
-
-        Raises:
-            PartwiseError: such a file is there, or the folder cannot be written.
-        """
-        if not isinstance(out_dir, str | os.PathLike) or "\0" in os.fsdecode(out_dir):
-            raise PartwiseError(f"out_dir {shown(out_dir)}: give the path of a folder")
-        if self.image_HW3 is None:
-            raise PartwiseError("this Result has no image to draw on: give image_HW3 when it is made")
-        return write_prediction(
-            self.name,
-            self.image_HW3,
-            self.prediction,
-            out_dir,
-            self.label_set,
-            origin=self.origin,
-            overwrite=overwrite,
-        )
-
-    def resized(self, size: tuple[int, int]) -> Result:
-        """The same for an image of another `size` (H, W): instances and semantic map see `Instances.resized`."""
-        moved = self.prediction.resized(size)
-        of_instances = {name: getattr(moved.instances, name) for name in ("labels", "scores", "boxes", "masks", "size")}
-        image_HW3 = self.image_HW3 if self.image_HW3 is None else image_at(self.image_HW3, moved.instances.size)
-        return replace(self, **of_instances, semantic_HW=moved.semantic_HW, image_HW3=image_HW3)
+SHOWN_SCORE = 0.1  # default display threshold; the precision of the default model there is 0.83
 
 
 class Segmenter:
-    """A trained method on a device. Made by `load`.
+    """A trained method on a device. `load` makes it.
 
     Attributes:
-        method: The network with its decoder, on `options.device`.
-        info: What the model file says of itself.
-        options: How it predicts where a call does not say otherwise; the precision is "no" (fp32) or "bf16".
+        method: The network with its decoder, in evaluation mode, on `options.device`.
+        info: What the model file says about the model.
+        options: How the model predicts if a call does not say otherwise. The precision is "no" (fp32) or "bf16".
 
     Raises:
-        PartwiseError: If `options.flip` is set and the method cannot make use of a mirror image.
+        PartwiseError: If `options.flip` is set and the method does not support mirror images.
     """
 
-    def __init__(self, method: Method, info: ModelInfo, options: InferenceOptions = DEFAULT_OPTIONS):
+    def __init__(self, method: Method, info: ModelInfo, options: InferenceOptions = DEFAULT_OPTIONS) -> None:
         if options.flip:
             require_mirrorable(method)
         self.method = method.to(options.device).to(memory_format=torch.channels_last).eval()
@@ -137,7 +60,7 @@ class Segmenter:
 
     @property
     def precision(self) -> str:
-        """The precision of the network: "no" (fp32) or "bf16"."""
+        """Precision of the network, "no" (fp32) or "bf16"."""
         return self.options.precision
 
     def __call__(
@@ -150,26 +73,25 @@ class Segmenter:
         scale: Scale = None,
         flip: bool | None = None,
     ) -> Result:
-        """Find every instance of an image.
+        """Find the instances in an image.
 
         Args:
-            image: A path, a PIL image, an array, a tensor, bytes or an open file: see `as_image`.
+            image: A path, a PIL image, an array (H, W, 3), a tensor (3, H, W), bytes or an open file.
             min_score: Leave out instances with a lower score, 0..1.
-            distinct: Leave out an instance that a higher-scoring instance of another class overlaps, see
-                `Instances.distinct`.
-            name: Name for the files that `Result.save` writes. None: the stem of the image's file, if it has one.
-            scale: Factor by which the image is enlarged before the network sees it. A lower one is faster, a higher one
-                finds smaller objects. Of several, such as (1, 1.5), the result holds what is found at any of them.
-                None: as `options` say, which by default is `method.default_scale`, but no side longer than 2048 px.
-            flip: Also show the network the mirror image, and average both outputs: better, in twice the time. None: as
-                `options` say.
+            distinct: Leave out each instance that a higher-scoring instance of another class overlaps by more than
+                IoU .5.
+            name: Name of the files that `Result.save` writes; None for the name of the image file without its suffix.
+            scale: Factor by which the image is enlarged for the network. A smaller factor is faster, a larger one finds
+                smaller objects. With several factors, such as (1, 1.5), the instances of all sizes are joined. None
+                for the scale of `options`, by default the default scale of the model with no side longer than 2048 px.
+            flip: Let the network also see the mirror image, and average both outputs. It is more accurate and takes
+                twice the time. None for the flip of `options`.
 
         Returns:
             The instances with the highest score first, and the semantic map, at the size of the image.
 
         Raises:
-            PartwiseError: If `image` is no image, a number is out of its limits, or `flip` is set and the method cannot
-                make use of a mirror image.
+            PartwiseError: If the image cannot be read, a number is out of range, or the method does not support `flip`.
         """
         min_score = number_in("min_score", min_score, 0, 1)
         if name is None:
@@ -196,19 +118,19 @@ class Segmenter:
         )
 
     def explain(self, image: Any, point: tuple[int, int] | None = None, scale: float | None = None) -> Explanation:
-        """Explain why a pixel belongs to its instance, or to none.
+        """Explain why a pixel belongs to its instance, or to no instance.
 
         Args:
-            image: As in a call.
-            point: The pixel (x, y) of the image. None: the middle of the instance with the highest score.
-            scale: Factor by which the image is enlarged before the network sees it. None: as `options` say.
+            image: An image in any form that a call takes.
+            point: (x, y) in pixels of the image; None for the middle of the instance with the highest score.
+            scale: Factor by which the image is enlarged for the network; None for the scale of `options`.
 
         Returns:
-            The explanation, in pixels of what the network saw: see `seen`.
+            The explanation. Its positions are in pixels of the image that `seen` returns.
 
         Raises:
-            PartwiseError: If the pixel is outside the image, no pixel is given and the image has no instance, several
-                scales are given, or the model is neither one of part maps nor one of centres.
+            PartwiseError: If the pixel lies outside the image, nothing was found and no pixel is given, several scales
+                are given, or the method cannot explain its decisions.
         """
         if not isinstance(self.method, Explainable):
             name = self.info.method.get("kind")
@@ -229,14 +151,14 @@ class Segmenter:
         """Return an image at the size at which the network sees it.
 
         Args:
-            image: As in a call.
-            scale: One factor. None: as `options` say.
+            image: An image in any form that a call takes.
+            scale: Factor by which the image is enlarged; None for the scale of `options`.
 
         Returns:
             (H, W, 3) uint8 RGB.
 
         Raises:
-            PartwiseError: If several scales are given.
+            PartwiseError: If the image cannot be read, a scale is out of range, or several scales are given.
         """
         pixels = as_image(image)
         scales = self.options.changed(scale=scale).scale
@@ -249,8 +171,11 @@ class Segmenter:
         """Yield `self(image, **arguments)` for each of several images.
 
         Args:
-            images: Such as a list, a generator or an array (N, H, W, 3).
-            arguments: Keyword arguments of a call.
+            images: A list, a generator or an array (N, H, W, 3).
+            **arguments: Keyword arguments of a call, such as `min_score`.
+
+        Returns:
+            An iterator over the results. Each image is processed when its result is taken.
 
         Raises:
             PartwiseError: If a single image is given.
@@ -269,21 +194,23 @@ def load(
     precision: str | None = None,
     decode: Mapping[str, Any] | None = None,
 ) -> Segmenter:
-    """Load a model so that it is ready to use. Nothing is downloaded.
+    """Load a model that is ready to use. Nothing is downloaded.
+
+    If the precision is "bf16" and the hardware only emulates it, there is a `PartwiseWarning`.
 
     Args:
-        model: None for the bundled model, a model's name, a .safetensors file, or a run folder.
+        model: The name of an installed model, a .safetensors file, or a run folder; None for the default model.
         options: Device, precision, scale and flip of every call that does not say otherwise.
-        device: Replaces `options.device`: a name of torch's, or "auto" for a GPU where there is one.
+        device: Replaces `options.device`: a name of torch, such as "cuda:1", or "auto" for a GPU if there is one.
         precision: Replaces `options.precision`: "no" (fp32), "bf16" (faster on a GPU, or on a processor with AMX), or
-            "auto": bf16 where it is faster on this device.
-        decode: Fields of the method's DecodeConfig to replace, such as {"nms_iou": 0.6}.
+            "auto" (bf16 if it is faster on this device).
+        decode: Fields of the method's decoder to change, such as {"nms_iou": 0.6}.
 
-    Warns:
-        PartwiseWarning: If the precision is "bf16" and the hardware only emulates it.
+    Returns:
+        The model. Call it with an image.
 
     Raises:
-        PartwiseError: If the model is missing, damaged or of another version, the device is not here, or an option does
+        PartwiseError: If the model is missing, damaged or of another version, the device is missing, or an option does
             not fit the model.
     """
     options = options.changed(device=device, precision=precision)
@@ -296,19 +223,3 @@ def load(
         warnings.warn(slow, PartwiseWarning, stacklevel=2)
     method, info = load_model(find_model(model), decode=None if decode is None else dict(decode))
     return Segmenter(fold_batch_norm(method), info, options)
-
-
-def find_device(name: str) -> str:
-    """The device of this name; "auto" is a GPU where there is one. Raises PartwiseError for one that is not here."""
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == "auto":
-        return "cuda" if gpus else "cpu"
-    try:
-        device = torch.device(name)
-    except (RuntimeError, TypeError):
-        raise PartwiseError(f"device {name!r}: give cpu, cuda, cuda:1 or auto") from None
-    if device.type == "cuda" and (device.index or 0) >= gpus:
-        raise PartwiseError(f"device {name!r}: torch sees {gpus or 'no'} GPU here: give cpu or auto")
-    if device.type not in ("cpu", "cuda", "mps") or (device.type == "mps" and not torch.backends.mps.is_available()):
-        raise PartwiseError(f"device {name!r} cannot be used here: give cpu, cuda or auto")
-    return str(device)

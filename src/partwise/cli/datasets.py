@@ -1,4 +1,4 @@
-"""Verbs about data: every fault of a data set, and streets that are rendered."""
+"""Commands for data: find the faults of a data set, and render streets."""
 
 from __future__ import annotations
 
@@ -21,16 +21,13 @@ def check(
     split: list[str] | None = None,
     json: Annotated[Path | None, writes(CHECK)] = None,
 ) -> None:
-    """Every fault of a data set, with file, value, pixel count and remedy, and the sizes of its instances.
+    """Find every fault of a data set, with file, value, pixel count and remedy, and count the sizes of its instances.
 
-    Parameters
-    ----------
-    root
-        Root of the data set, as --data.
-    split
-        Only this split; can be given several times.
-    json
-        Where to write everything that was found.
+    Args:
+        root: Root of the data set, as --data.
+        source: The data set.
+        split: Check only this split; can be given several times.
+        json: File for everything that was found.
     """
     from partwise.data.check import check as check_data
     from partwise.data.faults import counted
@@ -52,21 +49,18 @@ def check(
 
 
 @app.command
-def render(out: Path, *, train: int = 400, val: int = 40, size: str = "512x256", seed: int = 0) -> None:
+def render(
+    out: Path, *, train: int = 400, val: int = 40, size: str = "512x256", seed: int = 0, depth: bool = False
+) -> None:
     """Write rendered street scenes as a Cityscapes tree.
 
-    Parameters
-    ----------
-    out
-        Root of the new tree.
-    train
-        Scenes of the split train.
-    val
-        Scenes of the split val.
-    size
-        Width x height in pixels.
-    seed
-        Another seed gives other scenes, the same seed the same.
+    Args:
+        out: Root of the new tree.
+        train: Number of scenes in the split train.
+        val: Number of scenes in the split val.
+        size: Width x height in pixels.
+        seed: Another seed gives other scenes; the same seed gives the same scenes.
+        depth: Also write disparity/ and camera/, with the distance of every instance.
     """
     from partwise.data.cityscapes import TREES
     from partwise.data.streets import render_dataset
@@ -81,6 +75,6 @@ def render(out: Path, *, train: int = 400, val: int = 40, size: str = "512x256",
         raise PartwiseError(f"{out}: {kind}: give a new folder")
     splits = {split: count for split, count in (("train", train), ("val", val)) if count}
     with counting("rendering") as progress:
-        render_dataset(out, splits, size_hw, seed, progress=progress)
+        render_dataset(out, splits, size_hw, seed, progress=progress, depth=depth)
     console.print(f"wrote {train + val} scenes to {out}")
     console.print(f"next: partwise check {out}")

@@ -9,12 +9,13 @@ import contextlib
 import operator
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from partwise.data.archive import Archive
+from partwise.data.depth import Depth, find_depth, instance_distances
 from partwise.data.faults import Fault, fault_of_error, fault_of_remark, id_faults, size_fault
 from partwise.data.frame import FrameContent, Survey, first_of
 from partwise.data.id_maps import mapped_ids
@@ -62,6 +63,7 @@ class CityscapesFolder:
         self.split = split
         self.label_set = label_set
         self._warned = False
+        self._found_depth: Depth | None = None
         self.frames, faults = find_frames(self.archive, split)
         if faults:
             raise PartwiseError(first_of(faults))
@@ -117,13 +119,27 @@ class CityscapesFolder:
         if content.warnings and not self._warned:
             warn_of("", [f"{content.warnings[0]} (partwise check lists every such frame)"])
             self._warned = True
-        return scene
+        return replace(scene, distances=partial(instance_distances, self._depth, frame.name, scene.instance_ids_HW))
+
+    def _depth(self) -> Depth:
+        """Where the depth of the frames is, looked up when it is asked for the first time."""
+        if self._found_depth is None:
+            self._found_depth = find_depth(self.archive.root, self.split)
+        return self._found_depth
 
 
 def find_frames(archive: Archive, split: str) -> tuple[list[Frame], list[Fault]]:
-    """The complete frames of a split, sorted by name, and the faults of those that are not complete.
+    """Find the frames of a split.
 
-    Raises PartwiseError for a split that does not exist or has no image.
+    Args:
+        archive: The files of the data set.
+        split: Such as "train".
+
+    Returns:
+        The complete frames, sorted by name, and the faults of those that are not complete.
+
+    Raises:
+        PartwiseError: If the split does not exist or has no image.
     """
     splits = archive.splits(IMAGES)
     if split not in splits:
@@ -152,7 +168,11 @@ def find_frames(archive: Archive, split: str) -> tuple[list[Frame], list[Fault]]
 
 
 def stray_files(archive: Archive, split: str) -> list[tuple[str, str]]:
-    """(path, what it is) of each file of a split that no frame reads: a truth without its image, a misnamed image."""
+    """Find the files of a split that no frame reads: a truth without its image, an image with a wrong name.
+
+    Returns:
+        (path, what it is) of each.
+    """
     images = archive.files(IMAGES, split)
     stems = {path[len(IMAGES) : -len(end)] for path in images for end in _IMAGE_ENDS if path.endswith(end)}
     strays = [(path, "an image whose name does not end in " + _IMAGE_ENDS[0]) for path in images if _is_stray(path)]
@@ -199,7 +219,14 @@ def write_scene(scene: Scene, root: str | os.PathLike, split: str) -> None:
     """Write a Scene in Cityscapes' format below `root`; the city is the name up to its first underscore.
 
     All three files appear or none does, the image last: an interrupted write never leaves an image without its truth.
-    Raises PartwiseError if the disk is full.
+
+    Args:
+        scene: The scene.
+        root: Folder of the tree; made if it is missing.
+        split: Such as "train".
+
+    Raises:
+        PartwiseError: If the disk is full.
     """
     root = Path(root)
     place = f"{split}/{scene.name.split('_')[0]}/{scene.name}"

@@ -1,4 +1,4 @@
-"""The metrics that there are: partwise's own, in the order of their scores, and those of other packages."""
+"""The metrics that are available: partwise's own, in the order of their scores, and those of other packages."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from partwise.errors import PartwiseError
 from partwise.evaluation.coco import CocoScores
 from partwise.evaluation.instance import InstanceScores
 from partwise.evaluation.metric import Metric
+from partwise.evaluation.occlusion import OcclusionScores
 from partwise.evaluation.panoptic import PanopticScores
 from partwise.evaluation.pixel import PixelScores
 from partwise.plugins import Plugins
@@ -16,10 +17,11 @@ from partwise.plugins import Plugins
 __all__ = ["METRICS", "OWN_METRICS", "OWN_RECORD_KEYS", "SETTING_OF", "find_metric", "require_free_names"]
 
 OWN_METRICS: dict[str, type[Metric[Any]]] = {
-    metric.name: metric for metric in (PixelScores, InstanceScores, CocoScores, PanopticScores)
+    metric.name: metric for metric in (PixelScores, InstanceScores, CocoScores, OcclusionScores, PanopticScores)
 }
 METRICS: Plugins[type[Metric[Any]]] = Plugins("partwise.metrics", OWN_METRICS, "metric")
-SETTING_OF = {CocoScores.name: "coco", PanopticScores.name: "panoptic"}  # of the evaluator, which adds the metric
+# Metric -> setting of the evaluator that adds it.
+SETTING_OF = {CocoScores.name: "coco", OcclusionScores.name: "by_occlusion", PanopticScores.name: "panoptic"}
 OWN_RECORD_KEYS = (PixelScores.record_key, InstanceScores.record_key, PanopticScores.record_key)
 
 # Keys that the scores, their JSON file or the record of an image have already.
@@ -28,10 +30,10 @@ _TAKEN |= {"truth_crc32", *OWN_RECORD_KEYS}
 
 
 def find_metric(name: str) -> type[Metric[Any]]:
-    """The class of a metric by the name that its package announces.
+    """Return the class of a metric by the name that its package announces.
 
     Raises:
-        PartwiseError: If there is none of this name, or if it calls itself something else.
+        PartwiseError: If there is none of this name, or its class has another name.
     """
     metric = METRICS.find(name)
     if metric.name != name:
@@ -42,10 +44,10 @@ def find_metric(name: str) -> type[Metric[Any]]:
 
 
 def require_free_names(metrics: Sequence[Metric[Any]]) -> None:
-    """See that the scores of other packages' metrics have places of their own.
+    """Check that the metrics of other packages have names of their own.
 
     Raises:
-        PartwiseError: For two metrics of one name, and for a name that is taken or no identifier.
+        PartwiseError: If two metrics have one name, or a name is taken or no identifier.
     """
     names = [metric.name for metric in metrics]
     for name in names:

@@ -1,4 +1,4 @@
-"""Rendered streets: one scene, a sequence of scenes, a data set on the disk."""
+"""Render streets: one scene, a sequence of scenes, a data set on the disk."""
 
 import operator
 import os
@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from partwise.data.cityscapes import write_scene
+from partwise.data.depth import write_depth
 from partwise.data.faults import implied_ids
 from partwise.data.streets.canvas import SUPERSAMPLING, Camera, Canvas
 from partwise.data.streets.furniture import paint_ego_vehicle
@@ -25,11 +26,21 @@ SMALLEST_PX = 16
 def render_street(
     rng: np.random.Generator, size: tuple[int, int] = (256, 512), name: str = "street_000000_000000"
 ) -> Scene:
-    """One rendered street of `size` (H, W) with its truth in Cityscapes ids, exact to a quarter of a pixel; a function
-    of the state of `rng`.
+    """Render one street with its truth, exact to a quarter of a pixel.
 
-    Riders and what they ride are separate instances; what is too far to be told apart is a group (a bare id); the ego
-    vehicle and odds and ends are void. Raises PartwiseError for a side below 16 pixels.
+    Riders and what they ride are separate instances. What is too far to be told apart is a group (a bare id). The ego
+    vehicle and odds and ends are void.
+
+    Args:
+        rng: Source of every random number; the scene is a function of its state.
+        size: (H, W) in pixels, each at least 16.
+        name: Name of the scene.
+
+    Returns:
+        The scene in Cityscapes ids.
+
+    Raises:
+        PartwiseError: If a side is below 16 pixels.
     """
     if min(size) < SMALLEST_PX:
         raise PartwiseError(f"a street of {size[1]}x{size[0]} pixels: each side must be at least {SMALLEST_PX}")
@@ -48,11 +59,11 @@ def render_street(
     instance_ids_HW = np.array(canvas.ids.resize((size[1], size[0]), Image.Resampling.NEAREST))
     semantic_HW = implied_ids(instance_ids_HW).astype(np.uint8)
     image_HW3 = develop(canvas.colour.reduce(SUPERSAMPLING), semantic_HW, weather, rng)
-    return Scene(name, image_HW3, semantic_HW, instance_ids_HW)
+    return Scene(name, image_HW3, semantic_HW, instance_ids_HW, distances=canvas.distances_m.copy)
 
 
 def draw_camera(dice: random.Random, size: tuple[int, int]) -> Camera:
-    """A camera behind a windscreen: focal length about the width of the picture (Cityscapes: 1.1 of it)."""
+    """Draw a camera behind a windscreen: its focal length is about the width of the picture (Cityscapes: 1.1 of it)."""
     height, width = size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING
     return Camera(
         focal_px=dice.uniform(0.85, 1.2) * (width + 2 * height) / 2,
@@ -63,7 +74,7 @@ def draw_camera(dice: random.Random, size: tuple[int, int]) -> Camera:
 
 
 class Streets:
-    """`count` rendered streets as a sequence of Scenes, each rendered when asked for.
+    """Rendered streets as a sequence of Scenes, each rendered when it is asked for.
 
     Scene i is a function of (seed, i, size) alone, in whatever order and process it is asked for.
     """
@@ -85,11 +96,12 @@ class Streets:
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, i: int) -> Scene:
-        """Scene i."""
+        """Return scene i."""
         i = range(self.count)[operator.index(i)]
         return render_street(np.random.default_rng((self.seed, i)), self.size, self._name(i))
 
     def _name(self, i: int) -> str:
+        """Return the name of scene i."""
         return f"street_{self.seed:06d}_{i:06d}"
 
 
@@ -99,15 +111,30 @@ def render_dataset(
     size: tuple[int, int] = (256, 512),
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    depth: bool = False,
 ) -> int:
-    """Write a Cityscapes tree of rendered streets below `root`; returns the number of scenes.
+    """Write a Cityscapes tree of rendered streets.
 
-    Each split has its own seed, derived from `seed` and its place in `count_by_split`. `progress(done, total)` is
-    called after each scene. Raises PartwiseError if the disk is full.
+    Args:
+        root: Folder of the tree.
+        count_by_split: How many scenes each split has. Each split has its own seed, derived from `seed` and its place
+            here.
+        size: (H, W) in pixels.
+        seed: Seed of the scenes.
+        progress: Called after each scene with how many are done, and how many there are.
+        depth: Whether to write disparity and camera files, too, see `write_depth`.
+
+    Returns:
+        The number of scenes.
+
+    Raises:
+        PartwiseError: If the disk is full.
     """
     done, total = 0, sum(count_by_split.values())
     for k, (split, count) in enumerate(count_by_split.items()):
         for scene in Streets(count, size, seed * 100 + k):
+            if depth:
+                write_depth(scene, root, split)
             write_scene(scene, root, split)
             done += 1
             if progress:
