@@ -46,7 +46,7 @@ class Label:
 
     @property
     def file_id(self) -> int:
-        """The number of the class in the files of its data set: what COCO calls category_id."""
+        """The number of the class in the files of its data set, which COCO calls category_id."""
         return self.id if self.category_id is None else self.category_id
 
     @property
@@ -121,7 +121,7 @@ class LabelSet:
 
     @property
     def coco_categories(self) -> list[dict[str, int | str]]:
-        """The classes whose instances are told apart, in the form of `categories` of a COCO file: ids as in the data.
+        """The classes whose instances are told apart, in the form of `categories` of a COCO file, with the ids of the data.
 
         Example:
             >>> CITYSCAPES.coco_categories[2]
@@ -141,7 +141,7 @@ class LabelSet:
 
     @cached_property
     def outside_id(self) -> int:
-        """The id of pixels in no instance, of data that have instances only: of `outside`, or `void_id`."""
+        """The id of pixels in no instance, where data have instances only."""
         return self[self.outside].id if self.outside else self.void_id
 
     def same_classes(self, other: LabelSet) -> bool:
@@ -172,7 +172,7 @@ class LabelSet:
 
     @cached_property
     def void_id(self) -> int:
-        """The id of pixels whose class is unknown: the lowest of a class that is not evaluated and has no instances.
+        """The id of pixels whose class is unknown, the lowest of a class that is not evaluated and has no instances.
 
         Without such a class it is the lowest id of no class.
         """
