@@ -12,7 +12,7 @@ from cyclopts import App
 from partwise.cli.app import height_and_width, writes
 from partwise.cli.ceiling import scenes_of, show_ceiling
 from partwise.errors import PartwiseError
-from partwise.terminal import TrainingDisplay, console, counting
+from partwise.terminal import Display, TrainingDisplay, console, counting
 from partwise.written import CEILING
 
 study = App(name="study", help="Train many variants on one budget and explain what makes the difference.")
@@ -105,6 +105,75 @@ def report(
         page = write_study(records, settings, display, rendered=figures_from == "rendered", command=_command())
     console.print(f"wrote {page} and {page.with_name('study.json')}")
     console.print("next: the same command with more --minutes and another --out, or --only GROUP")
+
+
+@study.command
+def cache(
+    *,
+    data: Path,
+    out: Path,
+    layer: list[str],
+    frames: int = 400,
+    split: str = "train",
+    view: str = "",
+    enlarge: int = 1,
+    weights: str = "torchvision",
+    keep_mean: bool = False,
+    base: Path | None = None,
+) -> None:
+    """Store what a frozen VGG16 says of frames, so that a study trains networks on it without the backbone.
+
+    The same command goes on where it was stopped. Each frame is one step: stop it at any time.
+
+    Parameters
+    ----------
+    data
+        Root of the Cityscapes tree, or the folder with its zips.
+    out
+        Folder for the features: features.json and one .npy file (fp16) a layer.
+    layer
+        conv3_3, pool3, conv4_3, pool4, conv5_3, pool5, or conv5_3_holes (stride 8, dilated); can be given several times.
+    frames
+        Evenly spaced ones of the split; 0 for all.
+    split
+        Of that tree.
+    view
+        Only the part around the middle of each frame, as WIDTHxHEIGHT; whole frames without it.
+    enlarge
+        How many times as long each side of a frame becomes before the backbone sees it.
+    weights
+        Of VGG16: a safetensors file, torchvision, random, or a trained model or run on VGG16.
+    keep_mean
+        Show the backbone images without their mean subtracted, as the report's published code does.
+    base
+        Folder with conv4_3 of the same frames: layers after it are made from there, without the images.
+    """
+    from partwise.data.dataset import open_dataset
+    from partwise_report.features import FeatureStore, FrozenVgg, require_layers, store_features
+    from partwise_report.study.frames import shown_frames
+
+    if frames < 0 or enlarge < 1:
+        raise PartwiseError(f"--frames {frames} --enlarge {enlarge}: give frames from 0 and enlarge from 1 on")
+    require_layers(layer)
+    scenes = shown_frames(
+        open_dataset(data, split), frames, height_and_width("--view", view) if view else (0, 0), enlarge
+    )
+    given = FeatureStore.open(base) if base is not None else None
+    backbone = FrozenVgg(weights, mean_subtracted=not keep_mean)
+    name = f"{data.resolve().name}/{split}"
+    with Display("storing features") as display:
+        store = store_features(
+            scenes,
+            backbone,
+            layer,
+            out,
+            data_name=name,
+            progress=display.count,
+            note=display.note,
+            base=given,
+        )
+    console.print(f"stored {store.done} frames in {out}")
+    console.print("next: partwise study report, which trains on them")
 
 
 def _command() -> str:
