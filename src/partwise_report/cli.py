@@ -132,7 +132,8 @@ def cache(
     out
         Folder for the features: features.json and one .npy file (fp16) a layer.
     layer
-        conv3_3, pool3, conv4_3, pool4, conv5_3, pool5, or conv5_3_holes (stride 8, dilated); can be given several times.
+        conv3_3, pool3, conv4_3, pool4, conv5_3, pool5, or conv5_3_holes (stride 8, dilated); can be given
+        several times.
     frames
         Evenly spaced ones of the split; 0 for all.
     split

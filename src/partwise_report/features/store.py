@@ -120,8 +120,8 @@ class FeatureStore:
             store = cls.open(folder, complete=False)
             if different := store.description.differences(description):
                 raise PartwiseError(
-                    f"{folder}: holds features that differ in {', '.join(different)}: give the settings that it was begun with, "
-                    "or another folder"
+                    f"{folder}: holds features that differ in {', '.join(different)}: give the settings that it was "
+                    "begun with, or another folder"
                 )
             return store
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
