@@ -119,6 +119,7 @@ def cache(
     enlarge: int = 1,
     weights: str = "torchvision",
     keep_mean: bool = False,
+    slip: list[str] | None = None,
     base: Path | None = None,
 ) -> None:
     """Store what a frozen VGG16 says of frames, so that a study trains networks on it without the backbone.
@@ -146,6 +147,8 @@ def cache(
         Of VGG16: a safetensors file, torchvision, random, or a trained model or run on VGG16.
     keep_mean
         Show the backbone images without their mean subtracted, as the report's published code does.
+    slip
+        Of the report's code, put back into conv5: one_dilated_layer.
     base
         Folder with conv4_3 of the same frames: layers after it are made from there, without the images.
     """
@@ -160,7 +163,7 @@ def cache(
         open_dataset(data, split), frames, height_and_width("--view", view) if view else (0, 0), enlarge
     )
     given = FeatureStore.open(base) if base is not None else None
-    backbone = FrozenVgg(weights, mean_subtracted=not keep_mean)
+    backbone = FrozenVgg(weights, mean_subtracted=not keep_mean, changes=slip or ())
     name = f"{data.resolve().name}/{split}"
     with Display("storing features") as display:
         store = store_features(

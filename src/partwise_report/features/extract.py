@@ -21,6 +21,7 @@ from partwise.scene import Scenes, names_of
 from partwise.training.checkpoint import read_model
 from partwise.training.start import file_of, is_model
 from partwise_report.features.store import FeatureStore, StoreDescription, require_frames
+from partwise_report.slips import dilate_one_layer
 
 BASE = "conv4_3"  # every variant of the fifth block starts from it
 HOLES = "conv5_3_holes"  # stride 8: pool4 keeps its resolution, conv5_1 to conv5_3 are dilated
@@ -34,6 +35,7 @@ LAYERS = {
     "pool5": (POOL[5], 32),
     HOLES: (LAST_RELU[5], 8),
 }
+CHANGES = {"one_dilated_layer": dilate_one_layer}  # slips of the report's code that lie in the fifth block
 SIZE_MULTIPLE = 32
 FP16_MAX = float(np.finfo(np.float16).max)
 
@@ -54,21 +56,27 @@ class FrozenVgg:
         source: Its weights, in words.
     """
 
-    def __init__(self, weights: str, *, mean_subtracted: bool = True):
+    def __init__(self, weights: str, *, mean_subtracted: bool = True, changes: Sequence[str] = ()):
         """Load the weights.
 
         Args:
             weights: A safetensors file of VGG16's features, "torchvision", "random", a model file or a run folder.
             mean_subtracted: False: images keep their mean, as in the report's published code.
+            changes: Of CHANGES, put into the dilated fifth block.
 
         Raises:
-            PartwiseError: If there are no such weights.
+            PartwiseError: If there are no such weights, or for an unknown change.
         """
-        self.mean_subtracted = mean_subtracted
+        for change in changes:
+            if change not in CHANGES:
+                raise unknown_name("slip of the backbone", change, CHANGES)
+        self.mean_subtracted, self.changes = mean_subtracted, tuple(sorted(set(changes)))
         self.plain, self.source = VggBackbone(taps="pool"), ""
         self.source = _load(self.plain, weights)
         self.holes = VggBackbone(holes=True, taps="pool")
         self.holes.load_state_dict(self.plain.state_dict())
+        for change in self.changes:
+            CHANGES[change](self.holes)
         for backbone in (self.plain, self.holes):
             backbone.eval().to(memory_format=torch.channels_last).requires_grad_(False)
 
@@ -164,6 +172,7 @@ def store_features(
         backbone.hash(layers),
         backbone.mean_subtracted,
         {name: layer_shape(name, size) for name in layers},
+        backbone.changes,
     )
     if base is not None:
         _require_base(base, description, backbone)

@@ -38,6 +38,7 @@ class StoreDescription:
         weights_hash: Of the weights that the stored layers depend on.
         mean_subtracted: Whether the backbone saw images with their mean subtracted.
         layers: Name of a layer -> (C, h, w).
+        changes: Slips of the report's code that are put back into the backbone's fifth block.
     """
 
     data: str
@@ -47,6 +48,7 @@ class StoreDescription:
     weights_hash: str
     mean_subtracted: bool
     layers: dict[str, tuple[int, int, int]]
+    changes: tuple[str, ...] = ()
 
     def differences(self, other: StoreDescription) -> list[str]:
         """Names of the fields in which another description differs; `source` is only words."""
@@ -91,6 +93,7 @@ class FeatureStore:
             if described.pop("kind") != KIND:
                 raise ValueError(f"not {KIND}")
             described["frames"], described["size"] = tuple(described["frames"]), tuple(described["size"])
+            described["changes"] = tuple(described.get("changes", ()))
             described["layers"] = {name: tuple(shape) for name, shape in described["layers"].items()}
             description = StoreDescription(**described)
         except FileNotFoundError:
