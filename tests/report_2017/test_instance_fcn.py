@@ -302,6 +302,36 @@ def test_the_image_pyramid_finds_what_one_scale_does_not():
         assert prediction.instances.size == scene.size
 
 
+@pytest.mark.parametrize("semantic", [0.0, 1.0])
+@pytest.mark.parametrize("features", ["skips", "holes"])
+def test_the_heads_on_kept_features_say_what_the_network_says(features, semantic):
+    method = small(features, "report", semantic_loss_weight=semantic).eval()
+    images = torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8)
+    with torch.no_grad():
+        kept = method.features(images)
+        whole, split = method(images), method.heads(kept)
+    assert list(whole) == list(split) and ("semantic" in whole) == (semantic > 0)
+    for name, one in whole.items():
+        pairs = zip(one, split[name], strict=True)
+        assert all(torch.equal(a, b) and a.std() > 0 for a, b in pairs)
+    assert {stride: tuple(maps.shape[-2:]) for stride, maps in kept.items()} == {
+        stride: (64 // stride, 96 // stride) for stride in ((8, 16, 32) if features == "skips" else (8,))
+    }
+
+
+def test_one_cache_of_conv4_3_serves_every_variant_of_conv5():
+    images = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
+    methods = [small(slips=Slips(**{name: True} if name else {})) for name in ("", "one_dilated_layer", "lost_conv5_1")]
+    for other in methods[1:]:
+        for index in (0, 2, 5, 7, 10, 12, 14, 17, 19, 21):
+            other.backbone.features[index].load_state_dict(methods[0].backbone.features[index].state_dict())
+    with torch.no_grad():
+        conv4_3, finer = methods[0].backbone.to_conv4_3(methods[0].normalise(images))
+        found = [method.heads(method.backbone.from_conv4_3(conv4_3))["parts"][0] for method in methods]
+        assert finer == {} and all(torch.equal(a, m(images)["parts"][0]) for a, m in zip(found, methods, strict=True))
+    assert not torch.equal(found[0], found[1])
+
+
 @pytest.mark.parametrize(
     ("config", "taken", "new"),
     [

@@ -14,8 +14,9 @@ __all__ = ["BACKBONES", "POOL", "Backbone", "TimmBackbone", "VggBackbone", "buil
 
 
 def build_backbone(name: str, *, holes: bool = False, frozen_blocks: int = 0, finest_px: int = 4) -> Backbone:
-    """A backbone with random weights: "vgg16" (plain or with holes) or any timm model that gives features.
+    """A backbone with random weights: "vgg16" or any timm model that gives features.
 
+    holes       the hole algorithm: later layers are dilated and keep stride 8
     finest_px   2 also gives the map at stride 2 (conv2_2 of VGG16)
 
     Raises PartwiseError for an unknown name, with the nearest known one.

