@@ -105,6 +105,7 @@ def train(
     *,
     minutes: float = 0.0,
     steps: int = 0,
+    scale_steps: float = 1.0,
     overrides: Sequence[str] = (),
     weights: Sequence[str] = (),
     resume: bool = False,
@@ -120,6 +121,7 @@ def train(
         out: Folder of the run.
         minutes: Length by the clock; 0 as the recipe says.
         steps: Length in steps, which makes a run repeatable; 0 as the recipe says.
+        scale_steps: Factor of the steps that the recipe says; without `minutes` and `steps`.
         overrides: Fields to change, such as "optim.lr=3e-4".
         weights: Model files, run folders, names of models, or weights for the backbone to start from.
         resume: Go on from the state in `out`.
@@ -133,7 +135,7 @@ def train(
     Raises:
         PartwiseError: For anything that is wrong with recipe, data or folder, in one line.
     """
-    stages = plan(recipe, overrides, expanded(out), minutes, steps)
+    stages = plan(recipe, overrides, expanded(out), minutes, steps, scale_steps)
     where = TrainingData(expanded(data), split, val_split)
     return run(stages, where, monitor or _Silent(), weights=weights, resume=resume)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,13 +53,24 @@ class Stage:
     out: Path
 
 
-def plan(name: str, overrides: Sequence[str], out: Path, minutes: float = 0.0, steps: int = 0) -> list[Stage]:
+def plan(
+    name: str,
+    overrides: Sequence[str],
+    out: Path,
+    minutes: float = 0.0,
+    steps: int = 0,
+    scale_steps: float = 1.0,
+) -> list[Stage]:
     """The stages of a recipe (one) or of a pipeline, which share the length among them.
 
     minutes, steps   length of all stages; 0: as the recipe says
+    scale_steps      factor of the steps of each recipe, to run a long schedule in short; without another length
 
     Raises PartwiseError for an unknown name or field, and for a value that is wrong.
     """
+    if not (math.isfinite(scale_steps) and scale_steps > 0) or (scale_steps != 1 and (minutes or steps)):
+        given = f"minutes={minutes:g}, steps={steps}, scale_steps={scale_steps:g}"
+        raise PartwiseError(f"{given}: give scale_steps above 0, and then neither minutes nor steps")
     shares = PIPELINES.get(name, {name: 1.0})
     stages = []
     for stage, share in shares.items():
@@ -67,6 +79,11 @@ def plan(name: str, overrides: Sequence[str], out: Path, minutes: float = 0.0, s
         if length:  # one given length takes the place of whatever the recipe says
             length = ["training.minutes=0", "training.steps=0", *length]
         recipe = override(find_recipe(stage), [*overrides, *length])
+        if scale_steps != 1:
+            if not recipe.training.steps:
+                raise PartwiseError(f"scale_steps={scale_steps:g}: recipe {stage} says no steps: give steps")
+            scaled = max(1, round(recipe.training.steps * scale_steps))
+            recipe = override(recipe, [f"training.steps={scaled}"])
         if not (recipe.training.minutes or recipe.training.steps):
             raise PartwiseError(f"recipe {stage} says no length: give --minutes M or --steps N")
         stages.append(Stage(recipe, out / stage if name in PIPELINES else out))

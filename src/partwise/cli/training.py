@@ -23,6 +23,7 @@ def train(
     out: Path,
     minutes: float = 0.0,
     steps: int = 0,
+    scale_steps: float = 1.0,
     resume: bool = False,
     weights: list[str] | None = None,
     split: str = "train",
@@ -47,6 +48,8 @@ def train(
         Length of the run by the clock, evaluations not counted; 0: as the recipe says.
     steps
         Length of the run in steps, which makes it exactly repeatable; 0: as the recipe says.
+    scale_steps
+        Factor of the steps that the recipe says, such as 0.01 for one in a hundred; without --minutes and --steps.
     resume
         Go on with the run in OUT.
     weights
@@ -61,7 +64,7 @@ def train(
     from partwise.experiment import TrainingData, plan, run
     from partwise.training.processes import end_processes
 
-    stages = plan(recipe, overrides, out, minutes, steps)
+    stages = plan(recipe, overrides, out, minutes, steps, scale_steps)
     with TrainingDisplay(quiet=not is_main_process()) as display, _faults_kept(out, process_number()):
         folder = run(stages, TrainingData(data, split, val_split), display, weights=weights or (), resume=resume)
     end_processes()

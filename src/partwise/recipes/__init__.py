@@ -29,7 +29,9 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = Plugins(
 )
 
 # A pipeline runs its stages one after the other, each from the weights of the last, and shares the time among them.
-PIPELINES: dict[str, dict[str, float]] = {"fcn": {"fcn32s": 0.4, "fcn16s": 0.2, "fcn8s": 0.4}}
+PIPELINES: Mapping[str, Mapping[str, float]] = Plugins(
+    "partwise.pipelines", {"fcn": {"fcn32s": 0.4, "fcn16s": 0.2, "fcn8s": 0.4}}, "pipeline"
+)
 
 
 def recipe(name: str) -> Recipe:

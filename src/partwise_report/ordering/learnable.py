@@ -8,6 +8,7 @@ Axes: B images, R maps (map 0 is the background), H and W pixels, h and w cells.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import partial
 from typing import Any, Literal, cast
 
@@ -43,7 +44,7 @@ class OrdersConfig(MethodConfig):
     grid          (rows, columns) of "location"
     halo_px, halo_weight   of "colouring", see `colouring_loss`
     min_area_px   "colouring": smaller components are left out
-    source, class_id, fc6, channels, dropout, frozen_blocks   as in OrderingConfig
+    source, class_id, void_taught, fc6, conv7, upsampling, channels, dropout, frozen_blocks   as in OrderingConfig
     """
 
     assignment: Literal["rank", "location", "hungarian", "colouring"] = "rank"
@@ -55,7 +56,10 @@ class OrdersConfig(MethodConfig):
     min_area_px: CountOrZero = 20
     source: Literal["slice", "full"] = "full"
     class_id: int = 26
+    void_taught: bool = False
     fc6: Literal["3x3x3", "7x7"] = "3x3x3"
+    conv7: Literal["1x1", "3x3"] = "1x1"
+    upsampling: Literal["fixed", "learnt"] = "fixed"
     channels: Count = 4096
     dropout: BelowOne = 0.5
     frozen_blocks: Blocks = 0
@@ -82,8 +86,9 @@ class Orders(Ordering):
         if not 2 <= config.max_instances <= MOST_INSTANCES:
             field = f"grid={list(config.grid)}" if config.assignment == "location" else f"maps={config.maps}"
             raise PartwiseError(f"method.{field}: {config.max_instances} maps: give 2..{MOST_INSTANCES}")
-        same = ("source", "class_id", "max_instances", "fc6", "channels", "dropout", "frozen_blocks")
-        super().__init__(OrderingConfig(**{name: getattr(config, name) for name in same}), label_set)
+        same = {one.name for one in fields(OrderingConfig)} & {one.name for one in fields(config)}
+        values = {name: getattr(config, name) for name in same} | {"max_instances": config.max_instances}
+        super().__init__(OrderingConfig(**values), label_set)
         self.config = config
         self.ordered = config.assignment in ("rank", "location")
         if config.assignment == "location":

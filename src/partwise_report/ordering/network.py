@@ -10,7 +10,7 @@ Axes: B images, R maps (0 background, then the ranks), H and W in pixels, h and 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -22,8 +22,8 @@ from partwise.fields import BelowOne, Blocks, Count, MapCount, configuration
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods import MethodConfig, Outputs, Targets
-from partwise.methods.fcn import Fcn, FcnConfig
-from partwise.methods.semantic import semantic_loss, upsample
+from partwise.methods.fcn import Fcn, FcnConfig, bilinear_deconvolution
+from partwise.methods.semantic import semantic_loss
 from partwise.scene import Prediction, Scene
 from partwise_report.ordering.targets import IGNORED, Assign, Assignment, by_centre, map_of_pixels, of_class
 
@@ -41,7 +41,8 @@ class OrderingConfig(MethodConfig):
     max_instances   ranks; further instances are overflow: counted, and ignored by the loss
     merge_last      as in the report's code: one map less, so that the last two ranks share the last map
     vertical_first  as in the report's code: sorted by y, then x
-    fc6, channels, dropout, frozen_blocks   as in FcnConfig
+    void_taught     "slice": the score has a map for void, too, as that of `ReportFcn`, to start from one
+    fc6, conv7, upsampling, channels, dropout, frozen_blocks   as in FcnConfig
     """
 
     source: Literal["slice", "full"] = "slice"
@@ -49,7 +50,10 @@ class OrderingConfig(MethodConfig):
     max_instances: MapCount = 30
     merge_last: bool = False
     vertical_first: bool = False
+    void_taught: bool = False
     fc6: Literal["3x3x3", "7x7"] = "3x3x3"
+    conv7: Literal["1x1", "3x3"] = "1x1"
+    upsampling: Literal["fixed", "learnt"] = "fixed"
     channels: Count = 4096
     dropout: BelowOne = 0.5
     frozen_blocks: Blocks = 0
@@ -78,37 +82,31 @@ class Ordering(Fcn):
         if config.class_id not in things:
             known = ", ".join(f"{id_} ({label.name})" for id_, label in things.items())
             raise PartwiseError(f"method ordering: class_id={config.class_id}: give a class with instances: {known}")
-        network = FcnConfig(
-            output_stride=8,
-            fc6=config.fc6,
-            channels=config.channels,
-            dropout=config.dropout,
-            frozen_blocks=config.frozen_blocks,
-        )
-        super().__init__(network, label_set)
-        self.config = config
+        maps = config.max_instances + (0 if config.merge_last else 1)
+        sliced = config.source == "slice"
+        score_maps = len(label_set.evaluated) + int(config.void_taught) if sliced else maps
+        same = ("fc6", "conv7", "upsampling", "channels", "dropout", "frozen_blocks")
+        network = FcnConfig(output_stride=8, **{name: getattr(config, name) for name in same})
+        super().__init__(network, label_set, score_maps=score_maps)
+        self.config, self.maps = config, maps
         self.slice = things[config.class_id].train_id
-        self.maps = config.max_instances + (0 if config.merge_last else 1)
         self.assign: Assign = partial(by_centre, vertical_first=config.vertical_first)
-        if config.source == "slice":
+        if sliced:
             self.order = nn.Conv2d(1, self.maps, 3, padding=1)  # a kernel and a bias for each rank are all that is new
-        else:
-            self.score = _blank(self.score, self.maps)
-            self.skips = nn.ModuleDict(
-                {stride: _blank(cast(nn.Conv2d, layer), self.maps) for stride, layer in self.skips.items()}
-            )
+            if config.upsampling == "learnt":
+                self.enlarge["image"] = bilinear_deconvolution(self.maps, 8)
 
     @property
     def instance_classes(self) -> tuple[int, ...]:
         """See Method.instance_classes."""
         return (self.config.class_id,)
 
-    def forward(self, images_B3HW: Tensor) -> Outputs:
-        """See Method.forward."""
-        maps = self.score_maps(images_B3HW)
+    def heads(self, features: dict[int, Tensor]) -> Outputs:
+        """See Fcn.heads."""
+        maps = self.score_maps(features)
         if self.config.source == "slice":
             maps = self.order(maps[:, self.slice : self.slice + 1])
-        return {"ranks": upsample(maps.float(), images_B3HW.shape[-2:])}
+        return {"ranks": self.at_pixels(maps, features)}
 
     def assignment(self, scene: Scene) -> Assignment:
         """Which instance of the class has which rank in a scene, with its ties and overflow."""
@@ -142,12 +140,3 @@ class Ordering(Fcn):
         scores = [float(probability_HW[mask].mean()) for mask in masks]
         labels = [self.config.class_id] * len(ranks)
         return Prediction(Instances.from_masks(labels, scores, masks, best_HW.shape))
-
-
-def _blank(layer: nn.Conv2d, channels: int) -> nn.Conv2d:
-    """A 1x1 layer on the same map with other output channels, at zero as every new score layer of the FCN."""
-    made = nn.Conv2d(layer.in_channels, channels, 1)
-    assert made.bias is not None
-    nn.init.zeros_(made.weight)
-    nn.init.zeros_(made.bias)
-    return made
