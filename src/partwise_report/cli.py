@@ -1,4 +1,4 @@
-"""The report's verbs: `partwise study report` and `partwise ceilings`."""
+"""The report's verbs: `partwise study report`, `cache` and `systems`, and `partwise ceilings`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ study = App(name="study", help="Train many variants on one budget and explain wh
 
 
 @study.command
-def report(
+def systems(
     *overrides: str,
     data: Path,
     out: Path,
@@ -35,7 +35,7 @@ def report(
     split: str = "train",
     val_split: str = "val",
 ) -> None:
-    """Reproduce the report: train its systems, its slips and their corrections; write a page that says why it failed.
+    """Train the report's systems themselves, backbone and all, and draw the report's figures of them.
 
     Variants that are finished in OUT are passed over, so the same command goes on where it was stopped.
 
@@ -105,6 +105,90 @@ def report(
         page = write_study(records, settings, display, rendered=figures_from == "rendered", command=_command())
     console.print(f"wrote {page} and {page.with_name('study.json')}")
     console.print("next: the same command with more --minutes and another --out, or --only GROUP")
+
+
+@study.command
+def report(
+    *,
+    data: Path,
+    out: Path,
+    caches: Path | None = None,
+    only: list[str] | None = None,
+    minutes: float = 0.0,
+    steps: int = 0,
+    seeds: int = 3,
+    processes: int = 2,
+    weights: str = "torchvision",
+    fcn8s: str = "",
+    records: list[Path] | None = None,
+    split: str = "train",
+    val_split: str = "val",
+) -> None:
+    """Decide the report's guesses: train networks on stored features that differ by what each guess blames.
+
+    Trainings that are recorded in OUT are passed over, so the same command goes on where it was stopped. The page is
+    written after every training, with what is decided so far.
+
+    Parameters
+    ----------
+    data
+        Root of the Cityscapes tree, or the folder with its zips.
+    out
+        Folder of the study: report.html, study.json, and a record (trials/) and the heads (work/) of each training.
+    caches
+        Folder with the stored features, made by partwise study cache: CACHES/plain/train, CACHES/plain/val and so on;
+        OUT/features without it.
+    only
+        Variants or groups (heads, rates, slips, mends, chain, truth, start, sizes, orders, conv5); can be given several
+        times.
+    minutes
+        The short form: store features of a few frames, train the variants of the group "short" on them, all in about so
+        many minutes. For rendered streets (partwise render).
+    steps
+        Of every training, in place of the variants' own.
+    seeds
+        Of every variant, from 0 on.
+    processes
+        Trainings at once, each on one core.
+    weights
+        Of VGG16, for features that the short form stores and for variants that learn conv5: a safetensors file,
+        torchvision or random.
+    fcn8s
+        A trained FCN-8s (model file or run), for variants that start from one.
+    records
+        Folder with records of trainings that are finished, such as results/report_guesses; can be given several times.
+    split
+        What to train on.
+    val_split
+        What to measure on.
+    """
+    from partwise_report.study.conduct import Study
+    from partwise_report.study.guide import run_short, run_whole
+
+    if minutes < 0 or steps < 0 or seeds < 1 or processes < 1 or (minutes and (steps or caches or only)):
+        raise PartwiseError(
+            f"--minutes {minutes:g} --steps {steps} --seeds {seeds} --processes {processes}: give seeds and processes "
+            "from 1 on, and either minutes (the short form, without steps, caches and only) or the other options"
+        )
+    settings = Study(
+        data=data,
+        out=out,
+        caches=caches or out / "features",
+        records=tuple(records or ()),
+        weights=weights,
+        fcn8s=fcn8s,
+        steps=steps,
+        seeds=tuple(range(seeds)),
+        split=split,
+        val_split=val_split,
+    )
+    with Display("study:") as display:
+        if minutes:
+            page = run_short(settings, minutes, processes, display, command=_command())
+        else:
+            page = run_whole(settings, only or (), processes, display, command=_command())
+    console.print(f"wrote {page} and {page.with_name('study.json')}")
+    console.print("next: the same command goes on with what is not trained yet")
 
 
 @study.command

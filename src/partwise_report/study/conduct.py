@@ -23,7 +23,7 @@ from partwise_report.features import FeatureStore, StoredFrames
 from partwise_report.ordering import Ordering
 from partwise_report.ordering.measures import fit_place_ranks
 from partwise_report.study.frames import shown_frames
-from partwise_report.study.heads import Draws, Look, build_heads, frames_with_objects, train_heads
+from partwise_report.study.heads import STATE, Draws, Look, build_heads, frames_with_objects, train_heads
 from partwise_report.study.marks import fit_prior
 from partwise_report.study.measure import Figures, Yardsticks, measure
 from partwise_report.study.plan import COMMON, STORES, Variant
@@ -31,7 +31,12 @@ from partwise_report.study.trial import TrialRecord, file_name, kept_trial, read
 from partwise_report.study.windows import CAR
 
 LOOKED_AT = 24  # frames of a look during a training
-OF_FCN8S = ("fc6", "conv7", "upsampling", "channels")  # fields that a network must share with the FCN-8s that it starts from
+OF_FCN8S = (
+    "fc6",
+    "conv7",
+    "upsampling",
+    "channels",
+)  # fields that a network must share with the FCN-8s that it starts from
 ADVICE = "give --processes 1"
 
 
@@ -153,8 +158,10 @@ def run_task(task: Task) -> tuple[str, int]:
     weights = [_model_of(study.fcn8s)] if variant.start == "fcn8s" else []
     method = build_heads(recipe, val.scene(0).label_set, weights, conv5_learns=variant.conv5_learns)
     yardsticks = _yardsticks(method, train, recipe)
-    few = [place * len(val) // LOOKED_AT for place in range(LOOKED_AT)] if len(val) > LOOKED_AT else list(range(len(val)))
-    look = lambda network: summary(measure(network, val, yardsticks, numbers=few))
+    few = (
+        [place * len(val) // LOOKED_AT for place in range(LOOKED_AT)] if len(val) > LOOKED_AT else list(range(len(val)))
+    )
+    look = lambda network: summary(measure(network, val, yardsticks, numbers=few, drawn=False))
     draws = Draws(train, frames_with_objects(train, CAR), variant.crop, CAR, task.seed)
     steps = recipe.training.steps
     looks: dict[int, Look] = {0: look, steps // 2: look}
@@ -175,7 +182,7 @@ def run_task(task: Task) -> tuple[str, int]:
         machine={**describe_machine(), "torch": torch.__version__},
     )
     record.write(study.trials)
-    (folder / "state.pt").unlink(missing_ok=True)  # a finished training is not gone on with
+    (folder / STATE).unlink(missing_ok=True)  # a finished training is not gone on with
     return variant.name, task.seed
 
 
@@ -278,5 +285,3 @@ def _model_of(given: str) -> str:
     if not path.is_file():
         raise PartwiseError(f"{given}: no trained FCN-8s: give a model file or a run folder")
     return str(path)
-
-

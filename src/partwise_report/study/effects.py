@@ -60,7 +60,9 @@ def level(records: Sequence[TrialRecord], figure: str, less: str = "") -> Effect
     Returns:
         None if there is no record with this figure.
     """
-    rows = [record.draws(figure) - (record.draws(less) if less else 0.0) for record in records if record.draws(figure).size]
+    rows = [
+        record.draws(figure) - (record.draws(less) if less else 0.0) for record in records if record.draws(figure).size
+    ]
     if not rows:
         return None
     means = [record.mean(figure) - (record.mean(less) if less else 0.0) for record in records]

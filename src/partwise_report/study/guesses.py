@@ -1,4 +1,4 @@
-"""The report's guesses, each as a comparison that decides it; docs/log/2026-11-30-report-guesses.md, before any training."""
+"""The report's guesses, each as a comparison that decides it, as docs/log/2026-11-30-report-guesses.md fixed them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ MEANING = {
     "order": "share of cars' pixels with the right rank",
 }
 RULE = (
-    "right: the mean difference (without what the guess blames - with it) over seeds reaches the threshold and its 95 % "
-    "interval over frames and seeds lies above 0; wrong: the interval lies below the threshold; a comparison counts only "
-    "if the better variant lies above every mark of the figure"
+    "right: the mean difference (without what the guess blames - with it) over seeds reaches the threshold and its "
+    "95 % interval over frames and seeds lies above 0; wrong: the interval lies below the threshold; a comparison "
+    "counts only if the better variant lies above every mark of the figure"
 )
 
 

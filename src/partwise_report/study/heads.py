@@ -28,6 +28,7 @@ from partwise_report.features import Area, GivenMaps, LearntFifthBlock, StoredFr
 from partwise_report.study.windows import MIN_AREA_PX
 
 GRID_PX = 32  # crops begin and end at multiples of it, so that they fit the cells of every stride
+STATE = "state.pt"
 Look = Callable[[Method], dict[str, float]]
 
 
@@ -155,7 +156,7 @@ def train_heads(
     method: Method,
     recipe: Recipe,
     draws: Draws,
-    folder: Path,
+    folder: Path | None,
     *,
     looks: Mapping[int, Look] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -166,21 +167,16 @@ def train_heads(
         method: The network.
         recipe: Its optimiser, seed and number of steps.
         draws: What each step sees.
-        folder: Of state.pt and, in the end, heads.safetensors.
+        folder: Of state.pt and, in the end, heads.safetensors; None to keep nothing.
         looks: Step -> what looks at the network before that step.
         progress: Is told (steps done, steps).
 
     Returns:
         How it went. A loss that is not finite ends the training and is said in `stopped`.
     """
-    steps, state_file = recipe.training.steps, folder / "state.pt"
+    steps = recipe.training.steps
     learner = Learner(recipe, method, start_accelerator())
-    course = Course()
-    folder.mkdir(parents=True, exist_ok=True)
-    if state_file.exists():
-        state = load_state(state_file)
-        learner.restore(state)
-        course = Course(**state["course"])
+    course = _begun(learner, folder)
     method.train()
     saved = time.perf_counter()
     while course.step < steps and not course.stopped:
@@ -192,12 +188,28 @@ def train_heads(
         course.seconds += time.perf_counter() - begin
         progress(course.step, steps)
         if time.perf_counter() - saved > recipe.training.checkpoint_every_seconds:
-            save_state(state_file, learner.state() | {"course": vars(course)})
+            _keep(learner, course, folder)
             saved = time.perf_counter()
-    save_state(state_file, learner.state() | {"course": vars(course)})
-    save_model(folder / "heads.safetensors", method, {"recipe": recipe.name, "steps": course.step})
+    _keep(learner, course, folder)
+    if folder is not None:
+        save_model(folder / "heads.safetensors", method, {"recipe": recipe.name, "steps": course.step})
     method.eval()
     return course
+
+
+def _begun(learner: Learner, folder: Path | None) -> Course:
+    """The state of a training that was stopped, or a new one."""
+    if folder is None or not (folder / STATE).exists():
+        return Course()
+    state = load_state(folder / STATE)
+    learner.restore(state)
+    return Course(**state["course"])
+
+
+def _keep(learner: Learner, course: Course, folder: Path | None) -> None:
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_state(folder / STATE, learner.state() | {"course": vars(course)})
 
 
 def _step(learner: Learner, draws: Draws, course: Course, steps: int) -> None:

@@ -1,4 +1,4 @@
-"""What is reached without looking at the image: where cars stand in other frames, and maps that are the same everywhere.
+"""What is reached without looking at the image: by where cars stand in other frames, and by maps without variation.
 
 Axes: N objects, h and w windows of a grid, K parts.
 """

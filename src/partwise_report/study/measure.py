@@ -31,6 +31,7 @@ from partwise_report.study.windows import CLASS_NAME, object_windows, objects_of
 
 DRAWS, DRAWS_SEED = 400, 0  # of frames; the same for every variant, so that differences are paired
 SIZES = size_ranges((32, 64, 128))  # of the longest side of a car, in pixels of the frame
+WHOLE_ALONE = ("auc_far", "prior_far")  # not given by size
 DIGITS = 4
 Figures = dict[str, dict[str, Any]]
 
@@ -66,6 +67,7 @@ def measure(
     yardsticks: Yardsticks,
     *,
     numbers: Sequence[int] | None = None,
+    drawn: bool = True,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Figures:
     """Look at whole frames and compute every figure of cars.
@@ -75,11 +77,12 @@ def measure(
         frames: To look at.
         yardsticks: See there.
         numbers: Of the frames; None for all.
+        drawn: Whether AP is also computed for every draw of frames.
         progress: Is told (frames done, frames).
 
     Returns:
         Figure -> {"mean", and "by_frame": (N,) or "draws": (B,)}. By frame: mask_iou, constant_iou, mask_above (their
-        difference), auc_near, auc_far, prior_near, prior_far, each also by size ("mask_iou <32"); map_likeness; order,
+        difference), auc_near, prior_near, each also by size ("mask_iou <32"); auc_far, prior_far, map_likeness; order,
         order_constant, order_place. By draws: car_ap, also by size, and car_ap50. NaN where a frame has no such car.
     """
     numbers = range(len(frames)) if numbers is None else numbers
@@ -95,12 +98,10 @@ def measure(
             rows.matches.append(found[EVERYWHERE.name])
         _add_frame(rows, method, outputs, scene, yardsticks, place)
         progress(place + 1, len(numbers))
-    return _figures(rows, method, len(numbers))
+    return _figures(rows, method, len(numbers), drawn)
 
 
-def _add_frame(
-    rows: _Rows, method: Method, outputs: Outputs, scene: Scene, yardsticks: Yardsticks, place: int
-) -> None:
+def _add_frame(rows: _Rows, method: Method, outputs: Outputs, scene: Scene, yardsticks: Yardsticks, place: int) -> None:
     objects, row = objects_of(scene), {}
     if maps := part_maps(outputs):
         row["map_likeness"] = float(np.mean([map_likeness(one) for one in maps]))
@@ -129,19 +130,20 @@ def _order(truth_HW: NDArray[Any], outputs: Outputs, scene: Scene, yardsticks: Y
     return row
 
 
-def _figures(rows: _Rows, method: Method, frames: int) -> Figures:
+def _figures(rows: _Rows, method: Method, frames: int, drawn: bool) -> Figures:
     made: Figures = {}
     if rows.windows:
         for row, constant in zip(rows.windows, constant_ious(rows.shapes, rows.slots), strict=True):
             row["constant_iou"], row["mask_above"] = float(constant), row["mask_iou"] - float(constant)
         for name in [name for name in rows.windows[0] if name not in ("frame", "side")]:
-            for label, low, below in (("", 0.0, np.inf), *SIZES):
+            for label, low, below in (("", 0.0, np.inf), *(() if name in WHOLE_ALONE else SIZES)):
                 chosen = [row for row in rows.windows if low <= row["side"] < below]
                 made[f"{name} {label}".rstrip()] = _by_frame([(int(r["frame"]), r[name]) for r in chosen], frames)
     for name in sorted({name for row in rows.frames for name in row}):
         made[name] = _by_frame([(n, row[name]) for n, row in enumerate(rows.frames) if name in row], frames)
     if rows.matches:
-        made |= dict(_drawn_aps(rows.matches, next(x.id for x in method.label_set.things if x.name == CLASS_NAME)))
+        label = next(label.id for label in method.label_set.things if label.name == CLASS_NAME)
+        made |= dict(_drawn_aps(rows.matches, label, DRAWS if drawn else 0))
     return made
 
 
@@ -156,14 +158,14 @@ def _by_frame(values: Sequence[tuple[int, float]], frames: int) -> dict[str, Any
     return {"mean": round(mean, 6), "by_frame": np.round(means, DIGITS)}
 
 
-def _drawn_aps(matches: Sequence[Any], label: int) -> Iterator[tuple[str, dict[str, Any]]]:
+def _drawn_aps(matches: Sequence[Any], label: int, draws: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """AP of one class, for all sizes and for each: of all frames, and of every draw of frames."""
-    weights_BN = draw_images(len(matches), DRAWS, DRAWS_SEED)
+    weights_BN = draw_images(len(matches), draws, DRAWS_SEED)
     for size, low, below in (("", 0.0, np.inf), *SIZES):
         table = {CLASS_NAME: class_table(matches, label, sizes_px=(low, below))}
         whole = instance_scores(table)
-        drawn = [instance_scores(table, weights_N) for weights_N in weights_BN]
+        of_draws = [instance_scores(table, weights_N) for weights_N in weights_BN]
         for name, key in (("car_ap", "ap"), ("car_ap50", "ap50")):
             if name == "car_ap" or not size:
-                values = np.round([one[key] for one in drawn], DIGITS)
+                values = np.round([one[key] for one in of_draws], DIGITS)
                 yield f"{name} {size}".rstrip(), {"mean": round(whole[key], 6), "draws": values}

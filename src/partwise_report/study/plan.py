@@ -121,7 +121,9 @@ SLIPS = (
     _three("slip_sparse", "slips", "windows at every 29th cell at inference", _slip("sparse_inference")),
     _three("slip_sum", "slips", "losses summed over windows", "method.reduction=sum"),
     _three("slip_mean", "slips", "images keep their mean", _slip("no_mean_subtraction"), store="no_mean"),
-    _three("slip_one_dilated", "slips", "one dilated layer, pool4 dropped", _slip("one_dilated_layer"), store="one_dilated"),
+    _three(
+        "slip_one_dilated", "slips", "one dilated layer, pool4 dropped", _slip("one_dilated_layer"), store="one_dilated"
+    ),
 )
 _START = (_slip("zero_start", False),)
 _TARGET = (_slip("objectness_all_ones", False),)
@@ -159,7 +161,9 @@ CHAIN = (
     _committed("chain_4", "chain", "+ windows", *_START, *_TARGET, *_WINDOWS, store="committed"),
     _committed("chain_5", "chain", "+ backbone", *_START, *_TARGET, *_WINDOWS, *_BACKBONE),
     _committed("chain_6", "chain", "+ dense inference", *_START, *_TARGET, *_WINDOWS, *_BACKBONE, *_INFERENCE),
-    _pyramid("chain_9", "our heads and losses, one fixed window", "method.windows=[[8,21]]", "method.assembling=nearest"),
+    _pyramid(
+        "chain_9", "our heads and losses, one fixed window", "method.windows=[[8,21]]", "method.assembling=nearest"
+    ),
     _pyramid("chain_10", "+ windows that scale", "method.assembling=nearest"),
     _pyramid("working", "+ parts blended (bilinear)"),
 )
@@ -184,7 +188,9 @@ TRUTH = (
 )
 START = (_three("from_fcn8s", "start", "backbone of FCN-8s", store="fcn8s"),)
 SIZES = tuple(
-    _three(f"size_{n}", "sizes", f"the middle 512x256 px, {n} times as large", f"method.enlarge={n}", store=f"middle_{n}")
+    _three(
+        f"size_{n}", "sizes", f"the middle 512x256 px, {n} times as large", f"method.enlarge={n}", store=f"middle_{n}"
+    )
     for n in (1, 2, 4)
 )
 

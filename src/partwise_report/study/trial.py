@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from partwise.errors import PartwiseError
 from partwise.evaluation.bootstrap import draw_images
-from partwise.files import write_json
+from partwise.files import atomic_write, json_ready
 from partwise_report.study.measure import DRAWS, DRAWS_SEED
 
 LOSS_POINTS = 50  # that are kept of a curve of losses
@@ -79,8 +79,9 @@ class TrialRecord:
         return math.nan if value is None else float(value)
 
     def write(self, folder: Path) -> None:
-        """Into the file of its variant and seed."""
-        write_json(folder / file_name(self.trial, self.seed), asdict(self))
+        """Into the file of its variant and seed, on one line: there are many numbers."""
+        with atomic_write(folder / file_name(self.trial, self.seed), "w") as file:
+            file.write(json.dumps(json_ready(asdict(self)), separators=(",", ":"), allow_nan=False) + "\n")
 
 
 def _floats(values: Iterable[float | None]) -> NDArray[np.float64]:

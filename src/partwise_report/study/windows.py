@@ -59,11 +59,6 @@ class ObjectWindow:
     axes_px: tuple[np.ndarray, np.ndarray]
     far_hw: Tensor
 
-    @property
-    def others_X(self) -> Tensor:
-        """Scores of the windows of its grid that are centred on no object."""
-        return self.scores_hw[self.far_hw]
-
     def mask(self, size: tuple[int, int]) -> np.ndarray:
         """(H, W) bool: where the assembled window says yes, enlarged as the decoder enlarges it."""
         enlarged = F.interpolate(self.logits_ST[None, None], scale_factor=self.stride_px, mode="bilinear")[0, 0] > 0
@@ -129,7 +124,10 @@ def _of_part_maps(method: PartMaps, outputs: Outputs, objects: Instances) -> Ite
         maps_Khw = outputs["parts"][slot][0].float().cpu()
         logits, _ = assemble(maps_Khw, torch.tensor([cell]), method.part_weights[slot].cpu())
         top, left = ((c - window.cells // 2) * window.stride_px for c in cell)
-        axes = (window.centre_px(np.arange(objectness_hw.shape[0])), window.centre_px(np.arange(objectness_hw.shape[1])))
+        axes = (
+            window.centre_px(np.arange(objectness_hw.shape[0])),
+            window.centre_px(np.arange(objectness_hw.shape[1])),
+        )
         far = far_from(axes, centres_N2, np.maximum(NEAR_SHARE * objects.longest_sides, window.stride_px))
         yield ObjectWindow(
             n,
