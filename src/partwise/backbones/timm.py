@@ -136,7 +136,7 @@ def _feature_maps(name: str, options: dict[str, Any]) -> Any:
         if "output_stride" not in options:
             raise
         raise PartwiseError(
-            f"backbone {name}: timm cannot dilate it: leave the holes out, or give vgg16, efficientnet_lite0 or resnet18"
+            f"backbone {name}: timm cannot dilate it: leave the holes out, or give vgg16 or efficientnet_lite0"
         ) from None
 
 

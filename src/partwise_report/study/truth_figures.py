@@ -10,9 +10,9 @@ from PIL import Image, ImageDraw
 
 from partwise.report.panels import draw_contact_sheet
 from partwise.scene import Scene
-from partwise_report.instance_fcn.targets import STRIDE_PX, window_targets
+from partwise_report.instance_fcn import InstanceFcnConfig
+from partwise_report.instance_fcn.targets import window_targets
 from partwise_report.ordering.targets import OVERFLOW, by_centre, of_class
-from partwise_report.slips import Slips
 
 CAR = 26
 RANKS = 30  # report 2.3
@@ -42,8 +42,9 @@ def ordering_truth(scene: Scene) -> Picture:
 
 def window_truth(scene: Scene) -> Picture:
     """Figure 2.10: some positive and negative windows of the report on the photo."""
-    targets = window_targets(scene, "report", (CAR,), Slips())
-    boxes_M4, holders = targets["boxes"].numpy() * STRIDE_PX, targets["object"].numpy()
+    config = InstanceFcnConfig(windows="report", classes=(CAR,))
+    targets = window_targets(scene, config)
+    boxes_M4, holders = targets["boxes"].numpy() * config.cell_px, targets["object"].numpy()
     canvas = Image.fromarray(scene.image_HW3.copy())
     draw, line_px = ImageDraw.Draw(canvas), max(1, min(scene.size) // 160)
     for positive, colour in ((False, NEGATIVE_COLOUR), (True, POSITIVE_COLOUR)):
