@@ -70,6 +70,27 @@ def test_joined_keeps_the_surer_of_two_and_what_only_one_has():
     assert len(nothing.instances) == 0 and nothing.semantic_HW is None
 
 
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"scale": 9}, "scale 9: give a number above 0, at most 8"),
+        ({"scale": ()}, "give a number above 0, at most 8"),
+        ({"flip": "no"}, "flip 'no': give True or False"),
+        ({"precision": "fp8"}, "precision 'fp8': give no, bf16 or auto"),
+    ],
+)
+def test_wrong_options_are_refused_where_they_are_made(fields, says):
+    with pytest.raises(PartwiseError, match=says):
+        InferenceOptions(**fields)
+    with pytest.raises(PartwiseError, match=says):
+        InferenceOptions().changed(**fields)
+
+
+def test_a_precision_that_is_not_chosen_yet_runs_nothing():
+    with pytest.raises(PartwiseError, match="precision 'auto' is chosen when a model is loaded"):
+        InferenceOptions(precision="auto").autocast()
+
+
 def test_a_size_is_never_empty():
     assert seen_sizes((1, 1), 0.1) == [(1, 1)] and seen_sizes((1, 5000)) == [(1, 2048)]
 

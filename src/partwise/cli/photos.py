@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from partwise.cli.app import Device, Flip, Overwrite, Precision, Scale, Scales, app
+from partwise.cli.app import DEFAULT_INFERENCE, Inference, Overwrite, app
 from partwise.errors import ForeignFileError, PartwiseError, on_one_line
 from partwise.terminal import Display, console, counting
 
@@ -21,10 +21,7 @@ def predict(
     model: str | None = None,
     format: Literal["files", "cityscapes"] = "files",
     min_score: float | None = None,
-    device: Device = "cpu",
-    precision: Precision = "no",
-    scale: Scales = None,
-    flip: Flip = False,
+    inference: Inference = DEFAULT_INFERENCE,
     overwrite: Overwrite = False,
 ) -> None:
     """Find every instance in photos.
@@ -44,7 +41,6 @@ def predict(
     min_score
         Leave out less sure instances; 0.1 without it, and all are kept for the submission form.
     """
-    from partwise.methods.options import InferenceOptions
     from partwise.photo_files import find_photos, left_out_text
     from partwise.photos import Form, predict_photos
     from partwise.segmenter import load
@@ -57,9 +53,9 @@ def predict(
         console.print(left_out_text(found.left_out))
     for photo in found.renamed:
         console.print(on_one_line(f"{photo.path}: another photo has this name, its results are called {photo.name}"))
-    segment = load(model, device=device, precision=precision)
+    segment = load(model, options=inference.options())
     with counting("predicting") as progress:
-        made = predict_photos(segment, found.photos, out, form, view=InferenceOptions(scale, flip), progress=progress)
+        made = predict_photos(segment, found.photos, out, form, progress=progress)
     faults = [*found.faults, *made.faults]
     total = len(found.photos) + len(found.faults)
     console.print(f"wrote {made.files} files for {made.done} of {total} images to {out}{_remarks(made, faults)}")
@@ -83,9 +79,7 @@ def explain(
     out: Path,
     at: str = "",
     model: str | None = None,
-    device: Device = "cpu",
-    precision: Precision = "no",
-    scale: Scale = None,
+    inference: Inference = DEFAULT_INFERENCE,
     overwrite: Overwrite = False,
 ) -> None:
     """Say why a pixel of a photo belongs to its instance, or to none: windows and part maps, or centres; votes; score.
@@ -111,8 +105,8 @@ def explain(
             raise PartwiseError(f"--at {at}: give a pixel as X,Y, such as 640,300")
         point = int(x), int(y)
     with Display("explaining"):
-        segment = load(model, device=device, precision=precision)
-        words, files = explain_photo(segment, photo, out, point, scale, overwrite)
+        segment = load(model, options=inference.options())
+        words, files = explain_photo(segment, photo, out, point, overwrite=overwrite)
     console.print(words, highlight=False, markup=False, soft_wrap=True)
     console.print(f"wrote {files[0]} and {files[1].name}")
     if not at:

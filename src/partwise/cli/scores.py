@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-from partwise.cli.app import Device, Flip, Precision, Scales, app, keep_and_show, writes
+from partwise.cli.app import DEFAULT_INFERENCE, Inference, app, keep_and_show, writes
 from partwise.errors import PartwiseError
 from partwise.files import write_json
 from partwise.terminal import console, counting
@@ -26,13 +26,11 @@ def evaluate(
     frames: int = 0,
     full: bool = False,
     metric: list[str] | None = None,
+    by_occlusion: bool = False,
     records: bool = True,
     workers: int = 1,
     side_px: list[int] | None = None,
-    device: Device = "cpu",
-    precision: Precision = "no",
-    scale: Scales = None,
-    flip: Flip = False,
+    inference: Inference = DEFAULT_INFERENCE,
 ) -> None:
     """Score a model, or any tool's result files, with the Cityscapes metrics at the truth's own resolution.
 
@@ -54,6 +52,8 @@ def evaluate(
         Also boundary AP, panoptic quality, COCO AP and bootstrap intervals (slower).
     metric
         The name of a further metric, such as one of another package; several times for several.
+    by_occlusion
+        Also AP by the share of an object's box that other instances cover, the same as --metric instance.by_occlusion.
     records
         Keep in the JSON what `partwise compare` needs of each image, about 8 kB an image.
     workers
@@ -64,7 +64,7 @@ def evaluate(
     """
     from partwise.data.faults import Fault
     from partwise.evaluation.metric import SIDE_BOUNDS_PX
-    from partwise.methods.options import InferenceOptions
+    from partwise.evaluation.occlusion import OcclusionScores
     from partwise.report.further_scores import further_scores_table
     from partwise.report.text import evaluation_text, faults_text, table_text
     from partwise.scoring import score
@@ -77,11 +77,9 @@ def evaluate(
             predictions=predictions,
             frames=frames,
             full=full,
-            metrics=metric or (),
+            metrics=[*(metric or ()), *([OcclusionScores.name] if by_occlusion else ())],
             workers=workers,
-            device=device,
-            precision=precision,
-            view=InferenceOptions(scale, flip),
+            options=inference.options(),
             side_bounds_px=side_px or SIDE_BOUNDS_PX,
             progress=progress,
         )
@@ -135,8 +133,7 @@ def compare(
     seed: int = 0,
     side_px: list[int] | None = None,
     json: Annotated[Path | None, writes(COMPARISON)] = None,
-    device: Device = "cpu",
-    precision: Precision = "no",
+    inference: Inference = DEFAULT_INFERENCE,
 ) -> None:
     """Say whether B is better than A: differences of every figure, class and size with their 95 % intervals.
 
@@ -182,8 +179,7 @@ def compare(
             full=full,
             metrics=metric or (),
             side_bounds_px=side_px or SIDE_BOUNDS_PX,
-            device=device,
-            precision=precision,
+            options=inference.options(),
             progress=progress,
         )
     text = "\n".join(row["sentence"] for row in result["differences"].values())

@@ -9,7 +9,7 @@ import contextlib
 import operator
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +17,7 @@ from typing import TypeVar
 import numpy as np
 
 from partwise.data.archive import Archive
+from partwise.data.depth import Depth, find_depth, instance_distances
 from partwise.data.faults import Fault, fault_of_error, fault_of_remark, id_faults, size_fault
 from partwise.data.image_files import IMAGE_SUFFIXES, decode_frame, decode_ids, encode_png
 from partwise.errors import PartwiseError, unknown_name, warn_of
@@ -56,6 +57,7 @@ class CityscapesFolder:
         self.split = split
         self.label_set = label_set
         self._warned = False
+        self._found_depth: Depth | None = None
         self.frames, faults = find_frames(self.archive, split)
         if faults:
             raise PartwiseError(_first_of(faults))
@@ -93,7 +95,14 @@ class CityscapesFolder:
             warn_of("", [f"{content.warnings[0]} (partwise check lists every such frame)"])
             self._warned = True
         image_HW3, semantic_HW, instance_ids_HW = content.arrays()
-        return Scene(frame.name, image_HW3, semantic_HW.astype(np.uint8), instance_ids_HW, self.label_set)
+        scene = Scene(frame.name, image_HW3, semantic_HW.astype(np.uint8), instance_ids_HW, self.label_set)
+        return replace(scene, distances=partial(instance_distances, self._depth, frame.name, scene.instance_ids_HW))
+
+    def _depth(self) -> Depth:
+        """Where the depth of the frames is, looked up when it is asked for the first time."""
+        if self._found_depth is None:
+            self._found_depth = find_depth(self.archive.root, self.split)
+        return self._found_depth
 
 
 def find_frames(archive: Archive, split: str) -> tuple[list[Frame], list[Fault]]:

@@ -77,11 +77,13 @@ def class_table(
     label: int,
     sizes_px: tuple[float, float] = (0, np.inf),
     boundary: bool = False,
+    chosen: Sequence[np.ndarray] | None = None,
 ) -> ClassTable:
     """Judge all predictions of one class.
 
     sizes_px    only truth whose longest side lies in [from, below) counts; a prediction on other truth is ignored, and
                 so is one on nothing whose own longest side lies outside (as COCO does with areas)
+    chosen      (T,) bool of each image: only these instances of the truth count; a prediction on another is ignored
     boundary    judge by min(mask IoU, boundary IoU), as boundary AP does, instead of by mask IoU
     """
     low, below = sizes_px
@@ -90,6 +92,8 @@ def class_table(
     image = np.repeat(np.arange(len(matches)), [int(rows.sum()) for rows in own])
     score, truth, iou = take("score"), take("truth").astype(np.int64), take("iou")
     counted = [(m.truth_label == label) & (m.truth_side_px >= low) & (m.truth_side_px < below) for m in matches]
+    if chosen is not None:
+        counted = [rows & these for rows, these in zip(counted, chosen, strict=True)]
     on_counted = _on_counted(counted, image, truth)
     if boundary:
         iou = np.fmin(iou, take("boundary_iou"))

@@ -30,6 +30,7 @@ class Settings:
     boundary    boundary AP
     panoptic    panoptic quality; needs instances and a semantic map of every image
     coco        COCO AP by pycocotools
+    by_occlusion    AP by the share of an object's box that other instances cover
     draws       bootstrap draws for an interval of every headline figure; 0 for none
     seed        of the draws
     """
@@ -38,6 +39,7 @@ class Settings:
     boundary: bool = False
     panoptic: bool = False
     coco: bool = False
+    by_occlusion: bool = False
     draws: int = 0
     seed: int = 0
 

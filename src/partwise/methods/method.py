@@ -139,20 +139,24 @@ class Method(nn.Module):
         return F.pad(images_B3HW, (0, width - images_B3HW.shape[-1], 0, height - images_B3HW.shape[-2]))
 
     @torch.inference_mode()
-    def predict(self, images_B3HW: Tensor, view: InferenceOptions = DEFAULT_OPTIONS) -> list[Prediction]:
+    def predict(self, images_B3HW: Tensor, options: InferenceOptions = DEFAULT_OPTIONS) -> list[Prediction]:
         """uint8 images of any size -> predictions of that size.
 
-        view   how the network sees them. Of several sizes the semantic maps are averaged before each is decoded, and
-               the instances of all are joined.
+        Args:
+            images_B3HW: (B, 3, H, W) uint8 RGB, on the device of the network.
+            options: Of these, `scale` and `flip`. Of several sizes the semantic maps are averaged before each is
+                decoded, and the instances of all are joined. Device and precision are the caller's: the network runs
+                where its weights are, and in fp32 outside of `InferenceOptions.autocast`.
 
-        Raises PartwiseError for a scale out of its limits, and for `view.flip` where the method is not `Mirrorable`.
+        Raises:
+            PartwiseError: If `options.flip` is set and the method is not `Mirrorable`.
         """
         size = _size_of(images_B3HW)
-        seen = sorted(seen_sizes(size, view.scale, self.default_scale))
+        seen = sorted(seen_sizes(size, options.scale, self.default_scale))
         if len(seen) == 1:
-            found = self.predict_as_is(resized_images(images_B3HW, seen[0]), view.flip)
+            found = self.predict_as_is(resized_images(images_B3HW, seen[0]), options.flip)
             return [one.resized(size) for one in found]
-        outputs = [self.respond(resized_images(images_B3HW, one), view.flip) for one in seen]
+        outputs = [self.respond(resized_images(images_B3HW, one), options.flip) for one in seen]
         if all("semantic" in one for one in outputs):
             logits = mean_semantics([one["semantic"] for one in outputs], seen, self.size_multiple)
             outputs = [one | {"semantic": mean} for one, mean in zip(outputs, logits, strict=True)]

@@ -1,4 +1,4 @@
-"""How a network sees an image: at which sizes, and whether its mirror image, too.
+"""Options of inference: where and how precisely a network runs, and at which sizes it sees an image.
 
 Axes: B images, C evaluated classes, H and W pixels, h and w cells of a map.
 """
@@ -6,7 +6,7 @@ Axes: B images, C evaluated classes, H and W pixels, h and w cells of a map.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
 from partwise.geometry import padded_size
-from partwise.given import shown
+from partwise.given import flag, shown
 from partwise.instances import Instances
 from partwise.scene import Prediction
 
@@ -25,6 +25,7 @@ __all__ = [
     "DEFAULT_OPTIONS",
     "LONGEST_SIDE_PX",
     "MAX_SCALE",
+    "PRECISIONS",
     "InferenceOptions",
     "joined",
     "mean_outputs",
@@ -36,23 +37,9 @@ __all__ = [
 # Frames of Cityscapes are that long. A larger photo shows larger objects, not more of them, and networks know theirs.
 LONGEST_SIDE_PX = 2048
 MAX_SCALE = 8.0
+PRECISIONS = ("no", "bf16", "auto")
 Scale = float | Sequence[float] | None
 Outputs = dict[str, Any]  # what a network says by name: each a tensor, or a list of tensors
-
-
-@dataclass(frozen=True)
-class InferenceOptions:
-    """How a network sees an image.
-
-    scale   how many times as large, or several of that; None: as the method does by itself, see `seen_sizes`
-    flip    its mirror image, too: what the network says of both is averaged
-    """
-
-    scale: Scale = None
-    flip: bool = False
-
-
-DEFAULT_OPTIONS = InferenceOptions()
 
 
 def seen_sizes(size: tuple[int, int], scale: Scale = None, usual: float = 1.0) -> list[tuple[int, int]]:
@@ -79,6 +66,56 @@ def seen_sizes(size: tuple[int, int], scale: Scale = None, usual: float = 1.0) -
             raise PartwiseError(f"scale {shown(one)}: give a number above 0, at most {MAX_SCALE:g}")
     height, width = size
     return [(max(1, round(height * one)), max(1, round(width * one))) for one in scales]
+
+
+@dataclass(frozen=True)
+class InferenceOptions:
+    """How a model predicts: the options that travel together from a caller to the network.
+
+    Attributes:
+        scale: Factor by which an image is enlarged before the network sees it, above 0 to MAX_SCALE. Several factors:
+            the network sees the image at each of these sizes. None: the method's default scale, see `seen_sizes`.
+        flip: Also show the network the mirror image, and average both outputs (test-time augmentation).
+        device: Where the network runs, as torch names it: "cpu", "cuda", "cuda:1"; "auto" for a GPU where there is
+            one. `partwise.load` checks that the device is there.
+        precision: "no" (fp32), "bf16" (autocast), or "auto": `partwise.load` chooses what is faster on the device.
+
+    Raises:
+        PartwiseError: If a scale is out of its limits, `flip` is no bool, or `precision` is unknown.
+    """
+
+    scale: Scale = None
+    flip: bool = False
+    device: str = "cpu"
+    precision: str = "no"
+
+    def __post_init__(self) -> None:
+        """Check the values, as far as that is possible without a model and a device."""
+        seen_sizes((1, 1), self.scale)
+        flag("flip", self.flip)
+        if not isinstance(self.precision, str) or self.precision not in PRECISIONS:
+            raise PartwiseError(f"precision {self.precision!r}: give {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}")
+
+    def changed(self, **fields: Any) -> InferenceOptions:
+        """Return these options with other values for some fields; a value of None leaves a field as it is.
+
+        >>> InferenceOptions(flip=True).changed(scale=2, flip=None)
+        InferenceOptions(scale=2, flip=True, device='cpu', precision='no')
+        """
+        return replace(self, **{name: value for name, value in fields.items() if value is not None})
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which a network runs in this precision on this device.
+
+        Raises:
+            PartwiseError: If the precision is "auto", which is chosen when a model is loaded.
+        """
+        if self.precision == "auto":
+            raise PartwiseError("precision 'auto' is chosen when a model is loaded: give no or bf16 here")
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16")
+
+
+DEFAULT_OPTIONS = InferenceOptions()
 
 
 def resized_images(images_B3HW: Tensor, size: tuple[int, int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""The report's figures of its truth: the masks in their order (2.4) and the windows (2.10).
+"""The report's figures of its truth: the task (1.1), the masks in their order (2.4) and the windows (2.10).
 
 Axes: H and W in pixels, M windows.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
+from partwise.report.overlay import draw_semantic
+from partwise.report.palette import assign_colours
 from partwise.report.panels import draw_contact_sheet
 from partwise.scene import Scene
 from partwise_report.instance_fcn import InstanceFcnConfig
@@ -19,6 +21,19 @@ RANKS = 30  # report 2.3
 SHOWN_MASKS, SHOWN_WINDOWS = 7, 6
 POSITIVE_COLOUR, NEGATIVE_COLOUR = (60, 220, 110), (240, 70, 60)
 Picture = tuple[str, np.ndarray]
+
+
+def task(scene: Scene) -> Picture:
+    """Figure 1.1: the image, its semantic truth, and a colour for each of its cars."""
+    cars = of_class(scene, CAR)
+    colours_N3 = assign_colours(cars)
+    numbered = np.zeros((*scene.size, 3), np.uint8)
+    for n in range(len(cars)):
+        numbered[cars.full_mask(n)] = colours_N3[n]
+    pictures = [scene.image_HW3, draw_semantic(scene.semantic_HW, scene.label_set), numbered]
+    captions = ["(a) image", "(b) semantic truth", f"(c) instance truth: {len(cars)} cars"]
+    caption = "Figure 1.1: the task, an image with its semantic truth and the truth of its cars."
+    return caption, draw_contact_sheet(pictures, captions, columns=3, cell_width_px=420)
 
 
 def ordering_truth(scene: Scene) -> Picture:

@@ -4,11 +4,13 @@ import operator
 import os
 import random
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 from PIL import Image
 
 from partwise.data.cityscapes import write_scene
+from partwise.data.depth import write_depth
 from partwise.data.faults import implied_ids
 from partwise.data.streets.canvas import SUPERSAMPLING, Camera, Canvas
 from partwise.data.streets.furniture import paint_ego_vehicle
@@ -48,7 +50,8 @@ def render_street(
     instance_ids_HW = np.array(canvas.ids.resize((size[1], size[0]), Image.Resampling.NEAREST))
     semantic_HW = implied_ids(instance_ids_HW).astype(np.uint8)
     image_HW3 = develop(canvas.colour.reduce(SUPERSAMPLING), semantic_HW, weather, rng)
-    return Scene(name, image_HW3, semantic_HW, instance_ids_HW)
+    distances = partial(dict, canvas.distances_m)
+    return Scene(name, image_HW3, semantic_HW, instance_ids_HW, distances=distances)
 
 
 def draw_camera(dice: random.Random, size: tuple[int, int]) -> Camera:
@@ -99,15 +102,19 @@ def render_dataset(
     size: tuple[int, int] = (256, 512),
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    depth: bool = False,
 ) -> int:
     """Write a Cityscapes tree of rendered streets below `root`; returns the number of scenes.
 
     Each split has its own seed, derived from `seed` and its place in `count_by_split`. `progress(done, total)` is
-    called after each scene. Raises PartwiseError if the disk is full.
+    called after each scene.
+    `depth`: with disparity and camera files, too, see `write_depth`. Raises PartwiseError if the disk is full.
     """
     done, total = 0, sum(count_by_split.values())
     for k, (split, count) in enumerate(count_by_split.items()):
         for scene in Streets(count, size, seed * 100 + k):
+            if depth:
+                write_depth(scene, root, split)
             write_scene(scene, root, split)
             done += 1
             if progress:
