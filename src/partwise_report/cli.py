@@ -139,8 +139,8 @@ def report(
         Folder with the stored features, made by partwise study cache: CACHES/plain/train, CACHES/plain/val and so on;
         OUT/features without it.
     only
-        Variants or groups (heads, rates, slips, mends, chain, truth, start, sizes, orders, conv5); can be given several
-        times.
+        Variants or groups (heads, rates, slips, corrections, chain, truth, start, sizes, orders, conv5); can be given
+        several times.
     minutes
         The short form: store features of a few frames, train the variants of the group "short" on them, all in about so
         many minutes. For rendered streets (partwise render).

@@ -17,10 +17,9 @@ from partwise.backbones import Backbone, VggBackbone
 from partwise.errors import PartwiseError
 from partwise.scene import Scene, Scenes, names_of
 from partwise_report.features.extract import BASE, HOLES, LAYERS
-from partwise_report.features.store import FeatureStore, require_frames
+from partwise_report.features.store import POOLED, FeatureStore, require_frames
 
 KEPT_SCENES = 256  # in memory: about 4 MB each at 1024x512
-POOLED = {"pool3": "conv3_3", "pool4": "conv4_3", "pool5": "conv5_3"}  # what a pooling layer is made from
 
 
 @dataclass(frozen=True)

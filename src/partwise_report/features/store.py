@@ -23,6 +23,7 @@ from partwise.files import write_json
 DESCRIPTION = "features.json"
 KIND = "features of a frozen backbone"
 BYTES_PER_VALUE = 2  # fp16
+POOLED = {"pool3": "conv3_3", "pool4": "conv4_3", "pool5": "conv5_3"}  # what a pooling layer is made from
 SPARE_BYTES = 1 << 28  # that must stay free on the disk
 
 
@@ -143,6 +144,11 @@ class FeatureStore:
         store = cls(folder, description, 0)
         store._describe()
         return store
+
+    def holds(self, name: str) -> bool:
+        """Whether it has a layer, or what that one is pooled from."""
+        layers = self.description.layers
+        return name in layers or POOLED.get(name) in layers
 
     def layer(self, name: str) -> NDArray[np.float16]:
         """(N, C, h, w) of one layer, read-only, memory-mapped.

@@ -25,7 +25,7 @@ LEAD = (
 BASES = {
     "rates": "corrected",
     "slips": "corrected",
-    "mends": "committed_rate",
+    "corrections": "committed_rate",
     "heads": "corrected",
     "conv5": "conv5_learnt",
 }
@@ -214,7 +214,7 @@ def _variant_row(name: str, trials: Trials, base: str | None) -> list[Any]:
     for figure in FIGURES:
         own = level(records, figure)
         shown = MISSING if own is None else fraction(own.mean)
-        other = difference(records, trials[base], figure) if base in trials and name != base else None
+        other = difference(records, trials[base], figure) if base and base in trials and name != base else None
         cells.append(f"{shown} ({other})" if other is not None else shown)
     learnt = [
         figure for figure in ("mask_iou", "auc_near", "order") if level(records, figure) and has_learnt(records, figure)

@@ -26,7 +26,7 @@ from partwise_report.study.frames import shown_frames
 from partwise_report.study.heads import STATE, Draws, Look, build_heads, frames_with_objects, train_heads
 from partwise_report.study.marks import fit_prior
 from partwise_report.study.measure import Figures, Yardsticks, measure
-from partwise_report.study.plan import COMMON, STORES, Variant
+from partwise_report.study.plan import COMMON, Variant
 from partwise_report.study.trial import TrialRecord, file_name, kept_trial, read_trial, thinned
 from partwise_report.study.windows import CAR
 
@@ -85,24 +85,6 @@ class Task:
     study: Study
     variant: Variant
     seed: int
-
-
-def missing_of(variant: Variant, study: Study) -> str:
-    """What a variant lacks to be trained, in words; "" if nothing.
-
-    Raises:
-        PartwiseError: If its stored features are there and cannot be used.
-    """
-    if variant.start == "fcn8s" and not study.fcn8s:
-        return "a trained FCN-8s (--fcn8s)"
-    for part in ("train", "val"):
-        folder = study.store(variant.store, part)
-        if not (folder / "features.json").exists():
-            return f"stored features {folder} (partwise study cache {STORES[variant.store]} --out {folder})"
-        store = FeatureStore.open(folder, complete=False)
-        if store.done < len(store.description.frames):
-            return f"stored features: {folder} holds {store.done} of {len(store.description.frames)} frames so far"
-    return ""
 
 
 def recipe_of(variant: Variant, seed: int, study: Study) -> Recipe:
@@ -237,9 +219,19 @@ def _remembered(requests: Iterable[Task], begun: list[Task]) -> Iterable[Task]:
         yield task
 
 
-def kept_records(tasks: Sequence[Task]) -> list[TrialRecord]:
-    """The records of those trainings that are finished."""
-    return [record for task in tasks if (record := _kept(task)) is not None]
+def recorded(study: Study, variants: Sequence[Variant]) -> list[TrialRecord]:
+    """The records that there are of these variants, also of those whose stored features are gone by now.
+
+    Raises:
+        PartwiseError: If one of them is damaged.
+    """
+    found = []
+    for variant in variants:
+        for seed in study.seeds:
+            paths = [folder / file_name(variant.name, seed) for folder in (study.trials, *study.records)]
+            if there := [path for path in paths if path.exists()]:
+                found.append(read_trial(there[0]))
+    return found
 
 
 def _kept(task: Task) -> TrialRecord | None:

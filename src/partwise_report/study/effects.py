@@ -163,4 +163,4 @@ def steps_needed(records: Sequence[TrialRecord], figure: str) -> str:
         return "more seeds"
     if gained <= 0:
         return "no number of steps: it does not come nearer to the marks"
-    return f"about {math.ceil(steps + (steps / 2) * -last / gained):,} steps"
+    return f"about {round(steps + (steps / 2) * -last / gained):,} steps"

@@ -17,10 +17,11 @@ from partwise.files import read_json, write_json
 from partwise.training.stopping import Stopped
 from partwise_report.features import FeatureStore, FrozenVgg, StoredFrames, store_features
 from partwise_report.study.answer import by_variant, require_answer_replaceable, write_answer
-from partwise_report.study.conduct import Study, Task, conduct, kept_records, missing_of, recipe_of
+from partwise_report.study.conduct import Study, Task, conduct, recipe_of, recorded
 from partwise_report.study.frames import shown_frames
 from partwise_report.study.guesses import verdicts
 from partwise_report.study.heads import Draws, build_heads, frames_with_objects, train_heads
+from partwise_report.study.needs import missing_of
 from partwise_report.study.plan import VARIANTS, Variant, choose
 from partwise_report.study.trial import TrialRecord
 from partwise_report.study.windows import CAR
@@ -65,7 +66,7 @@ def run_whole(
         PartwiseError: For an unknown name, and if nothing can be trained.
     """
     chosen = choose(only, variants)
-    return _run(study, chosen, processes, watcher, command, lambda: True)
+    return _run(study, chosen, processes, watcher, command, lambda: True, variants)
 
 
 def run_short(study: Study, minutes: float, processes: int, watcher: Watcher, *, command: str = "") -> Path:
@@ -147,18 +148,20 @@ def _run(
     watcher: Watcher,
     command: str,
     go_on: Callable[[], bool],
+    variants: Sequence[Variant] = VARIANTS,
 ) -> Path:
     require_answer_replaceable(study.out)
-    lacking = {variant.name: reason for variant in chosen if (reason := missing_of(variant, study))}
+    known = {(record.trial, record.seed): record for record in recorded(study, variants)}
+    open_variants = [one for one in chosen if any((one.name, seed) not in known for seed in study.seeds)]
+    lacking = {variant.name: reason for variant in open_variants if (reason := missing_of(variant, study))}
     for name, reason in lacking.items():
         watcher.note(f"{name}: not trained, for lack of {reason}")
-    ready = [variant for variant in chosen if variant.name not in lacking]
-    if not ready:
+    ready = [variant for variant in chosen if not missing_of(variant, study)]
+    if not ready and not known:
         raise PartwiseError(f"nothing can be trained: {next(iter(lacking.values()))} is missing")
     for variant in ready:
         recipe_of(variant, 0, study)  # a wrong field is found before the first training
     tasks = [Task(study, variant, seed) for variant in ready for seed in study.seeds]
-    known = {(record.trial, record.seed): record for record in kept_records(_all_tasks(study))}
 
     def keep(record: TrialRecord) -> None:
         before = {verdict.guess.number for verdict in verdicts(by_variant(list(known.values()))) if verdict.decided}
@@ -181,10 +184,3 @@ def _run(
     except KeyboardInterrupt:
         raise Stopped(f"stopped: {study.out} holds {len(known)} trainings, and the same command goes on") from None
     return write_answer(list(known.values()), study, lacking, command)
-
-
-def _all_tasks(study: Study) -> list[Task]:
-    """Of every variant whose stored features are there."""
-    return [
-        Task(study, variant, seed) for variant in VARIANTS if not missing_of(variant, study) for seed in study.seeds
-    ]

@@ -142,8 +142,8 @@ def _figures(rows: _Rows, method: Method, frames: int, drawn: bool) -> Figures:
     for name in sorted({name for row in rows.frames for name in row}):
         made[name] = _by_frame([(n, row[name]) for n, row in enumerate(rows.frames) if name in row], frames)
     if rows.matches:
-        label = next(label.id for label in method.label_set.things if label.name == CLASS_NAME)
-        made |= dict(_drawn_aps(rows.matches, label, DRAWS if drawn else 0))
+        car = next(label.id for label in method.label_set.things if label.name == CLASS_NAME)
+        made |= dict(_drawn_aps(rows.matches, car, DRAWS if drawn else 0))
     return made
 
 

@@ -16,7 +16,7 @@ GROUPS = {
     "heads": "Implementation III as the text has it, and what each guess about objectness, loss and skips blames",
     "rates": "the same at the report's learning rates",
     "slips": "the same with one slip of the published code put back",
-    "mends": "Implementation III as committed, at a rate that moves the weights, with one thing corrected",
+    "corrections": "Implementation III as committed, at a rate that moves the weights, with one thing corrected",
     "chain": "from Implementation III as committed to the working method, in single steps",
     "truth": "the report's windows and the paper's",
     "start": "from FCN-8s instead of ImageNet weights",
@@ -139,14 +139,20 @@ _LOSS = ("method.mask_loss=balanced", "method.reduction=mean", "method.target_le
 _BACKBONE = (_slip("no_mean_subtraction", False), _slip("one_dilated_layer", False))
 _INFERENCE = tuple(_slip(name, False) for name in ("sparse_inference", "overlap_of_image", "summed_windows"))
 _SIX = (*ADAM, "optim.lr=1e-6")
-# Instances are read out in the usual way, so that AP says what was learnt; the code's own inference is a step of the chain.
-MENDS = (
-    _committed("committed_rate", "mends", "as committed, at 1e-3", *_INFERENCE, store="committed"),
-    _committed("mend_start", "mends", "and new layers start at random", *_INFERENCE, *_START, store="committed"),
-    _committed("mend_target", "mends", "and negatives have objectness 0", *_INFERENCE, *_TARGET, store="committed"),
-    _committed("mend_windows", "mends", "and the text's windows", *_INFERENCE, *_WINDOWS, store="committed"),
-    _committed("mend_loss", "mends", "and the text's losses", *_INFERENCE, *_LOSS, store="committed"),
-    _committed("mend_backbone", "mends", "and the paper's backbone, images without mean", *_INFERENCE, *_BACKBONE),
+# Instances are read out in the usual way, so that AP says what was learnt; its own is a step of the chain.
+CORRECTIONS = (
+    _committed("committed_rate", "corrections", "as committed, at 1e-3", *_INFERENCE, store="committed"),
+    _committed(
+        "correct_start", "corrections", "and new layers start at random", *_INFERENCE, *_START, store="committed"
+    ),
+    _committed(
+        "correct_target", "corrections", "and negatives have objectness 0", *_INFERENCE, *_TARGET, store="committed"
+    ),
+    _committed("correct_windows", "corrections", "and the text's windows", *_INFERENCE, *_WINDOWS, store="committed"),
+    _committed("correct_loss", "corrections", "and the text's losses", *_INFERENCE, *_LOSS, store="committed"),
+    _committed(
+        "correct_backbone", "corrections", "and the paper's backbone, images without mean", *_INFERENCE, *_BACKBONE
+    ),
 )
 _PYRAMID = (
     "method.channels=64",
@@ -239,7 +245,7 @@ CONV5 = (
     _three("conv5_learnt", "conv5", "conv5 is learnt", **_SMALL),
     _three("conv5_lost", "conv5", "conv5_1 starts at 0", _slip("lost_conv5_1"), **_SMALL),
 )
-VARIANTS = (*HEADS, *RATES, *SLIPS, *MENDS, *CHAIN, *TRUTH, *START, *SIZES, *ORDERS, *CONV5)
+VARIANTS = (*HEADS, *RATES, *SLIPS, *CORRECTIONS, *CHAIN, *TRUTH, *START, *SIZES, *ORDERS, *CONV5)
 SHORT = (
     "corrected",
     "objectness_centre",

@@ -5,6 +5,7 @@ Axes: N frames, B bootstrap draws of frames.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -68,7 +69,7 @@ class TrialRecord:
         if "draws" in found:
             return _floats(found["draws"])
         values_N = _floats(found["by_frame"])
-        weights_BN = draw_images(len(values_N), DRAWS, DRAWS_SEED) * np.isfinite(values_N)
+        weights_BN = _draws_of(len(values_N)) * np.isfinite(values_N)
         with np.errstate(invalid="ignore"):
             return (weights_BN @ np.nan_to_num(values_N)) / weights_BN.sum(axis=1)
 
@@ -82,6 +83,12 @@ class TrialRecord:
         """Into the file of its variant and seed, on one line: there are many numbers."""
         with atomic_write(folder / file_name(self.trial, self.seed), "w") as file:
             file.write(json.dumps(json_ready(asdict(self)), separators=(",", ":"), allow_nan=False) + "\n")
+
+
+@functools.cache
+def _draws_of(frames: int) -> NDArray[np.int64]:
+    """(B, N) how often each frame is in each draw."""
+    return draw_images(frames, DRAWS, DRAWS_SEED)
 
 
 def _floats(values: Iterable[float | None]) -> NDArray[np.float64]:
