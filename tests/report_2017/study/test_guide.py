@@ -127,7 +127,7 @@ def test_the_page_and_its_json_are_written_and_say_what_is_lacking(study, small,
     assert page.exists() and set(written["variants"]) == {"corrected", "mask_plain"}
     seventh = next(one for one in written["verdicts"] if one["guess"]["number"] == 7)
     assert seventh["seeds"] == [2, 2] and seventh["outcome"] == "not decided"  # two steps teach nothing
-    assert "FCN-8s" in written["lacking"]["from_fcn8s"]
+    assert "partwise study cache" in written["lacking"]["from_fcn8s"]
     assert any(note.startswith("from_fcn8s: not trained") for note in listener.notes)
 
 
