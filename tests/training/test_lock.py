@@ -1,4 +1,4 @@
-"""One training at a time in a folder, and no lock that its dead owner keeps."""
+"""Only one training at a time writes into a folder, and a process that has ended holds no lock."""
 
 import errno
 import fcntl
@@ -34,7 +34,7 @@ def test_a_second_owner_is_refused_and_told_who_the_first_is(tmp_path):
 
 def hold(folder, pipe):
     with FolderLock(folder).held(no_note):
-        child = FORK.Process(target=time.sleep, args=(60,))  # as a worker: it must not have the lock, too
+        child = FORK.Process(target=time.sleep, args=(60,))  # like a worker: it must not hold the lock as well
         child.start()
         pipe.send(child.pid)
         time.sleep(60)
@@ -66,7 +66,7 @@ def test_a_drive_without_locks_is_told_and_no_obstacle(tmp_path, monkeypatch, nu
     notes = []
     with FolderLock(tmp_path).held(notes.append):
         pass
-    assert len(notes) == 1 and "cannot be locked" in notes[0] and "no second training" in notes[0]
+    assert len(notes) == 1 and "cannot be locked" in notes[0] and "do not start another training" in notes[0]
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):

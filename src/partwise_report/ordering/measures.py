@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from torch import nn
 
+from partwise.backbones import VggBackbone
 from partwise.geometry import nearest_index
 from partwise.instances import Instances
 from partwise.methods import Fcn
@@ -120,8 +122,8 @@ def receptive_field_px(method: Fcn) -> int:
     cells along an axis.
     """
     field, step = 1, 1
-    last = max(method.backbone.taps.values())
-    for layer in (*method.backbone.features[: last + 1], *method.conv6, *method.conv7):
+    backbone = cast(VggBackbone, method.backbone)
+    for layer in (*backbone.features[: max(backbone.taps.values()) + 1], *method.conv6, *method.conv7):
         kernel, stride, dilation = _geometry(layer)
         field += (kernel - 1) * dilation * step
         step *= stride

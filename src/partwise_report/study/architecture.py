@@ -192,8 +192,9 @@ def _extent(box: Box) -> tuple[float, float, float, float]:
 
 def _draw_box(axes: Axes, box: Box) -> None:
     x0, y0, x1, y1 = _extent(box)
-    style = {"boxstyle": "round,pad=0,rounding_size=0.07", "facecolor": COLOURS[box.colour], "edgecolor": LINE}
-    axes.add_patch(FancyBboxPatch((x0, y0), x1 - x0, y1 - y0, linewidth=1.0, zorder=2, **style))
+    frame = FancyBboxPatch((x0, y0), x1 - x0, y1 - y0, boxstyle="round,pad=0,rounding_size=0.07", zorder=2)
+    frame.set(facecolor=COLOURS[box.colour], edgecolor=LINE, linewidth=1.0)
+    axes.add_patch(frame)
     middle = (x0 + x1) / 2
     axes.text(middle, y0 + 0.16, box.title, fontsize=8.5, weight="bold", ha="center", va="center", zorder=3)
     axes.text(middle, (y0 + y1) / 2 + 0.1, "\n".join(box.lines), fontsize=8, ha="center", va="center", zorder=3)

@@ -6,10 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from partwise.data.archive import Archive
-from partwise.data.cityscapes import IMAGES
-from partwise.data.image_files import decode_frame
 from partwise.data.streets import Streets
 from partwise.report.curves import draw_curves, read_metrics
 from partwise.report.page import Picture
@@ -32,7 +30,7 @@ PART_MAPS = {
     "2.13": ("parts_report_3", "early"),
     "2.14": ("parts_report_3", "late"),
 }
-TEST_SPLIT = "test"  # of figure 2.3; its truth is not public
+TEST_IMAGES = "leftImg8bit/test"  # of figure 2.3; their truth is not public
 RANKS = {"2.6": "ordering_slice", "2.7": "ordering_full"}
 # Not in the report: the code as it was committed, what each of its two worst slips does alone, and what works.
 BEYOND = ("report_2_committed", "report_3_committed", "all_corrected", "parts_paper", "zero_start", "working")
@@ -89,17 +87,16 @@ def test_image(study: Study, rendered: bool) -> np.ndarray | None:
     """(H, W, 3) uint8 RGB: the middle image of the split "test", cut to the study's view, or one more rendered street.
 
     Returns:
-        None where the data have no images of a test split.
+        None where the data have no images of a test split, or have them in a zip.
     """
     if rendered:
         return Streets(2 * CANDIDATES + 1, RENDERED_SIZE, RENDERED_SEED)[2 * CANDIDATES].image_HW3
-    archive = Archive(study.data.root, (IMAGES,))
-    files = archive.files(IMAGES, TEST_SPLIT)
+    files = sorted((study.data.root / TEST_IMAGES).rglob("*_leftImg8bit.*"))
     if not files:
         return None
-    path = files[len(files) // 2]
-    image_HW3, _ = decode_frame(archive.read(path), archive.where(path), None)
-    return image_HW3[middle_of(image_HW3.shape[:2], study.view)]
+    with Image.open(files[len(files) // 2]) as image:
+        image_HW3 = np.array(image.convert("RGB"))
+    return image_HW3[middle_of(image.size[::-1], study.view)]
 
 
 def _busiest(scene_at: Callable[[int], Scene], places) -> Scene:

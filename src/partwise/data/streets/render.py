@@ -4,7 +4,6 @@ import operator
 import os
 import random
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -50,8 +49,7 @@ def render_street(
     instance_ids_HW = np.array(canvas.ids.resize((size[1], size[0]), Image.Resampling.NEAREST))
     semantic_HW = implied_ids(instance_ids_HW).astype(np.uint8)
     image_HW3 = develop(canvas.colour.reduce(SUPERSAMPLING), semantic_HW, weather, rng)
-    distances = partial(dict, canvas.distances_m)
-    return Scene(name, image_HW3, semantic_HW, instance_ids_HW, distances=distances)
+    return Scene(name, image_HW3, semantic_HW, instance_ids_HW, distances=canvas.distances_m.copy)
 
 
 def draw_camera(dice: random.Random, size: tuple[int, int]) -> Camera:
