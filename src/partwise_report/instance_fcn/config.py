@@ -150,3 +150,11 @@ class InstanceFcnConfig(MethodConfig):
                 "px: give more than that"
             )
         return least, most
+
+    @property
+    def near_px(self) -> int:
+        """Pixels of the enlarged image: a window that is nearer to an object along both axes is no true negative.
+
+        So whatever slips are put back.
+        """
+        return TEXT_NEGATIVE_PX[0] if self.negative_shift_px is None else self.negative_shift_px

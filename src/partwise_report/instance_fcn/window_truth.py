@@ -41,7 +41,7 @@ def window_truth(method: InstanceFcn, scene: Scene, targets: Targets) -> WindowT
         sums[0].index_add_(0, cells.window_P, share_P)
         sums[1].index_add_(0, cells.window_P, share_P * in_the_middle(cells.part_P, config.k))
         centre_M[positive.numpy()] = (sums[1] / sums[0]).numpy()  # 0 / 0 is NaN: nothing of the object lies inside
-    near_px_N = np.full(len(objects), config.negative_px[0] / config.enlarge)
+    near_px_N = np.full(len(objects), config.near_px / config.enlarge)
     return WindowTruth(
         objects, boxes_M4, holder_M.numpy(), centre_M, near_px_N, fitting, octaves, window_px_N2.astype(float)
     )

@@ -148,7 +148,7 @@ def _of_instance_fcn(method: InstanceFcn, outputs: Outputs, objects: Instances) 
     cells_N2 = window_cells_of(Objects(objects, method.config.enlarge), method.config)
     maps_Khw, objectness_hw = outputs["parts"][0][0].float().cpu(), outputs["objectness"][0][0].float().cpu()
     shape, cell_px = tuple(objectness_hw.shape), method.config.cell_px
-    near_px = method.config.negative_px[0] / method.config.enlarge
+    near_px = method.config.near_px / method.config.enlarge
     for n, cells in enumerate(cells_N2.tolist()):
         first = np.round(centres_N2[n] / cell_px - np.array(cells) / 2).astype(int)
         box = torch.tensor([[*first, *(first + cells)]])
