@@ -24,6 +24,10 @@ from partwise.errors import PartwiseError, in_one_line
 from partwise.machine import is_out_of_memory
 from partwise.transport import receive, send
 
+__all__ = [
+    "Workers",
+]
+
 # A person or a scheduler may send these to every process of a job. Stopping is the main process's business.
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _NAMES = {number.value: number.name for number in signal.Signals}

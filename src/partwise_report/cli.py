@@ -85,8 +85,7 @@ def systems(
             f"--minutes {minutes:g} --steps {steps} --frames {frames} --seed {seed}: give minutes or steps above 0, "
             "frames from 1 and a seed from 0 on"
         )
-    if weights not in ("", "torchvision", "random") and not Path(weights).is_file():
-        raise PartwiseError(f"--weights {weights}: no such file: give VGG16's safetensors file, torchvision or random")
+    _require_weights(weights)
     settings = Study(
         data=TrainingData(data, split, val_split),
         out=out,
@@ -164,19 +163,21 @@ def report(
     """
     from partwise_report.study.conduct import Study
     from partwise_report.study.guide import run_short, run_whole
+    from partwise_report.study.runner import GivenFcn8s
 
     if minutes < 0 or steps < 0 or seeds < 1 or processes < 1 or (minutes and (steps or caches or only)):
         raise PartwiseError(
             f"--minutes {minutes:g} --steps {steps} --seeds {seeds} --processes {processes}: give seeds and processes "
             "from 1 on, and either minutes (the short form, without steps, caches and only) or the other options"
         )
+    _require_weights(weights)
     settings = Study(
         data=data,
         out=out,
         caches=caches or out / "features",
         records=tuple(records or ()),
         weights=weights,
-        fcn8s=fcn8s,
+        fcn8s=str(GivenFcn8s.read(fcn8s).file) if fcn8s else "",
         steps=steps,
         seeds=tuple(range(seeds)),
         split=split,
@@ -251,17 +252,15 @@ def cache(
     name = f"{data.resolve().name}/{split}"
     with Display("storing features") as display:
         store = store_features(
-            scenes,
-            backbone,
-            layer,
-            out,
-            data_name=name,
-            progress=display.count,
-            note=display.note,
-            base=given,
+            scenes, backbone, layer, out, data_name=name, progress=display.count, note=display.note, base=given
         )
     console.print(f"stored {store.done} frames in {out}")
     console.print("next: partwise study report, which trains on them")
+
+
+def _require_weights(weights: str) -> None:
+    if weights not in ("", "torchvision", "random") and not Path(weights).is_file():
+        raise PartwiseError(f"--weights {weights}: no such file: give VGG16's safetensors file, torchvision or random")
 
 
 def _command() -> str:
