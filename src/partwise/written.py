@@ -65,6 +65,7 @@ PICTURE, MODEL, SUBMISSION, PAGE, TABLE = "picture", "model", "submission", "pag
 METRICS, PRESENCE = "metrics", "presence"
 PREDICTION, EXPLANATION, EVALUATION, COMPARISON = "prediction", "explanation", "evaluation", "comparison"
 CEILING, CHECK, DIAGNOSIS, RUN, STUDY, RECORD = "ceiling", "check", "diagnosis", "run", "study", "record"
+TRIAL = "trial"
 RESULT_FAULTS = "faults of result files"
 BENCH_SPEED, BENCH_EVALUATION = "bench speed", "bench evaluation"
 BENCH_MODELS, BENCH_PEERS = "bench models", "bench baselines"
@@ -79,6 +80,7 @@ JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     DIAGNOSIS: {"subject", "healthy", "faults", "warnings", "results"},
     RUN: {"recipe", "origin", "machine"},
     STUDY: {"command", "data", "criterion", "verdicts", "variants"},
+    TRIAL: {"trial", "seed", "settings", "looks", "figures"},
     RECORD: {"name", "group", "recipe", "about", "loss_first", "loss_last", "untrained_scores"},
     BENCH_SPEED: {"machine", "size", "predict"},
     BENCH_EVALUATION: {"machine", "images", "predictions an image", "in memory, seconds an image"},
