@@ -20,6 +20,8 @@ from partwise.training.optim import build_optimiser, restore_optimiser, schedule
 from partwise.training.precision import WORTH, time_in_bf16
 from partwise.training.processes import mean_over_processes
 
+__all__ = ["Learner", "NotFiniteError", "follow"]
+
 
 class NotFiniteError(ArithmeticError):
     """A loss or gradient is not finite; `args` has the name of the quantity and the values in words."""

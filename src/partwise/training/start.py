@@ -14,6 +14,13 @@ from partwise.methods import Method
 from partwise.training.checkpoint import load_matching, read_model
 from partwise.training.config import Recipe
 
+__all__ = [
+    "file_of",
+    "has_backbone_of",
+    "is_model",
+    "start_weights",
+]
+
 # Errors of torch.load, safetensors and a download for a file with other content, or without a connection.
 _FOREIGN = (
     OSError,
