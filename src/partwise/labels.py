@@ -121,7 +121,7 @@ class LabelSet:
 
     @property
     def coco_categories(self) -> list[dict[str, int | str]]:
-        """The classes whose instances are told apart, in the form of `categories` of a COCO file, with the ids of the data.
+        """The classes whose instances are told apart, as `categories` of a COCO file, with the ids of the data.
 
         Example:
             >>> CITYSCAPES.coco_categories[2]
