@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from partwise.data.source import DataSource
 from partwise.evaluation.compare import RECORDS_KEY
 from partwise.experiment import TrainingData, plan, run
 from partwise.files import expanded, write_json
@@ -126,7 +127,7 @@ class _Silent:
 
 def train(
     recipe: str,
-    data: str | os.PathLike,
+    data: str | os.PathLike | DataSource,
     out: str | os.PathLike,
     *,
     minutes: float = 0.0,
@@ -162,12 +163,12 @@ def train(
         PartwiseError: If the recipe, the data or the folder cannot be used.
     """
     stages = plan(recipe, overrides, expanded(out), minutes, steps, scale_steps)
-    where = TrainingData(expanded(data), split, val_split)
+    where = TrainingData(data, split, val_split)
     return run(stages, where, monitor or _Silent(), weights=weights, resume=resume)
 
 
 def evaluate(
-    data: str | os.PathLike,
+    data: str | os.PathLike | DataSource,
     *,
     model: str | os.PathLike | None = None,
     predictions: str | os.PathLike | None = None,
@@ -205,7 +206,7 @@ def evaluate(
         PartwiseError: If the data, the model or the result files cannot be used.
     """
     figures = score(
-        expanded(data),
+        data,
         split,
         model=None if model is None else os.fspath(model),
         predictions=None if predictions is None else expanded(predictions),
@@ -223,7 +224,7 @@ def compare(
     a: str | os.PathLike | Evaluation,
     b: str | os.PathLike | Evaluation,
     *,
-    data: str | os.PathLike | None = None,
+    data: str | os.PathLike | DataSource | None = None,
     split: str = "val",
     draws: int = BOOTSTRAP_DRAWS,
     seed: int = 0,
@@ -244,9 +245,7 @@ def compare(
     Raises:
         PartwiseError: If the results are on different images, have different truth or settings, or a file is damaged.
     """
-    figures = compare_results(
-        _result(a), _result(b), None if data is None else expanded(data), split, draws=draws, seed=seed
-    )
+    figures = compare_results(_result(a), _result(b), data, split, draws=draws, seed=seed)
     differences = {name: Difference(**row) for name, row in figures["differences"].items()}
     return Comparison(figures["images"], figures["draws"], differences, figures)
 

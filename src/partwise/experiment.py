@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from partwise.data.dataset import Dataset, open_dataset
+from partwise.data.dataset import Dataset, described
+from partwise.data.source import DataSource
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_instances
+from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_instances, require_known_classes
 from partwise.evaluation.truth import require_truth
 from partwise.methods import Method, build_method
 from partwise.methods.options import InferenceOptions
@@ -39,17 +42,34 @@ class TrainingData:
         val_split: The split that the evaluations during training use.
     """
 
-    root: Path
+    root: str | os.PathLike | DataSource
     split: str = "train"
     val_split: str = "val"
 
+    @cached_property
+    def source(self) -> DataSource:
+        """The data set, whose opened splits are kept."""
+        return DataSource.of(self.root)
+
     def scenes(self) -> Dataset:
         """Open the split to train on."""
-        return open_dataset(self.root, self.split)
+        return self.source.open(self.split)
 
     def validation(self) -> Dataset:
-        """Open the split that the evaluations during training use."""
-        return open_dataset(self.root, self.val_split)
+        """Open the split that the evaluations during training use, with the classes of the split to train on.
+
+        Raises:
+            PartwiseError: If it has further classes, or it is the split to train on, though another name was given.
+        """
+        scenes, validation = self.scenes(), self.source.open_as(self.val_split, self.scenes().label_set)
+        if validation.name == scenes.name and self.split != self.val_split:
+            raise PartwiseError(
+                f"{self.source}: the split {self.val_split!r} is the same as {self.split!r} ({scenes.name}): "
+                "give a data set with two splits, or the same name for both"
+            )
+        what, remedy = f"{self.source}, split {self.val_split}", "add them to what is trained on"
+        require_known_classes(scenes.label_set, validation.label_set, what, remedy)
+        return validation
 
 
 @dataclass(frozen=True)
@@ -142,13 +162,15 @@ def run(
 
 def _train(stage: Stage, data: TrainingData, monitor: Monitor, weights: Sequence[str], resume: bool) -> None:
     recipe, scenes, validation = stage.recipe, data.scenes(), data.validation()
+    for dataset in (scenes, validation):
+        monitor.note(described(dataset))
     method = build_method(recipe.method, scenes.label_set)
     if method.has_instances:
-        require_instances(scenes, f"{data.root}, split {data.split}", method.instance_classes)
-        require_instances(validation, f"{data.root}, split {data.val_split}", method.instance_classes)
+        require_instances(scenes, f"{data.source}, split {data.split}", method.instance_classes)
+        require_instances(validation, f"{data.source}, split {data.val_split}", method.instance_classes)
     else:
-        require_truth(scenes, f"{data.root}, split {data.split}")
-        require_truth(validation, f"{data.root}, split {data.val_split}")
+        require_truth(scenes, f"{data.source}, split {data.split}")
+        require_truth(validation, f"{data.source}, split {data.val_split}")
     chosen = EvenlySpaced(validation, recipe.training.evaluate_frames)
     rendered = Streets(RENDERED_SCENES, RENDERED_SIZE, recipe.training.seed) if recipe.data.rendered_share else None
     train(
@@ -156,7 +178,7 @@ def _train(stage: Stage, data: TrainingData, monitor: Monitor, weights: Sequence
         scenes,
         stage.out,
         monitor,
-        data_name=f"{data.root.resolve().name}/{data.split} ({len(scenes)} frames)",
+        data_name=f"{data.source.name}/{data.split} ({len(scenes)} frames)",
         evaluate=_evaluation(chosen, f"{len(chosen)} of {len(validation)} frames of {data.val_split}", monitor),
         rendered=rendered,
         weights=weights,

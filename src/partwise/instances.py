@@ -224,6 +224,9 @@ class Instances(InstanceList):
     def to_coco(self, image_id: int | str = 0) -> list[dict]:
         """Convert to COCO result entries.
 
+        A Result writes the category ids of the data that its model was trained on. Instances alone know no label set
+        and write their labels.
+
         COCO keeps the names of the classes in `categories` of the data set's file: `label_set.coco_categories` has this
         form. To compute COCO's mask AP, remove the boxes: if there are boxes, `loadRes` of pycocotools uses their area
         and not the area of the mask to tell small from large.
@@ -244,7 +247,7 @@ class Instances(InstanceList):
             entries.append(
                 {
                     "image_id": image_id,
-                    "category_id": int(self.labels[i]),
+                    "category_id": self.label_set.file_id_of(int(self.labels[i])),
                     "score": float(self.scores[i]),
                     "bbox": [x0, y0, x1 - x0, y1 - y0],
                     "segmentation": {"size": list(self.size), "counts": rle["counts"].decode("ascii")},

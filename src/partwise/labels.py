@@ -30,6 +30,8 @@ class Label:
         has_instances: Whether its instances are told apart.
         colour: RGB, 0..255.
         mean_instance_px: Mean area of an instance in the training set in pixels, the weight of iIoU; None if unknown.
+        category_id: Its number in the files of its data set if that is not `id`, such as 4000 in COCO.
+        sources: Names and numbers in the data that are also this class, such as ("Vehiculo", 7).
     """
 
     name: str
@@ -39,6 +41,13 @@ class Label:
     has_instances: bool
     colour: tuple[int, int, int]
     mean_instance_px: float | None = None
+    category_id: int | None = None
+    sources: tuple[str | int, ...] = ()
+
+    @property
+    def file_id(self) -> int:
+        """The number of the class in the files of its data set, which COCO calls category_id."""
+        return self.id if self.category_id is None else self.category_id
 
     @property
     def evaluated(self) -> bool:
@@ -54,17 +63,28 @@ class LabelSet:
         name: Name of the label set.
         labels: The classes, in the order of their ids.
 
+    Attributes:
+        name: Of the label set.
+        labels: The classes.
+        outside: Of data that have instances only: the name of the class of pixels in no instance, such as
+            "background". Empty where nothing is known of these pixels.
+
     Raises:
-        PartwiseError: If an id or a name is there twice, an id or a colour is outside 0..255, or the train ids of the
-            evaluated classes are not 0, 1, 2, ...
+        PartwiseError: If an id or a name is there twice, an id or a colour is outside 0..255, the train ids of the
+            evaluated classes are not 0, 1, 2, ..., or `outside` is no class.
     """
 
     name: str
     labels: tuple[Label, ...]
+    outside: str = ""
 
     def __post_init__(self) -> None:
-        for what in ("id", "name"):
-            values = [getattr(label, what) for label in self.labels]
+        used: dict[str, list[Any]] = {
+            "id": [label.id for label in self.labels],
+            "name": [label.name for label in self.labels],
+            "category_id": [label.file_id for label in self.labels if label.has_instances],
+        }
+        for what, values in used.items():
             twice = next((value for value in values if values.count(value) > 1), None)
             if twice is not None:
                 raise PartwiseError(f"label set {self.name!r}: {what} {twice!r} is there twice: give each class one")
@@ -77,6 +97,8 @@ class LabelSet:
             raise PartwiseError(
                 f"label set {self.name!r}: the train ids of its evaluated classes are {train_ids}: number them from 0"
             )
+        if self.outside and self.outside not in {label.name for label in self.labels}:
+            raise PartwiseError(f"label set {self.name!r}: outside={self.outside!r} is none of its classes: name one")
 
     def __iter__(self) -> Iterator[Label]:
         return iter(self.labels)
@@ -99,18 +121,44 @@ class LabelSet:
 
     @property
     def coco_categories(self) -> list[dict[str, int | str]]:
-        """The classes whose instances are told apart, in the form of `categories` of a COCO file.
+        """The classes whose instances are told apart, as `categories` of a COCO file, with the ids of the data.
 
         Example:
             >>> CITYSCAPES.coco_categories[2]
             {'id': 26, 'name': 'car', 'supercategory': 'vehicle'}
         """
-        return [{"id": label.id, "name": label.name, "supercategory": label.category} for label in self.things]
+        return [{"id": label.file_id, "name": label.name, "supercategory": label.category} for label in self.things]
 
     @cached_property
     def by_id(self) -> dict[int, Label]:
         """The class of each id."""
         return {label.id: label for label in self.labels}
+
+    def file_id_of(self, id_: int) -> int:
+        """`Label.file_id` of the class with an id; the id itself where there is no such class."""
+        label = self.by_id.get(id_)
+        return label.file_id if label else id_
+
+    @cached_property
+    def outside_id(self) -> int:
+        """The id of pixels in no instance, where data have instances only."""
+        return self[self.outside].id if self.outside else self.void_id
+
+    def same_classes(self, other: LabelSet) -> bool:
+        """Whether a network of one can be scored on data of the other: the evaluated classes are the same."""
+        own, others = (
+            [(one.name, one.id, one.train_id, one.file_id, one.category, one.has_instances) for one in labels.evaluated]
+            for labels in (self, other)
+        )
+        return own == others
+
+    def lacking(self, other: LabelSet) -> list[str]:
+        """Names of the evaluated classes of another label set that are no class here, by name or by what is mapped.
+
+        The class of pixels in no instance does not count: any label set has something for them.
+        """
+        known = {label.name for label in self.labels} | {source for label in self.labels for source in label.sources}
+        return [label.name for label in other.evaluated if label.name not in known and label.name != other.outside]
 
     @cached_property
     def evaluated(self) -> tuple[Label, ...]:
@@ -124,9 +172,12 @@ class LabelSet:
 
     @cached_property
     def void_id(self) -> int:
-        """The id of pixels whose class is unknown, the lowest id that is not an evaluated class."""
-        taken = {label.id for label in self.evaluated}
-        return next(id_ for id_ in range(IGNORED_TRAIN_ID + 1) if id_ not in taken)
+        """The id of pixels whose class is unknown, the lowest of a class that is not evaluated and has no instances.
+
+        Without such a class it is the lowest id of no class.
+        """
+        ignored = [label.id for label in self.labels if not (label.evaluated or label.has_instances)]
+        return min(ignored or (id_ for id_ in range(IGNORED_TRAIN_ID + 1) if id_ not in self.by_id))
 
     @cached_property
     def things_by_category(self) -> dict[str, tuple[Label, ...]]:
@@ -165,7 +216,9 @@ class LabelSet:
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to plain values that JSON can hold; `from_dict` is the inverse."""
-        return {"name": self.name, "labels": [asdict(label) | {"colour": list(label.colour)} for label in self.labels]}
+        rows = [asdict(label) | {"colour": list(label.colour), "sources": list(label.sources)} for label in self.labels]
+        rows = [{k: v for k, v in row.items() if v or k not in ("category_id", "sources") or v == 0} for row in rows]
+        return {"name": self.name, "labels": rows} | ({"outside": self.outside} if self.outside else {})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "") -> LabelSet:
@@ -185,34 +238,23 @@ class LabelSet:
                 for key in row:
                     if key not in known:
                         raise unknown_name("field of a class", str(key), known, where)
-                labels.append(Label(**{**row, "colour": tuple(row["colour"])}))
-            return cls(str(values["name"]), tuple(labels))
+                tuples = {"colour": tuple(row["colour"]), "sources": tuple(row.get("sources", ()))}
+                labels.append(Label(**{**row, **tuples}))
+            return cls(str(values["name"]), tuple(labels), str(values.get("outside", "")))
         except (KeyError, TypeError) as error:
             raise PartwiseError(
                 f"{placed(where)}this label set cannot be read ({error}): give the fields of LabelSet.to_dict()"
             ) from None
 
 
-# Mean pixels of an instance in Cityscapes' training set (cityscapesScripts 2.3.0, args.avgClassSize).
-_MEAN_INSTANCE_PX = {
-    "bicycle": 4672.3249222261,
-    "caravan": 36771.8241758242,
-    "motorcycle": 6298.7200839748,
-    "rider": 3930.4788056518,
-    "bus": 35732.1511111111,
-    "train": 67583.7075812274,
-    "car": 12794.0202738185,
-    "person": 3462.4756337644,
-    "truck": 27855.1264367816,
-    "trailer": 16926.9763313609,
-}
-# Cityscapes' own table (cityscapesScripts, labels.py): name, id, trainId, category, hasInstances, colour.
+# Cityscapes' own table (cityscapesScripts, labels.py): name, id, trainId, category, hasInstances, colour,
+# and the mean pixels of an instance in its training set (cityscapesScripts 2.3.0, args.avgClassSize).
 # License plate (-1) is missing, because no label file holds it.
 CITYSCAPES = LabelSet(
     "cityscapes",
     tuple(
-        Label(name, id_, train_id, category, has_instances, colour, _MEAN_INSTANCE_PX.get(name))
-        for name, id_, train_id, category, has_instances, colour in (
+        Label(name, id_, train_id, category, has_instances, colour, next(iter(mean), None))
+        for name, id_, train_id, category, has_instances, colour, *mean in (
             ("unlabeled", 0, 255, "void", False, (0, 0, 0)),
             ("ego vehicle", 1, 255, "void", False, (0, 0, 0)),
             ("rectification border", 2, 255, "void", False, (0, 0, 0)),
@@ -237,16 +279,16 @@ CITYSCAPES = LabelSet(
             ("vegetation", 21, 8, "nature", False, (107, 142, 35)),
             ("terrain", 22, 9, "nature", False, (152, 251, 152)),
             ("sky", 23, 10, "sky", False, (70, 130, 180)),
-            ("person", 24, 11, "human", True, (220, 20, 60)),
-            ("rider", 25, 12, "human", True, (255, 0, 0)),
-            ("car", 26, 13, "vehicle", True, (0, 0, 142)),
-            ("truck", 27, 14, "vehicle", True, (0, 0, 70)),
-            ("bus", 28, 15, "vehicle", True, (0, 60, 100)),
-            ("caravan", 29, 255, "vehicle", True, (0, 0, 90)),
-            ("trailer", 30, 255, "vehicle", True, (0, 0, 110)),
-            ("train", 31, 16, "vehicle", True, (0, 80, 100)),
-            ("motorcycle", 32, 17, "vehicle", True, (0, 0, 230)),
-            ("bicycle", 33, 18, "vehicle", True, (119, 11, 32)),
+            ("person", 24, 11, "human", True, (220, 20, 60), 3462.4756337644),
+            ("rider", 25, 12, "human", True, (255, 0, 0), 3930.4788056518),
+            ("car", 26, 13, "vehicle", True, (0, 0, 142), 12794.0202738185),
+            ("truck", 27, 14, "vehicle", True, (0, 0, 70), 27855.1264367816),
+            ("bus", 28, 15, "vehicle", True, (0, 60, 100), 35732.1511111111),
+            ("caravan", 29, 255, "vehicle", True, (0, 0, 90), 36771.8241758242),
+            ("trailer", 30, 255, "vehicle", True, (0, 0, 110), 16926.9763313609),
+            ("train", 31, 16, "vehicle", True, (0, 80, 100), 67583.7075812274),
+            ("motorcycle", 32, 17, "vehicle", True, (0, 0, 230), 6298.7200839748),
+            ("bicycle", 33, 18, "vehicle", True, (119, 11, 32), 4672.3249222261),
         )
     ),
 )

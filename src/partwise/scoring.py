@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from partwise.data.cityscapes import TREES
-from partwise.data.dataset import open_dataset
+from partwise.data.dataset import described
 from partwise.data.layout import tree_in
+from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
 from partwise.evaluation.compare import RECORDS_KEY, compare, read_records, records_of
 from partwise.evaluation.distance import find_depth
@@ -29,7 +31,7 @@ BOOTSTRAP_DRAWS = 1000
 
 
 def score(
-    data: Path,
+    data: str | os.PathLike | DataSource,
     split: str,
     *,
     model: str | None = None,
@@ -74,13 +76,14 @@ def score(
         raise PartwiseError(f"--workers {workers} is for --predictions, and a model is scored: leave it out")
     if frames < 0 or workers < 1:
         raise PartwiseError(f"--frames {frames} --workers {workers}: give frames from 0 (all) and workers from 1 on")
-    circumstances = {"data": data.resolve().name, "split": split}
+    source = DataSource.of(data)
+    circumstances = {"data": source.name, "split": split}
     evaluator_for = _evaluator_for(full, metrics, side_bounds_px)
     if predictions is not None:
-        evaluator, figures = _score_files(predictions, data, split, frames, evaluator_for, workers, progress)
+        evaluator, figures = _score_files(predictions, source, split, frames, evaluator_for, workers, progress)
         circumstances["predictions"] = predictions.resolve().name
     else:
-        evaluator, figures, how = _score_model(model, data, split, frames, evaluator_for, options, progress)
+        evaluator, figures, how = _score_model(model, source, split, frames, evaluator_for, options, progress)
         circumstances |= how
     return figures | {RECORDS_KEY: records_of(evaluator), "circumstances": circumstances}
 
@@ -128,16 +131,22 @@ def _evaluator_for(full: bool, metrics: Sequence[str], side_bounds_px: Sequence[
 
 
 def _score_files(
-    folder: Path, data: Path, split: str, frames: int, evaluator_for: EvaluatorFor, workers: int, progress: Callable
+    folder: Path,
+    data: DataSource,
+    split: str,
+    frames: int,
+    evaluator_for: EvaluatorFor,
+    workers: int,
+    progress: Callable,
 ) -> tuple[CityscapesEvaluator, dict]:
     # Scoring result files needs no image, and decoding an image takes longer than everything else together.
-    truth = TruthFolder(data, split)
-    _refuse_the_data(folder, data)
+    truth = TruthFolder(data.root, split)
+    _refuse_the_data(folder, data.root)
     files = ResultFiles.find(folder, truth.names, truth.names_elsewhere)
     scenes = EvenlySpaced(truth, frames)
     require_truth(scenes, f"{data}, split {split}", progress)
     evaluator = evaluator_for(scenes.label_set, bool(files.instance and files.pixel))
-    depth = find_depth(data, split)
+    depth = find_depth(data.root, split)
     warnings = score_results(files, scenes, evaluator, workers=workers, depth=depth, progress=progress)
     return evaluator, evaluator.compute() | {"warnings": [asdict(warning) for warning in warnings]}
 
@@ -157,7 +166,7 @@ def _refuse_the_data(folder: Path, data: Path) -> None:
 
 def _score_model(
     model: str | None,
-    data: Path,
+    data: DataSource,
     split: str,
     frames: int,
     evaluator_for: EvaluatorFor,
@@ -165,24 +174,26 @@ def _score_model(
     progress: Callable,
 ) -> tuple[CityscapesEvaluator, dict, dict]:
     """Score a model; return evaluator, figures and circumstances."""
-    scenes = EvenlySpaced(open_dataset(data, split), frames)
+    scenes = EvenlySpaced(data.open(split), frames)
     require_truth(scenes, f"{data}, split {split}", progress)
     segment = load(model, options=options)
+    scenes = EvenlySpaced(data.open_as(split, segment.method.label_set), frames)
     if segment.method.has_instances:
         require_instances(scenes, f"{data}, split {split}")
     evaluator = evaluator_for(scenes.label_set, segment.method.has_instances and segment.method.has_semantics)
-    depth = find_depth(data, split)
+    depth = find_depth(data.root, split)
     figures = evaluate_method(
         segment.method, scenes, evaluator, options=segment.options, depth=depth, progress=progress
     )
     how = asdict(segment.options) | {"default_scale": segment.method.default_scale}
+    how["dataset"] = described(data.open_as(split, segment.method.label_set))
     return evaluator, figures, {"model": segment.info.origin, **how}
 
 
 def compare_results(
     a: str | Mapping[str, Any],
     b: str | Mapping[str, Any],
-    data: Path | None = None,
+    data: str | os.PathLike | DataSource | None = None,
     split: str = "val",
     *,
     draws: int = BOOTSTRAP_DRAWS,
@@ -236,7 +247,7 @@ def compare_results(
             evaluators.append(read_records(result))
         else:
             said = functools.partial(progress, f"scoring {name}")
-            scored = _score_model(result, data, split, frames, evaluator_for, options, said)
+            scored = _score_model(result, DataSource.of(data), split, frames, evaluator_for, options, said)
             evaluators.append(scored[0])
     bootstrap = functools.partial(progress, "bootstrap, draws")
     named = {name: one if isinstance(one, str) else "" for name, one in (("a", a), ("b", b))}

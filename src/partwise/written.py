@@ -29,6 +29,7 @@ __all__ = [
     "CEILING",
     "CHECK",
     "COMPARISON",
+    "DESCRIPTION",
     "DIAGNOSIS",
     "EMPTY",
     "EVALUATION",
@@ -67,6 +68,7 @@ PREDICTION, EXPLANATION, EVALUATION, COMPARISON = "prediction", "explanation", "
 CEILING, CHECK, DIAGNOSIS, RUN, STUDY, RECORD = "ceiling", "check", "diagnosis", "run", "study", "record"
 TRIAL = "trial"
 RESULT_FAULTS = "faults of result files"
+DESCRIPTION = "description of a model"
 BENCH_SPEED, BENCH_EVALUATION = "bench speed", "bench evaluation"
 BENCH_MODELS, BENCH_PEERS = "bench models", "bench baselines"
 JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
@@ -77,6 +79,7 @@ JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     CEILING: {"circumstances", "images", "seconds", "rows"},
     CHECK: {"ok", "root", "splits", "faults", "warnings"},
     RESULT_FAULTS: {"ok", "root", "faults"},  # comes after CHECK, which also has these keys
+    DESCRIPTION: {"model", "method", "label_set", "origin"},
     DIAGNOSIS: {"subject", "healthy", "faults", "warnings", "results"},
     RUN: {"recipe", "origin", "machine"},
     STUDY: {"command", "data", "criterion", "verdicts", "variants"},

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 import partwise
+from partwise.data.source import DataSource
 from partwise.errors import PartwiseError, in_one_line, missing_extra, on_one_line
 from partwise.files import ESCAPED, expanded, require_replaceable, require_writable, write_json
 from partwise.machine import is_main_process, is_out_of_memory, keep_freed_memory
@@ -24,7 +25,7 @@ from partwise.terminal import console, errors, heartbeat, warnings_in_one_line
 if TYPE_CHECKING:
     from partwise.methods.options import InferenceOptions
 
-__all__ = ["Inference", "height_and_width", "keep_and_show", "main", "writes"]
+__all__ = ["NO_DATA", "Data", "Inference", "data_options", "height_and_width", "keep_and_show", "main", "writes"]
 
 # Each command imports what it needs inside its function: torch takes seconds, and `partwise --help` must not.
 app = App(
@@ -50,6 +51,8 @@ Flip = Annotated[
     bool,
     Parameter(help="let the network also see the mirror image, and average both outputs; takes twice the time"),
 ]
+Data = Annotated[DataSource, Parameter(name="*")]  # --data, --annotations, --images, --labels, --outside
+NO_DATA = DataSource()
 Overwrite = Annotated[bool, Parameter(help="also replace files of the same names that partwise did not write")]
 
 
@@ -116,6 +119,13 @@ def height_and_width(option: str, text: str) -> tuple[int, int]:
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise PartwiseError(f"{option} {text}: give WIDTHxHEIGHT in pixels, such as 512x256")
     return int(height), int(width)
+
+
+def data_options(source: DataSource) -> str:
+    """The options that name a data set, for the next command."""
+    options = ("data", "annotations", "images", "labels", "outside")
+    given = {option: getattr(source, option) for option in options}
+    return " ".join(f"--{option} {value}" for option, value in given.items() if value is not None)
 
 
 def keep_and_show(json: Path | None, figures: Any, show: Callable[[], None]) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from partwise.cli.app import app, keep_and_show, writes
+from partwise.cli.app import NO_DATA, Data, app, keep_and_show, writes
+from partwise.data.source import DataSource
 from partwise.errors import PartwiseError, unknown_name
 from partwise.terminal import console, counting
 from partwise.written import CEILING
 
 if TYPE_CHECKING:
+    from partwise.data.dataset import Dataset
     from partwise.evaluation.model import EvenlySpaced
     from partwise.labels import LabelSet
     from partwise.methods import Method
@@ -26,7 +28,7 @@ def ceiling(
     what: str,
     /,
     *overrides: str,
-    data: Path,
+    source: Data = NO_DATA,
     split: str = "val",
     frames: int = 0,
     json: Annotated[Path | None, writes(CEILING)] = None,
@@ -39,34 +41,38 @@ def ceiling(
         what: A method (parts), a recipe (parts_light), or a model: the name of a model, a file, or a run folder.
         overrides: Fields of the method to change, such as method.k=5 or method.windows=[[8,21]]; for a model only
             fields of its decoder, such as method.decode.sharpen=0.
-        data: Root of the data set.
+        source: The data set.
         split: Split of the data set.
         frames: Largest number of frames, evenly spaced; 0 for all.
         json: File for all figures.
     """
     from partwise.evaluation.ceiling import ceiling as measure
+    from partwise.evaluation.model import EvenlySpaced, require_same_classes
     from partwise.report.ceilings import ceiling_tables
     from partwise.training.config import method_to_dict
 
-    scenes = scenes_of(data, split, frames)
+    scenes = scenes_of(source, split, frames)
     method, trained, origin = _find(what, list(overrides), scenes.label_set)
+    if trained:
+        scenes = EvenlySpaced(source.open_as(split, method.label_set), frames)
+        require_same_classes(method, scenes.label_set, f"{source}, split {split}")
     with counting("decoding") as progress:
         result = measure(method, scenes, trained=trained, progress=progress)
     circumstances = {
-        "data": data.resolve().name,
+        "data": source.name,
         "split": split,
         "what": what if origin is None else origin,
         "overrides": list(overrides),
         "method": method_to_dict(method.config),
     }
-    show_ceiling(ceiling_tables(result), result, json, circumstances)
+    show_ceiling(ceiling_tables(result), result, json, circumstances, source.open_as(split, method.label_set))
     if not trained:
         console.print(
             "next: partwise ceiling MODEL with the same --data shows what each stage of a trained model loses"
         )
 
 
-def show_ceiling(tables: list[Table], result: dict, json: Path | None, circumstances: dict) -> None:
+def show_ceiling(tables: list[Table], result: dict, json: Path | None, circumstances: dict, dataset: Dataset) -> None:
     """Print the tables, and write all figures with the circumstances of the measurement.
 
     Args:
@@ -74,38 +80,40 @@ def show_ceiling(tables: list[Table], result: dict, json: Path | None, circumsta
         result: What to write, with "images" and "seconds".
         json: The file; None for none.
         circumstances: How the figures were made, in JSON's own types.
+        dataset: What the figures are of, printed in one line.
     """
+    from partwise.data.dataset import described
     from partwise.report.text import table_text
 
-    text = "".join(f"{table.title}\n{table_text(table)}\n{table.note}\n\n" for table in tables)
+    text = f"{described(dataset)}\n" + "".join(
+        f"{table.title}\n{table_text(table)}\n{table.note}\n\n" for table in tables
+    )
     text += f"{result['images']} images in {result['seconds']:.1f} s"
     keep_and_show(json, {"circumstances": circumstances} | result, lambda: console.print(text))
 
 
-def scenes_of(data: Path, split: str, frames: int) -> EvenlySpaced:
+def scenes_of(source: DataSource, split: str, frames: int) -> EvenlySpaced:
     """Open evenly spaced frames of a split.
 
     Args:
-        data: Root of the data set.
+        source: The data set.
         split: Split of the data set.
         frames: Largest number of frames; 0 for all.
 
     Raises:
         PartwiseError: If the split cannot be read or has no instances.
     """
-    from partwise.data.dataset import open_dataset
     from partwise.evaluation.model import EvenlySpaced, require_instances
 
     if frames < 0:
         raise PartwiseError(f"--frames {frames}: give a number from 0 (all) on")
-    scenes = EvenlySpaced(open_dataset(data, split), frames)
-    require_instances(scenes, f"{data}, split {split}")
+    scenes = EvenlySpaced(source.open(split), frames)
+    require_instances(scenes, f"{source}, split {split}")
     return scenes
 
 
 def _find(what: str, overrides: list[str], label_set: LabelSet) -> tuple[Method, bool, dict | None]:
     """Find a method, a recipe or a model by name; return the method, whether it is trained, and its origin."""
-    from partwise.evaluation.model import require_same_classes
     from partwise.methods import METHODS, build_method
     from partwise.model_files import MODELS
     from partwise.recipes import PIPELINES, RECIPES
@@ -126,5 +134,4 @@ def _find(what: str, overrides: list[str], label_set: LabelSet) -> tuple[Method,
         name, value = assigned(text.removeprefix(DECODE))
         changes[name] = value
     segment = load(what, decode=changes)
-    require_same_classes(segment.method, label_set)
     return segment.method, True, segment.info.origin

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-from partwise.cli.app import DEFAULT_INFERENCE, Inference, app, keep_and_show, writes
+from partwise.cli.app import DEFAULT_INFERENCE, NO_DATA, Data, Inference, app, keep_and_show, writes
 from partwise.errors import PartwiseError
 from partwise.files import write_json
 from partwise.terminal import console, counting
@@ -18,7 +18,7 @@ from partwise.written import COMPARISON, EVALUATION
 @app.command
 def evaluate(
     *,
-    data: Path,
+    source: Data = NO_DATA,
     split: str = "val",
     model: str | None = None,
     predictions: Path | None = None,
@@ -35,7 +35,7 @@ def evaluate(
     """Score a model, or the result files of any tool, with the Cityscapes metrics at the resolution of the truth.
 
     Args:
-        data: Root of the data set; if it holds disparity/ and camera/, AP100m and AP50m are computed, too.
+        source: The data set; if a Cityscapes tree holds disparity/ and camera/, AP100m and AP50m are computed, too.
         split: Split of the data set.
         model: A model file, a run folder, or the name of a model; the default model without it and --predictions.
         predictions: A folder of result files of any tool, in the form that the official scripts read.
@@ -59,7 +59,7 @@ def evaluate(
 
     with _faults_kept(json), counting("evaluating") as progress:
         figures = score(
-            data,
+            source,
             split,
             model=model,
             predictions=predictions,
@@ -74,7 +74,8 @@ def evaluate(
     if not records:
         del figures["records"]
     further = further_scores_table(figures)
-    text = f"{evaluation_text(figures)}\n\n{table_text(further)}\n{further.note}".rstrip()
+    about = f"{figures['circumstances']['dataset']}\n" if predictions is None else ""
+    text = f"{about}{evaluation_text(figures)}\n\n{table_text(further)}\n{further.note}".rstrip()
     if figures.get("warnings"):
         warnings = [Fault(**warning) for warning in figures["warnings"]]
         text += f"\n\n{faults_text('warning', warnings, shown=1)}"
@@ -112,7 +113,7 @@ def compare(
     b: str,
     /,
     *,
-    data: Path | None = None,
+    source: Data = NO_DATA,
     split: str = "val",
     frames: int = 0,
     full: bool = False,
@@ -130,7 +131,7 @@ def compare(
     Args:
         a: A JSON file that `partwise evaluate --json` wrote; or a model file, a run folder, or the name of a model.
         b: The other result, on the same frames.
-        data: Root of the data set to score models on.
+        source: The data set to score models on.
         split: Split of the data set.
         frames: Largest number of frames to score models on, evenly spaced; 0 for all.
         full: Also compare models in boundary AP and panoptic quality (slower).
@@ -147,7 +148,7 @@ def compare(
         result = compare_results(
             a,
             b,
-            data,
+            source if source.is_given else None,
             split,
             draws=draws,
             seed=seed,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-from partwise.cli.app import app, writes
+from partwise.cli.app import NO_DATA, Data, app, data_options, writes
 from partwise.errors import PartwiseError, in_one_line
 from partwise.machine import is_main_process, is_out_of_memory, process_number
 from partwise.terminal import TrainingDisplay, console
@@ -19,7 +19,7 @@ def train(
     recipe: str,
     /,
     *overrides: str,
-    data: Path,
+    source: Data = NO_DATA,
     out: Path,
     minutes: float = 0.0,
     steps: int = 0,
@@ -37,7 +37,7 @@ def train(
     Args:
         recipe: A name that `partwise recipes` lists.
         overrides: Fields to change, such as optim.lr=3e-4; `partwise config RECIPE` lists them.
-        data: Root of the data set, or the folder with the zips of Cityscapes.
+        source: The data set.
         out: Folder of the run.
         minutes: Length of the training in minutes by the clock, without evaluations; 0 for the length of the recipe.
         steps: Length of the training in steps, which makes it exactly repeatable; 0 for the length of the recipe.
@@ -55,11 +55,11 @@ def train(
 
     stages = plan(recipe, overrides, out, minutes, steps, scale_steps)
     with TrainingDisplay(quiet=not is_main_process()) as display, _faults_kept(out, process_number()):
-        folder = run(stages, TrainingData(data, split, val_split), display, weights=weights or (), resume=resume)
+        folder = run(stages, TrainingData(source, split, val_split), display, weights=weights or (), resume=resume)
     end_processes()
     if is_main_process():
         console.print(f"wrote {folder}/last.safetensors, best.safetensors and metrics.jsonl")
-        where = f"--data {data} --split {val_split} --json {folder}/evaluation.json"
+        where = f"{data_options(source)} --split {val_split} --json {folder}/evaluation.json"
         console.print(f"next: partwise evaluate --model {folder} {where}")
 
 

@@ -126,6 +126,8 @@ def find_depth(root: str | os.PathLike, split: str) -> Depth:
     Raises:
         PartwiseError: If a zip is damaged.
     """
+    if Path(root).is_file() and Path(root).suffix.lower() != ".zip":
+        return no_depth  # an annotation file
     try:
         return DepthFiles(root, split)
     except PartwiseError as error:

@@ -130,7 +130,7 @@ def prediction_record(
     The dict has "name", "label_set", "image" (width and height in pixels), "origin" and "instances", highest score
     first. Each instance has:
 
-    - "label" and "label_id": name and id of the class.
+    - "label" and "label_id": name of the class, and its id in the data that the model was trained on.
     - "score": a higher score is more confident.
     - "box": x0 y0 x1 y1 in pixels, half-open.
     - "area": number of pixels of the mask.
@@ -152,7 +152,7 @@ def prediction_record(
         rows.append(
             {
                 "label": label_set.name_of(label_id),
-                "label_id": label_id,
+                "label_id": label_set.file_id_of(label_id),
                 "score": entries[i]["score"],
                 "box": instances.boxes[i].tolist(),
                 "area": int(instances.areas[i]),
