@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from partwise.class_map import ClassNames
 from partwise.evaluation.compare import RECORDS_KEY
 from partwise.experiment import TrainingData, plan, run
 from partwise.files import expanded, write_json
@@ -107,6 +108,7 @@ def train(
     steps: int = 0,
     overrides: Sequence[str] = (),
     weights: Sequence[str] = (),
+    classes: ClassNames | None = None,
     resume: bool = False,
     split: str = "train",
     val_split: str = "val",
@@ -122,6 +124,8 @@ def train(
         steps: Length in steps, which makes a run repeatable; 0 as the recipe says.
         overrides: Fields to change, such as "optim.lr=3e-4".
         weights: Model files, run folders, names of models, or weights for the backbone to start from.
+        classes: Which classes of these weights stand for those of the data, where their names differ: class of the data
+            -> "car", "car,truck", "*" for all that no other class takes, or "" for none.
         resume: Go on from the state in `out`.
         split: What to train on.
         val_split: What to evaluate on.
@@ -135,7 +139,7 @@ def train(
     """
     stages = plan(recipe, overrides, expanded(out), minutes, steps)
     where = TrainingData(expanded(data), split, val_split)
-    return run(stages, where, monitor or _Silent(), weights=weights, resume=resume)
+    return run(stages, where, monitor or _Silent(), weights=weights, class_names=classes, resume=resume)
 
 
 def evaluate(
@@ -144,6 +148,7 @@ def evaluate(
     model: str | os.PathLike | None = None,
     predictions: str | os.PathLike | None = None,
     split: str = "val",
+    classes: ClassNames | None = None,
     frames: int = 0,
     full: bool = False,
     metrics: Sequence[str] = (),
@@ -160,6 +165,7 @@ def evaluate(
         model: A model file, a run folder or a model's name; the default model where nothing is given.
         predictions: A folder of result files, instead of a model.
         split: Of the data.
+        classes: Which classes of the model stand for those of the data, where they differ, as in `train`.
         frames: At most so many, evenly spaced; 0 for all.
         full: Also boundary AP, panoptic quality, COCO AP and bootstrap intervals.
         metrics: Names of further metrics, such as those of other packages.
@@ -177,6 +183,7 @@ def evaluate(
         split,
         model=None if model is None else os.fspath(model),
         predictions=None if predictions is None else expanded(predictions),
+        class_names=classes,
         frames=frames,
         full=full,
         metrics=metrics,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from partwise.class_map import ClassNames
 from partwise.data.dataset import Dataset, open_dataset
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
@@ -74,12 +75,19 @@ def plan(name: str, overrides: Sequence[str], out: Path, minutes: float = 0.0, s
 
 
 def run(
-    stages: Sequence[Stage], data: TrainingData, monitor: Monitor, *, weights: Sequence[str] = (), resume: bool = False
+    stages: Sequence[Stage],
+    data: TrainingData,
+    monitor: Monitor,
+    *,
+    weights: Sequence[str] = (),
+    class_names: ClassNames | None = None,
+    resume: bool = False,
 ) -> Path:
     """Train the stages, each from the weights of the one before it; returns the folder of the last run.
 
     weights  model files, run folders, bundled models' names, or weights for the backbone, to start the first stage
              from; see `start_weights`
+    class_names  which classes of these weights stand for those of the data, see `ClassMap.between`
     resume   finished stages are passed over, the one that was cut goes on, the others begin
 
     Raises what `training.loop.train` raises, and PartwiseError for data without what the recipe is to learn.
@@ -92,12 +100,19 @@ def run(
         if len(stages) > 1 and resume and folder.finished:
             monitor.note(f"{stage.out}: finished before")
         else:
-            _train(stage, data, monitor, weights, resume)
-        weights = [str(folder.last)]
+            _train(stage, data, monitor, weights, class_names, resume)
+        weights, class_names = [str(folder.last)], None
     return stages[-1].out
 
 
-def _train(stage: Stage, data: TrainingData, monitor: Monitor, weights: Sequence[str], resume: bool) -> None:
+def _train(
+    stage: Stage,
+    data: TrainingData,
+    monitor: Monitor,
+    weights: Sequence[str],
+    class_names: ClassNames | None,
+    resume: bool,
+) -> None:
     recipe, scenes, validation = stage.recipe, data.scenes(), data.validation()
     method = build_method(recipe.method, scenes.label_set)
     if method.has_instances:
@@ -108,6 +123,9 @@ def _train(stage: Stage, data: TrainingData, monitor: Monitor, weights: Sequence
         require_truth(validation, f"{data.root}, split {data.val_split}")
     chosen = EvenlySpaced(validation, recipe.training.evaluate_frames)
     rendered = Streets(RENDERED_SCENES, RENDERED_SIZE, recipe.training.seed) if recipe.data.rendered_share else None
+    if rendered and rendered.label_set.evaluated != scenes.label_set.evaluated:
+        monitor.note(f"rendered streets are left out: their classes are not those of {scenes.label_set.name}")
+        rendered = None
     train(
         recipe,
         scenes,
@@ -117,6 +135,7 @@ def _train(stage: Stage, data: TrainingData, monitor: Monitor, weights: Sequence
         evaluate=_evaluation(chosen, f"{len(chosen)} of {len(validation)} frames of {data.val_split}", monitor),
         rendered=rendered,
         weights=weights,
+        class_names=class_names,
         teacher=load_model(find_model(recipe.teacher))[0] if recipe.teacher else None,
         resume=resume,
     )

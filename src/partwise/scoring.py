@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from partwise.class_map import ClassNames
 from partwise.data.cityscapes import TREES
 from partwise.data.dataset import open_dataset
 from partwise.data.layout import tree_in
@@ -22,6 +23,7 @@ from partwise.evaluation.result_files import ResultFiles
 from partwise.evaluation.submission import score_results
 from partwise.evaluation.truth import TruthFolder, require_truth
 from partwise.labels import LabelSet
+from partwise.methods import MappedMethod
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions
 from partwise.segmenter import load
 
@@ -34,6 +36,7 @@ def score(
     *,
     model: str | None = None,
     predictions: Path | None = None,
+    class_names: ClassNames | None = None,
     frames: int = 0,
     full: bool = False,
     metrics: Sequence[str] = (),
@@ -46,6 +49,7 @@ def score(
 ) -> dict:
     """Figures of a model (the bundled one where neither is given) or of result files, with how they were made.
 
+    class_names  which classes of a model stand for those of the data, see `ClassMap.between`
     frames    at most so many, evenly spaced; 0: all
     full      also boundary AP, COCO AP, bootstrap intervals and, with instances and a semantic map, panoptic quality
     metrics   names of further metrics: of other packages, or some of those that `full` adds
@@ -59,7 +63,9 @@ def score(
     if model is not None and predictions is not None:
         raise PartwiseError("both --model and --predictions given: score one of them at a time")
     if predictions is not None:
-        asked = {"--flip": view.flip, "--scale": view.scale is not None} | _of_networks(device, precision)
+        asked = {"--map": bool(class_names), "--flip": view.flip, "--scale": view.scale is not None} | _of_networks(
+            device, precision
+        )
         _leave_out(asked, "is for models, and --predictions are files")
     elif workers > 1:
         raise PartwiseError(f"--workers {workers} is for --predictions, and a model is scored: leave it out")
@@ -72,7 +78,7 @@ def score(
         circumstances["predictions"] = predictions.resolve().name
     else:
         evaluator, figures, how = _score_model(
-            model, data, split, frames, evaluator_for, device, precision, view, progress
+            model, data, split, frames, evaluator_for, device, precision, view, progress, class_names
         )
         circumstances |= how
     return figures | {RECORDS_KEY: records_of(evaluator), "circumstances": circumstances}
@@ -140,11 +146,12 @@ def _score_model(
     precision: str,
     view: InferenceOptions,
     progress: Callable,
+    class_names: ClassNames | None = None,
 ) -> tuple[CityscapesEvaluator, dict, dict]:
     """(evaluator, figures, circumstances)."""
     scenes = EvenlySpaced(open_dataset(data, split), frames)
     require_truth(scenes, f"{data}, split {split}", progress)
-    segment = load(model, device=device, precision=precision)
+    segment = load(model, device=device, precision=precision, classes=class_names, label_set=scenes.label_set)
     if segment.method.has_instances:
         require_instances(scenes, f"{data}, split {split}")
     evaluator = evaluator_for(scenes.label_set, segment.method.has_instances and segment.method.has_semantics)
@@ -152,6 +159,8 @@ def _score_model(
     depth = find_depth(data, split)
     figures = evaluate_method(segment.method, scenes, evaluator, view=view, depth=depth, progress=progress, **how)
     how |= asdict(view) | {"default_scale": segment.method.default_scale}
+    if isinstance(segment.method, MappedMethod):
+        how["classes"] = segment.method.classes.names
     return evaluator, figures, {"model": segment.info.origin, **how}
 
 

@@ -14,12 +14,13 @@ import torch
 from PIL import Image
 
 from partwise.backbones.fold import fold_batch_norm
+from partwise.class_map import ClassMap, ClassNames, named_classes
 from partwise.data.given_image import as_image, name_of
 from partwise.errors import PartwiseError, PartwiseWarning
 from partwise.given import flag, number_in, shown
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
-from partwise.methods import Explainable, Explanation, Method
+from partwise.methods import Explainable, Explanation, MappedMethod, Method
 from partwise.methods.asked import require_inside
 from partwise.methods.method import image_at, image_batch
 from partwise.methods.options import InferenceOptions, Scale, seen_sizes
@@ -228,6 +229,8 @@ def load(
     device: str = "cpu",
     precision: str = "no",
     decode: Mapping[str, Any] | None = None,
+    classes: ClassNames | None = None,
+    label_set: LabelSet | None = None,
 ) -> Segmenter:
     """A model ready to use; never touches the network.
 
@@ -235,6 +238,9 @@ def load(
     device     as torch names it; "auto" takes a GPU where there is one
     precision  "no" (fp32), "bf16" (faster on a GPU, or a processor with AMX), or "auto": bf16 where it is faster here
     decode     fields of the method's DecodeConfig to replace, such as {"nms_iou": 0.6}
+    classes    names predictions by other classes than the model's: class -> those of the model that stand for it, such as
+               {"vehicle": "car,truck"}, see `ClassMap.between`; what stands for none is left out
+    label_set  that has these classes; without it they get the ids 1, 2, ...
 
     Warns (PartwiseWarning) where "bf16" is asked for and the hardware only emulates it.
     Raises PartwiseError for a model that is missing, damaged or of another version, and for a device that is not here.
@@ -249,7 +255,12 @@ def load(
     elif precision == "bf16" and (slow := slow_precision(torch.device(device))):
         warnings.warn(slow, PartwiseWarning, stacklevel=2)
     method, info = load_model(find_model(model), decode=None if decode is None else dict(decode))
-    return Segmenter(fold_batch_norm(method), info, device, precision)
+    method = fold_batch_norm(method)
+    if classes:
+        own = method.label_set
+        named = named_classes(classes, own) if label_set is None else label_set
+        method = MappedMethod(method, ClassMap.between(named, own, classes))
+    return Segmenter(method, info, device, precision)
 
 
 def find_device(name: str) -> str:

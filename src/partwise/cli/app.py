@@ -54,6 +54,15 @@ Flip = Annotated[
 ]
 
 
+ClassNames = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--map",
+        help="CLASS=CLASS_OF_THE_MODEL[,...]: which classes of the model stand for a class of yours, such as "
+        "vehicle=car,truck; once for each class; those of the same name stand for each other anyway; * for all that no "
+        "other class takes, nothing for none",
+    ),
+]
 Overwrite = Annotated[bool, Parameter(help="replace files of the same names that partwise did not write, too")]
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-from partwise.cli.app import Device, Flip, Precision, Scales, app, keep_and_show, writes
+from partwise.cli.app import ClassNames, Device, Flip, Precision, Scales, app, keep_and_show, writes
 from partwise.errors import PartwiseError
 from partwise.files import write_json
 from partwise.terminal import console, counting
@@ -22,6 +22,7 @@ def evaluate(
     split: str = "val",
     model: str | None = None,
     predictions: Path | None = None,
+    classes: ClassNames = None,
     json: Annotated[Path | None, writes(EVALUATION)] = None,
     frames: int = 0,
     full: bool = False,
@@ -62,6 +63,7 @@ def evaluate(
         A bound between the sizes of instances that AP is given for, of the longest side of the box in the truth's
         pixels; several times, rising; 32, 64, 128 and 256 without it.
     """
+    from partwise.class_map import parse_class_map
     from partwise.data.faults import Fault
     from partwise.evaluation.metric import SIDE_BOUNDS_PX
     from partwise.methods.options import InferenceOptions
@@ -75,6 +77,7 @@ def evaluate(
             split,
             model=model,
             predictions=predictions,
+            class_names=parse_class_map(classes or ()),
             frames=frames,
             full=full,
             metrics=metric or (),

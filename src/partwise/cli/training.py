@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-from partwise.cli.app import app, writes
+from partwise.cli.app import ClassNames, app, writes
 from partwise.errors import PartwiseError, in_one_line
 from partwise.machine import is_main_process, is_out_of_memory, process_number
 from partwise.terminal import TrainingDisplay, console
@@ -25,6 +25,7 @@ def train(
     steps: int = 0,
     resume: bool = False,
     weights: list[str] | None = None,
+    classes: ClassNames = None,
     split: str = "train",
     val_split: str = "val",
 ) -> None:
@@ -58,12 +59,20 @@ def train(
     val_split
         What to evaluate on.
     """
+    from partwise.class_map import parse_class_map
     from partwise.experiment import TrainingData, plan, run
     from partwise.training.processes import end_processes
 
     stages = plan(recipe, overrides, out, minutes, steps)
     with TrainingDisplay(quiet=not is_main_process()) as display, _faults_kept(out, process_number()):
-        folder = run(stages, TrainingData(data, split, val_split), display, weights=weights or (), resume=resume)
+        folder = run(
+            stages,
+            TrainingData(data, split, val_split),
+            display,
+            weights=weights or (),
+            class_names=parse_class_map(classes or ()),
+            resume=resume,
+        )
     end_processes()
     if is_main_process():
         console.print(f"wrote {folder}/last.safetensors, best.safetensors and metrics.jsonl")

@@ -19,6 +19,7 @@ from partwise.errors import PartwiseError
 from partwise.fields import BelowOne, Blocks, Count, NotNegative, configuration
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
+from partwise.methods.capabilities import ClassRows
 from partwise.methods.distil import distilled_semantics
 from partwise.methods.method import Method, MethodConfig, Outputs, Targets
 from partwise.methods.semantic import likeliest, semantic_dice_loss, semantic_loss, semantic_oracle, upsample
@@ -80,6 +81,10 @@ class Fcn(Method):
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """See Method.forward."""
         return {"semantic": upsample(self.score_maps(images_B3HW).float(), images_B3HW.shape[-2:])}
+
+    def class_heads(self) -> tuple[ClassRows, ...]:
+        """See HasClassHeads."""
+        return ClassRows("score"), *(ClassRows(f"skips.{stride}") for stride in self.skips)
 
     def score_maps(self, images_B3HW: Tensor) -> Tensor:
         """(B, C, h, w): the score layer's logits with the skips added, at the output stride."""

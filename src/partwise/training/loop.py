@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from partwise.backbones.fold import fold_batch_norm
+from partwise.class_map import ClassNames
 from partwise.data.dataset import labels_of
 from partwise.data.loader import Draws, TrainingSamples, training_batches
 from partwise.errors import PartwiseError, in_one_line
@@ -37,6 +38,7 @@ def train(
     evaluate: Callable[[Method], dict] | None = None,
     rendered: Scenes | None = None,
     weights: Sequence[str] = (),
+    class_names: ClassNames | None = None,
     teacher: Method | None = None,
     resume: bool = False,
 ) -> Method:
@@ -46,6 +48,7 @@ def train(
     rendered   scenes that are mixed in, see DataConfig.rendered_share
     weights    model files to start from (tensors that fit are taken, a later file's in place of an earlier one's), or
                weights for the backbone
+    class_names   which classes of a model of other classes stand for those of the data, see `ClassMap.between`
     teacher    a trained network to learn from besides the truth, see Recipe.teacher
     resume     go on from the state in `out`
 
@@ -67,7 +70,7 @@ def train(
     if recipe.teacher:
         origin["teacher"] = Path(recipe.teacher).name
     if not going_on:
-        origin["weights"] = start_weights(method, recipe, weights, monitor.note)
+        origin["weights"] = start_weights(method, recipe, weights, monitor.note, class_names)
     method.to(accelerator.device).to(memory_format=torch.channels_last)
     if teacher is not None:
         check_teacher(method, teacher, features=recipe.teacher_features > 0)

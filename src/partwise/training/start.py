@@ -6,11 +6,13 @@ import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from partwise.class_map import ClassMap, ClassNames
 from partwise.errors import PartwiseError
-from partwise.methods import Method
+from partwise.methods import ClassRows, HasClassHeads, Method
 from partwise.training.checkpoint import load_matching, read_model
 from partwise.training.config import Recipe
 
@@ -27,13 +29,21 @@ _FOREIGN = (
 )
 
 
-def start_weights(method: Method, recipe: Recipe, weights: Sequence[str], note: Callable[[str], None]) -> str:
+def start_weights(
+    method: Method,
+    recipe: Recipe,
+    weights: Sequence[str],
+    note: Callable[[str], None],
+    class_names: ClassNames | None = None,
+) -> str:
     """Load the weights that a run starts from; returns their origin in words.
 
     weights  model files, run folders, or weights for the backbone; what a later one has takes the place of an earlier
              one's. Where none has the backbone, it starts as the recipe says
+    class_names  which classes of a model of other classes stand for those of the method, see `ClassMap.between`
 
-    Raises PartwiseError where they are missing, damaged, or of another network.
+    Raises PartwiseError where they are missing, damaged, or of another network, and for names of classes that one of
+    the label sets does not have or that no model is given for.
     """
     names = list(method.state_dict())
     backbone = ""
@@ -44,10 +54,12 @@ def start_weights(method: Method, recipe: Recipe, weights: Sequence[str], note: 
         if not is_model(path):
             backbone = _into_backbone(method, path, note)
             continue
-        origin, has_backbone, loaded = _from_model(method, recipe, path, note)
+        origin, has_backbone, loaded = _from_model(method, recipe, path, note, class_names)
         origins = [origin] if len(loaded) == len(names) else [*origins, origin]
         backbone = origin if has_backbone else backbone
         taken |= loaded
+    if class_names and not taken:
+        raise PartwiseError("map: no model is given whose classes could stand for others: give weights of one")
     backbone = backbone or _into_backbone(method, recipe.backbone_weights, note)
     fresh = [name for name in names if name not in taken and not name.startswith("backbone.")]
     if taken and fresh:
@@ -80,13 +92,21 @@ def _into_backbone(method: Method, source: str, note: Callable[[str], None]) -> 
     return origin
 
 
-def _from_model(method: Method, recipe: Recipe, path: str, note: Callable[[str], None]) -> tuple[str, bool, set[str]]:
+def _from_model(
+    method: Method, recipe: Recipe, path: str, note: Callable[[str], None], class_names: ClassNames | None
+) -> tuple[str, bool, set[str]]:
     """Take what fits of a model; its origin in words, whether its backbone is among it, and the names of what was
     taken.
 
-    A model on another backbone lends its heads.
+    A model on another backbone lends its heads. Of a model of other classes the rows of the classes are taken that
+    stand for those of the method.
     """
     state, info = read_model(path)
+    classes = ClassMap.between(method.label_set, info.label_set, class_names)
+    if not classes.is_identity:
+        state = _with_mapped_classes(method, state, classes, path)
+        for line in (f"{path}: its classes are those of {info.label_set.name}; the heads start", *classes.lines()):
+            note(line)
     same_backbone = has_backbone_of(method, state)
     if not same_backbone:
         state = {name: value for name, value in state.items() if not name.startswith("backbone.")}
@@ -99,6 +119,44 @@ def _from_model(method: Method, recipe: Recipe, path: str, note: Callable[[str],
     )
     origin = f"{info.origin.get('recipe')} ({info.origin.get('steps')} steps) from {info.origin.get('weights')}"
     return origin, same_backbone, set(report.loaded)
+
+
+def _with_mapped_classes(method: Method, state: dict[str, Tensor], classes: ClassMap, path: str) -> dict[str, Tensor]:
+    """The state of a model of other classes with the layers of its classes as the method has them.
+
+    A row is the mean of the rows of its classes, or the method's own where there is none. Layers that do not fit are
+    left out.
+    """
+    if not isinstance(method, HasClassHeads):
+        raise PartwiseError(
+            f"{path}: its classes ({classes.old.name}) are not those of the data ({classes.new.name}), and "
+            f"{type(method).__name__} does not say which of its layers hold classes: give a model of the same classes"
+        )
+    own, mapped = method.state_dict(), dict(state)
+    for head in method.class_heads():
+        for name in (f"{head.layer}.weight", f"{head.layer}.bias"):
+            given = mapped.pop(name, None)
+            places = classes.rows(head.classes)
+            many = len(classes.old.evaluated if head.classes == "evaluated" else classes.old.things)
+            if given is not None and given.shape == (head.rows_before + many * head.rows_each, *own[name].shape[1:]):
+                mapped[name] = _mapped_rows(own[name], given, head, places)
+    return mapped
+
+
+def _mapped_rows(own: Tensor, given: Tensor, head: ClassRows, places: Sequence[tuple[int, ...]]) -> Tensor:
+    """The parameter of a layer of classes: `own` with the rows that `given` has for each class.
+
+    places   for each class of `own` those of its classes in `given`
+    """
+    of_class = lambda place: slice(
+        head.rows_before + place * head.rows_each, head.rows_before + (place + 1) * head.rows_each
+    )
+    rows = own.clone()
+    rows[: head.rows_before] = given[: head.rows_before]
+    for place, some in enumerate(places):
+        if some:
+            rows[of_class(place)] = torch.stack([given[of_class(one)] for one in some]).mean(dim=0)
+    return rows
 
 
 def has_backbone_of(method: Method, state: dict[str, Tensor]) -> bool:
