@@ -238,8 +238,8 @@ def load(
     device     as torch names it; "auto" takes a GPU where there is one
     precision  "no" (fp32), "bf16" (faster on a GPU, or a processor with AMX), or "auto": bf16 where it is faster here
     decode     fields of the method's DecodeConfig to replace, such as {"nms_iou": 0.6}
-    classes    names predictions by other classes than the model's: class -> those of the model that stand for it, such as
-               {"vehicle": "car,truck"}, see `ClassMap.between`; what stands for none is left out
+    classes    names predictions by other classes than the model's: class -> classes of the model that stand for it,
+               such as {"vehicle": "car,truck"}, see `ClassMap.between`; what stands for none is left out
     label_set  that has these classes; without it they get the ids 1, 2, ...
 
     Warns (PartwiseWarning) where "bf16" is asked for and the hardware only emulates it.

@@ -63,7 +63,10 @@ class TrainingConfig:
     precision                "bf16" (autocast), "no" (fp32), or "auto": bf16 where the hardware gains from it
     ema                      decay a step of a running mean of the weights, which is what is scored and saved; less in
                              the first steps, see learner.follow; 0: none
+    accumulate               batches whose gradients make one step: as large a batch in less memory
     evaluate_every_steps     0: only at the end
+    patience                 the run ends after so many evaluations in a row that are no better than the best one; 0:
+                             never
     evaluate_frames          at most so many frames of the split, evenly spaced; 0: all
     checkpoint_every_seconds a kill loses at most this
     keep_at                  shares of the run, 0 (before the first step) to below 1, whose weights are kept besides
@@ -73,10 +76,12 @@ class TrainingConfig:
     steps: CountOrZero = 0
     minutes: NotNegative = 0.0
     batch_size: Count = 1
+    accumulate: Count = 1
     precision: Literal["auto", "no", "bf16"] = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     ema: BelowOne = 0.0
     evaluate_every_steps: CountOrZero = 0
+    patience: CountOrZero = 0
     evaluate_frames: CountOrZero = 0
     checkpoint_every_seconds: NotNegative = 120.0
     log_every_steps: Count = 10
@@ -147,6 +152,12 @@ def check_recipe(recipe: Recipe) -> None:
     """Raises PartwiseError for fields that do not go together; single fields are checked where they are defined."""
     if recipe.teacher_features > 0 and not recipe.teacher:
         raise PartwiseError(f"teacher_features={recipe.teacher_features}: no teacher is given: say teacher=MODEL, too")
+    training = recipe.training
+    if training.patience and not training.evaluate_every_steps:
+        raise PartwiseError(
+            f"training.patience={training.patience}: the run is evaluated only at its end: give "
+            "training.evaluate_every_steps, too"
+        )
 
 
 def check_crop(crop: tuple[int, int], multiple: int) -> None:

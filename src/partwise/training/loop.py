@@ -85,7 +85,12 @@ def train(
         samples = TrainingSamples(
             scenes, method.targets, recipe.data, config.seed, run.presence(scenes), rendered, method.instance_classes
         )
-        draws = Draws(config.batch_size, run.progress.step, accelerator.process_index, accelerator.num_processes)
+        draws = Draws(
+            config.batch_size,
+            run.progress.step * config.accumulate,
+            accelerator.process_index,
+            accelerator.num_processes,
+        )
         with contextlib.closing(run), contextlib.closing(training_batches(samples, draws)) as batches:
             run.loop(batches, evaluate)
     return method

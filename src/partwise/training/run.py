@@ -5,28 +5,26 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
 import numpy as np
-from torch import Tensor
 
 from partwise.data.loader import class_presence
 from partwise.errors import PartwiseError
 from partwise.methods import Method
-from partwise.methods.method import Targets
 from partwise.scene import Scenes
 from partwise.training.checkpoint import load_state, save_model, save_state
 from partwise.training.config import leaves, recipe_to_dict
 from partwise.training.folder import RunFolder
-from partwise.training.learner import Learner, NotFiniteError
+from partwise.training.learner import Batch, Learner, NotFiniteError
 from partwise.training.precision import slow_precision
 from partwise.training.processes import of_main_process
 from partwise.training.record import Board, describe, differences, headline, machine
 from partwise.training.stopping import StopSwitch
 
-Batches = Iterator[tuple[Tensor, list[Targets]]]
+Batches = Iterator[Batch]
 Evaluate = Callable[[Method], dict]
 
 
@@ -49,6 +47,7 @@ class Progress:
 
     best        headline figure of best.safetensors; -1 before the first evaluation
     evaluated   the step of the last evaluation; -1 before the first
+    stale       evaluations in a row that were no better than the best one
     """
 
     step: int = 0
@@ -56,6 +55,7 @@ class Progress:
     best: float = -1.0
     waited: float = 0.0
     evaluated: int = -1
+    stale: int = 0
 
 
 class Run:
@@ -130,8 +130,10 @@ class Run:
         return presence
 
     def done(self) -> float:
-        """0..1, by steps or by minutes, whichever is nearer to its end."""
+        """0..1, by steps or by minutes, whichever is nearer to its end; 1 where evaluations no longer improve."""
         config = self.recipe.training
+        if config.patience and self.progress.stale >= config.patience:
+            return 1.0
         by_steps = self.progress.step / config.steps if config.steps else 0.0
         by_time = self.progress.seconds / (60 * config.minutes) if config.minutes else 0.0
         return min(1.0, max(by_steps, by_time))
@@ -149,9 +151,9 @@ class Run:
                     self.evaluate(evaluate)
                 if self.done() >= 1.0 or self.stop.pressed:
                     break
-                if (timed_batch := self.next_batch(batches)) is None:
+                if (step := self.next_batches(batches)) is None:
                     break
-                self.step(*timed_batch)
+                self.step(*step)
                 kept = self.keep(kept)  # before the state that a resumed run would begin after
                 if time.perf_counter() - self.saved_at > self.recipe.training.checkpoint_every_seconds:
                     self.save()
@@ -167,8 +169,8 @@ class Run:
         due = self.done() >= 1.0 or (every > 0 and step > 0 and step % every == 0)
         return due and self.progress.evaluated != step
 
-    def next_batch(self, batches: Batches) -> tuple[Tensor, list[Targets], float] | None:
-        """The next batch and the seconds that it took; None where a signal came first: nobody waits longer for it.
+    def next_batches(self, batches: Batches) -> tuple[list[Batch], float] | None:
+        """The batches of a step and the seconds that they took; None where a signal came first: nobody waits for them.
 
         Several processes wait for theirs all the same: they stop after the same step.
         Raises PartwiseError where there is no further batch, after what was learnt so far is saved.
@@ -176,7 +178,7 @@ class Run:
         begin = time.perf_counter()
         try:
             with self.stop.lifted() if self.stop.alone else contextlib.nullcontext():
-                images, targets = next(batches)
+                taken = [next(batches) for _ in range(self.recipe.training.accumulate)]
         except KeyboardInterrupt:
             self.stop.pressed = True
             return None
@@ -186,13 +188,13 @@ class Run:
             self.save()
             how = f"step {self.progress.step} is saved, and the same command with --resume goes on from there"
             raise PartwiseError(f"{error}; {how}") from error
-        return images, targets, time.perf_counter() - begin
+        return taken, time.perf_counter() - begin
 
-    def step(self, images: Tensor, targets: list[Targets], waited: float) -> None:
-        """Learn from a batch that took `waited` seconds, and say so."""
+    def step(self, batches: Sequence[Batch], waited: float) -> None:
+        """Learn from batches that took `waited` seconds, and say so."""
         begin = time.perf_counter() - waited
         lr = self.learner.set_lr(self.progress.step, self.done())
-        terms, norm = self.learn(images, targets)
+        terms, norm = self.learn(batches)
         # All processes must agree on the time and on a signal: they stop by them. While the main one evaluates, the
         # others wait in here.
         spent = {"seconds": time.perf_counter() - begin, "waited": waited}
@@ -209,10 +211,10 @@ class Run:
             self.log(record)
         self.monitor.progress(self.done(), record)
 
-    def learn(self, images: Tensor, targets: list[Targets]) -> tuple[dict[str, float], float]:
+    def learn(self, batches: Sequence[Batch]) -> tuple[dict[str, float], float]:
         """See Learner.learn. Raises PartwiseError for a loss or gradient that is not finite."""
         try:
-            return self.learner.learn(images, targets, self.progress.step)
+            return self.learner.learn(batches, self.progress.step)
         except NotFiniteError as error:
             what, values = error.args
             raise PartwiseError(
@@ -231,15 +233,21 @@ class Run:
         """Score the network as it is; keep it as the best if it is. The main process does it, the others wait."""
         progress = self.progress
         progress.evaluated = progress.step
-        if not self.is_main:
-            return
+        if self.is_main:
+            self._evaluate(evaluate)
+        agreed, _ = of_main_process({"stale": progress.stale}, self.accelerator, of_any=False)
+        progress.stale = int(agreed["stale"])
+
+    def _evaluate(self, evaluate: Evaluate) -> None:
+        progress = self.progress
         with self.stop.lifted():
             figures = evaluate(self.learner.scored)
         self.folder.lock.require()
         self.log({"step": progress.step, "seconds": round(progress.seconds, 3), "evaluation": figures})
         self.monitor.note(f"step {progress.step}: {describe(figures)}")
+        progress.stale += 1
         if headline(figures) > progress.best:
-            progress.best = headline(figures)
+            progress.best, progress.stale = headline(figures), 0
             save_model(self.folder.best, self.learner.scored, self.described())
         self.save_state()
 
@@ -273,6 +281,10 @@ class Run:
         self.accelerator.wait_for_everyone()  # for the weights, which may be where the next run starts
         if not self.is_main:
             return
+        if self.recipe.training.patience and progress.stale >= self.recipe.training.patience:
+            self.monitor.note(
+                f"the last {progress.stale} evaluations were no better than {progress.best:.3f}: it ends here"
+            )
         self.folder.finish({"steps": progress.step, "minutes": round(progress.seconds / 60, 2)})
         if progress.seconds > 0:
             share = 100 * progress.waited / progress.seconds
