@@ -21,7 +21,6 @@ from partwise.training.optim import build_optimiser, restore_optimiser, schedule
 from partwise.training.precision import WORTH, time_in_bf16
 from partwise.training.processes import mean_over_processes
 
-
 Batch = tuple[Tensor, list[Targets]]
 
 
