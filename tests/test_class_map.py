@@ -19,6 +19,7 @@ OWN = LabelSet(
         Label("Person", 3, 3, "Person", True, GREY),
         Label("vehicle", 5, 4, "vehicle", True, GREY),
     ),
+    outside="background",
 )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from partwise.class_map import ClassNames
+from partwise.data.source import DataSource
 from partwise.evaluation.compare import RECORDS_KEY
 from partwise.experiment import TrainingData, plan, run
 from partwise.files import expanded, write_json
@@ -101,7 +102,7 @@ class _Silent:
 
 def train(
     recipe: str,
-    data: str | os.PathLike,
+    data: str | os.PathLike | DataSource,
     out: str | os.PathLike,
     *,
     minutes: float = 0.0,
@@ -138,12 +139,12 @@ def train(
         PartwiseError: For anything that is wrong with recipe, data or folder, in one line.
     """
     stages = plan(recipe, overrides, expanded(out), minutes, steps)
-    where = TrainingData(expanded(data), split, val_split)
+    where = TrainingData(data, split, val_split)
     return run(stages, where, monitor or _Silent(), weights=weights, class_names=classes, resume=resume)
 
 
 def evaluate(
-    data: str | os.PathLike,
+    data: str | os.PathLike | DataSource,
     *,
     model: str | os.PathLike | None = None,
     predictions: str | os.PathLike | None = None,
@@ -179,7 +180,7 @@ def evaluate(
         PartwiseError: For anything that is wrong with data, model or result files, in one line.
     """
     figures = score(
-        expanded(data),
+        data,
         split,
         model=None if model is None else os.fspath(model),
         predictions=None if predictions is None else expanded(predictions),
@@ -200,7 +201,7 @@ def compare(
     a: str | os.PathLike | Evaluation,
     b: str | os.PathLike | Evaluation,
     *,
-    data: str | os.PathLike | None = None,
+    data: str | os.PathLike | DataSource | None = None,
     split: str = "val",
     draws: int = BOOTSTRAP_DRAWS,
     seed: int = 0,
@@ -218,9 +219,7 @@ def compare(
     Raises:
         PartwiseError: For results on different images, with different truth or settings, and for a damaged file.
     """
-    figures = compare_results(
-        _result(a), _result(b), None if data is None else expanded(data), split, draws=draws, seed=seed
-    )
+    figures = compare_results(_result(a), _result(b), data, split, draws=draws, seed=seed)
     differences = {name: Difference(**row) for name, row in figures["differences"].items()}
     return Comparison(figures["images"], figures["draws"], differences, figures)
 

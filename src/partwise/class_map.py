@@ -20,7 +20,6 @@ from partwise.scene import Prediction
 __all__ = ["REST", "ClassMap", "ClassNames", "named_classes", "parse_class_map"]
 
 REST = "*"  # all classes of the model that no other class takes
-_BACKGROUND = "background"  # a class of this name takes the rest where nothing else is said
 # Name of a class of the data -> names of the classes of the model that stand for it: "car,truck", or a list of them.
 ClassNames = Mapping[str, str | Sequence[str]]
 
@@ -67,7 +66,8 @@ class ClassMap:
             new: The label set of the data.
             old: The label set of the model.
             names: Class of the data -> classes of the model: "car", "car,truck" or ["car", "truck"]; "*" for all that
-                no other class takes; "" for none. A class that is called background takes "*" without being given.
+                no other class takes; "" for none. The class of what lies outside all instances (`LabelSet.outside`)
+                takes "*" without being given.
 
         Raises:
             PartwiseError: For a class that one of the label sets does not have or does not evaluate.
@@ -80,7 +80,7 @@ class ClassMap:
             elif found := _of_name(label.name, old):
                 sources[label.name] = (found,)
             else:
-                sources[label.name] = None if label.name.casefold() == _BACKGROUND else ()
+                sources[label.name] = None if label.name == new.outside else ()
         taken = {label.name for some in sources.values() for label in some or ()}
         rest = tuple(label for label in old.evaluated if label.name not in taken)
         return cls(new, old, {name: rest if some is None else some for name, some in sources.items()})
@@ -88,7 +88,7 @@ class ClassMap:
     @property
     def is_identity(self) -> bool:
         """Whether both label sets evaluate the same classes in the same order, and each stands for itself."""
-        if self.new.evaluated != self.old.evaluated:
+        if not self.new.same_classes(self.old):
             return False
         return all(some == [name] for name, some in self.names.items())
 

@@ -1,18 +1,21 @@
-"""A recipe, or a pipeline of recipes, on a Cityscapes tree: data, training and evaluation put together."""
+"""A recipe, or a pipeline of recipes, on a data set: data, training and evaluation put together."""
 
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from partwise.class_map import ClassNames
-from partwise.data.dataset import Dataset, open_dataset
+from partwise.data.dataset import Dataset, described
+from partwise.data.source import DataSource
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_instances
+from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_instances, require_known_classes
 from partwise.evaluation.truth import require_truth
 from partwise.methods import Method, build_method
 from partwise.model_files import find_model, start_files
@@ -32,17 +35,33 @@ RENDERED_SCENES, RENDERED_SIZE = 10_000_000, (512, 1024)  # as many as will ever
 class TrainingData:
     """A data set and the splits to train and to validate on."""
 
-    root: Path
+    root: str | os.PathLike | DataSource
     split: str = "train"
     val_split: str = "val"
 
+    @cached_property
+    def source(self) -> DataSource:
+        """The data set, whose opened splits are kept."""
+        return DataSource.of(self.root)
+
     def scenes(self) -> Dataset:
         """What is trained on."""
-        return open_dataset(self.root, self.split)
+        return self.source.open(self.split)
 
     def validation(self) -> Dataset:
-        """What the evaluations during training look at."""
-        return open_dataset(self.root, self.val_split)
+        """What the evaluations during training look at, with the classes of what is trained on.
+
+        Raises:
+            PartwiseError: If it has further classes, or it is what is trained on, though another name was given.
+        """
+        scenes, validation = self.scenes(), self.source.open_as(self.val_split, self.scenes().label_set)
+        if validation.name == scenes.name and self.split != self.val_split:
+            raise PartwiseError(
+                f"{self.source}: the split {self.val_split!r} is the same as {self.split!r} ({scenes.name}): "
+                "give a data set with two splits, or the same name for both"
+            )
+        require_known_classes(scenes.label_set, validation.label_set, f"{self.source}, split {self.val_split}")
+        return validation
 
 
 @dataclass(frozen=True)
@@ -114,16 +133,18 @@ def _train(
     resume: bool,
 ) -> None:
     recipe, scenes, validation = stage.recipe, data.scenes(), data.validation()
+    for dataset in (scenes, validation):
+        monitor.note(described(dataset))
     method = build_method(recipe.method, scenes.label_set)
     if method.has_instances:
-        require_instances(scenes, f"{data.root}, split {data.split}", method.instance_classes)
-        require_instances(validation, f"{data.root}, split {data.val_split}", method.instance_classes)
+        require_instances(scenes, f"{data.source}, split {data.split}", method.instance_classes)
+        require_instances(validation, f"{data.source}, split {data.val_split}", method.instance_classes)
     else:
-        require_truth(scenes, f"{data.root}, split {data.split}")
-        require_truth(validation, f"{data.root}, split {data.val_split}")
+        require_truth(scenes, f"{data.source}, split {data.split}")
+        require_truth(validation, f"{data.source}, split {data.val_split}")
     chosen = EvenlySpaced(validation, recipe.training.evaluate_frames)
     rendered = Streets(RENDERED_SCENES, RENDERED_SIZE, recipe.training.seed) if recipe.data.rendered_share else None
-    if rendered and rendered.label_set.evaluated != scenes.label_set.evaluated:
+    if rendered and not rendered.label_set.same_classes(scenes.label_set):
         monitor.note(f"rendered streets are left out: their classes are not those of {scenes.label_set.name}")
         rendered = None
     train(
@@ -131,7 +152,7 @@ def _train(
         scenes,
         stage.out,
         monitor,
-        data_name=f"{data.root.resolve().name}/{data.split} ({len(scenes)} frames)",
+        data_name=f"{data.source.name}/{data.split} ({len(scenes)} frames)",
         evaluate=_evaluation(chosen, f"{len(chosen)} of {len(validation)} frames of {data.val_split}", monitor),
         rendered=rendered,
         weights=weights,

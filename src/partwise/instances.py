@@ -240,6 +240,9 @@ class Instances(InstanceList):
     def to_coco(self, image_id: int | str = 0) -> list[dict]:
         """COCO result entries: image_id, category_id, score, bbox (x, y, w, h) and compressed RLE.
 
+        A Result writes the category ids of the data that its model was trained on; Instances alone, which know no
+        label set, write their labels.
+
         COCO has the names of the classes in `categories` of the data set's file: `label_set.coco_categories` is that.
         For COCO's mask AP leave out the boxes: where there are any, pycocotools' `loadRes` takes their area, not that
         of the mask, to tell small from large.
@@ -253,7 +256,7 @@ class Instances(InstanceList):
             entries.append(
                 {
                     "image_id": image_id,
-                    "category_id": int(self.labels[i]),
+                    "category_id": self.label_set.file_id_of(int(self.labels[i])),
                     "score": float(self.scores[i]),
                     "bbox": [x0, y0, x1 - x0, y1 - y0],
                     "segmentation": {"size": list(self.size), "counts": rle["counts"].decode("ascii")},

@@ -28,6 +28,8 @@ class Label:
     has_instances     whether its instances are told apart
     colour            RGB, 0..255
     mean_instance_px  mean area of an instance in the training set, which iIoU weighs by; None where it is not known
+    category_id       the number of the class in the files of its data set where that is not `id`, such as 4000 in COCO
+    sources           names and numbers in the data that are this class, too, such as ("Vehiculo", 7)
     """
 
     name: str
@@ -37,6 +39,13 @@ class Label:
     has_instances: bool
     colour: tuple[int, int, int]
     mean_instance_px: float | None = None
+    category_id: int | None = None
+    sources: tuple[str | int, ...] = ()
+
+    @property
+    def file_id(self) -> int:
+        """The number of the class in the files of its data set: what COCO calls category_id."""
+        return self.id if self.category_id is None else self.category_id
 
     @property
     def evaluated(self) -> bool:
@@ -48,17 +57,28 @@ class Label:
 class LabelSet:
     """All classes of a data set. `labels` are in the order of their ids.
 
+    Attributes:
+        name: Of the label set.
+        labels: The classes.
+        outside: Of data that have instances only: the name of the class of pixels in no instance, such as
+            "background". Empty where nothing is known of these pixels.
+
     Raises:
-        PartwiseError: If an id or a name is there twice, an id or a colour is outside 0..255, or the train ids of the
-            evaluated classes are not 0, 1, 2, ...
+        PartwiseError: If an id or a name is there twice, an id or a colour is outside 0..255, the train ids of the
+            evaluated classes are not 0, 1, 2, ..., or `outside` is no class.
     """
 
     name: str
     labels: tuple[Label, ...]
+    outside: str = ""
 
     def __post_init__(self) -> None:
-        for what in ("id", "name"):
-            values = [getattr(label, what) for label in self.labels]
+        with_instances = [label for label in self.labels if label.has_instances]
+        for what, values in (
+            ("id", [label.id for label in self.labels]),
+            ("name", [label.name for label in self.labels]),
+            ("category_id", [label.file_id for label in with_instances]),
+        ):
             twice = next((value for value in values if values.count(value) > 1), None)
             if twice is not None:
                 raise PartwiseError(f"label set {self.name!r}: {what} {twice!r} is there twice: give each class one")
@@ -71,6 +91,8 @@ class LabelSet:
             raise PartwiseError(
                 f"label set {self.name!r}: the train ids of its evaluated classes are {train_ids}: number them from 0"
             )
+        if self.outside and self.outside not in {label.name for label in self.labels}:
+            raise PartwiseError(f"label set {self.name!r}: outside={self.outside!r} is none of its classes: name one")
 
     def __iter__(self) -> Iterator[Label]:
         return iter(self.labels)
@@ -92,17 +114,43 @@ class LabelSet:
 
     @property
     def coco_categories(self) -> list[dict[str, int | str]]:
-        """The classes whose instances are told apart, as `categories` of a COCO file has them.
+        """The classes whose instances are told apart, as `categories` of a COCO file has them: ids as in the data.
 
         >>> CITYSCAPES.coco_categories[2]
         {'id': 26, 'name': 'car', 'supercategory': 'vehicle'}
         """
-        return [{"id": label.id, "name": label.name, "supercategory": label.category} for label in self.things]
+        return [{"id": label.file_id, "name": label.name, "supercategory": label.category} for label in self.things]
 
     @cached_property
     def by_id(self) -> dict[int, Label]:
         """id -> Label."""
         return {label.id: label for label in self.labels}
+
+    def file_id_of(self, id_: int) -> int:
+        """`Label.file_id` of the class with an id; the id itself where there is no such class."""
+        label = self.by_id.get(id_)
+        return label.file_id if label else id_
+
+    @cached_property
+    def outside_id(self) -> int:
+        """The id of pixels in no instance, of data that have instances only: of `outside`, or `void_id`."""
+        return self[self.outside].id if self.outside else self.void_id
+
+    def same_classes(self, other: LabelSet) -> bool:
+        """Whether a network of one can be scored on data of the other: the evaluated classes are the same."""
+        own, others = (
+            [(one.name, one.id, one.train_id, one.file_id, one.category, one.has_instances) for one in labels.evaluated]
+            for labels in (self, other)
+        )
+        return own == others
+
+    def lacking(self, other: LabelSet) -> list[str]:
+        """Names of the evaluated classes of another label set that are no class here, by name or by what is mapped.
+
+        The class of pixels in no instance does not count: any label set has something for them.
+        """
+        known = {label.name for label in self.labels} | {source for label in self.labels for source in label.sources}
+        return [label.name for label in other.evaluated if label.name not in known and label.name != other.outside]
 
     @cached_property
     def evaluated(self) -> tuple[Label, ...]:
@@ -157,7 +205,12 @@ class LabelSet:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold; `from_dict` gives the label set back."""
-        return {"name": self.name, "labels": [asdict(label) | {"colour": list(label.colour)} for label in self.labels]}
+        rows = []
+        for label in self.labels:
+            row = asdict(label) | {"colour": list(label.colour), "sources": list(label.sources)}
+            unset = [key for key, empty in (("category_id", None), ("sources", [])) if row[key] == empty]
+            rows.append({key: value for key, value in row.items() if key not in unset})
+        return {"name": self.name, "labels": rows} | ({"outside": self.outside} if self.outside else {})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "") -> LabelSet:
@@ -177,8 +230,9 @@ class LabelSet:
                 for key in row:
                     if key not in known:
                         raise unknown_name("field of a class", str(key), known, where)
-                labels.append(Label(**{**row, "colour": tuple(row["colour"])}))
-            return cls(str(values["name"]), tuple(labels))
+                tuples = {"colour": tuple(row["colour"]), "sources": tuple(row.get("sources", ()))}
+                labels.append(Label(**{**row, **tuples}))
+            return cls(str(values["name"]), tuple(labels), str(values.get("outside", "")))
         except (KeyError, TypeError) as error:
             raise PartwiseError(
                 f"{placed(where)}a label set that cannot be read ({error}): see docs/concepts.md"

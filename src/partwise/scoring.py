@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any
 
 from partwise.class_map import ClassNames
 from partwise.data.cityscapes import TREES
-from partwise.data.dataset import open_dataset
 from partwise.data.layout import tree_in
+from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
 from partwise.evaluation.compare import RECORDS_KEY, compare, read_records, records_of
 from partwise.evaluation.distance import find_depth
@@ -31,7 +32,7 @@ BOOTSTRAP_DRAWS = 1000
 
 
 def score(
-    data: Path,
+    data: str | os.PathLike | DataSource,
     split: str,
     *,
     model: str | None = None,
@@ -71,14 +72,15 @@ def score(
         raise PartwiseError(f"--workers {workers} is for --predictions, and a model is scored: leave it out")
     if frames < 0 or workers < 1:
         raise PartwiseError(f"--frames {frames} --workers {workers}: give frames from 0 (all) and workers from 1 on")
-    circumstances = {"data": data.resolve().name, "split": split}
+    source = DataSource.of(data)
+    circumstances = {"data": source.name, "split": split}
     evaluator_for = _evaluator_for(full, metrics, side_bounds_px)
     if predictions is not None:
-        evaluator, figures = _score_files(predictions, data, split, frames, evaluator_for, workers, progress)
+        evaluator, figures = _score_files(predictions, source, split, frames, evaluator_for, workers, progress)
         circumstances["predictions"] = predictions.resolve().name
     else:
         evaluator, figures, how = _score_model(
-            model, data, split, frames, evaluator_for, device, precision, view, progress, class_names
+            model, source, split, frames, evaluator_for, device, precision, view, progress, class_names
         )
         circumstances |= how
     return figures | {RECORDS_KEY: records_of(evaluator), "circumstances": circumstances}
@@ -113,16 +115,22 @@ def _evaluator_for(full: bool, metrics: Sequence[str], side_bounds_px: Sequence[
 
 
 def _score_files(
-    folder: Path, data: Path, split: str, frames: int, evaluator_for: EvaluatorFor, workers: int, progress: Callable
+    folder: Path,
+    data: DataSource,
+    split: str,
+    frames: int,
+    evaluator_for: EvaluatorFor,
+    workers: int,
+    progress: Callable,
 ) -> tuple[CityscapesEvaluator, dict]:
     # Result files need no image, and decoding one takes longer than everything else together.
-    truth = TruthFolder(data, split)
-    _refuse_the_data(folder, data)
+    truth = TruthFolder(data.root, split)
+    _refuse_the_data(folder, data.root)
     files = ResultFiles.find(folder, truth.names, truth.names_elsewhere)
     scenes = EvenlySpaced(truth, frames)
     require_truth(scenes, f"{data}, split {split}", progress)
     evaluator = evaluator_for(scenes.label_set, bool(files.instance and files.pixel))
-    depth = find_depth(data, split)
+    depth = find_depth(data.root, split)
     warnings = score_results(files, scenes, evaluator, workers=workers, depth=depth, progress=progress)
     return evaluator, evaluator.compute() | {"warnings": [asdict(warning) for warning in warnings]}
 
@@ -138,7 +146,7 @@ def _refuse_the_data(folder: Path, data: Path) -> None:
 
 def _score_model(
     model: str | None,
-    data: Path,
+    data: DataSource,
     split: str,
     frames: int,
     evaluator_for: EvaluatorFor,
@@ -149,14 +157,15 @@ def _score_model(
     class_names: ClassNames | None = None,
 ) -> tuple[CityscapesEvaluator, dict, dict]:
     """(evaluator, figures, circumstances)."""
-    scenes = EvenlySpaced(open_dataset(data, split), frames)
+    scenes = EvenlySpaced(data.open(split), frames)
     require_truth(scenes, f"{data}, split {split}", progress)
     segment = load(model, device=device, precision=precision, classes=class_names, label_set=scenes.label_set)
+    scenes = EvenlySpaced(data.open_as(split, segment.method.label_set), frames)
     if segment.method.has_instances:
         require_instances(scenes, f"{data}, split {split}")
     evaluator = evaluator_for(scenes.label_set, segment.method.has_instances and segment.method.has_semantics)
     how = {"device": segment.device, "precision": segment.precision}
-    depth = find_depth(data, split)
+    depth = find_depth(data.root, split)
     figures = evaluate_method(segment.method, scenes, evaluator, view=view, depth=depth, progress=progress, **how)
     how |= asdict(view) | {"default_scale": segment.method.default_scale}
     if isinstance(segment.method, MappedMethod):
@@ -167,7 +176,7 @@ def _score_model(
 def compare_results(
     a: str | Mapping[str, Any],
     b: str | Mapping[str, Any],
-    data: Path | None = None,
+    data: str | os.PathLike | DataSource | None = None,
     split: str = "val",
     *,
     draws: int = BOOTSTRAP_DRAWS,
@@ -208,7 +217,9 @@ def compare_results(
             evaluators.append(read_records(result))
         else:
             said = functools.partial(progress, f"scoring {name}")
-            scored = _score_model(result, data, split, frames, evaluator_for, device, precision, DEFAULT_OPTIONS, said)
+            scored = _score_model(
+                result, DataSource.of(data), split, frames, evaluator_for, device, precision, DEFAULT_OPTIONS, said
+            )
             evaluators.append(scored[0])
     bootstrap = functools.partial(progress, "bootstrap, draws")
     named = {name: one if isinstance(one, str) else "" for name, one in (("a", a), ("b", b))}

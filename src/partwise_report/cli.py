@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import App
 
-from partwise.cli.app import height_and_width, writes
+from partwise.cli.app import NO_DATA, Data, height_and_width, writes
 from partwise.cli.ceiling import scenes_of, show_ceiling
 from partwise.errors import PartwiseError
 from partwise.terminal import TrainingDisplay, console, counting
@@ -21,7 +21,7 @@ study = App(name="study", help="Train many variants on one budget and explain wh
 @study.command
 def report(
     *overrides: str,
-    data: Path,
+    source: Data = NO_DATA,
     out: Path,
     minutes: float = 0.0,
     steps: int = 0,
@@ -44,8 +44,6 @@ def report(
     overrides
         Fields to change in all variants that have them, such as data.augment.crop=[128,256], or in some:
         "fcn*:method.channels=512".
-    data
-        Root of the Cityscapes tree, or the folder with its zips.
     out
         Folder of the study: report.html, study.json, study.md (its tables), figures/ and a run for
         each variant.
@@ -88,7 +86,7 @@ def report(
     if weights not in ("", "torchvision", "random") and not Path(weights).is_file():
         raise PartwiseError(f"--weights {weights}: no such file: give VGG16's safetensors file, torchvision or random")
     settings = Study(
-        data=TrainingData(data, split, val_split),
+        data=TrainingData(source, split, val_split),
         out=out,
         minutes=minutes or (0.0 if steps else 120.0),
         steps=steps,
@@ -113,16 +111,18 @@ def _command() -> str:
 
 
 def ceilings(
-    *, data: Path, split: str = "val", frames: int = 60, json: Annotated[Path | None, writes(CEILING)] = None
+    *,
+    source: Data = NO_DATA,
+    split: str = "val",
+    frames: int = 60,
+    json: Annotated[Path | None, writes(CEILING)] = None,
 ) -> None:
     """Ceilings of part maps side by side: the report's windows, the paper's and ours, by stride, cells, k and margin.
 
     Parameters
     ----------
-    data
-        Root of the Cityscapes tree.
     split
-        Of that tree.
+        Of the data.
     frames
         At most so many frames, evenly spaced; 0 for all.
     json
@@ -131,8 +131,8 @@ def ceilings(
     from partwise_report.ceiling_tables import sweep_tables
     from partwise_report.ceilings import sweep
 
-    scenes = scenes_of(data, split, frames)
+    scenes = scenes_of(source, split, frames)
     with counting("decoding") as progress:
         result = sweep(scenes, progress=progress)
-    show_ceiling(sweep_tables(result), result, json, {"data": data.resolve().name, "split": split})
+    show_ceiling(sweep_tables(result), result, json, {"data": source.name, "split": split})
     console.print("next: partwise ceiling METHOD with fields of your own, such as method.windows=[[4,12],[8,12]]")

@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 
 from partwise.bench.models import instance_figures, parameter_count, score_segmenter, segmenter_ms, size_name
-from partwise.data.dataset import open_dataset
 from partwise.errors import PartwiseError
 from partwise.evaluation.compare import compare
 from partwise.evaluation.evaluator import CityscapesEvaluator
@@ -72,7 +71,7 @@ def bench_baselines(
     Raises PartwiseError for numbers out of their limits and for whatever training and scoring raise.
     """
     _check(contest)
-    scenes = open_dataset(data.root, data.val_split)
+    scenes = data.validation()
     # What is wrong with the files is better known before the training than after it.
     files = [ResultFiles.find(folder, names_of(scenes)) for folder in contest.predictions]
     frames = EvenlySpaced(scenes, contest.frames)
@@ -106,7 +105,7 @@ def bench_baselines(
         "overrides": list(contest.overrides),
         "minutes": contest.minutes,
         "seeds": contest.seeds,
-        "data": data.root.resolve().name,
+        "data": data.source.name,
         "frames": len(frames),
     }
     machine = describe_machine() | {"threads": torch.get_num_threads(), "torch": torch.__version__}

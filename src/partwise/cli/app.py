@@ -14,13 +14,14 @@ from typing import Annotated, Any, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 import partwise
+from partwise.data.source import DataSource
 from partwise.errors import PartwiseError, in_one_line, missing_extra, on_one_line
 from partwise.files import ESCAPED, expanded, require_replaceable, require_writable, write_json
 from partwise.machine import is_main_process, is_out_of_memory, keep_freed_memory
 from partwise.plugins import Plugins
 from partwise.terminal import console, errors, heartbeat, warnings_in_one_line
 
-__all__ = ["height_and_width", "keep_and_show", "main", "writes"]
+__all__ = ["NO_DATA", "Data", "data_options", "height_and_width", "keep_and_show", "main", "writes"]
 
 # What a verb needs is imported inside it: torch takes seconds, and `partwise --help` should not.
 app = App(
@@ -63,6 +64,8 @@ ClassNames = Annotated[
         "other class takes, nothing for none",
     ),
 ]
+Data = Annotated[DataSource, Parameter(name="*")]  # --data, --annotations, --images, --labels, --outside
+NO_DATA = DataSource()
 Overwrite = Annotated[bool, Parameter(help="replace files of the same names that partwise did not write, too")]
 
 
@@ -86,6 +89,13 @@ def height_and_width(option: str, text: str) -> tuple[int, int]:
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise PartwiseError(f"{option} {text}: give WIDTHxHEIGHT in pixels, such as 512x256")
     return int(height), int(width)
+
+
+def data_options(source: DataSource) -> str:
+    """The options that name a data set, for the next command."""
+    given = {"data": source.data, "annotations": source.annotations, "images": source.images}
+    given |= {"labels": source.labels, "outside": source.outside}
+    return " ".join(f"--{option} {value}" for option, value in given.items() if value is not None)
 
 
 def keep_and_show(json: Path | None, figures: Any, show: Callable[[], None]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from partwise.cli.app import app, keep_and_show, writes
+from partwise.cli.app import NO_DATA, Data, app, keep_and_show, writes
+from partwise.data.source import DataSource
 from partwise.errors import PartwiseError, unknown_name
 from partwise.terminal import console, counting
 from partwise.written import CEILING
@@ -26,7 +27,7 @@ def ceiling(
     what: str,
     /,
     *overrides: str,
-    data: Path,
+    source: Data = NO_DATA,
     split: str = "val",
     frames: int = 0,
     json: Annotated[Path | None, writes(CEILING)] = None,
@@ -42,25 +43,27 @@ def ceiling(
     overrides
         Fields of the method to change, such as method.k=5 or method.windows=[[8,21]]; of a model only those of its
         decoder, such as method.decode.sharpen=0.
-    data
-        Root of the Cityscapes tree.
     split
-        Of that tree.
+        Of the data.
     frames
         At most so many frames, evenly spaced; 0 for all.
     json
         Where to write all figures.
     """
     from partwise.evaluation.ceiling import ceiling as measure
+    from partwise.evaluation.model import EvenlySpaced, require_same_classes
     from partwise.report.ceilings import ceiling_tables
     from partwise.training.config import method_to_dict
 
-    scenes = scenes_of(data, split, frames)
+    scenes = scenes_of(source, split, frames)
     method, trained, origin = _find(what, list(overrides), scenes.label_set)
+    if trained:
+        scenes = EvenlySpaced(source.open_as(split, method.label_set), frames)
+        require_same_classes(method, scenes.label_set, f"{source}, split {split}")
     with counting("decoding") as progress:
         result = measure(method, scenes, trained=trained, progress=progress)
     circumstances = {
-        "data": data.resolve().name,
+        "data": source.name,
         "split": split,
         "what": what if origin is None else origin,
         "overrides": list(overrides),
@@ -82,21 +85,22 @@ def show_ceiling(tables: list[Table], result: dict, json: Path | None, circumsta
     keep_and_show(json, {"circumstances": circumstances} | result, lambda: console.print(text))
 
 
-def scenes_of(data: Path, split: str, frames: int) -> EvenlySpaced:
+def scenes_of(source: DataSource, split: str, frames: int) -> EvenlySpaced:
     """Evenly spaced frames of a split. Raises PartwiseError for a split without instances."""
-    from partwise.data.dataset import open_dataset
+    from partwise.data.dataset import described
     from partwise.evaluation.model import EvenlySpaced, require_instances
 
     if frames < 0:
         raise PartwiseError(f"--frames {frames}: give a number from 0 (all) on")
-    scenes = EvenlySpaced(open_dataset(data, split), frames)
-    require_instances(scenes, f"{data}, split {split}")
+    dataset = source.open(split)
+    console.print(described(dataset))
+    scenes = EvenlySpaced(dataset, frames)
+    require_instances(scenes, f"{source}, split {split}")
     return scenes
 
 
 def _find(what: str, overrides: list[str], label_set: LabelSet) -> tuple[Method, bool, dict | None]:
     """(method, whether it is trained, what its file says of its origin) for the name of a method, recipe or model."""
-    from partwise.evaluation.model import require_same_classes
     from partwise.methods import METHODS, build_method
     from partwise.model_files import MODELS
     from partwise.recipes import PIPELINES, RECIPES
@@ -117,5 +121,4 @@ def _find(what: str, overrides: list[str], label_set: LabelSet) -> tuple[Method,
         name, value = assigned(text.removeprefix(DECODE))
         changes[name] = value
     segment = load(what, decode=changes)
-    require_same_classes(segment.method, label_set)
     return segment.method, True, segment.info.origin

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from partwise.cli.app import app, height_and_width, keep_and_show, writes
+from partwise.cli.app import NO_DATA, Data, app, data_options, height_and_width, keep_and_show, writes
 from partwise.errors import PartwiseError
 from partwise.terminal import console, counting
 from partwise.written import CHECK
 
 
 @app.command
-def check(root: Path, *, split: list[str] | None = None, json: Annotated[Path | None, writes(CHECK)] = None) -> None:
+def check(
+    root: Path | None = None,
+    /,
+    *,
+    source: Data = NO_DATA,
+    split: list[str] | None = None,
+    json: Annotated[Path | None, writes(CHECK)] = None,
+) -> None:
     """Every fault of a data set, with file, value, pixel count and remedy, and the sizes of its instances.
 
     Parameters
     ----------
     root
-        Root of the Cityscapes tree, or the folder with its zips.
+        Root of the data set, as --data.
     split
         Only this split; can be given several times.
     json
@@ -28,14 +36,21 @@ def check(root: Path, *, split: list[str] | None = None, json: Annotated[Path | 
     from partwise.data.faults import counted
     from partwise.report.text import check_text
 
+    if root is not None:
+        if source.data is not None:
+            raise PartwiseError(f"{root} and --data {source.data}: give the data set once")
+        source = replace(source, data=root)
     with counting("checking") as progress:
-        report = check_data(root, split, progress=progress)
+        report = check_data(source, split, progress=progress)
+    for one in report.splits.values():
+        if one.about:
+            console.print(one.about)
     keep_and_show(json, report.to_json(), lambda: console.print(check_text(report)))
     if not report.ok:
         raise PartwiseError(
-            f"{root}: {counted(len(report.faults), 'fault')}, listed above: correct the data before training"
+            f"{source}: {counted(len(report.faults), 'fault')}, listed above: correct the data before training"
         )
-    console.print(f"next: partwise train demo --data {root} --out out/run --minutes 2")
+    console.print(f"next: partwise train demo {data_options(source)} --out out/run --minutes 2")
 
 
 @app.command

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-from partwise.cli.app import app, keep_and_show, writes
+from partwise.cli.app import NO_DATA, Data, app, data_options, keep_and_show, writes
+from partwise.data.source import DataSource
 from partwise.errors import PartwiseError, unknown_name
 from partwise.terminal import Display, console
 from partwise.written import DIAGNOSIS
@@ -19,7 +20,7 @@ def doctor(
     recipe_or_run: str,
     /,
     *overrides: str,
-    data: Path | None = None,
+    source: Data = NO_DATA,
     split: str = "train",
     weights: list[str] | None = None,
     frames: int = 24,
@@ -37,10 +38,8 @@ def doctor(
         A name that `partwise recipes` lists, or the folder of a run.
     overrides
         Fields of the recipe to change, as for `partwise train`.
-    data
-        Root of the Cityscapes tree that is, or will be, trained on; rendered streets without it.
     split
-        What is trained on.
+        What is, or will be, trained on; rendered streets where no data set is given.
     weights
         What a recipe is to start from, as for `partwise train`.
     frames
@@ -55,7 +54,7 @@ def doctor(
     if frames < 0 or steps < 1:
         raise PartwiseError(f"--frames {frames} --steps {steps}: give frames from 0 (all) and steps from 1 on")
     with Display("") as display:
-        diagnosis = _examine(recipe_or_run, overrides, data, split, weights, frames, steps, display)
+        diagnosis = _examine(recipe_or_run, overrides, source, split, weights, frames, steps, display)
     keep_and_show(json, diagnosis.to_json(), lambda: _show(diagnosis))
     faults, warnings = len(diagnosis.faults), len(diagnosis.warnings)
     console.print(f"{diagnosis.subject}: {_count(faults, 'fault')}, {_count(warnings, 'warning')}")
@@ -63,15 +62,15 @@ def doctor(
         console.print("next: correct the first one and run the doctor again; docs/doctor.md explains every check")
         sys.exit(1)
     if diagnosis.subject.startswith("recipe"):
-        root = data if data is not None else "ROOT"
+        root = data_options(source) if source.is_given else "--data ROOT"
         words = " ".join(["partwise train", recipe_or_run, *overrides])
-        console.print(f"next: {words} --data {root} --out RUN")
+        console.print(f"next: {words} {root} --out RUN")
 
 
 def _examine(
     name: str,
     overrides: tuple[str, ...],
-    data: Path | None,
+    source: DataSource,
     split: str,
     weights: list[str] | None,
     frames: int,
@@ -79,7 +78,7 @@ def _examine(
     display: Display,
 ):
     """The diagnosis of a run folder, or of a recipe."""
-    from partwise.data.dataset import open_dataset
+    from partwise.data.dataset import described
     from partwise.doctor import examine_recipe, examine_run
     from partwise.model_files import start_files
     from partwise.recipes import PIPELINES, RECIPES
@@ -87,8 +86,10 @@ def _examine(
     from partwise.training.config import override
 
     options: dict[str, Any] = {"frames": frames, "steps": steps, "note": display.note, "progress": display.count}
-    if data is not None:
-        options |= {"scenes": open_dataset(data, split), "where": f"{data}, split {split}"}
+    if source.is_given:
+        scenes = source.open(split)
+        display.note(described(scenes))
+        options |= {"scenes": scenes, "where": f"{source}, split {split}"}
     if name in RECIPES and not (Path(name) / "run.json").exists():
         return examine_recipe(
             override(find_recipe(name), list(overrides)), weights=start_files(weights or ()), **options

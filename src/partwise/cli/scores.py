@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-from partwise.cli.app import ClassNames, Device, Flip, Precision, Scales, app, keep_and_show, writes
+from partwise.cli.app import NO_DATA, ClassNames, Data, Device, Flip, Precision, Scales, app, keep_and_show, writes
 from partwise.errors import PartwiseError
 from partwise.files import write_json
 from partwise.terminal import console, counting
@@ -18,7 +18,7 @@ from partwise.written import COMPARISON, EVALUATION
 @app.command
 def evaluate(
     *,
-    data: Path,
+    source: Data = NO_DATA,
     split: str = "val",
     model: str | None = None,
     predictions: Path | None = None,
@@ -39,10 +39,8 @@ def evaluate(
 
     Parameters
     ----------
-    data
-        Root of the Cityscapes tree; with disparity/ and camera/ in it, AP100m and AP50m are computed too.
     split
-        Of that tree.
+        Of the data. Where a Cityscapes tree has disparity/ and camera/, AP100m and AP50m are computed too.
     model
         A model file, a run folder, or a bundled model's name; the bundled model if PREDICTIONS is not given either.
     predictions
@@ -64,6 +62,7 @@ def evaluate(
         pixels; several times, rising; 32, 64, 128 and 256 without it.
     """
     from partwise.class_map import parse_class_map
+    from partwise.data.dataset import described
     from partwise.data.faults import Fault
     from partwise.evaluation.metric import SIDE_BOUNDS_PX
     from partwise.methods.options import InferenceOptions
@@ -71,9 +70,11 @@ def evaluate(
     from partwise.report.text import evaluation_text, faults_text, table_text
     from partwise.scoring import score
 
+    if predictions is None:
+        console.print(described(source.open(split)))
     with _faults_kept(json), counting("evaluating") as progress:
         figures = score(
-            data,
+            source,
             split,
             model=model,
             predictions=predictions,
@@ -129,7 +130,7 @@ def compare(
     b: str,
     /,
     *,
-    data: Path | None = None,
+    source: Data = NO_DATA,
     split: str = "val",
     frames: int = 0,
     full: bool = False,
@@ -151,10 +152,8 @@ def compare(
         A JSON file that `partwise evaluate --json` wrote; or a model file, a run folder, or a bundled model's name.
     b
         Another one, on the same frames.
-    data
-        Root of the Cityscapes tree to score models on.
     split
-        Of that tree.
+        Of the data to score models on.
     frames
         Of that split at most so many, evenly spaced; 0 for all.
     full
@@ -177,7 +176,7 @@ def compare(
         result = compare_results(
             a,
             b,
-            data,
+            source if source.is_given else None,
             split,
             draws=draws,
             seed=seed,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-from partwise.cli.app import ClassNames, app, writes
+from partwise.cli.app import NO_DATA, ClassNames, Data, app, data_options, writes
 from partwise.errors import PartwiseError, in_one_line
 from partwise.machine import is_main_process, is_out_of_memory, process_number
 from partwise.terminal import TrainingDisplay, console
@@ -19,7 +19,7 @@ def train(
     recipe: str,
     /,
     *overrides: str,
-    data: Path,
+    source: Data = NO_DATA,
     out: Path,
     minutes: float = 0.0,
     steps: int = 0,
@@ -29,7 +29,7 @@ def train(
     split: str = "train",
     val_split: str = "val",
 ) -> None:
-    """Train a recipe (or a pipeline of recipes) on a Cityscapes tree.
+    """Train a recipe (or a pipeline of recipes) on a data set.
 
     It runs on a GPU where there is one, and on several under `accelerate launch -m partwise train ...`; on a CPU
     `torchrun --nproc-per-node N -m partwise train ...` starts N processes, each with a batch of its own.
@@ -40,8 +40,6 @@ def train(
         A name that `partwise recipes` lists.
     overrides
         Fields to change, such as optim.lr=3e-4; `partwise config RECIPE` lists them.
-    data
-        Root of the Cityscapes tree, or the folder with its zips.
     out
         Folder of the run.
     minutes
@@ -67,7 +65,7 @@ def train(
     with TrainingDisplay(quiet=not is_main_process()) as display, _faults_kept(out, process_number()):
         folder = run(
             stages,
-            TrainingData(data, split, val_split),
+            TrainingData(source, split, val_split),
             display,
             weights=weights or (),
             class_names=parse_class_map(classes or ()),
@@ -76,7 +74,7 @@ def train(
     end_processes()
     if is_main_process():
         console.print(f"wrote {folder}/last.safetensors, best.safetensors and metrics.jsonl")
-        where = f"--data {data} --split {val_split} --json {folder}/evaluation.json"
+        where = f"{data_options(source)} --split {val_split} --json {folder}/evaluation.json"
         console.print(f"next: partwise evaluate --model {folder} {where}")
 
 

@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from partwise.data.archive import Archive
-from partwise.data.cityscapes import IMAGES, TREES, TRUTH, Frame, FrameContent, find_frames, read_frame, stray_files
+from partwise.data.dataset import summary
 from partwise.data.faults import Fault, fault_of_error, implied_ids
-from partwise.errors import PartwiseError, unknown_name
-from partwise.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
+from partwise.data.frame import FaultyDataError, FrameContent
+from partwise.data.source import DataSource
+from partwise.errors import PartwiseError
+from partwise.labels import INSTANCE_FACTOR, LabelSet
 from partwise.rle import segments, value_counts
 
 # Longest side of an instance's box in pixels: below 16; from 16 to below 32; ...; 128 to 256; above 256.
@@ -33,8 +34,9 @@ class ClassCount:
 
 @dataclass
 class SplitReport:
-    """One split: its frames, how many of each size "WxH", and the counts by class name."""
+    """One split: what it is in words, its frames, how many of each size "WxH", and the counts by class name."""
 
+    about: str = field(default="", compare=False)
     frames: int = 0
     image_sizes: dict[str, int] = field(default_factory=dict)
     classes: dict[str, ClassCount] = field(default_factory=dict)
@@ -60,56 +62,66 @@ class CheckReport:
 
 
 def check(
-    root: str | os.PathLike,
+    root: str | os.PathLike | DataSource,
     splits: Iterable[str] | None = None,
-    label_set: LabelSet = CITYSCAPES,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> CheckReport:
-    """Read every frame of the splits (all of them without `splits`) and report everything that is wrong or odd.
+    """Read every frame of the splits and report everything that is wrong or odd.
 
-    A fault never ends the check. `progress(split, done, total)` is called after each frame. Raises PartwiseError only
-    where there is nothing to check: no data set at `root`, or a split that does not exist.
+    A fault never ends the check.
+
+    Args:
+        root: Of the data set, or the data set with its options.
+        splits: Names; all splits without them.
+        progress: Is told the split, how many of its frames are done, and of how many.
+
+    Returns:
+        What was found.
+
+    Raises:
+        PartwiseError: If there is nothing to check: no data set at `root`, or a split that does not exist.
     """
-    archive = Archive(root, TREES)
-    known = archive.splits(IMAGES)
-    chosen = known if splits is None else list(dict.fromkeys(splits))
-    for split in chosen:
-        if split not in known:
-            raise unknown_name("split", split, known)
-    report = CheckReport(str(archive.root))
+    source = DataSource.of(root)
+    known = source.splits()
+    chosen = known if splits is None else [source.find_split(split) for split in dict.fromkeys(splits)]
+    report = CheckReport(str(source))
     if not chosen:
-        remedy = f"put the images into {IMAGES}/<split>/<city>/"
-        report.faults.append(Fault(str(archive.root), f"{IMAGES} has no split", remedy))
+        report.faults.append(Fault(str(source), "it has no split", "put its images into a folder for each split"))
     for split in chosen:
-        _check_split(archive, split, label_set, report, progress)
+        _check_split(source, split, report, progress)
     return report
 
 
-def _check_split(archive: Archive, split: str, label_set: LabelSet, report: CheckReport, progress) -> None:
-    counts = report.splits[split] = SplitReport(classes={label.name: ClassCount() for label in label_set})
+def _check_split(source: DataSource, split: str, report: CheckReport, progress) -> None:
+    counts = report.splits[split] = SplitReport()
     try:
-        for path, problem in stray_files(archive, split):
-            report.warnings.append(Fault(archive.where(path), problem, "it is not read: rename or remove it"))
-        frames, faults = find_frames(archive, split)
-    except PartwiseError as error:
-        report.faults.append(fault_of_error(str(archive.root), error))
+        survey = source.survey(split)
+    except FaultyDataError as error:
+        report.faults += error.faults
         return
-    report.faults += faults
-    for i, frame in enumerate(frames):
-        content = read_frame(archive, frame, label_set)
+    except PartwiseError as error:
+        report.faults.append(fault_of_error(str(source), error))
+        return
+    label_set = survey.label_set
+    counts.about = f"{source.name}/{split}: {source.form}, {summary(label_set, survey.frames)}"
+    counts.classes = {label.name: ClassCount() for label in label_set}
+    report.faults += survey.faults
+    report.warnings += survey.warnings
+    for i in range(survey.frames):
+        content = survey.content(i)
         report.faults += content.faults
         if not content.faults:
             report.warnings += content.warnings
-            report.warnings += _frame_warnings(archive, frame, content, label_set)
+            report.warnings += _frame_warnings(content, label_set)
             _count(counts, content, label_set)
         if progress:
-            progress(split, i + 1, len(frames))
-    report.warnings += _split_warnings(archive.where(f"{TRUTH}/{split}"), counts, label_set)
+            progress(split, i + 1, survey.frames)
+    report.warnings += _split_warnings(survey.where, counts, label_set)
 
 
-def _frame_warnings(archive: Archive, frame: Frame, content: FrameContent, label_set: LabelSet) -> list[Fault]:
+def _frame_warnings(content: FrameContent, label_set: LabelSet) -> list[Fault]:
     """Where the two truths of a frame disagree, and a frame in which nothing is evaluated."""
-    warnings, file = [], archive.where(frame.instances)
+    warnings, (label_file, instance_file) = [], content.truth
     _, semantic_HW, instance_ids_HW = content.arrays()
     differ = implied_ids(instance_ids_HW) != semantic_HW
     if differ.any():
@@ -118,11 +130,11 @@ def _frame_warnings(archive: Archive, frame: Frame, content: FrameContent, label
             problem = f"labelIds name another class than instance {value}"
             if value < INSTANCE_FACTOR:
                 problem = f"labelIds name another class than the bare id {value}"
-            warnings.append(Fault(file, problem, "make both files from the same polygons", value, count))
+            warnings.append(Fault(instance_file, problem, "make both files from the same polygons", value, count))
     evaluated = label_set.id_to_train_id[semantic_HW] < len(label_set.evaluated)
     if not evaluated.any():
         problem = "no pixel of an evaluated class"
-        warnings.append(Fault(archive.where(frame.labels), problem, "such a frame teaches and measures nothing"))
+        warnings.append(Fault(label_file, problem, "such a frame teaches and measures nothing"))
     return warnings
 
 
@@ -166,6 +178,6 @@ def _split_warnings(where: str, counts: SplitReport, label_set: LabelSet) -> lis
             )
             warnings.append(Fault(where, problem, "the evaluation leaves them out", label.id))
     if not any(counts.classes[label.name].instances for label in label_set.things):
-        remedy = "instanceIds must hold id * 1000 + number for each thing"
+        remedy = "each thing needs a value of its own (Cityscapes: instanceIds of id * 1000 + number)"
         warnings.append(Fault(where, "no instance of any evaluated class", remedy))
     return warnings

@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 
 from partwise.data.archive import Archive
 from partwise.data.faults import Fault, fault_of_error, fault_of_remark, id_faults, size_fault
+from partwise.data.frame import FrameContent, Survey, first_of
+from partwise.data.id_maps import mapped_ids
 from partwise.data.image_files import IMAGE_SUFFIXES, decode_frame, decode_ids, encode_png
 from partwise.errors import PartwiseError, unknown_name, warn_of
 from partwise.files import atomic_write
@@ -46,10 +48,15 @@ class CityscapesFolder:
     `root` holds leftImg8bit and gtFine as folders or in zips (the official ones, or any that contain these trees).
     Reading a frame checks it; nothing is kept in memory but the list of names. It can be pickled and forked.
 
+    Ids in the files are those of the label set; ids that it maps to a class (`Label.sources`) are that class.
+
     Raises PartwiseError when made: a missing root or tree, an unknown or empty split, an image without its truth.
     Raises PartwiseError when a frame is read: a damaged file, different sizes, trainIds, an unknown id. The first frame
     whose image was read by a guess (see data/rgb.py) gives a PartwiseWarning; `check` lists them all.
     """
+
+    form: ClassVar[str] = "Cityscapes"
+    options: ClassVar[frozenset[str]] = frozenset({"label_set"})
 
     def __init__(self, root: str | os.PathLike, split: str, label_set: LabelSet = CITYSCAPES):
         self.archive = Archive(root, TREES)
@@ -58,7 +65,7 @@ class CityscapesFolder:
         self._warned = False
         self.frames, faults = find_frames(self.archive, split)
         if faults:
-            raise PartwiseError(_first_of(faults))
+            raise PartwiseError(first_of(faults))
 
     @classmethod
     def recognises(cls, root: Path) -> bool:
@@ -66,6 +73,25 @@ class CityscapesFolder:
         if root.is_dir():
             return any((root / tree).is_dir() for tree in TREES) or any(root.glob("*.zip"))
         return root.suffix.lower() == ".zip" and root.is_file()
+
+    @classmethod
+    def splits(cls, root: Path) -> list[str]:
+        """See DatasetFormat."""
+        return Archive(root, TREES).splits(IMAGES)
+
+    @classmethod
+    def survey(cls, root: Path, split: str, label_set: LabelSet = CITYSCAPES) -> Survey:
+        """See DatasetFormat.
+
+        Raises:
+            PartwiseError: If there is no such split, or it is empty.
+        """
+        archive = Archive(root, TREES)
+        strays = stray_files(archive, split)
+        warnings = [Fault(archive.where(path), what, "it is not read: rename or remove it") for path, what in strays]
+        frames, faults = find_frames(archive, split)
+        content = lambda i: read_frame(archive, frames[i], label_set)
+        return Survey(archive.where(f"{TRUTH}/{split}"), label_set, len(frames), content, faults, warnings)
 
     @property
     def name(self) -> str:
@@ -87,13 +113,11 @@ class CityscapesFolder:
         """Frame i, read and checked."""
         frame = self.frames[operator.index(i)]
         content = read_frame(self.archive, frame, self.label_set)
-        if content.faults:
-            raise PartwiseError(_first_of(content.faults))
+        scene = content.scene(frame.name, self.label_set)
         if content.warnings and not self._warned:
             warn_of("", [f"{content.warnings[0]} (partwise check lists every such frame)"])
             self._warned = True
-        image_HW3, semantic_HW, instance_ids_HW = content.arrays()
-        return Scene(frame.name, image_HW3, semantic_HW.astype(np.uint8), instance_ids_HW, self.label_set)
+        return scene
 
 
 def find_frames(archive: Archive, split: str) -> tuple[list[Frame], list[Fault]]:
@@ -143,26 +167,6 @@ def _is_stray(path: str) -> bool:
     return path.lower().endswith(IMAGE_SUFFIXES) and not path.endswith(_IMAGE_ENDS)
 
 
-@dataclass(frozen=True, eq=False)
-class FrameContent:
-    """One frame as it lies there, with its faults; only without faults are its arrays fit for a Scene.
-
-    warnings say how the image was read where that is in doubt.
-    image_HW3, semantic_HW (labelIds) and instance_ids_HW are None where the file is damaged; ids are int32.
-    """
-
-    image_HW3: np.ndarray | None
-    semantic_HW: np.ndarray | None
-    instance_ids_HW: np.ndarray | None
-    faults: list[Fault]
-    warnings: list[Fault]
-
-    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """image_HW3, semantic_HW and instance_ids_HW of a frame without faults."""
-        assert self.image_HW3 is not None and self.semantic_HW is not None and self.instance_ids_HW is not None
-        return self.image_HW3, self.semantic_HW, self.instance_ids_HW
-
-
 def read_frame(archive: Archive, frame: Frame, label_set: LabelSet) -> FrameContent:
     """Read one frame and check it. Nothing is raised: whatever is wrong is among the faults."""
     semantic_HW, semantic_faults = _decoded(archive, frame.labels, decode_ids)
@@ -175,9 +179,10 @@ def read_frame(archive: Archive, frame: Frame, label_set: LabelSet) -> FrameCont
     for file, ids_HW in zip(files, (semantic_HW, instance_ids_HW), strict=True):
         if image_HW3 is not None and ids_HW is not None and ids_HW.shape != image_HW3.shape[:2]:
             faults.append(size_fault(frame.image, image_HW3.shape[:2], file, ids_HW.shape))
+    semantic_HW, instance_ids_HW = mapped_ids(semantic_HW, instance_ids_HW, label_set)
     faults += id_faults(semantic_HW, instance_ids_HW, files, label_set)
     warnings = [fault_of_remark(archive.where(frame.image), remark) for remark in remarks]
-    return FrameContent(image_HW3, semantic_HW, instance_ids_HW, faults, warnings)
+    return FrameContent(image_HW3, semantic_HW, instance_ids_HW, faults, warnings, files)
 
 
 def _decoded(
@@ -208,8 +213,3 @@ def write_scene(scene: Scene, root: str | os.PathLike, split: str) -> None:
             file = stack.enter_context(atomic_write(path))
             file.write(encode_png(pixels))
             file.flush()
-
-
-def _first_of(faults: list[Fault]) -> str:
-    rest = f" (and {len(faults) - 1} more: partwise check lists them)" if len(faults) > 1 else ""
-    return f"{faults[0]}{rest}"

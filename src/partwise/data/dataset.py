@@ -5,18 +5,35 @@ Another format is a class of this form, in `DATASETS` or announced by another pa
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from partwise.data.cityscapes import CityscapesFolder
+from partwise.data.faults import counted, fault_of_error
+from partwise.data.frame import FrameContent, Survey
+from partwise.data.polygons.dataset import CocoFolder
 from partwise.errors import PartwiseError
+from partwise.files import expanded
 from partwise.labels import LabelSet
 from partwise.plugins import Plugins
 from partwise.scene import Scene, Scenes
 
-__all__ = ["DATASETS", "Dataset", "DatasetFormat", "labels_of", "open_dataset"]
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "DatasetFormat",
+    "described",
+    "find_format",
+    "form_name",
+    "labels_of",
+    "open_dataset",
+    "splits_of",
+    "summary",
+    "survey_of",
+]
 
 
 @runtime_checkable
@@ -39,7 +56,17 @@ class Dataset(Protocol):
 
 
 class DatasetFormat(Dataset, Protocol):
-    """How data of one format lie on a disk: a class whose instances are each one split, a `Dataset`."""
+    """How data of one format lie on a disk: a class whose instances are each one split, a `Dataset`.
+
+    A format may have more, and is used with it:
+
+    - `form`: its name for people, such as "COCO".
+    - `options`: names of the keyword arguments that `__init__` takes, of `OPTIONS`.
+    - `splits(root, **options)`: a class method that lists the splits.
+    - `content(i)`: frame i as a `FrameContent`, with all faults and warnings for `partwise check`; and `survey(root,
+      split)`, a class method, where a split with faults cannot be opened.
+    - `instance_count`: how many instances there are, where that is known without reading every frame.
+    """
 
     def __init__(self, root: str | os.PathLike, split: str):
         """Open a split. Raises PartwiseError for one that is missing or cannot be used."""
@@ -50,25 +77,117 @@ class DatasetFormat(Dataset, Protocol):
         ...
 
 
+# What a format may be told about its data; `open_dataset` explains them.
+OPTIONS = ("annotations", "images", "label_set", "outside")
 DATASETS: Mapping[str, type[DatasetFormat]] = Plugins(
-    "partwise.datasets", {"cityscapes": CityscapesFolder}, "format of data sets"
+    "partwise.datasets", {"cityscapes": CityscapesFolder, "coco": CocoFolder}, "format of data sets"
 )
 
 
-def open_dataset(root: str | os.PathLike, split: str) -> Dataset:
+def open_dataset(root: str | os.PathLike, split: str, **options: Any) -> Dataset:
     """The split of a data set, in whichever of the known formats it is.
 
     Args:
         root: Of the data set. What no format recognises is read as Cityscapes, whose reader says what is missing.
         split: Such as "train".
+        **options: What the format can be told, see OPTIONS. None is as good as not given:
+            annotations, the COCO file; images, the folder of its images; label_set, the classes, where they are not
+            those of the data; outside, "background" or "ignored": what pixels in no instance are.
 
     Raises:
-        PartwiseError: If two formats recognise the path, or the split cannot be opened.
+        PartwiseError: If two formats recognise the path, the format takes no such option, or the split cannot be
+            opened.
     """
-    found = [name for name in DATASETS if DATASETS[name].recognises(Path(root))]
+    place = expanded(root)
+    form = find_format(place, options)
+    return form(place, split, **_known(form, options, place))
+
+
+def splits_of(root: str | os.PathLike, **options: Any) -> list[str]:
+    """The splits of a data set; empty where its format does not say.
+
+    Args:
+        root: Of the data set.
+        **options: As for `open_dataset`.
+
+    Raises:
+        PartwiseError: As `open_dataset` does.
+    """
+    place = expanded(root)
+    form = find_format(place, options)
+    list_splits = getattr(form, "splits", None)
+    given = {key: value for key, value in _known(form, options, place).items() if key in ("annotations", "images")}
+    return list_splits(place, **given) if list_splits else []
+
+
+def find_format(root: Path, options: Mapping[str, Any]) -> type[DatasetFormat]:
+    """The format of what lies at a path; COCO where an annotation file is given.
+
+    Raises:
+        PartwiseError: If two formats recognise the path.
+    """
+    if options.get("annotations") is not None:
+        return DATASETS["coco"]
+    found = [name for name in DATASETS if DATASETS[name].recognises(root)]
     if len(found) > 1:
         raise PartwiseError(f"{root}: looks like {' and '.join(found)}: keep one format in a folder")
-    return DATASETS[found[0] if found else "cityscapes"](root, split)
+    return DATASETS[found[0] if found else "cityscapes"]
+
+
+def _known(form: type[DatasetFormat], options: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """The options that are given, all of which the format takes."""
+    given = {key: value for key, value in options.items() if value is not None}
+    taken = getattr(form, "options", frozenset())
+    for key in given:
+        if key not in OPTIONS:
+            raise TypeError(f"open_dataset has no option {key!r}")
+        if key not in taken:
+            raise PartwiseError(
+                f"{root}: data of the format {form_name(form)} take no {key.replace('_', ' ')}: leave it out"
+            )
+    return given
+
+
+def survey_of(dataset: Dataset, where: str) -> Survey:
+    """A data set for `partwise check`, whatever its format can say of its faults.
+
+    Args:
+        dataset: That was opened.
+        where: It lies.
+
+    Returns:
+        Its frames; a frame that cannot be read is a fault.
+    """
+    content = getattr(dataset, "content", None) or functools.partial(_content, dataset, where)
+    annotated = getattr(dataset, "annotated", None)
+    warnings = [] if annotated is None else list(annotated.warnings)
+    return Survey(where, dataset.label_set, len(dataset), content, [], warnings)
+
+
+def _content(dataset: Dataset, where: str, i: int) -> FrameContent:
+    try:
+        scene = dataset[i]
+    except PartwiseError as error:
+        return FrameContent(None, None, None, [fault_of_error(where, error)])
+    return FrameContent(scene.image_HW3, scene.semantic_HW, scene.instance_ids_HW, truth=(scene.name, scene.name))
+
+
+def described(dataset: Dataset) -> str:
+    """A data set in one line: format, label set, frames and, where they are known, instances."""
+    count = getattr(dataset, "instance_count", None)
+    instances = "" if count is None else f", {counted(count, 'instance')}"
+    return f"{dataset.name}: {form_name(type(dataset))}, {summary(dataset.label_set, len(dataset))}{instances}"
+
+
+def summary(label_set: LabelSet, frames: int) -> str:
+    """A label set and a number of frames in a few words."""
+    classes = f"{len(label_set.evaluated)} classes, {len(label_set.things)} with instances"
+    return f"label set {label_set.name} ({classes}), {counted(frames, 'frame')}"
+
+
+def form_name(form: type) -> str:
+    """What people call a format."""
+    return getattr(form, "form", form.__name__)
 
 
 def labels_of(scenes: Scenes) -> LabelSet:

@@ -43,8 +43,8 @@ def coco_matches(scene: Scene, instances: Instances) -> Verdicts:
     kept = instances[np.isin(instances.labels, list(things))]
     found.dataset = truth.dataset | {
         "annotations": [
-            entry | {"id": number, "iscrowd": 0, "area": int(area)}
-            for number, (entry, area) in enumerate(zip(kept.to_coco(0), kept.areas, strict=True), 1)
+            entry | {"category_id": int(label), "id": number, "iscrowd": 0, "area": int(area)}
+            for number, (entry, label, area) in enumerate(zip(kept.to_coco(0), kept.labels, kept.areas, strict=True), 1)
         ]
     }
     with contextlib.redirect_stdout(io.StringIO()):  # the library reports on stdout

@@ -25,6 +25,7 @@ __all__ = [
     "evaluate_method",
     "predict_scene",
     "require_instances",
+    "require_known_classes",
     "require_same_classes",
 ]
 
@@ -118,11 +119,30 @@ def require_same_classes(method: Method, label_set: LabelSet, what: str = "the d
 
     what   the data in words
     """
+    require_known_classes(method.label_set, label_set, what)
     own, others = ([label.name for label in labels.evaluated] for labels in (method.label_set, label_set))
-    if method.label_set.evaluated != label_set.evaluated:
+    if not method.label_set.same_classes(label_set):
         raise PartwiseError(
             f"{what}: its classes ({label_set.name}: {', '.join(others)}) are not the model's "
             f"({method.label_set.name}: {', '.join(own)}): give a model that was trained on these classes"
+        )
+
+
+def require_known_classes(known: LabelSet, label_set: LabelSet, what: str) -> None:
+    """Raises PartwiseError where data have classes that the label set of a model, or of a training, lacks.
+
+    Args:
+        known: Of the model.
+        label_set: Of the data.
+        what: The data in words.
+    """
+    lacking = known.lacking(label_set)
+    if lacking:
+        has = ", ".join(label.name for label in known.evaluated)
+        raise PartwiseError(
+            f"{what}: the label set {known.name} lacks the {'class' if len(lacking) == 1 else 'classes'} "
+            f"{', '.join(lacking)} of the data (it has {has}): give a model or training data with these classes, or a "
+            "label file that maps them"
         )
 
 

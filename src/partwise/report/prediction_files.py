@@ -114,7 +114,7 @@ def prediction_record(
     """A prediction as a dict that JSON can hold:
 
     name, label_set, image {width, height}, origin, and `instances`, highest score first, each with
-    label, label_id         name and id of the class
+    label, label_id         name of the class, and its id in the data that the model was trained on
     score                   higher is more certain
     box                     x0 y0 x1 y1 in pixels, half-open
     area                    pixels of the mask
@@ -130,7 +130,7 @@ def prediction_record(
         rows.append(
             {
                 "label": label_set.name_of(label_id),
-                "label_id": label_id,
+                "label_id": label_set.file_id_of(label_id),
                 "score": entries[i]["score"],
                 "box": instances.boxes[i].tolist(),
                 "area": int(instances.areas[i]),

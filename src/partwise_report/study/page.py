@@ -112,7 +112,7 @@ def summary_of(records: Sequence[Record], study: Study, command: str) -> dict:
     steps = [record.steps for record in records]
     return {
         "command": command,
-        "data": f"{study.data.root.resolve().name}, splits {study.data.split} and {study.data.val_split}",
+        "data": f"{study.data.source.name}, splits {study.data.split} and {study.data.val_split}",
         "frames": f"{len(study.looked_at())} of {study.data.val_split}, " + _view(study),
         "variants": len(records),
         "training": f"{sum(record.seconds for record in records) / 60:.1f} minutes in all",

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from partwise.data.dataset import described
 from partwise.errors import PartwiseError, unknown_name
 from partwise.evaluation.model import EvenlySpaced, require_instances
 from partwise.experiment import TrainingData
@@ -182,9 +183,11 @@ def run_study(variants: Sequence[Variant], study: Study, monitor: Monitor) -> li
     recipes = {variant.name: recipe_of(variant, variants, study) for variant in variants}
     check_overrides(variants, study)
     scenes, looked_at = study.data.scenes(), study.looked_at()
+    for dataset in (scenes, study.data.validation()):
+        monitor.note(described(dataset))
     if any(METHODS[method_name(recipe.method)].has_instances for recipe in recipes.values()):
-        require_instances(scenes, f"{study.data.root}, split {study.data.split}")
-        require_instances(study.data.validation(), f"{study.data.root}, split {study.data.val_split}")
+        require_instances(scenes, f"{study.data.source}, split {study.data.split}")
+        require_instances(study.data.validation(), f"{study.data.source}, split {study.data.val_split}")
     whole, done, records = sum(variant.share for variant in variants), 0.0, []
     for number, variant in enumerate(variants, 1):
         folder = study.folder(variant.name)
@@ -209,7 +212,7 @@ def _train(variant: Variant, recipe: Recipe, scenes, looked_at: View, study: Stu
         scenes,
         folder.path,
         monitor,
-        data_name=f"{study.data.root.resolve().name}/{study.data.split} ({len(scenes)} frames)",
+        data_name=f"{study.data.source.name}/{study.data.split} ({len(scenes)} frames)",
         evaluate=lambda method: look(method, looked_at, functools.partial(monitor.count, f"looking at {variant.name}")),
         weights=weights,
         resume=folder.run.exists(),

@@ -1,0 +1,68 @@
+"""Maps of ids as files of other data sets hold them become ids of a label set and id * 1000 + number.
+
+Axes: H W image, K distinct instances.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from partwise.labels import INSTANCE_FACTOR, LabelSet
+from partwise.rle import joint_runs
+
+__all__ = ["mapped_ids", "numbered_instances"]
+
+
+def mapped_ids(
+    semantic_HW: np.ndarray | None, instance_ids_HW: np.ndarray | None, label_set: LabelSet
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Cityscapes' labelIds and instanceIds with the classes that a label set maps to others replaced by these.
+
+    Args:
+        semantic_HW: (H, W) int32 ids, or None.
+        instance_ids_HW: (H, W) int32, id * 1000 + number or the bare id, or None.
+        label_set: Maps ids to classes by whole numbers in `Label.sources`.
+
+    Returns:
+        Both, with instances numbered again where two classes became one; the same arrays where nothing is mapped.
+    """
+    targets = {source: label.id for label in label_set for source in label.sources if isinstance(source, int)}
+    targets = {source: id_ for source, id_ in targets.items() if source not in label_set.by_id}
+    if not targets:
+        return semantic_HW, instance_ids_HW
+    if semantic_HW is not None:
+        semantic_HW = semantic_HW.copy()
+        for source, id_ in targets.items():
+            semantic_HW[semantic_HW == source] = id_
+    if instance_ids_HW is not None:
+        bare_HW = np.where(instance_ids_HW < INSTANCE_FACTOR, instance_ids_HW, instance_ids_HW // INSTANCE_FACTOR)
+        classes_HW = bare_HW.copy()
+        for source, id_ in targets.items():
+            classes_HW[bare_HW == source] = id_
+        keys_HW = np.where(instance_ids_HW < INSTANCE_FACTOR, 0, instance_ids_HW)
+        instance_ids_HW = numbered_instances(classes_HW, keys_HW)
+    return semantic_HW, instance_ids_HW
+
+
+def numbered_instances(classes_HW: np.ndarray, keys_HW: np.ndarray) -> np.ndarray:
+    """id * 1000 + number for each pixel of an instance, else the bare id.
+
+    Args:
+        classes_HW: (H, W) ids of the label set.
+        keys_HW: (H, W) whole numbers: the same for the pixels of one instance, 0 for pixels in none.
+
+    Returns:
+        (H, W) int32. Two classes under one key are two instances. Numbers begin at 0 in each class, in the order of
+        the keys.
+
+    >>> numbered_instances(np.array([[26, 26, 7, 26]]), np.array([[90, 40, 0, 40]])).tolist()
+    [[26001, 26000, 7, 26000]]
+    """
+    starts, lengths = joint_runs(classes_HW, keys_HW)
+    classes, keys = classes_HW.reshape(-1)[starts].astype(np.int64), keys_HW.reshape(-1)[starts].astype(np.int64)
+    pairs, place = np.unique(np.stack([classes, keys]), axis=1, return_inverse=True)
+    classes_K, told_K = pairs[0], pairs[1] != 0
+    first_K = np.searchsorted(classes_K[told_K], classes_K)
+    numbers_K = np.cumsum(told_K) - 1 - first_K
+    values_K = np.where(told_K, classes_K * INSTANCE_FACTOR + numbers_K, classes_K)
+    return np.repeat(values_K[place.reshape(-1)], lengths).reshape(classes_HW.shape).astype(np.int32)

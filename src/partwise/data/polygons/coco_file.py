@@ -1,0 +1,222 @@
+"""One COCO file: its images, categories and annotations, and everything that is wrong with them in one pass."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from partwise.data.faults import Fault
+from partwise.data.frame import raise_faults
+from partwise.data.image_files import read_bytes
+from partwise.data.polygons.classes import Category
+from partwise.data.polygons.images import ImageEntry, ListedImage, located
+from partwise.data.polygons.table import AnnotationTable, TableBuilder
+from partwise.errors import PartwiseError
+from partwise.labels import INSTANCE_FACTOR
+
+__all__ = ["AnnotatedImages", "read_coco", "read_records"]
+
+_ONE_ID = "give each an id of its own"
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedImages:
+    """What an annotation file says, checked.
+
+    Attributes:
+        where: The file.
+        images: In the order of their names.
+        categories: In the order of the file.
+        table: The annotations.
+        warnings: What is odd, for a person to judge.
+    """
+
+    where: str
+    images: tuple[ImageEntry, ...]
+    categories: tuple[Category, ...]
+    table: AnnotationTable
+    warnings: tuple[Fault, ...]
+
+    @property
+    def used(self) -> set[int]:
+        """Ids of the categories that some annotation has."""
+        return set(np.unique(self.table.categories_N).tolist())
+
+
+def read_coco(file: Path, folders: Sequence[Path]) -> AnnotatedImages:
+    """Read and check a COCO file.
+
+    Args:
+        file: The JSON.
+        folders: That the images' paths may be relative to, the most likely one first.
+
+    Returns:
+        Its content.
+
+    Raises:
+        FaultyDataError: With every fault of the file.
+        PartwiseError: If it is no JSON, or no COCO file.
+    """
+    try:
+        content = json.loads(read_bytes(file))
+    except (ValueError, RecursionError) as error:
+        raise PartwiseError(f"{file}: not JSON ({error}): export or copy it again") from None
+    return read_records(content, str(file), folders)
+
+
+def read_records(content: Any, where: str, folders: Sequence[Path]) -> AnnotatedImages:
+    """The same from the dictionary that a COCO file holds; see `read_coco`.
+
+    Args:
+        content: With images, categories and annotations. Annotation ids may be texts.
+        where: Names it in faults.
+        folders: See `read_coco`.
+
+    Returns:
+        The content, checked.
+
+    Raises:
+        FaultyDataError: With every fault.
+        PartwiseError: If one of the three lists is missing.
+    """
+    for key in ("images", "categories", "annotations"):
+        if not isinstance(content, Mapping) or not isinstance(content.get(key), list):
+            raise PartwiseError(
+                f"{where}: no list {key!r} in it: give a COCO file with images, categories, annotations"
+            )
+    faults: list[Fault] = []
+    categories = _categories(content["categories"], where, faults)
+    listed = _listed_images(content["images"], where, faults)
+    entries, places, missing = located(listed, folders, where)
+    faults += missing
+    order = sorted(range(len(entries)), key=lambda i: entries[i].name)
+    images = tuple(entries[i] for i in order)
+    rank = {old: new for new, old in enumerate(order)}
+    places = {id_: rank[place] for id_, place in places.items()}
+    unusable = {one.id for one in listed} - places.keys()  # which have a fault already
+    builder = TableBuilder(where, [one.size for one in images], [one.name for one in images])
+    _add_annotations(builder, content["annotations"], {one.id for one in categories}, places, unusable)
+    faults += builder.faults
+    if not faults:
+        faults += _whole_faults(builder, categories, images)
+    raise_faults(where, faults)
+    warnings = [*_double_warnings(images, where), *builder.warnings]
+    return AnnotatedImages(where, images, tuple(categories), builder.table(), tuple(warnings))
+
+
+def _records(rows: list, kind: str, keys: Sequence[str], where: str, faults: list[Fault]) -> Iterator[Mapping]:
+    """The rows that are dictionaries with all of `keys`; a fault for each other one."""
+    for number, row in enumerate(rows):
+        absent = [key for key in keys if not isinstance(row, Mapping) or key not in row]
+        if absent:
+            named = f"{kind} {row['id']!r}" if isinstance(row, Mapping) and "id" in row else f"{kind} number {number}"
+            faults.append(Fault(where, f"{named} has no {' and no '.join(absent)}", "add it or remove the entry"))
+        else:
+            yield row
+
+
+def _categories(rows: list, where: str, faults: list[Fault]) -> list[Category]:
+    found: list[Category] = []
+    names: dict[str, int] = {}
+    ids: set[int] = set()
+    for row in _records(rows, "category", ("id", "name"), where, faults):
+        id_, name = row["id"], str(row["name"])
+        if not isinstance(id_, int) or isinstance(id_, bool):
+            faults.append(Fault(where, f"category {name!r}: its id {id_!r} is no whole number", "give it one"))
+            continue
+        if id_ in ids:
+            faults.append(Fault(where, f"category id {id_} is there twice", _ONE_ID, id_))
+        if name in names:
+            what = f"category name {name!r} is there twice (ids {names[name]} and {id_})"
+            faults.append(Fault(where, what, "join the two, or rename one", id_))
+        ids.add(id_)
+        names[name] = id_
+        is_thing = bool(row.get("isthing", 1))
+        found.append(Category(id_, name, str(row.get("supercategory") or ""), is_thing))
+    if not rows:
+        faults.append(Fault(where, "it has no category", "add the classes to categories"))
+    return found
+
+
+def _listed_images(rows: list, where: str, faults: list[Fault]) -> list[ListedImage]:
+    found: dict[int | str, ListedImage] = {}
+    for row in _records(rows, "image", ("id", "file_name"), where, faults):
+        id_, width, height = row["id"], row.get("width"), row.get("height")
+        if not isinstance(id_, int | str):
+            faults.append(Fault(where, f"image id {id_!r} is neither a number nor a text", _ONE_ID))
+        elif id_ in found:
+            what = f"image id {id_!r} is there twice ({found[id_].file_name} and {row['file_name']})"
+            faults.append(Fault(where, what, _ONE_ID))
+        else:
+            size = (int(height), int(width)) if _is_length(height) and _is_length(width) else None
+            found[id_] = ListedImage(id_, str(row["file_name"]), size)
+    if not rows:
+        faults.append(Fault(where, "it has no image", "export it again with its images"))
+    return list(found.values())
+
+
+def _is_length(value: Any) -> bool:
+    return isinstance(value, int | float) and value >= 1
+
+
+def _add_annotations(
+    builder: TableBuilder, rows: list, categories: set[int], places: Mapping[int | str, int], unusable: set[int | str]
+) -> None:
+    """Give every annotation to the builder; a fault for each that cannot be used."""
+    names: set[int | str] = set()
+    for number, row in enumerate(
+        _records(rows, "annotation", ("image_id", "category_id"), builder.where, builder.faults)
+    ):
+        name, image, category = row.get("id", f"number {number}"), row["image_id"], row["category_id"]
+        if not isinstance(name, int | str) or not isinstance(image, int | str) or not isinstance(category, int):
+            problem = f"image_id {image!r}, category_id {category!r}"
+            builder.fault(str(name), None, f"{problem}: an id of the wrong type", "give the ids of image and category")
+            continue
+        place = places.get(image)
+        if name in names:
+            builder.fault(name, place, "this annotation id is there twice", _ONE_ID)
+        names.add(name)
+        if place is None:
+            if image not in unusable:
+                builder.fault(name, None, f"image_id {image!r} is not among the images", "add the image, or remove it")
+            continue
+        if category not in categories:
+            remedy = "add the category, or correct the id"
+            builder.fault(name, place, f"category_id {category} is not among the categories", remedy)
+            continue
+        crowd, ignored = bool(row.get("iscrowd", 0)), bool(row.get("ignore", 0))
+        builder.add(name, place, category, row.get("segmentation"), crowd=crowd, ignored=ignored)
+
+
+def _whole_faults(builder: TableBuilder, categories: Sequence[Category], images: Sequence[ImageEntry]) -> list[Fault]:
+    """What is wrong with the annotations as a whole."""
+    table = builder.table()
+    things = [one.id for one in categories if one.is_thing]
+    told_apart_N = np.isin(table.categories_N, things) & ~table.crowd_N & ~table.ignored_N
+    if not things:
+        return [Fault(builder.where, "no category has instances (isthing is 0 for all)", "set isthing of some to 1")]
+    if len(table) and not told_apart_N.any():
+        return [Fault(builder.where, "no annotation is an instance", "all are crowds or ignored: draw single objects")]
+    counts = Counter(zip(table.images_N[told_apart_N].tolist(), table.categories_N[told_apart_N].tolist(), strict=True))
+    return [
+        Fault(
+            builder.where,
+            f"image {images[place].name} has {count} instances of category {category}",
+            f"at most {INSTANCE_FACTOR} of one class are possible: cut the image",
+        )
+        for (place, category), count in counts.items()
+        if count > INSTANCE_FACTOR
+    ]
+
+
+def _double_warnings(images: Sequence[ImageEntry], where: str) -> Iterator[Fault]:
+    for one in images:
+        if len(one.ids) > 1:
+            what = f"{one.path} is listed {len(one.ids)} times (image ids {', '.join(map(repr, one.ids))})"
+            yield Fault(where, what, "its annotations are joined: remove all but one")

@@ -1,0 +1,107 @@
+"""Where COCO files lie in a folder, which split each is, and where their images are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from partwise.data.faults import Fault
+from partwise.data.frame import raise_faults
+from partwise.folders import is_clutter
+
+__all__ = ["CocoFile", "coco_files", "looks_like_coco"]
+
+_ROBOFLOW = "_annotations.coco.json"
+_SNIFFED_BYTES = 1 << 16
+_SNIFFED_FILES = 12  # in a folder: one with a JSON for each image is another format
+_USUAL_NAMES = frozenset(
+    {"annotations", "_annotations.coco", "instances", "labels", "result", "coco", "instances_default"}
+)
+_KEYS = re.compile(rb'"(images|annotations|categories)"\s*:\s*\[')
+
+
+@dataclass(frozen=True)
+class CocoFile:
+    """A COCO file of a data set.
+
+    Attributes:
+        split: Such as "train".
+        file: The JSON.
+        folders: That its images may lie in, the most likely one first.
+    """
+
+    split: str
+    file: Path
+    folders: tuple[Path, ...]
+
+
+def looks_like_coco(file: Path) -> bool:
+    """Whether a file begins as a COCO file with masks does; only its beginning is read."""
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(_SNIFFED_BYTES)
+    except OSError:
+        return False
+    return start.lstrip()[:1] == b"{" and _KEYS.search(start) is not None and b'"segments_info"' not in start
+
+
+def coco_files(root: Path, annotations: Path | None = None, images: Path | None = None) -> list[CocoFile]:
+    """The COCO files of a data set, one for each split.
+
+    Args:
+        root: A folder with COCO files in one of the usual layouts, or a COCO file.
+        annotations: Only this file.
+        images: The folder of the images; without it they are looked for in the usual places.
+
+    Returns:
+        Sorted by split; none if there is no COCO file.
+
+    Raises:
+        FaultyDataError: If two files are the same split.
+    """
+    if annotations is not None or root.is_file():
+        files = [annotations if annotations is not None else root]
+    else:
+        files = list(_below(root))
+    found: dict[str, CocoFile] = {}
+    faults = []
+    for file in files:
+        split = _split_of(file, root, len(files) == 1)
+        if split in found:
+            what = f"is the split {split!r}, as {found[split].file} is"
+            faults.append(Fault(str(file), what, "rename or remove one, or give the file itself"))
+        folders = (images,) if images is not None else tuple(dict.fromkeys(_image_folders(file, split, root)))
+        found[split] = CocoFile(split, file, folders)
+    raise_faults(str(root), faults)
+    return [found[split] for split in sorted(found)]
+
+
+def _below(root: Path) -> Iterator[Path]:
+    """COCO files in a folder or in a folder of it; with instances_*.json no other file of its folder."""
+    for folder in [root, *sorted(path for path in root.iterdir() if path.is_dir() and not is_clutter(path.name))]:
+        try:
+            names = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".json")
+        except OSError:
+            continue
+        names = [path for path in names if not is_clutter(path.name)]
+        chosen = [path for path in names if path.name.startswith("instances_")] or names[:_SNIFFED_FILES]
+        yield from (path for path in chosen if looks_like_coco(path))
+
+
+def _split_of(file: Path, root: Path, alone: bool) -> str:
+    """The split of a file: its own name, or that of its folder where it has a usual one."""
+    stem = re.sub(r"^instances_", "", file.stem)
+    if file.stem in _USUAL_NAMES or file.name == _ROBOFLOW:
+        inside = file.parent != root and file.parent.name not in ("annotations", "")
+        return file.parent.name if inside else "all"
+    return "all" if alone and stem == "default" else stem
+
+
+def _image_folders(file: Path, split: str, root: Path) -> Iterator[Path]:
+    above = file.parent.parent
+    yield from (file.parent, file.parent / "images", file.parent / "data")
+    yield from (above / split, above / "images" / split, above / "images", above / "images" / "default", above)
+    if root.is_dir():
+        yield from (root / split, root / "images" / split, root / "images", root)

@@ -1,0 +1,202 @@
+"""One split of a data set whose instances are drawn in an annotation file, as a sequence of Scenes."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from partwise.class_list import BACKGROUND
+from partwise.data.faults import Fault, fault_of_error, fault_of_remark
+from partwise.data.frame import FrameContent, raise_faults
+from partwise.data.image_files import decode_frame, read_bytes
+from partwise.data.polygons.classes import Category, classes_in, label_set_of
+from partwise.data.polygons.coco_file import AnnotatedImages, read_coco
+from partwise.data.polygons.coco_layout import CocoFile, coco_files, looks_like_coco
+from partwise.data.polygons.compose import Kind, Piece, compose
+from partwise.data.splits import find_split, in_usual_order
+from partwise.errors import PartwiseError, warn_of
+from partwise.labels import Label, LabelSet
+from partwise.scene import Scene
+
+__all__ = ["AnnotatedFolder", "CocoFolder"]
+
+
+class AnnotatedFolder:
+    """Scenes drawn from annotations: the part that COCO, VIA, labelme and IDD have in common.
+
+    The annotations are read and checked once; masks are drawn when a frame is asked for. It can be pickled, which costs
+    little: annotations are flat arrays.
+
+    Attributes:
+        annotated: Images and annotations.
+        label_set: Of every scene.
+        split: Its name.
+        name: The data set and its split.
+        instance_count: Instances of all frames, of evaluated classes.
+    """
+
+    classes_by_name: ClassVar[bool] = True  # so that another label set with classes of these names fits
+
+    def __init__(
+        self, annotated: AnnotatedImages, name: str, split: str, label_set: LabelSet | None, outside: str = BACKGROUND
+    ):
+        """Make the data set.
+
+        Args:
+            annotated: Images and annotations.
+            name: Of the data set.
+            split: Its name.
+            label_set: The classes; None for those of the file.
+            outside: What pixels in no instance are, where the file gives the classes; see `label_set_of`.
+
+        Raises:
+            FaultyDataError: If annotations have a class that `label_set` lacks.
+        """
+        self.annotated, self.split, self.name = annotated, split, f"{name}/{split}"
+        used = annotated.used
+        self.label_set = label_set or label_set_of(annotated.categories, used, name, outside)
+        self._labels = classes_in(self.label_set, annotated.categories)
+        raise_faults(annotated.where, list(_lacking(annotated, self._labels, self.label_set)))
+        self._warned = False
+
+    @property
+    def names(self) -> list[str]:
+        """The frames' names, sorted."""
+        return [image.name for image in self.annotated.images]
+
+    @property
+    def image_ids(self) -> list[int | str]:
+        """The id of each frame in the annotation file."""
+        return [image.ids[0] for image in self.annotated.images]
+
+    @property
+    def instance_count(self) -> int:
+        """Instances of evaluated classes in all frames, before duplicates are left out."""
+        table = self.annotated.table
+        things = [id_ for id_, label in self._labels.items() if label and label.evaluated and label.has_instances]
+        return int((np.isin(table.categories_N, things) & ~table.crowd_N & ~table.ignored_N).sum())
+
+    def __len__(self) -> int:
+        return len(self.annotated.images)
+
+    def __iter__(self) -> Iterator[Scene]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, i: int) -> Scene:
+        """Frame i, drawn.
+
+        Raises:
+            PartwiseError: If its image is damaged or has another size than the annotations.
+        """
+        place = range(len(self))[operator.index(i)]
+        content = self.content(place)
+        scene = content.scene(self.annotated.images[place].name, self.label_set)
+        if content.warnings and not self._warned:
+            warn_of("", [f"{content.warnings[0]} (partwise check lists every such frame)"])
+            self._warned = True
+        return scene
+
+    def content(self, place: int) -> FrameContent:
+        """Frame `place` with what is wrong and odd about it."""
+        image = self.annotated.images[place]
+        try:
+            decoded = decode_frame(read_bytes(image.path), image.path, truth_size=image.size)
+        except PartwiseError as error:
+            return FrameContent(None, None, None, [fault_of_error(image.path, error)])
+        image_HW3, remarks = decoded
+        composed = compose(self._pieces(place), image.size, self.label_set)
+        warnings = [fault_of_remark(image.path, remark) for remark in [*remarks, *composed.remarks]]
+        faults = []
+        if image_HW3.shape[:2] != image.size:
+            size, other = image.size, image_HW3.shape[:2]
+            problem = f"is {other[1]}x{other[0]}, its annotations are for {size[1]}x{size[0]}"
+            faults.append(Fault(image.path, problem, "image and truth must have one size"))
+        truth = self.annotated.where, self.annotated.where
+        return FrameContent(image_HW3, composed.semantic_HW, composed.instance_ids_HW, faults, warnings, truth)
+
+    def _pieces(self, place: int) -> list[Piece]:
+        table, size = self.annotated.table, self.annotated.images[place].size
+        pieces = []
+        for n in table.of_image(place):
+            label = self._labels[int(table.categories_N[n])]
+            assert label is not None  # or it could not have been made
+            kind = _kind(label, bool(table.crowd_N[n]), bool(table.ignored_N[n]))
+            pieces.append(Piece(f"annotation {table.names_N[n]!r}", label.id, kind, table.crop(n, size)))
+        return pieces
+
+
+def _kind(label: Label, crowd: bool, ignored: bool) -> Kind:
+    if ignored or not (label.evaluated or label.has_instances):
+        return Kind.IGNORED
+    if not label.has_instances:
+        return Kind.STUFF
+    return Kind.GROUP if crowd else Kind.THING
+
+
+def _lacking(annotated: AnnotatedImages, labels: Mapping[int, Label | None], label_set: LabelSet) -> Iterator[Fault]:
+    """A fault for each category with annotations that is no class of the label set."""
+    ids, counts = np.unique(annotated.table.categories_N, return_counts=True)
+    count_of = dict(zip(ids.tolist(), counts.tolist(), strict=True))
+    by_id: dict[int, Category] = {one.id: one for one in annotated.categories}
+    for id_, count in count_of.items():
+        if labels[id_] is None:
+            what = f"category {by_id[id_].name!r} (id {id_}, {count} annotations) is no class of {label_set.name}"
+            known = ", ".join(label.name for label in label_set.evaluated)
+            yield Fault(
+                annotated.where, what, f"map it to one of its classes ({known}), or use a label set that has it"
+            )
+
+
+class CocoFolder(AnnotatedFolder):
+    """One split of a data set in COCO form: a folder in one of the usual layouts, or one COCO file."""
+
+    form: ClassVar[str] = "COCO"
+    options: ClassVar[frozenset[str]] = frozenset({"annotations", "images", "label_set", "outside"})
+
+    def __init__(
+        self,
+        root: str | os.PathLike,
+        split: str,
+        *,
+        annotations: Path | None = None,
+        images: Path | None = None,
+        label_set: LabelSet | None = None,
+        outside: str = BACKGROUND,
+    ):
+        """Read and check the annotation file of a split.
+
+        Args:
+            root: A folder in one of the usual layouts, or a COCO file.
+            split: Such as "train"; "val" is also "valid" and "val2017". If there is one split, it is always meant.
+            annotations: The COCO file, where it lies in no usual place.
+            images: The folder of the images, where it is not found otherwise.
+            label_set: The classes; those of the file without it.
+            outside: "background" or "ignored": what pixels in no instance are, where the file gives the classes.
+
+        Raises:
+            FaultyDataError: With every fault of the file.
+            PartwiseError: If there is no such split.
+        """
+        files = {one.split: one for one in coco_files(Path(root), annotations, images)}
+        found: CocoFile = files[find_split(split, files, str(root))]
+        super().__init__(
+            read_coco(found.file, found.folders), Path(root).resolve().stem, found.split, label_set, outside
+        )
+        self.root = Path(root)
+
+    @classmethod
+    def recognises(cls, root: Path) -> bool:
+        """See DatasetFormat."""
+        if root.is_file():
+            return root.suffix.lower() == ".json" and looks_like_coco(root)
+        return root.is_dir() and bool(coco_files(root))
+
+    @classmethod
+    def splits(cls, root: Path, annotations: Path | None = None, images: Path | None = None) -> list[str]:
+        """See DatasetFormat."""
+        return in_usual_order(one.split for one in coco_files(root, annotations, images))

@@ -1,0 +1,142 @@
+"""The images that an annotation file names: where they lie, their sizes, and those that are listed twice."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from PIL import Image
+
+from partwise.data.faults import Fault
+from partwise.data.image_files import IMAGE_FORMATS
+from partwise.data.orientation import orientation_of
+
+__all__ = ["ImageEntry", "ListedImage", "located"]
+
+
+@dataclass(frozen=True)
+class ListedImage:
+    """An image as an annotation file lists it.
+
+    Attributes:
+        id: Its id there.
+        file_name: Its path there, relative to a folder that the file does not name.
+        size: (H, W) in pixels as the file says; None if it does not.
+    """
+
+    id: int | str
+    file_name: str
+    size: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class ImageEntry:
+    """An image of a data set.
+
+    Attributes:
+        name: Of the frame: the file's name without its suffix, with folders where that is not unique.
+        path: Where it lies.
+        size: (H, W) in pixels.
+        ids: Its ids in the annotation file; several where the file lists it several times.
+    """
+
+    name: str
+    path: str
+    size: tuple[int, int]
+    ids: tuple[int | str, ...]
+
+
+def located(
+    listed: Sequence[ListedImage], folders: Sequence[Path], where: str
+) -> tuple[list[ImageEntry], dict[int | str, int], list[Fault]]:
+    """Find the files of the images, and compare their sizes with what the annotation file says.
+
+    Only the headers of the images are read.
+
+    Args:
+        listed: As the annotation file lists them, with different ids.
+        folders: That the paths may be relative to, the most likely one first.
+        where: The annotation file, for faults.
+
+    Returns:
+        The images; the place of each id among them; and a fault for each that is missing, damaged, or of another size.
+    """
+    finder = _Finder(folders)
+    entries: list[ImageEntry] = []
+    places: dict[int | str, int] = {}
+    place_of_path: dict[str, int] = {}
+    faults: list[Fault] = []
+    names = _names([_plain(one.file_name) for one in listed])
+    for one, name in zip(listed, names, strict=True):
+        what = f"image {one.id!r}: {one.file_name}"
+        path = finder.find(_plain(one.file_name))
+        if path is None:
+            looked = " or ".join(str(folder) for folder in folders[:2])
+            remedy = f"put the images into {looked}, or name their folder"
+            faults.append(Fault(where, f"{what} is missing", remedy))
+            continue
+        size, problem = _checked_size(path, one.size)
+        if problem:
+            remedy = "correct width and height, or take the image that was annotated"
+            faults.append(Fault(where, f"{what} {problem}", remedy))
+            continue
+        if path in place_of_path:
+            place = places[one.id] = place_of_path[path]
+            entry = entries[place]
+            entries[place] = ImageEntry(entry.name, path, entry.size, (*entry.ids, one.id))
+        else:
+            places[one.id] = place_of_path[path] = len(entries)
+            entries.append(ImageEntry(name, path, size, (one.id,)))
+    return entries, places, faults
+
+
+def _plain(file_name: str) -> str:
+    r"""A path with slashes and without a leading `./`, as tools of Windows write it, too.
+
+    >>> _plain(".\\images\\a.jpg")
+    'images/a.jpg'
+    """
+    return str(PurePosixPath(file_name.replace("\\", "/")))
+
+
+def _names(paths: Sequence[str]) -> list[str]:
+    """The shortest form of all paths that tells them apart: stems, or paths without suffixes, or paths."""
+    whole = [PurePosixPath(path) for path in paths]
+    distinct = len(set(paths))
+    for names in ([path.stem for path in whole], [str(path.with_suffix("")) for path in whole]):
+        if len(set(names)) == distinct:
+            return names
+    return [str(path) for path in whole]
+
+
+class _Finder:
+    """Looks for files in some folders; first in the one where the last was found."""
+
+    def __init__(self, folders: Sequence[Path]):
+        self.folders = [str(folder) for folder in folders]
+        self.last: Counter[str] = Counter()
+
+    def find(self, name: str) -> str | None:
+        """The path of a file of this name, or of its last part; None if there is none."""
+        for relative in dict.fromkeys((name.lstrip("/"), os.path.basename(name))):  # noqa: PTH119 - of a text
+            for folder in sorted(self.folders, key=lambda folder: -self.last[folder]):
+                path = os.path.join(folder, relative)  # noqa: PTH118 - many thousand times
+                if os.path.isfile(path):  # noqa: PTH113
+                    self.last[folder] += 1
+                    return path
+        return None
+
+
+def _checked_size(path: str, size: tuple[int, int] | None) -> tuple[tuple[int, int], str]:
+    """((H, W), "") from the header of an image, or what is wrong."""
+    try:
+        with Image.open(path, formats=IMAGE_FORMATS) as image:
+            stored = image.height, image.width
+            if size in (None, stored) or (size == stored[::-1] and orientation_of(image) > 4):
+                return size or stored, ""
+            return stored, f"is {stored[1]}x{stored[0]}, the file says {size[1]}x{size[0]}"  # type: ignore[index]
+    except Exception as error:  # of a damaged file Pillow raises nearly anything
+        return (0, 0), f"cannot be opened ({type(error).__name__})"

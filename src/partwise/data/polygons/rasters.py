@@ -1,0 +1,104 @@
+"""Polygons and run lengths of an annotation become masks, each kept as the crop of its box.
+
+Axes: H W image, h w crop, P points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from partwise.geometry import box_of_mask
+
+__all__ = ["Crop", "crop_of_polygons", "crop_of_runs", "runs_of_text"]
+
+Crop = tuple[tuple[int, int, int, int], np.ndarray]  # box x0 y0 x1 y1, half-open; mask (h, w) bool of that size
+
+
+def crop_of_polygons(polygons: Sequence[np.ndarray], size: tuple[int, int]) -> Crop | None:
+    """The pixels inside any of some polygons, as pycocotools draws them.
+
+    Only the part of the image around the polygons is drawn, so that the cost is that of the object, not of the image.
+
+    Args:
+        polygons: Each (P, 2) float64, x y in pixels, P >= 3; parts outside the image are cut off.
+        size: (H, W) of the image.
+
+    Returns:
+        The box and its mask; None if no pixel is inside.
+    """
+    from pycocotools import mask as coco_mask
+
+    corners = np.concatenate(polygons)
+    # One pixel more on each side: pycocotools rounds at a fifth of a pixel.
+    x0, y0 = np.clip(np.floor(corners.min(axis=0)) - 1, 0, (size[1], size[0])).astype(int).tolist()
+    x1, y1 = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, (size[1], size[0])).astype(int).tolist()
+    if x0 >= x1 or y0 >= y1:
+        return None
+    moved = [(polygon - (x0, y0)).reshape(-1).tolist() for polygon in polygons]
+    drawn = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(moved, y1 - y0, x1 - x0)))
+    return _tight(drawn.astype(bool), (x0, y0))
+
+
+def crop_of_runs(runs: np.ndarray, size: tuple[int, int]) -> Crop | None:
+    """The pixels of COCO's run lengths.
+
+    Args:
+        runs: Lengths in pixels, column after column, of 0 and 1 in turn; their sum is H * W.
+        size: (H, W) of the image.
+
+    Returns:
+        The box and its mask; None if every run of 1 is empty.
+
+    >>> crop_of_runs(np.array([2, 1, 1, 1, 3]), (2, 4))
+    ((1, 0, 3, 1), array([[ True,  True]]))
+    """
+    inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    return _tight(inside.reshape(size[1], size[0]).T, (0, 0))
+
+
+def _tight(mask_hw: np.ndarray, corner: tuple[int, int]) -> Crop | None:
+    box = box_of_mask(mask_hw)
+    if box is None:
+        return None
+    (x0, y0, x1, y1), (left, top) = box, corner
+    return (x0 + left, y0 + top, x1 + left, y1 + top), np.ascontiguousarray(mask_hw[y0:y1, x0:x1])
+
+
+def runs_of_text(text: str) -> np.ndarray:
+    """The run lengths in COCO's compressed form; pycocotools reads past its end where it is damaged.
+
+    Each number is written in groups of five bits, the lowest first; from the fourth on it is the difference to the
+    number two places before it (pycocotools, rleToString).
+
+    Args:
+        text: `counts` of a compressed RLE.
+
+    Returns:
+        (R,) int64 run lengths, which may be negative or have a wrong sum where the text is damaged.
+
+    Raises:
+        ValueError: If the text has other letters, or ends within a number.
+
+    >>> runs_of_text("2111O").tolist()
+    [2, 1, 1, 2, 0]
+    """
+    codes = np.frombuffer(text.encode("ascii", "replace"), np.uint8).astype(np.int64) - 48
+    if not codes.size:
+        return np.zeros(0, np.int64)
+    if codes.min() < 0 or codes.max() > 63:
+        raise ValueError("a letter that no RLE has")
+    is_last = (codes & 0x20) == 0
+    if not is_last[-1]:
+        raise ValueError("its end is missing")
+    ends = np.flatnonzero(is_last)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    if (ends - starts).max() > 11:
+        raise ValueError("a number of more than 60 bits")
+    place = np.arange(len(codes)) - np.repeat(starts, ends - starts + 1)
+    values = np.add.reduceat((codes & 0x1F) << (5 * place), starts)
+    negative = (codes[ends] & 0x10) != 0
+    values[negative] -= np.int64(1) << (5 * (ends - starts + 1)[negative])
+    values[1::2], values[2::2] = np.cumsum(values[1::2]), np.cumsum(values[2::2])
+    return values

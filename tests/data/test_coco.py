@@ -1,0 +1,316 @@
+"""COCO files: where they lie, what their annotations become, and every fault of them."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from coco_trees import SQUARE, annotation, content, image, write_coco
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from partwise.data import open_dataset
+from partwise.data.dataset import described
+from partwise.data.polygons.dataset import CocoFolder
+from partwise.data.polygons.rasters import crop_of_polygons, crop_of_runs, runs_of_text
+from partwise.errors import PartwiseError
+
+
+def opened(tmp_path: Path, what: dict, **options) -> CocoFolder:
+    return open_dataset(write_coco(tmp_path / "train" / "_annotations.coco.json", what).parents[1], "train", **options)
+
+
+def full(crop, size) -> np.ndarray:
+    drawn = np.zeros(size, bool)
+    if crop is not None:
+        (x0, y0, x1, y1), mask = crop
+        drawn[y0:y1, x0:x1] = mask
+    return drawn
+
+
+# --- masks ---
+
+
+@given(
+    st.lists(
+        st.lists(st.floats(-8, 40), min_size=6, max_size=12).filter(lambda p: len(p) % 2 == 0), min_size=1, max_size=3
+    )
+)
+def test_polygons_are_drawn_as_pycocotools_draws_them_on_the_whole_image(polygons):
+    size = (24, 31)
+    whole = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(polygons, *size))).astype(bool)
+    crop = crop_of_polygons([np.array(one).reshape(-1, 2) for one in polygons], size)
+    assert np.array_equal(full(crop, size), whole)
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**32 - 1))
+def test_run_lengths_are_read_as_pycocotools_reads_them(height, width, seed):
+    mask = np.random.default_rng(seed).random((height, width)) < 0.5
+    encoded = coco_mask.encode(np.asfortranarray(mask))
+    assert np.array_equal(full(crop_of_runs(runs_of_text(encoded["counts"].decode()), mask.shape), mask.shape), mask)
+
+
+def test_long_runs_survive_compression():
+    mask = np.zeros((700, 900), np.uint8)
+    mask[100:600, 200:201], mask[3:5, 800:] = 1, 1
+    runs = runs_of_text(coco_mask.encode(np.asfortranarray(mask))["counts"].decode())
+    assert runs.sum() == mask.size and np.array_equal(full(crop_of_runs(runs, mask.shape), mask.shape), mask == 1)
+
+
+# --- what annotations become ---
+
+
+def test_both_kinds_of_run_lengths_and_polygons_of_several_parts(tmp_path):
+    mask = np.zeros((20, 30), np.uint8)
+    mask[2:8, 2:10], mask[12:14, 20:25] = 1, 1
+    compressed = coco_mask.encode(np.asfortranarray(mask))
+    counts = runs_of_text(compressed["counts"].decode()).tolist()
+    shapes = [
+        {"size": [20, 30], "counts": compressed["counts"].decode()},
+        {"size": [20, 30], "counts": counts},
+        [SQUARE, [20, 12, 25, 12, 25, 14, 20, 14]],
+    ]
+    images = [image(n, f"{n}.png") for n in range(3)]
+    scenes = opened(tmp_path, content([annotation(n, n, segmentation=shapes[n]) for n in range(3)], images))
+    assert [np.array_equal(scene.instances.full_mask(0), mask == 1) for scene in scenes] == [True] * 3
+
+
+def test_categories_keep_their_ids_and_an_unused_parent_is_no_class(tmp_path):
+    categories = [
+        {"id": 0, "name": "street", "supercategory": "none"},
+        {"id": 4000, "name": "car", "supercategory": "street"},
+        {"id": 91, "name": "bike", "supercategory": "street"},
+    ]
+    data = opened(tmp_path, content([annotation(category_id=4000)], categories=categories))
+    labels = data.label_set
+    assert [(one["id"], one["name"]) for one in labels.coco_categories] == [(4000, "car"), (91, "bike")] or sorted(
+        one["id"] for one in labels.coco_categories
+    ) == [91, 4000]
+    assert [label.name for label in labels.evaluated if not label.has_instances] == ["background"]
+    assert len({label.category for label in labels.things}) == 2  # one parent of all divides nothing
+    assert labels.file_id_of(int(data[0].instances.labels[0])) == 4000
+
+
+def test_a_used_category_with_the_id_0_is_a_class(tmp_path):
+    categories = [{"id": 0, "name": "car", "supercategory": "car"}, {"id": 1, "name": "bike"}]
+    data = opened(tmp_path, content([annotation(category_id=0)], categories=categories))
+    assert data.label_set.file_id_of(int(data[0].instances.labels[0])) == 0
+
+
+def test_parents_that_divide_the_classes_are_their_categories(tmp_path):
+    categories = [
+        {"id": 7, "name": "car", "supercategory": "vehicle"},
+        {"id": 8, "name": "bus", "supercategory": "vehicle"},
+        {"id": 9, "name": "man", "supercategory": "human"},
+    ]
+    labels = opened(tmp_path, content([annotation()], categories=categories)).label_set
+    assert {name: [label.name for label in of] for name, of in labels.things_by_category.items()} == {
+        "vehicle": ["car", "bus"],
+        "human": ["man"],
+    }
+
+
+def test_crowds_are_groups_and_ignored_regions_are_void(tmp_path):
+    beside = [[15, 2, 25, 2, 25, 8, 15, 8]]
+    data = opened(
+        tmp_path,
+        content([annotation(1, iscrowd=1), annotation(2, segmentation=beside, ignore=1)])
+        | {"images": [image(), image(2, "b.png")]}
+        | {"annotations": [annotation(1, iscrowd=1), annotation(2, segmentation=beside, ignore=1), annotation(3, 2)]},
+    )
+    scene = data[0]
+    assert len(scene.instances) == 0 and scene.instance_ids_HW[4, 4] == scene.semantic_HW[4, 4] == 7
+    assert scene.semantic_HW[4, 20] == data.label_set.void_id
+    assert scene.label_set.name_of(scene.semantic_HW[15, 15]) == "background"
+    assert data.instance_count == 1
+
+
+def test_pixels_in_no_instance_can_be_unknown(tmp_path):
+    data = opened(tmp_path, content([annotation()]), outside="ignored")
+    assert data[0].semantic_HW[15, 15] == data.label_set.void_id
+    assert [label.name for label in data.label_set.evaluated] == ["car"]
+
+
+def test_the_smaller_of_two_is_on_top_and_stuff_is_below(tmp_path):
+    large, small = [[0, 0, 20, 0, 20, 15, 0, 15]], [SQUARE]
+    road = {"id": 8, "name": "road", "isthing": 0}
+    annotations = [annotation(1, segmentation=small), annotation(2, segmentation=large)]
+    annotations.append(annotation(3, category_id=8, segmentation=[[0, 0, 30, 0, 30, 20, 0, 20]]))
+    data = opened(tmp_path, content(annotations, categories=[{"id": 7, "name": "car"}, road]))
+    scene = data[0]
+    assert sorted(scene.instances.areas.tolist()) == [48, 300 - 48]
+    assert scene.instance_ids_HW[4, 4] != scene.instance_ids_HW[12, 4]
+    assert scene.semantic_HW[18, 28] == 8 and [label.name for label in data.label_set.things] == ["car"]
+
+
+def test_an_object_that_was_drawn_twice_counts_once_and_check_says_so(tmp_path):
+    again = [[2, 2, 10, 2, 10, 8.4, 2, 8]]
+    data = opened(tmp_path, content([annotation(1), annotation("second", segmentation=again)]))
+    with pytest.warns(UserWarning, match="'second' repeats annotation 1"):
+        assert len(data[0].instances) == 1
+    assert "'second'" in str(data.content(0).warnings[0])
+
+
+def test_an_image_that_is_listed_twice_has_the_annotations_of_both(tmp_path):
+    beside = [[15, 2, 25, 2, 25, 8, 15, 8]]
+    what = content([annotation(1, 1), annotation(2, 2, segmentation=beside)], [image(1), image(2)])
+    data = opened(tmp_path, what)
+    assert len(data) == 1 and len(data[0].instances) == 2 and data.image_ids == [1]
+    assert "listed 2 times" in str(data.annotated.warnings[0])
+
+
+def test_images_without_annotations_and_in_folders(tmp_path):
+    images = [image(1, "x/a.png"), image(2, "y/a.png"), image("three", "y\\b.png")]
+    what = content([annotation(1, "three")], images)
+    for one in images:
+        one["file_name"] = one["file_name"].replace("\\", "/")
+    write_coco(tmp_path / "train" / "_annotations.coco.json", what)
+    images[2]["file_name"] = "y\\b.png"
+    (tmp_path / "train" / "_annotations.coco.json").write_text(json.dumps(what))
+    data = open_dataset(tmp_path, "train")
+    assert data.names == ["x/a", "y/a", "y/b"]
+    assert [len(scene.instances) for scene in data] == [0, 0, 1]
+
+
+def test_it_can_be_pickled(tmp_path):
+    data = opened(tmp_path, content([annotation()]))
+    again = pickle.loads(pickle.dumps(data))
+    assert np.array_equal(again[0].instance_ids_HW, data[0].instance_ids_HW)
+
+
+# --- where it lies ---
+
+
+def test_layouts(tmp_path):
+    what = content([annotation()])
+    write_coco(tmp_path / "roboflow" / "valid" / "_annotations.coco.json", what)
+    write_coco(tmp_path / "roboflow" / "train" / "_annotations.coco.json", what)
+    coco = tmp_path / "coco"
+    for year in ("train2017", "val2017"):
+        write_coco(coco / "annotations" / f"instances_{year}.json", what, coco / year)
+    (coco / "annotations" / "captions_val2017.json").write_text('{"images": [], "annotations": []}')
+    write_coco(tmp_path / "cvat" / "annotations" / "instances_default.json", what, tmp_path / "cvat" / "images")
+    write_coco(tmp_path / "studio" / "result.json", what, tmp_path / "studio" / "images")
+    for root, split, name in (
+        ("roboflow", "val", "roboflow/valid"),
+        ("roboflow", "valid", "roboflow/valid"),
+        ("coco", "val", "coco/val2017"),
+        ("cvat", "val", "cvat/all"),
+        ("studio", "train", "studio/all"),
+    ):
+        data = open_dataset(tmp_path / root, split)
+        assert data.name == name and len(data[0].instances) == 1
+    assert CocoFolder.splits(tmp_path / "roboflow") == ["train", "valid"]
+    assert described(data) == "studio/all: COCO, label set studio (2 classes, 1 with instances), 1 frame, 1 instance"
+
+
+def test_a_file_and_a_folder_of_images(tmp_path):
+    file = write_coco(tmp_path / "boxes.json", content([annotation()]), tmp_path / "elsewhere")
+    assert len(open_dataset(file, "val", annotations=file, images=tmp_path / "elsewhere")) == 1
+    with pytest.raises(PartwiseError, match=r"boxes.json: image 1: a.png is missing"):
+        open_dataset(file, "val")
+
+
+def test_an_unknown_split_names_the_known_ones(tmp_path):
+    for split in ("train", "valid"):
+        write_coco(tmp_path / split / "_annotations.coco.json", content([annotation()]))
+    with pytest.raises(PartwiseError, match="unknown split 'test': Known: train, valid"):
+        open_dataset(tmp_path, "test")
+
+
+def test_exif_that_turns_an_image_is_followed_where_the_file_says_the_turned_size(tmp_path):
+    data = opened(tmp_path, content([annotation()]))
+    path = tmp_path / "train" / "a.png"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.zeros((30, 20, 3), np.uint8)).save(path, exif=exif)
+    assert open_dataset(tmp_path, "train")[0].size == data[0].size == (20, 30)
+
+
+# --- faults ---
+
+SHORT, AWAY = [[1, 1, 5, 5]], [[40, 2, 50, 2, 50, 8]]
+CATEGORIES_TWICE = [{"id": 7, "name": "car"}, {"id": 8, "name": "car"}]
+FAULTS = {
+    "a category that is not listed": (
+        content([annotation(3, category_id=9)]),
+        "annotation 3 of image a: category_id 9",
+    ),
+    "an image that is not listed": (content([annotation(3, 9)]), "annotation 3: image_id 9 is not among the images"),
+    "two points": (content([annotation(3, segmentation=SHORT)]), "annotation 3 of image a: its polygon has 2 points"),
+    "an odd number": (content([annotation(3, segmentation=[[1, 1, 5, 5, 9]])]), "has 5 numbers"),
+    "outside": (content([annotation(3, segmentation=AWAY)]), r"(x 40 to 50, y 2 to 8) lies outside the 30x20 image"),
+    "not finite": (
+        content([annotation(3, segmentation=[[1, 1, 5, float("nan"), 9, 9]])]),
+        "a number that is not finite",
+    ),
+    "text": (content([annotation(3, segmentation=["abc"])]), "a list of numbers"),
+    "no mask": (content([annotation(3, segmentation=[])]), "annotation 3 of image a: it has no mask"),
+    "another size of the RLE": (
+        content([annotation(3, segmentation={"size": [30, 20], "counts": [600]})]),
+        "its RLE is 20x30, the image 30x20",
+    ),
+    "short runs": (
+        content([annotation(3, segmentation={"size": [20, 30], "counts": [500, 1]})]),
+        "add up to 501, the image has 600 pixels",
+    ),
+    "damaged runs": (content([annotation(3, segmentation={"size": [20, 30], "counts": "xxxx"})]), "its RLE"),
+    "annotation id twice": (content([annotation(3), annotation(3)]), "annotation 3 of image a: this annotation id"),
+    "image id twice": (
+        content([annotation()], [image(), image(1, "b.png")]),
+        "image id 1 is there twice (a.png and b.png)",
+    ),
+    "category name twice": (content([annotation()], categories=CATEGORIES_TWICE), "'car' is there twice (ids 7 and 8)"),
+    "no category": (content([annotation()], categories=[]), "it has no category"),
+    "no instances": (
+        content([annotation()], categories=[{"id": 7, "name": "road", "isthing": 0}]),
+        "no category has inst",
+    ),
+    "no category_id": (content([{"id": 5, "image_id": 1}]), "annotation 5 has no category_id"),
+}
+
+
+@pytest.mark.parametrize("what", FAULTS.values(), ids=FAULTS)
+def test_every_fault_is_one_line_with_file_and_id(what, tmp_path):
+    with pytest.raises(PartwiseError) as error:
+        opened(tmp_path, what[0])
+    (line,) = [line for line in str(error.value).split("\n") if what[1] in line]
+    assert line.startswith(str(tmp_path)) and "_annotations.coco.json: " in line
+
+
+def test_all_faults_of_a_file_are_found_in_one_pass(tmp_path):
+    what = content([annotation(1, segmentation=SHORT), annotation(2, category_id=9)], [image(), image(1, "b.png")])
+    what["images"].append(image(3, "gone.png"))
+    file = write_coco(tmp_path / "train" / "_annotations.coco.json", what)
+    (tmp_path / "train" / "gone.png").unlink()
+    with pytest.raises(PartwiseError) as error:
+        open_dataset(tmp_path, "train")
+    assert str(error.value).split("\n")[0] == f"{file}: 4 faults, so that nothing was read:"
+    for words in ("image id 1", "gone.png is missing", "2 points", "category_id 9"):
+        assert words in str(error.value)
+
+
+def test_an_image_of_another_size_is_a_fault_before_anything_is_read(tmp_path):
+    file = write_coco(tmp_path / "train" / "_annotations.coco.json", content([annotation()]))
+    Image.new("RGB", (31, 20)).save(tmp_path / "train" / "a.png")
+    with pytest.raises(PartwiseError, match=r"image 1: a.png is 31x20, the file says 30x20: correct"):
+        open_dataset(file, "train")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"images": [], "annotations": []}'])
+def test_what_is_no_coco_file(tmp_path, text):
+    file = tmp_path / "a.json"
+    file.write_text(text)
+    with pytest.raises(PartwiseError, match=r"a\.json: (not JSON|no list)"):
+        open_dataset(file, "train", annotations=file)
+
+
+def test_classes_that_a_given_label_set_lacks(tmp_path):
+    data = opened(tmp_path, content([annotation()]))
+    other = content([annotation(category_id=8)], categories=[{"id": 8, "name": "tram"}])
+    file = write_coco(tmp_path / "other.json", other)
+    with pytest.raises(PartwiseError, match=r"category 'tram' \(id 8, 1 annotations\) is no class of"):
+        open_dataset(file, "all", label_set=data.label_set)
