@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from partwise.data.dataset import open_dataset
 from partwise.data.duplicates import NEAR_BITS, hashes_of_copies, near_pairs, photo_hash, photo_key
 from partwise.data.image_files import write_png
 from partwise.data.splitting import split_groups, split_images, write_split
@@ -112,3 +113,52 @@ def test_the_parts_name_the_same_images_and_keep_every_id(copy, tmp_path, scenes
         assert not Path(written["images"][0]["file_name"]).is_absolute()
     with pytest.raises(PartwiseError, match="is there already"):
         write_split(content, paths, tmp_path / "out")
+
+
+def coco_tree(root: Path, scenes, names: dict[str, list[tuple[str, int]]]) -> Path:
+    """A COCO data set in Roboflow's layout: split -> (file name, scene that it shows)."""
+    for part, files in names.items():
+        (root / part).mkdir(parents=True)
+        for name, i in files:
+            write_png(root / part / name, scenes[i].image_HW3)
+        rows = [{"id": n, "file_name": name, "width": 256, "height": 128} for n, (name, _) in enumerate(files)]
+        box = [[10, 10, 60, 10, 60, 50, 10, 50]]
+        drawn = [{"id": n, "image_id": n, "category_id": 4000, "segmentation": box} for n in range(len(files))]
+        content = {"images": rows, "categories": [{"id": 4000, "name": "Moto"}], "annotations": drawn}
+        (root / part / "_annotations.coco.json").write_text(json.dumps(content))
+    return root
+
+
+def test_the_command_splits_and_what_it_wrote_can_be_read_and_checked(tmp_path, scenes, says, complains):
+    names = {"train": [(f"a_png.rf.{HASH}.png", 0), (f"a_png.rf.{HASH[::-1]}.png", 1), ("b.png", 2), ("c.png", 3)]}
+    root = coco_tree(tmp_path / "own", scenes, names)
+    said = says("split", root, "--out", tmp_path / "out", "--val", "0.4")
+    assert "3 groups of copies" in said
+    train, val = (open_dataset(tmp_path / "out", part) for part in ("train", "val"))
+    assert sorted([*train.names, *val.names]) == sorted(name.removesuffix(".png") for name, _ in names["train"])
+    assert [one["id"] for one in val.label_set.coco_categories] == [4000]
+    whole = open_dataset(root, "train")
+    assert np.array_equal(val[0].image_HW3, whole[whole.names.index(val.names[0])].image_HW3)
+    assert "same photo" not in says("check", tmp_path / "out")
+    assert "is there already" in complains("split", root, "--out", tmp_path / "out")
+    assert "above 0 and below 1" in complains("split", root, "--out", tmp_path / "other", "--val", "1.5")
+
+
+def test_other_formats_are_not_split(city_root, tmp_path, complains):
+    assert "only COCO data sets are split" in complains("split", city_root, "--out", tmp_path / "out")
+
+
+def test_check_warns_of_photos_that_two_splits_share(tmp_path, scenes, says):
+    names = {
+        "train": [(f"a_png.rf.{HASH}.png", 0), ("b.png", 1)],
+        "valid": [(f"a_png.rf.{HASH[::-1]}.png", 2), ("c.png", 1), ("d.png", 3)],
+    }
+    said = says("check", coco_tree(tmp_path / "own", scenes, names), "--json", tmp_path / "check.json")
+    warnings = json.loads((tmp_path / "check.json").read_text())["warnings"]
+    shared = [one for one in warnings if "of the split valid" in one["problem"]]
+    assert [Path(one["file"]).name for one in shared] == [f"a_png.rf.{HASH[::-1]}.png", "c.png"]
+    assert "same photo" in shared[0]["problem"] and "looks like" in shared[1]["problem"] and "partwise split" in said
+
+
+def test_check_of_different_photos_has_no_such_warning(city_root, says):
+    assert "partwise split" not in says("check", city_root)

@@ -13,14 +13,27 @@ Axes: N and M images, 8 ways to mirror and turn an image, 4 words of 64 bits.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
 from scipy.fft import dctn
 
-__all__ = ["NEAR_BITS", "hashes_of_copies", "joined_groups", "near_pairs", "photo_hash", "photo_key"]
+from partwise.data.faults import Fault
+
+__all__ = [
+    "NEAR_BITS",
+    "Photos",
+    "hashes_of_copies",
+    "joined_groups",
+    "near_pairs",
+    "photo_hash",
+    "photo_key",
+    "shared_photos",
+]
 
 NEAR_BITS = 60  # of 256: photos whose hashes differ in at most so many bits are taken for copies
 _SIDE, _LOW = 32, 16  # pixels a side that are looked at, and frequencies of each axis that are kept
@@ -78,6 +91,45 @@ def near_pairs(copies_N84: np.ndarray, hashes_M4: np.ndarray, bits: int = NEAR_B
         differing_M = np.bitwise_count(copies_84[:, None] ^ hashes_M4).sum(axis=-1).min(axis=0)
         for m in np.flatnonzero(differing_M <= bits).tolist():
             yield n, m, int(differing_M[m])
+
+
+@dataclass(frozen=True)
+class Photos:
+    """The photos of one split, in the order in which they were added.
+
+    Attributes:
+        files: Where they lie.
+        copies: `hashes_of_copies` of each.
+    """
+
+    files: list[str] = field(default_factory=list)
+    copies: list[np.ndarray] = field(default_factory=list)
+
+    def add(self, file: str, image_HW3: np.ndarray) -> None:
+        """Add a photo, of which only its hashes are kept."""
+        self.files.append(file)
+        self.copies.append(hashes_of_copies(image_HW3))
+
+
+def shared_photos(splits: Mapping[str, Photos]) -> Iterator[Fault]:
+    """A warning for each photo of a split of which another split, further ahead, has a copy.
+
+    Args:
+        splits: Name of a split -> its photos.
+    """
+    for (first, photos), (second, others) in itertools.combinations(splits.items(), 2):
+        if not photos.files or not others.files:
+            continue
+        found: dict[int, tuple[int, str]] = {}
+        for n, m, bits in near_pairs(np.array(others.copies), np.array(photos.copies)[:, 0]):
+            found.setdefault(n, (m, f"looks like (hash: {bits} of 256 bits differ)"))
+        place_of = {photo_key(file): m for m, file in enumerate(photos.files)}
+        for n, file in enumerate(others.files):
+            if ".rf." in file and (m := place_of.get(photo_key(file))) is not None:
+                found[n] = m, "has the name of the same photo as"
+        for n, (m, how) in sorted(found.items()):
+            remedy = f"a split that holds a photo of {first} measures too well: split the data again (partwise split)"
+            yield Fault(others.files[n], f"of the split {second} {how} {photos.files[m]} of {first}", remedy)
 
 
 def joined_groups(keys: Sequence[str], pairs: Iterator[tuple[int, int, int]]) -> list[int]:

@@ -4,6 +4,7 @@ images stay where they are.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,11 +15,13 @@ from typing import Any
 import numpy as np
 
 from partwise.data.duplicates import hashes_of_copies, joined_groups, near_pairs, photo_key
-from partwise.data.image_files import read_bytes
+from partwise.data.image_files import read_bytes, read_image
+from partwise.data.polygons.dataset import CocoFolder
+from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write, write_json
 
-__all__ = ["Split", "split_groups", "split_images", "write_split"]
+__all__ = ["Split", "split_coco", "split_groups", "split_images", "write_split"]
 
 _FILE = "_annotations.coco.json"  # as Roboflow calls it: images lie beside it
 
@@ -36,6 +39,57 @@ class Split:
     parts: Mapping[str, tuple[int, ...]]
     groups: int
     near: int
+
+
+def split_coco(
+    source: DataSource,
+    out: Path,
+    *,
+    split: str = "train",
+    val: float = 0.2,
+    group_by: str = "",
+    seed: int = 0,
+    copy: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Split, list[Path]]:
+    """Split one split of a COCO data set into the folders `train` and `val` of `out`.
+
+    Args:
+        source: The data set.
+        out: A folder, which holds no split yet.
+        split: Which of its splits is split.
+        val: Share of the images that go to `val`; see `split_images` for it and for the following three.
+        group_by: What makes images one group.
+        seed: Of the random choice.
+        copy: Also copy the images.
+        progress: Is told how many images are read, of how many.
+
+    Returns:
+        Which images are where, by their places in the order of their names, and the files that were written.
+
+    Raises:
+        PartwiseError: If it is no COCO data set, or as `split_images` and `write_split` do.
+    """
+    if source.form != CocoFolder.form:
+        raise PartwiseError(
+            f"{source}: {source.form}: only COCO data sets are split: other formats have a folder for each split"
+        )
+    dataset = CocoFolder(source.root, split, annotations=source.annotations, images=source.images)
+    images = dataset.annotated.images
+    parts = split_images(
+        [image.path for image in images],
+        lambda place: read_image(images[place].path),
+        val=val,
+        group_by=group_by,
+        seed=seed,
+        progress=progress,
+    )
+    paths = {
+        part: {id_: Path(images[place].path) for place in places for id_ in images[place].ids}
+        for part, places in parts.parts.items()
+    }
+    content = json.loads(read_bytes(dataset.annotated.where))
+    return parts, write_split(content, paths, out, copy=copy)
 
 
 def split_groups(groups: Sequence[int], val: float, seed: int) -> list[bool]:

@@ -116,8 +116,8 @@ class AnnotatedFolder:
             size, other = image.size, image_HW3.shape[:2]
             problem = f"is {other[1]}x{other[0]}, its annotations are for {size[1]}x{size[0]}"
             faults.append(Fault(image.path, problem, "image and truth must have one size"))
-        truth = self.annotated.where, self.annotated.where
-        return FrameContent(image_HW3, composed.semantic_HW, composed.instance_ids_HW, faults, warnings, truth)
+        files = (self.annotated.where, self.annotated.where), image.path
+        return FrameContent(image_HW3, composed.semantic_HW, composed.instance_ids_HW, faults, warnings, *files)
 
     def _pieces(self, place: int) -> list[Piece]:
         table, size = self.annotated.table, self.annotated.images[place].size
