@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from partwise.backbones.fold import fold_batch_norm
 from partwise.class_map import ClassMap, ClassNames, named_classes
 from partwise.data.given_image import as_image, name_of
 from partwise.errors import PartwiseError, PartwiseWarning
-from partwise.given import flag, number_in, shown
+from partwise.given import flag, shown
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods import Explainable, Explanation, MappedMethod, Method
@@ -27,6 +27,7 @@ from partwise.methods.options import InferenceOptions, Scale, seen_sizes
 from partwise.model_files import find_model
 from partwise.report.prediction_files import write_prediction
 from partwise.scene import Prediction
+from partwise.selection import MinScore, require_selection, selected
 from partwise.training.checkpoint import ModelInfo, load_model
 from partwise.training.precision import gains_from_bf16, slow_precision
 
@@ -129,7 +130,8 @@ class Segmenter:
         self,
         image: Any,
         *,
-        min_score: float = 0.0,
+        min_score: MinScore = 0.0,
+        classes: Sequence[str] = (),
         distinct: bool = False,
         name: str | None = None,
         scale: Scale = None,
@@ -138,7 +140,9 @@ class Segmenter:
         """Every instance of an image.
 
         image      a path, a PIL image, an array, a tensor, bytes or an open file: see `as_image`
-        min_score  0..1: leave out instances that are less sure
+        min_score  0..1: leave out instances with a lower score; also by class, such as {"car": 0.3, "*": 0.1}, where
+                   "*" is for all that are not named
+        classes    names of the only classes whose instances are kept; empty for all
         distinct   leave out what a higher-scoring instance of another class overlaps, see `Instances.distinct`
         name       for the files that `Result.save` writes; the stem of the image's file, or none
         scale      the network sees the image so many times as large: less is faster, more finds smaller objects, and
@@ -150,7 +154,7 @@ class Segmenter:
         Raises PartwiseError for what is no image, a number out of its limits, and `flip` with a method that cannot
         (methods/method.py, `mirrored`).
         """
-        min_score = number_in("min_score", min_score, 0, 1)
+        require_selection(self.method.label_set, min_score, classes)
         if name is None:
             name = name_of(image)
         if name is not None and not isinstance(name, str):
@@ -160,7 +164,7 @@ class Segmenter:
             prediction = self.method.predict(
                 image_batch(pixels, self.device), InferenceOptions(scale, flag("flip", flip))
             )[0]
-        kept = prediction.instances[prediction.instances.scores >= min_score]
+        kept = selected(prediction.instances, self.method.label_set, min_score, classes)
         kept = kept.distinct() if flag("distinct", distinct) else kept
         return Result(
             kept.labels,

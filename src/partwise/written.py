@@ -27,6 +27,7 @@ __all__ = [
     "BENCH_SPEED",
     "CEILING",
     "CHECK",
+    "COCO_PREDICTIONS",
     "COMPARISON",
     "DIAGNOSIS",
     "EMPTY",
@@ -64,10 +65,12 @@ PICTURE, MODEL, SUBMISSION, PAGE, TABLE = "picture", "model", "submission", "pag
 METRICS, PRESENCE = "metrics", "presence"
 PREDICTION, EXPLANATION, EVALUATION, COMPARISON = "prediction", "explanation", "evaluation", "comparison"
 CEILING, CHECK, DIAGNOSIS, RUN, STUDY, RECORD = "ceiling", "check", "diagnosis", "run", "study", "record"
+COCO_PREDICTIONS = "predictions in COCO form"
 RESULT_FAULTS = "faults of result files"
 BENCH_SPEED, BENCH_EVALUATION = "bench speed", "bench evaluation"
 BENCH_MODELS, BENCH_PEERS = "bench models", "bench baselines"
 JSON_KINDS = {  # kind -> keys at the top that every file of it has
+    COCO_PREDICTIONS: {"partwise", "images", "categories", "annotations"},
     PREDICTION: {"name", "label_set", "image", "origin", "instances"},
     EXPLANATION: {"x", "y", "instance", "semantic", "seen_size"},
     EVALUATION: {"images", "settings", "semantic", "instance"},

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from partwise.cli.app import Device, Flip, Overwrite, Precision, Scale, Scales, app
+from cyclopts import Parameter
+
+from partwise.cli.app import ClassNames, Device, Flip, Overwrite, Precision, Scale, Scales, app
 from partwise.errors import ForeignFileError, PartwiseError, on_one_line
 from partwise.terminal import Display, console, counting
 
@@ -19,8 +21,11 @@ def predict(
     *inputs: Path,
     out: Path,
     model: str | None = None,
-    format: Literal["files", "cityscapes"] = "files",
-    min_score: float | None = None,
+    format: Literal["files", "cityscapes", "coco"] = "files",
+    polygons: bool = False,
+    min_score: list[str] | None = None,
+    only: Annotated[list[str] | None, Parameter(name="--classes")] = None,
+    classes: ClassNames = None,
     device: Device = "cpu",
     precision: Precision = "no",
     scale: Scales = None,
@@ -40,24 +45,32 @@ def predict(
     model
         A model file, a run folder, or a bundled model's name; the bundled model without it.
     format
-        files: overlay, instanceIds, labelIds and JSON of each image; cityscapes: the benchmark's submission form.
+        files: overlay, instanceIds, labelIds and JSON of each image; cityscapes: the benchmark's submission form; coco:
+        one COCO file for all, predictions.json, which CVAT and Label Studio import.
+    polygons
+        In the COCO file masks are polygons instead of run lengths, as Label Studio wants them.
     min_score
-        Leave out less sure instances; 0.1 without it, and all are kept for the submission form.
+        Leave out instances with a lower score: a number for all classes, CLASS=NUMBER for one, such as car=0.3; several
+        times. 0.1 without it, and all are kept for the submission form.
+    only
+        Keep instances of these classes alone, such as car,person; the semantic map stays as it is.
     """
+    from partwise.class_map import parse_class_map
     from partwise.methods.options import InferenceOptions
     from partwise.photo_files import find_photos, left_out_text
     from partwise.photos import Form, predict_photos
     from partwise.segmenter import load
+    from partwise.selection import parse_classes, parse_min_scores
 
-    if min_score is not None and not 0 <= min_score <= 1:
-        raise PartwiseError(f"--min-score {min_score}: give a number in 0..1")
-    form = Form(format == "cityscapes", min_score, overwrite)
+    if polygons and format != "coco":
+        raise PartwiseError("--polygons is for --format coco: leave it out")
+    form = Form(format, parse_min_scores(min_score or ()) or None, overwrite, parse_classes(only or ()), polygons)
     found = find_photos(inputs, submission=form.submission)
     if found.left_out:
         console.print(left_out_text(found.left_out))
     for photo in found.renamed:
         console.print(on_one_line(f"{photo.path}: another photo has this name, its results are called {photo.name}"))
-    segment = load(model, device=device, precision=precision)
+    segment = load(model, device=device, precision=precision, classes=parse_class_map(classes or ()))
     with counting("predicting") as progress:
         made = predict_photos(segment, found.photos, out, form, view=InferenceOptions(scale, flip), progress=progress)
     faults = [*found.faults, *made.faults]
