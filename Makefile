@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint tables clean
+.PHONY: demo test lint tables dist clean
 
 demo: $(VENV)/.installed  ## render streets, train for two minutes, evaluate, predict, write out/demo/report.html
 	$(BIN)/partwise demo --out out/demo
@@ -19,6 +19,14 @@ lint: $(VENV)/.installed
 
 tables: $(VENV)/.installed  ## write the tables of README.md and docs/ from results/*.json
 	$(BIN)/python docs/make_tables.py
+
+dist: $(VENV)/.installed  ## sdist and wheels of the last commit in dist/, with absolute links: PAGES=URL PICTURES=URL
+	rm -rf build/release
+	mkdir -p build/release
+	git archive HEAD | tar x -C build/release
+	$(BIN)/python docs/absolute_links.py README.md --pages "$(PAGES)" --pictures "$(PICTURES)" > build/release/README.md
+	$(BIN)/python -m build --outdir dist build/release
+	$(BIN)/python -m build --outdir dist build/release/packages/partwise-streets
 
 $(VENV)/.installed: pyproject.toml constraints.txt packages/partwise-streets/pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "partwise needs Python 3.11 or newer"'

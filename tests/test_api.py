@@ -27,6 +27,17 @@ def test_a_run_can_be_loaded_and_scored(trained, city_root, tmp_path, says):
     assert mine == theirs
 
 
+def test_options_are_one_object_and_device_and_precision_replace_their_fields(trained, city_root):
+    options = partwise.InferenceOptions(scale=0.5, device="cpu", precision="no")
+    one, other = (
+        partwise.evaluate(city_root, model=trained, frames=1, **given)
+        for given in ({"options": options}, {"options": options.changed(precision="auto"), "precision": "no"})
+    )
+    told = one.figures["circumstances"]
+    assert (told["scale"], told["flip"], told["device"], told["precision"]) == (0.5, False, "cpu", "no")
+    assert {**one.figures, "seconds": 0} == {**other.figures, "seconds": 0}
+
+
 def test_results_are_compared_from_memory_and_from_files_alike(trained, city_root, tmp_path):
     scores = partwise.evaluate(city_root, model=trained, frames=2)
     scores.save(tmp_path / "scores.json")

@@ -48,7 +48,7 @@ def commands(tiny_model_file, city_root, tmp_path, scenes):
         ("compare", ["comparing: scoring A 1/1", "comparing: scoring B 1/1", "comparing: bootstrap, draws 4/4"]),
         ("ceiling", ["decoding 1/1"]),
         ("doctor", ["loading weights", "reading frames 1/1", "training steps 1/1", "comparing orders"]),
-        ("train", ["looking which classes appear 6/6", "training 100 %, step 1", "evaluating 3/3"]),
+        ("train", ["finding the classes 6/6", "training 100 %, step 1", "evaluating 3/3"]),
     ],
 )
 def test_a_verb_says_what_it_does_and_how_far_it_is(verb, expected, commands, monkeypatch, capsys):

@@ -16,7 +16,8 @@ from partwise import model_files
 from partwise.errors import PartwiseError
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES
-from partwise.methods import build_method
+from partwise.methods import MaskRcnnConfig, build_method
+from partwise.methods.options import InferenceOptions
 from partwise.model_files import MODELS, find_model
 from partwise.scene import Prediction
 from partwise.segmenter import find_device, load
@@ -159,6 +160,38 @@ def test_a_model_says_how_large_it_sees_an_image(model, segment, scenes):
 def test_scales_that_are_none(segment, scenes, scale):
     with pytest.raises(PartwiseError, match="give a number above 0, at most 8"):
         segment(scenes[0].image_HW3, scale=scale)
+
+
+def test_options_of_loading_hold_in_every_call_that_does_not_say_otherwise(model, segment, scenes):
+    image = scenes[0].image_HW3
+    enlarging = load(model, options=InferenceOptions(scale=1.5, flip=True))
+    assert same(enlarging(image), segment(image, scale=1.5, flip=True))
+    assert same(enlarging(image, flip=False), segment(image, scale=1.5))
+    assert same(enlarging(image, scale=1.0, flip=False), segment(image, scale=1.0))
+    assert np.array_equal(enlarging.seen(image), segment.seen(image, scale=1.5))
+    only_scaled = load(model, options=InferenceOptions(scale=1.5))
+    assert only_scaled.explain(image, (50, 40)).to_json() == segment.explain(image, (50, 40), scale=1.5).to_json()
+
+
+def test_an_explanation_explains_the_prediction_with_the_mirror_image(model, segment, scenes):
+    image = scenes[0].image_HW3
+    mirrored = load(model, options=InferenceOptions(flip=True))
+    told, plain = (one.explain(image, (50, 40)).prediction.instances.scores for one in (mirrored, segment))
+    assert np.array_equal(told, mirrored(image).scores) and not np.array_equal(told, plain)
+
+
+def test_device_and_precision_of_loading_replace_those_of_its_options(model):
+    options = InferenceOptions(device="meta", precision="auto", flip=True)
+    loaded = load(model, options=options, device="cpu", precision="no")
+    assert loaded.options == InferenceOptions(device="cpu", precision="no", flip=True)
+    assert (loaded.device, loaded.precision) == ("cpu", "no")
+
+
+def test_a_model_that_cannot_flip_is_refused_when_it_is_loaded(tmp_path):
+    torch.manual_seed(0)
+    save_model(tmp_path / "m.safetensors", build_method(MaskRcnnConfig(channels=16)), {})
+    with pytest.raises(PartwiseError, match="flip: MaskRcnn cannot average an image and its mirror image"):
+        load(tmp_path / "m.safetensors", options=InferenceOptions(flip=True))
 
 
 def test_min_score_leaves_out_and_changes_nothing_else(segment, scenes):

@@ -103,7 +103,7 @@ def test_devices(name, monkeypatch):
     assert find_device(torch.device("cpu")) == "cpu"
 
 
-@pytest.mark.parametrize("precision", ["fp8", None, ["no"], torch.bfloat16, np.array(["no", "bf16"])], ids=str)
+@pytest.mark.parametrize("precision", ["fp8", 16, ["no"], torch.bfloat16, np.array(["no", "bf16"])], ids=str)
 def test_precisions(model, precision):
     with pytest.raises(PartwiseError, match=re.escape(f"precision {precision!r}: give no, bf16 or auto")):
         load(model, precision=precision)

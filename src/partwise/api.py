@@ -154,9 +154,9 @@ def evaluate(
     full: bool = False,
     metrics: Sequence[str] = (),
     workers: int = 1,
-    device: str = "cpu",
-    precision: str = "no",
     options: InferenceOptions = DEFAULT_OPTIONS,
+    device: str | None = None,
+    precision: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Evaluation:
     """Score a model, or the result files of any tool, as `partwise evaluate` does.
@@ -171,9 +171,9 @@ def evaluate(
         full: Also boundary AP, panoptic quality, COCO AP and bootstrap intervals.
         metrics: Names of further metrics, such as those of other packages.
         workers: Processes that read result files.
-        device: Of the network: cpu, cuda, cuda:1, or auto.
-        precision: "no" (fp32), "bf16" or "auto".
-        options: At which sizes the network sees an image, and whether its mirror image, too.
+        options: How the model predicts: device, precision, scale and flip.
+        device: Replaces `options.device`: "cpu", "cuda", "cuda:1", or "auto".
+        precision: Replaces `options.precision`: "no" (fp32), "bf16" or "auto".
         progress: Is told how many frames are done, of how many.
 
     Raises:
@@ -189,9 +189,7 @@ def evaluate(
         full=full,
         metrics=metrics,
         workers=workers,
-        device=device,
-        precision=precision,
-        view=options,
+        options=options.changed(device=device, precision=precision),
         progress=progress,
     )
     return Evaluation(figures["images"], figures["semantic"], figures["instance"], figures)

@@ -18,6 +18,7 @@ from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_instances, require_known_classes
 from partwise.evaluation.truth import require_truth
 from partwise.methods import Method, build_method
+from partwise.methods.options import InferenceOptions
 from partwise.model_files import find_model, start_files
 from partwise.recipes import PIPELINES
 from partwise.recipes import recipe as find_recipe
@@ -165,8 +166,10 @@ def _train(
 def _evaluation(chosen: EvenlySpaced, words: str, monitor: Monitor) -> Callable[[Method], dict]:
     def evaluate(method: Method) -> dict:
         monitor.note(f"evaluating {words}")
-        device = next(method.parameters()).device
+        options = InferenceOptions(device=str(next(method.parameters()).device))
         progress = functools.partial(monitor.count, "evaluating")
-        return evaluate_method(method, chosen, CityscapesEvaluator(method.label_set), device=device, progress=progress)
+        return evaluate_method(
+            method, chosen, CityscapesEvaluator(method.label_set), options=options, progress=progress
+        )
 
     return evaluate

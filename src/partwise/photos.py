@@ -16,8 +16,6 @@ from partwise.errors import ForeignFileError, PartwiseError
 from partwise.evaluation.submission import check_name, submission_paths, write_submission
 from partwise.files import atomic_write, require_replaceable, require_writable, write_json
 from partwise.machine import is_out_of_memory
-from partwise.methods import Method, require_mirrorable
-from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions, seen_sizes
 from partwise.photo_files import Photo
 from partwise.report.coco_file import COCO_NAME, FoundInImage, coco_predictions, file_name_of
 from partwise.report.prediction_files import result_paths
@@ -98,19 +96,15 @@ def predict_photos(
     out: Path,
     form: Form,
     *,
-    view: InferenceOptions = DEFAULT_OPTIONS,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Predicted:
     """Write the results of every photo that can be read and whose results can be written.
 
     A photo that cannot is a fault, and the next one follows. A full disk ends it.
 
-    view   how the network sees the images
-
-    Raises PartwiseError if `out` is no folder, or nobody may write there, and for a view that the model cannot have.
+    Raises PartwiseError if `out` is no folder, or nobody may write there.
     """
     require_writable(out)
-    _require_view(segment.method, view)
     require_selection(segment.method.label_set, form.least_scores, form.classes)
     together = out / COCO_NAME
     if form.kind == "coco" and not form.overwrite:
@@ -122,7 +116,7 @@ def predict_photos(
     for number, photo in enumerate(photos, 1):
         try:
             earlier = _see_that_it_can_be_written(photo, out, form, inputs, written)
-            result = _predict(segment, photo, form, view)
+            result = _predict(segment, photo, form)
             made = _written(result, segment, photo, out, form)
             if form.kind == "coco":
                 found.append(FoundInImage(file_name_of(photo.path, photo.folder), result.instances))
@@ -140,7 +134,7 @@ def predict_photos(
     return Predicted(files, done, replaced, faults)
 
 
-def _predict(segment: Segmenter, photo: Photo, form: Form, view: InferenceOptions) -> Result:
+def _predict(segment: Segmenter, photo: Photo, form: Form) -> Result:
     """What is found in one photo."""
     with _memory_for(photo.path):
         return segment(
@@ -149,8 +143,6 @@ def _predict(segment: Segmenter, photo: Photo, form: Form, view: InferenceOption
             classes=form.classes,
             distinct=form.distinct,
             name=photo.name,
-            scale=view.scale,
-            flip=view.flip,
         )
 
 
@@ -222,26 +214,20 @@ def _memory_for(path: Path) -> Iterator[None]:
     raise PartwiseError(f"{path}: there is not enough memory for so large a photo: scale it down")
 
 
-def _require_view(method: Method, view: InferenceOptions) -> None:
-    """Raises PartwiseError for a scale out of its limits, and for a mirror image that the method cannot make use of."""
-    seen_sizes((1, 1), view.scale)
-    if view.flip:
-        require_mirrorable(method)
-
-
 def explain_photo(
     segment: Segmenter,
     path: Path,
     out: Path,
     point: tuple[int, int] | None = None,
-    scale: float | None = None,
+    *,
     overwrite: bool = False,
 ) -> tuple[str, list[Path]]:
     """Write why a pixel of a photo belongs to its instance, or to none; returns it in words, and the files.
 
     point   (x, y) in the photo; the middle of the instance with the highest score without one
-    scale   see `Segmenter.__call__`; picture, JSON and words are in pixels of what the network saw
     overwrite   replace files that partwise did not write, too
+
+    Picture, JSON and words are in pixels of what the network saw.
 
     Files: OUT/<name>_<x>_<y>_explained.png and .json, x and y in the photo.
 
@@ -255,11 +241,11 @@ def explain_photo(
             require_replaceable(result)
     with _memory_for(path):
         photo = as_image(path)
-        image = segment.seen(photo, scale)
+        image = segment.seen(photo)
     (height, width), (seen_height, seen_width) = photo.shape[:2], image.shape[:2]
     try:
         with _memory_for(path):
-            explanation = segment.explain(photo, point, scale)
+            explanation = segment.explain(photo, point)
     except PartwiseError as error:
         raise PartwiseError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None
     words, picture = shown_explanation(explanation, image, segment.method, SHOWN_SCORE)

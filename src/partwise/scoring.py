@@ -42,9 +42,7 @@ def score(
     full: bool = False,
     metrics: Sequence[str] = (),
     workers: int = 1,
-    device: str = "cpu",
-    precision: str = "no",
-    view: InferenceOptions = DEFAULT_OPTIONS,
+    options: InferenceOptions = DEFAULT_OPTIONS,
     side_bounds_px: Sequence[int] = SIDE_BOUNDS_PX,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
@@ -55,7 +53,7 @@ def score(
     full      also boundary AP, COCO AP, bootstrap intervals and, with instances and a semantic map, panoptic quality
     metrics   names of further metrics: of other packages, or some of those that `full` adds
     workers   processes that read result files
-    view      how a model sees the frames; it is scored at the truth's size
+    options   how a model predicts the frames; it is scored at the truth's size
     side_bounds_px   between the sizes of instances that AP is given for
     returns   `CityscapesEvaluator.compute()`, "records" (what `compare` needs of each image) and "circumstances"
 
@@ -64,10 +62,7 @@ def score(
     if model is not None and predictions is not None:
         raise PartwiseError("both --model and --predictions given: score one of them at a time")
     if predictions is not None:
-        asked = {"--map": bool(class_names), "--flip": view.flip, "--scale": view.scale is not None} | _of_networks(
-            device, precision
-        )
-        _leave_out(asked, "is for models, and --predictions are files")
+        _leave_out({"--map": bool(class_names)} | _of_networks(options), "is for models, and --predictions are files")
     elif workers > 1:
         raise PartwiseError(f"--workers {workers} is for --predictions, and a model is scored: leave it out")
     if frames < 0 or workers < 1:
@@ -80,14 +75,20 @@ def score(
         circumstances["predictions"] = predictions.resolve().name
     else:
         evaluator, figures, how = _score_model(
-            model, source, split, frames, evaluator_for, device, precision, view, progress, class_names
+            model, source, split, frames, evaluator_for, options, progress, class_names
         )
         circumstances |= how
     return figures | {RECORDS_KEY: records_of(evaluator), "circumstances": circumstances}
 
 
-def _of_networks(device: str, precision: str) -> dict[str, bool]:
-    return {"--device": device != "cpu", "--precision": precision != "no"}
+def _of_networks(options: InferenceOptions) -> dict[str, bool]:
+    """Return which options of inference are not the default ones, by the name that a person gave them."""
+    return {
+        "--flip": options.flip,
+        "--scale": options.scale is not None,
+        "--device": options.device != DEFAULT_OPTIONS.device,
+        "--precision": options.precision != DEFAULT_OPTIONS.precision,
+    }
 
 
 def _leave_out(asked: dict[str, bool], why: str) -> None:
@@ -150,24 +151,23 @@ def _score_model(
     split: str,
     frames: int,
     evaluator_for: EvaluatorFor,
-    device: str,
-    precision: str,
-    view: InferenceOptions,
+    options: InferenceOptions,
     progress: Callable,
     class_names: ClassNames | None = None,
 ) -> tuple[CityscapesEvaluator, dict, dict]:
     """(evaluator, figures, circumstances)."""
     scenes = EvenlySpaced(data.open(split), frames)
     require_truth(scenes, f"{data}, split {split}", progress)
-    segment = load(model, device=device, precision=precision, classes=class_names, label_set=scenes.label_set)
+    segment = load(model, options=options, classes=class_names, label_set=scenes.label_set)
     scenes = EvenlySpaced(data.open_as(split, segment.method.label_set), frames)
     if segment.method.has_instances:
         require_instances(scenes, f"{data}, split {split}")
     evaluator = evaluator_for(scenes.label_set, segment.method.has_instances and segment.method.has_semantics)
-    how = {"device": segment.device, "precision": segment.precision}
     depth = find_depth(data.root, split)
-    figures = evaluate_method(segment.method, scenes, evaluator, view=view, depth=depth, progress=progress, **how)
-    how |= asdict(view) | {"default_scale": segment.method.default_scale}
+    figures = evaluate_method(
+        segment.method, scenes, evaluator, options=segment.options, depth=depth, progress=progress
+    )
+    how = asdict(segment.options) | {"default_scale": segment.method.default_scale}
     if isinstance(segment.method, MappedMethod):
         how["classes"] = segment.method.classes.names
     return evaluator, figures, {"model": segment.info.origin, **how}
@@ -185,8 +185,7 @@ def compare_results(
     full: bool = False,
     metrics: Sequence[str] = (),
     side_bounds_px: Sequence[int] = SIDE_BOUNDS_PX,
-    device: str = "cpu",
-    precision: str = "no",
+    options: InferenceOptions = DEFAULT_OPTIONS,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> dict:
     """What `partwise.evaluation.compare.compare` says of two results, each the JSON file of an evaluation or a model.
@@ -195,6 +194,7 @@ def compare_results(
                 `data` first
     metrics     names of further metrics for models; a file has those that it was scored with
     side_bounds_px   between the sizes of instances, see `size_ranges`
+    options     how models predict
     progress    what is being done (scoring A, scoring B, the bootstrap), how much of it is done, and all of it
 
     Raises PartwiseError for bounds that do not rise, a file or a model that cannot be used, a model without `data`, and
@@ -209,7 +209,7 @@ def compare_results(
         raise PartwiseError(f"{models[0]} is no .json file and taken for a model, to be scored first: give --data ROOT")
     if not models:
         asked = {"--data": data is not None, "--frames": frames > 0, "--full": full, "--metric": bool(metrics)}
-        _leave_out(asked | _of_networks(device, precision), "is for models, and both results are JSON files")
+        _leave_out(asked | _of_networks(options), "is for models, and both results are JSON files")
     evaluator_for = _evaluator_for(full, metrics, side_bounds_px)
     evaluators = []
     for name, result in (("A", a), ("B", b)):
@@ -217,9 +217,7 @@ def compare_results(
             evaluators.append(read_records(result))
         else:
             said = functools.partial(progress, f"scoring {name}")
-            scored = _score_model(
-                result, DataSource.of(data), split, frames, evaluator_for, device, precision, DEFAULT_OPTIONS, said
-            )
+            scored = _score_model(result, DataSource.of(data), split, frames, evaluator_for, options, said)
             evaluators.append(scored[0])
     bootstrap = functools.partial(progress, "bootstrap, draws")
     named = {name: one if isinstance(one, str) else "" for name, one in (("a", a), ("b", b))}

@@ -1,4 +1,4 @@
-"""Every backbone keeps its promises: strides, channels, sizes; VGG16 is torchvision's; folding changes nothing."""
+"""Every backbone has the strides, channels and sizes it declares; VGG16 is torchvision's; folding changes nothing."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def test_a_backbone_without_a_map_at_stride_2_is_refused():
 
 @pytest.mark.parametrize("name", TRUNKS)
 def test_a_shifted_image_gives_shifted_features(name):
-    """Fully convolutional: a shift by the coarsest stride shifts every map, away from the borders."""
+    """If the image is shifted by the coarsest stride, every map shifts with it, except at the borders."""
     backbone = build_backbone(name).eval()
     image = torch.randn(1, 3, 32, 512, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
@@ -158,8 +158,8 @@ def test_folding_batch_norm_changes_nothing_but_the_layers():
 @pytest.mark.parametrize(
     ("name", "source", "said"),
     [
-        ("vgg16", "nowhere.safetensors", "no such weights"),
-        ("efficientnet_lite0", "nowhere.pth", "no such weights"),
+        ("vgg16", "nowhere.safetensors", "no such weight file"),
+        ("efficientnet_lite0", "nowhere.pth", "no such weight file"),
     ],
 )
 def test_missing_weights_are_named(name, source, said):
@@ -192,7 +192,7 @@ def test_weights_that_are_not_whole_are_refused_and_a_classifier_beside_them_is_
     backbone = build_backbone("resnet18")
     tensors = {name: value for name, value in backbone.body.state_dict().items() if "num_batches" not in name}
     torch.save(dict(list(tensors.items())[:count]), tmp_path / "part.pth")
-    with pytest.raises(PartwiseError, match=f"tensors where {len(tensors)} are needed"):
+    with pytest.raises(PartwiseError, match=f"tensors, {len(tensors)} are needed"):
         backbone.load_pretrained(str(tmp_path / "part.pth"))
     changed = {name: torch.full_like(value, 0.25) for name, value in tensors.items()}
     torch.save(changed | {"fc.weight": torch.zeros(3)}, tmp_path / "whole.pth")
@@ -203,7 +203,7 @@ def test_weights_that_are_not_whole_are_refused_and_a_classifier_beside_them_is_
 @pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "crossvit_tiny_240"])
 def test_a_backbone_without_a_map_at_every_stride_is_refused(name):
     with pytest.raises(
-        PartwiseError, match=rf"backbone {name} has features at strides \[.*\], one each at 4, 8, 16 and 32"
+        PartwiseError, match=rf"backbone {name} has features at strides \[.*\], but strides 4, 8, 16 and 32"
     ):
         build_backbone(name)
 
@@ -259,7 +259,7 @@ def test_context_begins_as_nothing_and_then_sees_as_far_as_its_dilations_reach()
         assert torch.equal(one, other)
     context = Context(8, (1, 2, 4))
     for block in context.blocks:
-        block[0][1] = torch.nn.Identity()  # norms see the whole map; what is left sees as far as its kernels
+        block[0][1] = torch.nn.Identity()  # norms see the whole map, convolutions only as far as kernels
         torch.nn.init.constant_(block[0][0].weight, 0.1)
         torch.nn.init.constant_(block[1].weight, 0.1)
     features = torch.ones(1, 8, 31, 31, requires_grad=True)

@@ -43,7 +43,7 @@ def test_every_figure_is_that_of_evaluate(table, city_root):
     ]
     for file, row in zip(files, figures["models"], strict=True):
         for size, scale in ((whole, None), (half, 0.5)):
-            alone = score(city_root, "val", model=file, frames=1, view=InferenceOptions(scale))
+            alone = score(city_root, "val", model=file, frames=1, options=InferenceOptions(scale))
             at, instance = row["sizes"][size], alone["instance"]
             assert at["iou_class"] == alone["semantic"]["iou_class"] and at["ms"] > 0
             assert at["ap"] == (instance and instance["ap"]) and at["ar100"] == (instance and instance["ar"]["100"])

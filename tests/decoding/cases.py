@@ -10,7 +10,7 @@ CELLS, CELL_PX, SIZE = 8, 2, (40, 48)
 
 
 def random_masks(rng: np.random.Generator, count: int) -> list[WindowMask]:
-    """Windows of 8 cells of 2 px inside an image of `SIZE`, blobs of any size in them; some are empty."""
+    """Windows of 8 cells of 2 px inside an image of `SIZE`, with blobs of any size; some are empty."""
     masks = []
     for _ in range(count):
         y, x = (CELL_PX * int(rng.integers(0, side // CELL_PX - CELLS + 1)) for side in SIZE)
@@ -23,7 +23,7 @@ def random_masks(rng: np.random.Generator, count: int) -> list[WindowMask]:
 
 
 def random_candidates(rng: np.random.Generator, count: int, classes: int = 3) -> Candidates:
-    """Each with a window of its own, the highest score first; some scores are equal."""
+    """Candidates with a window each, the highest score first; some scores are equal."""
     scores = np.round(rng.random(count), 1)
     index = np.arange(count)
     return Candidates(
@@ -37,7 +37,7 @@ def random_candidates(rng: np.random.Generator, count: int, classes: int = 3) ->
 
 
 def full_mask(mask) -> np.ndarray:
-    """(H, W) bool of a box and the mask in it."""
+    """(H, W) bool: the mask inside its box."""
     (x0, y0, x1, y1), inside = mask
     full = np.zeros(SIZE, bool)
     full[y0:y1, x0:x1] = inside

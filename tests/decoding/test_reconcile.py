@@ -1,4 +1,4 @@
-"""The semantic map in line with the instances: what changes, and what never does."""
+"""Reconciling the semantic map with the instances: what changes, and what never does."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def test_the_semantic_map_takes_the_class_of_an_instance_within_its_category():
     assert semantic[3].tolist() == [7, 7, 28, 28, 28, 28, 28, 26, 24, 24, 24, 24], (
         "the highest score last, road and person stay"
     )
-    for row in (0, 4):  # outside the masks; and where the map is certain
+    for row in (0, 4):  # outside the masks, and where the map is certain
         assert semantic[row].tolist() == [7, 7, 28, 28, 28, 28, 27, 27, 24, 24, 24, 24]
 
 

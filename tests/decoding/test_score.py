@@ -18,7 +18,7 @@ POWER, SIGMA = 3.0, 0.2
 
 
 def random_instances(seed: int, refined_share: float):
-    """Candidates and their painted masks; a share of these were refined."""
+    """Candidates and their painted masks, some of which are refined."""
     rng = np.random.default_rng(seed)
     masks = [mask for mask in random_masks(rng, 24) if not mask.empty]
     found = random_candidates(rng, len(masks), classes=2)

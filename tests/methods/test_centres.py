@@ -1,4 +1,4 @@
-"""Centres: targets and grouping against brute force, and what makes them learnable where an order is not."""
+"""Centres: targets and grouping against brute force, and that offsets depend only on the pixel's own instance."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def scene_of(ids_HW: np.ndarray) -> Scene:
 
 
 def street(*cars: tuple[int, int, int, int], size=(96, 192)) -> Scene:
-    """Cars by box x0 y0 x1 y1 on a road."""
+    """A road with a car in each box (x0, y0, x1, y1)."""
     ids = np.full(size, 7)
     for number, (x0, y0, x1, y1) in enumerate(cars):
         ids[y0:y1, x0:x1] = 26000 + number
@@ -66,7 +66,7 @@ def test_groups_and_tiny_instances_are_no_background():
 
 
 def test_another_instance_changes_every_rank_and_no_offset():
-    """Why this can be learnt: what is right at a pixel hangs on its own instance alone."""
+    """This makes offsets learnable: the target of a pixel depends only on its own instance."""
     own = ((60, 20, 100, 50), (110, 30, 150, 60))
     alone, with_another = street(*own), street(*own, (4, 60, 40, 90))
     before, after = centre_targets(alone, 20), centre_targets(with_another, 20)

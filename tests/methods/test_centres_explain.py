@@ -1,4 +1,4 @@
-"""One decision of the centres: what is told holds for the pixel, and telling it changes nothing."""
+"""Explanations of the method of centres are true for the pixel, and do not change the prediction."""
 
 import json
 import re

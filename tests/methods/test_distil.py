@@ -1,4 +1,4 @@
-"""A teacher's terms: 0 where the student agrees, pulling towards it where not, and only between networks that fit."""
+"""The loss terms of a teacher: 0 if the student agrees, a gradient towards the teacher if not, and checks."""
 
 from dataclasses import replace
 
@@ -62,7 +62,7 @@ def test_following_the_gradient_leads_to_the_teacher(taught):
 
 @pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
 def test_the_semantic_term_is_the_weighted_divergence(balance):
-    """Cell by cell in plain Python."""
+    """Compute the term cell by cell in plain Python."""
     torch.manual_seed(3)
     mine, its = torch.randn(1, 4, 3, 5), torch.randn(1, 4, 3, 5)
     best = its.argmax(1)[0].flatten().tolist()
@@ -99,10 +99,10 @@ def test_part_maps_of_other_windows_cannot_be_taught(parts):
     "config", [OrderingConfig(channels=8), InstanceFcnConfig(branch_channels=8), MaskRcnnConfig(channels=8)]
 )
 def test_these_methods_neither_teach_nor_are_taught(config, parts):
-    """InstanceFcn has maps of the same names as part maps, but of another meaning."""
+    """The maps of InstanceFcn have the names of part maps, but another meaning."""
     other = build_method(config)
     for student, teacher in ((other, parts), (parts, other)):
-        with pytest.raises(PartwiseError, match="neither teaches nor is taught"):
+        with pytest.raises(PartwiseError, match="does not support distillation"):
             check_teacher(student, teacher)
 
 
@@ -117,7 +117,7 @@ def test_features_cost_the_share_of_the_variance_that_they_leave():
 
 
 def test_with_the_features_of_its_teacher_a_student_says_the_same(parts, scenes):
-    """The same heads over another backbone: what is left to learn is the pyramid."""
+    """The student has the teacher's heads and another backbone: only the pyramid remains to be learnt."""
     torch.manual_seed(1)
     student = build_method(replace(parts.config, backbone="vgg16"))
     heads = {name: value for name, value in parts.state_dict().items() if not name.startswith(("backbone", "pyramid"))}

@@ -1,4 +1,4 @@
-"""What every method must do: give the scene back, learn from its truth, take any size, ignore how ids are numbered."""
+"""What every method must do: give the scene back, learn from its targets, take any size, ignore the order of ids."""
 
 import numpy as np
 import pytest
@@ -56,20 +56,20 @@ INSTANCE_METHODS = [name for name in CONFIGS if not name.startswith("fcn")]
 WITHOUT_DRAWING = [
     name for name in INSTANCE_METHODS if name.startswith(("parts", "order", "centres"))
 ]  # of windows at random
-# (classes, AP, AP50) that oracle outputs must exceed on the rendered scenes; a broken inverse gives nearly nothing.
+# IoU class, AP and AP50 that oracle outputs must exceed on the rendered scenes; a broken inverse gives almost 0.
 CEILINGS = {
-    "parts_one_window": (None, 0.1, 0.3),  # one size of windows for objects of 5 to 250 px
-    "order_locations": ("car", 0.5, 0.5),  # two cars with their centres in one cell are one
-    "order_colouring": ("car", 0.5, 0.5),  # what stands before a car cuts it in two
-    "order": ("car", 0.999, 0.999),  # every pixel says whose it is: exact
-    "parts_nearest": (None, 0.65, 0.8),  # of two that want one part of a cell, one is spoilt
+    "parts_one_window": (None, 0.1, 0.3),  # windows of one size for objects of 5 to 250 px
+    "order_locations": ("car", 0.5, 0.5),  # two cars with their centres in one cell become one
+    "order_colouring": ("car", 0.5, 0.5),  # an object in front of a car divides it in two
+    "order": ("car", 0.999, 0.999),  # every pixel gives its instance: exact
+    "parts_nearest": (None, 0.65, 0.8),  # two objects that use the same part of a cell: one gets a wrong mask
     "parts": (None, 0.85, 0.95),
     "centres": (None, 0.85, 0.95),
-    # One position, several objects and sizes of window: one objectness map cannot be right for all.
+    # One position has several objects and window sizes: one objectness map cannot be right for all.
     "report_classes": ("car", 0.05, 0.12),
-    # Besides, the balanced loss has its minimum at masks that are too large.
+    # In addition, the balanced loss has its minimum at masks that are too large.
     "report_central": ("car", 0.03, 0.08),
-    # A pixel lies in positive and negative windows at once: hardly anything comes back, whatever the network.
+    # A pixel lies in positive and in negative windows: with any network, almost nothing is found.
     "report_mean": ("car", 0.005, 0.02),
     "report_window": ("car", 0.0005, 0.002),
     # Windows of 168 px are for objects of 81 to 114 px: these scenes have none (test_instance_fcn.py has).
@@ -103,7 +103,7 @@ def batch(scenes, method):
 
 
 def middle(scene: Scene) -> Scene:
-    """64x128 pixels out of a scene: VGG16 is slow."""
+    """Cut 64x128 pixels out of a scene, because VGG16 is slow."""
     cut = lambda array: np.ascontiguousarray(array[48:112, 64:192])
     return Scene(scene.name, cut(scene.image_HW3), cut(scene.semantic_HW), cut(scene.instance_ids_HW))
 
@@ -114,7 +114,7 @@ def mirrored(scene: Scene) -> Scene:
 
 
 def flat(outputs):
-    """Every tensor of a method's outputs by the names of these, a list of grids as its grids."""
+    """List every tensor of a method's outputs under its name; a list has one tensor for each grid."""
     return [t for _, value in sorted(outputs.items()) for t in (value if isinstance(value, list) else [value])]
 
 
@@ -151,7 +151,7 @@ def test_loss_terms_are_finite_and_reach_every_parameter(method, scenes):
     sum(terms.values()).backward()
     zero_start = {"score"} if isinstance(method, Fcn) else set()
     for name, parameter in method.named_parameters():
-        # FCN's score layer starts at zero, so that in the first step nothing below it can have a gradient.
+        # FCN's score layer starts at zero, so that no layer below it has a gradient in the first step.
         assert parameter.grad is not None, name
         if not zero_start or name.split(".")[0] in zero_start:
             assert torch.isfinite(parameter.grad).all(), name
@@ -164,7 +164,7 @@ def test_the_oracle_outputs_have_a_far_lower_loss_than_random_ones(method, scene
     noise = lambda x: [noise(y) for y in x] if isinstance(x, list) else torch.randn(x.shape, generator=generator)
     best = method.loss(oracle, targets)
     random = method.loss({key: noise(value) for key, value in oracle.items()}, targets)
-    # What these two ask of a pixel contradicts itself, so that their least value is far from 0 (report 2.4.5, 2.4.7).
+    # The targets of these two contradict each other at a pixel, so the minimum is far from 0 (report 2.4.5, 2.4.7).
     contradictory = getattr(method.config, "objectness", "") in ("mean_l1", "window")
     for name in best:
         if name == "mask" and random[name] == 0:
@@ -173,7 +173,7 @@ def test_the_oracle_outputs_have_a_far_lower_loss_than_random_ones(method, scene
 
 
 def test_numbers_of_instances_mean_nothing(method, scenes):
-    """Renumbering the instances of a class leaves the targets as they are, up to their order."""
+    """If the instances of a class are renumbered, the targets stay the same except for their order."""
     scene = scenes[0]
     ids = scene.instance_ids_HW.copy()
     is_instance = ids >= INSTANCE_FACTOR
@@ -191,14 +191,14 @@ def test_numbers_of_instances_mean_nothing(method, scenes):
 
 @pytest.mark.parametrize("instance_method", WITHOUT_DRAWING, indirect=True)
 def test_a_mirrored_scene_gives_mirrored_instances(instance_method, scenes):
-    """Windows of an even number of cells lie half a cell off the mirror image's: IoU stays high, not 1."""
+    """Windows with an even number of cells lie half a cell beside the mirrored ones: IoU is high, below 1."""
     ap50 = [instance_figures(instance_method, [one])["ap50"] for one in (scenes[1], mirrored(scenes[1]))]
     assert abs(ap50[0] - ap50[1]) < 0.2
 
 
 @pytest.mark.parametrize("name", ["fcn8s", "parts", "parts_refined_masks", "parts_one_window", "centres_refined"])
 def test_seen_with_its_mirror_image_an_image_and_its_mirror_image_say_the_same(name, scenes):
-    """Up to the first column of windows of an even number of cells, which has no mirror image."""
+    """The first column of windows with an even number of cells has no mirror image and is left out."""
     torch.manual_seed(0)
     method = build_method(CONFIGS[name]).eval()
     for zero in (parameter for parameter in method.parameters() if not parameter.any()):
@@ -213,7 +213,7 @@ def test_seen_with_its_mirror_image_an_image_and_its_mirror_image_say_the_same(n
 
 @pytest.mark.parametrize("name", ["fcn8s", "parts", "parts_one_window", "centres", "centres_refined"])
 def test_mirrored_outputs_are_those_of_the_mirrored_scene(name, scenes):
-    """Decoded they give the mirrored scene's instances: the oracle for windows, parts and offsets that change sides."""
+    """Decoded, they give the instances of the mirrored scene: windows, parts and offsets change sides."""
     method = build_method(CONFIGS[name])
     for scene in scenes:
         oracle = method.oracle([method.targets(scene)])
@@ -261,7 +261,7 @@ def test_images_of_a_batch_do_not_touch_each_other(method, scenes):
 
 
 def test_a_scene_without_instances_has_a_loss_and_no_positive(instance_method):
-    """And a gradient for every weight, if of 0: of several processes each waits for that of the others."""
+    """Every weight has a gradient, even if it is 0: with several processes each waits for all gradients."""
     instance_method.train()
     instance_method.zero_grad()
     road = np.full((64, 128), 7, np.uint8)

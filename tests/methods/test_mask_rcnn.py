@@ -1,4 +1,4 @@
-"""The baseline: its detections come back as instances, its losses reach every weight, any size is predicted."""
+"""The baseline: true detections give the instances back, losses reach every weight, and any size is predicted."""
 
 import numpy as np
 import pytest
@@ -71,7 +71,7 @@ def test_any_size_is_predicted_at_its_own_size(method, size):
 
 
 def test_objects_below_the_least_area_and_groups_are_no_targets(method):
-    ids = np.full((64, 64), 26, np.int32)  # a group of cars all over
+    ids = np.full((64, 64), 26, np.int32)  # a group of cars that fills the frame
     ids[10:14, 10:14], ids[30:50, 30:50] = 26000, 26001
     semantic = np.full((64, 64), 26, np.uint8)
     targets = method.targets(Scene("small", np.zeros((64, 64, 3), np.uint8), semantic, ids))

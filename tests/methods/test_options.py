@@ -1,4 +1,4 @@
-"""An image seen at several sizes: places stay where they are, probabilities are averaged, instances come once."""
+"""An image seen at several sizes: positions stay, probabilities are averaged, instances are kept once."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ MULTIPLE = 32
 
 
 def ramp(seen: tuple[int, int], stride: int, slope: tuple[float, float]) -> torch.Tensor:
-    """(1, 2, h, w) logits of two classes whose probability rises linearly over the image."""
+    """Make (1, 2, h, w) logits of two classes whose probability rises linearly over the image."""
     height, width = padded_size(seen, MULTIPLE)
     y, x = ((torch.arange(side // stride) + 0.5) * stride / s for side, s in zip((height, width), seen, strict=True))
     first = (0.5 + slope[0] * (y[:, None] - 0.5) + slope[1] * (x[None, :] - 0.5)).clamp(0.01, 0.99)
@@ -31,14 +31,14 @@ sides = st.integers(48, 200)
 @given(st.tuples(sides, sides), st.tuples(sides, sides), st.sampled_from([1, 4, 8]), st.sampled_from([4, 8]))
 @settings(max_examples=60, deadline=None)
 def test_a_place_keeps_its_probability_on_every_grid(seen, other, stride, other_stride):
-    """Of two ramps over the image the mean is a ramp: were one grid shifted, it would lie beside it."""
+    """The mean of two equal ramps is the same ramp; if one grid were shifted, it would not be."""
     slopes = (0.4, -0.3), (-0.2, 0.5)
     logits = [ramp(seen, stride, slopes[0]), ramp(other, other_stride, slopes[1])]
     means = mean_semantics(logits, [seen, other], MULTIPLE)
     expected_slope = tuple(sum(pair) / 2 for pair in zip(*slopes, strict=True))
     for mean, size, own in ((means[0], seen, stride), (means[1], other, other_stride)):
         expected = torch.softmax(ramp(size, own, expected_slope), dim=1)
-        # From the image's edge to the first centre of a cell there is nothing to interpolate; the end is padding.
+        # Nothing is interpolated between the edge of the image and the first cell's centre; the end is padding.
         inner = []
         for side, sides_px in zip(size, zip(seen, other, strict=True), strict=True):
             first_px = max(side / one * cell / 2 for one, cell in zip(sides_px, (stride, other_stride), strict=True))
@@ -68,6 +68,27 @@ def test_joined_keeps_the_surer_of_two_and_what_only_one_has():
     )
     nothing = joined([Prediction(Instances.empty((8, 16))), Prediction(Instances.empty((8, 16)))])
     assert len(nothing.instances) == 0 and nothing.semantic_HW is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"scale": 9}, "scale 9: give a number above 0, at most 8"),
+        ({"scale": ()}, "give a number above 0, at most 8"),
+        ({"flip": "no"}, "flip 'no': give True or False"),
+        ({"precision": "fp8"}, "precision 'fp8': give no, bf16 or auto"),
+    ],
+)
+def test_wrong_options_are_refused_where_they_are_made(fields, says):
+    with pytest.raises(PartwiseError, match=says):
+        InferenceOptions(**fields)
+    with pytest.raises(PartwiseError, match=says):
+        InferenceOptions().changed(**fields)
+
+
+def test_a_precision_that_is_not_chosen_yet_runs_nothing():
+    with pytest.raises(PartwiseError, match="precision 'auto' is chosen when a model is loaded"):
+        InferenceOptions(precision="auto").autocast()
 
 
 def test_a_size_is_never_empty():

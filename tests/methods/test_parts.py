@@ -82,7 +82,7 @@ def test_the_window_shows_its_object_and_nothing_else():
 
 @pytest.mark.parametrize("ids", [26, 29000, 30001])
 def test_groups_and_classes_that_are_not_evaluated_are_no_negatives(ids):
-    """A "cargroup", a caravan or a trailer looks like an object: it must not be taught as background."""
+    """A "cargroup", a caravan or a trailer looks like an object, so it must not be learnt as background."""
     made = np.full((128, 256), 7)
     made[40:80, 80:140] = ids
     targets = assign_windows(scene_of(made), WINDOWS, AssignConfig())
@@ -133,7 +133,7 @@ def test_a_refined_semantic_map_begins_as_the_plain_one_enlarged():
         before, after = plain(image), refined(image)
         torch.testing.assert_close(after["semantic"], F.interpolate(before["semantic"], (32, 48), mode="bilinear"))
         assert all(torch.equal(a, b) for a, b in zip(before["parts"], after["parts"], strict=True))
-        # And it sees the outlines at stride 2: what two pixels differ in by less than a cell of 4 moves it.
+        # It uses outlines at stride 2: a change that is smaller than a cell of 4 px changes the outputs.
         torch.nn.init.normal_(refined.refiner.correction.weight)
         image[..., 30:34, 40:42] = 255 - image[..., 30:34, 40:42]
         moved = refined(image)["semantic"] - F.interpolate(plain(image)["semantic"], (32, 48), mode="bilinear")
@@ -158,13 +158,13 @@ def test_touching_objects_of_one_class_are_told_apart():
 
 
 def decoded_maps(decoder, semantic_Chw, objectness_hw, parts_Khw):
-    """An image of 128 x 256 px whose windows are of 8 cells of 4 px."""
+    """Decode an image of 128 x 256 px with windows of 8 cells of 4 px."""
     outputs = ImageOutputs(semantic_Chw, [objectness_hw], [parts_Khw])
     return decoder.decode(outputs, [part_weights(3, 8, "bilinear")], (128, 256)).prediction
 
 
 def test_two_windows_on_one_object_give_one_instance():
-    """Suppression: the same logits at two neighbouring grids would otherwise count twice."""
+    """Without suppression, the same logits at two neighbouring windows would give two instances."""
     decoder = PartsDecoder(DecodeConfig(peaks=0.0), (Window(4, 8),), CITYSCAPES)
     semantic = torch.full((19, 32, 64), -5.0)
     semantic[13] = 5
@@ -202,7 +202,7 @@ def test_only_sure_instances_change_a_semantic_map_that_is_not_sure():
 
 @pytest.mark.parametrize(("other", "cuts"), [("truck", False), ("building", True), ("person", True)])
 def test_doubt_within_a_category_cuts_no_mask(other, cuts):
-    """The semantic map takes a third of a bus for something else; the part maps say that it is one object."""
+    """The semantic map has another class in a third of a bus; the part maps show that it is one object."""
     ids = np.full((128, 256), 7)
     ids[30:90, 61:163] = 28000
     method = PartMaps(PartsConfig(channels=16, decode=DecodeConfig(sharpen=1.0)))
@@ -218,7 +218,7 @@ def test_doubt_within_a_category_cuts_no_mask(other, cuts):
 
 
 def test_a_window_stands_for_every_class_that_its_mask_votes_for():
-    """Half of the cells say car, a third truck: one mask, two classes, scored in the order of their shares."""
+    """Half of the cells are car, a third truck: one mask becomes two candidates, ordered by their shares."""
     decode = DecodeConfig(class_share=0.2, quality_power=0.0, sharpen=0.0)
     decoder = lambda config: PartsDecoder(config, (Window(4, 8),), CITYSCAPES)
     probability = torch.full((19, 32, 64), 1e-6)
@@ -237,7 +237,7 @@ def test_a_window_stands_for_every_class_that_its_mask_votes_for():
 
 
 def test_neighbours_of_a_maximum_are_looked_at_as_far_as_peaks_says():
-    """Two people a cell apart: the second has nine tenths of the first's objectness."""
+    """Two people are one cell apart; the second one has nine tenths of the objectness of the first."""
     decoder = lambda peaks: PartsDecoder(DecodeConfig(peaks=peaks), (Window(4, 8),), CITYSCAPES)
     objectness = torch.full((32, 64), -10.0)
     objectness[16, 30], objectness[16, 31] = torch.logit(torch.tensor(0.9)), torch.logit(torch.tensor(0.82))
@@ -268,7 +268,7 @@ def test_limits_on_number_and_score_hold(scenes):
 
 
 def test_the_map_of_several_sizes_agrees_with_the_instances_of_all(monkeypatch):
-    """A bus is found at half the size alone; a third of it was taken for truck, of which the map is not sure."""
+    """A bus is found only at half the size; the map has truck in a third of it and is uncertain there."""
     method = PartMaps(PartsConfig(channels=16)).eval()
     ids = np.full((128, 256), 7)
     ids[32:96, 64:192] = 28000
@@ -295,7 +295,7 @@ def test_the_map_of_several_sizes_agrees_with_the_instances_of_all(monkeypatch):
 
 
 def masks_of(logits_Mmm: torch.Tensor, centres, things_Thw: torch.Tensor, stride: int, size, sharpen_by=0.0):
-    """Sharpened masks of windows of 8 cells of 4 px that are certain to be cars, and the index of that class."""
+    """Sharpened masks of windows of 8 cells of 4 px that are certainly cars, and the index of this class."""
     car = [label.name for label in CITYSCAPES.things].index("car")
     count, centres = len(logits_Mmm), torch.tensor(centres)
     one, share = torch.ones(count), torch.zeros(len(things_Thw), count)
@@ -309,7 +309,7 @@ def masks_of(logits_Mmm: torch.Tensor, centres, things_Thw: torch.Tensor, stride
 @pytest.mark.parametrize("stride", [1, 2, 4])
 @pytest.mark.parametrize("size", [(30, 45), (32, 48)])
 def test_a_mask_is_where_its_logits_and_the_log_odds_of_its_class_are_above_zero(stride, size):
-    """Against all of the image enlarged at once; masks that only a pixel's rounding tells apart may differ there."""
+    """Compare with enlarging the whole image; masks may differ where rounding decides about a pixel."""
     rng = torch.Generator().manual_seed(stride)
     logits = F.interpolate(torch.randn(6, 1, 3, 3, generator=rng) * 4, size=(8, 8), mode="bilinear")[:, 0]
     centres = [[2, 2], [4, 5], [0, 0], [7, 11], [3, 9], [5, 1]]
@@ -331,7 +331,7 @@ def test_a_mask_is_where_its_logits_and_the_log_odds_of_its_class_are_above_zero
 
 
 def test_a_mask_of_one_cell_has_a_pixel():
-    """Between cells that are sure not to be in it, and as the last, half cell of an image of odd sides."""
+    """It lies between cells that are certainly outside it, or it is the last half cell of an image with odd sides."""
     things = torch.full((len(CITYSCAPES.things), 16, 24), 1e-4)
     cells = [(5, 7), (14, 22)]
     for y, x in cells:

@@ -1,4 +1,4 @@
-"""What is said of one decision holds: against the decoder itself, and against each outcome's definition."""
+"""Explanations of part maps agree with the decoder, and with the definition of each outcome."""
 
 import json
 
@@ -29,7 +29,7 @@ def oracle_of_a_street(method):
 
 
 def noise(method, seed, sure=-2.0):
-    """Outputs with far more windows than a trained network has: every outcome comes up."""
+    """Outputs with many more windows than a trained network gives, so that every outcome occurs."""
     generator = torch.Generator().manual_seed(seed)
 
     def smooth(channels, stride, strength, mean):
@@ -51,7 +51,7 @@ def points(count, seed=0):
 
 
 def covers(window: Window, centre, point) -> bool:
-    """A window at cell c covers the cells c - m // 2 ... c - m // 2 + m - 1."""
+    """A window at cell c covers the cells from c - m // 2 to c - m // 2 + m - 1."""
     return all(
         0 <= at // window.stride_px - (cell - window.cells // 2) < window.cells
         for cell, at in zip(centre, point[::-1], strict=True)
@@ -66,7 +66,7 @@ def test_the_window_of_every_instance_is_found_and_its_score_is_the_product_that
     for i in range(len(found)):
         free = found.full_mask(i)
         for j in range(i):
-            free &= ~found.full_mask(j)  # where masks overlap the surer instance is told of
+            free &= ~found.full_mask(j)  # where masks overlap, the instance with the higher score is explained
         if not free.any():
             continue
         y, x = (int(axis[0]) for axis in np.nonzero(free))
@@ -159,7 +159,7 @@ def test_the_refined_mask_that_is_told_is_that_of_the_instance():
         mask = found.full_mask(i)
         y, x = (int(axis[0]) for axis in np.nonzero(mask))
         told = explain(method, outputs, SIZE, (x, y))
-        if told.instance != i:  # a surer one lies over it
+        if told.instance != i:  # an instance with a higher score covers it
             continue
         refined, (x0, y0, x1, y1) = told.windows[0].refined_nn, told.windows[0].box_px
         large = F.interpolate(torch.from_numpy(refined)[None, None], size=(y1 - y0, x1 - x0), mode="bilinear")[0, 0]

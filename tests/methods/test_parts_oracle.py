@@ -1,4 +1,4 @@
-"""The oracle part maps: least squares against a solver for each cell, and two objects that touch."""
+"""The part maps of a perfect network: least squares against a solver for each cell, and objects that touch."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from partwise.scene import Scene
 
 
 def two_people() -> Scene:
-    """Side by side, nearer to each other than a third of their window: both want the same part of some cells."""
+    """Two objects side by side, nearer than a third of their window: both use the same part at some cells."""
     ids = np.full((64, 128), 7, np.int32)
     ids[12:48, 44:56], ids[12:48, 56:68] = 24000, 24001
     semantic = np.where(ids >= 1000, 24, ids).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Refined masks: where their cells lie, what they are taught, that they begin as the assembled ones and get better."""
+"""Refined masks: position of their cells, targets, start as the assembled masks, and improvement by training."""
 
 import math
 from dataclasses import astuple, replace
@@ -45,7 +45,7 @@ def test_the_finer_cells_tile_the_window(window):
 
 
 def test_the_truth_of_finer_cells_is_that_of_the_windows_cells(method, scenes):
-    """Coverage is made of cropped masks by another way (parts/targets.py): both must count the same pixels."""
+    """`coverage` (parts/targets.py) computes the shares in another way: both must count the same pixels."""
     seen = set()
     for scene in scenes:
         target = method.targets(scene)
@@ -80,7 +80,7 @@ def test_the_probability_of_a_category_is_the_sum_of_its_classes_with_instances(
 
 @pytest.mark.parametrize("window", WINDOWS)
 def test_it_begins_as_the_assembled_mask(window):
-    """Also at the border of the map, where cells lie outside."""
+    """This includes the border of the map, where cells lie outside."""
     torch.manual_seed(0)
     refiner = MaskRefiner(6)
     logits, centres = torch.randn(3, window.cells, window.cells), torch.tensor([[0, 0], [2, 3], [1, 1]])
@@ -93,7 +93,7 @@ def test_it_begins_as_the_assembled_mask(window):
 
 
 def test_each_window_sees_its_own_place_and_category():
-    """A change of the features or of a category moves the windows over it and of it, and no others."""
+    """A change of the features or of a category changes only the windows over it or of this category."""
     torch.manual_seed(0)
     refiner, window = MaskRefiner(4), Window(8, 8)
     torch.nn.init.normal_(refiner.correction.weight)
@@ -110,7 +110,7 @@ def test_each_window_sees_its_own_place_and_category():
 
 
 def test_it_learns_outlines_that_the_window_is_too_coarse_for():
-    """Discs of which the features show the edge, in windows of 8 px cells: after 150 steps the loss has halved."""
+    """The features show the edges of discs in windows with cells of 8 px: 150 steps halve the loss."""
     torch.manual_seed(0)
     refiner, window, side = MaskRefiner(1), Window(8, 8), 64
     optimiser = torch.optim.Adam(refiner.parameters(), lr=3e-3)
@@ -156,7 +156,7 @@ def test_refining_changes_masks_and_scores_and_no_classes(method, scenes):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_refined_score_is_the_product_that_is_told_and_its_parts_are_those_of_the_mask(scenes, seed):
-    """Quality and share are counted again at full resolution, where cells are 2 px and a mask's edge runs through."""
+    """Quality and share are computed again at full resolution, for cells of 2 px that a mask's edge divides."""
     torch.manual_seed(seed)
     refined = PartMaps(REFINED).eval()
     torch.nn.init.normal_(refined.mask_refiner.correction.weight, std=0.03)
@@ -172,7 +172,7 @@ def test_a_refined_score_is_the_product_that_is_told_and_its_parts_are_those_of_
     assert sorted(told) == list(range(len(found))) and sum(one.refined is not None for one in told.values()) > 2
     for i, one in told.items():
         assert one.refined is None or one.score >= refined.config.decode.refine_score
-        if one.refined is None:  # a low score, or nothing was left of its mask
+        if one.refined is None:  # a low score, or an empty mask
             continue
         quality, share, crowding, score = astuple(one.refined)
         objectness = float(torch.sigmoid(outputs["objectness"][one.grid][0][one.centre]))
@@ -196,7 +196,7 @@ def test_the_soft_iou_is_the_iou_where_probabilities_are_0_or_1_and_falls_with_d
 
 
 def test_a_semantic_map_at_full_resolution_is_seen_at_the_same_places(method, scenes):
-    """As `partwise ceiling` has it, which puts the true map in the place of the network's."""
+    """`partwise ceiling` replaces the network's semantic map by the true one in the same way."""
     refined = PartMaps(REFINED).eval()
     torch.nn.init.normal_(refined.mask_refiner.correction.weight)
     scene = scenes[0]

@@ -1,4 +1,4 @@
-"""The torch stages of decoding part maps, each alone: propose, assemble, sharpen, refine, paint."""
+"""The stages of decoding part maps that use torch, each by itself: propose, assemble, sharpen, refine, paint."""
 
 from dataclasses import replace
 
@@ -131,7 +131,7 @@ def test_a_refined_mask_does_not_depend_on_the_other_candidates(generator):
 
 
 def test_masks_and_outcomes_are_numpy_arrays_after_the_torch_stages(generator):
-    """What follows runs without torch."""
+    """The next stages run without torch."""
     _, assembled, things = random_image(generator)
     candidates = list_candidates(assembled, quality_power=1.0, class_share=0.05)
     (mask, *_) = sharpen(assembled, candidates, things.finest, 2, SIZE, CITYSCAPES, min_score=0.0, weight=0.3)

@@ -23,7 +23,7 @@ def test_part_weights_share_every_cell_out_completely(k, cells, mode):
 @given(k=st.integers(1, 5), cells=st.integers(1, 20), mode=st.sampled_from(["nearest", "bilinear"]))
 @settings(max_examples=40, deadline=None)
 def test_part_weights_mirror_with_the_window(k, cells, mode):
-    """Turning the window by half a turn turns the parts: no corner is preferred (nearest: where k divides)."""
+    """Turning a window by 180 degrees turns its parts, so no corner is preferred (nearest: if k divides the cells)."""
     if mode == "nearest" and cells % k:
         return
     weights = part_weights(k, cells, mode)
@@ -31,7 +31,7 @@ def test_part_weights_mirror_with_the_window(k, cells, mode):
 
 
 def test_nearest_copies_sub_windows_as_the_paper_does():
-    """InstanceFCN, figure 2: sub-window (a, b) of the assembled window is that of part map (a, b)."""
+    """InstanceFCN, figure 2: sub-window (a, b) of the assembled window comes from part map (a, b)."""
     parts = torch.randn(9, 30, 40)
     assembled, inside = assemble(parts, torch.tensor([[15, 20]]), part_weights(3, 21, "nearest"))
     assert inside.all()
@@ -84,7 +84,9 @@ def test_bad_windows_are_refused(bad):
 
 @pytest.mark.parametrize("window", [(2, 16), (64, 4), (5, 8)])
 def test_a_grid_that_no_map_of_the_pyramid_has_is_refused(window):
-    with pytest.raises(PartwiseError, match=rf"a grid of stride {window[0]}: the pyramid has maps at .* 4, 8, 16, 32"):
+    with pytest.raises(
+        PartwiseError, match=rf"no map at stride {window[0]}: give strides of the pyramid, .* 4, 8, 16, 32"
+    ):
         PartMaps(PartsConfig(channels=8, windows=((4, 8), window)))
 
 

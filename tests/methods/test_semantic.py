@@ -1,4 +1,4 @@
-"""What methods share about semantic maps: losses, truth at stride 2, the class of each pixel."""
+"""Semantic maps, as several methods use them: losses, targets at stride 2, and the class of each pixel."""
 
 import pytest
 import torch
@@ -35,7 +35,7 @@ def test_dice_equals_its_definition_for_hard_predictions():
 
 
 def test_every_second_pixel_is_not_shifted_against_the_cells_of_two():
-    """The x and y of the pixels that are picked have the cells' own centres as their mean, in every quarter."""
+    """In every quarter, the mean position of the sampled pixels is the mean of the cells' centres."""
     y, x = torch.meshgrid(torch.arange(24), torch.arange(40), indexing="ij")
     for axis, side in ((y, 12), (x, 20)):
         picked = every_second_pixel(axis).float()
@@ -55,4 +55,4 @@ def test_semantic_argmax_equals_interpolating_everything(seed, stride):
     reference = F.interpolate(logits[None], scale_factor=stride, mode="bilinear")[0]
     chosen = semantic_argmax(logits, stride).long()
     best = reference.max(dim=0).values
-    assert ((best - reference.gather(0, chosen[None])[0]) < 1e-5).all()  # equal but for rounding between ties
+    assert ((best - reference.gather(0, chosen[None])[0]) < 1e-5).all()  # equal except for rounding between ties

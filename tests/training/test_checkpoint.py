@@ -1,4 +1,4 @@
-"""Model files and training state: what goes in comes out, and what is none is named as such."""
+"""Model files and training state: they are read as they were written, and other files are refused."""
 
 import json
 import pickle
@@ -64,7 +64,7 @@ def test_a_model_cut_anywhere_is_refused_in_one_line(share, model_file, tmp_path
 
 
 def altered(source, target, **metadata):
-    """The tensors of a model file with other metadata."""
+    """Write the tensors of a model file with other metadata."""
     save_file(load_file(source), target, metadata={key: value for key, value in metadata.items() if value is not None})
     return target
 
@@ -108,7 +108,7 @@ def test_a_file_whose_tensors_do_not_fit_its_description_is_refused(model_file, 
     values = described(model_file)
     values["method"]["channels"] = 16
     path = altered(model_file, tmp_path / "m.safetensors", format=FORMAT, partwise=json.dumps(values))
-    with pytest.raises(PartwiseError, match="written by another version"):
+    with pytest.raises(PartwiseError, match="probably written by another version"):
         load_model(path)
 
 
@@ -136,7 +136,7 @@ def test_a_full_disk_leaves_the_old_files(tmp_path, model_file, disk_full_after)
 
 
 class Bomb:
-    """Unpickled, it would write a file."""
+    """Unpickling this object would write a file."""
 
     def __init__(self, path):
         self.path = path

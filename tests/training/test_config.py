@@ -1,4 +1,4 @@
-"""Recipes as plain values, and every way of getting one wrong."""
+"""Recipes as plain values, and every kind of mistake in one."""
 
 import json
 

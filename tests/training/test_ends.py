@@ -1,4 +1,4 @@
-"""Whatever ends a training ends it in one line, leaves no process, and loses nothing that was learnt before."""
+"""Anything that ends a training gives one line, leaves no process behind, and loses nothing that was learnt."""
 
 import contextlib
 import json
@@ -29,12 +29,12 @@ from partwise.training.processes import lost_process
 from partwise.training.record import Board
 from partwise.training.stopping import Stopped, StopSwitch
 
-SECONDS = 30.0  # within which a training must end, on a busy machine, too
+SECONDS = 30.0  # a training must end within this time, also on a busy machine
 
 
 @pytest.fixture(autouse=True)
 def it_ends():
-    """No test waits for ever, and none leaves a process."""
+    """No test waits for ever or leaves a process behind."""
     previous = signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it hangs"))
     signal.alarm(120)
     yield
@@ -85,7 +85,7 @@ def test_a_worker_killed_during_an_evaluation_ends_the_run_after_it(frames, tmp_
 
 
 def test_nothing_is_saved_of_a_run_that_fails_before_its_first_step(frames, tmp_path):
-    """The same command with another value must not find a run there."""
+    """The same command with another value must not find a run in the folder."""
     no_scenes = [SimpleNamespace(label_set=CITYSCAPES)] * 3
     with pytest.raises(PartwiseError, match=r"a worker failed \(AttributeError"):
         train(with_workers(), no_scenes, tmp_path / "run", Watcher(), data_name="tiny")
@@ -115,7 +115,7 @@ def test_a_fault_of_the_program_leaves_no_worker(frames, tmp_path):
 
     with pytest.raises(KeyError) as caught:
         train(with_workers(2), frames, tmp_path / "run", Watcher(1, fault), data_name="tiny")
-    assert multiprocessing.active_children() == []  # though the traceback still holds everything
+    assert multiprocessing.active_children() == []  # although the traceback still holds everything
     del caught
 
 
@@ -132,7 +132,7 @@ def test_on_the_command_line_a_fault_is_one_line_and_its_traceback_is_kept(city_
 def test_a_folder_that_is_removed_while_it_trains_is_one_line(frames, tmp_path):
     folder = tmp_path / "run"
     watcher = Watcher(2, lambda: shutil.rmtree(folder))
-    with pytest.raises(PartwiseError, match=r"removed or replaced during the training"):
+    with pytest.raises(PartwiseError, match=r"because this folder was removed or replaced"):
         train(with_workers(), frames, folder, watcher, data_name="tiny")
     assert not folder.exists()
 
@@ -141,7 +141,7 @@ def test_data_that_is_removed_while_it_trains_is_one_line(city_root, tmp_path):
     folder = RunFolder(tmp_path / "run")
     shutil.copytree(city_root, tmp_path / "city")
     watcher = Watcher(2, lambda: shutil.rmtree(tmp_path / "city"))
-    with pytest.raises(PartwiseError, match=r"no such file.*is saved, and the same command with --resume") as caught:
+    with pytest.raises(PartwiseError, match=r"no such file.*is saved; the same command with --resume") as caught:
         train(with_workers(steps=100), CityscapesFolder(tmp_path / "city", "train"), folder.path, watcher, data_name="")
     assert "\n" not in str(caught.value) and load_state(folder.state)["progress"]["step"] >= 2
 
@@ -163,7 +163,7 @@ def test_a_second_training_in_the_same_folder_is_refused(frames, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_saves_and_stops(frames, tmp_path, number):
     folder = RunFolder(tmp_path / "run")
-    with pytest.raises(Stopped, match="stopped at step 2: the same command with --resume goes on"):
+    with pytest.raises(Stopped, match="stopped at step 2: the same command with --resume continues it"):
         train(with_workers(), frames, folder.path, Watcher(2, lambda: os.kill(os.getpid(), number)), data_name="tiny")
     assert load_state(folder.state)["progress"]["step"] == 2
 
@@ -176,7 +176,7 @@ def send(*numbers):
 def test_a_closed_terminal_hangs_up_twice_and_a_scheduler_sends_several(frames, tmp_path):
     folder = RunFolder(tmp_path / "run")
     hang_up = Watcher(2, lambda: send(signal.SIGHUP, signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGTERM))
-    with pytest.raises(Stopped, match="stopped at step 2: the same command with --resume goes on"):
+    with pytest.raises(Stopped, match="stopped at step 2: the same command with --resume continues it"):
         train(with_workers(), frames, folder.path, hang_up, data_name="tiny")
 
 
@@ -198,7 +198,7 @@ def test_a_hang_up_that_is_ignored_stays_ignored(frames, tmp_path):
 
 
 class SlowAfter(list):
-    """Scenes of which every one takes a minute from a moment on."""
+    """Scenes that each take a minute to read from a certain moment on."""
 
     def __init__(self, scenes, slow: threading.Event):
         super().__init__(scenes[i] for i in range(len(scenes)))
@@ -219,7 +219,7 @@ def test_a_signal_while_a_batch_is_waited_for_saves_and_stops_at_once(frames, tm
         threading.Timer(1.0, os.kill, (os.getpid(), number)).start()
 
     begin = time.monotonic()
-    with pytest.raises(Stopped, match="stopped at step 2: the same command with --resume goes on"):
+    with pytest.raises(Stopped, match="stopped at step 2: the same command with --resume continues it"):
         train(with_workers(0), SlowAfter(frames, slow), folder.path, Watcher(2, soon), data_name="tiny")
     assert time.monotonic() - begin < SECONDS
     assert load_state(folder.state)["progress"]["step"] == 2

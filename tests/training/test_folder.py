@@ -1,4 +1,4 @@
-"""The folder of a run: what may begin in it, and what its files say after a crash."""
+"""The folder of a run: which runs may start in it, and what its files contain after a crash."""
 
 import json
 

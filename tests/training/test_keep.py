@@ -1,4 +1,4 @@
-"""Weights that are kept on the way: those before the first step, those at a share of the run, whatever came between."""
+"""Weights that are kept during a run: those before the first step and at shares of the run, also after a stop."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def interrupt():
 def test_weights_are_kept_before_the_first_step_and_at_a_share(city_root, tmp_path):
     folder = RunFolder(tmp_path)
     frames = CityscapesFolder(city_root, "train")
-    with pytest.raises(Stopped):  # at step 4 in the middle of a step: the state of step 3 is what is left
+    with pytest.raises(Stopped):  # stopped during step 4: the state of step 3 remains
         train(RECIPE, frames, tmp_path, Watcher(4, interrupt), data_name="tiny")
     begin, half = load_file(folder.kept(0.0)), load_file(folder.kept(0.5))
     train(RECIPE, frames, tmp_path, Watcher(), data_name="tiny", resume=True)

@@ -1,4 +1,4 @@
-"""Learning for real: small networks get four rendered scenes by heart, which nothing but working training does."""
+"""Small networks learn four rendered scenes by heart, which is only possible if training works."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ WHOLE_FRAMES = AugmentConfig(crop=(128, 256), scale=(1, 1), flip=0, photometric=
 
 
 def before_and_after(recipe: Recipe, scenes, folder) -> tuple[dict, dict]:
-    """Figures of the untrained and of the trained network on the scenes that it was trained on."""
+    """Score the untrained and the trained network on the scenes of the training."""
     torch.manual_seed(0)
     untrained = evaluate_method(build_method(recipe.method), scenes, CityscapesEvaluator())
     trained = train(recipe, scenes, folder, Watcher(), data_name="four rendered scenes")
@@ -58,7 +58,7 @@ def test_centres_get_four_scenes_by_heart(scenes, tmp_path):
 
 
 def test_fcn_8s_learns_four_scenes_on_a_backbone_that_knows_nothing(scenes, tmp_path):
-    """Measured: IoU category .42 with VGG16's weights random and fixed; one class everywhere gives below .1."""
+    """Measured: IoU category .42 with random, fixed weights of VGG16; one class everywhere gives less than .1."""
     recipe = Recipe(
         name="learning",
         about="",

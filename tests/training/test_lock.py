@@ -1,4 +1,4 @@
-"""One training at a time in a folder, and no lock that its dead owner keeps."""
+"""Only one training at a time writes into a folder, and a process that has ended holds no lock."""
 
 import errno
 import fcntl
@@ -34,7 +34,7 @@ def test_a_second_owner_is_refused_and_told_who_the_first_is(tmp_path):
 
 def hold(folder, pipe):
     with FolderLock(folder).held(no_note):
-        child = FORK.Process(target=time.sleep, args=(60,))  # as a worker: it must not have the lock, too
+        child = FORK.Process(target=time.sleep, args=(60,))  # like a worker: it must not hold the lock as well
         child.start()
         pipe.send(child.pid)
         time.sleep(60)

@@ -1,4 +1,4 @@
-"""Where bf16 is taken without being asked for, and that a run keeps what it began with."""
+"""When bf16 is chosen automatically, and that a resumed run keeps its precision."""
 
 import itertools
 
@@ -14,7 +14,7 @@ from partwise.training.loop import train
 
 
 def asked(monkeypatch, ratio: float | None, **capabilities: bool) -> bool:
-    """The answer on a CPU of these capabilities; `ratio` None: it must not be timed."""
+    """Decide for a CPU with these capabilities; if `ratio` is None, it must not be timed."""
 
     def timed() -> float:
         assert ratio is not None
@@ -36,9 +36,9 @@ def test_a_cpu_takes_bf16_where_it_gains(monkeypatch):
 
 @pytest.mark.parametrize("busy_from", [12, 6])
 def test_the_ratio_is_that_of_the_clock_also_where_other_work_begins_meanwhile(busy_from, monkeypatch):
-    """Made-up clock: each reading of it is a second later, or ten on a busy machine; under autocast thrice that.
+    """A simulated clock: each reading is a second later, or ten on a busy machine; three times that under autocast.
 
-    A pass reads it three times, so that there are 12 readings.
+    Each pass reads it three times, so that there are 12 readings.
     """
     now, readings = [0.0], itertools.count()
     enabled = torch.is_autocast_enabled

@@ -1,4 +1,4 @@
-"""Real processes: one that is killed, and two that train together."""
+"""Trainings in real processes: one is killed, and two train together."""
 
 import contextlib
 import json
@@ -53,7 +53,7 @@ def test_killed_at_any_moment_the_last_checkpoint_is_whole_and_the_run_goes_on(c
 
 @contextlib.contextmanager
 def two_processes(*arguments):
-    """A training in two processes, all of which are gone afterwards."""
+    """Run a training in two processes, and check that all have ended afterwards."""
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     process = subprocess.Popen(
         [sys.executable, *launch, *TRAIN, *map(str, arguments)],
@@ -67,7 +67,7 @@ def two_processes(*arguments):
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # where they hang, all of them
+            os.killpg(process.pid, signal.SIGKILL)  # if they hang, end all of them
 
 
 def wait_for_steps(folder: RunFolder, steps: int, process: subprocess.Popen) -> None:
@@ -103,11 +103,11 @@ def test_a_signal_to_the_launcher_of_two_processes_saves_and_stops_both(city_roo
         process.terminate()
         _, said = process.communicate(timeout=60)
     reached = load_state(folder.state)["progress"]["step"]
-    assert reached >= 2 and f"stopped at step {reached}: the same command with --resume goes on" in said
+    assert reached >= 2 and f"stopped at step {reached}: the same command with --resume continues it" in said
 
 
 def test_two_processes_average_their_gradients_and_end(city_root, tmp_path):
-    """One step of plain gradient descent on two samples is computed again here, sample by sample."""
+    """One step of gradient descent on two samples is computed here a second time, sample by sample."""
     out = tmp_path / "run"
     changes = [*QUICK, "optim.name=sgd", "optim.clip_norm=0", "optim.warmup_steps=0", "optim.schedule=constant"]
     changes += ["optim.weight_decay=0", "optim.lr=0.001", "training.steps=1", "training.minutes=0"]

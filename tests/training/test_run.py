@@ -1,4 +1,4 @@
-"""A run is a function of recipe, data and seed: however it is cut and resumed, the same weights and lines come out."""
+"""A run depends only on recipe, data and seed: with any interruptions it ends with the same weights and lines."""
 
 import json
 import math
@@ -41,7 +41,7 @@ def without_times(value):
 
 
 def contents(folder: RunFolder) -> dict:
-    """Everything that a run leaves, apart from times."""
+    """Everything that a run writes, except times."""
     state = load_state(folder.state)
     return {
         "last": load_file(folder.last),
@@ -53,7 +53,7 @@ def contents(folder: RunFolder) -> dict:
 
 
 def same(a, b) -> bool:
-    """Bit for bit, all the way down."""
+    """Compare all levels bit for bit."""
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
     if isinstance(a, torch.Tensor):
@@ -85,7 +85,7 @@ def crash():
 
 
 def test_crashed_and_resumed_is_uninterrupted(uninterrupted, frames, tmp_path):
-    """A crash in step 4 loses that step, one in an evaluation loses that evaluation, and a line is half-written."""
+    """A crash in step 4 loses this step, a crash in an evaluation loses this evaluation, and a line is incomplete."""
     folder = RunFolder(tmp_path / "run")
     how = {"data_name": "tiny", "evaluate": evaluation_of(frames)}
     with pytest.raises(RuntimeError):
@@ -114,7 +114,7 @@ def test_the_running_mean_is_what_is_saved_and_it_resumes(frames, tmp_path):
     steady = replace(RECIPE, optim=replace(RECIPE.optim, schedule="constant", warmup_steps=0))
     recipe = replace(steady, training=replace(steady.training, ema=decay))
     plain, whole, cut = (RunFolder(tmp_path / name) for name in ("plain", "whole", "cut"))
-    for step in range(1, 6):  # what the steps themselves lead to: the mean has no say in them
+    for step in range(1, 6):  # the weights of the steps, which do not depend on the mean
         shorter = replace(steady, training=replace(steady.training, steps=step))
         train(shorter, frames, plain.path, Watcher(), data_name="tiny", resume=step > 1)
         weights.append(read_model(plain.last)[0])
@@ -138,7 +138,7 @@ def test_a_mean_that_the_state_does_not_hold_is_one_line(frames, tmp_path):
     with pytest.raises(RuntimeError):
         train(RECIPE, frames, folder.path, Watcher(4, crash), data_name="tiny")
     changed = replace(RECIPE, training=replace(RECIPE.training, ema=0.9))
-    with pytest.raises(PartwiseError, match=r"another one than the recipe's \('ema'\): resume with the recipe"):
+    with pytest.raises(PartwiseError, match=r"differs from that of the recipe \('ema'\): resume with the recipe"):
         train(changed, frames, folder.path, Watcher(), data_name="tiny", resume=True)
 
 
@@ -147,14 +147,14 @@ def test_stopped_by_ctrl_c_and_resumed_with_a_worker_is_uninterrupted(uninterrup
     recipe = replace(RECIPE, training=replace(RECIPE.training, checkpoint_every_seconds=1000.0))
     how = {"data_name": "tiny", "evaluate": evaluation_of(frames)}
     watcher = Watcher(3, lambda: os.kill(os.getpid(), signal.SIGINT))
-    with pytest.raises(Stopped, match="stopped at step 3: the same command with --resume goes on"):
+    with pytest.raises(Stopped, match="stopped at step 3: the same command with --resume continues it"):
         train(recipe, frames, folder.path, watcher, **how)
     assert load_state(folder.state)["progress"]["step"] == 3
     watcher = Watcher()
     recipe = replace(recipe, data=replace(recipe.data, workers=1))
     train(recipe, frames, folder.path, watcher, **how, resume=True)
     assert same(contents(folder), uninterrupted)
-    assert any("going on from step 3" in note and "data.workers 0 -> 1" in note for note in watcher.notes)
+    assert any("continuing from step 3" in note and "data.workers 0 -> 1" in note for note in watcher.notes)
 
 
 def test_the_end_says_the_rate_and_the_share_of_waiting(frames, tmp_path):
@@ -175,7 +175,7 @@ def test_a_finished_run_can_be_made_longer_but_not_begun_again(frames, tmp_path)
     watcher, before = Watcher(), folder.last.read_bytes()
     train(tiny_recipe(), frames, folder.path, watcher, data_name="tiny", resume=True)
     assert watcher.records == [] and folder.last.read_bytes() == before
-    assert any("the run is at its end" in note for note in watcher.notes)
+    assert any("the run has reached its end" in note for note in watcher.notes)
     train(tiny_recipe(steps=3), frames, folder.path, watcher, data_name="tiny", resume=True)
     assert [record["step"] for record in watcher.records] == [3]
 
@@ -183,13 +183,13 @@ def test_a_finished_run_can_be_made_longer_but_not_begun_again(frames, tmp_path)
 def test_another_network_cannot_be_resumed(frames, tmp_path):
     train(tiny_recipe(), frames, tmp_path / "run", Watcher(), data_name="tiny")
     other = tiny_recipe(method=replace(tiny_recipe().method, channels=16))
-    with pytest.raises(PartwiseError, match="another one than the recipe's") as caught:
+    with pytest.raises(PartwiseError, match="differs from that of the recipe") as caught:
         train(other, frames, tmp_path / "run", Watcher(), data_name="tiny", resume=True)
     assert "\n" not in str(caught.value)
 
 
 def test_what_is_changed_on_resuming_is_what_the_optimiser_does(frames, tmp_path):
-    """With the weights' decay as it was, a second half without it would still shrink them."""
+    """If the old weight decay were kept, the second half of the run would still shrink the weights."""
     folder, watcher = RunFolder(tmp_path / "run"), Watcher()
     recipe = replace(RECIPE, optim=replace(RECIPE.optim, weight_decay=0.5, backbone_lr_factor=0.2))
     train(recipe, frames, folder.path, Watcher(), data_name="tiny")
@@ -207,7 +207,7 @@ def test_what_is_changed_on_resuming_is_what_the_optimiser_does(frames, tmp_path
 def test_another_optimiser_cannot_be_resumed(name, other, frames, tmp_path):
     first, second = (replace(RECIPE, optim=replace(RECIPE.optim, name=one)) for one in (name, other))
     train(first, frames, tmp_path / "run", Watcher(), data_name="tiny")
-    with pytest.raises(PartwiseError, match=r"another one than the recipe's \(optim\.name\)"):
+    with pytest.raises(PartwiseError, match=r"differs from that of the recipe \(optim\.name\)"):
         train(second, frames, tmp_path / "run", Watcher(), data_name="tiny", resume=True)
 
 
@@ -219,16 +219,16 @@ def test_other_data_is_told_and_its_classes_are_looked_for_anew(frames, tmp_path
     longer = replace(recipe, training=replace(recipe.training, steps=6))
     train(longer, frames, folder.path, watcher, data_name="b", resume=True)
     assert any("data a -> a, then b" in note for note in watcher.notes)
-    assert any("looking which classes appear" in note for note in watcher.notes)
+    assert any("finding the classes" in note for note in watcher.notes)
     assert load_model(folder.last)[1].origin["data"] == "a, then b"
     again = Watcher()
     train(longer, frames, folder.path, again, data_name="b", resume=True)
     assert load_model(folder.last)[1].origin["data"] == "a, then b"
-    assert not any("looking which classes" in note for note in again.notes)
+    assert not any("finding the classes" in note for note in again.notes)
 
 
 def test_a_share_that_is_kept_is_kept_though_the_run_ends_at_once(frames, tmp_path):
-    """After its step comes the checkpoint that a resumed run begins from, so that it must be kept before."""
+    """The checkpoint from which a run is resumed is written after this step, so the weights must be kept before it."""
     whole, cut = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "cut")
     recipe = tiny_recipe(steps=4, keep_at=(0.5,), checkpoint_every_seconds=0.0)
     train(recipe, frames, whole.path, Watcher(), data_name="tiny")
@@ -284,7 +284,7 @@ def test_a_run_killed_before_its_first_checkpoint_begins_again(frames, tmp_path)
     assert not folder.state.exists()
     watcher = Watcher()
     train(recipe, frames, folder.path, watcher, data_name="tiny", resume=True)
-    assert any("beginning again" in note for note in watcher.notes)
+    assert any("starts from the beginning" in note for note in watcher.notes)
     assert [json.loads(line)["step"] for line in folder.metrics.read_text().splitlines()] == [1, 2]
 
 
@@ -328,10 +328,10 @@ def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint(frames, tmp_pat
 def test_what_is_wrong_is_found_before_anything_is_written(frames, tmp_path):
     out = tmp_path / "run"
     for recipe, weights, words in (
-        (tiny_recipe(steps=0), [], "neither steps nor minutes"),
+        (tiny_recipe(steps=0), [], "it has no end: give --steps N or --minutes M"),
         (replace(RECIPE, data=replace(RECIPE.data, augment=replace(RECIPE.data.augment, crop=(50, 64)))), [], "crop"),
         (tiny_recipe(), [str(tmp_path / "none.pth")], "none.pth"),
-        (tiny_recipe(), [str(tmp_path)], "without last.safetensors"),
+        (tiny_recipe(), [str(tmp_path)], "the folder has no last.safetensors"),
         (tiny_recipe(), [__file__], "test_run.py"),
     ):
         with pytest.raises(PartwiseError, match=words) as caught:
@@ -378,7 +378,7 @@ def test_of_several_weights_a_later_one_comes_first(frames, tmp_path):
         taken = load_file(out / "last.safetensors")
         assert all(torch.allclose(taken[name], wanted[name]) for name in parts)
         backbone = [name for name in whole if name.startswith("backbone.") and name.endswith("weight")]
-        assert all(torch.allclose(taken[name], whole[name]) for name in backbone)  # the one that has this backbone
+        assert all(torch.allclose(taken[name], whole[name]) for name in backbone)  # the model with this backbone
         origin = load_model(out / "last.safetensors")[1].origin["weights"]
         lent = "" if order[-1] == "whole" else "; heads from tiny (1 steps) from random"
         assert origin == f"tiny (2 steps) from random{lent}"

@@ -1,4 +1,4 @@
-"""Batch norm folded into the convolutions before it: the same function with fewer passes over memory."""
+"""Fold batch norm into the convolutions before it: the function stays the same, with fewer passes over memory."""
 
 import itertools
 from typing import TypeVar
@@ -12,9 +12,16 @@ Folded = TypeVar("Folded", bound=nn.Module)
 
 
 def fold_batch_norm(module: Folded) -> Folded:
-    """Fold, in place, every batch norm that directly follows a plain convolution, in evaluation mode only.
+    """Fold every batch norm that directly follows a plain convolution, in place.
 
-    A norm with a built-in activation (timm's BatchNormAct2d) leaves its activation behind. Returns the module.
+    The folded network is for evaluation only. If a norm has a built-in activation (timm's BatchNormAct2d), the
+    activation stays in its place.
+
+    Args:
+        module: The network. It is put into evaluation mode.
+
+    Returns:
+        The same network.
     """
     module.eval()
     for parent in list(module.modules()):

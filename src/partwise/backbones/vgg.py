@@ -1,4 +1,4 @@
-"""VGG16 (Simonyan & Zisserman 2015) as the FCN and InstanceFCN papers use it: 13 convolutions, plain or with holes."""
+"""VGG16 (Simonyan & Zisserman 2015) as in the FCN and InstanceFCN papers: 13 convolutions, with holes or without."""
 
 from pathlib import Path
 
@@ -12,21 +12,24 @@ from partwise.backbones.backbone import Backbone
 from partwise.backbones.initialisation import he_normal
 from partwise.errors import PartwiseError
 
-# Index in torchvision's `features` after which each block's last ReLU and its pooling lie.
+# Index of the last ReLU and of the pooling of each block in torchvision's `features`.
 LAST_RELU = {1: 3, 2: 8, 3: 15, 4: 22, 5: 29}
 POOL = {1: 4, 2: 9, 3: 16, 4: 23, 5: 30}
 BLOCK_CHANNELS = {1: 64, 2: 128, 3: 256, 4: 512, 5: 512}
 
 
 class VggBackbone(Backbone):
-    """VGG16's features. Parameter names are torchvision's ("features.0.weight" ... "features.28.bias").
+    """The convolutions of VGG16; parameters have torchvision's names ("features.0.weight" ... "features.28.bias").
 
-    taps   "conv": {4: conv3_3, 8: conv4_3, 16: conv5_3, 32: pool5}, the finest map of each stride (for a pyramid)
-           "pool": {8: pool3, 16: pool4, 32: pool5}, the skips of FCN-8s
-    finest_px  2 adds {2: conv2_2} to "conv" taps
-    holes  the hole algorithm of InstanceFCN, section 4: pool4 keeps its resolution and conv5_1..3 are dilated by 2;
-           the maps are then {4: conv3_3, 8: conv5_3} with "conv" taps and {8: conv5_3} with "pool" taps
-    frozen_blocks  the first blocks keep their weights (2 in Fast R-CNN, section 4.5), which saves their backward pass
+    Args:
+        holes: Whether to use the hole algorithm of InstanceFCN (section 4): pool4 keeps the resolution and conv5_1..3
+            are dilated by 2. The maps are then {4: conv3_3, 8: conv5_3} for "conv" and {8: conv5_3} for "pool".
+        taps: Which layers give the maps. "conv": the finest layer of each stride, for a pyramid, {4: conv3_3, 8:
+            conv4_3,
+            16: conv5_3, 32: pool5}. "pool": those of the skips of FCN-8s, {8: pool3, 16: pool4, 32: pool5}.
+        frozen_blocks: This many blocks, from the first on, keep their weights (2 in Fast R-CNN, section 4.5), so that
+            training needs no backward pass through them.
+        finest_px: 4, or 2 to add {2: conv2_2} to the maps of "conv".
     """
 
     name = "vgg16"
@@ -35,10 +38,10 @@ class VggBackbone(Backbone):
         super().__init__()
         self.holes = holes
         self.frozen_layers = POOL[frozen_blocks] + 1 if frozen_blocks else 0
-        self.features = vgg.make_layers(vgg.cfgs["D"])  # "D" is VGG16; without its 124 M classifier weights
+        self.features = vgg.make_layers(vgg.cfgs["D"])  # "D" is VGG16; the 124 M weights of its classifier are left out
         for layer in self.features:
             if isinstance(layer, nn.ReLU):
-                layer.inplace = False  # the taps must not be overwritten
+                layer.inplace = False  # a layer must not overwrite a map that is returned
         he_normal(self.features)
         if holes:
             self.features[POOL[4]] = nn.MaxPool2d(kernel_size=3, stride=1, padding=1)
@@ -58,7 +61,7 @@ class VggBackbone(Backbone):
         self.channels = {stride: BLOCK_CHANNELS[block_of[index]] for stride, index in self.taps.items()}
 
     def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
-        """See Backbone.forward."""
+        """Compute the feature maps of a batch, see `Backbone.forward`."""
         strides = {index: stride for stride, index in self.taps.items()}
         maps, features = {}, images_B3HW
         for index, layer in enumerate(self.features):
@@ -71,7 +74,18 @@ class VggBackbone(Backbone):
         return maps
 
     def load_pretrained(self, source: str) -> str:
-        """`source`: "torchvision" (downloads its ImageNet weights) or a .safetensors file in torchvision's names."""
+        """Load pretrained weights.
+
+        Args:
+            source: "torchvision" (downloads its ImageNet weights) or the path of a .safetensors file with torchvision's
+                names.
+
+        Returns:
+            The origin of the weights in words.
+
+        Raises:
+            PartwiseError: If the file is missing, cannot be read, or lacks tensors.
+        """
         if source == "torchvision":
             weights = vgg.VGG16_Weights.IMAGENET1K_FEATURES
             self.features.load_state_dict(
@@ -81,7 +95,7 @@ class VggBackbone(Backbone):
         path = Path(source)
         if not path.is_file():
             raise PartwiseError(
-                f"{source}: no such weights for vgg16: give 'torchvision', 'random' or a .safetensors file"
+                f"{source}: no such weight file for vgg16: give 'torchvision', 'random' or a .safetensors file"
             )
         try:
             state = load_file(path)

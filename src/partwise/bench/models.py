@@ -22,7 +22,7 @@ from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import EvenlySpaced, add_predictions
 from partwise.evaluation.truth import require_truth
 from partwise.machine import describe_machine
-from partwise.methods.options import InferenceOptions, seen_sizes
+from partwise.methods.options import seen_sizes
 from partwise.model_files import MODELS, find_model
 from partwise.scene import Scenes
 from partwise.segmenter import Segmenter, load
@@ -168,9 +168,7 @@ def score_segmenter(
         method,
         scenes,
         evaluator,
-        device=segment.device,
-        precision=segment.precision,
-        view=InferenceOptions(scale),
+        segment.options.changed(scale=scale),
         instances_alone=instances_alone,
         progress=progress,
     )

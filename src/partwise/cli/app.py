@@ -8,8 +8,9 @@ import io
 import re
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -21,7 +22,20 @@ from partwise.machine import is_main_process, is_out_of_memory, keep_freed_memor
 from partwise.plugins import Plugins
 from partwise.terminal import console, errors, heartbeat, warnings_in_one_line
 
-__all__ = ["NO_DATA", "Data", "data_options", "height_and_width", "keep_and_show", "main", "writes"]
+if TYPE_CHECKING:
+    from partwise.methods.options import InferenceOptions
+
+__all__ = [
+    "NO_DATA",
+    "ClassNames",
+    "Data",
+    "Inference",
+    "data_options",
+    "height_and_width",
+    "keep_and_show",
+    "main",
+    "writes",
+]
 
 # What a verb needs is imported inside it: torch takes seconds, and `partwise --help` should not.
 app = App(
@@ -35,23 +49,16 @@ Device = Annotated[str, Parameter(help="cpu, cuda, cuda:1, or auto for a GPU whe
 Precision = Annotated[
     Literal["no", "bf16", "auto"], Parameter(help="no: fp32; bf16: autocast; auto: bf16 where it is faster here")
 ]
-Scale = Annotated[
-    float | None,
-    Parameter(
-        help="the network sees an image so many times as large; without it as the model says, see docs/concepts.md"
-    ),
-]
 Scales = Annotated[
     list[float] | None,
     Parameter(
-        help="the network sees an image so many times as large; given several times, what is found at any size; "
-        "without it as the model says, see docs/concepts.md"
+        help="Enlarge an image by this factor before the network sees it; give it several times to find what is found "
+        "at any of these sizes. Without it the model's own scale, see docs/concepts.md."
     ),
 ]
-
 Flip = Annotated[
     bool,
-    Parameter(help="the network sees the mirror image, too, and what it says of both is averaged: twice the time"),
+    Parameter(help="Also show the network the mirror image, and average both outputs: better, in twice the time."),
 ]
 
 
@@ -67,6 +74,26 @@ ClassNames = Annotated[
 Data = Annotated[DataSource, Parameter(name="*")]  # --data, --annotations, --images, --labels, --outside
 NO_DATA = DataSource()
 Overwrite = Annotated[bool, Parameter(help="replace files of the same names that partwise did not write, too")]
+
+
+@Parameter(name="*")  # its fields are options of the verb itself
+@dataclass(frozen=True)
+class Inference:
+    """The options of every verb that runs a model: the flags of `InferenceOptions`, without its import of torch."""
+
+    device: Device = "cpu"
+    precision: Precision = "no"
+    scale: Scales = None
+    flip: Flip = False
+
+    def options(self) -> InferenceOptions:
+        """Return what the library takes. Raises PartwiseError for a scale out of its limits."""
+        from partwise.methods.options import InferenceOptions
+
+        return InferenceOptions(self.scale, self.flip, self.device, self.precision)
+
+
+DEFAULT_INFERENCE = Inference()
 
 
 def writes(kind: str | None = None) -> Parameter:

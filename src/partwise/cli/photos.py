@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from partwise.cli.app import ClassNames, Device, Flip, Overwrite, Precision, Scale, Scales, app
+from partwise.cli.app import DEFAULT_INFERENCE, ClassNames, Inference, Overwrite, app
 from partwise.errors import ForeignFileError, PartwiseError, on_one_line
 from partwise.terminal import Display, console, counting
 
@@ -26,10 +26,7 @@ def predict(
     min_score: list[str] | None = None,
     only: Annotated[list[str] | None, Parameter(name="--classes")] = None,
     classes: ClassNames = None,
-    device: Device = "cpu",
-    precision: Precision = "no",
-    scale: Scales = None,
-    flip: Flip = False,
+    inference: Inference = DEFAULT_INFERENCE,
     overwrite: Overwrite = False,
 ) -> None:
     """Find every instance in photos.
@@ -56,7 +53,6 @@ def predict(
         Keep instances of these classes alone, such as car,person; the semantic map stays as it is.
     """
     from partwise.class_map import parse_class_map
-    from partwise.methods.options import InferenceOptions
     from partwise.photo_files import find_photos, left_out_text
     from partwise.photos import Form, predict_photos
     from partwise.segmenter import load
@@ -70,9 +66,9 @@ def predict(
         console.print(left_out_text(found.left_out))
     for photo in found.renamed:
         console.print(on_one_line(f"{photo.path}: another photo has this name, its results are called {photo.name}"))
-    segment = load(model, device=device, precision=precision, classes=parse_class_map(classes or ()))
+    segment = load(model, options=inference.options(), classes=parse_class_map(classes or ()))
     with counting("predicting") as progress:
-        made = predict_photos(segment, found.photos, out, form, view=InferenceOptions(scale, flip), progress=progress)
+        made = predict_photos(segment, found.photos, out, form, progress=progress)
     faults = [*found.faults, *made.faults]
     total = len(found.photos) + len(found.faults)
     console.print(f"wrote {made.files} files for {made.done} of {total} images to {out}{_remarks(made, faults)}")
@@ -96,9 +92,7 @@ def explain(
     out: Path,
     at: str = "",
     model: str | None = None,
-    device: Device = "cpu",
-    precision: Precision = "no",
-    scale: Scale = None,
+    inference: Inference = DEFAULT_INFERENCE,
     overwrite: Overwrite = False,
 ) -> None:
     """Say why a pixel of a photo belongs to its instance, or to none: windows and part maps, or centres; votes; score.
@@ -124,8 +118,8 @@ def explain(
             raise PartwiseError(f"--at {at}: give a pixel as X,Y, such as 640,300")
         point = int(x), int(y)
     with Display("explaining"):
-        segment = load(model, device=device, precision=precision)
-        words, files = explain_photo(segment, photo, out, point, scale, overwrite)
+        segment = load(model, options=inference.options())
+        words, files = explain_photo(segment, photo, out, point, overwrite=overwrite)
     console.print(words, highlight=False, markup=False, soft_wrap=True)
     console.print(f"wrote {files[0]} and {files[1].name}")
     if not at:

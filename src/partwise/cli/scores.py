@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-from partwise.cli.app import NO_DATA, ClassNames, Data, Device, Flip, Precision, Scales, app, keep_and_show, writes
+from partwise.cli.app import DEFAULT_INFERENCE, NO_DATA, ClassNames, Data, Inference, app, keep_and_show, writes
 from partwise.errors import PartwiseError
 from partwise.files import write_json
 from partwise.terminal import console, counting
@@ -30,10 +30,7 @@ def evaluate(
     records: bool = True,
     workers: int = 1,
     side_px: list[int] | None = None,
-    device: Device = "cpu",
-    precision: Precision = "no",
-    scale: Scales = None,
-    flip: Flip = False,
+    inference: Inference = DEFAULT_INFERENCE,
 ) -> None:
     """Score a model, or any tool's result files, with the Cityscapes metrics at the truth's own resolution.
 
@@ -65,7 +62,6 @@ def evaluate(
     from partwise.data.dataset import described
     from partwise.data.faults import Fault
     from partwise.evaluation.metric import SIDE_BOUNDS_PX
-    from partwise.methods.options import InferenceOptions
     from partwise.report.further_scores import further_scores_table
     from partwise.report.text import evaluation_text, faults_text, table_text
     from partwise.scoring import score
@@ -83,9 +79,7 @@ def evaluate(
             full=full,
             metrics=metric or (),
             workers=workers,
-            device=device,
-            precision=precision,
-            view=InferenceOptions(scale, flip),
+            options=inference.options(),
             side_bounds_px=side_px or SIDE_BOUNDS_PX,
             progress=progress,
         )
@@ -139,8 +133,7 @@ def compare(
     seed: int = 0,
     side_px: list[int] | None = None,
     json: Annotated[Path | None, writes(COMPARISON)] = None,
-    device: Device = "cpu",
-    precision: Precision = "no",
+    inference: Inference = DEFAULT_INFERENCE,
 ) -> None:
     """Say whether B is better than A: differences of every figure, class and size with their 95 % intervals.
 
@@ -184,8 +177,7 @@ def compare(
             full=full,
             metrics=metric or (),
             side_bounds_px=side_px or SIDE_BOUNDS_PX,
-            device=device,
-            precision=precision,
+            options=inference.options(),
             progress=progress,
         )
     text = "\n".join(row["sentence"] for row in result["differences"].values())

@@ -1,4 +1,4 @@
-"""The stages of decoding that need no torch: suppression, final scores, outcomes, the reconciled semantic map.
+"""The stages of decoding that need no torch: suppression, final scores, outcomes, and the reconciled semantic map.
 
-NumPy only, and nothing in this package imports torch, so that it also serves a network that runs without torch.
+They use NumPy alone. Nothing in this package imports torch, so that it can also serve a network that runs without it.
 """

@@ -1,4 +1,4 @@
-"""The candidates of one image: windows, each as one of the classes that its mask may be.
+"""The candidates of one image. A candidate is one window taken as one of the classes that its mask may have.
 
 Axes: E candidates.
 """
@@ -12,7 +12,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """E candidates, those with the highest score first.
+    """E candidates of one image.
 
     Attributes:
         grid_E: (E,) int, index of the grid of the candidate's window.
@@ -20,7 +20,7 @@ class Candidates:
         centre_E2: (E, 2) int, cell (y, x) of the window in its grid.
         class_E: (E,) int, index of the class in `LabelSet.things`.
         objectness_E: (E,) float64, 0..1.
-        score_E: (E,) float64, 0..1, descending.
+        score_E: (E,) float64, 0..1; `by_score` sorts by it.
     """
 
     grid_E: np.ndarray
@@ -34,9 +34,9 @@ class Candidates:
         return len(self.score_E)
 
     def __getitem__(self, index: np.ndarray | slice) -> Candidates:
-        """The candidates at `index`, an int array or a slice, in its order."""
+        """Select the candidates at `index` (an int array or a slice), in the order of `index`."""
         return Candidates(*(getattr(self, field.name)[index] for field in fields(self)))
 
     def by_score(self) -> Candidates:
-        """The same candidates, the highest score first; those with equal scores keep their order."""
+        """Sort the candidates by score, the highest first; candidates with equal scores keep their order."""
         return self[np.argsort(-self.score_E, kind="stable")]

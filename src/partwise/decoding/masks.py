@@ -1,4 +1,4 @@
-"""Masks between the network and the image: of a window at its cells, refined, and painted in pixels.
+"""Masks on their way from the network to the image: at the cells of a window, refined, and painted in pixels.
 
 Axes: P windows, n cells a side of a window.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from partwise.geometry import boxes_of_masks
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1, half-open
-Mask = tuple[Box, np.ndarray]  # the box, and the bool mask in it
+Mask = tuple[Box, np.ndarray]  # the box, and the bool mask inside it
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,12 +21,12 @@ class WindowMask:
     """The mask of one window at its cells, before it is painted in pixels.
 
     Attributes:
-        logits_nn: (n, n) float32; the mask is where they are above 0.
+        logits_nn: (n, n) float32; a cell belongs to the mask if its logit is above 0.
         inside_nn: (n, n) bool: the cells that belong to the mask.
-        box: The tight box of these cells, in cells of the window; 0 0 0 0 if there is none.
+        box: The tight box of these cells, in cells of the window; (0, 0, 0, 0) if there are none.
         cell_px: Side of a cell in pixels.
-        corner_px: (y, x) of the window's first cell in pixels of the image, a multiple of `cell_px`; it may be
-            negative, because a window may leave the image.
+        corner_px: (y, x) of the window's first cell in pixels of the image, a multiple of `cell_px`. It may be
+            negative, because a window may extend beyond the image.
     """
 
     logits_nn: np.ndarray
@@ -41,7 +41,7 @@ class WindowMask:
         return self.box[0] == self.box[2]
 
     def in_cells(self) -> Mask:
-        """The box in cells of the image, and the mask in it; of an empty mask both are empty."""
+        """Return the box in cells of the image and the mask inside it; if the mask is empty, both are empty."""
         x0, y0, x1, y1 = self.box
         top, left = self.corner_px[0] // self.cell_px, self.corner_px[1] // self.cell_px
         return (left + x0, top + y0, left + x1, top + y1), self.inside_nn[y0:y1, x0:x1]
@@ -49,11 +49,11 @@ class WindowMask:
 
 @dataclass(frozen=True, eq=False)
 class RefinedMask:
-    """A window's mask as the mask refiner corrected it, for one class.
+    """A window's mask after the mask refiner corrected it, for one class.
 
     Attributes:
-        mask: At the refiner's cells. Candidates of one window and category share it.
-        quality: 0..1, the IoU that the mask can expect if every cell is right with its probability.
+        mask: The mask at the refiner's cells. Candidates of one window and category share it.
+        quality: 0..1, the expected IoU of the mask if every cell is right with its own probability.
         share: 0..1, share of the class in the votes of the mask's cells.
     """
 
@@ -68,7 +68,7 @@ class PaintedMask:
 
     Attributes:
         mask: Box and mask in pixels.
-        refined: What it was painted from, if that was a refined mask; None for a sharpened one.
+        refined: The refined mask that it was painted from; None if it was painted from a sharpened mask.
     """
 
     mask: Mask
@@ -78,7 +78,7 @@ class PaintedMask:
 def window_masks(
     logits_Pnn: np.ndarray, inside_Pnn: np.ndarray, cell_px: int, corners_px: Sequence[Sequence[int]]
 ) -> list[WindowMask]:
-    """The masks of P windows of one grid.
+    """Make the masks of P windows of one grid.
 
     Args:
         logits_Pnn: (P, n, n) float32.
@@ -87,7 +87,7 @@ def window_masks(
         corners_px: (y, x) of each window's first cell in pixels of the image.
 
     Returns:
-        P masks, which share the memory of the arrays.
+        P masks, which share the memory of the two arrays.
     """
     boxes = boxes_of_masks(inside_Pnn).tolist()
     return [

@@ -1,4 +1,4 @@
-"""What became of every candidate, for whoever explains a decision.
+"""The outcome of every candidate, for functions that explain a decision.
 
 Axes: E candidates, N instances.
 """
@@ -15,17 +15,17 @@ from partwise.labels import LabelSet
 
 @dataclass(frozen=True)
 class CandidateOutcome:
-    """What became of one candidate.
+    """The outcome of one candidate.
 
     Attributes:
         grid: Index of the grid of its window.
         centre: Cell (y, x) of its window in the grid.
         label: Id of its class.
-        score: Before refinement.
+        score: Score before refinement, 0..1.
         outcome: See `suppress.Outcome`.
-        instance: Index, in the final order, of the instance that it is or that it overlaps; -1 for neither.
-        iou: With the instance that it overlaps; 0 for other outcomes.
-        refined: What the final score of the instance is made of; None unless its mask was refined.
+        instance: Index, in the final order, of the instance that it became or that it overlaps; -1 for neither.
+        iou: IoU with the instance that it overlaps; 0 for other outcomes.
+        refined: The factors of the instance's final score; None if its mask was not refined.
     """
 
     grid: int
@@ -39,7 +39,14 @@ class CandidateOutcome:
 
 
 def outcomes_of(candidates: Candidates, kept: Kept, scored: Scored, label_set: LabelSet) -> list[CandidateOutcome]:
-    """What became of each of E candidates, the one with the highest score first."""
+    """List the outcome of each of E candidates, the one with the highest score first.
+
+    Args:
+        candidates: E candidates.
+        kept: The decisions of suppression about them.
+        scored: The final scores of those that were kept.
+        label_set: The label set that `Candidates.class_E` refers to.
+    """
     ids = [label.id for label in label_set.things]
     place = scored.place_N.tolist()
     columns = zip(

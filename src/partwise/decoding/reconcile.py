@@ -1,4 +1,4 @@
-"""The semantic map brought in line with the instances.
+"""The last stage of decoding: the semantic map is changed where it contradicts the instances.
 
 Axes: H and W pixels, h and w cells of a semantic map.
 """
@@ -15,22 +15,23 @@ from partwise.labels import LabelSet
 def reconcile(
     semantic_HW: np.ndarray, instances: Instances, uncertain_HW: np.ndarray, label_set: LabelSet
 ) -> np.ndarray:
-    """Give uncertain pixels the class of the instance that they lie in, if the map has another of its category there.
+    """Give uncertain pixels the class of their instance, if the map has another class of the same category there.
 
-    Pixel by pixel a bus is easily half a truck. An instance depends on all of its pixels, so that its class is the
-    more likely one. Where the map has a class of another category, the map knows more about the outline.
+    The semantic map decides pixel by pixel, so that part of a bus easily becomes a truck. The class of an instance
+    depends on all of its pixels and is therefore more reliable. Where the map has a class of another category, it
+    stays as it is, because the map knows outlines better than the instance does.
 
     Args:
-        semantic_HW: (H, W) uint8 ids of the label set; it stays as it is.
-        instances: Of the same image. Where several overlap, the one with the highest score counts.
+        semantic_HW: (H, W) uint8 ids of the label set; it is not changed.
+        instances: The instances of the same image. Where several overlap, the one with the highest score counts.
         uncertain_HW: (H, W) bool: where the map may be changed.
-        label_set: Of the ids.
+        label_set: The label set of the ids.
 
     Returns:
         (H, W) uint8: the new map.
     """
     reconciled_HW = semantic_HW.copy()
-    for i in np.argsort(instances.scores, kind="stable").tolist():  # the highest score last, on top
+    for i in np.argsort(instances.scores, kind="stable").tolist():  # the highest score last: it overwrites the others
         label = int(instances.labels[i])
         category = [other.id for other in label_set.things_by_category[label_set.by_id[label].category]]
         x0, y0, x1, y1 = instances.boxes[i]
@@ -45,16 +46,16 @@ def reconcile(
 def uncertain_pixels(
     uncertain_hw: np.ndarray, stride_px: int, seen: tuple[int, int], size: tuple[int, int]
 ) -> np.ndarray:
-    """Whether the semantic map is uncertain, at the pixels of an image.
+    """Enlarge a map of uncertain cells to the pixels of an image.
 
     Args:
         uncertain_hw: (h, w) bool, at cells of `stride_px` pixels.
-        stride_px: Pixels to a cell.
-        seen: (H, W) in pixels at which the network saw the image; the cells may reach beyond it.
-        size: (H, W) in pixels of the image.
+        stride_px: Side of a cell in pixels.
+        seen: (H, W) in pixels at which the network saw the image; the cells may extend beyond it.
+        size: (H, W) of the image in pixels.
 
     Returns:
-        (H, W) bool.
+        (H, W) bool: whether the semantic map is uncertain at each pixel.
 
     >>> uncertain_pixels(np.array([[True, False]]), 2, (1, 3), (1, 3)).tolist()
     [[True, True, False]]

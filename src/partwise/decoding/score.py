@@ -1,4 +1,4 @@
-"""The instances of one image with their final scores: a refined mask changes the score of its instance.
+"""The instances of one image with their final scores. A refined mask changes the score of its instance.
 
 Axes: N instances.
 """
@@ -19,15 +19,15 @@ from partwise.labels import LabelSet
 
 @dataclass(frozen=True)
 class RefinedScore:
-    """What the score of an instance with a refined mask is made of.
+    """The factors of the score of an instance whose mask was refined.
 
     score = objectness x quality ** refined_power x share x exp(-crowding^2 / soft_sigma)
 
     Attributes:
-        quality: Of the refined mask, see `RefinedMask`.
-        share: Of the instance's class, see `RefinedMask`.
-        crowding: The highest IoU with an instance of the same class that has a higher score.
-        score: The product.
+        quality: Quality of the refined mask, 0..1, see `RefinedMask`.
+        share: Share of the instance's class, 0..1, see `RefinedMask`.
+        crowding: The highest IoU with an instance of the same class that has a higher score, 0..1.
+        score: The product, 0..1.
     """
 
     quality: float
@@ -41,10 +41,10 @@ class Scored:
     """N instances with their final scores.
 
     Attributes:
-        instances: The highest score first.
-        place_N: (N,) int, where each of the instances that were given is now.
-        refined_N: What the scores of the instances that were given are made of; None for an instance whose mask was
-            not refined.
+        instances: The instances, the highest score first.
+        place_N: (N,) int, index in `instances` of each instance in the order that was given.
+        refined_N: The factors of each score, in the order that was given; None for an instance whose mask was not
+            refined.
     """
 
     instances: Instances
@@ -66,11 +66,11 @@ def score_instances(
     Args:
         kept: N candidates.
         painted: Their masks in pixels.
-        label_set: Of which `Candidates.class_E` counts the classes with instances.
+        label_set: The label set that `Candidates.class_E` refers to.
         size: (H, W) of the image in pixels.
         refined_power: Exponent of the quality of a refined mask.
-        soft_sigma: Of the penalty for crowding (Soft-NMS, Bodla et al. 2017), which applies to refined masks alone; 0
-            for no penalty.
+        soft_sigma: Width of the penalty for crowding (Soft-NMS, Bodla et al. 2017), which applies only to refined
+            masks; 0 for no penalty.
     """
     refined = [
         None if one.refined is None else _score_alone(objectness, one.refined.quality, one.refined.share, refined_power)
@@ -90,12 +90,12 @@ def score_instances(
 
 
 def _score_alone(objectness: float, quality: float, share: float, refined_power: float) -> RefinedScore:
-    """The score of a refined mask before crowding."""
+    """Score a refined mask without the penalty for crowding."""
     return RefinedScore(quality, share, 0.0, objectness * quality**refined_power * share)
 
 
 def _crowded(refined: RefinedScore, iou: float, soft_sigma: float) -> RefinedScore:
-    """The score of a refined mask that overlaps one with a higher score by `iou`."""
+    """Apply the penalty for crowding to a refined mask that overlaps, with this IoU, one with a higher score."""
     if iou == 0:
         return refined
     return replace(refined, crowding=iou, score=refined.score * math.exp(-(iou**2) / soft_sigma))

@@ -1,4 +1,4 @@
-"""Non-maximum suppression: of candidates of one class whose masks overlap, the one with the highest score is kept.
+"""Non-maximum suppression: where masks of one class overlap, only the candidate with the highest score is kept.
 
 Axes: E candidates, N instances.
 """
@@ -15,22 +15,22 @@ from partwise.decoding.candidates import Candidates
 from partwise.decoding.masks import Mask, WindowMask
 from partwise.geometry import crop_intersection
 
-# "kept"      the candidate is an instance
-# "overlaps"  its mask overlaps that of an instance of its class with a higher score
-# "empty"     no cell is left of its mask
+# "kept"      the candidate became an instance
+# "overlaps"  its mask overlaps an instance of its class that has a higher score
+# "empty"     its mask has no cell
 # "unsure"    its score is not above the minimum
-# "full"      there are as many instances as wanted, all with higher scores
+# "full"      the maximum number of instances was reached, all with higher scores
 Outcome = Literal["kept", "overlaps", "empty", "unsure", "full"]
 
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """What suppression decided about E candidates: N of them are instances.
+    """The decisions of suppression about E candidates, N of which became instances.
 
     Attributes:
-        candidate_N: (N,) int, index of the candidate that each instance is, ascending.
-        outcomes_E: What became of each candidate.
-        instance_E: (E,) int, index of the instance that the candidate is, or that it overlaps; -1 for neither.
+        candidate_N: (N,) int, index of the candidate that became each instance, ascending.
+        outcomes_E: The outcome of each candidate.
+        instance_E: (E,) int, index of the instance that the candidate became or that it overlaps; -1 for neither.
         iou_E: (E,) float64, IoU with the instance that the candidate overlaps; 0 for other outcomes.
     """
 
@@ -43,14 +43,14 @@ class Kept:
 def suppress(
     candidates: Candidates, masks: Sequence[WindowMask], *, min_score: float, nms_iou: float, max_instances: int
 ) -> Kept:
-    """Keep the candidates that overlap no candidate of their class with a higher score.
+    """Keep the candidates that overlap no kept candidate of their class with a higher score.
 
     Args:
-        candidates: The highest score first.
-        masks: Of the candidates with a score above `min_score`, in their order; all with cells of one size.
-        min_score: Candidates whose score is not above it are not kept.
+        candidates: E candidates, the highest score first.
+        masks: The masks of the candidates with a score above `min_score`, in their order; all have cells of one size.
+        min_score: Only candidates with a score above it are kept.
         nms_iou: Two masks of one class overlap if their IoU is above it.
-        max_instances: At most so many candidates are kept.
+        max_instances: The maximum number of candidates that are kept.
     """
     kept: list[int] = []
     decisions: list[tuple[Outcome, int, float]] = []
@@ -78,10 +78,10 @@ def suppress(
 
 
 class KeptMasks:
-    """The masks that suppression has kept so far, each with its class.
+    """The masks that suppression has kept so far, with their classes.
 
     Args:
-        most: As many as it will ever keep.
+        most: The maximum number of masks.
     """
 
     def __init__(self, most: int):
@@ -91,23 +91,28 @@ class KeptMasks:
         self._classes = np.full(most, -1)
 
     def add(self, class_index: int, mask: Mask) -> None:
-        """Keep the mask of the next instance."""
+        """Add the mask of the next instance, in cells of the image."""
         index = len(self._masks)
         self._masks.append(mask[1])
         self._boxes[index], self._areas[index], self._classes[index] = mask[0], np.count_nonzero(mask[1]), class_index
 
     def overlapped(self, class_index: int, mask: Mask, nms_iou: float) -> tuple[int, float] | None:
-        """Find the first mask of a class that a mask overlaps by more than `nms_iou`.
+        """Find the first kept mask of a class that overlaps a mask by an IoU above `nms_iou`.
+
+        Args:
+            class_index: Index of the class.
+            mask: The mask in cells of the image; it is not empty.
+            nms_iou: The threshold, 0..1.
 
         Returns:
-            Its index and the IoU; None if there is no such mask.
+            The index of the kept mask and the IoU; None if there is no such mask.
         """
         (x0, y0, x1, y1), inside = mask
         area, kept = np.count_nonzero(inside), len(self._masks)
         boxes, areas = self._boxes[:kept].T, self._areas[:kept]
         width = np.minimum(boxes[2], x1) - np.maximum(boxes[0], x0)
         height = np.minimum(boxes[3], y1) - np.maximum(boxes[1], y0)
-        # An upper bound of the cells that two masks share, from their boxes and areas alone.
+        # An upper bound of the number of cells that two masks share, computed from their boxes and areas alone.
         most = np.minimum(np.minimum(np.maximum(width, 0) * np.maximum(height, 0), areas), area)
         near = (most > nms_iou * (area + areas - most)) & (self._classes[:kept] == class_index)
         for index in near.nonzero()[0].tolist():

@@ -35,27 +35,32 @@ def evaluate_method(
     scenes: Scenes,
     evaluator: CityscapesEvaluator,
     *,
-    device: torch.device | str = "cpu",
-    precision: str = "no",
-    view: InferenceOptions = DEFAULT_OPTIONS,
+    options: InferenceOptions = DEFAULT_OPTIONS,
     depth: Depth = no_depth,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
     """Predict every scene, one image at a time, and score it at its own resolution; `method` stays as it is.
 
-    precision  "bf16" runs the network under autocast, "no" in fp32
-    view       how the network sees the images
-    depth      name of a scene -> (H, W) metres, or None where it is not known; for AP100m and AP50m
-    returns    what `evaluator.compute()` gives, with "seconds" (reading, network, decoding and scoring); no instance
-               scores for a semantic method
+    Args:
+        method: Any method, on any device; a copy of it is moved to `options.device`.
+        scenes: Scenes of the evaluator's classes.
+        evaluator: Takes the predictions.
+        options: How the method predicts; the precision is "no" or "bf16".
+        depth: Name of a scene -> (H, W) distances in metres, or None where they are not known; for AP100m and AP50m.
+        progress: Called after each scene with how many are done, and how many there are.
+
+    Returns:
+        What `evaluator.compute()` gives, with "seconds": the time of reading, network, decoding and scoring. A
+        semantic method has no instance scores.
+
+    Raises:
+        PartwiseError: If the method and the evaluator have different classes, or `options` do not fit the method.
     """
     require_same_classes(method, evaluator.label_set)
     begin = time.perf_counter()
     # Folded as `partwise.load` folds it, so that the figures are those of the model as it will be used.
-    ready = fold_batch_norm(copy.deepcopy(method)).to(device).to(memory_format=torch.channels_last)
-    add_predictions(
-        ready, scenes, evaluator, device=device, precision=precision, view=view, depth=depth, progress=progress
-    )
+    ready = fold_batch_norm(copy.deepcopy(method)).to(options.device).to(memory_format=torch.channels_last)
+    add_predictions(ready, scenes, evaluator, options, depth=depth, progress=progress)
     return evaluator.compute() | {"seconds": round(time.perf_counter() - begin, 2)}
 
 
@@ -63,34 +68,36 @@ def add_predictions(
     ready: Method,
     scenes: Scenes,
     evaluator: CityscapesEvaluator,
+    options: InferenceOptions,
     *,
-    device: torch.device | str,
-    precision: str,
-    view: InferenceOptions = DEFAULT_OPTIONS,
     depth: Depth = no_depth,
     instances_alone: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Show a method that is `ready` (folded, on its device) every scene, and the evaluator what it says; see above.
+    """Predict every scene with a method that is ready, and show the evaluator the predictions.
 
-    instances_alone   pass over semantic maps; a semantic method then found no instance
+    Args:
+        ready: A method that is folded and on `options.device`.
+        scenes: Scenes of the evaluator's classes.
+        evaluator: Takes the predictions.
+        options: How the method predicts; the precision is "no" or "bf16".
+        depth: Name of a scene -> (H, W) distances in metres, or None where they are not known.
+        instances_alone: Leave out semantic maps. A semantic method then counts as one that found no instance.
+        progress: Called after each scene with how many are done, and how many there are.
     """
     for i in range(len(scenes)):
         scene = scenes[i]
-        prediction = predict_scene(ready, scene, device, precision, view)
+        prediction = predict_scene(ready, scene, options)
         instances = prediction.instances if instances_alone or ready.has_instances else None
         semantic_HW = None if instances_alone else prediction.semantic_HW
         evaluator.update(scene, instances, semantic_HW, depth_HW=depth(scene.name))
         progress(i + 1, len(scenes))
 
 
-def predict_scene(
-    method: Method, scene: Scene, device: torch.device | str, precision: str, view: InferenceOptions = DEFAULT_OPTIONS
-) -> Prediction:
-    """The method's prediction for a scene's image."""
-    image = image_batch(scene.image_HW3, device)
-    with torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-        return method.predict(image, view)[0]
+def predict_scene(method: Method, scene: Scene, options: InferenceOptions = DEFAULT_OPTIONS) -> Prediction:
+    """Predict the image of a scene with a method that is on `options.device`."""
+    with options.autocast():
+        return method.predict(image_batch(scene.image_HW3, options.device), options)[0]
 
 
 def require_instances(scenes: Scenes, what: str, classes: Collection[int] = ()) -> None:

@@ -1,4 +1,4 @@
-"""Methods of telling instances apart: one file or folder each. `build_method` makes one from its configuration."""
+"""Methods of instance segmentation, each in its own file or folder. `build_method` makes one from its configuration."""
 
 from collections.abc import Mapping
 
@@ -62,12 +62,21 @@ __all__ = [
 
 
 def build_method(config: MethodConfig, label_set: LabelSet = CITYSCAPES) -> Method:
-    """The method that a configuration describes, with random weights."""
+    """Build the method that a configuration describes, with random weights.
+
+    Args:
+        config: The configuration; its type decides which method is built.
+        label_set: The classes that the method tells apart.
+
+    Raises:
+        TypeError: If no method has configurations of this type.
+        PartwiseError: If fields of the configuration do not fit each other, or the backbone is unknown.
+    """
     return METHODS[method_name(config)](config, label_set)
 
 
 def method_name(config: MethodConfig) -> str:
-    """The name of a configuration's method in METHODS.
+    """Return the name under which the method of a configuration is listed in METHODS.
 
     Raises:
         TypeError: If no method has configurations of this type.
@@ -75,4 +84,4 @@ def method_name(config: MethodConfig) -> str:
     for name in METHODS:
         if METHODS[name].Config is type(config):
             return name
-    raise TypeError(f"{type(config).__name__} is no configuration of a method")
+    raise TypeError(f"{type(config).__name__} is not the configuration of a method")

@@ -1,4 +1,4 @@
-"""What every explanation of a pixel needs: whether it lies in the image, what was found there, what its class is."""
+"""Functions that all explanations of a pixel share: check the pixel, find its instance, and describe both."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from partwise.instances import Instances
 
 
 def require_inside(point: tuple[int, int] | None, size: tuple[int, int]) -> None:
-    """Raises PartwiseError for a pixel (x, y) that is not in an image of `size` (H, W); None is inside any."""
+    """Check that a pixel lies in an image.
+
+    Args:
+        point: (x, y) of the pixel; None passes.
+        size: (H, W) of the image in pixels.
+
+    Raises:
+        PartwiseError: If the pixel lies outside the image or is not a pair of whole numbers.
+    """
     if point is None:
         return
     if not (isinstance(point, Iterable) and len(xy := list(point)) == 2 and all(isinstance(v, Integral) for v in xy)):
@@ -24,9 +32,16 @@ def require_inside(point: tuple[int, int] | None, size: tuple[int, int]) -> None
 
 
 def middle_of_highest_score(instances: Instances) -> tuple[int, int]:
-    """(x, y) of the pixel of its mask that is farthest from the mask's border.
+    """Find the pixel of the highest-scoring instance's mask that is farthest from the mask's border.
 
-    Raises PartwiseError where there is no instance.
+    Args:
+        instances: The instances of one image, the highest score first.
+
+    Returns:
+        (x, y) of the pixel.
+
+    Raises:
+        PartwiseError: If there is no instance.
     """
     if len(instances) == 0:
         raise PartwiseError("nothing was found in this image: give the pixel to explain")
@@ -36,24 +51,48 @@ def middle_of_highest_score(instances: Instances) -> tuple[int, int]:
 
 
 def instance_at(found: Instances, point: tuple[int, int]) -> int:
-    """Index of the instance with the highest score whose mask holds a pixel (x, y); -1 for none."""
+    """Find the instance with the highest score whose mask contains a pixel.
+
+    Args:
+        found: The instances of one image, the highest score first.
+        point: (x, y) of the pixel.
+
+    Returns:
+        The index of the instance; -1 if there is none.
+    """
     x, y = point
-    for i, (x0, y0, x1, y1) in enumerate(found.boxes.tolist()):  # the highest score first
+    for i, (x0, y0, x1, y1) in enumerate(found.boxes.tolist()):
         if x0 <= x < x1 and y0 <= y < y1 and found.masks[i][y - y0, x - x0]:
             return i
     return -1
 
 
 def largest(names: list[str], values: list[float], least: float = 0.01) -> dict[str, float]:
-    """The values of at least `least`, the largest first; the largest in any case."""
+    """Select the largest values with their names.
+
+    Args:
+        names: A name for each value.
+        values: The values.
+        least: Values below it are left out, except the largest one, which is always returned.
+
+    Returns:
+        Name -> value, the largest first.
+    """
     pairs = sorted(zip(names, values, strict=True), key=lambda pair: -pair[1])
     return {name: value for i, (name, value) in enumerate(pairs) if i == 0 or value >= least}
 
 
 def pixel_to_json(point: tuple[int, int], found: Instances, i: int, semantic: dict[str, float]) -> dict:
-    """Plain values of a pixel (x, y): its instance, an index with the highest score first, and its classes.
+    """Describe a pixel in plain values: its position, its instance, and its classes.
 
-    i   index of the instance; -1 for none
+    Args:
+        point: (x, y) of the pixel.
+        found: The instances of the image, the highest score first.
+        i: Index of the pixel's instance; -1 for none.
+        semantic: Class name -> probability at the pixel.
+
+    Returns:
+        Values that JSON can hold.
     """
     instance = None
     if i >= 0:

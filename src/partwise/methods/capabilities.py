@@ -1,6 +1,7 @@
-"""What a method may be able to do beyond what every `Method` does: each a protocol, found by its functions.
+"""Optional abilities of methods, beyond what every `Method` can do. Each ability is a protocol.
 
-A method takes part by having the functions. A subclass that loses an ability of its base sets the name to None.
+A method has an ability if it has the functions of the protocol. If a subclass loses an ability of its base class, it
+sets the function's name to None.
 
 Axes: N objects, M windows.
 """
@@ -34,16 +35,20 @@ __all__ = [
 
 @runtime_checkable
 class Mirrorable(Protocol):
-    """An image and its mirror image can be averaged: test-time augmentation by a flip."""
+    """A method whose outputs for an image and its mirror image can be averaged (test-time augmentation by a flip)."""
 
     def mirrored(self, outputs: Outputs) -> Outputs:
-        """The outputs for mirror images -> what they are for the images; its own inverse."""
+        """Turn the outputs for mirror images into outputs for the images; the function is its own inverse."""
         ...
 
 
 @runtime_checkable
 class HasPyramid(Protocol):
-    """The network has a feature pyramid, whose maps a student can copy."""
+    """A method whose network has a feature pyramid, so that a student can learn to copy its maps.
+
+    Attributes:
+        pyramid: The feature pyramid.
+    """
 
     pyramid: Pyramid
 
@@ -76,61 +81,83 @@ class HasClassHeads(Protocol):
 
 @runtime_checkable
 class Distillable(Protocol):
-    """The method can learn from a trained network, besides the truth."""
+    """A method that can learn from a trained network in addition to the truth."""
 
     def check_teacher(self, teacher: Any) -> None:
-        """Raise PartwiseError if the outputs of this teacher say nothing that the method could learn."""
+        """Check that this method can learn from the outputs of a teacher.
+
+        Args:
+            teacher: A trained method.
+
+        Raises:
+            PartwiseError: If the outputs of the teacher contain nothing that the method could learn.
+        """
         ...
 
     def distillation(self, outputs: Outputs, taught: Outputs) -> dict[str, Tensor]:
-        """How far the outputs are from the teacher's on the same images: named scalars, 0 where they agree."""
+        """Measure how far the outputs are from those of the teacher.
+
+        Args:
+            outputs: Outputs of this method.
+            taught: Outputs of the teacher for the same images.
+
+        Returns:
+            Name -> scalar loss, which is 0 where both agree.
+        """
         ...
 
 
 class Explanation(Protocol):
-    """Why one pixel belongs to its instance, or to none."""
+    """The explanation why one pixel belongs to its instance, or to none."""
 
     point: tuple[int, int]
     """(x, y) of the pixel."""
     prediction: Prediction
     """Everything that was found in the image."""
     instance: int
-    """Index of the instance that holds the pixel; -1 for none."""
+    """Index of the instance that contains the pixel; -1 for none."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values that JSON can hold."""
+        """Return plain values that JSON can hold."""
         ...
 
 
 @runtime_checkable
 class Explainable(Protocol):
-    """One decision of the method can be explained."""
+    """A method that can explain a single decision."""
 
     def explain(self, outputs: Outputs, size: tuple[int, int], point: tuple[int, int] | None = None) -> Explanation:
         """Explain one pixel.
 
         Args:
-            outputs: Of one image.
+            outputs: The outputs for one image.
             size: (H, W) of the image in pixels.
             point: (x, y) of the pixel; None for the middle of the instance with the highest score.
 
+        Returns:
+            The explanation.
+
         Raises:
-            PartwiseError: If the pixel lies outside the image, or none is given and nothing was found.
+            PartwiseError: If the pixel lies outside the image, or if none is given and nothing was found.
         """
         ...
 
 
 @dataclass
 class WindowTruth:
-    """The windows of one sample as a method's targets have them, and the objects that they are for.
+    """The windows in the targets of one sample, and the objects that they are for.
 
-    objects       the instances of evaluated classes that the method means to learn from
-    boxes_M4      int, x0 y0 x1 y1 in pixels of the sample; they may leave it
-    object_M      int: the object that a positive window holds; -1 for a negative window
-    centre_M      share of the object's pixels in the window that lie in the centre part; NaN where there is none
-    near_px_N     a window that fits an object and is nearer to its centre than this along both axes is no negative
-    fitting_px_N  side of the window that fits each object; `octaves`: how many times two another may be off
-    window_px_N2  width and height of the window that the object has, or would have
+    Attributes:
+        objects: The N instances of evaluated classes that the method should learn from.
+        boxes_M4: (M, 4) int, x0 y0 x1 y1 of each window in pixels of the sample; a window may extend beyond it.
+        object_M: (M,) int, index of the object that a positive window contains; -1 for a negative window.
+        centre_M: (M,) share of the object's pixels in the window that lie in the centre part; NaN for a negative
+            window.
+        near_px_N: (N,) distance in pixels. A window that fits an object and is nearer to its centre than this, along
+            both axes, must not be negative.
+        fitting_px_N: (N,) side in pixels of the window that fits each object.
+        octaves: A window fits an object if log2 of its side differs from that of the fitting side by less than this.
+        window_px_N2: (N, 2) width and height in pixels of the window that each object has, or would have.
     """
 
     objects: Instances
@@ -144,31 +171,49 @@ class WindowTruth:
 
     @property
     def held(self) -> Instances:
-        """The objects that a positive window holds."""
+        """The objects that a positive window contains."""
         return self.objects[self.has_window]
 
     @property
     def has_window(self) -> np.ndarray:
-        """(N,) bool: whether a positive window holds the object."""
+        """(N,) bool: whether a positive window contains the object."""
         return np.isin(np.arange(len(self.objects)), self.object_M)
 
     def fits(self, n: int, boxes_M4: np.ndarray) -> np.ndarray:
-        """(M,) bool: whether windows are of a size that fits object n."""
+        """Compare the sizes of windows with the size that fits an object.
+
+        Args:
+            n: Index of the object.
+            boxes_M4: (M, 4) x0 y0 x1 y1 of windows in pixels.
+
+        Returns:
+            (M,) bool: whether each window has a size that fits the object.
+        """
         side = (boxes_M4[:, 2:] - boxes_M4[:, :2]).max(axis=1, initial=1)
         return np.abs(np.log2(side / self.fitting_px_N[n])) < self.octaves
 
 
 @runtime_checkable
 class HasWindows(Protocol):
-    """The method finds objects in windows, which the doctor can hold against the objects."""
+    """A method that finds objects in windows, which the doctor can compare with the objects."""
 
     def window_truth(self, scene: Scene, targets: dict[str, Tensor]) -> WindowTruth:
-        """The windows that `targets`, of this scene, hold."""
+        """Read the windows from the targets of a scene.
+
+        Args:
+            scene: The scene.
+            targets: What `Method.targets` returned for this scene.
+        """
         ...
 
 
 def usable_objects(scene: Scene, min_area_px: int) -> Instances:
-    """The instances of evaluated classes with at least so many pixels."""
+    """Return the instances of evaluated classes that have at least `min_area_px` pixels.
+
+    Args:
+        scene: The scene.
+        min_area_px: The minimum number of pixels.
+    """
     things = [label.id for label in scene.label_set.things]
     instances = scene.instances
     return instances[np.isin(instances.labels, things) & (instances.areas >= min_area_px)]

@@ -1,8 +1,10 @@
-"""Learning from a trained network besides the truth: it says something at every cell, the truth only at a few windows.
+"""Learning from a trained network (the teacher) in addition to the truth.
 
-Sources: "Distilling the Knowledge in a Neural Network" (Hinton et al., 2015), with temperature 1; for the features
-"FitNets: Hints for Thin Deep Nets" (Romero et al., 2015), without a regressor: heads that start as the teacher's read
-the maps of the pyramid as they are.
+The teacher gives values at every cell, while the truth gives values only at a few windows.
+
+Sources: "Distilling the Knowledge in a Neural Network" (Hinton et al. 2015), with temperature 1. For the features:
+"FitNets: Hints for Thin Deep Nets" (Romero et al. 2015), but without a regressor, because heads that were copied from
+the teacher need the maps of the pyramid as they are.
 
 Axes: B images, C evaluated classes, K parts, F channels of a pyramid, h and w cells of a map.
 """
@@ -23,7 +25,14 @@ from partwise.methods.method import Method, Outputs
 
 @contextlib.contextmanager
 def pyramid_maps(method: Method) -> Iterator[dict[int, Tensor]]:
-    """{stride: (B, F, h, w)}, filled by a forward pass of the method; empty where it has no pyramid."""
+    """Collect the maps of a method's pyramid during a forward pass inside this context.
+
+    Args:
+        method: The method; without a pyramid the dictionary stays empty.
+
+    Yields:
+        The map (B, F, h, w) of each stride in pixels, after the forward pass.
+    """
     maps: dict[int, Tensor] = {}
     pyramid = method.pyramid if isinstance(method, HasPyramid) else nn.Identity()
     handle = pyramid.register_forward_hook(lambda module, inputs, outputs: maps.update(outputs))
@@ -34,19 +43,26 @@ def pyramid_maps(method: Method) -> Iterator[dict[int, Tensor]]:
 
 
 def check_teacher(student: Method, teacher: Method, features: bool = False) -> None:
-    """Raises PartwiseError where the teacher says nothing that the student could learn.
+    """Check that a student can learn from a teacher.
 
-    features   whether it is also to learn the features
+    Args:
+        student: The method that is trained.
+        teacher: The trained method.
+        features: Whether the student also learns the maps of the teacher's pyramid.
+
+    Raises:
+        PartwiseError: If their classes differ, if one of them does not support distillation, or if the teacher has
+            nothing that the student could learn.
     """
     if student.label_set.evaluated != teacher.label_set.evaluated:
         raise PartwiseError(
-            f"teacher: its classes are {teacher.label_set.name}, the recipe's {student.label_set.name}: give a teacher "
-            "of the same classes"
+            f"teacher: its classes are {teacher.label_set.name}, those of the recipe {student.label_set.name}: give a "
+            "teacher with the same classes"
         )
     for whose, method in (("the recipe's method", student), ("teacher: its method", teacher)):
         if not isinstance(method, Distillable):
             raise PartwiseError(
-                f"{whose} is {type(method).__name__}, which neither teaches nor is taught: leave it out"
+                f"{whose} is {type(method).__name__}, which does not support distillation: leave the teacher out"
             )
     assert isinstance(student, Distillable)
     student.check_teacher(teacher)
@@ -55,18 +71,21 @@ def check_teacher(student: Method, teacher: Method, features: bool = False) -> N
         mine, its = pyramids
         if not mine or mine != its:
             raise PartwiseError(
-                f"teacher_features: the channels of the teacher's pyramid by stride are {its or 'none'}, the recipe's "
-                f"{mine or 'none'}: make them equal (method.channels), or give 0"
+                f"teacher_features: the pyramid of the teacher has these channels by stride: {its or 'none'}, that of "
+                f"the recipe {mine or 'none'}: make them equal (method.channels), or give 0"
             )
 
 
 def distilled_semantics(outputs: Outputs, taught: Outputs, class_balance: float = 0.0) -> dict[str, Tensor]:
-    """How far a network's semantic map is from its teacher's; nothing where one of them has none.
+    """Measure how far a network's semantic map is from its teacher's.
 
     Args:
-        outputs: Of the student: "semantic" (B, C, h, w) logits of any size.
-        taught: Of the teacher, on the same images.
-        class_balance: As in `semantic_loss`, by the teacher's classes.
+        outputs: Outputs of the student; "semantic" has (B, C, h, w) logits of any size.
+        taught: Outputs of the teacher for the same images.
+        class_balance: As in `semantic_loss`; a pixel has the class that is most likely for the teacher.
+
+    Returns:
+        The term "taught_semantic"; empty if one of the networks has no semantic map.
     """
     if "semantic" not in outputs or "semantic" not in taught:
         return {}
@@ -74,7 +93,15 @@ def distilled_semantics(outputs: Outputs, taught: Outputs, class_balance: float 
 
 
 def distilled_parts(outputs: Outputs, taught: Outputs) -> dict[str, Tensor]:
-    """How far objectness and part maps are from a teacher's of the same windows; nothing where one has none."""
+    """Measure how far objectness and part maps are from a teacher's with the same windows.
+
+    Args:
+        outputs: Outputs of the student, see `PartMaps`.
+        taught: Outputs of the teacher for the same images.
+
+    Returns:
+        The terms "taught_objectness" and "taught_parts"; empty if one of the networks has no part maps.
+    """
     if "parts" not in outputs or "parts" not in taught:
         return {}
     return {
@@ -84,9 +111,16 @@ def distilled_parts(outputs: Outputs, taught: Outputs) -> dict[str, Tensor]:
 
 
 def feature_loss(maps: dict[int, Tensor], taught: dict[int, Tensor]) -> Tensor:
-    """How much of the variance of the teacher's features is not explained, mean over the strides of the pyramid.
+    """Measure which share of the variance of the teacher's features the student's features do not explain.
 
-    0 where the student's are the same, 1 where they are the teacher's mean everywhere.
+    Args:
+        maps: The map (B, F, h, w) of each stride of the student's pyramid.
+        taught: The same of the teacher's.
+
+    Returns:
+        A scalar, the mean over the strides: 0 if the features are the same, 1 if the student's are everywhere the mean
+            of
+        the teacher's.
     """
     shares = []
     for stride, taught_BFhw in taught.items():
@@ -97,7 +131,7 @@ def feature_loss(maps: dict[int, Tensor], taught: dict[int, Tensor]) -> Tensor:
 
 
 def _semantic(logits_BChw: Tensor, taught_BChw: Tensor, class_balance: float) -> Tensor:
-    """Kullback-Leibler divergence, mean over the teacher's cells, each weighted as in `semantic_loss`."""
+    """Average the Kullback-Leibler divergence over the teacher's cells, with the weights of `semantic_loss`."""
     logits = F.interpolate(logits_BChw, size=taught_BChw.shape[-2:], mode="bilinear", antialias=True)
     best_Bhw = taught_BChw.argmax(dim=1)
     count = torch.bincount(best_Bhw.flatten(), minlength=taught_BChw.shape[1]).clamp(min=1)
@@ -112,7 +146,7 @@ def _semantic(logits_BChw: Tensor, taught_BChw: Tensor, class_balance: float) ->
 
 
 def _objectness(objectness: list[Tensor], taught: list[Tensor]) -> Tensor:
-    """Quality focal loss (Li et al. 2020, equation 5), divided by the sum of the teacher's objectness."""
+    """Compute the quality focal loss (Li et al. 2020, equation 5), divided by the sum of the teacher's objectness."""
     total, found = objectness[0].new_zeros(()), objectness[0].new_zeros(())
     for logits, taught_logits in zip(objectness, taught, strict=True):
         wanted = torch.sigmoid(taught_logits)
@@ -123,7 +157,7 @@ def _objectness(objectness: list[Tensor], taught: list[Tensor]) -> Tensor:
 
 
 def _parts(parts: list[Tensor], taught: list[Tensor], taught_objectness: list[Tensor]) -> Tensor:
-    """Squared distance of the probabilities, mean over the cells near windows that the teacher believes in."""
+    """Average the squared difference of the probabilities, weighted by the teacher's objectness near each cell."""
     total, weights = parts[0].new_zeros(()), parts[0].new_zeros(())
     for maps_BKhw, taught_BKhw, objectness_Bhw in zip(parts, taught, taught_objectness, strict=True):
         near = F.max_pool2d(torch.sigmoid(objectness_Bhw), 9, stride=1, padding=4)

@@ -1,5 +1,6 @@
-"""FCN-32s, FCN-16s and FCN-8s (Long, Shelhamer, Darrell 2015) on VGG16, as the report built them (section 2.2.1), but
-that conv7 is the paper's 1x1 and not 3x3.
+"""FCN-32s, FCN-16s and FCN-8s (Long, Shelhamer, Darrell 2015) on VGG16, built as in the report (section 2.2.1).
+
+One thing differs from the report: conv7 is the paper's 1x1 convolution and not a 3x3 convolution.
 
 Axes: B images, C evaluated classes, H and W in pixels, h and w at the output stride.
 """
@@ -30,16 +31,19 @@ __all__ = ["Fcn", "FcnConfig", "add_skips", "conv6_and_7"]
 
 @configuration
 class FcnConfig(MethodConfig):
-    """One stage of the FCN.
+    """The configuration of one stage of the FCN.
 
-    output_stride  32, 16 or 8: FCN-32s, FCN-16s, FCN-8s
-    fc6            "3x3x3": the report's three 3x3 convolutions (512, 512, channels); "7x7": the paper's one
-    channels       of fc6 and fc7; 4096 in the report and in the paper
-    holes          the hole algorithm instead of skips: pool4 and pool5 keep stride 8, conv5 and fc6 are dilated
-    dropout        after fc6 and fc7; .5 in the paper
-    frozen_blocks  blocks of the backbone that keep their weights; 0 in the report and in the paper
-    dice_weight    of a Dice loss beside the cross entropy; 0 in the report and in the paper
-    class_balance  of the cross entropy, see `semantic_loss`; 0 in the report and in the paper
+    Attributes:
+        backbone: "vgg16".
+        output_stride: 32, 16 or 8 px, for FCN-32s, FCN-16s or FCN-8s.
+        fc6: "3x3x3" for the report's three 3x3 convolutions (512, 512, channels); "7x7" for the paper's single one.
+        channels: Channels of fc6 and fc7; 4096 in the report and in the paper.
+        holes: Whether to use the hole algorithm in place of skips: pool4 and pool5 keep stride 8, and conv5 and fc6 are
+            dilated.
+        dropout: Probability of dropout after fc6 and fc7, from 0 to below 1; .5 in the paper.
+        frozen_blocks: Number of blocks of the backbone that keep their weights; 0 in the report and in the paper.
+        dice_weight: Weight of a Dice loss that is added to the cross entropy; 0 in the report and in the paper.
+        class_balance: Class balance of the cross entropy, see `semantic_loss`; 0 in the report and in the paper.
     """
 
     backbone: Literal["vgg16"] = "vgg16"
@@ -54,10 +58,17 @@ class FcnConfig(MethodConfig):
 
 
 class Fcn(Method):
-    """VGG16, conv6 and conv7, a score layer, and skips from pool4 (16s) and pool3 (8s); bilinear upsampling.
+    """VGG16, conv6 and conv7, a score layer, and skips from pool4 (16s) and pool3 (8s), with bilinear upsampling.
 
-    A new score layer starts at zero, so that a stage begins where the last one ended (FCN, section 4.2).
-    outputs: {"semantic": (B, C, H, W) logits}; targets: {"semantic": (H, W) uint8 train ids, 255 ignored}
+    A new score layer starts at zero, so that each stage begins with the function of the stage before it (FCN, section
+    4.2).
+
+    Outputs: "semantic", (B, C, H, W) logits.
+    Targets: "semantic", (H, W) uint8 train ids, 255 where a pixel is ignored.
+
+    Args:
+        config: The configuration.
+        label_set: The classes.
     """
 
     Config = FcnConfig
@@ -79,7 +90,7 @@ class Fcn(Method):
             start_at_zero(layer)
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
-        """See Method.forward."""
+        """Compute the logits of a batch, see `Method.forward`."""
         return {"semantic": upsample(self.score_maps(images_B3HW).float(), images_B3HW.shape[-2:])}
 
     def class_heads(self) -> tuple[ClassRows, ...]:
@@ -87,20 +98,27 @@ class Fcn(Method):
         return ClassRows("score"), *(ClassRows(f"skips.{stride}") for stride in self.skips)
 
     def score_maps(self, images_B3HW: Tensor) -> Tensor:
-        """(B, C, h, w): the score layer's logits with the skips added, at the output stride."""
+        """Compute the logits of the score layer with the skips added, before the last upsampling.
+
+        Args:
+            images_B3HW: (B, 3, H, W) uint8 RGB.
+
+        Returns:
+            (B, C, h, w) logits at the output stride.
+        """
         maps = self.backbone(self.normalise(images_B3HW))
         return add_skips(self.score(self.conv7(self.conv6(maps[max(maps)]))), self.skips, maps)
 
     def targets(self, scene: Scene) -> Targets:
-        """See the class."""
+        """Return the train id of every pixel of a scene."""
         return {"semantic": torch.from_numpy(self.label_set.id_to_train_id[scene.semantic_HW])}
 
     def oracle(self, targets: list[Targets]) -> Outputs:
-        """See Method.oracle; ignored pixels get equal logits."""
+        """Return the logits of a perfect network; all classes have equal logits at ignored pixels."""
         return {"semantic": semantic_oracle(torch.stack([t["semantic"] for t in targets]), self.label_set)}
 
     def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
-        """Mean cross entropy over the evaluated pixels, and Dice where its weight is not 0."""
+        """Compute the mean cross entropy over the pixels that are not ignored, and the Dice loss if it has a weight."""
         train_ids = torch.stack([t["semantic"] for t in targets])
         terms = {"semantic": semantic_loss(outputs["semantic"], train_ids, self.config.class_balance)}
         if self.config.dice_weight:
@@ -108,18 +126,18 @@ class Fcn(Method):
         return terms
 
     def check_teacher(self, teacher: Method) -> None:
-        """See Distillable; any teacher with a semantic map will do."""
+        """Accept any teacher: `distillation` uses its semantic map if it has one."""
 
     def distillation(self, outputs: Outputs, taught: Outputs) -> dict[str, Tensor]:
-        """See Distillable."""
+        """Measure how far the semantic map is from the teacher's, see `distilled_semantics`."""
         return distilled_semantics(outputs, taught, self.config.class_balance)
 
     def mirrored(self, outputs: Outputs) -> Outputs:
-        """See Mirrorable."""
+        """Mirror the semantic map, see `Mirrorable`."""
         return {"semantic": outputs["semantic"].flip(-1)}
 
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
-        """The class of the highest logit at every pixel; a semantic method has no instances."""
+        """Take the class with the highest logit at every pixel; a semantic method finds no instances."""
         ids = self.label_set.train_id_to_id
         seen = outputs["semantic"][..., : size[0], : size[1]]
         best = likeliest(seen, dim=1).to(torch.uint8).cpu().numpy()
@@ -127,9 +145,18 @@ class Fcn(Method):
 
 
 def add_skips(deepest_BChw: Tensor, skips: nn.ModuleDict, maps: dict[int, Tensor]) -> Tensor:
-    """The sum that FCN-16s and FCN-8s make: enlarge, add a layer of the backbone's map at the next finer stride, again.
+    """Add the skips of FCN-16s and FCN-8s to logits.
 
-    skips  "16" and "8" -> 1x1 convolution from the backbone's map of that stride to C channels
+    At each stride of a skip, from coarse to fine, the logits are enlarged to this stride (bilinear) and the skip is
+    added.
+
+    Args:
+        deepest_BChw: (B, C, h, w) logits at the coarsest stride.
+        skips: The keys "16" and "8" -> a 1x1 convolution from the backbone's map of that stride to C channels.
+        maps: The backbone's map of each stride in pixels.
+
+    Returns:
+        (B, C, h, w) logits at the finest stride that has a skip.
     """
     summed = deepest_BChw
     for stride, layer in skips.items():
@@ -139,7 +166,14 @@ def add_skips(deepest_BChw: Tensor, skips: nn.ModuleDict, maps: dict[int, Tensor
 
 
 def conv6_and_7(config: FcnConfig) -> tuple[nn.Sequential, nn.Sequential]:
-    """The convolutions in place of VGG16's fully connected layers: 512 -> `config.channels`, He initialisation."""
+    """Make the convolutions that replace VGG16's fully connected layers, with He initialisation.
+
+    Args:
+        config: The configuration of the FCN.
+
+    Returns:
+        conv6, from 512 to `config.channels` channels, and conv7, from `config.channels` to as many.
+    """
     dilation = 2 if config.holes else 1
     if config.fc6 == "7x7":
         convolutions = [nn.Conv2d(512, config.channels, 7, padding=3 * dilation, dilation=dilation)]

@@ -48,6 +48,6 @@ class MappedMethod(Method):
         return self.method(images_B3HW)
 
     @torch.inference_mode()
-    def predict(self, images_B3HW: Tensor, view: InferenceOptions = DEFAULT_OPTIONS) -> list[Prediction]:
+    def predict(self, images_B3HW: Tensor, options: InferenceOptions = DEFAULT_OPTIONS) -> list[Prediction]:
         """uint8 images of any size -> predictions of that size, in the classes of `classes.new`."""
-        return [self.classes.applied(one) for one in self.method.predict(images_B3HW, view)]
+        return [self.classes.applied(one) for one in self.method.predict(images_B3HW, options)]

@@ -1,7 +1,8 @@
-"""torchvision's Mask R-CNN (He et al. 2017) on our backbones and pyramid: what users pick instead, on equal terms.
+"""torchvision's Mask R-CNN (He et al. 2017) on our backbones and pyramid: a baseline under equal conditions.
 
-A baseline, not a pair of inverse maps throughout: its losses sample boxes inside the network, so `loss` takes the
-features of training, while `oracle` and `decode` deal in detections, whose 28x28 masks have a ceiling, too.
+It differs from our methods in one respect: its losses sample boxes inside the network. Therefore `loss` takes the
+features of a training step, while `oracle` and `decode` take detections. The detections have 28x28 masks, so that this
+method has a ceiling as well.
 
 Axes: B images, N boxes, H and W in pixels.
 """
@@ -31,21 +32,23 @@ from partwise.methods.capabilities import ClassRows
 from partwise.methods.method import Method, MethodConfig, Outputs, Targets
 from partwise.scene import Prediction, Scene
 
-ANCHORS_PX = (16, 32, 64, 128, 256)  # half of torchvision's: our frames are half as large as those it is tuned for
+ANCHORS_PX = (16, 32, 64, 128, 256)  # half of torchvision's, which suit frames that are twice as large as ours
 MASK_SIDE = 28  # Mask R-CNN, figure 4
-PASTED_AT_ONCE = 16  # masks at full resolution take 2 MB each
+PASTED_AT_ONCE = 16  # number of masks; a mask at full resolution takes 2 MB
 
 
 @configuration
 class MaskRcnnConfig(MethodConfig):
-    """torchvision's network with its own heads.
+    """The configuration of Mask R-CNN with torchvision's own heads.
 
-    frozen_blocks  blocks of the backbone that keep their weights, see VggBackbone and TimmBackbone
-    channels       of the pyramid
-    min_area_px    smaller objects are not learnt
-    min_score      detections below it are left out
-    nms_iou        of two boxes of one class that overlap more, the higher-scoring one stays
-    max_instances  at most so many are returned
+    Attributes:
+        backbone: Name of the backbone, see `build_backbone`.
+        frozen_blocks: Number of blocks of the backbone that keep their weights, see `VggBackbone` and `TimmBackbone`.
+        channels: Channels of the pyramid.
+        min_area_px: Objects with fewer pixels are not learnt.
+        min_score: Detections with a score below it are left out, 0..1.
+        nms_iou: Of two boxes of one class whose IoU is above it, the one with the higher score is kept, 0..1.
+        max_instances: The maximum number of instances in an image.
     """
 
     backbone: str = "efficientnet_lite0"
@@ -58,7 +61,7 @@ class MaskRcnnConfig(MethodConfig):
 
 
 class _Backbone(nn.Module):
-    """What torchvision asks of a backbone: the pyramid's maps by name, and one more of half the resolution."""
+    """A stand-in for the backbone that torchvision's constructor needs; only its number of channels is read."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -66,11 +69,16 @@ class _Backbone(nn.Module):
 
 
 class MaskRcnn(Method):
-    """Backbone, pyramid, torchvision's region proposals and heads.
+    """A backbone, a pyramid, and torchvision's region proposals and heads.
 
-    outputs  in training {"features": [(B, channels, h, w)] at strides 4 to 64}; else a list with one entry an image:
-             {"boxes": (N, 4), "labels": (N,) 1.., "scores": (N,), "masks": (N, 28, 28) probabilities}
-    targets  {"boxes": (N, 4) float, "labels": (N,) int64 1.., "masks": (N, H, W) uint8}
+    Outputs: in training "features", a list of (B, channels, h, w) at strides 4 to 64. Otherwise lists with one entry an
+    image: "boxes" (N, 4) x0 y0 x1 y1 in pixels, "labels" (N,) from 1, "scores" (N,), and "masks" (N, 28, 28)
+    probabilities.
+    Targets: "boxes" (N, 4) float in pixels, "labels" (N,) int64 from 1, and "masks" (N, H, W) uint8.
+
+    Args:
+        config: The configuration.
+        label_set: The classes.
     """
 
     Config = MaskRcnnConfig
@@ -99,7 +107,7 @@ class MaskRcnn(Method):
         self.label_ids = np.array([label.id for label in label_set.things])
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
-        """See Method.forward and the class."""
+        """Compute the outputs of a batch, see the class: features in training, else detections."""
         maps = self.pyramid(self.backbone(self.normalise(images_B3HW)))
         features = [maps[stride].float() for stride in sorted(maps)]
         features.append(F.max_pool2d(features[-1], 1, stride=2))
@@ -120,14 +128,17 @@ class MaskRcnn(Method):
         )
 
     def _inputs(self, features: list[Tensor]) -> tuple[ImageList, dict[str, Tensor]]:
-        """Features as torchvision names them; of the images only their size and device are looked at."""
+        """Name the features as torchvision does, and make images; torchvision reads only their size and device."""
         height, width = (side * min(self.backbone.channels) for side in features[0].shape[-2:])
         batch = len(features[0])
         images = ImageList(features[0].new_zeros(()).expand(batch, 3, height, width), [(height, width)] * batch)
         return images, {str(level): one for level, one in enumerate(features)}
 
     def targets(self, scene: Scene) -> Targets:
-        """See the class; groups and classes that are not evaluated are background, as torchvision knows no ignoring."""
+        """Return boxes, labels and masks of the objects of a scene.
+
+        Groups and classes that are not evaluated become background, because torchvision has no ignored regions.
+        """
         instances, index = scene.instances, {int(i): n + 1 for n, i in enumerate(self.label_ids)}
         keep = [
             i
@@ -142,7 +153,7 @@ class MaskRcnn(Method):
         }
 
     def oracle(self, targets: list[Targets]) -> Outputs:
-        """The detections of a perfect network: true boxes, and masks averaged over the cells of their 28x28 grids."""
+        """Return the detections of a perfect network: true boxes, and masks averaged over the cells of 28x28 grids."""
         outputs: Outputs = {
             "boxes": [t["boxes"] for t in targets],
             "labels": [t["labels"] for t in targets],
@@ -152,20 +163,23 @@ class MaskRcnn(Method):
         return outputs
 
     def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
-        """torchvision's five: objectness and boxes of the proposals; class, boxes and masks of the heads."""
+        """Compute torchvision's five terms: objectness and boxes of proposals; class, boxes and masks of the heads."""
         images, named = self._inputs(outputs["features"])
         proposals, first = self.rpn(images, named, targets)
         _, second = self.roi_heads(named, proposals, images.image_sizes, targets)
         return first | second
 
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
-        """Detections -> instances: each mask is enlarged to its box and cut at one half."""
+        """Turn detections into instances: each mask is enlarged to its box and thresholded at one half."""
         images = zip(outputs["boxes"], outputs["labels"], outputs["scores"], outputs["masks"], strict=True)
         return [Prediction(self._instances(*one, size)) for one in images]
 
-    def _instances(self, boxes_N4, labels_N, scores_N, masks_Nmm, size: tuple[int, int]) -> Instances:
+    def _instances(
+        self, boxes_N4: Tensor, labels_N: Tensor, scores_N: Tensor, masks_Nmm: Tensor, size: tuple[int, int]
+    ) -> Instances:
+        """Paint the masks of the detections of one image; detections without a pixel in the image are left out."""
         labels, scores, boxes, masks = [], [], [], []
-        # Boxes may lie in the padding, and torchvision pastes only what begins inside the image.
+        # Boxes may lie in the padding, but torchvision pastes only boxes that begin inside the image.
         far_x, far_y = boxes_N4.view(-1, 2).amax(dim=0).ceil().int().tolist() if len(boxes_N4) else (0, 0)
         whole = (max(size[0], far_y + 1), max(size[1], far_x + 1))
         for first in range(0, len(boxes_N4), PASTED_AT_ONCE):
@@ -183,7 +197,7 @@ class MaskRcnn(Method):
 
 
 def _cut_masks(masks_NHW: Tensor, boxes_N4: Tensor) -> Tensor:
-    """(N, 28, 28) in 0..1: what each mask covers of the cells of its own box."""
+    """Compute (N, 28, 28) in 0..1: which share of each cell of its own box each mask covers."""
     index = torch.arange(len(masks_NHW), dtype=boxes_N4.dtype)[:, None]
     rois = torch.cat([index, boxes_N4], dim=1)
     return roi_align(masks_NHW[:, None].float(), rois, MASK_SIDE, sampling_ratio=4, aligned=True)[:, 0]

@@ -1,4 +1,4 @@
-"""What every method of telling instances apart is: a pair of inverse maps around a network.
+"""The base class of all methods. A method is a pair of inverse maps around a network.
 
 Axes: B images, H and W in pixels, C evaluated classes, N instances.
 """
@@ -37,86 +37,145 @@ Targets = dict[str, Tensor]
 
 @configuration
 class MethodConfig:
-    """What every configuration of a method is: a pydantic dataclass with a default for each field."""
+    """The base class of the configurations of methods: a pydantic dataclass with a default for each field."""
 
 
 def image_batch(image_HW3: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
-    """(H, W, 3) uint8 RGB -> (1, 3, H, W) uint8, as networks take it; a copy."""
+    """Copy an image into a batch of one, in the form that networks take.
+
+    Args:
+        image_HW3: (H, W, 3) uint8 RGB.
+        device: The device of the result.
+
+    Returns:
+        (1, 3, H, W) uint8.
+    """
     return torch.tensor(image_HW3).permute(2, 0, 1)[None].to(device)
 
 
 def image_at(image_HW3: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H, W, 3) uint8 RGB at another `size` (H, W), as networks see it."""
+    """Resize an image in the same way as networks see it.
+
+    Args:
+        image_HW3: (H, W, 3) uint8 RGB.
+        size: New (H, W) in pixels.
+
+    Returns:
+        (*size, 3) uint8 RGB; the image itself if it has this size already.
+    """
     if image_HW3.shape[:2] == tuple(size):
         return image_HW3
     return resized_images(image_batch(image_HW3), size)[0].permute(1, 2, 0).numpy()
 
 
 def require_mirrorable(method: Method) -> Mirrorable:
-    """The method as one whose outputs can be mirrored.
+    """Return a method as one whose outputs can be mirrored.
 
     Raises:
         PartwiseError: If it is not `Mirrorable`, so that test-time augmentation by a flip is not possible.
     """
     if not isinstance(method, Mirrorable):
         raise PartwiseError(
-            f"flip: {type(method).__name__} cannot average an image and its mirror image: part maps, centres and FCN "
-            "can; leave it out"
+            f"flip: {type(method).__name__} cannot average an image and its mirror image; part maps, centres and FCN "
+            "can: leave it out"
         )
     return method
 
 
 class Method(nn.Module):
-    """A network with its truth and its decoder. Subclasses give the five functions below.
+    """A network with its truth and its decoder.
 
-    `decode(oracle([targets(scene)]))` gives the scene back up to the method's ceiling: that is the test that every
-    method shares. Images are padded at the right and the bottom to a multiple of `size_multiple`.
+    Subclasses implement `forward`, `targets`, `oracle`, `loss` and `decode`. `decode(oracle([targets(scene)]))` gives
+    the scene back, up to the ceiling of the method; the test that all methods share checks this. Images are padded at
+    the right and at the bottom to a multiple of `size_multiple`.
+
+    Attributes:
+        Config: Type of the configuration; the class is called as `Method(config, label_set)`.
+        config: The configuration.
+        label_set: The classes.
+        backbone: The backbone of the network.
+        has_instances: False for a semantic method, whose AP is undefined (and not 0).
+        has_semantics: False if the predictions have no semantic map.
     """
 
-    Config: ClassVar[type[MethodConfig]]  # what `Method(config, label_set)` takes
+    Config: ClassVar[type[MethodConfig]]
     config: MethodConfig
     label_set: LabelSet
     backbone: Backbone
-    has_instances: bool = True  # False: a semantic method, whose AP is not 0 but undefined
-    has_semantics: bool = True  # False: its predictions have no semantic map
+    has_instances: bool = True
+    has_semantics: bool = True
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
-        """Raw images (B, 3, H, W) uint8, H and W multiples of `size_multiple` -> outputs, logits throughout."""
+        """Compute the outputs of the network for a batch.
+
+        Args:
+            images_B3HW: (B, 3, H, W) uint8 RGB, H and W multiples of `size_multiple`.
+
+        Returns:
+            Name -> tensor or list of tensors; classifications are logits.
+        """
         raise NotImplementedError
 
     def targets(self, scene: Scene) -> Targets:
-        """The truth of one scene as the network should say it; H and W multiples of `size_multiple`."""
+        """Compute the outputs that the network should give for one scene.
+
+        Args:
+            scene: Its sides are multiples of `size_multiple`.
+
+        Returns:
+            Name -> tensor, without an axis for the batch.
+        """
         raise NotImplementedError
 
     def oracle(self, targets: list[Targets]) -> Outputs:
-        """The outputs that a perfect network would give for these targets."""
+        """Compute the outputs that a perfect network would give.
+
+        Args:
+            targets: The targets of B scenes of the same size.
+
+        Returns:
+            Outputs in the form of `forward`, for a batch of B.
+        """
         raise NotImplementedError
 
     def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
-        """Named terms, each a scalar; their sum is minimised."""
+        """Compute the loss as named scalar terms; training minimises their sum.
+
+        Args:
+            outputs: What `forward` returned for B images.
+            targets: The targets of the same images.
+        """
         raise NotImplementedError
 
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
-        """Outputs of B images -> their predictions, cut to `size` (H, W) in pixels."""
+        """Turn the outputs for B images into predictions.
+
+        Args:
+            outputs: What `forward` returned.
+            size: (H, W) of the images in pixels, without the padding.
+
+        Returns:
+            A prediction of this size for each image.
+        """
         raise NotImplementedError
 
     @property
     def instance_classes(self) -> tuple[int, ...]:
-        """Ids of the classes whose instances are told apart; crops of the training are laid around those."""
+        """Ids of the classes whose instances are told apart. Training crops are laid around their instances."""
         return tuple(label.id for label in self.label_set.things)
 
     @property
     def default_scale(self) -> float:
-        """How many times as large it sees an image where nothing else is said."""
+        """How many times as large the network sees an image if the caller gives no scale."""
         return 1.0
 
     @property
     def size_multiple(self) -> int:
-        """Pixels that the sides of the input must be a multiple of."""
+        """Number of pixels that the height and the width of the input must be a multiple of."""
         return self.backbone.size_multiple
 
     def normalise(self, images_B3HW: Tensor) -> Tensor:
-        """uint8 0..255 -> float with the mean and scale that the backbone's weights expect."""
+        """Turn (B, 3, H, W) uint8 RGB into float with the mean and the scale that the backbone's weights expect."""
         mean = torch.tensor(self.backbone.mean, device=images_B3HW.device).view(3, 1, 1)
         std = torch.tensor(self.backbone.std, device=images_B3HW.device).view(3, 1, 1)
         normalised = (images_B3HW / 255.0 - mean) / std
@@ -124,9 +183,17 @@ class Method(nn.Module):
 
     @torch.inference_mode()
     def respond(self, images_B3HW: Tensor, flip: bool = False) -> Outputs:
-        """What the network says of uint8 images of any size, padded to a multiple of `size_multiple`.
+        """Compute the outputs for images of any size, which are padded to a multiple of `size_multiple`.
 
-        flip   see InferenceOptions. Raises PartwiseError where the method is not `Mirrorable`.
+        Args:
+            images_B3HW: (B, 3, H, W) uint8 RGB.
+            flip: Whether to average the outputs with those of the mirror images.
+
+        Returns:
+            The outputs for the padded images.
+
+        Raises:
+            PartwiseError: If `flip` is given and the method is not `Mirrorable`.
         """
         if not flip:
             return self(self._padded(images_B3HW))
@@ -134,25 +201,33 @@ class Method(nn.Module):
         return mean_outputs(self(padded), own.mirrored(self(padded.flip(-1))))
 
     def _padded(self, images_B3HW: Tensor) -> Tensor:
-        """Images with sides that are multiples of `size_multiple`."""
+        """Pad images at the right and at the bottom, so that their sides are multiples of `size_multiple`."""
         height, width = padded_size(images_B3HW.shape[-2:], self.size_multiple)
         return F.pad(images_B3HW, (0, width - images_B3HW.shape[-1], 0, height - images_B3HW.shape[-2]))
 
     @torch.inference_mode()
-    def predict(self, images_B3HW: Tensor, view: InferenceOptions = DEFAULT_OPTIONS) -> list[Prediction]:
-        """uint8 images of any size -> predictions of that size.
+    def predict(self, images_B3HW: Tensor, options: InferenceOptions = DEFAULT_OPTIONS) -> list[Prediction]:
+        """Predict instances and semantic maps of images of any size.
 
-        view   how the network sees them. Of several sizes the semantic maps are averaged before each is decoded, and
-               the instances of all are joined.
+        Args:
+            images_B3HW: (B, 3, H, W) uint8 RGB, on the device of the network.
+            options: Only `scale` and `flip` are read. If several scales are given, the semantic maps are averaged
+                before the outputs of each scale are decoded, and the instances of all scales are joined. The caller
+                decides device and precision: the network runs on the device of its weights, and in fp32 unless it is
+                called inside `InferenceOptions.autocast`.
 
-        Raises PartwiseError for a scale out of its limits, and for `view.flip` where the method is not `Mirrorable`.
+        Returns:
+            A prediction of size (H, W) for each image.
+
+        Raises:
+            PartwiseError: If `options.flip` is set and the method is not `Mirrorable`.
         """
         size = _size_of(images_B3HW)
-        seen = sorted(seen_sizes(size, view.scale, self.default_scale))
+        seen = sorted(seen_sizes(size, options.scale, self.default_scale))
         if len(seen) == 1:
-            found = self.predict_as_is(resized_images(images_B3HW, seen[0]), view.flip)
+            found = self.predict_as_is(resized_images(images_B3HW, seen[0]), options.flip)
             return [one.resized(size) for one in found]
-        outputs = [self.respond(resized_images(images_B3HW, one), view.flip) for one in seen]
+        outputs = [self.respond(resized_images(images_B3HW, one), options.flip) for one in seen]
         if all("semantic" in one for one in outputs):
             logits = mean_semantics([one["semantic"] for one in outputs], seen, self.size_multiple)
             outputs = [one | {"semantic": mean} for one, mean in zip(outputs, logits, strict=True)]
@@ -161,22 +236,36 @@ class Method(nn.Module):
         return [self.reconciled(prediction, outputs[-1], b, seen[-1]) for b, prediction in enumerate(together)]
 
     def reconciled(self, prediction: Prediction, outputs: Outputs, b: int, seen: tuple[int, int]) -> Prediction:
-        """The prediction of image `b` with its semantic map in line with its instances, joined from several sizes.
+        """Make the semantic map of a prediction consistent with its instances, which were joined from several scales.
+
+        The base class returns the prediction as it is.
 
         Args:
-            prediction: Its semantic map is that of the last size.
-            outputs: Of the last size.
+            prediction: The prediction; its semantic map is that of the last scale.
+            outputs: The outputs at the last scale.
             b: Index of the image in the batch.
-            seen: (H, W) in pixels of the last size.
+            seen: (H, W) in pixels of the images at the last scale.
         """
         return prediction
 
     @torch.inference_mode()
     def predict_as_is(self, images_B3HW: Tensor, flip: bool = False) -> list[Prediction]:
-        """The same from the images at the size that they have."""
+        """Predict from images at the size that they have.
+
+        Args:
+            images_B3HW: (B, 3, H, W) uint8 RGB.
+            flip: Whether to average the outputs with those of the mirror images.
+
+        Returns:
+            A prediction of size (H, W) for each image.
+
+        Raises:
+            PartwiseError: If `flip` is given and the method is not `Mirrorable`.
+        """
         return self.decode(self.respond(images_B3HW, flip), _size_of(images_B3HW))
 
 
 def _size_of(images_B3HW: Tensor) -> tuple[int, int]:
+    """Return (H, W) of a batch in pixels."""
     height, width = images_B3HW.shape[-2:]
     return height, width

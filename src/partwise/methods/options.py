@@ -1,4 +1,4 @@
-"""How a network sees an image: at which sizes, and whether its mirror image, too.
+"""Inference options: the device and precision of a network, and the sizes at which it sees an image.
 
 Axes: B images, C evaluated classes, H and W pixels, h and w cells of a map.
 """
@@ -6,7 +6,7 @@ Axes: B images, C evaluated classes, H and W pixels, h and w cells of a map.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
 from partwise.geometry import padded_size
-from partwise.given import shown
+from partwise.given import flag, shown
 from partwise.instances import Instances
 from partwise.scene import Prediction
 
@@ -25,6 +25,7 @@ __all__ = [
     "DEFAULT_OPTIONS",
     "LONGEST_SIDE_PX",
     "MAX_SCALE",
+    "PRECISIONS",
     "InferenceOptions",
     "joined",
     "mean_outputs",
@@ -33,36 +34,29 @@ __all__ = [
     "seen_sizes",
 ]
 
-# Frames of Cityscapes are that long. A larger photo shows larger objects, not more of them, and networks know theirs.
+# The longer side of a Cityscapes frame. A larger photo shows larger objects rather than more of them, and a network
+# finds only objects of the sizes that it was trained on.
 LONGEST_SIDE_PX = 2048
 MAX_SCALE = 8.0
+PRECISIONS = ("no", "bf16", "auto")
 Scale = float | Sequence[float] | None
-Outputs = dict[str, Any]  # what a network says by name: each a tensor, or a list of tensors
-
-
-@dataclass(frozen=True)
-class InferenceOptions:
-    """How a network sees an image.
-
-    scale   how many times as large, or several of that; None: as the method does by itself, see `seen_sizes`
-    flip    its mirror image, too: what the network says of both is averaged
-    """
-
-    scale: Scale = None
-    flip: bool = False
-
-
-DEFAULT_OPTIONS = InferenceOptions()
+Outputs = dict[str, Any]  # the outputs of a network by name: each is a tensor or a list of tensors
 
 
 def seen_sizes(size: tuple[int, int], scale: Scale = None, usual: float = 1.0) -> list[tuple[int, int]]:
-    """(H, W) at which a network sees an image of `size` (H, W).
+    """Compute the sizes at which a network sees an image.
 
-    scale   how many times as large, above 0 to MAX_SCALE, or several of that; None: `usual`, but no side longer than
-            LONGEST_SIDE_PX
-    usual   what the method was made for, see `Method.default_scale`
+    Args:
+        size: (H, W) of the image in pixels.
+        scale: How many times as large the network sees it, above 0 and at most MAX_SCALE, or several such numbers. None
+            for `usual`, but no side longer than LONGEST_SIDE_PX.
+        usual: The scale that the method was made for, see `Method.default_scale`.
 
-    Raises PartwiseError for a scale out of its limits.
+    Returns:
+        (H, W) in pixels for each scale.
+
+    Raises:
+        PartwiseError: If a scale is not a number in this range.
 
     >>> seen_sizes((3000, 4000)), seen_sizes((512, 1024), usual=1.25), seen_sizes((512, 1024), (0.5, 2))
     ([(1536, 2048)], [(640, 1280)], [(256, 512), (1024, 2048)])
@@ -81,8 +75,66 @@ def seen_sizes(size: tuple[int, int], scale: Scale = None, usual: float = 1.0) -
     return [(max(1, round(height * one)), max(1, round(width * one))) for one in scales]
 
 
+@dataclass(frozen=True)
+class InferenceOptions:
+    """The options of a prediction, which are passed together from a caller to the network.
+
+    Attributes:
+        scale: How many times as large the network sees the image, above 0 and at most MAX_SCALE, or several such
+            numbers; None for the default scale of the method, see `seen_sizes`.
+        flip: Whether the network also sees the mirror image; the outputs of both are averaged (test-time augmentation).
+        device: The device on which the network runs, as torch names it ("cpu", "cuda", "cuda:1"), or "auto" for a GPU
+            if there is one. `partwise.load` checks that the device exists.
+        precision: "no" (fp32), "bf16" (autocast), or "auto": `partwise.load` chooses what is faster on the device.
+
+    Raises:
+        PartwiseError: If a scale is out of range, `flip` is not a bool, or `precision` is unknown.
+    """
+
+    scale: Scale = None
+    flip: bool = False
+    device: str = "cpu"
+    precision: str = "no"
+
+    def __post_init__(self) -> None:
+        """Check the values, as far as this is possible without a model and a device."""
+        seen_sizes((1, 1), self.scale)
+        flag("flip", self.flip)
+        if not isinstance(self.precision, str) or self.precision not in PRECISIONS:
+            raise PartwiseError(f"precision {self.precision!r}: give {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}")
+
+    def changed(self, **fields: Any) -> InferenceOptions:
+        """Return these options with other values for some fields; None leaves a field as it is.
+
+        >>> InferenceOptions(flip=True).changed(scale=2, flip=None)
+        InferenceOptions(scale=2, flip=True, device='cpu', precision='no')
+        """
+        return replace(self, **{name: value for name, value in fields.items() if value is not None})
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which a network runs in this precision on this device.
+
+        Raises:
+            PartwiseError: If the precision is "auto", which is chosen when a model is loaded.
+        """
+        if self.precision == "auto":
+            raise PartwiseError("precision 'auto' is chosen when a model is loaded: give no or bf16 here")
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16")
+
+
+DEFAULT_OPTIONS = InferenceOptions()
+
+
 def resized_images(images_B3HW: Tensor, size: tuple[int, int]) -> Tensor:
-    """uint8 images at another `size` (H, W), smoothed where they become smaller."""
+    """Resize images (bilinear, smoothed where they become smaller).
+
+    Args:
+        images_B3HW: (B, 3, H, W) uint8.
+        size: New (H, W) in pixels.
+
+    Returns:
+        (B, 3, *size) uint8.
+    """
     if tuple(images_B3HW.shape[-2:]) == tuple(size):
         return images_B3HW
     scaled = F.interpolate(images_B3HW.float(), size=size, mode="bilinear", antialias=True)
@@ -90,7 +142,15 @@ def resized_images(images_B3HW: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def mean_outputs(one: Outputs, other: Outputs) -> Outputs:
-    """The mean of what a network says of an image in two ways, map by map."""
+    """Average the outputs of a network for two views of the same images, map by map.
+
+    Args:
+        one: The outputs for one view.
+        other: The outputs for the other view, with the same names and shapes.
+
+    Returns:
+        Outputs with the same names and shapes.
+    """
     mean: Outputs = {}
     for key, maps in one.items():
         pairs = zip(maps, other[key], strict=True)
@@ -99,9 +159,15 @@ def mean_outputs(one: Outputs, other: Outputs) -> Outputs:
 
 
 def mean_semantics(logits: list[Tensor], seen: list[tuple[int, int]], multiple: int) -> list[Tensor]:
-    """The logits of one image at several sizes -> as many logits of the mean of their probabilities, each on its grid.
+    """Average the class probabilities of one image that was seen at several sizes.
 
-    logits     each (B, C, h, w) over an image of `seen` (H, W) px that is padded to `multiple`, at the right and below
+    Args:
+        logits: For each size (B, C, h, w) logits, over the image padded at the right and the bottom.
+        seen: (H, W) of the image in pixels at each size, without the padding.
+        multiple: The padded sides are multiples of this many pixels.
+
+    Returns:
+        For each size the logarithm of the mean probabilities, (B, C, h, w), at the cells of that size.
     """
     probabilities = [torch.softmax(one.float(), dim=1) for one in logits]
     return [
@@ -118,24 +184,31 @@ def mean_semantics(logits: list[Tensor], seen: list[tuple[int, int]], multiple: 
     ]
 
 
-def _on_grid_of(cells, seen: tuple[int, int], maps_BChw: Tensor, maps_seen: tuple[int, int], multiple: int) -> Tensor:
-    """Maps over one size of the image, bilinear at the centres of the cells (h, w) over another size of it."""
+def _on_grid_of(
+    cells: Sequence[int], seen: tuple[int, int], maps_BChw: Tensor, maps_seen: tuple[int, int], multiple: int
+) -> Tensor:
+    """Resample maps of one size of the image (bilinear) at the centres of the cells (h, w) of another size."""
     if seen == maps_seen and tuple(cells) == tuple(maps_BChw.shape[-2:]):
         return maps_BChw
     axes = []
     for count, side, maps_side in zip(cells, seen, maps_seen, strict=True):
         whole, maps_whole = padded_size((side, maps_side), multiple)
-        share = (torch.arange(count) + 0.5) / count * whole / side  # of the image; above 1 in the padding
-        axes.append(2 * share * maps_side / maps_whole - 1)  # grid_sample: -1 and 1 are the ends of the maps
+        share = (torch.arange(count) + 0.5) / count * whole / side  # position in the image, above 1 in the padding
+        axes.append(2 * share * maps_side / maps_whole - 1)  # for grid_sample the maps reach from -1 to 1
     y, x = torch.meshgrid(*axes, indexing="ij")
     grid = torch.stack([x, y], dim=-1).to(maps_BChw)[None].expand(len(maps_BChw), -1, -1, -1)
     return F.grid_sample(maps_BChw, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
 def joined(predictions: list[Prediction], iou: float = 0.5) -> Prediction:
-    """What is found in any of several predictions of one image, each instance once, and the last one's semantic map.
+    """Join several predictions of one image: each instance is kept once, and the semantic map is that of the last one.
 
-    The instance with the highest score comes first, as every decoder gives them.
+    Args:
+        predictions: Predictions of the same size.
+        iou: Two instances of one class are the same instance if their IoU is above it.
+
+    Returns:
+        The joined prediction, with the instance with the highest score first, as every decoder returns them.
     """
     together = Instances.joined([one.instances for one in predictions]).without_repeats(iou)
     return Prediction(together[np.argsort(-together.scores, kind="stable")], predictions[-1].semantic_HW)

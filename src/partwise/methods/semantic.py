@@ -1,4 +1,4 @@
-"""What methods share about semantic maps: their truth, losses, branch and outlines, and what they say at every pixel.
+"""Semantic maps, as several methods use them: their truth, losses, network branch, refinement and decoding.
 
 Axes: B images, C evaluated classes, H and W in pixels, h and w cells of a map.
 """
@@ -36,22 +36,37 @@ __all__ = [
     "upsample",
 ]
 
-REFINED_PX = 2  # stride of a refined semantic map
+REFINED_PX = 2  # stride of a refined semantic map, in pixels
 REFINER_CHANNELS = 32
 
 
 def semantic_oracle(train_ids_BHW: Tensor, label_set: LabelSet, logit: float = 10.0) -> Tensor:
-    """(B, C, H, W) logits: `logit` at the true class, 0 elsewhere and at ignored pixels."""
+    """Compute the logits of a perfect network.
+
+    Args:
+        train_ids_BHW: (B, H, W) uint8 train ids.
+        label_set: The classes.
+        logit: The logit of the true class.
+
+    Returns:
+        (B, C, H, W): `logit` at the true class; 0 at other classes and at ignored pixels.
+    """
     classes = len(label_set.evaluated)
     one_hot = F.one_hot(train_ids_BHW.long().clamp(max=classes), classes + 1)[..., :classes]
     return one_hot.permute(0, 3, 1, 2).float() * logit
 
 
 def semantic_loss(logits_BCHW: Tensor, train_ids_BHW: Tensor, class_balance: float = 0.0) -> Tensor:
-    """Weighted mean cross entropy over the pixels that are not ignored; 0 where there is none.
+    """Compute the weighted mean of the cross entropy over the pixels that are not ignored.
 
-    A pixel weighs (pixels of its class in the batch) ** -class_balance: 0 is the plain mean, 1 counts every class of
-    the batch alike.
+    Args:
+        logits_BCHW: (B, C, H, W) logits.
+        train_ids_BHW: (B, H, W) uint8 train ids; IGNORED_TRAIN_ID where a pixel is ignored.
+        class_balance: A pixel has the weight (number of pixels of its class in the batch) ** -class_balance. With 0 all
+            pixels count the same, with 1 all classes of the batch count the same.
+
+    Returns:
+        A scalar; 0 if all pixels are ignored.
     """
     truth = train_ids_BHW.long()
     count = torch.bincount(truth.flatten(), minlength=IGNORED_TRAIN_ID + 1)[: logits_BCHW.shape[1]]
@@ -61,10 +76,16 @@ def semantic_loss(logits_BCHW: Tensor, train_ids_BHW: Tensor, class_balance: flo
 
 
 def every_second_pixel(train_ids_HW: Tensor) -> Tensor:
-    """(H / 2, W / 2): one pixel of each 2 x 2, in turn the first and the second along either axis; H and W even.
+    """Sample one pixel of each 2 x 2 block, alternating between the first and the second along each axis.
 
-    The centre of a cell of 2 x 2 pixels lies half a pixel beside any one of them. Always the first would teach a map
-    that is shifted by that half; so they take turns.
+    The centre of a 2 x 2 block lies half a pixel away from each of its pixels. If the first pixel were always taken,
+    the map that is learnt would be shifted by half a pixel; alternating avoids this.
+
+    Args:
+        train_ids_HW: (H, W) train ids, H and W even.
+
+    Returns:
+        (H / 2, W / 2) train ids.
 
     >>> every_second_pixel(torch.arange(16).reshape(4, 4)).tolist()
     [[0, 3], [12, 15]]
@@ -74,14 +95,25 @@ def every_second_pixel(train_ids_HW: Tensor) -> Tensor:
 
 
 def semantic_branch(channels: int, classes: int) -> nn.Sequential:
-    """What makes logits of the maps of a pyramid: features, then a score for each class."""
+    """Make the layers that turn the merged maps of a pyramid into logits: features first, then a score for each class.
+
+    Args:
+        channels: Channels of the pyramid and of the features.
+        classes: Number of classes.
+    """
     return nn.Sequential(conv_norm_relu(channels, channels), nn.Conv2d(channels, classes, 1))
 
 
 class OutlineRefiner(nn.Module):
-    """Semantic logits at stride 4 -> at stride 2, corrected by what the backbone's map at stride 2 shows of outlines.
+    """A network that refines semantic logits from stride 4 to stride 2, with the backbone's map at stride 2.
 
-    The correction starts at 0, so that a network that gets one begins where it was.
+    The correction starts at 0, so that a network that gets a refiner computes at first what it computed before.
+
+    Args:
+        coarse_channels: Channels of the features that the logits were made from.
+        fine_channels: Channels of the backbone's map at stride 2.
+        classes: Number of classes.
+        channels: Channels inside the refiner.
     """
 
     def __init__(self, coarse_channels: int, fine_channels: int, classes: int, channels: int = REFINER_CHANNELS):
@@ -93,8 +125,15 @@ class OutlineRefiner(nn.Module):
         start_at_zero(self.correction)
 
     def forward(self, logits_BChw: Tensor, coarse_BFhw: Tensor, fine_BGhw: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, h, w) logits, the features that they were made from, and (B, G, 2 h, 2 w) -> (B, C, 2 h, 2 w), and
-        the features (B, REFINER_CHANNELS, 2 h, 2 w) of the correction.
+        """Refine logits.
+
+        Args:
+            logits_BChw: (B, C, h, w) logits at stride 4.
+            coarse_BFhw: (B, F, h, w) features that the logits were made from.
+            fine_BGhw: (B, G, 2 h, 2 w) map of the backbone at stride 2.
+
+        Returns:
+            (B, C, 2 h, 2 w) refined logits, and the features (B, REFINER_CHANNELS, 2 h, 2 w) of the correction.
         """
         size = fine_BGhw.shape[-2:]
         features = self.body(self.fine(fine_BGhw).add_(upsample(self.coarse(coarse_BFhw), size)))
@@ -104,7 +143,17 @@ class OutlineRefiner(nn.Module):
 def outline_refiner(
     stride_px: int, channels: int, backbone_channels: dict[int, int], classes: int
 ) -> OutlineRefiner | None:
-    """The refiner that brings a `semantic_branch` from stride 4 to `stride_px`: none where that is 4."""
+    """Make the refiner that brings the logits of a `semantic_branch` from stride 4 to `stride_px`.
+
+    Args:
+        stride_px: Stride of the refined logits in pixels: 2, or 4 for no refiner.
+        channels: Channels of the features that the logits are made from.
+        backbone_channels: Channels of the backbone's map at each stride.
+        classes: Number of classes.
+
+    Returns:
+        The refiner; None if `stride_px` is 4.
+    """
     return None if stride_px == FINEST_PX else OutlineRefiner(channels, backbone_channels[stride_px], classes)
 
 
@@ -117,8 +166,16 @@ def semantic_heads(refiner: OutlineRefiner | None) -> tuple[ClassRows, ...]:
 def branch_logits(
     branch: nn.Sequential, refiner: OutlineRefiner | None, merged_BChw: Tensor, backbone_maps: dict[int, Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """Of the merged maps of a pyramid over a backbone: logits in float32 at stride 4, or at stride 2 with a refiner,
-    and the features that they were made from.
+    """Compute the semantic logits of a network with a pyramid.
+
+    Args:
+        branch: A `semantic_branch`.
+        refiner: An `outline_refiner`, or None.
+        merged_BChw: The merged maps of the pyramid at stride 4; here C is the number of channels.
+        backbone_maps: The backbone's map of each stride; with a refiner also that of stride 2.
+
+    Returns:
+        float32 logits at stride 4 (at stride 2 with a refiner), and the features that they were made from.
     """
     features = branch[0](merged_BChw)
     logits = branch[1](features)
@@ -128,10 +185,17 @@ def branch_logits(
 
 
 def semantic_dice_loss(logits_BCHW: Tensor, train_ids_BHW: Tensor) -> Tensor:
-    """1 - Dice, mean over the classes that the batch shows (V-Net, section 3): each counts alike, however small it is.
+    """Compute 1 - Dice, averaged over the classes that occur in the batch (V-Net, Milletari et al. 2016, section 3).
 
-    Cross entropy alone leaves classes of a few pixels in a thousand (rider, bus, motorcycle) unlearnt for long.
-    Ignored pixels do not count; 0 where all are ignored.
+    Each class counts the same, however small it is. With cross entropy alone, classes with a few pixels in a thousand
+    (rider, bus, motorcycle) are learnt only after a long time.
+
+    Args:
+        logits_BCHW: (B, C, H, W) logits.
+        train_ids_BHW: (B, H, W) uint8 train ids; ignored pixels do not count.
+
+    Returns:
+        A scalar; 0 if all pixels are ignored.
     """
     seen = train_ids_BHW != IGNORED_TRAIN_ID
     classes = logits_BCHW.shape[1]
@@ -146,9 +210,14 @@ def semantic_dice_loss(logits_BCHW: Tensor, train_ids_BHW: Tensor) -> Tensor:
 
 
 def branch_losses(logits_BChw: Tensor, targets: list[Targets], config: Any) -> dict[str, Tensor]:
-    """The terms "semantic" and "dice" of a semantic branch, at a quarter of the pixels: a quarter of the memory.
+    """Compute the terms "semantic" and "dice" of a semantic branch.
 
-    config   of the method: `semantic_loss_weight`, `dice_weight` and `class_balance`
+    They use a quarter of the pixels (`every_second_pixel`), which takes a quarter of the memory.
+
+    Args:
+        logits_BChw: (B, C, h, w) logits.
+        targets: The targets of the B images, with "semantic" (H, W) train ids.
+        config: The configuration of the method; `semantic_loss_weight`, `dice_weight` and `class_balance` are read.
     """
     train_ids = torch.stack([every_second_pixel(t["semantic"]) for t in targets])
     logits = upsample(logits_BChw, train_ids.shape[-2:])
@@ -159,25 +228,46 @@ def branch_losses(logits_BChw: Tensor, targets: list[Targets], config: Any) -> d
 
 
 def upsample(maps_BChw: Tensor, size: Sequence[int]) -> Tensor:
-    """Bilinear, to `size` (H, W)."""
+    """Resize maps (bilinear).
+
+    Args:
+        maps_BChw: (B, C, h, w).
+        size: New (H, W).
+
+    Returns:
+        (B, C, H, W).
+    """
     if tuple(maps_BChw.shape[-2:]) == tuple(size):
         return maps_BChw
     return F.interpolate(maps_BChw, size=tuple(size), mode="bilinear", align_corners=False)
 
 
 def likeliest(logits: Tensor, dim: int) -> Tensor:
-    """Index of the highest logit along an axis: what `argmax` gives, in a quarter to a half of its time on a CPU."""
+    """Return the index of the highest logit along an axis.
+
+    It gives the same result as `argmax`, in a quarter to a half of its time on a CPU.
+
+    Args:
+        logits: Logits of any shape.
+        dim: The axis of the classes.
+    """
     return logits.max(dim=dim).indices
 
 
 def semantic_argmax(logits_Chw: Tensor, stride: int, best_hw: Tensor | None = None) -> Tensor:
-    """(h * stride, w * stride) uint8: the class whose logit is highest after bilinear enlargement by an even stride.
+    """Enlarge logits (bilinear) and take the class with the highest logit at every pixel.
 
-    best_hw   the class of the highest logit of each cell, where it is known
+    The result is exactly the same as if the logits of all classes were interpolated and compared, in a tenth of the
+    time. If four neighbouring cells have the same class, every pixel between them has it as well, because its logits
+    are a weighted mean of theirs. So only the other groups of four cells (quads) are interpolated.
 
-    Exactly what interpolating all classes and comparing them gives, in a tenth of the time: between four neighbouring
-    cells that agree on the class no pixel can disagree, since its logits are a mean of theirs. Only the other quads
-    are interpolated. (stride 1: no enlargement)
+    Args:
+        logits_Chw: (C, h, w) logits.
+        stride: Pixels per cell: an even number, or 1 for no enlargement.
+        best_hw: (h, w) class with the highest logit at each cell, if it is known already.
+
+    Returns:
+        (h * stride, w * stride) uint8 train ids.
     """
     height, width = logits_Chw.shape[-2:]
     best_hw = likeliest(logits_Chw, dim=0) if best_hw is None else best_hw
@@ -188,7 +278,7 @@ def semantic_argmax(logits_Chw: Tensor, stride: int, best_hw: Tensor | None = No
     corners = (best[:-1, :-1], best[:-1, 1:], best[1:, :-1], best[1:, 1:])
     agreed = (corners[0] == corners[1]) & (corners[0] == corners[2]) & (corners[0] == corners[3])
     y, x = (~agreed).nonzero(as_tuple=True)
-    # Quad (y, x) lies between the cells before it and those at it; beyond the border the nearest cell counts.
+    # Quad (y, x) lies between the cells at y - 1 and y, x - 1 and x. Beyond the border the nearest cell is used.
     rows, columns = ((at - 1).clamp(min=0) for at in (y, x))
     below, right = y.clamp(max=height - 1), x.clamp(max=width - 1)
     logits = torch.stack([cells[rows, columns], cells[rows, right], cells[below, columns], cells[below, right]])

@@ -1,4 +1,4 @@
-"""Every experiment by name: a recipe is a function that returns a whole configuration."""
+"""Recipes of all experiments by name. A recipe is a function that returns a whole configuration."""
 
 from __future__ import annotations
 
@@ -31,12 +31,17 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = Plugins(
     "recipe",
 )
 
-# A pipeline runs its stages one after the other, each from the weights of the last, and shares the time among them.
+# A pipeline trains several recipes one after the other. Each stage starts from the weights of the stage before it and
+# gets its share of the time.
 PIPELINES: dict[str, dict[str, float]] = {"fcn": {"fcn32s": 0.4, "fcn16s": 0.2, "fcn8s": 0.4}}
 
 
 def recipe(name: str) -> Recipe:
-    """The recipe of this name. Raises PartwiseError with the nearest known name."""
+    """Build the recipe with this name.
+
+    Raises:
+        PartwiseError: If there is none; the error names the nearest known names.
+    """
     if name not in RECIPES:
         raise unknown_name("recipe", name, [*RECIPES, *PIPELINES])
     return RECIPES[name]()

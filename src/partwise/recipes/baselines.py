@@ -1,4 +1,4 @@
-"""What users pick instead, trained as ours are: the same backbone, pyramid, frames, crops and optimiser."""
+"""Baselines: methods of other libraries, trained with our backbone, pyramid, frames, crops and optimiser."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from partwise.training.config import Recipe
 
 
 def mask_rcnn_light() -> Recipe:
-    """torchvision's Mask R-CNN on EfficientNet-Lite0, everything else as in parts_light."""
+    """Build the recipe of torchvision's Mask R-CNN on EfficientNet-Lite0; all else is as in parts_light."""
     ours = parts_light()
     method = cast(PartsConfig, ours.method)
     return replace(

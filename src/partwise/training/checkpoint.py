@@ -1,4 +1,4 @@
-"""Model files (safetensors: weights, configuration, classes, origin) and training state, both written atomically."""
+"""Model files (safetensors with weights, configuration, classes and origin) and training state, written atomically."""
 
 from __future__ import annotations
 
@@ -38,11 +38,12 @@ FORMAT = "partwise-1"
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a model file says of itself.
+    """The description that a model file contains.
 
-    method     configuration, with the method's name under "kind"
-    label_set  its classes
-    origin     recipe, data, weights it started from, steps, terms
+    Attributes:
+        method: The configuration of the method, with the method's name under "kind".
+        label_set: The classes.
+        origin: The recipe, the data, the weights that training started from, the number of steps, and the terms of use.
     """
 
     method: dict
@@ -53,8 +54,14 @@ class ModelInfo:
 def save_model(path: str | os.PathLike, method: Method, origin: dict, *, half: bool = False) -> None:
     """Write weights, configuration, classes and origin as one safetensors file.
 
-    half   store floats as fp16, half the size; loading gives fp32 again
-    Raises PartwiseError when the disk is full or the folder cannot be written; the old file then stays as it was.
+    Args:
+        path: The file. It is replaced only when the new one is complete.
+        method: The network.
+        origin: See `ModelInfo`.
+        half: Whether to store floats as fp16, which halves the size; loading turns them into fp32 again.
+
+    Raises:
+        PartwiseError: If the disk is full or the folder cannot be written; an old file then stays as it was.
     """
     info = {"method": method_to_dict(method.config), "label_set": method.label_set.to_dict(), "origin": origin}
     state = {}
@@ -67,7 +74,17 @@ def save_model(path: str | os.PathLike, method: Method, origin: dict, *, half: b
 
 
 def read_model(path: str | os.PathLike) -> tuple[dict[str, Tensor], ModelInfo]:
-    """(weights as float32, info) of a model file. Raises PartwiseError for anything that is none."""
+    """Read a model file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The tensors by name (floats as float32), and the description.
+
+    Raises:
+        PartwiseError: If the file is missing, damaged, or not a model file of this format.
+    """
     path = expanded(path)
     if not path.is_file():
         raise PartwiseError(
@@ -78,7 +95,7 @@ def read_model(path: str | os.PathLike) -> tuple[dict[str, Tensor], ModelInfo]:
             metadata = file.metadata() or {}
             state = migrated_tensors({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise PartwiseError(f"{path}: not a model file, or damaged ({error}): train or copy it again") from None
+        raise PartwiseError(f"{path}: not a model file, or a damaged one ({error}): train or copy it again") from None
     if metadata.get("format") != FORMAT:
         found = metadata.get("format", "none")
         raise PartwiseError(
@@ -99,9 +116,17 @@ def read_model(path: str | os.PathLike) -> tuple[dict[str, Tensor], ModelInfo]:
 
 
 def load_model(path: str | os.PathLike, *, decode: dict | None = None) -> tuple[Method, ModelInfo]:
-    """The network of a model file, in evaluation mode, and what the file says of itself; never touches the network.
+    """Load the network of a model file, in evaluation mode. Nothing is downloaded.
 
-    decode  fields of the method's DecodeConfig to replace
+    Args:
+        path: The file.
+        decode: Fields of the method's decoder settings (`decode`) to replace, by name.
+
+    Returns:
+        The network and the description in the file.
+
+    Raises:
+        PartwiseError: If the file cannot be read, or its tensors do not fit the network that it describes.
     """
     state, info = read_model(path)
     config = method_from_dict(info.method, str(path))
@@ -113,19 +138,26 @@ def load_model(path: str | os.PathLike, *, decode: dict | None = None) -> tuple[
         first = (report.missing + report.unexpected)[0]
         raise PartwiseError(
             f"{path}: {len(report.missing)} tensors are missing and {len(report.unexpected)} do not fit, "
-            f"such as {first}: the file was written by another version"
+            f"such as {first}: the file was probably written by another version of partwise"
         )
     method.eval()
     return method, info
 
 
 def average_models(paths: Sequence[str | os.PathLike], *, decode: dict | None = None) -> tuple[Method, ModelInfo]:
-    """The mean of the weights of one or more models of the same network, described as the last one.
+    """Average the weights of one or more models of the same network ("Model soups", Wortsman et al. 2022).
 
-    For runs that went on from each other it costs nothing and is often better than each ("Model soups", Wortsman et
-    al., 2022). `origin` then has "averaged": how many. Raises PartwiseError where the networks differ.
+    If each run continued from the one before, the mean is often better than each model, at no cost.
 
-    decode  fields of the method's DecodeConfig to replace
+    Args:
+        paths: The model files; the result has the description of the last one.
+        decode: Fields of the method's decoder settings (`decode`) to replace, by name.
+
+    Returns:
+        The network, and the description; if there are several models, `origin` has their number under "averaged".
+
+    Raises:
+        PartwiseError: If a file cannot be read or the networks differ.
     """
     method, info = load_model(paths[-1], decode=decode)
     if len(paths) == 1:
@@ -134,7 +166,7 @@ def average_models(paths: Sequence[str | os.PathLike], *, decode: dict | None = 
     for path in paths:
         state, other = read_model(path)
         if _network(other, path) != _network(info, paths[-1]):
-            raise PartwiseError(f"{path}: another network than that of {paths[-1]}: average models of one network")
+            raise PartwiseError(f"{path}: its network differs from that of {paths[-1]}: give models of one network")
         states.append(state)
     mean = {
         name: torch.stack([state[name] for state in states]).mean(dim=0) if value.is_floating_point() else value
@@ -144,13 +176,15 @@ def average_models(paths: Sequence[str | os.PathLike], *, decode: dict | None = 
     return method, ModelInfo(info.method, info.label_set, info.origin | {"averaged": len(paths)})
 
 
-# What a method's configuration says of its training alone: networks that differ in it compute the same.
+# Fields of a method's configuration that matter only in training: networks that differ only in them compute the same.
 _OF_TRAINING = re.compile("frozen_blocks|max_.*_windows|.*_weight|.*_balance")
 
 
 def _network(info: ModelInfo, path: str | os.PathLike) -> dict:
-    """A model's configuration with today's defaults for fields that its file does not know, without its decoder and
-    what is of its training alone.
+    """Return the part of a model's configuration that decides what the network computes.
+
+    Fields that the file does not have get today's defaults; the decoder and fields that matter only in training are
+    left out.
     """
     described = method_to_dict(method_from_dict(info.method, str(path)))
     return {key: value for key, value in described.items() if key != "decode" and not _OF_TRAINING.fullmatch(key)}
@@ -158,7 +192,13 @@ def _network(info: ModelInfo, path: str | os.PathLike) -> dict:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """Names of tensors: `loaded`, `missing` (the network's, not in the file), `unexpected` (the file's, or misfits)."""
+    """The result of `load_matching`: names of tensors.
+
+    Attributes:
+        loaded: Tensors that were copied.
+        missing: Tensors of the network that the file does not have, or has in another shape.
+        unexpected: Tensors of the file that the network does not have, or has in another shape.
+    """
 
     loaded: list[str]
     missing: list[str]
@@ -166,7 +206,12 @@ class LoadReport:
 
 
 def load_matching(module: nn.Module, state: dict[str, Tensor]) -> LoadReport:
-    """Copy every tensor whose name and shape agree."""
+    """Copy every tensor whose name and shape are those of a tensor of the module.
+
+    Args:
+        module: The network; other tensors stay as they are.
+        state: Tensors by name.
+    """
     own = module.state_dict()
     fits = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
     module.load_state_dict(fits, strict=False)
@@ -175,24 +220,32 @@ def load_matching(module: nn.Module, state: dict[str, Tensor]) -> LoadReport:
 
 
 def save_state(path: str | os.PathLike, state: dict) -> None:
-    """Write training state (tensors and plain values) atomically. Raises PartwiseError when the disk is full."""
-    with atomic_write(path, overwrite=True) as file:  # RunFolder.check has seen whose it is
+    """Write training state (tensors and plain values) atomically.
+
+    Raises:
+        PartwiseError: If the disk is full or the folder cannot be written.
+    """
+    with atomic_write(path, overwrite=True) as file:  # RunFolder.check has checked that it is a file of a run
         try:
             torch.save(state, file)
-        except RuntimeError as error:  # torch hides that the disk is full behind an error of its own
+        except RuntimeError as error:  # torch raises an error of its own when the disk is full
             if isinstance(error.__context__, OSError):
                 raise error.__context__ from None
             raise
 
 
 def load_state(path: str | os.PathLike) -> dict:
-    """Training state, read without executing code from the file (weights_only)."""
+    """Read training state. No code in the file is executed (weights_only).
+
+    Raises:
+        PartwiseError: If the file is missing, damaged, or not a training state.
+    """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         return state | {part: migrated_tensors(state[part]) for part in ("model", "ema") if part in state}
     except FileNotFoundError:
-        raise PartwiseError(f"{path}: no training state: there is nothing to resume; leave --resume out") from None
+        raise PartwiseError(f"{path}: no training state: there is nothing to resume: leave --resume out") from None
     except Exception as error:
         raise PartwiseError(
-            f"{path}: not a training state, or damaged ({type(error).__name__}): start again without --resume"
+            f"{path}: not a training state, or a damaged one ({type(error).__name__}): start again without --resume"
         ) from None

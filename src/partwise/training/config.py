@@ -1,4 +1,4 @@
-"""The whole configuration of one experiment: dataclasses, read from and written to plain dictionaries."""
+"""The configuration of one experiment: dataclasses that are read from and written to plain dictionaries."""
 
 from __future__ import annotations
 
@@ -34,15 +34,17 @@ __all__ = [
 
 @configuration
 class OptimConfig:
-    """How the weights move.
+    """The optimiser and its learning rate.
 
-    name              "adamw", "adam" or "sgd" (momentum .9)
-    lr                largest learning rate of everything but the backbone
-    backbone_lr_factor   the backbone's learning rate is lr times this; 0 freezes the backbone
-    weight_decay      on weights of convolutions, not on norms and biases
-    warmup_steps      the rate rises linearly from 0
-    schedule          "poly" (1 - progress) ** .9, "cosine", "constant", or "step" (a tenth for the last fifth)
-    clip_norm         gradients are scaled down to this norm; 0 leaves them
+    Attributes:
+        name: "adamw", "adam" or "sgd" (with momentum .9).
+        lr: The largest learning rate of all weights but the backbone's.
+        backbone_lr_factor: The learning rate of the backbone is `lr` times this; 0 freezes the backbone.
+        weight_decay: Weight decay of the weights of convolutions; norms and biases have none.
+        warmup_steps: Number of steps in which the learning rate rises linearly from 0.
+        schedule: "poly" ((1 - progress) ** .9), "cosine", "constant", or "step" (a tenth for the last fifth of the
+            run).
+        clip_norm: A gradient with a larger norm is scaled down to this norm; 0 for no limit.
     """
 
     name: Literal["adamw", "adam", "sgd"] = "adamw"
@@ -56,21 +58,24 @@ class OptimConfig:
 
 @configuration
 class TrainingConfig:
-    """How long, how precise, how often.
+    """The length of a run, its precision, and how often it is logged, saved and evaluated.
 
-    steps                    length of the run; 0 where `minutes` decide
-    minutes                  length of the run; 0 where `steps` decide
-    precision                "bf16" (autocast), "no" (fp32), or "auto": bf16 where the hardware gains from it
-    ema                      decay a step of a running mean of the weights, which is what is scored and saved; less in
-                             the first steps, see learner.follow; 0: none
-    accumulate               batches whose gradients make one step: as large a batch in less memory
-    evaluate_every_steps     0: only at the end
-    patience                 the run ends after so many evaluations in a row that are no better than the best one; 0:
-                             never
-    evaluate_frames          at most so many frames of the split, evenly spaced; 0: all
-    checkpoint_every_seconds a kill loses at most this
-    keep_at                  shares of the run, 0 (before the first step) to below 1, whose weights are kept besides
-    tensorboard              also write RUN/tensorboard (needs the extra `tensorboard`)
+    Attributes:
+        steps: Length of the run in steps; 0 if `minutes` decides.
+        minutes: Length of the run in minutes; 0 if `steps` decides. If both are given, the run ends with the first.
+        batch_size: Images in a batch, in each process.
+        accumulate: Batches whose gradients make one step: as large a batch in less memory.
+        precision: "bf16" (autocast), "no" (fp32), or "auto" (bf16 if it is faster on the hardware).
+        seed: Seed of all random numbers.
+        ema: Decay per step of a running mean of the weights, from 0 to below 1; 0 for none. This mean is scored and
+            saved. The decay is smaller in the first steps, see `learner.follow`.
+        evaluate_every_steps: Steps between evaluations; 0 to evaluate only at the end.
+        patience: The run ends after so many evaluations in a row that are no better than the best one; 0: never.
+        evaluate_frames: The maximum number of frames that are evaluated, evenly spaced over the split; 0 for all.
+        checkpoint_every_seconds: Seconds between checkpoints. A run that is killed loses at most this time.
+        log_every_steps: Steps between the lines of metrics.jsonl.
+        keep_at: Shares of the run, from 0 (before the first step) to below 1, at which a copy of the weights is kept.
+        tensorboard: Whether to write RUN/tensorboard as well (needs the extra `tensorboard`).
     """
 
     steps: CountOrZero = 0
@@ -91,13 +96,20 @@ class TrainingConfig:
 
 @configuration
 class Recipe:
-    """One experiment.
+    """The whole configuration of one experiment.
 
-    backbone_weights   "pypi", "torchvision", "timm", "random" or a file: see backbones/
-    teacher         a trained model to learn from besides the truth (methods/distil.py): a file or run folder, or a
-                    bundled model's name; "" for none
-    teacher_weight  of those terms of the loss
-    teacher_features  weight of the term by which the student's pyramid becomes the teacher's; 0: not learnt
+    Attributes:
+        name: Name of the recipe.
+        about: What it trains, in one sentence.
+        method: The configuration of the method.
+        data: Which samples are drawn, and how they are augmented.
+        optim: The optimiser.
+        training: The length of the run, its precision, and what is logged.
+        backbone_weights: "pypi", "torchvision", "timm", "random" or a file, see `Backbone.load_pretrained`.
+        teacher: A trained model to learn from in addition to the truth (methods/distil.py): a file, a run folder, or
+            the name of a bundled model; "" for none.
+        teacher_weight: Weight of the loss terms that compare the outputs with the teacher's.
+        teacher_features: Weight of the loss term that compares the maps of the pyramid with the teacher's; 0 for none.
     """
 
     name: str
@@ -113,12 +125,20 @@ class Recipe:
 
 
 def method_to_dict(config: MethodConfig) -> dict:
-    """A method's configuration with its name under "kind"; plain values that JSON can hold."""
+    """Return a method's configuration as plain values that JSON can hold, with the method's name under "kind"."""
     return {"kind": name_of_method(config)} | _plain(dataclasses.asdict(config))
 
 
 def method_from_dict(values: dict, where: str = "") -> MethodConfig:
-    """The inverse of `method_to_dict`. PartwiseError names `where` (a file) for an unknown kind, field or value."""
+    """Build a method's configuration from plain values; the inverse of `method_to_dict`.
+
+    Args:
+        values: The fields, with the method's name under "kind". Names of version 0.1 are accepted.
+        where: Where the values come from (such as a file), for error messages.
+
+    Raises:
+        PartwiseError: If the method or a field is unknown, or a value has the wrong type or is out of range.
+    """
     if not isinstance(values, dict):
         raise PartwiseError(f"{placed(where)}method={values!r}: give its fields, with its name under 'kind'")
     values = migrated_method(values)
@@ -129,12 +149,20 @@ def method_from_dict(values: dict, where: str = "") -> MethodConfig:
 
 
 def recipe_to_dict(recipe: Recipe) -> dict:
-    """Plain values that JSON can hold."""
+    """Return a recipe as plain values that JSON can hold."""
     return _plain(dataclasses.asdict(recipe)) | {"method": method_to_dict(recipe.method)}
 
 
 def recipe_from_dict(values: dict, where: str = "") -> Recipe:
-    """The inverse of `recipe_to_dict`. Raises PartwiseError that names the field and its value."""
+    """Build a recipe from plain values; the inverse of `recipe_to_dict`.
+
+    Args:
+        values: The fields. Names of version 0.1 are accepted.
+        where: Where the values come from (such as a file), for error messages.
+
+    Raises:
+        PartwiseError: If a field is unknown, or a value has the wrong type or is out of range.
+    """
     values = migrated_recipe(values)
     method = method_from_dict(values.pop("method", {}), where)
     kinds = get_type_hints(Recipe)
@@ -149,19 +177,31 @@ def recipe_from_dict(values: dict, where: str = "") -> Recipe:
 
 
 def check_recipe(recipe: Recipe) -> None:
-    """Raises PartwiseError for fields that do not go together; single fields are checked where they are defined."""
+    """Check that the fields of a recipe fit each other; single fields are checked where they are defined.
+
+    Raises:
+        PartwiseError: If they do not.
+    """
     if recipe.teacher_features > 0 and not recipe.teacher:
-        raise PartwiseError(f"teacher_features={recipe.teacher_features}: no teacher is given: say teacher=MODEL, too")
+        raise PartwiseError(f"teacher_features={recipe.teacher_features}: no teacher is given: add teacher=MODEL")
     training = recipe.training
     if training.patience and not training.evaluate_every_steps:
         raise PartwiseError(
-            f"training.patience={training.patience}: the run is evaluated only at its end: give "
-            "training.evaluate_every_steps, too"
+            f"training.patience={training.patience}: the run is evaluated only at its end: add "
+            "training.evaluate_every_steps"
         )
 
 
 def check_crop(crop: tuple[int, int], multiple: int) -> None:
-    """Raises PartwiseError for a crop that the network's backbone cannot take whole."""
+    """Check that the backbone can take crops of this size without padding.
+
+    Args:
+        crop: (H, W) of the training crops in pixels.
+        multiple: The number of pixels that the sides must be a multiple of, see `Method.size_multiple`.
+
+    Raises:
+        PartwiseError: If it cannot; the error names a size that fits.
+    """
     if any(side % multiple for side in crop):
         near = [max(multiple, round(side / multiple) * multiple) for side in crop]
         raise PartwiseError(
@@ -171,10 +211,15 @@ def check_crop(crop: tuple[int, int], multiple: int) -> None:
 
 
 def override(recipe: Recipe, assignments: list[str]) -> Recipe:
-    """The recipe with fields replaced, each given as "optim.lr=3e-4"; values are JSON, or plain words.
+    """Return a recipe with some fields replaced.
 
-    Raises PartwiseError for an unknown field, with the nearest known one, for a value of the wrong type, and for one
-    out of its limits.
+    Args:
+        recipe: The recipe; it is not changed.
+        assignments: One "field=value" for each field, such as "optim.lr=3e-4". A value is JSON or a plain word.
+
+    Raises:
+        PartwiseError: If a field is unknown (the error names the nearest known one), or if a value has the wrong type
+            or is out of range.
     """
     values = recipe_to_dict(recipe)
     for assignment in assignments:
@@ -191,7 +236,10 @@ def override(recipe: Recipe, assignments: list[str]) -> Recipe:
 
 
 def assigned(assignment: str) -> tuple[str, Any]:
-    """Name and value of "name=value"; values are JSON, or plain words. Raises PartwiseError without "=".
+    """Split "name=value" into name and value. A value is JSON or a plain word.
+
+    Raises:
+        PartwiseError: If there is no "=".
 
     >>> assigned("optim.lr=3e-4"), assigned("optim.name=sgd")
     (('optim.lr', 0.0003), ('optim.name', 'sgd'))
@@ -206,7 +254,11 @@ def assigned(assignment: str) -> tuple[str, Any]:
 
 
 def leaves(values: dict, prefix: str = "") -> dict[str, Any]:
-    """Dotted name -> value of every leaf of nested dictionaries.
+    """List every leaf of nested dictionaries under its dotted name.
+
+    Args:
+        values: Dictionaries with string keys.
+        prefix: What every name starts with.
 
     >>> leaves({"a": 1, "b": {"c": 2}})
     {'a': 1, 'b.c': 2}
@@ -217,8 +269,8 @@ def leaves(values: dict, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _validated(kind: type, values: Any, path: str, where: str):
-    """Values checked and converted by the types of the dataclass's fields; `path` is the dotted name so far."""
+def _validated(kind: type, values: Any, path: str, where: str) -> Any:
+    """Check and convert values by the types of a dataclass's fields; `path` is the dotted name of the dataclass."""
     _check_names(kind, values, path, where)
     try:
         return TypeAdapter(kind).validate_python(values)
@@ -227,7 +279,7 @@ def _validated(kind: type, values: Any, path: str, where: str):
 
 
 def _check_names(kind: type, values: Any, path: str, where: str) -> None:
-    """Pydantic passes over names that a dataclass does not have; a person who misspelt one wants to know."""
+    """Refuse names that a dataclass does not have; pydantic ignores them, but they are probably misspelt."""
     if not (dataclasses.is_dataclass(kind) and isinstance(values, dict)):
         return
     kinds = get_type_hints(kind)
@@ -238,7 +290,7 @@ def _check_names(kind: type, values: Any, path: str, where: str) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Tuples as lists, all the way down."""
+    """Turn tuples into lists at all levels."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

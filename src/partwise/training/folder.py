@@ -1,4 +1,4 @@
-"""The folder of a run and the files in it."""
+"""The folder of a run, and the files in it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,20 @@ __all__ = ["RunFolder"]
 
 
 class RunFolder:
-    """Where the files of a run lie.
+    """The folder of a run.
 
-    run.json            recipe, origin, machine; "finished" when the run has come to its end
-    metrics.jsonl       one line a logged step or evaluation
-    last.safetensors    the newest weights      best.safetensors   those with the best evaluation
-    state.pt            what resuming needs     classes.npy        which classes each frame shows
-    at_0200.safetensors  the weights when 20 % of the run were done (TrainingConfig.keep_at)
-    lock                which process trains in it now
+    Its files:
+        run.json: Recipe, origin, machine, and "finished" when the run has reached its end.
+        metrics.jsonl: One line for each logged step or evaluation.
+        last.safetensors: The newest weights.
+        best.safetensors: The weights with the best evaluation.
+        at_0200.safetensors: The weights when 20 % of the run were done (`TrainingConfig.keep_at`).
+        state.pt: The state that is needed to resume the run.
+        classes.npy: Which classes each frame shows.
+        lock: Which process trains in the folder now.
+
+    Args:
+        path: The folder; it may not exist yet.
     """
 
     def __init__(self, path: Path):
@@ -35,25 +41,32 @@ class RunFolder:
         self.lock = FolderLock(self.path)
 
     def kept(self, share: float) -> Path:
-        """Where the weights of this share of the run lie, 0..1."""
+        """Return the file of the weights at this share of the run, 0..1."""
         return self.path / f"at_{round(1000 * share):04d}.safetensors"
 
     def check(self, resume: bool) -> bool:
-        """Whether there is a state to go on from; writes nothing.
+        """Check that a run can be started or resumed in the folder. Nothing is written.
 
-        Raises PartwiseError where there is a file instead of a folder, a run that is not to be resumed, nothing to
-        resume, or a file of somebody else in the place of one of a run. A run that was killed before its first
-        checkpoint is resumed from its beginning.
+        Args:
+            resume: Whether the caller wants to resume a run. A run that was killed before its first checkpoint is
+                resumed from the beginning.
+
+        Returns:
+            Whether there is a state to resume from.
+
+        Raises:
+            PartwiseError: If the path is a file, the folder holds a run that should not be resumed, there is nothing to
+                resume, or a file that was not written by a run is in the place of one that would be written.
         """
         if self.path.exists() and not self.path.is_dir():
             raise PartwiseError(f"{self.path}: this is a file: give another folder for the run")
         if resume and not (self.state.exists() or self.run.exists()):
-            raise PartwiseError(f"{self.path}: holds no run to resume: look at the path, or leave --resume out")
+            raise PartwiseError(f"{self.path}: holds no run to resume: check the path, or leave --resume out")
         if not resume:
             for file in (self.state, self.last, self.best):
                 if file.exists():
                     raise PartwiseError(
-                        f"{self.path}: holds a run already ({file.name}): say --resume to go on with it, "
+                        f"{self.path}: holds a run already ({file.name}): give --resume to continue it, "
                         "or give another folder"
                     )
         going_on = resume and self.state.exists()
@@ -63,36 +76,42 @@ class RunFolder:
         return going_on
 
     def begin(self, values: dict, step: int, evaluated: int) -> None:
-        """Make the folder, write run.json, and drop the lines of metrics.jsonl that will be written again.
+        """Make the folder, write run.json, and remove the lines of metrics.jsonl that will be written again.
 
-        values      of run.json
-        step        the last step that the state knows of
-        evaluated   the step of the last evaluation that the state knows of
+        Args:
+            values: The values of run.json.
+            step: The last step before the state was saved.
+            evaluated: The step of the last evaluation before the state was saved.
 
-        Raises PartwiseError if the folder cannot be written.
+        Raises:
+            PartwiseError: If the folder cannot be written.
         """
-        write_json(self.run, values, overwrite=True)  # as below: `check` has seen whose the files are
+        write_json(self.run, values, overwrite=True)  # `check` has checked that this and the next are files of a run
         with atomic_write(self.metrics, "w", overwrite=True) as file:
             file.write("".join(_lines_until(self.metrics, step, evaluated)))
 
     def log(self, record: dict) -> None:
-        """Append a line to metrics.jsonl. Raises PartwiseError if the disk is full."""
+        """Append a line to metrics.jsonl.
+
+        Raises:
+            PartwiseError: If the disk is full or the file cannot be written.
+        """
         line = json.dumps(json_ready(record)) + "\n"
         try:
             with self.metrics.open("a", encoding="utf-8") as file:
                 file.write(line)
         except OSError as error:
             raise PartwiseError(
-                f"cannot write {self.metrics}: {(error.strerror or str(error)).lower()}: free the place, then go on "
-                f"with --resume; {self.usable()}"
+                f"cannot write {self.metrics}: {(error.strerror or str(error)).lower()}: free space or make it "
+                f"writable, then continue with --resume; {self.usable()}"
             ) from None
 
     def finish(self, values: dict) -> None:
-        """Note in run.json that the run has come to its end."""
+        """Write to run.json that the run has reached its end, with these values."""
         write_json(self.run, self.described() | {"finished": values}, overwrite=True)
 
     def described(self) -> dict[str, Any]:
-        """What run.json says; nothing where it is missing or damaged."""
+        """Return the values of run.json; empty if it is missing or damaged."""
         try:
             values = json.loads(self.run.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -101,11 +120,11 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether the run has come to its end."""
+        """Whether the run has reached its end."""
         return "finished" in self.described() and self.last.exists()
 
     def presence(self, frames: int) -> np.ndarray | None:
-        """What `keep_presence` kept, where it is of so many frames."""
+        """Return the (frames, 256) bool array of `keep_presence`; None if it is missing or has another length."""
         try:
             presence = np.load(self.classes)
         except (OSError, ValueError):
@@ -113,18 +132,23 @@ class RunFolder:
         return presence if len(presence) == frames else None
 
     def keep_presence(self, presence: np.ndarray) -> None:
-        """Keep (frames, 256) bool: which classes each frame shows."""
+        """Write a (frames, 256) bool array: which classes each frame shows."""
         with atomic_write(self.classes, overwrite=True) as file:
             np.save(file, presence)
 
     def forget_presence(self) -> None:
-        """Drop what `keep_presence` kept: it is of other data."""
+        """Remove the file of `keep_presence`, because it was made from other data."""
         self.classes.unlink(missing_ok=True)
 
     def keep_traceback(self, error: Exception, process: int) -> str:
-        """Write the traceback of an error that is nobody's mistake; returns where it is, in words.
+        """Write the traceback of an unexpected error to a file.
 
-        process   number of this one among those of the run, each of which has a file of its own
+        Args:
+            error: The error.
+            process: Number of this process in the run; each process has a file of its own.
+
+        Returns:
+            A clause that says where the traceback is.
         """
         path = self.path / ("error.txt" if process == 0 else f"error_{process}.txt")
         text = "".join(traceback.format_exception(error))
@@ -136,12 +160,12 @@ class RunFolder:
         return f"its traceback is in {path}"
 
     def usable(self) -> str:
-        """Where the last good weights are, in words."""
+        """Return a clause that says where the last good weights are."""
         return f"the last good weights are in {self.last}" if self.last.exists() else "no checkpoint was written yet"
 
 
 def _lines_until(path: Path, step: int, evaluated: int) -> list[str]:
-    """The lines that a state of this step and this last evaluation has seen."""
+    """Return the lines of metrics.jsonl up to a step, and those of evaluations up to another step."""
     kept = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
         try:
@@ -149,5 +173,5 @@ def _lines_until(path: Path, step: int, evaluated: int) -> list[str]:
             if record["step"] <= (evaluated if "evaluation" in record else step):
                 kept.append(line + "\n")
         except (ValueError, KeyError, TypeError):
-            continue  # the half-written last line of a killed process
+            continue  # the incomplete last line of a process that was killed
     return kept

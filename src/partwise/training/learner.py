@@ -1,4 +1,4 @@
-"""One step: what the network learns from a batch, by the truth and by a teacher."""
+"""One training step: the network learns from a batch, with the truth and with a teacher."""
 
 from __future__ import annotations
 
@@ -25,15 +25,17 @@ Batch = tuple[Tensor, list[Targets]]
 
 
 class NotFiniteError(ArithmeticError):
-    """A loss or gradient that is not finite; its arguments are which, and the values in words."""
+    """A loss or gradient is not finite; `args` has the name of the quantity and the values in words."""
 
 
 class Learner:
-    """A network, its optimiser, the running mean of its weights, and the teacher that it learns from besides.
+    """A network, its optimiser, the running mean of its weights, and the teacher that it also learns from.
 
-    recipe      says how it learns
-    method      is moved nowhere: it must be on the device of `accelerator`
-    teacher     see Recipe.teacher
+    Args:
+        recipe: The configuration of the training.
+        method: The network; it must already be on the device of `accelerator`.
+        accelerator: The device and the processes of the run.
+        teacher: The teacher on the same device, see `Recipe.teacher`; None for none.
     """
 
     def __init__(self, recipe: Recipe, method: Method, accelerator: Accelerator, teacher: Method | None = None):
@@ -41,9 +43,9 @@ class Learner:
         self.optimiser = build_optimiser(method, recipe.optim)
         precision = recipe.training.precision
         self.bf16 = precision == "bf16"
-        if precision == "auto":  # the same answer in every process
+        if precision == "auto":  # all processes must decide the same
             self.bf16 = mean_over_processes({"time": time_in_bf16(accelerator.device)}, accelerator)["time"] < WORTH
-        # DistributedDataParallel averages the gradients of several processes; its forward pass is the method's.
+        # With several processes, DistributedDataParallel wraps the method and averages the gradients.
         self.forward = accelerator.prepare_model(method) if accelerator.num_processes > 1 else method
         self.ema: AveragedModel | None = None
         if recipe.training.ema:
@@ -52,11 +54,19 @@ class Learner:
 
     @property
     def scored(self) -> Method:
-        """The network that is scored and saved: the running mean of the weights where the recipe asks for one."""
+        """The network that is scored and saved: the running mean of the weights, if the recipe asks for one."""
         return self.method if self.ema is None else cast(Method, self.ema.module)
 
     def set_lr(self, step: int, done: float) -> float:
-        """Warm-up by `step`, then the schedule by `done` in 0..1; returns the rate of the head."""
+        """Set the learning rates.
+
+        Args:
+            step: The step, for the warm-up.
+            done: Share of the run that is done, 0..1, for the schedule.
+
+        Returns:
+            The learning rate of all weights but the backbone's.
+        """
         config = self.recipe.optim
         warm = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
         lr = config.lr * warm * schedule(config.schedule, done)
@@ -65,11 +75,17 @@ class Learner:
         return lr
 
     def learn(self, batches: Sequence[Batch], step: int) -> tuple[dict[str, float], float]:
-        """One step of the optimiser; returns the terms of the loss and the norm of the gradient before clipping.
+        """Take one step of the optimiser.
 
-        batches   whose gradients and terms are averaged
-        step   of the run, for its random numbers
-        Raises NotFiniteError, with the weights as they were, where one of them is not.
+        Args:
+            batches: Each (B, 3, H, W) uint8 RGB and the targets of each image; their gradients are averaged.
+            step: The step of the run, which seeds its random numbers.
+
+        Returns:
+            The terms of the loss, means over the batches, and the norm of the gradient before clipping.
+
+        Raises:
+            NotFiniteError: If the loss or the gradient is not finite; the weights then stay as they were.
         """
         accelerator = self.accelerator
         seed = self.recipe.training.seed * 1_000_003
@@ -106,7 +122,7 @@ class Learner:
     def _taught_terms(
         self, teacher: Method, images: Tensor, outputs: Outputs, maps: dict[int, Tensor]
     ) -> dict[str, Tensor]:
-        """What the teacher adds to the loss; `maps` are those of the student's pyramid."""
+        """Compute the loss terms of the teacher; `maps` are the maps of the student's pyramid."""
         recipe = self.recipe
         autocast = torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16)
         with torch.no_grad(), autocast, pyramid_maps(teacher) as taught_maps:
@@ -119,12 +135,16 @@ class Learner:
         return terms
 
     def state(self) -> dict:
-        """What resuming needs of it: the weights as they move, the optimiser's, the running mean, the precision."""
+        """Return the state that is needed to resume: weights, optimiser, running mean, and precision."""
         state = {"model": self.method.state_dict(), "optimiser": self.optimiser.state_dict(), "bf16": self.bf16}
         return state if self.ema is None else state | {"ema": self.ema.state_dict()}
 
     def restore(self, state: dict) -> None:
-        """Take up a `state`. Raises ValueError, KeyError or RuntimeError where it belongs to another network."""
+        """Restore what `state` returned.
+
+        Raises:
+            ValueError, KeyError, RuntimeError: If the state belongs to another network or optimiser.
+        """
         report = load_matching(self.method, state["model"])
         if report.missing or report.unexpected:
             raise ValueError((report.missing + report.unexpected)[0])
@@ -132,19 +152,27 @@ class Learner:
         if self.ema is not None:
             self.ema.load_state_dict(state["ema"])
         if self.recipe.training.precision == "auto" and self.accelerator.device.type == "cpu":
-            self.bf16 = state.get("bf16", self.bf16)  # not timed again, so that it ends with the same bits
+            self.bf16 = state.get("bf16", self.bf16)  # timing could decide otherwise and change the result
 
 
 def follow(decay: float, averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
-    """Move a running mean of `count` weights towards the next, by 1 - decay, and by more while it is young.
+    """Update a running mean of weights with the next weights, in place.
 
-    The decay is min(decay, (1 + count) / (10 + count)), as in TensorFlow's ExponentialMovingAverage: after 500 steps of
-    .998 a third of the mean would still be where the run began.
+    The decay is min(decay, (1 + count) / (10 + count)), as in TensorFlow's ExponentialMovingAverage. It is smaller at
+    the beginning, because otherwise a third of the mean would still come from the initial weights after 500 steps of
+    .998.
+
+    Args:
+        decay: The decay per step, 0..1.
+        averaged: The running mean.
+        current: The next weights.
+        count: The number of weights that were averaged so far.
     """
     steps = int(count)
     get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))(averaged, current, steps)
 
 
 def _require_finite(values: dict[str, float], what: str) -> None:
+    """Raise NotFiniteError if a value is NaN or infinite."""
     if not all(math.isfinite(value) for value in values.values()):
         raise NotFiniteError(what, ", ".join(f"{name} {value:.4g}" for name, value in values.items()))

@@ -1,4 +1,4 @@
-"""One training at a time in a folder: a lock of the system's, which it takes back when its owner ends, however."""
+"""A lock that lets only one training write into a folder. The system releases it when its process ends in any way."""
 
 from __future__ import annotations
 
@@ -19,14 +19,18 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-NAME = "lock"  # of the file; it stays, because a file that is removed can be locked twice
+NAME = "lock"  # name of the file; it is never removed, because two processes could then lock two different files
 _HELD_ELSEWHERE = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
-_BYTE = 1 << 30  # that Windows locks, beyond all that is written: others could not read a locked one
+_BYTE = 1 << 30  # the byte that Windows locks: beyond the text, because other processes cannot read a locked byte
 _held: list[IO] = []
 
 
 class FolderLock:
-    """The right to write into a folder, which one process has at a time."""
+    """The right to write into a folder, which only one process has at a time.
+
+    Args:
+        folder: The folder; it may not exist yet.
+    """
 
     def __init__(self, folder: Path):
         self.folder, self.path = folder, folder / NAME
@@ -34,19 +38,26 @@ class FolderLock:
 
     @contextlib.contextmanager
     def held(self, note: Callable[[str], None]) -> Iterator[None]:
-        """Inside, no other process can enter this with the same folder, which is made where it is missing.
+        """Hold the lock inside this context; no other process can hold the lock of the same folder.
 
-        A network drive may have no locks: a note then says so, and nobody is kept out.
+        The folder is made if it is missing. If its drive has no locks, as on some network drives, `note` is told so and
+        the context is entered without a lock.
 
-        Raises PartwiseError, with the process and the machine that hold the lock, where another has it, and where the
-        folder cannot be written.
+        Args:
+            note: Is called with a sentence for the user.
+
+        Raises:
+            PartwiseError: If another process holds the lock (the error names the process and its machine), or if the
+                folder cannot be written.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             file = self.path.open("a+b", buffering=0)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            raise PartwiseError(f"cannot write {self.path}: {reason}: free the place or choose another") from error
+            raise PartwiseError(
+                f"cannot write {self.path}: {reason}: make the folder writable or choose another"
+            ) from error
         with file:
             self._take(file, note)
             self._file = file
@@ -61,18 +72,23 @@ class FolderLock:
                 _describe(file, "")
 
     def _take(self, file: IO, note: Callable[[str], None]) -> None:
+        """Take the lock, or raise PartwiseError if another process holds it."""
         try:
             _lock(file)
         except OSError as error:
             if error.errno in _HELD_ELSEWHERE:
                 raise PartwiseError(
-                    f"{self.folder}: another training is writing into this folder{_owner(self.path)}: wait for its "
-                    "end, stop it, or give another folder"
+                    f"{self.folder}: another training is writing into this folder{_owner(self.path)}: wait until it "
+                    "ends, stop it, or give another folder"
                 ) from None
-            note(f"{self.folder}: cannot be locked ({error.strerror}): start no second training in this folder")
+            note(f"{self.folder}: cannot be locked ({error.strerror}): do not start another training in this folder")
 
     def require(self) -> None:
-        """Raises PartwiseError where the folder is not that of `held` any more."""
+        """Check that the folder is still the one that was locked.
+
+        Raises:
+            PartwiseError: If it was removed or replaced.
+        """
         if self._file is None:
             return
         try:
@@ -81,13 +97,13 @@ class FolderLock:
             same = False
         if not same:
             raise PartwiseError(
-                f"{self.folder}: this folder was removed or replaced during the training, which ends here: give a "
-                "folder that stays"
+                f"{self.folder}: the training stops because this folder was removed or replaced: start again and leave "
+                "the folder in place"
             )
 
 
 def _lock(file: IO) -> None:
-    """Raises OSError at once where another has it, or where the drive has no locks."""
+    """Lock a file, or raise OSError at once if another process has locked it or the drive has no locks."""
     if sys.platform == "win32":
         file.seek(_BYTE)
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
@@ -96,14 +112,14 @@ def _lock(file: IO) -> None:
 
 
 def _describe(file: IO, owner: str) -> None:
-    """Say in the file who has the lock. A full disk is no reason to fail: who comes then learns less."""
+    """Write the owner of the lock into its file. If the disk is full, the text is left out without an error."""
     with contextlib.suppress(OSError):
         file.truncate(0)
-        file.write(owner.encode())  # "a" writes at the end
+        file.write(owner.encode())  # a file opened with "a" is written at its end
 
 
 def _owner(path: Path) -> str:
-    """Who has the lock, in parentheses, where it can be known."""
+    """Return the owner of the lock in parentheses; "" if it is not known."""
     try:
         line = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[0]
     except (OSError, IndexError):
@@ -112,7 +128,7 @@ def _owner(path: Path) -> str:
 
 
 def _let_go() -> None:
-    """In a forked process: only the one that took a lock has it, so that it ends with that one."""
+    """Close the locked files in a forked process, so that each lock ends with the process that took it."""
     while _held:
         _held.pop().close()
 

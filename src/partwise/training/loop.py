@@ -1,12 +1,14 @@
-"""Training, from top to bottom. A run is a function of (recipe, data, seed); resuming it changes nothing."""
+"""Train a recipe. The result depends only on recipe, data and seed; resuming an interrupted run does not change it."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from accelerate import Accelerator
 
 from partwise.backbones.fold import fold_batch_norm
 from partwise.class_map import ClassNames
@@ -42,43 +44,43 @@ def train(
     teacher: Method | None = None,
     resume: bool = False,
 ) -> Method:
-    """Train a recipe and return the network; RunFolder says what `out` then holds.
+    """Train a recipe, and return the network.
 
-    evaluate   scores a network; its figures decide which checkpoint is the best
-    rendered   scenes that are mixed in, see DataConfig.rendered_share
-    weights    model files to start from (tensors that fit are taken, a later file's in place of an earlier one's), or
-               weights for the backbone
-    class_names   which classes of a model of other classes stand for those of the data, see `ClassMap.between`
-    teacher    a trained network to learn from besides the truth, see Recipe.teacher
-    resume     go on from the state in `out`
+    Args:
+        recipe: The whole configuration.
+        scenes: The training data.
+        out: The folder of the run, see `RunFolder`.
+        monitor: The observer.
+        data_name: Name of the data, which model files store.
+        evaluate: Scores a network; its figures decide which checkpoint is the best. None for no evaluation.
+        rendered: Scenes that are mixed in, see `DataConfig.rendered_share`.
+        weights: Model files to start from, or weights of the backbone, see `start_weights`.
+        class_names: Which classes of a model of other classes stand for those of the data, see `ClassMap.between`.
+        teacher: A trained network to learn from in addition to the truth, see `Recipe.teacher`.
+        resume: Whether to continue from the state in `out`.
 
-    Raises PartwiseError for a value out of its limits, a run without an end, a folder that already holds a run or in
-    which another process trains, data that cannot be read, a full disk, a lack of memory, the end of a worker or of
-    another process of the run, and a loss that is not finite; what `out` holds is then still usable. Raises Stopped (a
-    KeyboardInterrupt) when a signal ends the run.
+    Raises:
+        PartwiseError: If a value is out of range, the run has no end, the folder holds a run or another process trains
+            in it, data cannot be read, disk or memory is full, a worker or another process of the run has ended, or a
+            loss is not finite. The checkpoints in `out` can then still be used.
+        Stopped: If a signal ends the run (a KeyboardInterrupt).
     """
     check_recipe(recipe)
     config, folder = recipe.training, RunFolder(out)
     if not (config.steps > 0 or config.minutes > 0):
-        raise PartwiseError(f"recipe {recipe.name}: neither steps nor minutes given: say --steps N or --minutes M")
+        raise PartwiseError(f"recipe {recipe.name}: it has no end: give --steps N or --minutes M")
     going_on = folder.check(resume)
     accelerator = start_accelerator()
     torch.manual_seed(config.seed)
     method = build_method(recipe.method, labels_of(scenes))
     check_crop(recipe.data.augment.crop, method.size_multiple)
-    origin = {"recipe": recipe.name, "data": data_name, "seed": config.seed}
-    if recipe.teacher:
-        origin["teacher"] = Path(recipe.teacher).name
+    origin = _origin(recipe, data_name)
     if not going_on:
         origin["weights"] = start_weights(method, recipe, weights, monitor.note, class_names)
-    method.to(accelerator.device).to(memory_format=torch.channels_last)
-    if teacher is not None:
-        check_teacher(method, teacher, features=recipe.teacher_features > 0)
-        teacher = fold_batch_norm(teacher).to(accelerator.device).to(memory_format=torch.channels_last)
-    run = Run(Learner(recipe, method, accelerator, teacher), folder, monitor, origin)
+    run = Run(_learner(recipe, method, accelerator, teacher), folder, monitor, origin)
     lock = folder.lock.held(monitor.note) if run.is_main else contextlib.nullcontext()
     with lock, _explained(run):
-        folder.check(resume)  # again: another training may have come to its end meanwhile
+        folder.check(resume)  # check again: another training may have ended in this folder in the meantime
         if going_on:
             run.restore()
         run.begin(resume, going_on)
@@ -96,9 +98,24 @@ def train(
     return method
 
 
+def _origin(recipe: Recipe, data_name: str) -> dict[str, Any]:
+    """Return the origin that model files of a run store, except the weights that the run starts from."""
+    origin = {"recipe": recipe.name, "data": data_name, "seed": recipe.training.seed}
+    return origin | {"teacher": Path(recipe.teacher).name} if recipe.teacher else origin
+
+
+def _learner(recipe: Recipe, method: Method, accelerator: Accelerator, teacher: Method | None) -> Learner:
+    """Put the network and its teacher on the device, and return a learner with both."""
+    method.to(accelerator.device).to(memory_format=torch.channels_last)
+    if teacher is not None:
+        check_teacher(method, teacher, features=recipe.teacher_features > 0)
+        teacher = fold_batch_norm(teacher).to(accelerator.device).to(memory_format=torch.channels_last)
+    return Learner(recipe, method, accelerator, teacher)
+
+
 @contextlib.contextmanager
 def _explained(run: Run) -> Iterator[None]:
-    """Turn a signal, a lack of memory and the end of another process of the run into the errors of `train`."""
+    """Turn a signal, a lack of memory, and the end of another process into the errors of `train`."""
     try:
         yield
     except KeyboardInterrupt:
@@ -115,6 +132,7 @@ def _explained(run: Run) -> Iterator[None]:
 
 
 def _stopped(run: Run) -> Stopped:
+    """Return the exception for a run that a signal stopped."""
     started = run.folder.state.exists()
-    how = "the same command with --resume goes on" if started else "no checkpoint was written yet"
+    how = "the same command with --resume continues it" if started else "no checkpoint was written yet"
     return Stopped(f"stopped at step {run.progress.step}: {how}")

@@ -1,4 +1,4 @@
-"""What version 0.1 wrote, in the form of this one: configurations, overrides, and the tensors of model files.
+"""Convert what version 0.1 wrote to today's form: configurations, overrides, and the tensors of model files.
 
 Names that version 0.1 used stay valid for one release.
 """
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 __all__ = ["migrated_field", "migrated_method", "migrated_recipe", "migrated_tensors"]
 
 T = TypeVar("T")
-# Dotted name of a field of a recipe -> today's.
+# Dotted name of a field of a recipe in version 0.1 -> today's name.
 RENAMED = {
     "trunk_weights": "backbone_weights",
     "optim.trunk_lr_factor": "optim.backbone_lr_factor",
@@ -20,7 +20,7 @@ RENAMED = {
 
 
 def migrated_field(path: str) -> str:
-    """Today's dotted name of a field.
+    """Return today's dotted name of a field.
 
     >>> migrated_field("optim.trunk_lr_factor"), migrated_field("optim.lr")
     ('optim.backbone_lr_factor', 'optim.lr')
@@ -29,9 +29,9 @@ def migrated_field(path: str) -> str:
 
 
 def migrated_method(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A method's configuration as this version names its fields; one of this version comes back as it is.
+    """Convert a method's configuration to today's names of fields; one of this version stays as it is.
 
-    In version 0.1 part maps had the field `slips`, which the method `parts_slips` (partwise_report) has today.
+    In version 0.1 part maps had the field `slips`, which today belongs to the method `parts_slips` (partwise_report).
 
     >>> migrated_method({"kind": "parts", "trunk": "vgg16", "slips": {"zero_start": False}})
     {'kind': 'parts', 'backbone': 'vgg16'}
@@ -47,7 +47,7 @@ def migrated_method(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def migrated_recipe(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe as this version names its fields, but for its method (`migrated_method`)."""
+    """Convert a recipe to today's names of fields, except the fields of its method (see `migrated_method`)."""
     migrated = _renamed(values, "")
     if isinstance(migrated.get("optim"), Mapping):
         migrated["optim"] = _renamed(migrated["optim"], "optim.")
@@ -55,7 +55,7 @@ def migrated_recipe(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def migrated_tensors(state: Mapping[str, T]) -> dict[str, T]:
-    """Tensors by their names of today, in their order; "trunk." was the prefix of the backbone.
+    """Convert the names of tensors; "trunk." was the prefix of the backbone. The order stays the same.
 
     >>> migrated_tensors({"trunk.body.weight": 1, "module.trunk.body.weight": 2, "score.bias": 3})
     {'backbone.body.weight': 1, 'module.backbone.body.weight': 2, 'score.bias': 3}
@@ -64,10 +64,12 @@ def migrated_tensors(state: Mapping[str, T]) -> dict[str, T]:
 
 
 def _tensor_name(name: str) -> str:
-    outer = "module." if name.startswith("module.") else ""  # of a running mean of the weights
+    """Return today's name of a tensor."""
+    outer = "module." if name.startswith("module.") else ""  # the prefix in a running mean of the weights
     inner = name.removeprefix(outer)
     return f"{outer}backbone.{inner.removeprefix('trunk.')}" if inner.startswith("trunk.") else name
 
 
 def _renamed(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Rename the keys of a dictionary whose fields lie below `prefix` in the recipe."""
     return {migrated_field(f"{prefix}{key}").removeprefix(prefix): value for key, value in values.items()}

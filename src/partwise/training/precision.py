@@ -1,4 +1,4 @@
-"""Whether a network is faster in bf16 than in fp32 on the hardware that it runs on."""
+"""Decide whether a network runs faster in bf16 than in fp32 on this hardware."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from torch import nn
 
 from partwise.machine import processor
 
-BF16_UNITS = ("amx_bf16", "avx512_bf16", "bf16")  # of x86 and of ARM, as torch.cpu.get_capabilities names them
-WORTH = 0.8  # of the time in fp32; less gain is not worth the rounding
-CHANNELS, CELLS = 128, (32, 64)  # of the layer that is timed, a common one of VGG16
+BF16_UNITS = ("amx_bf16", "avx512_bf16", "bf16")  # names of torch.cpu.get_capabilities for x86 and ARM
+WORTH = 0.8  # bf16 must take less than this share of the time of fp32, because it rounds more
+CHANNELS, CELLS = 128, (32, 64)  # size of the layer that is timed, a common size in VGG16
 
 
 def gains_from_bf16(device: torch.device) -> bool:
-    """Whether bf16 is worth its rounding on this device."""
+    """Check whether bf16 is fast enough on this device to be worth its rounding."""
     return time_in_bf16(device) < WORTH
 
 
 def bf16_emulation(device: torch.device) -> str:
-    """A sentence that says that the hardware has no bf16 arithmetic and only emulates it; "" where it has.
+    """Return a sentence that says that the hardware has no bf16 arithmetic and emulates it; "" if it has.
 
-    "" also where it cannot be known: on other devices than a CPU or a CUDA GPU, and on a CPU before PyTorch 2.12.
+    It is also "" if this cannot be known: on other devices than a CPU or a CUDA GPU, and on a CPU before PyTorch 2.12.
     """
     if device.type == "cuda":
         has_units, what = torch.cuda.is_bf16_supported(including_emulation=False), "GPU"
@@ -36,16 +36,17 @@ def bf16_emulation(device: torch.device) -> str:
 
 
 def slow_precision(device: torch.device) -> str:
-    """What to tell a person who asks for bf16 on hardware that emulates it; "" where it does not."""
+    """Return a warning for a user who asks for bf16 on hardware that emulates it; "" if it does not."""
     emulation = bf16_emulation(device)
-    return emulation and f"{emulation}: give the precision no or auto"
+    return emulation and f"{emulation}: set the precision to no or auto"
 
 
 def time_in_bf16(device: torch.device) -> float:
-    """Time of a network in bf16 in that of fp32, near enough to tell whether it gains.
+    """Estimate the time of a network in bf16 as a share of its time in fp32.
 
-    A GPU gains where it has bf16 units, a CPU where it has AMX: .5 for these. A CPU with AVX-512 BF16 alone is timed,
-    a quarter of a second: a step of VGG16 takes half as long on some of them and 1.7 times as long on others. Else 1.
+    A GPU with bf16 units and a CPU with AMX get .5 without a measurement. A CPU with AVX-512 BF16 but without AMX is
+    timed for a quarter of a second, because a step of VGG16 takes half as long on some of these processors and 1.7
+    times as long on others. All other devices get 1.
     """
     if device.type == "cuda":
         return 0.5 if torch.cuda.is_bf16_supported(including_emulation=False) else 1.0
@@ -56,12 +57,19 @@ def time_in_bf16(device: torch.device) -> float:
 
 
 def _cpu_capabilities() -> Mapping[str, Any]:
-    """Of the processor, by name; empty before PyTorch 2.12."""
+    """Return the capabilities of the processor by name; empty before PyTorch 2.12."""
     return getattr(torch.cpu, "get_capabilities", dict)()
 
 
 def bf16_over_fp32(repeats: int = 4) -> float:
-    """Time of a 3x3 convolution forward and backward under autocast on the CPU, in that of fp32; best of `repeats`."""
+    """Time a 3x3 convolution, forward and backward, under autocast on the CPU.
+
+    Args:
+        repeats: Number of measurements; the shortest one counts.
+
+    Returns:
+        The time in bf16 as a share of the time in fp32.
+    """
     layer = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1).to(memory_format=torch.channels_last)
     image = torch.zeros(1, CHANNELS, *CELLS).contiguous(memory_format=torch.channels_last).requires_grad_()
 
@@ -72,7 +80,7 @@ def bf16_over_fp32(repeats: int = 4) -> float:
         out.float().sum().backward()
         return time.perf_counter() - begin
 
-    # In turns: beside other work both meet the same moments.
+    # Measure in turns, so that other processes on the machine disturb both in the same way.
     of_each = zip(*((seconds(True), seconds(False)) for _ in range(repeats)), strict=True)
     with_bf16, without = map(min, of_each)
     return with_bf16 / without

@@ -1,4 +1,4 @@
-"""Several processes of one run: Accelerate starts them, these few lines keep them in step."""
+"""Several processes of one run: Accelerate starts them, and the functions here keep them in step."""
 
 from __future__ import annotations
 
@@ -11,25 +11,30 @@ from accelerate.utils import InitProcessGroupKwargs
 
 from partwise.errors import PartwiseError
 
-# The others wait while the main process evaluates and saves; torch gives up after 10 to 30 minutes.
+# Other processes wait while the main process evaluates and saves. By default torch gives up after 10 to 30 minutes.
 PATIENCE = timedelta(hours=6)
 
 
 def start_accelerator() -> Accelerator:
-    """The device and the processes of this run, as `accelerate launch` or torchrun set them up.
+    """Return the device and the processes of this run, as `accelerate launch` or torchrun started them.
 
-    The precision is the recipe's, not the launcher's: the loop casts by itself.
+    The precision of the launcher is ignored: the recipe decides it, and the training loop casts by itself.
     """
-    # Without being told, Accelerate lets several processes without a GPU run side by side, each on its own.
+    # Without `cpu=True`, Accelerate does not connect processes that have no GPU.
     several_without_gpu = int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.cuda.is_available()
     patience = InitProcessGroupKwargs(timeout=PATIENCE)
     return Accelerator(cpu=several_without_gpu, mixed_precision="no", kwargs_handlers=[patience])
 
 
 def mean_over_processes(values: dict[str, float], accelerator: Accelerator) -> dict[str, float]:
-    """The mean of each number over all processes; what is NaN or infinite in one is so in all, and nobody waits.
+    """Average each number over all processes; a value that is NaN or infinite in one process is so in all.
 
-    Float64 throughout; exactly `values` where there is one process.
+    Args:
+        values: Numbers by name, with the same names in every process.
+        accelerator: The processes.
+
+    Returns:
+        The means, computed in float64; exactly `values` if there is one process.
     """
     if accelerator.num_processes == 1:
         return values
@@ -40,8 +45,15 @@ def mean_over_processes(values: dict[str, float], accelerator: Accelerator) -> d
 def of_main_process(
     values: dict[str, float], accelerator: Accelerator, *, of_any: bool
 ) -> tuple[dict[str, float], bool]:
-    """The numbers that the main process has, in all, and whether `of_any` is true in any; nobody goes on before it has
-    come here.
+    """Give the numbers of the main process to all processes. Each process waits until all have called this function.
+
+    Args:
+        values: Numbers by name, with the same names in every process.
+        accelerator: The processes.
+        of_any: A truth value of this process.
+
+    Returns:
+        The numbers of the main process, and whether `of_any` is true in any process.
     """
     if accelerator.num_processes == 1:
         return values, of_any
@@ -51,27 +63,33 @@ def of_main_process(
 
 
 def _as_tensor(values: dict[str, float], accelerator: Accelerator) -> torch.Tensor:
+    """Put numbers into a float64 tensor on the device."""
     return torch.tensor(list(values.values()), dtype=torch.float64, device=accelerator.device)
 
 
 def lost_process(error: RuntimeError) -> PartwiseError | None:
-    """The error to raise where this process can no longer reach the others; None for any other error.
+    """Return the error to raise if this process can no longer reach the others; None for any other error.
 
-    gloo, which joins processes without GPUs, has no type of its own for it. NCCL says last what was wrong.
+    gloo, which connects processes without GPUs, has no error type of its own for this. NCCL names the cause in the last
+    line of its message.
     """
     if "gloo/transport" in str(error):
-        return PartwiseError("another process of this run has ended: its own message says why")
+        return PartwiseError("another process of this run has ended: see its own error message")
     if isinstance(error, torch.distributed.DistError):
         reason = str(error).strip().splitlines()[-1][:200]
         return PartwiseError(
-            f"the other processes of this run cannot be reached ({reason}): another one has ended and says why, or "
-            "/dev/shm is too small for NCCL: give the container more with --shm-size"
+            f"the other processes of this run cannot be reached ({reason}): either one has ended (see its own error "
+            "message), or /dev/shm is too small for NCCL (give the container more with --shm-size)"
         )
     return None
 
 
 def end_processes() -> None:
-    """Take leave of the other processes, once, after the last run. Raises PartwiseError where one has ended before."""
+    """Disconnect from the other processes, once, after the last run.
+
+    Raises:
+        PartwiseError: If another process has ended before.
+    """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         try:
             torch.distributed.barrier()

@@ -1,4 +1,4 @@
-"""What a run says of itself: its headline figures, how it differs from before, the machine it runs on."""
+"""What a run reports: headline figures, changes of its configuration, the machine, and TensorBoard."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ HEADLINES = {"instance": ("ap", "ap50"), "semantic": ("iou_class", "iou_category
 
 
 def headline(figures: dict) -> float:
-    """The figure by which checkpoints are compared: instance AP where there is one, else IoU class."""
+    """Return the figure by which checkpoints are compared: instance AP if there is one, else IoU class, else 0."""
     ap = (figures.get("instance") or {}).get("ap")
     iou = (figures.get("semantic") or {}).get("iou_class")
     return float(ap if ap is not None else iou if iou is not None else 0.0)
 
 
 def describe(figures: dict) -> str:
-    """The headline figures in words."""
+    """Return the headline figures in words."""
     shown = []
     for part, names in HEADLINES.items():
         for name in names:
@@ -36,7 +36,14 @@ def describe(figures: dict) -> str:
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """Which leaves changed, in words; "" where none did.
+    """Return in words which leaves of a configuration changed.
+
+    Args:
+        before: The leaves of the earlier configuration by dotted name.
+        now: The leaves of the present one.
+
+    Returns:
+        The changes; "" if there are none.
 
     >>> differences({"optim.lr": 0.1, "name": "a"}, {"optim.lr": 0.2, "name": "a"})
     'optim.lr 0.1 -> 0.2'
@@ -46,7 +53,7 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> str:
 
 
 def machine(accelerator: Accelerator) -> dict:
-    """The circumstances that a figure depends on."""
+    """Return what the speed and the rounding of a run depend on: device, threads, processes, and version of torch."""
     device = accelerator.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
     return {
@@ -59,7 +66,15 @@ def machine(accelerator: Accelerator) -> dict:
 
 
 class Board:
-    """The run as TensorBoard shows it (the extra `tensorboard`). Raises PartwiseError where that is not installed."""
+    """The run as TensorBoard shows it.
+
+    Args:
+        folder: The folder of TensorBoard's files.
+        step: The last step that is done; later steps in the folder are hidden.
+
+    Raises:
+        PartwiseError: If TensorBoard (the extra `tensorboard`) is not installed, or the folder cannot be written.
+    """
 
     def __init__(self, folder: Path, step: int):
         try:
@@ -74,34 +89,39 @@ class Board:
             self.writer = SummaryWriter(str(folder), purge_step=step + 1)
 
     def log(self, record: dict) -> None:
-        """The numbers of a line of metrics.jsonl. Raises PartwiseError where they cannot be written."""
+        """Write the numbers of a line of metrics.jsonl.
+
+        Raises:
+            PartwiseError: If they cannot be written.
+        """
         with self._explained():
             for name, value in scalars(record).items():
                 self.writer.add_scalar(name, value, record["step"])
 
     def close(self) -> None:
-        """Write what is still in memory; where it cannot be written it is lost, and metrics.jsonl has it."""
+        """Write what is still in memory. If this fails, TensorBoard lacks it, but metrics.jsonl has it."""
         with contextlib.suppress(OSError):
             self.writer.close()
         threading.excepthook = self.previous_hook
 
     def _hear(self, arguments: threading.ExceptHookArgs) -> None:
-        """TensorBoard's thread prints the error of a write, which it hands on to `log` besides."""
+        """Hide write errors in TensorBoard's thread; `log` raises them as well."""
         if not isinstance(arguments.exc_value, OSError):
             self.previous_hook(arguments)
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
+        """Turn an error of the file system into a PartwiseError."""
         try:
             yield
         except OSError as error:
             raise PartwiseError(
-                f"cannot write {self.folder}: {in_one_line(error)}: free the place, or say training.tensorboard=false"
+                f"cannot write {self.folder}: {in_one_line(error)}: make it writable, or set training.tensorboard=false"
             ) from error
 
 
 def scalars(record: dict) -> dict[str, float]:
-    """Name -> number of a line of metrics.jsonl.
+    """Return the numbers of a line of metrics.jsonl by TensorBoard's names.
 
     >>> scalars({"step": 3, "loss": 2.0, "loss_terms": {"mask": 0.5}, "seconds": 1.0})
     {'loss/sum': 2.0, 'loss/mask': 0.5}

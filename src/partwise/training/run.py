@@ -1,4 +1,4 @@
-"""One run: steps, evaluations and checkpoints in their order, and the state that makes it resumable."""
+"""One run: the order of steps, evaluations and checkpoints, and the state that allows the run to be resumed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import contextlib
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Protocol
+from dataclasses import asdict
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from partwise.training.folder import RunFolder
 from partwise.training.learner import Batch, Learner, NotFiniteError
 from partwise.training.precision import slow_precision
 from partwise.training.processes import of_main_process
+from partwise.training.progress import Monitor, Progress
 from partwise.training.record import Board, describe, differences, headline, machine
 from partwise.training.stopping import StopSwitch
 
@@ -28,41 +28,14 @@ Batches = Iterator[Batch]
 Evaluate = Callable[[Method], dict]
 
 
-class Monitor(Protocol):
-    """Who watches a run: the command line draws progress, tests count."""
-
-    def note(self, text: str) -> None:
-        """Something that a person should know."""
-
-    def progress(self, done: float, record: dict) -> None:
-        """`done` in 0..1, and what metrics.jsonl says of the last step."""
-
-    def count(self, what: str, done: int, total: int) -> None:
-        """Something else than steps goes on, such as an evaluation: `done` of `total` (0: not known)."""
-
-
-@dataclass
-class Progress:
-    """Where a run stands. `seconds` counts training only, over all its resumptions; `waited` of them for data.
-
-    best        headline figure of best.safetensors; -1 before the first evaluation
-    evaluated   the step of the last evaluation; -1 before the first
-    stale       evaluations in a row that were no better than the best one
-    """
-
-    step: int = 0
-    seconds: float = 0.0
-    best: float = -1.0
-    waited: float = 0.0
-    evaluated: int = -1
-    stale: int = 0
-
-
 class Run:
-    """What one run consists of, so that each part of the loop fits one screen.
+    """One run. Each function is one part of the training loop.
 
-    learner   on its device, with the weights that the run begins with
-    origin    what a model file says of where it comes from, see `ModelInfo`
+    Args:
+        learner: The learner on its device, with the weights that the run begins with.
+        folder: The folder of the run.
+        monitor: The observer.
+        origin: The origin that model files of this run store, see `ModelInfo`.
     """
 
     def __init__(self, learner: Learner, folder: RunFolder, monitor: Monitor, origin: dict):
@@ -74,13 +47,17 @@ class Run:
         self.board: Board | None = None
 
     def restore(self) -> None:
-        """Take up the state in the folder. Raises PartwiseError where it belongs to another network."""
+        """Restore the state that is stored in the folder.
+
+        Raises:
+            PartwiseError: If the state belongs to another network or optimiser.
+        """
         state = load_state(self.folder.state)
         try:
             self.learner.restore(state)
         except (ValueError, KeyError, RuntimeError) as error:
             raise PartwiseError(
-                f"{self.folder.state}: its network or optimiser is another one than the recipe's ({error}): resume "
+                f"{self.folder.state}: its network or optimiser differs from that of the recipe ({error}): resume "
                 "with the recipe and the overrides that the run began with"
             ) from None
         data, self.origin = self.origin["data"], state["origin"]
@@ -90,8 +67,13 @@ class Run:
         self.saved_step = self.progress.step
 
     def begin(self, resume: bool, going_on: bool) -> None:
-        """Say what is about to happen, in words and in run.json."""
-        self.accelerator.wait_for_everyone()  # until all have looked into the folder
+        """Tell the monitor what will happen, write run.json, and open TensorBoard.
+
+        Args:
+            resume: Whether the caller wants to resume a run.
+            going_on: Whether there is a state to resume from.
+        """
+        self.accelerator.wait_for_everyone()  # every process must have checked the folder before it changes
         if not self.is_main:
             return
         device = machine(self.accelerator)
@@ -103,9 +85,10 @@ class Run:
         if going_on:
             now = leaves(values["recipe"]) | {"data": self.origin["data"]}
             changed = differences(leaves(before.get("recipe", {})) | {"data": data}, now)
-            self.monitor.note(f"going on from step {self.progress.step}" + (f", changed: {changed}" if changed else ""))
+            changed = changed and f", changed: {changed}"
+            self.monitor.note(f"continuing from step {self.progress.step}{changed}")
         elif resume:
-            self.monitor.note(f"{self.folder.path}: stopped before its first checkpoint: beginning again")
+            self.monitor.note(f"{self.folder.path}: the run has no checkpoint yet: it starts from the beginning")
         self.folder.begin(values, self.progress.step, self.progress.evaluated)
         if self.recipe.training.tensorboard:
             self.board = Board(self.folder.path / "tensorboard", self.progress.step)
@@ -116,13 +99,16 @@ class Run:
             self.monitor.note(f"warning: {slow}")
 
     def presence(self, scenes: Scenes) -> np.ndarray | None:
-        """Which classes each frame shows, read once and kept in the folder; None where nothing depends on it."""
+        """Return (frames, 256) bool: which classes each frame shows; None if the sampling does not depend on it.
+
+        The frames are read once; the result is kept in the folder.
+        """
         if self.recipe.data.repeat_threshold == 0:
             return None
         with self.accelerator.main_process_first():
             presence = self.folder.presence(len(scenes))
             if presence is None:
-                what = "looking which classes appear"
+                what = "finding the classes"
                 self.monitor.note(f"{what} in {len(scenes)} frames")
                 presence = class_presence(scenes, functools.partial(self.monitor.count, what))
                 if self.is_main:
@@ -130,7 +116,7 @@ class Run:
         return presence
 
     def done(self) -> float:
-        """0..1, by steps or by minutes, whichever is nearer to its end; 1 where evaluations no longer improve."""
+        """Return the share of the run that is done, 0..1; 1 if `patience` is at its end."""
         config = self.recipe.training
         if config.patience and self.progress.stale >= config.patience:
             return 1.0
@@ -139,10 +125,18 @@ class Run:
         return min(1.0, max(by_steps, by_time))
 
     def loop(self, batches: Batches, evaluate: Evaluate | None) -> None:
-        """Steps until the end, with evaluations and checkpoints between them."""
+        """Train until the end, with evaluations and checkpoints between the steps.
+
+        Args:
+            batches: Images (B, 3, H, W) uint8 and the targets of each image.
+            evaluate: Scores a network; None for no evaluation.
+
+        Raises:
+            KeyboardInterrupt: If a signal stopped the run; the state is saved before.
+        """
         self.learner.method.train()
         if self.done() >= 1.0:
-            self.monitor.note("the run is at its end: give more steps or minutes to go on")
+            self.monitor.note("the run has reached its end: give more steps or minutes to continue it")
         kept = self.keep(-1.0 if self.progress.step == 0 else self.done())
         with self.stop:
             while True:
@@ -154,26 +148,29 @@ class Run:
                 if (step := self.next_batches(batches)) is None:
                     break
                 self.step(*step)
-                kept = self.keep(kept)  # before the state that a resumed run would begin after
+                kept = self.keep(kept)  # before `save`: a resumed run would not keep weights of earlier shares
                 if time.perf_counter() - self.saved_at > self.recipe.training.checkpoint_every_seconds:
                     self.save()
             self.save()
             if self.stop.pressed:
-                self.accelerator.wait_for_everyone()  # a launcher ends all of them when the first one ends
+                self.accelerator.wait_for_everyone()  # a launcher ends all processes when the first one ends
                 raise KeyboardInterrupt
             self.finish()
 
     def evaluation_is_due(self) -> bool:
-        """At the end, and every so many steps; once at each."""
+        """Check whether to evaluate now: at the end and at regular steps, but only once at each step."""
         every, step = self.recipe.training.evaluate_every_steps, self.progress.step
         due = self.done() >= 1.0 or (every > 0 and step > 0 and step % every == 0)
         return due and self.progress.evaluated != step
 
     def next_batches(self, batches: Batches) -> tuple[list[Batch], float] | None:
-        """The batches of a step and the seconds that they took; None where a signal came first: nobody waits for them.
+        """Return the batches of the next step and the seconds that they took; None if a signal came first.
 
-        Several processes wait for theirs all the same: they stop after the same step.
-        Raises PartwiseError where there is no further batch, after what was learnt so far is saved.
+        A single process stops to wait when a signal comes. Several processes wait for their batches in any case, so
+        that all stop after the same step.
+
+        Raises:
+            PartwiseError: If there is no further batch; the steps so far are saved before.
         """
         begin = time.perf_counter()
         try:
@@ -186,17 +183,17 @@ class Run:
             if self.progress.step == 0:
                 raise
             self.save()
-            how = f"step {self.progress.step} is saved, and the same command with --resume goes on from there"
+            how = f"step {self.progress.step} is saved; the same command with --resume continues from there"
             raise PartwiseError(f"{error}; {how}") from error
         return taken, time.perf_counter() - begin
 
     def step(self, batches: Sequence[Batch], waited: float) -> None:
-        """Learn from batches that took `waited` seconds, and say so."""
+        """Learn from batches that took `waited` seconds to load, and report the step."""
         begin = time.perf_counter() - waited
         lr = self.learner.set_lr(self.progress.step, self.done())
         terms, norm = self.learn(batches)
-        # All processes must agree on the time and on a signal: they stop by them. While the main one evaluates, the
-        # others wait in here.
+        # All processes must agree on the time and on signals, because these decide when the run stops. While the main
+        # process evaluates, the others wait in `evaluate`.
         spent = {"seconds": time.perf_counter() - begin, "waited": waited}
         spent, stop = of_main_process(spent, self.accelerator, of_any=self.stop.pressed)
         if stop:
@@ -212,25 +209,29 @@ class Run:
         self.monitor.progress(self.done(), record)
 
     def learn(self, batches: Sequence[Batch]) -> tuple[dict[str, float], float]:
-        """See Learner.learn. Raises PartwiseError for a loss or gradient that is not finite."""
+        """Take one step, see `Learner.learn`.
+
+        Raises:
+            PartwiseError: If the loss or the gradient is not finite.
+        """
         try:
             return self.learner.learn(batches, self.progress.step)
         except NotFiniteError as error:
             what, values = error.args
             raise PartwiseError(
                 f"{self.folder.path}: the {what} is not finite at step {self.progress.step} ({values}): lower optim.lr "
-                f"(now {self.recipe.optim.lr:g}) or look at the data with partwise check; {self.folder.usable()}"
+                f"(now {self.recipe.optim.lr:g}) or check the data with partwise check; {self.folder.usable()}"
             ) from None
 
     def log(self, record: dict) -> None:
-        """A line of metrics.jsonl, and the same for TensorBoard."""
+        """Write a record to metrics.jsonl and to TensorBoard, in the main process only."""
         if self.is_main:
             self.folder.log(record)
             if self.board:
                 self.board.log(record)
 
     def evaluate(self, evaluate: Evaluate) -> None:
-        """Score the network as it is; keep it as the best if it is. The main process does it, the others wait."""
+        """Score the current network in the main process, and save it if it is the best so far; other processes wait."""
         progress = self.progress
         progress.evaluated = progress.step
         if self.is_main:
@@ -252,18 +253,18 @@ class Run:
         self.save_state()
 
     def described(self) -> dict:
-        """The origin that a model file of this moment carries."""
+        """Return the origin that a model file of this step stores."""
         return self.origin | {"steps": self.progress.step, "minutes": round(self.progress.seconds / 60, 1)}
 
     def save(self) -> None:
-        """The newest weights and the training state, unless this step is saved already."""
+        """Save the newest weights and the training state, unless those of this step are saved already."""
         if self.saved_step != self.progress.step and self.is_main:
             save_model(self.folder.last, self.learner.scored, self.described())
             self.save_state()
         self.saved_step, self.saved_at = self.progress.step, time.perf_counter()
 
     def keep(self, before: float) -> float:
-        """Keep the weights of the shares of the run that were passed since `before`; returns what is done now."""
+        """Save the weights if `done` has passed a share of `keep_at` since it was `before`; return `done`."""
         done = self.done()
         for share in self.recipe.training.keep_at:
             if before < share <= done and self.is_main:
@@ -271,14 +272,14 @@ class Run:
         return done
 
     def save_state(self) -> None:
-        """What resuming needs beside the weights, and the weights again: they must be of one moment."""
+        """Save the training state. It includes the weights, because state and weights must be of the same step."""
         state = self.learner.state() | {"progress": asdict(self.progress), "origin": self.origin}
         save_state(self.folder.state, state)
 
     def finish(self) -> None:
-        """Say how it went."""
+        """Write the end of the run to run.json, and tell the monitor how fast it was."""
         progress = self.progress
-        self.accelerator.wait_for_everyone()  # for the weights, which may be where the next run starts
+        self.accelerator.wait_for_everyone()  # the next run may start from the weights of this one
         if not self.is_main:
             return
         if self.recipe.training.patience and progress.stale >= self.recipe.training.patience:

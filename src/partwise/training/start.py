@@ -1,4 +1,4 @@
-"""The weights that a run starts from."""
+"""Load the weights that a run starts from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from partwise.methods import ClassRows, HasClassHeads, Method
 from partwise.training.checkpoint import load_matching, read_model
 from partwise.training.config import Recipe
 
-# What torch.load, safetensors and a download may raise for a file that holds something else, or for no connection.
+# Errors of torch.load, safetensors and a download for a file with other content, or without a connection.
 _FOREIGN = (
     OSError,
     RuntimeError,
@@ -36,14 +36,22 @@ def start_weights(
     note: Callable[[str], None],
     class_names: ClassNames | None = None,
 ) -> str:
-    """Load the weights that a run starts from; returns their origin in words.
+    """Load the weights that a run starts from.
 
-    weights  model files, run folders, or weights for the backbone; what a later one has takes the place of an earlier
-             one's. Where none has the backbone, it starts as the recipe says
-    class_names  which classes of a model of other classes stand for those of the method, see `ClassMap.between`
+    Args:
+        method: The network.
+        recipe: Its `backbone_weights` are used if none of `weights` has weights of the backbone.
+        weights: Model files, run folders, or weights of the backbone. Tensors of a later one replace those of an
+            earlier one.
+        note: Is called with sentences for the user.
+        class_names: Which classes of a model of other classes stand for those of the method, see `ClassMap.between`.
 
-    Raises PartwiseError where they are missing, damaged, or of another network, and for names of classes that one of
-    the label sets does not have or that no model is given for.
+    Returns:
+        The origin of the weights in words.
+
+    Raises:
+        PartwiseError: If weights are missing, damaged, or belong to another network, and for names of classes that one
+            of the label sets does not have or that no model is given for.
     """
     names = list(method.state_dict())
     backbone = ""
@@ -69,16 +77,21 @@ def start_weights(
 
 
 def file_of(given: str) -> str:
-    """The newest weights of a run folder; anything else as it is given."""
+    """Return the newest weights if `given` is a run folder, else `given` itself.
+
+    Raises:
+        PartwiseError: If it is a folder without weights.
+    """
     if not Path(given).is_dir():
         return given
     path = Path(given) / "last.safetensors"
     if not path.is_file():
-        raise PartwiseError(f"{given}: a folder without last.safetensors: give a run folder or a weight file")
+        raise PartwiseError(f"{given}: the folder has no last.safetensors: give a run folder or a weight file")
     return str(path)
 
 
 def _into_backbone(method: Method, source: str, note: Callable[[str], None]) -> str:
+    """Load the weights of the backbone, and return their origin in words."""
     if source == "random":
         return "random"
     try:
@@ -86,7 +99,8 @@ def _into_backbone(method: Method, source: str, note: Callable[[str], None]) -> 
     except _FOREIGN as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise PartwiseError(
-            f"{source}: no weights for {method.backbone.name} ({reason}): give a weight file that fits, or random"
+            f"{source}: cannot load weights for {method.backbone.name} ({reason}): give a weight file that fits, or "
+            "random"
         ) from None
     note(f"backbone: {origin}")
     return origin
@@ -95,11 +109,12 @@ def _into_backbone(method: Method, source: str, note: Callable[[str], None]) -> 
 def _from_model(
     method: Method, recipe: Recipe, path: str, note: Callable[[str], None], class_names: ClassNames | None
 ) -> tuple[str, bool, set[str]]:
-    """Take what fits of a model; its origin in words, whether its backbone is among it, and the names of what was
-    taken.
+    """Copy the tensors of a model that fit. If the model has another backbone, only tensors of its heads are copied.
 
-    A model on another backbone lends its heads. Of a model of other classes the rows of the classes are taken that
-    stand for those of the method.
+    If the model has other classes, the rows of the classes that stand for those of the method are copied.
+
+    Returns:
+        The origin of the model in words, whether its backbone was copied, and the names of the copied tensors.
     """
     state, info = read_model(path)
     classes = ClassMap.between(method.label_set, info.label_set, class_names)
@@ -112,7 +127,7 @@ def _from_model(
         state = {name: value for name, value in state.items() if not name.startswith("backbone.")}
     report = load_matching(method, state)
     if not report.loaded:
-        raise PartwiseError(f"{path}: none of its tensors fits recipe {recipe.name}: give a model of its kind")
+        raise PartwiseError(f"{path}: none of its tensors fits recipe {recipe.name}: give a model of the same method")
     note(
         f"{path}: {len(report.loaded)} tensors taken"
         + (f", {len(report.unexpected)} left" if report.unexpected else "")
@@ -160,14 +175,14 @@ def _mapped_rows(own: Tensor, given: Tensor, head: ClassRows, places: Sequence[t
 
 
 def has_backbone_of(method: Method, state: dict[str, Tensor]) -> bool:
-    """Whether a model stands on the same backbone: most of its tensors fit (some may differ, as with a lost layer)."""
+    """Check whether a model has the same backbone: more than half of its tensors fit, because some may differ."""
     own = {name: value.shape for name, value in method.state_dict().items() if name.startswith("backbone.")}
     fits = sum(name in state and state[name].shape == shape for name, shape in own.items())
     return fits > len(own) / 2
 
 
 def is_model(path: str) -> bool:
-    """Whether a file carries partwise's own description; errors are left to the reader that follows."""
+    """Check whether a file contains the description that partwise writes; if the file cannot be read, return False."""
     try:
         with safe_open(path, framework="pt") as file:
             return "partwise" in (file.metadata() or {})

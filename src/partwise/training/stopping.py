@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps instead of in the middle of one, so that nothing is lost."""
+"""Stop a run between two steps after Ctrl-C or another signal, so that nothing is lost."""
 
 from __future__ import annotations
 
@@ -7,24 +7,28 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
-Handler = Callable | int | None  # what signal.signal gives and takes
-# SIGHUP comes where the terminal goes: an ssh connection that ends. Windows has none.
+Handler = Callable | int | None  # what signal.signal takes and returns
+# SIGHUP is sent when the terminal closes, for example when an ssh connection ends. Windows does not have it.
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Stopped(KeyboardInterrupt):
-    """A run that was stopped by a signal; says how to go on."""
+    """A run was stopped by a signal; the message says how to continue it."""
 
 
 class StopSwitch:
-    """A context: the first SIGINT, SIGTERM or SIGHUP sets `pressed`, which the loop looks at between steps.
+    """A context in which the first SIGINT, SIGTERM or SIGHUP sets `pressed`; the training loop reads it between steps.
 
-    A second Ctrl-C ends at once. Other signals that follow change nothing: a closed terminal sends SIGHUP twice, once
-    from the kernel and once from the shell, and schedulers send several, too. Where SIGHUP is ignored, as under nohup,
-    it stays so. Outside the main thread signals are left alone.
+    A second Ctrl-C ends the program at once. Further signals of the other kinds change nothing, because a closed
+    terminal sends SIGHUP twice (from the kernel and from the shell), and schedulers may also send several signals. If
+    SIGHUP was ignored before, as under nohup, it stays ignored. Outside the main thread signals are not handled.
 
-    alone   False for one of several processes of a run, which end together: a second Ctrl-C changes nothing, either.
-            Their launcher passes on each, and kills who takes too long
+    Args:
+        alone: Whether the run has a single process. Several processes end together, so that a second Ctrl-C changes
+            nothing either; their launcher passes signals on and kills a process that takes too long.
+
+    Attributes:
+        pressed: Whether a signal has come.
     """
 
     def __init__(self, alone: bool = True):
@@ -38,27 +42,29 @@ class StopSwitch:
             self._previous = _handled_by(self._press)
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         _restore(self._previous)
 
     @contextlib.contextmanager
     def lifted(self) -> Iterator[None]:
-        """Inside, the first signal ends at once, as a KeyboardInterrupt: for what may take long and loses nothing."""
+        """Let the first signal raise KeyboardInterrupt at once, for long work of which nothing would be lost."""
         previous = _handled_by(self._end) if self.active else {}
         try:
-            if self.pressed:  # just before
+            if self.pressed:  # the signal came just before this context
                 raise KeyboardInterrupt
             yield
         finally:
             _restore(previous)
 
     def _press(self, number: int, _frame: object) -> None:
+        """Handle a signal between steps."""
         self.pressed = True
         self._interrupts += number == signal.SIGINT
         if self._interrupts > 1 and self.alone:
             raise KeyboardInterrupt
 
     def _end(self, number: int, frame: object) -> None:
+        """Handle a signal inside `lifted`."""
         first = not self.pressed
         self._press(number, frame)
         if first:
@@ -66,15 +72,17 @@ class StopSwitch:
 
 
 def _handled_by(handler: Callable[[int, object], None]) -> dict[int, Handler]:
-    """Set the handler of the signals; returns those before."""
+    """Set the handler of the signals, and return the handlers that they had before."""
     ignored = {getattr(signal, "SIGHUP", None)} if _hangup_is_ignored() else set()
     return {number: signal.signal(number, handler) for number in SIGNALS if number not in ignored}
 
 
 def _hangup_is_ignored() -> bool:
+    """Check whether SIGHUP is ignored, as under nohup."""
     return hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
 
 
 def _restore(handlers: dict[int, Handler]) -> None:
+    """Set the handlers that signals had before."""
     for number, handler in handlers.items():
         signal.signal(number, handler)

@@ -245,13 +245,13 @@ class InstanceFcn(Method):
         best = likeliest(whole[0, :, : size[0], : size[1]], dim=0).to(torch.uint8).cpu().numpy()
         return Prediction(instances, self.label_set.train_id_to_id[best])
 
-    def predict(self, images_B3HW: Tensor, view: InferenceOptions = DEFAULT_OPTIONS) -> list[Prediction]:
+    def predict(self, images_B3HW: Tensor, options: InferenceOptions = DEFAULT_OPTIONS) -> list[Prediction]:
         """See Method.predict. Raises PartwiseError for several scales where the method has sizes of its own."""
         sizes = list(self.config.decode.short_sides_px)
-        if sizes and isinstance(view.scale, Sequence) and len(view.scale) > 1:
-            scales = list(view.scale)
+        if sizes and isinstance(options.scale, Sequence) and len(options.scale) > 1:
+            scales = list(options.scale)
             raise PartwiseError(f"scales {scales}: this model looks at several sizes itself ({sizes}): give one")
-        return super().predict(images_B3HW, view)
+        return super().predict(images_B3HW, options)
 
     @torch.inference_mode()
     def predict_as_is(self, images_B3HW: Tensor, flip: bool = False) -> list[Prediction]:

@@ -1,4 +1,4 @@
-"""The report's spatial centre, said relatively: every pixel points at its own instance's centre."""
+"""The method of centres: every pixel predicts the offset to the centre of its own instance."""
 
 from partwise.methods.centres.explain import CentresExplanation
 from partwise.methods.centres.network import Centres, CentresConfig

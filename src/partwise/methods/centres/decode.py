@@ -1,4 +1,4 @@
-"""From centres, offsets and semantics to instances: every pixel joins the centre of its class nearest to its vote.
+"""Decoding of centres: every pixel joins the centre of its class that is nearest to the position it votes for.
 
 Axes: C evaluated classes, T of them with instances, K centres, P pixels of a class, h and w cells, H and W pixels.
 """
@@ -25,6 +25,7 @@ from partwise.scene import Prediction
 
 
 def _odd(cells: int) -> int:
+    """Check that a number is odd."""
     if cells % 2 == 0:
         raise ValueError("give an odd number")
     return cells
@@ -32,13 +33,16 @@ def _odd(cells: int) -> int:
 
 @configuration
 class CentresDecodeConfig:
-    """How an image is seen and outputs become instances.
+    """The settings of the decoder of centres.
 
-    scale           the network sees an image so many times as large where nothing else is said, see `seen_sizes`
-    min_heat        centres below it are none (Panoptic-DeepLab: .1)
-    peak_cells      a centre is the highest of so many cells a side, of its class; odd (Panoptic-DeepLab: 7 px)
-    max_centres     at most so many, the best by heat
-    min_area_px     instances of fewer pixels are left out
+    Attributes:
+        scale: The network sees an image this many times as large unless the caller gives another scale, see
+            `seen_sizes`.
+        min_heat: Only cells with a heat above it can be centres, 0..1 (.1 in Panoptic-DeepLab).
+        peak_cells: A centre has the highest heat of its class within a square of this many cells a side, odd (7 px in
+            Panoptic-DeepLab).
+        max_centres: The maximum number of centres, those with the highest heat.
+        min_area_px: Instances with fewer pixels are left out.
     """
 
     scale: Annotated[float, Field(gt=0, le=MAX_SCALE)] = 1.0
@@ -49,14 +53,29 @@ class CentresDecodeConfig:
 
 
 class CentresDecoder:
-    """Calls: (semantic logits, heat logits, offsets) of one image and its size -> Prediction."""
+    """The decoder of centres.
+
+    Args:
+        config: The settings.
+        label_set: The classes.
+    """
 
     def __init__(self, config: CentresDecodeConfig, label_set: LabelSet):
         self.config, self.label_set = config, label_set
         self.things = label_set.things
 
     def __call__(self, semantic_Chw: Tensor, heat_Thw: Tensor, offset_2hw: Tensor, size: tuple[int, int]) -> Prediction:
-        """See the class; offsets in px; `size` (H, W) cuts off the padding."""
+        """Decode the outputs for one image.
+
+        Args:
+            semantic_Chw: (C, h, w) semantic logits; their cells may be finer than those of the heat.
+            heat_Thw: (T, h, w) heat logits at stride 4.
+            offset_2hw: (2, h, w) dy and dx in px from each cell's centre to the centre of its instance.
+            size: (H, W) of the image in pixels, without the padding.
+
+        Returns:
+            The instances, the highest score first, and the semantic map.
+        """
         stride = heat_Thw.shape[-2] * STRIDE_PX // semantic_Chw.shape[-2]
         train_ids_HW = semantic_argmax(semantic_Chw, stride)[: size[0], : size[1]]
         heat_K, label_index_K, centre_K2 = self.centres(heat_Thw)
@@ -73,7 +92,15 @@ class CentresDecoder:
         return Prediction(instances, self.label_set.train_id_to_id[train_ids_HW.cpu().numpy()])
 
     def centres(self, heat_Thw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Heat (K,), class index (K,) and place (K, 2) (y, x in px) of every peak, the best first."""
+        """Find the peaks of the heat maps.
+
+        Args:
+            heat_Thw: (T, h, w) heat logits at stride 4.
+
+        Returns:
+            Heat (K,) in 0..1, index of the class (K,) and position (K, 2) (y, x in px) of every peak, the highest heat
+            first.
+        """
         probability = torch.sigmoid(heat_Thw.float())
         side = self.config.peak_cells
         best = F.max_pool2d(probability[None], side, stride=1, padding=side // 2)[0]
@@ -83,7 +110,7 @@ class CentresDecoder:
         return heat[order], cells[order, 0], (cells[order, 1:].float() + 0.5) * STRIDE_PX
 
     def _instances(self, owner_HW: Tensor, heat_K: Tensor, label_index_K: Tensor, confidence_HW: Tensor) -> Instances:
-        """Score of an instance = heat of its centre x mean probability of its class over its mask."""
+        """Make instances of the pixels of each centre; score = heat of the centre x mean confidence of its pixels."""
         owner = owner_HW.cpu().numpy()
         centres, _, boxes = segments(owner + 1)
         keep = centres > 0
@@ -99,7 +126,13 @@ class CentresDecoder:
 
 
 def votes(offset_2hw: Tensor) -> Tensor:
-    """(2, H, W) px: where the centre of each pixel's own instance lies, as the cells around it say (bilinear).
+    """Compute the position of the centre that each pixel votes for, interpolated between cells (bilinear).
+
+    Args:
+        offset_2hw: (2, h, w) dy and dx in px from each cell's centre to the centre of its instance.
+
+    Returns:
+        (2, H, W) y and x in px.
 
     >>> votes(torch.full((2, 2, 3), 6.0))[:, 0, 0].tolist()  # cell (0, 0) has its centre at (2, 2)
     [8.0, 8.0]
@@ -111,6 +144,6 @@ def votes(offset_2hw: Tensor) -> Tensor:
 
 
 def _confidence(semantic_Chw: Tensor, stride: int, size: tuple[int, int]) -> Tensor:
-    """(H, W) the probability of the likeliest class, at the nearest cell."""
+    """Return the probability of the most likely class at each pixel, (H, W), from the nearest cell."""
     best = torch.softmax(semantic_Chw.float(), dim=0).max(dim=0).values
     return best.repeat_interleave(stride, dim=0).repeat_interleave(stride, dim=1)[: size[0], : size[1]]

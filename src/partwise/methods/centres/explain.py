@@ -1,4 +1,4 @@
-"""Why a pixel belongs to an instance, or to none: where it points, and which centres of its class lie there.
+"""Explain why a pixel belongs to an instance, or to none: the position it votes for, and the centres near it.
 
 Axes: T classes with instances, h and w cells of a map.
 """
@@ -21,11 +21,11 @@ from partwise.scene import Prediction
 if TYPE_CHECKING:
     from partwise.methods.centres.network import Centres
 
-# What becomes of a pixel.
+# The outcomes of a pixel.
 OUTCOMES = {
     "stuff": "the class that the semantic map gives this pixel has no instances",
-    "alone": "no centre of its class has more heat than decode.min_heat",
-    "small": "the centre that is nearest to its vote gathered fewer pixels than decode.min_area_px",
+    "alone": "its class has no centre with a heat above decode.min_heat",
+    "small": "the centre of its class that is nearest to its vote has fewer pixels than decode.min_area_px",
     "kept": "it joins the centre of its class that is nearest to its vote",
 }
 
@@ -34,9 +34,10 @@ OUTCOMES = {
 class Centre:
     """A peak of the heat map of the pixel's class.
 
-    heat          0..1
-    place         (x, y) px
-    distance_px   from the pixel's vote
+    Attributes:
+        heat: 0..1.
+        place: (x, y) in px.
+        distance_px: Distance from the position that the pixel votes for.
     """
 
     heat: float
@@ -46,16 +47,18 @@ class Centre:
 
 @dataclass(frozen=True, eq=False)
 class CentresExplanation:
-    """Of one pixel (x, y).
+    """The explanation of one pixel.
 
-    prediction   everything that was found in the image
-    instance     index of the instance whose mask holds the pixel; -1 for none
-    semantic     class name -> probability at the pixel, the largest first
-    label        name of the class that the semantic map gives the pixel
-    vote         (x, y) px: where the pixel says that the centre of its instance lies
-    centres      those of its class, the nearest to the vote first; none where the class has no instances
-    outcome      a key of OUTCOMES
-    heat_hw      (h, w) 0..1 at stride 4, of its class; None where the class has no instances
+    Attributes:
+        point: (x, y) of the pixel.
+        prediction: Everything that was found in the image.
+        instance: Index of the instance whose mask contains the pixel; -1 for none.
+        semantic: Class name -> probability at the pixel, the largest first.
+        label: Name of the class that the semantic map has at the pixel.
+        vote: (x, y) in px of the centre that the pixel votes for.
+        centres: The centres of its class, the nearest to the vote first; empty if the class has no instances.
+        outcome: A key of OUTCOMES.
+        heat_hw: (h, w) heat of its class at stride 4, 0..1; None if the class has no instances.
     """
 
     point: tuple[int, int]
@@ -69,7 +72,7 @@ class CentresExplanation:
     heat_hw: np.ndarray | None
 
     def to_json(self) -> dict:
-        """Plain values, without the map; the instance as in the prediction's order, the highest score first."""
+        """Return plain values without the map. The index of the instance is its place in the prediction."""
         pixel = pixel_to_json(self.point, self.prediction.instances, self.instance, self.semantic)
         return pixel | {
             "label": self.label,
@@ -84,12 +87,16 @@ class CentresExplanation:
 def explain(
     method: Centres, outputs: Outputs, size: tuple[int, int], point: tuple[int, int] | None = None
 ) -> CentresExplanation:
-    """Decode the outputs of one image, and say why a pixel joined the centre that it joined.
+    """Decode the outputs for one image, and explain why a pixel joined its centre.
 
-    size    (H, W) px of the image
-    point   (x, y) of the pixel; the middle of the instance with the highest score without one
+    Args:
+        method: The method whose outputs these are.
+        outputs: Outputs for a batch of one image.
+        size: (H, W) of the image in pixels.
+        point: (x, y) of the pixel; None for the middle of the instance with the highest score.
 
-    Raises PartwiseError where the pixel is not in the image, or none is given and nothing was found.
+    Raises:
+        PartwiseError: If the pixel lies outside the image, or if none is given and nothing was found.
     """
     require_inside(point, size)
     prediction = method.decode(outputs, size)[0]

@@ -1,9 +1,10 @@
-"""Centres: a heat map of the centres of instances, and for every pixel the way to the centre of its own.
+"""The method of centres: a heat map of the centres of instances, and for every pixel the offset to its own centre.
 
-The report orders spatial centres and finds that an order cannot be learnt (2.3). The same centre said relatively can:
-the way from a pixel to its own centre does not change when another instance comes or goes (Uhrig et al. 2016; Kendall
-et al. 2018; Panoptic-DeepLab, Cheng et al. 2020). The class of a centre is that of its heat map, one for each class as
-in "Objects as Points" (Zhou et al. 2019); a pixel's class is the semantic map's, and it joins centres of it alone.
+The report numbers instances in the order of their spatial centres and finds that such an order cannot be learnt
+(section 2.3). The offset to the centre can be learnt, because it does not change when another instance is added or
+removed (Uhrig et al. 2016; Kendall et al. 2018; Panoptic-DeepLab, Cheng et al. 2020). Each class has a heat map of its
+own, as in "Objects as Points" (Zhou et al. 2019), which gives a centre its class. A pixel has the class of the semantic
+map, and it joins only centres of this class.
 
 Axes: B images, C evaluated classes, T of them with instances, h and w cells of stride 4, H and W pixels.
 """
@@ -38,22 +39,28 @@ from partwise.methods.semantic import (
 )
 from partwise.scene import Prediction, Scene
 
-HEAT_PRIOR = 0.01  # RetinaNet, section 4.1: rare positives start as rare
-OFFSET_UNIT_PX = 32.0  # a network's outputs are of the order of 1
+HEAT_PRIOR = 0.01  # initial probability of a centre: centres are rare (RetinaNet, section 4.1)
+OFFSET_UNIT_PX = 32.0  # the network predicts offsets in this unit, so that its outputs are of the order of 1
 ORACLE_LOGIT = 10.0
 
 
 @configuration
 class CentresConfig(MethodConfig):
-    """The method of centres.
+    """The configuration of the method of centres.
 
-    frozen_blocks  blocks of the backbone that keep their weights, see VggBackbone and TimmBackbone
-    channels       of the pyramid and of the heads
-    min_area_px    smaller instances are neither taught nor counted as background
-    decode         from outputs to instances
-    semantic_stride_px   4, or 2: the semantic map is refined by the backbone's map at stride 2
-    dice_weight    of the semantic Dice loss beside the cross entropy
-    class_balance  of the semantic cross entropy, see `semantic_loss`
+    Attributes:
+        backbone: Name of the backbone, see `build_backbone`.
+        frozen_blocks: Number of blocks of the backbone that keep their weights, see `VggBackbone` and `TimmBackbone`.
+        channels: Channels of the pyramid and of the heads.
+        min_area_px: Instances with fewer pixels are ignored in training.
+        decode: The settings of the decoder.
+        heat_loss_weight: Weight of the loss of the heat maps.
+        offset_loss_weight: Weight of the loss of the offsets.
+        semantic_stride_px: Stride of the semantic map in pixels: 4, or 2 to refine it with the backbone's map at stride
+            2.
+        semantic_loss_weight: Weight of the semantic cross entropy.
+        dice_weight: Weight of the semantic Dice loss, which is added to the cross entropy.
+        class_balance: Class balance of the semantic cross entropy, see `semantic_loss`.
     """
 
     backbone: str = "efficientnet_lite0"
@@ -70,11 +77,15 @@ class CentresConfig(MethodConfig):
 
 
 class Centres(Method):
-    """Backbone, pyramid, and three branches: semantics, heat of the centres, offsets.
+    """A backbone, a pyramid, and three branches: semantics, heat of the centres, and offsets.
 
-    outputs  {"semantic": (B, C, H / s, W / s) logits, s = `semantic_stride_px`, "heat": (B, T, h, w) logits,
-             "offset": (B, 2, h, w) dy and dx in px}
-    targets  {"semantic": (H, W) uint8 train ids, and what `centre_targets` gives}
+    Outputs: "semantic" (B, C, H / s, W / s) logits with s = `semantic_stride_px`, "heat" (B, T, h, w) logits, and
+    "offset" (B, 2, h, w) dy and dx in px.
+    Targets: "semantic" (H, W) uint8 train ids, and the maps of `centre_targets`.
+
+    Args:
+        config: The configuration.
+        label_set: The classes.
     """
 
     Config = CentresConfig
@@ -105,7 +116,7 @@ class Centres(Method):
         return *semantic_heads(self.refiner), ClassRows(f"heat_branch.{len(self.heat_branch) - 1}", "things")
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
-        """See Method.forward."""
+        """Compute the outputs for a batch, see the class."""
         maps = self.backbone(self.normalise(images_B3HW))
         merged = merged_at_finest(self.pyramid(maps))
         return {
@@ -115,12 +126,15 @@ class Centres(Method):
         }
 
     def targets(self, scene: Scene) -> Targets:
-        """See the class."""
+        """Compute the targets of a scene, see the class."""
         semantic = torch.from_numpy(self.label_set.id_to_train_id[scene.semantic_HW])
         return {"semantic": semantic, **centre_targets(scene, self.config.min_area_px)}
 
     def oracle(self, targets: list[Targets]) -> Outputs:
-        """See Method.oracle; two instances of a class with their centres in one cell are one."""
+        """Return the outputs of a perfect network.
+
+        If two instances of a class have their centres in the same cell, decoding makes one instance of them.
+        """
         heat = torch.stack([t["heat"] for t in targets])
         return {
             "semantic": semantic_oracle(torch.stack([t["semantic"] for t in targets]), self.label_set),
@@ -129,7 +143,12 @@ class Centres(Method):
         }
 
     def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
-        """heat: focal loss; offset: error as a share of the object's size; semantic: cross entropy; dice."""
+        """Compute the loss.
+
+        Returns:
+            "heat" (focal loss), "offset" (error as a share of the object's size), "semantic" (cross entropy), and
+            "dice".
+        """
         heat, *offset = (torch.stack([t[key] for t in targets]) for key in ("heat", "offset", "side", "weight"))
         return {
             "heat": self.config.heat_loss_weight * heat_loss(outputs["heat"], heat),
@@ -139,29 +158,29 @@ class Centres(Method):
 
     @property
     def default_scale(self) -> float:
-        """See Method."""
+        """The scale in the settings of the decoder."""
         return self.config.decode.scale
 
     def check_teacher(self, teacher: Method) -> None:
-        """See Distillable; any teacher with a semantic map will do."""
+        """Accept any teacher: `distillation` uses its semantic map if it has one."""
 
     def distillation(self, outputs: Outputs, taught: Outputs) -> dict[str, Tensor]:
-        """See Distillable."""
+        """Measure how far the semantic map is from the teacher's, see `distilled_semantics`."""
         return distilled_semantics(outputs, taught, self.config.class_balance)
 
     def explain(
         self, outputs: Outputs, size: tuple[int, int], point: tuple[int, int] | None = None
     ) -> CentresExplanation:
-        """See Explainable."""
+        """Explain one pixel, see `centres.explain.explain`."""
         return explain(self, outputs, size, point)
 
     def mirrored(self, outputs: Outputs) -> Outputs:
-        """See Mirrorable; the way to a centre at the left is one to the right."""
+        """Mirror the maps and change the sign of dx: an offset to the left becomes an offset to the right."""
         mirrored = {key: outputs[key].flip(-1) for key in ("semantic", "heat", "offset")}
         return mirrored | {"offset": mirrored["offset"] * mirrored["offset"].new_tensor([1, -1])[:, None, None]}
 
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
-        """See Method.decode and CentresDecoder."""
+        """Decode the outputs for each image, see `CentresDecoder`."""
         return [
             self.decoder(*one, size)
             for one in zip(outputs["semantic"], outputs["heat"], outputs["offset"], strict=True)
@@ -169,9 +188,14 @@ class Centres(Method):
 
 
 def heat_loss(logits_BThw: Tensor, heat_BThw: Tensor) -> Tensor:
-    """Focal loss with fewer penalties near centres ("Objects as Points", equation 1), by the number of centres.
+    """Compute the focal loss with smaller penalties near centres ("Objects as Points", equation 1).
 
-    heat_BThw   1 at centres, 0..1 around them, -1 ignored
+    Args:
+        logits_BThw: (B, T, h, w) logits.
+        heat_BThw: (B, T, h, w): 1 at centres, 0..1 around them, -1 where a cell is ignored.
+
+    Returns:
+        A scalar: the sum over the cells, divided by the number of centres.
     """
     probability, log_p, log_q = logits_BThw.sigmoid(), F.logsigmoid(logits_BThw), F.logsigmoid(-logits_BThw)
     centre, ignored = heat_BThw == 1, heat_BThw < 0
@@ -181,9 +205,16 @@ def heat_loss(logits_BThw: Tensor, heat_BThw: Tensor) -> Tensor:
 
 
 def offset_loss(offset_B2hw: Tensor, truth_B2hw: Tensor, side_Bhw: Tensor, weight_Bhw: Tensor) -> Tensor:
-    """Weighted mean of |error in px| as a share of the object's longest side; 0 where no object is.
+    """Compute the weighted mean of the absolute error of the offsets as a share of the object's longest side.
 
-    side_Bhw, weight_Bhw   as in `centre_targets`
+    Args:
+        offset_B2hw: (B, 2, h, w) predicted dy and dx in px.
+        truth_B2hw: (B, 2, h, w) true dy and dx in px.
+        side_Bhw: (B, h, w) longest side of the object in px, as in `centre_targets`.
+        weight_Bhw: (B, h, w) weight of each cell, as in `centre_targets`.
+
+    Returns:
+        A scalar; 0 if there is no object.
     """
     error_Bhw = (offset_B2hw - truth_B2hw).abs().sum(dim=1) / side_Bhw.clamp(min=1)
     return (error_Bhw * weight_Bhw).sum() / weight_Bhw.sum().clamp(min=1e-6)

@@ -1,4 +1,4 @@
-"""The truth of the centres: where each instance has its centre, and where each cell's own centre lies.
+"""The targets of the method of centres: the centre of each instance, and the offset of each cell to its own centre.
 
 Axes: T classes with instances, N instances, h and w cells of stride 4, H and W pixels.
 """
@@ -14,23 +14,32 @@ from partwise.labels import INSTANCE_FACTOR
 from partwise.methods.parts.targets import coverage
 from partwise.scene import Scene
 
-STRIDE_PX = 4  # the finest map of the pyramid
+STRIDE_PX = 4  # stride of the finest map of the pyramid
 IGNORED = -1.0
-SIGMA_SHARE = 0.1  # of the longest side: the Gaussian around a centre; objects are as surely centred as they are large
-SIGMA_PX = (2.0, 16.0)  # at least and at most; 8 px for objects of any size in Panoptic-DeepLab, section 3.1
-LEAST_SIDE_PX = 16.0  # offsets of smaller objects are not asked to be more exact than this one's
+# Standard deviation of the Gaussian around a centre as a share of the object's longest side: the larger an object is,
+# the less exactly its centre can be located.
+SIGMA_SHARE = 0.1
+SIGMA_PX = (2.0, 16.0)  # its lower and upper limit; 8 px for all objects in Panoptic-DeepLab, section 3.1
+LEAST_SIDE_PX = 16.0  # the loss treats the offsets of smaller objects like those of an object of this side
 
 
 def centre_targets(scene: Scene, min_area_px: int) -> dict[str, Tensor]:
-    """The maps of one scene.
+    """Compute the target maps of one scene.
 
-    heat     (T, h, w) float32: 1 at the cell of each centre (the mean of the instance's pixels, the report's spatial
-             centre), around it a Gaussian; -1 (ignored) where a group of the class, an instance below `min_area_px` or
-             one of a class that is not evaluated covers most of a cell
-    offset   (2, h, w) float32: dy, dx in px from the cell's centre to the centre of the instance that covers most of it
-    side     (h, w) float32: the longest side of that instance in px, at least LEAST_SIDE_PX; 0 where none is
-    weight   (h, w) float32: 1 over the root of that instance's cells, so that a large object does not count for all of
-             its cells; 0 where none is
+    The centre of an instance is the mean position of its pixels (the spatial centre of the report).
+
+    Args:
+        scene: Its sides are multiples of STRIDE_PX.
+        min_area_px: Instances with fewer pixels are ignored.
+
+    Returns:
+        "heat": (T, h, w) float32. 1 at the cell of each centre, and a Gaussian around it. -1 (ignored) where most of a
+        cell is covered by a group of the class, by an instance below `min_area_px`, or by a class that is not
+        evaluated. "offset": (2, h, w) float32, dy and dx in px from the cell's centre to the centre of the instance
+        that covers most of the cell.
+        "side": (h, w) float32, the longest side of this instance in px, at least LEAST_SIDE_PX; 0 for no instance.
+        "weight": (h, w) float32, 1 / sqrt(number of cells of this instance), so that a large object has less weight
+        than the number of its cells; 0 for no instance.
     """
     height, width = scene.size[0] // STRIDE_PX, scene.size[1] // STRIDE_PX
     things = {label.id: index for index, label in enumerate(scene.label_set.things)}
@@ -66,7 +75,7 @@ def centre_targets(scene: Scene, min_area_px: int) -> dict[str, Tensor]:
 
 
 def _group_cells(scene: Scene, things: dict[int, int]) -> np.ndarray:
-    """(T, h, w) bool: cells that are mostly a group of this class: what is in it is not told apart."""
+    """Compute (T, h, w) bool: cells that are mostly covered by pixels of this class without an instance (a group)."""
     cells = np.zeros((len(things), scene.size[0] // STRIDE_PX, scene.size[1] // STRIDE_PX), bool)
     grouped = scene.instance_ids_HW < INSTANCE_FACTOR
     for id_, index in things.items():

@@ -1,4 +1,4 @@
-"""Proposed windows assembled from their parts, and the candidates that they are.
+"""The second stage of decoding: assemble the proposed windows from their parts, and list them as candidates.
 
 Axes: T classes with instances, K parts, M windows, m window cells a side, h and w cells of a grid.
 """
@@ -23,13 +23,14 @@ class AssembledWindows:
 
     Attributes:
         grid: Index of the grid.
-        window: Its stride and cells.
+        window: Stride and cells of the grid's windows.
         centres_M2: (M, 2) int64, cells (y, x) of the windows.
         objectness_M: (M,) 0..1.
         logits_Mmm: (M, m, m) logits of the masks.
         probability_Mmm: (M, m, m) 0..1, 0 outside the map.
-        quality_M: (M,) 0..1, mean probability of the mask's cells, which are those above .5, each weighted by its own.
-        share_TM: (T, M) 0..1, share of each class in the mask's cells, weighted alike.
+        quality_M: (M,) 0..1, mean probability of the mask's cells, each weighted by its own probability. The mask has
+            the cells with a probability above .5.
+        share_TM: (T, M) 0..1, share of each class in the mask's cells, with the same weights.
     """
 
     grid: int
@@ -42,7 +43,7 @@ class AssembledWindows:
     share_TM: Tensor
 
     def corners_px(self) -> list[list[int]]:
-        """(y, x) of each window's first cell in pixels of the image; it may lie outside."""
+        """Return (y, x) of each window's first cell in pixels of the image; it may lie outside the image."""
         return ((self.centres_M2 - self.window.cells // 2) * self.window.stride_px).tolist()
 
 
@@ -55,11 +56,11 @@ def assemble_windows(
     weights_Kmm: Tensor,
     votes_Thw: Tensor,
 ) -> AssembledWindows:
-    """Assemble the windows of one grid: what their masks are, how certain, and which classes they hold.
+    """Assemble the windows of one grid, and compute the quality of their masks and their votes for classes.
 
     Args:
         grid: Index of the grid.
-        window: Its stride and cells.
+        window: Stride and cells of the grid's windows.
         centres_M2: (M, 2) int64, cells (y, x) of the windows.
         objectness_hw: (h, w) logits.
         parts_Khw: (K, h, w) logits.
@@ -92,7 +93,7 @@ def assemble_grids(
     part_weights: Sequence[Tensor],
     things: PooledMaps,
 ) -> list[AssembledWindows]:
-    """Assemble the proposed windows of all grids, see `assemble_windows`; a grid without one is left out.
+    """Assemble the proposed windows of all grids, see `assemble_windows`; grids without a proposed window are left out.
 
     Args:
         windows: Stride and cells of each grid.
@@ -111,17 +112,18 @@ def assemble_grids(
 
 
 def list_candidates(assembled: Sequence[AssembledWindows], quality_power: float, class_share: float) -> Candidates:
-    """List every window as each of its likely classes, the highest score first.
+    """List every window once for each of its likely classes.
 
     score = objectness x quality ** quality_power x share of the class
 
     Args:
         assembled: The windows of one image, by grid.
         quality_power: Exponent of the quality.
-        class_share: A class is likely from this share on; that with the highest share always is.
+        class_share: A class is likely if it has at least this share, 0..1. The class with the highest share is always
+            likely.
 
     Returns:
-        The candidates as NumPy arrays: what follows needs no torch.
+        The candidates in NumPy arrays, because the next stages need no torch; the highest score comes first.
     """
     none = np.zeros(0, np.int64)
     columns: list[tuple[np.ndarray, ...]] = [(none, none, np.zeros((0, 2), np.int64), none, np.zeros(0), np.zeros(0))]
@@ -130,7 +132,7 @@ def list_candidates(assembled: Sequence[AssembledWindows], quality_power: float,
 
 
 def _candidate_columns(one: AssembledWindows, quality_power: float, class_share: float) -> tuple[np.ndarray, ...]:
-    """The fields of `Candidates` for the windows of one grid."""
+    """Return the fields of `Candidates` for the windows of one grid."""
     scores_TM = one.objectness_M * one.quality_M**quality_power * one.share_TM
     likely_TM = (one.share_TM >= class_share) | (one.share_TM == one.share_TM.max(dim=0).values)
     class_E, window_E = (index.cpu().numpy() for index in likely_TM.nonzero(as_tuple=True))

@@ -1,4 +1,4 @@
-"""What the semantic branch says of one image, as decoding needs it.
+"""The output of the semantic branch for one image, in the form that decoding needs.
 
 Axes: C evaluated classes, T of them with instances, h and w cells of the semantic map, H and W pixels.
 """
@@ -21,10 +21,10 @@ class ClassMaps:
     """The semantic map of one image.
 
     Attributes:
-        logits_Chw: (C, h, w).
+        logits_Chw: (C, h, w) logits.
         things: (T, h, w) probability of each class with instances, and its means over coarser cells.
         likeliest_hw: (h, w) int64 train id of the most likely class.
-        highest_hw: (h, w) its probability.
+        highest_hw: (h, w) probability of this class, 0..1.
     """
 
     logits_Chw: Tensor
@@ -34,20 +34,29 @@ class ClassMaps:
 
     @classmethod
     def of(cls, logits_Chw: Tensor, label_set: LabelSet) -> ClassMaps:
-        """Those of (C, h, w) logits."""
-        # Networks on a CPU give maps with the classes side by side in memory: half the time along those.
+        """Compute the maps of one image.
+
+        Args:
+            logits_Chw: (C, h, w) semantic logits.
+            label_set: The classes.
+        """
+        # On a CPU the network returns maps with the classes side by side in memory: softmax along the last axis takes
+        # half the time.
         probability_Chw = torch.softmax(logits_Chw.permute(1, 2, 0), dim=-1).permute(2, 0, 1)
         things = [label.train_id for label in label_set.things]
         likeliest = probability_Chw.max(dim=0)
         return cls(logits_Chw, PooledMaps(probability_Chw[things].contiguous()), likeliest.indices, likeliest.values)
 
     def ids_of_pixels(self, stride_px: int, size: tuple[int, int], label_set: LabelSet) -> np.ndarray:
-        """(H, W) uint8 id of the most likely class of every pixel, its logits enlarged to an image of `size` (H, W).
+        """Enlarge the logits (bilinear) and take the most likely class of every pixel.
 
         Args:
-            stride_px: Pixels to a cell.
-            size: (H, W) in pixels; the cells may reach beyond it.
-            label_set: Of the classes.
+            stride_px: Side of a cell in pixels.
+            size: (H, W) of the image in pixels; the cells may extend beyond it.
+            label_set: The classes.
+
+        Returns:
+            (H, W) uint8 ids of the label set.
         """
         train_ids = semantic_argmax(self.logits_Chw, stride_px, self.likeliest_hw)[: size[0], : size[1]]
-        return np.take(label_set.train_id_to_id, train_ids.cpu().numpy())  # half the time of an index
+        return np.take(label_set.train_id_to_id, train_ids.cpu().numpy())  # takes half the time of indexing

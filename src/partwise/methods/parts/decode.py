@@ -1,8 +1,10 @@
-"""From part maps, objectness and semantics to instances: propose, assemble, sharpen, suppress, refine, paint, score,
-reconcile. Each stage is a function in a file of its own; `PartsDecoder.decode` calls them one after the other.
+"""Decoding of part maps, objectness and semantics into instances.
+
+The stages are propose, assemble, sharpen, suppress, refine, paint, score and reconcile. Each stage is a function in a
+file of its own; `PartsDecoder.decode` calls one after the other.
 
 Axes: C evaluated classes, T of them with instances, F channels of features, K parts, m window cells a side, M windows,
-h and w cells of a map, H and W pixels. Lists have one entry a window grid.
+h and w cells of a map, H and W pixels. Lists have one entry for each grid of windows.
 """
 
 from __future__ import annotations
@@ -31,18 +33,18 @@ from partwise.methods.parts.sharpen import sharpen
 from partwise.methods.parts.windows import Window
 from partwise.scene import Prediction
 
-CONFIDENT = 0.9  # probability of a class in the semantic map from which on no instance changes the map
+CONFIDENT = 0.9  # instances do not change the semantic map where its most likely class has at least this probability
 
 
 @dataclass(frozen=True, eq=False)
 class ImageOutputs:
-    """What the network says of one image; logits, but for the features.
+    """The outputs of the network for one image: logits, except the features.
 
     Attributes:
-        semantic_Chw: (C, h, w).
-        objectness: (h, w) of each grid.
-        parts: (K, h, w) of each grid.
-        detail_Fhw: (F, h, w) features at stride 2 that the mask refiner sees; None if masks are not refined.
+        semantic_Chw: (C, h, w) semantic logits.
+        objectness: (h, w) logits of each grid.
+        parts: (K, h, w) logits of each grid.
+        detail_Fhw: (F, h, w) features at stride 2 for the mask refiner; None if masks are not refined.
     """
 
     semantic_Chw: Tensor
@@ -52,7 +54,7 @@ class ImageOutputs:
 
     @classmethod
     def of(cls, outputs: Outputs, b: int) -> ImageOutputs:
-        """Those of image `b` of a batch, see PartMaps."""
+        """Select the outputs of image `b` of a batch, see `PartMaps`."""
         return cls(
             outputs["semantic"][b],
             [grid[b] for grid in outputs["objectness"]],
@@ -63,13 +65,13 @@ class ImageOutputs:
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """What is found in one image, with the data that an explanation needs.
+    """What was found in one image, with the data that an explanation needs.
 
     Attributes:
         prediction: Instances, the highest score first, and the semantic map.
-        candidates: All that were looked at.
-        kept: What suppression decided about them.
-        scored: The final scores of those that were kept.
+        candidates: All candidates.
+        kept: The decisions of suppression about them.
+        scored: The final scores of the candidates that were kept.
     """
 
     prediction: Prediction
@@ -78,18 +80,18 @@ class Decoded:
     scored: Scored
 
     def outcomes(self, label_set: LabelSet) -> list[CandidateOutcome]:
-        """What became of every candidate, the one with the highest score first."""
+        """List the outcome of every candidate, the one with the highest score first."""
         return outcomes_of(self.candidates, self.kept, self.scored, label_set)
 
 
 class PartsDecoder:
-    """The settings of the decoder of part maps, and its stages in order.
+    """The decoder of part maps: its settings, and its stages in order.
 
     Args:
-        config: See DecodeConfig.
-        windows: Of each grid.
-        label_set: Of the classes.
-        step_cells: Only the windows at every so many cells are looked at; 1 for all.
+        config: The settings.
+        windows: Stride and cells of each grid.
+        label_set: The classes.
+        step_cells: Use only the windows at every `step_cells`-th cell; 1 for all windows.
     """
 
     def __init__(self, config: DecodeConfig, windows: tuple[Window, ...], label_set: LabelSet, step_cells: int = 1):
@@ -107,10 +109,10 @@ class PartsDecoder:
         """Find the instances and the semantic map of one image.
 
         Args:
-            outputs: Of the network.
+            outputs: The outputs of the network for the image.
             part_weights: (K, m, m) of each grid, see `windows.part_weights`.
             size: (H, W) of the image in pixels, without the padding.
-            refiner: Corrects masks; needed if the outputs have the features that it sees.
+            refiner: The network that corrects masks; needed if `outputs` has features for it.
         """
         config, label_set, objectness = self.config, self.label_set, outputs.objectness
         stride_px = self.semantic_stride_px(objectness, outputs.semantic_Chw)
@@ -140,18 +142,18 @@ class PartsDecoder:
         return Decoded(prediction, candidates, kept, scored)
 
     def best_windows(self, objectness: Sequence[Tensor]) -> list[Tensor]:
-        """For each grid the cells (M, 2) of the windows that are assembled, see `propose`."""
+        """Choose the windows that are assembled: the cells (M, 2) of each grid, see `propose`."""
         return propose(objectness, self.config, self.step_cells)
 
     def reconciled(
         self, prediction: Prediction, highest_hw: Tensor, stride_px: int, seen: tuple[int, int]
     ) -> Prediction:
-        """Bring the semantic map of a prediction in line with its instances, see `decoding.reconcile`.
+        """Make the semantic map of a prediction consistent with its instances, see `decoding.reconcile`.
 
         Args:
-            prediction: Of an image, which may have another size than the network saw.
+            prediction: The prediction for an image, which may differ in size from what the network saw.
             highest_hw: (h, w) probability of the most likely class.
-            stride_px: Pixels to a cell of it.
+            stride_px: Side of a cell of `highest_hw` in pixels.
             seen: (H, W) in pixels at which the network saw the image.
         """
         semantic_HW = prediction.semantic_HW
@@ -162,5 +164,10 @@ class PartsDecoder:
         return Prediction(prediction.instances, reconcile(semantic_HW, confident, uncertain_HW, self.label_set))
 
     def semantic_stride_px(self, objectness: Sequence[Tensor], semantic_Chw: Tensor) -> int:
-        """Pixels of the image to a cell of the semantic map."""
+        """Return the side of a cell of the semantic map in pixels of the image.
+
+        Args:
+            objectness: (h, w) of each grid.
+            semantic_Chw: (C, h, w) of the same image.
+        """
         return objectness[0].shape[0] * self.windows[0].stride_px // semantic_Chw.shape[-2]

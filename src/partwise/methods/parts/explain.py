@@ -1,6 +1,6 @@
-"""Why a pixel belongs to an instance, or to none: every window over it, and what became of each.
+"""Explain why a pixel belongs to an instance, or to none: every window over the pixel, and the outcome of each.
 
-Axes: K = k * k parts, m window cells a side.
+Axes: K = k * k parts, m window cells a side, n finer cells a side.
 """
 
 from __future__ import annotations
@@ -26,40 +26,42 @@ from partwise.scene import Prediction
 if TYPE_CHECKING:
     from partwise.methods.parts.network import PartMaps
 
-# What becomes of a window, from the first question that the decoder asks to the last.
+# The outcomes of a window, in the order in which the decoder decides.
 OUTCOMES = {
     "objectness": "objectness not above decode.min_objectness",
-    "beside": "a neighbouring window has more objectness (decode.peaks)",
-    "many": "decode.max_windows windows have more objectness",
-    "skipped": "windows between those that a sparse inference looks at",
+    "beside": "a neighbouring window has a higher objectness (decode.peaks)",
+    "many": "decode.max_windows other windows have a higher objectness",
+    "skipped": "not used by sparse inference",
     "unsure": "assembled, but its score is not above decode.min_score",
     "full": "assembled, but decode.max_instances instances score higher",
-    "empty": "assembled, but no pixel is left of its mask",
+    "empty": "assembled, but its mask has no pixel",
     "overlaps": "assembled, but a higher-scoring mask of its class overlaps it by more than decode.nms_iou",
-    "elsewhere": "an instance, but not that of this pixel",
-    "kept": "the instance of this pixel",
+    "elsewhere": "kept, but as another instance than that of this pixel",
+    "kept": "kept as the instance of this pixel",
 }
 
 
 @dataclass(frozen=True, eq=False)
 class WindowStory:
-    """One window over the pixel.
+    """One window over the pixel, and what the decoder did with it.
 
-    grid, window   index of its grid, and its stride and cells
-    centre         (y, x) of its cell
-    box_px         (x0, y0, x1, y1) before the image cuts it
-    objectness     0..1
-    best_near      the highest objectness among its cell and the 8 around it
-    outcome        a key of OUTCOMES
-    part           (row, column) of the part that answers for the pixel
-    parts_Kmm      logits of each part map at the window's cells
-    logits_mm      what is assembled of them
-    refined_nn     the same, corrected at finer cells, as the class of the pixel's instance or else the class with the
-                   highest score; None if it was not refined
-    pixel          probability of the assembled mask at the pixel, before it is sharpened or refined
-    quality        mean probability of the mask's cells, see `AssembledWindows`
-    votes          class name -> share of the mask, the largest first
-    as_classes     what became of it as each of its likely classes; empty if it was not assembled
+    Attributes:
+        grid: Index of its grid.
+        window: Its stride and cells.
+        centre: (y, x) of its cell.
+        box_px: (x0, y0, x1, y1) in px, before it is cut at the image's border.
+        objectness: 0..1.
+        best_near: The highest objectness among its cell and the 8 neighbours.
+        outcome: A key of OUTCOMES.
+        part: (row, column) of the part that contains the pixel.
+        parts_Kmm: (K, m, m) logits of each part map at the window's cells.
+        logits_mm: (m, m) logits of the assembled mask.
+        refined_nn: (n, n) logits of the refined mask; None if it was not refined. If the window was refined for several
+            classes, it is that of the pixel's instance, or else that of the class with the highest score.
+        pixel: Probability of the assembled mask at the pixel, before it is sharpened or refined.
+        quality: Quality of the mask, 0..1, see `AssembledWindows`.
+        votes: Class name -> share of the mask's votes, the largest first.
+        as_classes: The outcome for each of its likely classes; empty if it was not assembled.
     """
 
     grid: int
@@ -79,7 +81,7 @@ class WindowStory:
     as_classes: tuple[CandidateOutcome, ...]
 
     def to_json(self) -> dict:
-        """Plain values, without the maps."""
+        """Return plain values, without the maps."""
         return {
             "stride_px": self.window.stride_px,
             "cells": self.window.cells,
@@ -108,13 +110,16 @@ class WindowStory:
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """Of one pixel (x, y).
+    """The explanation of one pixel.
 
-    prediction   everything that was found in the image
-    instance     index of the instance with the highest score whose mask holds the pixel; -1 for none
-    semantic     class name -> probability at the pixel, the largest first
-    windows      the windows that got furthest: that of the instance first, then by outcome, score and objectness
-    counts       outcome -> how many of the windows over the pixel
+    Attributes:
+        point: (x, y) of the pixel.
+        prediction: Everything that was found in the image.
+        instance: Index of the instance with the highest score whose mask contains the pixel; -1 for none.
+        semantic: Class name -> probability at the pixel, the largest first.
+        windows: The windows that got furthest in decoding: that of the instance first, then by outcome, score,
+            objectness.
+        counts: Outcome -> number of windows over the pixel.
     """
 
     point: tuple[int, int]
@@ -125,7 +130,7 @@ class Explanation:
     counts: dict[str, int]
 
     def to_json(self) -> dict:
-        """Plain values; the index of the instance is its place in the prediction, the highest score first."""
+        """Return plain values. The index of the instance is its place in the prediction."""
         pixel = pixel_to_json(self.point, self.prediction.instances, self.instance, self.semantic)
         return pixel | {
             "windows_over_the_pixel": self.counts,
@@ -137,13 +142,17 @@ class Explanation:
 def explain(
     method: PartMaps, outputs: Outputs, size: tuple[int, int], point: tuple[int, int] | None = None, most: int = 6
 ) -> Explanation:
-    """Decode the outputs of one image, and say what became of the windows over a pixel.
+    """Decode the outputs for one image, and explain the outcome of the windows over a pixel.
 
-    size    (H, W) px of the image
-    point   (x, y) of the pixel; None for the middle of the instance with the highest score
-    most    windows to tell of
+    Args:
+        method: The method whose outputs these are.
+        outputs: Outputs for a batch of one image.
+        size: (H, W) of the image in pixels.
+        point: (x, y) of the pixel; None for the middle of the instance with the highest score.
+        most: The maximum number of windows that are described.
 
-    Raises PartwiseError where the pixel is not in the image, or none is given and nothing was found.
+    Raises:
+        PartwiseError: If the pixel lies outside the image, or if none is given and nothing was found.
     """
     require_inside(point, size)
     decoded = method.decode_one(outputs, 0, size)
@@ -172,7 +181,7 @@ def explain(
 
 @dataclass(frozen=True)
 class _Window:
-    """What is known of a window before it is told of; see WindowStory."""
+    """The values of a window that decide whether it is described; see `WindowStory`."""
 
     grid: int
     centre: tuple[int, int]
@@ -182,8 +191,14 @@ class _Window:
     as_classes: tuple[CandidateOutcome, ...]
 
 
-def _windows_over(method: PartMaps, outputs: Outputs, by_window: dict, instance: int, point) -> list[_Window]:
-    """Every window over the pixel."""
+def _windows_over(
+    method: PartMaps,
+    outputs: Outputs,
+    by_window: dict[tuple, list[CandidateOutcome]],
+    instance: int,
+    point: tuple[int, int],
+) -> list[_Window]:
+    """List every window over the pixel."""
     found = []
     for index, (window, logits) in enumerate(zip(method.windows, outputs["objectness"], strict=True)):
         screened = screen(logits[0], method.decoder.config, method.decoder.step_cells)
@@ -201,14 +216,14 @@ def _windows_over(method: PartMaps, outputs: Outputs, by_window: dict, instance:
 
 
 def _cells_over(window: Window, at_px: int, count: int) -> range:
-    """The cells whose window covers a pixel along one axis."""
+    """Return the cells whose window covers a pixel along one axis."""
     cell = at_px // window.stride_px
     first = cell - window.cells + 1 + window.cells // 2
     return range(max(first, 0), min(first + window.cells, count))
 
 
 def _furthest(as_classes: tuple[CandidateOutcome, ...], instance: int) -> str:
-    """How far a window got as the class that got furthest."""
+    """Return the outcome of a window for the class that got furthest in decoding."""
     outcomes = {one.outcome for one in as_classes}
     if "kept" in outcomes:
         own = any(one.outcome == "kept" and one.instance == instance for one in as_classes)
@@ -225,7 +240,7 @@ def _story(
     point: tuple[int, int],
     instance: int,
 ) -> WindowStory:
-    """Everything about one window, assembled for this where the decoder did not."""
+    """Describe one window. It is assembled here, because the decoder may not have assembled it."""
     window, parts = method.windows[one.grid], outputs["parts"][one.grid][0]
     centres, weights = torch.tensor([one.centre], device=parts.device), method.part_weights[one.grid]
     votes = things.at(parts.shape[-2:])
@@ -260,7 +275,10 @@ def _story(
     )
 
 
-def _semantic_at(method: PartMaps, outputs: Outputs, probability_Chw: Tensor, point) -> dict[str, float]:
+def _semantic_at(
+    method: PartMaps, outputs: Outputs, probability_Chw: Tensor, point: tuple[int, int]
+) -> dict[str, float]:
+    """Return the probability of each class at the pixel, the largest first."""
     stride = method.decoder.semantic_stride_px([grid[0] for grid in outputs["objectness"]], probability_Chw)
     column = probability_Chw[:, point[1] // stride, point[0] // stride]
     return largest([label.name for label in method.label_set.evaluated], column.tolist())

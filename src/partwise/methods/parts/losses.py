@@ -1,7 +1,7 @@
-"""What objectness and masks are taught by.
+"""The losses of objectness and masks.
 
-Axes: B images, K = k * k parts, m window cells a side, M windows, h and w cells of a map. Lists have one entry a window
-grid.
+Axes: B images, K = k * k parts, m window cells a side, M windows, h and w cells of a map. Lists have one entry for each
+grid of windows.
 """
 
 from __future__ import annotations
@@ -18,9 +18,14 @@ from partwise.methods.parts.windows import assemble
 
 
 def objectness_loss(objectness: list[Tensor], targets: list[Targets]) -> Tensor:
-    """Sigmoid focal loss (RetinaNet) over all cells that are not ignored, by the number of positives.
+    """Compute the sigmoid focal loss (RetinaNet, Lin et al. 2017) over all cells that are not ignored.
 
-    objectness   (B, h, w) logits of each grid
+    Args:
+        objectness: (B, h, w) logits of each grid.
+        targets: The targets of the B images, see `assign_windows`.
+
+    Returns:
+        A scalar: the sum over the cells, divided by the number of positive cells.
     """
     total, positives = objectness[0].new_zeros(()), 0
     for index, logits in enumerate(objectness):
@@ -32,11 +37,17 @@ def objectness_loss(objectness: list[Tensor], targets: list[Targets]) -> Tensor:
 
 
 def mask_loss(parts: list[Tensor], targets: list[Targets], weights: list[Tensor], most: int) -> Tensor:
-    """Mean over positive windows of `window_loss`; 0 where there is none.
+    """Compute the mean of `window_loss` over the positive windows.
 
-    parts     (B, K, h, w) logits of each grid
-    weights   (K, m, m) of each grid, see `part_weights`
-    most      windows of an image; of more only every second, third, ... counts
+    Args:
+        parts: (B, K, h, w) logits of each grid.
+        targets: The targets of the B images, see `assign_windows`.
+        weights: (K, m, m) of each grid, see `part_weights`.
+        most: The maximum number of windows of an image. If there are more, only every second (third, ...) window is
+            used.
+
+    Returns:
+        A scalar; 0 if there is no positive window.
     """
     losses = []
     for b, target in enumerate(targets):
@@ -53,7 +64,16 @@ def mask_loss(parts: list[Tensor], targets: list[Targets], weights: list[Tensor]
 
 
 def window_loss(logits_Mmm: Tensor, truth_Mmm: Tensor, inside_Mmm: Tensor) -> Tensor:
-    """(M,) binary cross entropy (mean over the cells inside) plus Dice (1 - 2 |a b| / (|a|^2 + |b|^2))."""
+    """Compute the binary cross entropy (mean over the cells on the map) plus 1 - 2 |a b| / (|a|^2 + |b|^2) (Dice).
+
+    Args:
+        logits_Mmm: (M, m, m) logits of the masks.
+        truth_Mmm: (M, m, m) share of each cell that the object covers, 0..1.
+        inside_Mmm: (M, m, m) bool: the cells that lie on the map.
+
+    Returns:
+        (M,) loss of each window.
+    """
     inside = inside_Mmm.to(logits_Mmm.dtype)
     entropy = F.binary_cross_entropy_with_logits(logits_Mmm, truth_Mmm, reduction="none")
     entropy = (entropy * inside).sum(dim=(1, 2)) / inside.sum(dim=(1, 2)).clamp(min=1)
@@ -64,5 +84,9 @@ def window_loss(logits_Mmm: Tensor, truth_Mmm: Tensor, inside_Mmm: Tensor) -> Te
 
 
 def untouched(module: nn.Module) -> Tensor:
-    """0, with a gradient of 0 for every weight: several processes wait for each other's gradient of each."""
+    """Return 0 with a gradient of 0 for every weight of a module.
+
+    In a training with several processes each process waits for the gradients of all weights, so that every weight needs
+    one in every step.
+    """
     return torch.stack([weight.sum() for weight in module.parameters()]).sum() * 0.0

@@ -1,17 +1,15 @@
-"""Instance-sensitive part maps (InstanceFCN, Dai et al. 2016) at the strides of a pyramid, with windows that scale.
+"""Instance-sensitive part maps (InstanceFCN, Dai et al. 2016) on a feature pyramid, with windows of several sizes.
 
-What differs from the paper, each for the reason that the evidence gives: windows of several sizes instead of one
-(FPN paper, section 6), bilinear instead of nearest assembling (TensorMask, table 3), the class by vote of a semantic
-branch that also sharpens the masks.
+It differs from the paper in three ways. The windows have several sizes instead of one (FPN paper, Lin et al. 2017,
+section 6). Windows are assembled by bilinear instead of nearest interpolation (TensorMask, Chen et al. 2019, table 3).
+The class is found by a vote of a semantic branch, which also sharpens the masks.
 
 Axes: B images, C evaluated classes, T of them with instances, K = k * k parts, m window cells a side, M windows,
-h and w cells of a map, H and W pixels. Lists have one entry a window grid, in the order of `windows`.
+F channels of features, h and w cells of a map, H and W pixels. Lists have one entry for each grid of windows, in the
+order of `windows`.
 """
 
 from __future__ import annotations
-
-from dataclasses import field
-from typing import Literal
 
 import numpy as np
 import torch
@@ -21,13 +19,12 @@ from partwise.backbones import build_backbone
 from partwise.backbones.initialisation import start_as_rare
 from partwise.backbones.pyramid import Pyramid, conv_norm_relu, merged_at_finest
 from partwise.errors import PartwiseError
-from partwise.fields import Blocks, Count, NotNegative, configuration
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.capabilities import ClassRows, WindowTruth
 from partwise.methods.distil import distilled_parts, distilled_semantics
-from partwise.methods.method import Method, MethodConfig, Outputs, Targets
+from partwise.methods.method import Method, Outputs, Targets
+from partwise.methods.parts.config import PartsConfig
 from partwise.methods.parts.decode import Decoded, ImageOutputs, PartsDecoder
-from partwise.methods.parts.decode_config import DecodeConfig
 from partwise.methods.parts.explain import Explanation, explain
 from partwise.methods.parts.losses import mask_loss, objectness_loss, untouched, window_loss
 from partwise.methods.parts.oracle import OracleParts
@@ -40,7 +37,7 @@ from partwise.methods.parts.refine import (
     kinds_of,
     window_truth,
 )
-from partwise.methods.parts.targets import AssignConfig, assign_windows
+from partwise.methods.parts.targets import assign_windows
 from partwise.methods.parts.window_truth import window_truth as windows_of_targets
 from partwise.methods.parts.windows import assemble, mirrored_windows, parse_windows, part_weights
 from partwise.methods.semantic import (
@@ -54,55 +51,25 @@ from partwise.methods.semantic import (
 )
 from partwise.scene import Prediction, Scene
 
-OBJECTNESS_PRIOR = 0.01  # RetinaNet, section 4.1: rare positives start as rare
-
-
-@configuration
-class PartsConfig(MethodConfig):
-    """The method of part maps.
-
-    frozen_blocks  blocks of the backbone that keep their weights, see VggBackbone and TimmBackbone
-    windows      (stride in px, cells a side) of each grid of windows
-    k            k x k parts a window
-    assembling   "bilinear" or "nearest"
-    channels     of the pyramid and of the heads
-    context      dilations of the blocks in which the coarsest map of the pyramid sees further, see Context
-    assign       which windows are positive, negative or ignored
-    decode       from outputs to instances
-    semantic_stride_px   4, or 2: the semantic map is refined by the backbone's map at stride 2
-    refine_masks   assembled masks are corrected at a finer grid, see refine.py; with a semantic map at stride 2
-    max_refined_windows  an image, in training
-    dice_weight    of the semantic Dice loss beside the cross entropy
-    class_balance  of the semantic cross entropy, see `semantic_loss`
-    """
-
-    backbone: str = "efficientnet_lite0"
-    frozen_blocks: Blocks = 0
-    windows: tuple[tuple[int, int], ...] = ((4, 8), (4, 16), (8, 16), (16, 16), (32, 16))
-    k: Count = 3
-    assembling: Literal["bilinear", "nearest"] = "bilinear"
-    channels: Count = 96
-    context: tuple[Count, ...] = ()
-    assign: AssignConfig = field(default_factory=AssignConfig)
-    decode: DecodeConfig = field(default_factory=DecodeConfig)
-    mask_loss_weight: NotNegative = 2.0
-    semantic_stride_px: Literal[2, 4] = 4
-    semantic_loss_weight: NotNegative = 1.0
-    dice_weight: NotNegative = 1.0
-    class_balance: NotNegative = 0.5
-    max_mask_windows: Count = 256  # an image, as in InstanceFCN, section 3.2
-    refine_masks: bool = False
-    max_refined_windows: Count = 32
+OBJECTNESS_PRIOR = 0.01  # initial objectness of a cell: positive cells are rare (RetinaNet, section 4.1)
 
 
 class PartMaps(Method):
-    """Backbone, pyramid, and three branches: objectness, part maps, semantics.
+    """A backbone, a pyramid, and three branches: objectness, part maps, and semantics.
 
-    outputs  {"semantic": (B, C, H / s, W / s), "objectness": [(B, h, w)], "parts": [(B, K, h, w)]}, logits; s is
-             `semantic_stride_px`. Where masks are refined also "detail": (B, F, H / 2, W / 2), what MaskRefiner sees;
-             oracle outputs have none
-    targets  {"semantic": (H, W) uint8 train ids, and what `assign_windows` gives for each grid}. Where masks are
-             refined also "owned": (H, W) int32 instance ids
+    Outputs: "semantic" (B, C, H / s, W / s) with s = `semantic_stride_px`, and for each grid "objectness" (B, h, w) and
+    "parts" (B, K, h, w), all logits. If masks are refined also "detail" (B, F, H / 2, W / 2), the features that
+    `MaskRefiner` needs; oracle outputs do not have them.
+    Targets: "semantic" (H, W) uint8 train ids, and what `assign_windows` returns for each grid. If masks are refined
+    also "owned" (H, W) int32 instance ids.
+
+    Args:
+        config: The configuration.
+        label_set: The classes.
+
+    Raises:
+        PartwiseError: If a window has a stride that the pyramid lacks, or if masks are to be refined without a semantic
+            map at stride 2.
     """
 
     Config = PartsConfig
@@ -119,8 +86,8 @@ class PartMaps(Method):
         for window in self.windows:
             if window.stride_px not in self.pyramid.channels:
                 raise PartwiseError(
-                    f"method.windows: a grid of stride {window.stride_px}: the pyramid has maps at strides "
-                    f"{', '.join(map(str, self.pyramid.channels))}"
+                    f"method.windows: there is no map at stride {window.stride_px}: give strides of the pyramid, which "
+                    f"are {', '.join(map(str, self.pyramid.channels))}"
                 )
         slots = sorted({window.cells for window in self.windows})
         self.slot = [slots.index(window.cells) for window in self.windows]
@@ -136,7 +103,7 @@ class PartMaps(Method):
         self.semantic_branch = semantic_branch(config.channels, classes)
         self.refiner = outline_refiner(config.semantic_stride_px, config.channels, self.backbone.channels, classes)
         if config.refine_masks and self.refiner is None:
-            raise PartwiseError("method.refine_masks: it sees what refines a semantic map: give semantic_stride_px=2")
+            raise PartwiseError("method.refine_masks: it needs a semantic map at stride 2: give semantic_stride_px=2")
         self.mask_refiner = MaskRefiner(REFINER_CHANNELS) if config.refine_masks else None
         start_as_rare(self.objectness_branch[-1], OBJECTNESS_PRIOR)
         for index, window in enumerate(self.windows):
@@ -151,11 +118,11 @@ class PartMaps(Method):
 
     @property
     def part_weights(self) -> list[Tensor]:
-        """(K, m, m) of each grid: how its parts assemble."""
+        """(K, m, m) weights of each grid, by which its parts are assembled, see `windows.part_weights`."""
         return [getattr(self, f"part_weights_{index}") for index in range(len(self.windows))]
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
-        """See Method.forward."""
+        """Compute the outputs for a batch, see the class."""
         maps = self.backbone(self.normalise(images_B3HW))
         pyramid = self.pyramid(maps)
         heads = {}
@@ -175,7 +142,7 @@ class PartMaps(Method):
         }
 
     def targets(self, scene: Scene) -> Targets:
-        """See the class."""
+        """Compute the targets of a scene, see the class."""
         semantic = torch.from_numpy(self.label_set.id_to_train_id[scene.semantic_HW])
         assigned = self.assigned_windows(scene)
         if self.mask_refiner is not None:
@@ -183,11 +150,11 @@ class PartMaps(Method):
         return {"semantic": semantic, **assigned}
 
     def assigned_windows(self, scene: Scene) -> Targets:
-        """The targets of each grid of windows, see `assign_windows`."""
+        """Compute the targets of each grid of windows, see `assign_windows`."""
         return assign_windows(scene, self.windows, self.config.assign)
 
     def oracle(self, targets: list[Targets]) -> Outputs:
-        """See Method.oracle and OracleParts."""
+        """Return the outputs of a perfect network, see `OracleParts`."""
         made = [OracleParts(self.windows, self.part_weights).maps(target) for target in targets]
         train_ids = torch.stack([t["semantic"] for t in targets])
         outputs: Outputs = {"semantic": semantic_oracle(train_ids, self.label_set)}
@@ -196,8 +163,11 @@ class PartMaps(Method):
         return outputs
 
     def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
-        """objectness: focal loss; mask: cross entropy and Dice on positive windows; outline: the same of refined masks;
-        semantic: cross entropy; dice.
+        """Compute the loss.
+
+        Returns:
+            "objectness" (focal loss), "mask" (cross entropy and Dice of positive windows), "semantic" (cross entropy),
+            "dice", and, if masks are refined, "outline" (cross entropy and Dice of refined masks).
         """
         refined = {"outline": self._refined_loss(outputs, targets)} if "detail" in outputs else {}
         return refined | {
@@ -208,7 +178,7 @@ class PartMaps(Method):
         }
 
     def _refined_loss(self, outputs: Outputs, targets: list[Targets]) -> Tensor:
-        """As the loss of masks, of refined ones against the truth's pixels; the semantic map learns nothing by it."""
+        """Compute `window_loss` of refined masks against the truth in pixels; the semantic map gets no gradient."""
         refiner = self.mask_refiner
         assert refiner is not None
         losses = []
@@ -232,35 +202,39 @@ class PartMaps(Method):
         return torch.cat(losses).mean() if losses else outputs["detail"].sum() * 0.0 + untouched(refiner)
 
     def check_teacher(self, teacher: Method) -> None:
-        """See Distillable."""
+        """Check that a teacher that has part maps has the same windows and parts, see `Distillable.check_teacher`.
+
+        Raises:
+            PartwiseError: If they differ.
+        """
         if isinstance(teacher, PartMaps) and (self.windows, self.config.k) != (teacher.windows, teacher.config.k):
             raise PartwiseError(
-                f"teacher: its windows and k are {list(teacher.config.windows)}, {teacher.config.k}, the recipe's "
-                f"{list(self.config.windows)}, {self.config.k}: make them equal"
+                f"teacher: it has windows {list(teacher.config.windows)} and k {teacher.config.k}, the recipe has "
+                f"windows {list(self.config.windows)} and k {self.config.k}: make them equal"
             )
 
     def distillation(self, outputs: Outputs, taught: Outputs) -> dict[str, Tensor]:
-        """See Distillable; objectness and parts where the teacher has part maps, too."""
+        """Measure how far semantics, objectness and part maps are from the teacher's, see `methods.distil`."""
         return distilled_semantics(outputs, taught, self.config.class_balance) | distilled_parts(outputs, taught)
 
     def window_truth(self, scene: Scene, targets: Targets) -> WindowTruth:
-        """See HasWindows."""
+        """Compare the windows of the targets with the objects of the scene, see `HasWindows`."""
         return windows_of_targets(self, scene, targets)
 
     def explain(self, outputs: Outputs, size: tuple[int, int], point: tuple[int, int] | None = None) -> Explanation:
-        """See Explainable."""
+        """Explain one pixel, see `parts.explain.explain`."""
         return explain(self, outputs, size, point)
 
     @property
     def default_scale(self) -> float:
-        """See Method."""
+        """The scale in the settings of the decoder."""
         return self.config.decode.scale
 
     def mirrored(self, outputs: Outputs) -> Outputs:
-        """See Mirrorable; the left part of an object is its right one.
+        """Mirror the maps, and exchange left parts and right parts, see `Mirrorable`.
 
-        With "nearest" assembling and cells that k does not divide, parts are not of one width, and masks are as they
-        are mirrored but for a column.
+        With "nearest" assembling and a number of cells that k does not divide, the parts differ in width. Then a
+        mirrored mask can differ by a column from the mask of the mirror image.
         """
         k = self.config.k
         maps = {key: outputs[key].flip(-1) for key in ("semantic", "detail") if key in outputs}
@@ -270,15 +244,15 @@ class PartMaps(Method):
         }
 
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
-        """See Method.decode and PartsDecoder."""
+        """Decode the outputs for each image, see `PartsDecoder.decode`."""
         return [self.decode_one(outputs, b, size).prediction for b in range(len(outputs["semantic"]))]
 
     def decode_one(self, outputs: Outputs, b: int, size: tuple[int, int]) -> Decoded:
-        """Decode image `b` of the outputs; the result has the data of every stage, see PartsDecoder."""
+        """Decode the outputs for image `b` of a batch, with the data of all stages, see `PartsDecoder.decode`."""
         return self.decoder.decode(ImageOutputs.of(outputs, b), self.part_weights, size, self.mask_refiner)
 
     def reconciled(self, prediction: Prediction, outputs: Outputs, b: int, seen: tuple[int, int]) -> Prediction:
-        """See Method.reconciled and `decoding.reconcile`."""
+        """Make the semantic map consistent with the instances, see `Method.reconciled` and `decoding.reconcile`."""
         semantic_Chw = outputs["semantic"][b]
         stride_px = self.decoder.semantic_stride_px([grid[b] for grid in outputs["objectness"]], semantic_Chw)
         highest_hw = torch.softmax(semantic_Chw, dim=0).max(dim=0).values

@@ -1,7 +1,7 @@
-"""What a perfect network of part maps would say: the inverse of decoding.
+"""The outputs of a perfect network of part maps: the inverse of decoding.
 
-Axes: K = k * k parts, m window cells a side, M windows, E cells of all windows, P cells where maps are corrected,
-h and w cells of a map.
+Axes: K = k * k parts, m window cells a side, M windows, E cells of all windows, P positions at which maps are
+corrected, h and w cells of a map.
 """
 
 from __future__ import annotations
@@ -13,42 +13,54 @@ from partwise.methods.method import Targets
 from partwise.methods.parts.windows import Window, window_cells
 
 ORACLE_LOGIT = 10.0
-LEAST_SHARE = 1e-4  # coverage is kept off 0 and 1 by it: logits of +-9.2
-STIFFNESS = 0.01  # of the least squares, against weights whose squares sum to .25 to 1
-RESIDUAL = 0.1  # a window whose logits are off by less is not corrected
+LEAST_SHARE = 1e-4  # coverage is clamped to this distance from 0 and 1, which gives logits of +-9.2
+STIFFNESS = 0.01  # regularisation of the least squares; the squares of a cell's weights sum to .25 to 1
+RESIDUAL = 0.1  # cells whose logits differ by less from what is wanted are not corrected
 
 
 class OracleParts:
     """The part maps and objectness that a perfect network would give.
 
-    Where one window alone wants a map at a cell, the map says the logit of the coverage there, which is where the
-    cross entropy has its least. Where several windows do, first the one to which the part matters most has it; then
-    all maps at this cell are moved, as little as it takes, until they assemble into what each window wants (least
-    squares). Bilinear parts can often serve two objects that touch; nearest ones cannot.
+    If only one window uses a map at a cell, the map has there the logit of the window's coverage, which minimises the
+    cross entropy. If several windows use it, the map first has the value of the window in which the part has the
+    largest weight. Then all maps are changed at this cell, as little as possible, until they assemble into what each
+    window wants (least squares). Bilinear parts can often serve two objects that touch; nearest parts cannot.
 
-    weights  one (K, m, m) a grid, from `part_weights`: a part matters at a cell where its weight is positive
+    Args:
+        windows: Stride and cells of each grid.
+        weights: (K, m, m) of each grid, from `part_weights`. A window uses a part at a cell where its weight is
+            positive.
     """
 
     def __init__(self, windows: tuple[Window, ...], weights: list[Tensor]):
         self.windows, self.weights = windows, [weight.cpu() for weight in weights]
 
     def maps(self, target: Targets) -> dict[str, list[Tensor]]:
-        """{"objectness": [(h, w)], "parts": [(K, h, w)]}, logits; objectness is positive at the nearest windows."""
+        """Compute the maps for one scene.
+
+        Args:
+            target: The targets of the scene, see `assign_windows`.
+
+        Returns:
+            "objectness", (h, w) logits of each grid, positive only at the nearest window of each object, and "parts",
+            (K, h, w) logits of each grid.
+        """
         made = [self._grid(index, target) for index in range(len(self.windows))]
         return {"objectness": [objectness for objectness, _ in made], "parts": [parts for _, parts in made]}
 
     def _grid(self, index: int, target: Targets) -> tuple[Tensor, Tensor]:
+        """Compute objectness (h, w) and part maps (K, h, w) of one grid."""
         shape, weights = tuple(target[f"objectness_{index}"].shape), self.weights[index]
         objectness = torch.full(shape, -ORACLE_LOGIT)
         parts = torch.full((len(weights), *shape), -ORACLE_LOGIT)
-        claim = torch.zeros(len(weights), *shape)  # the strongest weight so far
+        claim = torch.zeros(len(weights), *shape)  # the largest weight so far
         centres, nearest = target[f"centres_{index}"], target[f"nearest_{index}"]
         if len(centres) == 0:
             return objectness, parts
         objectness[centres[nearest, 0], centres[nearest, 1]] = ORACLE_LOGIT
         wanted_Mmm = torch.logit(target[f"coverage_{index}"].float(), eps=LEAST_SHARE)
         rows, columns, inside = window_cells(centres, weights.shape[-1], shape)
-        # The windows that are decoded come first; the other positive ones have what is left.
+        # The nearest windows, which will be decoded, come first. The other positive windows get the remaining cells.
         for n in [*nearest.nonzero().flatten().tolist(), *(~nearest).nonzero().flatten().tolist()]:
             at = (slice(None), rows[n][:, None], columns[n][None, :])
             stronger = (weights > claim[at]) & inside[n] & (bool(nearest[n]) | (claim[at] == 0))
@@ -61,14 +73,19 @@ class OracleParts:
 
 
 def corrected(parts_Khw: Tensor, place_E: Tensor, weights_EK: Tensor, wanted_E: Tensor) -> Tensor:
-    """Part maps moved, as little as it takes, until at every cell they assemble into what the windows there want.
+    """Change part maps, as little as possible, until they assemble at every cell into what the windows there want.
 
-    parts_Khw    (K, h, w) to begin with
-    place_E      (E,) int64: y * w + x of each cell of each window
-    weights_EK   (E, K): how the parts assemble there
-    wanted_E     (E,): what the window should assemble to there
+    At each cell the change x minimises |W x - r|^2 + STIFFNESS |x|^2, where r is the difference between what the
+    windows want and what they have.
 
-    At each cell x minimises |W x - r|^2 + STIFFNESS |x|^2, where r is what the windows that hold it still lack.
+    Args:
+        parts_Khw: (K, h, w) logits before the change.
+        place_E: (E,) int64, y * w + x of each cell of each window.
+        weights_EK: (E, K) weights by which the parts are assembled there.
+        wanted_E: (E,) logit that the window wants there.
+
+    Returns:
+        (K, h, w) logits.
 
     >>> one, two = torch.tensor([0.75, 0.25]), torch.tensor([0.25, 0.75])  # two windows share a cell and two parts
     >>> wanted = torch.tensor([9.0, -9.0])

@@ -1,7 +1,7 @@
-"""The masks of instances painted in pixels.
+"""The stage of decoding that paints the masks of instances in pixels.
 
-The enlargement is torch's: its rounding depends on the processor, so that no other code gives the same bits. It is
-the only step here that needs torch.
+Masks are enlarged by torch, because its rounding depends on the processor and no other code gives the same bits. Only
+this step needs torch here.
 
 Axes: n cells a side of a window, H and W pixels.
 """
@@ -19,11 +19,11 @@ from partwise.geometry import box_of_mask
 
 
 def paint(sharpened: Sequence[WindowMask], refined: Sequence[RefinedMask], size: tuple[int, int]) -> list[PaintedMask]:
-    """Paint the mask of each instance: the refined one if there is one and it has a pixel, else the sharpened one.
+    """Paint the mask of each instance: the refined mask if there is one and it has a pixel, else the sharpened mask.
 
     Args:
-        sharpened: The masks of all instances; none is empty.
-        refined: Those of the first instances, as far as they were refined.
+        sharpened: The sharpened masks of all instances; none is empty.
+        refined: The refined masks of the first instances; there may be fewer than instances.
         size: (H, W) of the image in pixels.
     """
     pixels = {mask: paint_pixels(mask, size) for mask in dict.fromkeys(one.mask for one in refined)}
@@ -33,21 +33,24 @@ def paint(sharpened: Sequence[WindowMask], refined: Sequence[RefinedMask], size:
         corrected = None if fine is None else pixels[fine.mask]
         if corrected is not None:
             painted.append(PaintedMask(corrected, fine))
-        else:  # a few cells between much lower ones may have no pixel above 0
+        else:  # a few cells among neighbours with much lower logits may have no pixel above 0
             painted.append(PaintedMask(paint_pixels(mask, size) or paint_cells(mask, size)))
     return painted
 
 
 def paint_pixels(mask: WindowMask, size: tuple[int, int]) -> Mask | None:
-    """Where the logits of a window, enlarged to pixels (bilinear), are above 0; None for no pixel.
+    """Enlarge the logits of a window to pixels (bilinear), and threshold them at 0.
 
     Args:
-        mask: Of the window.
+        mask: The mask of the window.
         size: (H, W) of the image in pixels.
+
+    Returns:
+        Box and mask in pixels; None if no pixel is above 0.
     """
     if mask.empty:
         return None
-    # The piece of the window that can hold the mask, with a cell to spare: most windows are mostly empty.
+    # Use only the piece of the window around the mask, with a margin of one cell: most windows are mostly empty.
     cell_px, cells, (top, left) = mask.cell_px, len(mask.logits_nn), mask.corner_px
     x0, y0 = max(mask.box[0] - 1, 0), max(mask.box[1] - 1, 0)
     x1, y1 = min(mask.box[2] + 1, cells), min(mask.box[3] + 1, cells)
@@ -66,11 +69,14 @@ def paint_pixels(mask: WindowMask, size: tuple[int, int]) -> Mask | None:
 
 
 def paint_cells(mask: WindowMask, size: tuple[int, int]) -> Mask:
-    """All pixels of the cells of a mask, which is not empty.
+    """Paint all pixels of the cells of a mask.
 
     Args:
-        mask: Of the window.
+        mask: The mask of the window; it is not empty.
         size: (H, W) of the image in pixels.
+
+    Returns:
+        Box and mask in pixels.
     """
     box, inside = mask.in_cells()
     x0, y0, x1, y1 = (along * mask.cell_px for along in box)
@@ -80,7 +86,7 @@ def paint_cells(mask: WindowMask, size: tuple[int, int]) -> Mask:
 
 
 def enlarged(logits_hw: np.ndarray, times: int) -> np.ndarray:
-    """(h, w) float32 -> (h * times, w * times), bilinear."""
+    """Enlarge (h, w) float32 logits to (h * times, w * times), bilinear."""
     if times == 1:
         return logits_hw
     return F.interpolate(torch.from_numpy(logits_hw)[None, None], scale_factor=times, mode="bilinear")[0, 0].numpy()

@@ -1,4 +1,4 @@
-"""Maps of one image at the cells of every grid: what windows of a stride see of a map that is finer.
+"""Maps of one image at the cells of every grid: fine maps are averaged over the coarser cells of a grid.
 
 Axes: F maps, h and w cells.
 """
@@ -12,9 +12,10 @@ from torch.nn import functional as F
 
 
 class PooledMaps:
-    """Maps of one image and their means over coarser cells, each size made once, from the next finer one.
+    """Maps of one image and their means over coarser cells. Each size is computed once, from the next finer one.
 
-    maps_Fhw   at their own cells
+    Args:
+        maps_Fhw: (F, h, w) maps at their own cells.
     """
 
     def __init__(self, maps_Fhw: Tensor):
@@ -27,7 +28,13 @@ class PooledMaps:
         return self._made[self.shape]
 
     def at(self, shape: Sequence[int]) -> Tensor:
-        """(F, *shape): the maps as means over cells of which there are so many (h / s, w / s).
+        """Average the maps over coarser cells.
+
+        Args:
+            shape: Number of the coarser cells (h / s, w / s).
+
+        Returns:
+            (F, *shape).
 
         >>> import torch
         >>> PooledMaps(torch.tensor([[[0.0, 4.0], [8.0, 0.0]]])).at((1, 1)).tolist()
@@ -37,13 +44,13 @@ class PooledMaps:
         if shape not in self._made:
             twice = (2 * shape[0], 2 * shape[1])
             if all(s % t == 0 for s, t in zip(self.shape, twice, strict=True)):
-                self._made[shape] = _halved(self.at(twice))  # a mean of means of as many cells is their mean
+                self._made[shape] = _halved(self.at(twice))  # means of equally many cells can be averaged again
             else:
                 self._made[shape] = F.adaptive_avg_pool2d(self.finest, (shape[0], shape[1]))
         return self._made[shape]
 
 
 def _halved(maps_Fhw: Tensor) -> Tensor:
-    """Means over 2 x 2 cells. Sums of slices take a fifth of the time of `avg_pool2d` on a CPU."""
+    """Average over 2 x 2 cells. On a CPU, sums of slices take a fifth of the time of `avg_pool2d`."""
     rows = maps_Fhw[:, ::2] + maps_Fhw[:, 1::2]
     return (rows[:, :, ::2] + rows[:, :, 1::2]) * 0.25

@@ -1,4 +1,4 @@
-"""Which windows are worth assembling, by objectness alone.
+"""The first stage of decoding: choose the windows that are assembled, by their objectness alone.
 
 Axes: M windows, h and w cells of a grid.
 """
@@ -17,13 +17,13 @@ from partwise.methods.parts.decode_config import DecodeConfig
 
 @dataclass(frozen=True, eq=False)
 class Screened:
-    """What each window of one grid has to show before it is compared with the windows of the other grids.
+    """The results of the tests that each window of one grid must pass before windows of all grids are compared.
 
     Attributes:
         objectness_hw: (h, w) 0..1.
-        best_near_hw: (h, w): the highest objectness of each cell and the 8 around it.
-        passes: Question -> (h, w) bool, where a window passes: "objectness", "beside" and "skipped", see
-            explain.OUTCOMES.
+        best_near_hw: (h, w) the highest objectness among each cell and its 8 neighbours, 0..1.
+        passes: Name of a test -> (h, w) bool, whether each window passes it. The tests are "objectness", "beside" and
+            "skipped", see `explain.OUTCOMES` for what it means to fail one.
     """
 
     objectness_hw: Tensor
@@ -32,12 +32,12 @@ class Screened:
 
 
 def screen(logits_hw: Tensor, config: DecodeConfig, step_cells: int = 1) -> Screened:
-    """Ask the windows of one grid what can be asked of each alone and of its neighbours.
+    """Test the windows of one grid, each by itself and against its neighbours.
 
     Args:
         logits_hw: (h, w) logits of objectness.
-        config: `min_objectness` and `peaks` count.
-        step_cells: Only the windows at every so many cells pass "skipped".
+        config: The settings; `min_objectness` and `peaks` are read.
+        step_cells: Only the windows at every `step_cells`-th cell pass the test "skipped".
     """
     objectness = torch.sigmoid(logits_hw)
     best_near = F.max_pool2d(objectness[None], 3, stride=1, padding=1)[0]
@@ -54,8 +54,8 @@ def propose(logits: Sequence[Tensor], config: DecodeConfig, step_cells: int = 1)
 
     Args:
         logits: (h, w) logits of objectness of each grid.
-        config: `min_objectness`, `peaks` and `max_windows` count.
-        step_cells: Only the windows at every so many cells are chosen.
+        config: The settings; `min_objectness`, `peaks` and `max_windows` are read.
+        step_cells: Only the windows at every `step_cells`-th cell are chosen.
 
     Returns:
         For each grid (M, 2) int64, the cells (y, x) of its windows, the highest objectness first.
@@ -73,6 +73,6 @@ def propose(logits: Sequence[Tensor], config: DecodeConfig, step_cells: int = 1)
 
 
 def _every(step: int, like_hw: Tensor) -> Tensor:
-    """(h, w) bool: True at every `step`-th cell along both axes."""
+    """Return (h, w) bool: True at every `step`-th cell along both axes."""
     y, x = (torch.arange(side, device=like_hw.device) % step == 0 for side in like_hw.shape)
     return y[:, None] & x[None, :]

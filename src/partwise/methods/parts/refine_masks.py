@@ -1,4 +1,4 @@
-"""The masks of the best candidates that were kept, corrected by the mask refiner (refine.py) at finer cells.
+"""The stage of decoding that refines the masks of the best candidates that were kept (see refine.py).
 
 Axes: F channels of features, T classes with instances, K categories of these, M windows (each as one class), U of them
 with a mask of their own, m window cells a side, n finer cells a side, h and w cells of a map.
@@ -22,17 +22,17 @@ from partwise.methods.parts.windows import Window
 
 
 class RefinerMaps:
-    """What the mask refiner sees of one image besides assembled masks, at the finer cells of any grid.
+    """The maps of one image that the mask refiner needs besides assembled masks, at the finer cells of any grid.
 
     Args:
         detail_Fhw: (F, h, w) features at stride 2, see `MaskRefiner`.
-        things: Probability of the classes with instances; its finest cells may be finer than the features.
-        label_set: Of these classes.
+        things: Probability of the classes with instances; its finest cells may be finer than those of the features.
+        label_set: The label set of these classes.
     """
 
     def __init__(self, detail_Fhw: Tensor, things: PooledMaps, label_set: LabelSet):
         self.things, self.label_set = things, label_set
-        self.detail = PooledMaps(detail_Fhw.contiguous())  # channel by channel in memory, as the refiner reads them
+        self.detail = PooledMaps(detail_Fhw.contiguous())  # the refiner reads the memory channel by channel
         categories = list(label_set.things_by_category)
         self.kind_T = torch.tensor([categories.index(label.category) for label in label_set.things]).to(
             detail_Fhw.device
@@ -40,11 +40,11 @@ class RefinerMaps:
         self._kinds: dict[tuple[int, int], Tensor] = {}
 
     def shape_of(self, window: Window) -> tuple[int, int]:
-        """(h, w): how many finer cells of this grid's size the image has."""
+        """Return how many finer cells (h, w) the image has for this grid."""
         return FineGrid.of(window).shape_of(self.detail.finest)
 
     def kinds_at(self, shape: tuple[int, int]) -> Tensor:
-        """(K, *shape): probability of each category with instances."""
+        """Return (K, *shape): the probability of each category that has instances."""
         if shape not in self._kinds:
             self._kinds[shape] = kinds_of(self.things.at(shape), self.label_set)
         return self._kinds[shape]
@@ -52,14 +52,14 @@ class RefinerMaps:
 
 @dataclass(frozen=True, eq=False)
 class RefinedWindows:
-    """M windows of one grid, each as one class, with refined masks.
+    """M windows of one grid with refined masks, each window for one class.
 
-    A window that stands for several classes of a category has one mask, so that there are U masks.
+    A window that is a candidate for several classes of one category has one mask for them, so that there are U masks.
 
     Attributes:
         logits_Unn: (U, n, n) logits of the masks.
         quality_U: (U,) 0..1, see `soft_iou`.
-        place_M: (M,) int64, which of the masks is whose.
+        place_M: (M,) int64, index of each window's mask.
         share_M: (M,) 0..1, share of the class in the votes of the mask's cells.
     """
 
@@ -76,11 +76,11 @@ def refine_windows(
 
     Args:
         refiner: The network.
-        maps: Of the image.
-        window: Stride and cells of the grid.
+        maps: The maps of the image.
+        window: Stride and cells of the grid's windows.
         centres_M2: (M, 2) int64, cells (y, x) of the windows.
-        logits_Mmm: (M, m, m) assembled masks.
-        class_M: (M,) int64, index of each one's class in `LabelSet.things`.
+        logits_Mmm: (M, m, m) logits of the assembled masks.
+        class_M: (M,) int64, index of each window's class in `LabelSet.things`.
     """
     shape = maps.shape_of(window)
     keys, place_M = torch.cat([centres_M2, maps.kind_T[class_M][:, None]], 1).unique(dim=0, return_inverse=True)
@@ -107,13 +107,13 @@ def refine_masks(
 
     Args:
         refiner: The network.
-        maps: Of the image.
+        maps: The maps of the image.
         assembled: The windows of the image, by grid.
-        candidates: Of these windows, the highest score first.
-        min_score: See above.
+        candidates: Candidates made of these windows, the highest score first.
+        min_score: Candidates with a score below it are not refined.
 
     Returns:
-        The masks in the order of the candidates, in NumPy arrays.
+        The refined masks in the order of the candidates, as NumPy arrays.
     """
     candidates = candidates[: int((candidates.score_E >= min_score).sum())]
     made: dict[int, RefinedMask] = {}
@@ -127,7 +127,7 @@ def refine_masks(
 def _refined(
     refiner: MaskRefiner, maps: RefinerMaps, windows: AssembledWindows, candidates: Candidates
 ) -> list[RefinedMask]:
-    """The masks of candidates of one grid."""
+    """Refine the masks of the candidates of one grid."""
     which = candidates.window_E.tolist()
     centres_M2 = windows.centres_M2[which]
     class_M = torch.tensor(candidates.class_E, device=centres_M2.device)

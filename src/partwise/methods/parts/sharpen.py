@@ -1,4 +1,4 @@
-"""Assembled masks sharpened by the semantic map, at cells of 2 px.
+"""The stage of decoding that sharpens assembled masks with the semantic map, at cells of 2 px.
 
 Axes: T classes with instances, E candidates, P windows of a grid (each for one category), S sets of classes, m window
 cells a side, n finer cells a side, h and w cells of the semantic map.
@@ -19,7 +19,7 @@ from partwise.labels import LabelSet
 from partwise.methods.parts.assemble import AssembledWindows
 from partwise.methods.parts.refine import ODDS_MARGIN, FineGrid, fine_cells
 
-CELL_PX = 2  # of the masks that suppression compares: as fine as the finest semantic map of a network
+CELL_PX = 2  # side of a cell of the masks that suppression compares: that of the finest semantic map of a network
 
 WindowKey = tuple[int, int, str]  # grid, index of the window there, category
 Classes = tuple[int, ...]  # indices in `LabelSet.things`
@@ -38,18 +38,18 @@ def sharpen(
 ) -> list[WindowMask]:
     """Add the semantic map's log-odds to the masks of the candidates with a score above `min_score`.
 
-    A mask gets the log-odds of all classes of the candidate's category that the window stands for, so that candidates
-    of one window and category share their mask.
+    A mask gets the log-odds of all classes of the candidate's category that the window is a candidate for. So the
+    candidates of one window and category have the same mask.
 
     Args:
         assembled: The windows of one image, by grid.
-        candidates: All candidates of these windows, the highest score first.
+        candidates: All candidates made of these windows, the highest score first.
         things_Thw: (T, h, w) probability of each class with instances.
-        stride_px: Pixels to a cell of these.
+        stride_px: Side of a cell of `things_Thw` in pixels.
         size: (H, W) of the image in pixels.
-        label_set: Of the classes.
-        min_score: See above.
-        weight: Of the log-odds; 0 leaves the assembled masks.
+        label_set: The classes.
+        min_score: Candidates whose score is not above it get no mask.
+        weight: Weight of the log-odds; 0 keeps the assembled masks.
 
     Returns:
         The masks in the order of the candidates, at cells of 2 px (1 px if `stride_px` is 1).
@@ -73,7 +73,7 @@ def sharpen(
 
 
 def _windows_of(candidates: Candidates, label_set: LabelSet) -> tuple[list[WindowKey], dict[WindowKey, Classes]]:
-    """The window and category of each candidate, and the classes of the category that the window stands for."""
+    """List the window and category of each candidate, and the classes of this category that the window stands for."""
     categories = [label.category for label in label_set.things]
     keys: list[WindowKey] = []
     classes: dict[WindowKey, list[int]] = {}
@@ -92,7 +92,7 @@ def _sharpened(
     cell_px: int,
     size: tuple[int, int],
 ) -> list[WindowMask]:
-    """Windows of one grid, each with the log-odds of some classes."""
+    """Sharpen windows of one grid, each with the log-odds of its classes."""
     if not wanted:
         return []
     which = [window for _, window, _ in wanted]
@@ -108,7 +108,7 @@ def _sharpened(
 
 
 class _LogOdds:
-    """Weighted log(p / (1 - p)) of the probability of any of some classes, for several sets of classes."""
+    """Weighted log-odds log(p / (1 - p)) for several sets of classes; p is the probability of any class of a set."""
 
     def __init__(self, things_Thw: Tensor, sets: Iterable[Classes], weight: float):
         self.weight = weight
@@ -120,6 +120,6 @@ class _LogOdds:
         self.odds_Shw = any_Shw.clamp_(ODDS_MARGIN, 1 - ODDS_MARGIN).logit_()
 
     def at(self, classes: Sequence[Classes], rows_Pn: Tensor, columns_Pn: Tensor) -> Tensor:
-        """(P, n, n): of a set of classes for each window, at its cells."""
+        """Return (P, n, n): the log-odds of one set of classes for each window, at the window's cells."""
         which_P = torch.tensor([self.index[one] for one in classes])
         return self.weight * self.odds_Shw[which_P[:, None, None], rows_Pn[:, :, None], columns_Pn[:, None, :]]

@@ -1,4 +1,4 @@
-"""The truth of part maps: which windows hold an object, and what they should show.
+"""The targets of part maps: which windows contain an object, and what their masks should be.
 
 Axes: m window cells a side, M windows, h and w cells of a map, H and W pixels.
 """
@@ -22,13 +22,18 @@ POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
 
 @configuration
 class AssignConfig:
-    """Which windows are positive.
+    """The rules by which a window is positive, negative or ignored.
 
-    fill_max        an object belongs to the smallest window whose side times this is at least its longest side
-    positive_reach  windows centred within this share of the longest side are positive (DeepMask: 16 px of 128)
-    ignored_reach   farther ones within this share are neither positive nor negative (DeepMask: 32 px of 128)
-    scale_margin    a grid that would be right for an object so many times larger or smaller ignores it (2 ** 1/4)
-    min_area_px     smaller objects are neither positive nor negative
+    Attributes:
+        fill_max: An object belongs to the smallest window whose side times this number is at least the object's longest
+            side.
+        positive_reach: A window is positive if its centre is nearer to the object's centre than this share of the
+            longest side (DeepMask: 16 px of 128).
+        ignored_reach: A window that is not positive is ignored within this share of the longest side (DeepMask: 32 px
+            of 128).
+        scale_margin: A grid that would be the right one for an object larger or smaller by this factor ignores the
+            object (2 ** 1/4).
+        min_area_px: Objects with fewer pixels are ignored.
     """
 
     fill_max: Positive = 0.8
@@ -39,7 +44,12 @@ class AssignConfig:
 
 
 def right_grid(longest_side_px: float, windows: tuple[Window, ...], fill_max: float) -> int:
-    """Index of the grid that an object of this longest side belongs to: the smallest that holds it, else the largest.
+    """Return the index of an object's grid: the one with the smallest windows that can hold it, else the last one.
+
+    Args:
+        longest_side_px: Longest side of the object.
+        windows: Stride and cells of each grid, in ascending size.
+        fill_max: See `AssignConfig`.
 
     >>> right_grid(40, (Window(4, 8), Window(4, 16), Window(8, 16)), fill_max=0.8)
     1
@@ -53,15 +63,22 @@ def right_grid(longest_side_px: float, windows: tuple[Window, ...], fill_max: fl
 def assign_windows(
     scene: Scene, windows: tuple[Window, ...], config: AssignConfig, border_windows: bool = True
 ) -> Targets:
-    """For each grid i with M_i positive windows:
+    """Assign windows to the objects of a scene.
 
-    objectness_i  (h, w) int8: 1 positive, 0 negative, -1 ignored
-    centres_i     (M_i, 2) int64: cell (y, x) of each positive window
-    coverage_i    (M_i, m, m) float16: share of each cell that the object covers
-    nearest_i     (M_i,) bool: the one window of its object that is nearest to the object's centre
-    owner_i       (M_i,) int64: instance id of its object
+    Args:
+        scene: The scene.
+        windows: Stride and cells of each grid, in ascending size.
+        config: The rules.
+        border_windows: Whether a window may extend beyond the image. If not, an object gets no windows if the window
+            around its centre would.
 
-    border_windows  False: objects whose window, laid around their centre, leaves the image have none
+    Returns:
+        For each grid i with M_i positive windows:
+        objectness_i: (h, w) int8, POSITIVE, NEGATIVE or IGNORED.
+        centres_i: (M_i, 2) int64, cell (y, x) of each positive window.
+        coverage_i: (M_i, m, m) float16, share of each cell that the object covers, 0..1.
+        nearest_i: (M_i,) bool, whether the window is the one that is nearest to the centre of its object.
+        owner_i: (M_i,) int64, instance id of its object.
     """
     height, width = scene.size
     grids = [_Grid(window, height // window.stride_px, width // window.stride_px) for window in windows]
@@ -70,7 +87,7 @@ def assign_windows(
     thing_group = _group_pixels(scene)
     for grid in grids:
         grid.ignore_where(thing_group)
-    order = np.argsort(-instances.areas, kind="stable")  # where two want one cell, the smaller has it
+    order = np.argsort(-instances.areas, kind="stable")  # if two objects want the same cell, the smaller one gets it
     for positives in (False, True):
         for i in order.tolist():
             box, mask = instances.boxes[i].tolist(), instances.masks[i]
@@ -95,13 +112,13 @@ def assign_windows(
 
 
 def _stays_inside(box: list[int], window: Window, size: tuple[int, int]) -> bool:
-    """Whether the window around the centre of a box lies in the image (H, W)."""
-    twice = (box[1] + box[3], box[0] + box[2])  # the centre
+    """Check whether the window around the centre of a box lies inside the image (H, W)."""
+    twice = (box[1] + box[3], box[0] + box[2])  # twice the centre
     return all(window.side_px <= t <= 2 * length - window.side_px for t, length in zip(twice, size, strict=True))
 
 
 class _Grid:
-    """The targets of one grid of windows while they are being made."""
+    """The targets of one grid of windows while they are built."""
 
     def __init__(self, window: Window, rows: int, columns: int):
         self.window, self.rows, self.columns = window, rows, columns
@@ -112,7 +129,7 @@ class _Grid:
         self.owner: list[int] = []
 
     def ignore_where(self, pixels_HW: np.ndarray) -> None:
-        """Cells that are mostly such pixels are ignored."""
+        """Ignore cells of which more than half belongs to these pixels."""
         if not pixels_HW.any():
             return
         s = self.window.stride_px
@@ -120,11 +137,20 @@ class _Grid:
         self.objectness[share > 0.5] = IGNORED
 
     def ignore_near(self, box: list[int], reach_px: float) -> None:
+        """Ignore the windows whose centre is within `reach_px` of the centre of a box."""
         rows, columns, _ = self._near(box, reach_px)
         self.objectness[np.ix_(rows, columns)] = IGNORED
 
     def add(self, owner: int, box: list[int], mask: np.ndarray, side: float, config: AssignConfig) -> None:
-        """Positive windows for one object; at least the nearest one, unless smaller objects took it."""
+        """Add the positive windows of one object: all that are near its centre.
+
+        Args:
+            owner: Instance id of the object.
+            box: x0, y0, x1, y1 in pixels.
+            mask: (box height, box width) bool.
+            side: Longest side of the object in pixels.
+            config: The rules.
+        """
         reach = max(config.positive_reach * side, self.window.stride_px / 2)
         rows, columns, distance = self._near(box, reach)
         if distance.size == 0:
@@ -140,7 +166,7 @@ class _Grid:
                 self.owner.append(owner)
 
     def _near(self, box: list[int], reach_px: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rows and columns of windows near the centre of a box, and their distance in px, (rows, columns)."""
+        """Return rows and columns of windows near the centre of a box, and their distance (rows, columns) in px."""
         centre_x, centre_y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
         rows = self.window.cells_within(centre_y, reach_px, self.rows)
         columns = self.window.cells_within(centre_x, reach_px, self.columns)
@@ -148,7 +174,7 @@ class _Grid:
         return rows, columns, np.hypot(dy[:, None], dx[None, :])
 
     def tensors(self) -> dict[str, Tensor]:
-        """Where several objects made one cell positive, the last (smallest) one keeps it."""
+        """Return the targets. If several objects made one cell positive, the last (smallest) object keeps it."""
         last = {centre: position for position, centre in enumerate(self.centres)}
         keep = sorted(last.values())
         cells = self.window.cells
@@ -163,7 +189,15 @@ class _Grid:
 
 
 def coverage(mask: np.ndarray, box: list[int], stride_px: int) -> tuple[np.ndarray, int, int]:
-    """Share of each cell of the stride that a cropped mask covers, and the top and left cell of the piece returned.
+    """Compute which share of each cell an object covers.
+
+    Args:
+        mask: (box height, box width) bool.
+        box: x0, y0, x1, y1 of the mask in pixels, half-open.
+        stride_px: Side of a cell in pixels.
+
+    Returns:
+        The shares 0..1 in a piece of the map around the box, and the row and column of the piece's first cell.
 
     >>> coverage(np.ones((4, 2), bool), [3, 0, 5, 4], 4)[0].tolist()
     [[0.25, 0.25]]
@@ -177,9 +211,9 @@ def coverage(mask: np.ndarray, box: list[int], stride_px: int) -> tuple[np.ndarr
 
 
 def _cut(share: np.ndarray, top: int, left: int, y: int, x: int, cells: int) -> np.ndarray:
-    """The window at cell (y, x) out of a piece of a coverage map, zero outside the piece."""
+    """Cut the window at cell (y, x) out of a piece of a coverage map; cells outside the piece are 0."""
     window = np.zeros((cells, cells), np.float16)
-    oy, ox = top - (y - cells // 2), left - (x - cells // 2)  # where the piece lies in the window
+    oy, ox = top - (y - cells // 2), left - (x - cells // 2)  # position of the piece in the window
     y0, x0 = max(oy, 0), max(ox, 0)
     y1, x1 = min(oy + share.shape[0], cells), min(ox + share.shape[1], cells)
     if y0 < y1 and x0 < x1:
@@ -188,7 +222,7 @@ def _cut(share: np.ndarray, top: int, left: int, y: int, x: int, cells: int) -> 
 
 
 def _group_pixels(scene: Scene) -> np.ndarray:
-    """(H, W) bool: pixels of a class with instances that belong to no single instance (Cityscapes groups)."""
+    """Return (H, W) bool: pixels of a class with instances that belong to no single instance (groups in Cityscapes)."""
     is_thing = np.zeros(256, bool)
     is_thing[[label.id for label in scene.label_set if label.has_instances]] = True
     return is_thing[scene.semantic_HW] & (scene.instance_ids_HW < INSTANCE_FACTOR)

@@ -1,6 +1,6 @@
-"""The windows of part maps against the objects that they are for, as the doctor looks at them.
+"""The windows of part maps compared with the objects that they are for, as the doctor needs it.
 
-Axes: N objects, M windows, m cells of a window, K parts.
+Axes: N objects, M windows, m cells of a window, P and K = k * k parts.
 """
 
 from __future__ import annotations
@@ -20,11 +20,17 @@ from partwise.scene import Scene
 if TYPE_CHECKING:
     from partwise.methods.parts.network import PartMaps
 
-SAME_SIZE_OCTAVES = 0.25  # DeepMask: objects within 2 ** (1/4) of the canonical size are of that size
+SAME_SIZE_OCTAVES = 0.25  # objects within a factor of 2 ** (1/4) of the canonical size have that size (DeepMask)
 
 
 def window_truth(method: PartMaps, scene: Scene, targets: dict[str, Tensor]) -> WindowTruth:
-    """See HasWindows."""
+    """Read the windows from the targets of a scene, see `HasWindows.window_truth`.
+
+    Args:
+        method: The method that made the targets.
+        scene: The scene.
+        targets: What `PartMaps.targets` returned for this scene.
+    """
     assign, objects = method.config.assign, usable_objects(scene, method.config.assign.min_area_px)
     sides = objects.longest_sides
     own_grid = np.array([right_grid(float(side), method.windows, assign.fill_max) for side in sides], int)
@@ -39,7 +45,7 @@ def window_truth(method: PartMaps, scene: Scene, targets: dict[str, Tensor]) -> 
         negatives = (targets[f"objectness_{index}"] == NEGATIVE).nonzero().numpy()
         near = _boxes(negatives, window)
         near = near[_is_near(near, objects, mine, assign.ignored_reach * sides + window.side_px)]
-        boxes.append(near)  # the others, far from every object of their size, are negatives beyond doubt
+        boxes.append(near)  # other negative windows are far from every object of their size, and so certainly negative
         holders.append(np.full(len(near), -1))
         centres.append(np.full(len(near), np.nan))
     side_px = np.array([method.windows[index].side_px for index in own_grid], float)
@@ -50,26 +56,37 @@ def window_truth(method: PartMaps, scene: Scene, targets: dict[str, Tensor]) -> 
 
 
 def _boxes(cells_M2: np.ndarray, window: Window) -> np.ndarray:
-    """(M, 4) boxes in px of windows at cells (y, x)."""
+    """Compute the (M, 4) boxes in px of the windows at cells (y, x)."""
     corner = (cells_M2[:, ::-1] - window.cells // 2) * window.stride_px
     return np.concatenate([corner, corner + window.side_px], axis=1).astype(int)
 
 
 def centre_offsets(boxes_M4: np.ndarray, box_4: np.ndarray) -> np.ndarray:
-    """(M,) the larger of the distances of the centres along x and along y, in px."""
+    """Compute the distance between the centres of boxes and the centre of one box, along x or y, whichever is larger.
+
+    Args:
+        boxes_M4: (M, 4) x0 y0 x1 y1 in px.
+        box_4: (4,) x0 y0 x1 y1 in px.
+
+    Returns:
+        (M,) distance in px.
+    """
     apart = (boxes_M4[:, :2] + boxes_M4[:, 2:] - box_4[:2] - box_4[2:]) / 2
     return np.abs(apart).max(axis=1) if len(boxes_M4) else np.zeros(0)
 
 
 def _is_near(boxes_M4: np.ndarray, objects: Instances, mine: np.ndarray, reach_px_N: np.ndarray) -> np.ndarray:
+    """Return (M,) bool: whether a box is within the reach of any object of `mine`."""
     near = np.zeros(len(boxes_M4), bool)
     for n in mine:
         near |= centre_offsets(boxes_M4, objects.boxes[n]) <= reach_px_N[n]
     return near
 
 
-def _holders(cells_M2, cover_Mmm: np.ndarray, objects: Instances, mine: np.ndarray, window: Window) -> np.ndarray:
-    """(M,) which object each window's coverage is of: the one among `mine` whose own coverage is most like it."""
+def _holders(
+    cells_M2: np.ndarray, cover_Mmm: np.ndarray, objects: Instances, mine: np.ndarray, window: Window
+) -> np.ndarray:
+    """Return (M,) index of each window's object: that of `mine` whose coverage is most similar to the window's."""
     pieces = [coverage(objects.masks[n], objects.boxes[n].tolist(), window.stride_px) for n in mine]
     holders = np.full(len(cells_M2), -1)
     for i, ((y, x), cover) in enumerate(zip(cells_M2.tolist(), cover_Mmm, strict=True)):
@@ -86,7 +103,7 @@ def _holders(cells_M2, cover_Mmm: np.ndarray, objects: Instances, mine: np.ndarr
 
 
 def _placed(share: np.ndarray, top: int, left: int, like: np.ndarray) -> np.ndarray:
-    """A piece laid at (top, left) of an empty window, cut where it leaves it."""
+    """Place a piece at row `top` and column `left` of an empty window; what lies outside the window is cut off."""
     window = np.zeros_like(like)
     y0, x0 = max(top, 0), max(left, 0)
     y1, x1 = min(top + share.shape[0], like.shape[0]), min(left + share.shape[1], like.shape[1])
@@ -96,7 +113,7 @@ def _placed(share: np.ndarray, top: int, left: int, like: np.ndarray) -> np.ndar
 
 
 def _centre_share(cover_Mmm: np.ndarray, k: int) -> np.ndarray:
-    """(M,) share of what a window covers that its centre part (its four, where k is even) has to show."""
+    """Return (M,) share of what a window covers that lies in its centre part (in the middle four for even k)."""
     if len(cover_Mmm) == 0:
         return np.zeros(0)
     middle = in_the_middle(torch.arange(k * k), k)
@@ -106,7 +123,7 @@ def _centre_share(cover_Mmm: np.ndarray, k: int) -> np.ndarray:
 
 
 def in_the_middle(part_P: Tensor, k: int) -> Tensor:
-    """(P,) bool: whether parts are the centre one of k x k, or of the four in the middle where k is even."""
+    """Return (P,) bool: whether each part is the centre one of k x k parts, or one of the middle four for even k."""
     low, high = (k - 1) // 2, k // 2
     row_P, column_P = part_P // k, part_P % k
     return (row_P >= low) & (row_P <= high) & (column_P >= low) & (column_P <= high)

@@ -1,13 +1,14 @@
-"""Windows of the instance-sensitive method: where they lie, which object belongs to which, how parts assemble.
+"""The windows of part maps: where they lie, and how they are assembled from their parts.
 
-Axes: k x k parts, m window cells a side, M windows, h and w cells of a map with stride s.
-A window at cell c covers the cells c - m // 2 ... c - m // 2 + m - 1.
+Axes: B images, K = k x k parts, m window cells a side, M windows, h and w cells of a map with stride s.
+A window at cell c covers the cells from c - m // 2 to c - m // 2 + m - 1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import torch
@@ -20,18 +21,32 @@ __all__ = ["Window", "assemble", "mirrored_windows", "parse_windows", "part_weig
 
 @dataclass(frozen=True)
 class Window:
-    """A grid of windows: one at every cell of the map with stride `stride_px`, `cells` cells a side."""
+    """The windows of one grid. There is one window at every cell of the map.
+
+    Attributes:
+        stride_px: Stride of the map in pixels.
+        cells: Number of cells along a side of a window.
+    """
 
     stride_px: int
     cells: int
 
     @property
     def side_px(self) -> int:
-        """Side of the window in pixels."""
+        """Side of a window in pixels."""
         return self.stride_px * self.cells
 
-    def centre_px(self, cell):
-        """Pixel coordinate of the centre of the window at `cell` (number or array), along either axis.
+    @overload
+    def centre_px(self, cell: int) -> float: ...
+
+    @overload
+    def centre_px(self, cell: np.ndarray) -> np.ndarray: ...
+
+    def centre_px(self, cell: int | np.ndarray) -> float | np.ndarray:
+        """Return the coordinate of the centre of the window at `cell` in pixels, along either axis.
+
+        Args:
+            cell: Index of a cell, or an array of indices.
 
         >>> Window(4, 8).centre_px(5), Window(4, 7).centre_px(5)
         (20.0, 22.0)
@@ -39,7 +54,12 @@ class Window:
         return (cell - self.cells // 2 + self.cells / 2) * self.stride_px
 
     def cells_within(self, centre_px: float, reach_px: float, count: int) -> np.ndarray:
-        """The cells in 0..count-1 whose window centre is at most `reach_px` from `centre_px` along this axis.
+        """Return the cells whose window has its centre near a position, along one axis.
+
+        Args:
+            centre_px: The position in pixels.
+            reach_px: The maximum distance in pixels.
+            count: Number of cells along the axis.
 
         >>> Window(4, 8).cells_within(21.0, 4.0, 100).tolist()
         [5, 6]
@@ -49,22 +69,41 @@ class Window:
 
 
 def parse_windows(pairs: list[list[int]] | tuple) -> tuple[Window, ...]:
-    """((stride, cells), ...) -> Windows in ascending side. PartwiseError for anything but positive whole numbers."""
+    """Read windows from a configuration.
+
+    Args:
+        pairs: (stride in px, cells a side) of each grid.
+
+    Returns:
+        The windows, in ascending order of their side.
+
+    Raises:
+        PartwiseError: If there is no pair, or a pair is not made of two positive whole numbers.
+    """
     windows = []
     for pair in pairs:
         if len(pair) != 2 or not all(isinstance(number, int) and number > 0 for number in pair):
             raise PartwiseError(f"windows: {pair!r} is not (stride in px, cells): give two positive whole numbers")
         windows.append(Window(*pair))
     if not windows:
-        raise PartwiseError("windows: none given: a method of part maps needs at least one (stride, cells)")
+        raise PartwiseError("windows: none is given: give at least one pair (stride in px, cells)")
     return tuple(sorted(windows, key=lambda window: window.side_px))
 
 
 def part_weights(k: int, cells: int, mode: str) -> Tensor:
-    """(k * k, cells, cells) float32: how much each part map counts at each cell of a window; sums to 1 at every cell.
+    """Compute how much each part map counts at each cell of a window.
 
-    "nearest"   the cell's own part, as InstanceFCN copies it
-    "bilinear"  a blend of the nearest parts (TensorMask, section 3.3), so that no seam stands between two parts
+    Args:
+        k: A window is divided into k x k parts.
+        cells: Number of cells along a side of a window.
+        mode: "nearest": each cell takes only the part in which it lies, as InstanceFCN copies it. "bilinear": each cell
+            blends the nearest parts (TensorMask, section 3.3), so that there is no seam between parts.
+
+    Returns:
+        (k * k, cells, cells) float32; the weights of each cell sum to 1.
+
+    Raises:
+        PartwiseError: If the mode is unknown.
 
     >>> part_weights(2, 4, "nearest")[0].tolist()
     [[1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
@@ -82,10 +121,15 @@ def part_weights(k: int, cells: int, mode: str) -> Tensor:
 
 
 def window_cells(centres_M2: Tensor, cells: int, shape: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Row and column of every cell of M windows, clamped to the map, and which of them lie on the map.
+    """Return row and column of every cell of M windows, clamped to the map.
 
-    centres_M2  (M, 2) int64, y and x of the windows
-    returns     rows (M, m), columns (M, m), inside (M, m, m) bool
+    Args:
+        centres_M2: (M, 2) int64, cells (y, x) of the windows.
+        cells: Number of cells along a side of a window.
+        shape: Number of cells (h, w) of the map.
+
+    Returns:
+        Rows (M, m), columns (M, m), and (M, m, m) bool: the cells that lie on the map.
     """
     offset = torch.arange(cells, device=centres_M2.device) - cells // 2
     rows, columns = centres_M2[:, :1] + offset, centres_M2[:, 1:] + offset
@@ -95,10 +139,18 @@ def window_cells(centres_M2: Tensor, cells: int, shape: Sequence[int]) -> tuple[
 
 
 def mirrored_windows(maps_Bhw: Tensor, window: Window) -> Tensor:
-    """What a map says of the windows at the cells of a mirror image -> of the image's own windows.
+    """Turn a map of the windows of a mirror image into a map of the windows of the image.
 
-    A window of an even number of cells has its middle at the border of two: that at cell c is at w - c in the mirror,
-    and the first has none there, so that it takes what its neighbour has.
+    The centre of a window with an even number of cells lies between two cells. Therefore the window at cell c
+    corresponds to the window at cell w - c of the mirror image. For c = 0 there is no such window, and the window takes
+    the value of its neighbour.
+
+    Args:
+        maps_Bhw: (B, h, w) one value for each window.
+        window: The windows of the map.
+
+    Returns:
+        (B, h, w).
 
     >>> mirrored_windows(torch.tensor([[[1, 2, 3, 4]]]), Window(4, 8)).tolist()
     [[[4, 4, 3, 2]]]
@@ -108,11 +160,15 @@ def mirrored_windows(maps_Bhw: Tensor, window: Window) -> Tensor:
 
 
 def assemble(parts_Khw: Tensor, centres_M2: Tensor, weights_Kmm: Tensor) -> tuple[Tensor, Tensor]:
-    """Windows put together from part maps (InstanceFCN, section 3.1): no parameters, differentiable.
+    """Assemble windows from part maps (InstanceFCN, section 3.1); this is differentiable and has no parameters.
 
-    parts_Khw    (k * k, h, w) part maps of one image
-    weights_Kmm  from `part_weights`
-    returns      (M, m, m) assembled values, and (M, m, m) bool: which cells lie on the map
+    Args:
+        parts_Khw: (k * k, h, w) part maps of one image.
+        centres_M2: (M, 2) int64, cells (y, x) of the windows.
+        weights_Kmm: (k * k, m, m), from `part_weights`.
+
+    Returns:
+        (M, m, m) assembled values, and (M, m, m) bool: the cells that lie on the map.
     """
     rows, columns, inside = window_cells(centres_M2, weights_Kmm.shape[-1], parts_Khw.shape[-2:])
     gathered = parts_Khw[:, rows[:, :, None], columns[:, None, :]]  # (K, M, m, m)
