@@ -47,7 +47,8 @@ def label_set_of_classes(name: str, entries: Sequence[ClassEntry], outside: str 
 
     A number from 0 to 255 stays the id of the class in label maps, but for a class with instances that has the number
     0: instance maps cannot hold it. Such a class, and one with a larger number, get a free id and keep their number as
-    `category_id`. Unless 0 is an ignored class, there is a class "unlabelled", if possible with the id 0.
+    `category_id`. Unless an entry is ignored and has no instances, a class "unlabelled" is added, if possible with the
+    id 0.
 
     Args:
         name: Of the label set.
@@ -69,7 +70,7 @@ def label_set_of_classes(name: str, entries: Sequence[ClassEntry], outside: str 
     kept = {one.id for one in entries if 0 <= one.id <= 255 and not (one.id == 0 and one.has_instances)}
     free = (id_ for id_ in range(256) if id_ not in kept)
     labels = []
-    if not any(one.id == 0 and one.ignored and not one.has_instances for one in entries):
+    if not any(one.ignored and not one.has_instances for one in entries):
         unlabelled = f"({UNLABELLED})" if UNLABELLED in names else UNLABELLED
         labels.append(Label(unlabelled, next(free), IGNORED_TRAIN_ID, "void", False, (0, 0, 0)))
     labels += [_label(one, one.id if one.id in kept else next(free), n) for n, one in enumerate(entries)]

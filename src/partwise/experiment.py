@@ -61,7 +61,8 @@ class TrainingData:
                 f"{self.source}: the split {self.val_split!r} is the same as {self.split!r} ({scenes.name}): "
                 "give a data set with two splits, or the same name for both"
             )
-        require_known_classes(scenes.label_set, validation.label_set, f"{self.source}, split {self.val_split}")
+        what, remedy = f"{self.source}, split {self.val_split}", "add them to what is trained on"
+        require_known_classes(scenes.label_set, validation.label_set, what, remedy)
         return validation
 
 

@@ -76,7 +76,7 @@ class _Reader:
         if number is None:
             first, last = 0, starts[0] if starts else len(lines)
         elif starts:
-            first, last = starts[number], (starts + [len(lines)])[number + 1]
+            first, last = starts[number], [*starts, len(lines)][number + 1]
         else:
             first, last = self._json_lines(number, lines)
         pattern = re.compile(rf"""["']?\b{re.escape(key)}\b["']?\s*[=:]""")
@@ -90,7 +90,7 @@ class _Reader:
         starts = starts[max(top, 0) :]
         if number >= len(starts):
             return 0, len(lines)
-        return starts[number], (starts + [len(lines)])[number + 1]
+        return starts[number], [*starts, len(lines)][number + 1]
 
     _classes_in_text: int = 0
 

@@ -164,9 +164,12 @@ class LabelSet:
 
     @cached_property
     def void_id(self) -> int:
-        """The id of pixels of which nothing is known: the lowest id that is not an evaluated class."""
-        taken = {label.id for label in self.evaluated}
-        return next(id_ for id_ in range(IGNORED_TRAIN_ID + 1) if id_ not in taken)
+        """The id of pixels of which nothing is known: the lowest of a class that is not evaluated and has no instances.
+
+        Without such a class it is the lowest id of no class.
+        """
+        ignored = [label.id for label in self.labels if not (label.evaluated or label.has_instances)]
+        return min(ignored or (id_ for id_ in range(IGNORED_TRAIN_ID + 1) if id_ not in self.by_id))
 
     @cached_property
     def things_by_category(self) -> dict[str, tuple[Label, ...]]:

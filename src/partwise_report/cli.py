@@ -134,5 +134,5 @@ def ceilings(
     scenes = scenes_of(source, split, frames)
     with counting("decoding") as progress:
         result = sweep(scenes, progress=progress)
-    show_ceiling(sweep_tables(result), result, json, {"data": source.name, "split": split})
+    show_ceiling(sweep_tables(result), result, json, {"data": source.name, "split": split}, source.open(split))
     console.print("next: partwise ceiling METHOD with fields of your own, such as method.windows=[[4,12],[8,12]]")

@@ -12,6 +12,7 @@ from partwise.terminal import console, counting
 from partwise.written import CEILING
 
 if TYPE_CHECKING:
+    from partwise.data.dataset import Dataset
     from partwise.evaluation.model import EvenlySpaced
     from partwise.labels import LabelSet
     from partwise.methods import Method
@@ -69,32 +70,32 @@ def ceiling(
         "overrides": list(overrides),
         "method": method_to_dict(method.config),
     }
-    show_ceiling(ceiling_tables(result), result, json, circumstances)
+    show_ceiling(ceiling_tables(result), result, json, circumstances, source.open(split))
     if not trained:
         console.print(
             "next: partwise ceiling MODEL with the same --data shows which stage of a trained model loses what"
         )
 
 
-def show_ceiling(tables: list[Table], result: dict, json: Path | None, circumstances: dict) -> None:
-    """Print the tables; write everything with how it was made."""
+def show_ceiling(tables: list[Table], result: dict, json: Path | None, circumstances: dict, dataset: Dataset) -> None:
+    """Print what the data are and the tables; write everything with how it was made."""
+    from partwise.data.dataset import described
     from partwise.report.text import table_text
 
-    text = "".join(f"{table.title}\n{table_text(table)}\n{table.note}\n\n" for table in tables)
+    text = f"{described(dataset)}\n" + "".join(
+        f"{table.title}\n{table_text(table)}\n{table.note}\n\n" for table in tables
+    )
     text += f"{result['images']} images in {result['seconds']:.1f} s"
     keep_and_show(json, {"circumstances": circumstances} | result, lambda: console.print(text))
 
 
 def scenes_of(source: DataSource, split: str, frames: int) -> EvenlySpaced:
     """Evenly spaced frames of a split. Raises PartwiseError for a split without instances."""
-    from partwise.data.dataset import described
     from partwise.evaluation.model import EvenlySpaced, require_instances
 
     if frames < 0:
         raise PartwiseError(f"--frames {frames}: give a number from 0 (all) on")
-    dataset = source.open(split)
-    console.print(described(dataset))
-    scenes = EvenlySpaced(dataset, frames)
+    scenes = EvenlySpaced(source.open(split), frames)
     require_instances(scenes, f"{source}, split {split}")
     return scenes
 

@@ -42,10 +42,8 @@ def check(
         source = replace(source, data=root)
     with counting("checking") as progress:
         report = check_data(source, split, progress=progress)
-    for one in report.splits.values():
-        if one.about:
-            console.print(one.about)
-    keep_and_show(json, report.to_json(), lambda: console.print(check_text(report)))
+    about = "".join(f"{one.about}\n" for one in report.splits.values() if one.about)
+    keep_and_show(json, report.to_json(), lambda: console.print(about + check_text(report)))
     if not report.ok:
         raise PartwiseError(
             f"{source}: {counted(len(report.faults), 'fault')}, listed above: correct the data before training"

@@ -66,8 +66,6 @@ def evaluate(
     from partwise.report.text import evaluation_text, faults_text, table_text
     from partwise.scoring import score
 
-    if predictions is None:
-        console.print(described(source.open(split)))
     with _faults_kept(json), counting("evaluating") as progress:
         figures = score(
             source,
@@ -86,7 +84,8 @@ def evaluate(
     if not records:
         del figures["records"]
     further = further_scores_table(figures)
-    text = f"{evaluation_text(figures)}\n\n{table_text(further)}\n{further.note}".rstrip()
+    about = f"{described(source.open(split))}\n" if predictions is None else ""
+    text = f"{about}{evaluation_text(figures)}\n\n{table_text(further)}\n{further.note}".rstrip()
     if figures.get("warnings"):
         warnings = [Fault(**warning) for warning in figures["warnings"]]
         text += f"\n\n{faults_text('warning', warnings, shown=1)}"

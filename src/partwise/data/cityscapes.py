@@ -14,13 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
-import numpy as np
-
 from partwise.data.archive import Archive
 from partwise.data.faults import Fault, fault_of_error, fault_of_remark, id_faults, size_fault
 from partwise.data.frame import FrameContent, Survey, first_of
 from partwise.data.id_maps import mapped_ids
 from partwise.data.image_files import IMAGE_SUFFIXES, decode_frame, decode_ids, encode_png
+from partwise.data.layout import has_polygons_alone
 from partwise.errors import PartwiseError, unknown_name, warn_of
 from partwise.files import atomic_write
 from partwise.labels import CITYSCAPES, LabelSet
@@ -71,7 +70,8 @@ class CityscapesFolder:
     def recognises(cls, root: Path) -> bool:
         """See DatasetFormat: a folder that holds one of the trees or a zip, or a zip."""
         if root.is_dir():
-            return any((root / tree).is_dir() for tree in TREES) or any(root.glob("*.zip"))
+            has_tree = any((root / tree).is_dir() for tree in TREES) and not has_polygons_alone(root / TRUTH)
+            return has_tree or any(root.glob("*.zip"))
         return root.suffix.lower() == ".zip" and root.is_file()
 
     @classmethod

@@ -14,7 +14,14 @@ from typing import Any, Protocol, runtime_checkable
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.data.faults import counted, fault_of_error
 from partwise.data.frame import FrameContent, Survey
+from partwise.data.masks.bdd100k import Bdd100kFolder
+from partwise.data.masks.kitti import KittiFolder
+from partwise.data.masks.vistas import VistasFolder
+from partwise.data.masks.voc import VocFolder
 from partwise.data.polygons.dataset import CocoFolder
+from partwise.data.polygons.idd import IddFolder
+from partwise.data.polygons.labelme import LabelmeFolder
+from partwise.data.polygons.via import ViaFolder
 from partwise.errors import PartwiseError
 from partwise.files import expanded
 from partwise.labels import LabelSet
@@ -80,7 +87,19 @@ class DatasetFormat(Dataset, Protocol):
 # What a format may be told about its data; `open_dataset` explains them.
 OPTIONS = ("annotations", "images", "label_set", "outside")
 DATASETS: Mapping[str, type[DatasetFormat]] = Plugins(
-    "partwise.datasets", {"cityscapes": CityscapesFolder, "coco": CocoFolder}, "format of data sets"
+    "partwise.datasets",
+    {
+        "cityscapes": CityscapesFolder,
+        "coco": CocoFolder,
+        "via": ViaFolder,
+        "labelme": LabelmeFolder,
+        "idd": IddFolder,
+        "kitti": KittiFolder,
+        "vistas": VistasFolder,
+        "bdd100k": Bdd100kFolder,
+        "voc": VocFolder,
+    },
+    "format of data sets",
 )
 
 

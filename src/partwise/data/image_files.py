@@ -82,6 +82,15 @@ def read_ids(path: str | os.PathLike) -> np.ndarray:
     return decode_ids(_image_bytes(path, ID_FORMATS, refused_later=("JPEG",)), os.fspath(path))
 
 
+def read_planes(path: str | os.PathLike) -> np.ndarray:
+    """The samples of a PNG or TIFF as they are stored, such as four ids in RGBA: (H, W) or (H, W, C) of whole numbers.
+
+    Raises PartwiseError as `read_ids` does, but takes colours.
+    """
+    where = os.fspath(path)
+    return np.asarray(_decode(_image_bytes(path, ID_FORMATS), where, ID_FORMATS))
+
+
 def read_bytes(path: str | os.PathLike) -> bytes:
     """The content of a file; PartwiseError where there is none to read."""
     with _opened(path) as file:

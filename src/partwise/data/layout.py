@@ -66,6 +66,14 @@ def what_to_give(root: Path, trees: Sequence[str]) -> str:
     return "give the folder that holds " + " and ".join(trees)
 
 
+def has_polygons_alone(truth: Path) -> bool:
+    """Whether a tree such as gtFine holds polygons and no label maps, as that of IDD does."""
+    polygons = next(truth.glob("*/*/*_gtFine_polygons.json"), None)
+    if polygons is None:
+        return False
+    return not polygons.with_name(polygons.name.replace("_polygons.json", "_labelIds.png")).exists()
+
+
 def _holds(folder: Path, trees: Sequence[str]) -> bool:
     """Whether all trees lie in a folder, unpacked or in zips that are named as the official ones."""
     return all(tree_in(folder, tree) or any(folder.glob(f"{tree}*.zip")) for tree in trees)

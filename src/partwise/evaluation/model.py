@@ -135,21 +135,23 @@ def require_same_classes(method: Method, label_set: LabelSet, what: str = "the d
         )
 
 
-def require_known_classes(known: LabelSet, label_set: LabelSet, what: str) -> None:
+def require_known_classes(
+    known: LabelSet, label_set: LabelSet, what: str, remedy: str = "give a model that was trained on these classes"
+) -> None:
     """Raises PartwiseError where data have classes that the label set of a model, or of a training, lacks.
 
     Args:
         known: Of the model.
         label_set: Of the data.
         what: The data in words.
+        remedy: What to do, but for a label file that maps the classes.
     """
     lacking = known.lacking(label_set)
     if lacking:
         has = ", ".join(label.name for label in known.evaluated)
         raise PartwiseError(
             f"{what}: the label set {known.name} lacks the {'class' if len(lacking) == 1 else 'classes'} "
-            f"{', '.join(lacking)} of the data (it has {has}): give a model or training data with these classes, or a "
-            "label file that maps them"
+            f"{', '.join(lacking)} of the data (it has {has}): {remedy}, or map them by a label file"
         )
 
 

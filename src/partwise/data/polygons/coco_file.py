@@ -70,13 +70,14 @@ def read_coco(file: Path, folders: Sequence[Path]) -> AnnotatedImages:
     return read_records(content, str(file), folders)
 
 
-def read_records(content: Any, where: str, folders: Sequence[Path]) -> AnnotatedImages:
+def read_records(content: Any, where: str, folders: Sequence[Path], warnings: Sequence[Fault] = ()) -> AnnotatedImages:
     """The same from the dictionary that a COCO file holds; see `read_coco`.
 
     Args:
         content: With images, categories and annotations. Annotation ids may be texts.
         where: Names it in faults.
         folders: See `read_coco`.
+        warnings: What was odd so far.
 
     Returns:
         The content, checked.
@@ -106,8 +107,8 @@ def read_records(content: Any, where: str, folders: Sequence[Path]) -> Annotated
     if not faults:
         faults += _whole_faults(builder, categories, images)
     raise_faults(where, faults)
-    warnings = [*_double_warnings(images, where), *builder.warnings]
-    return AnnotatedImages(where, images, tuple(categories), builder.table(), tuple(warnings))
+    odd = (*warnings, *_double_warnings(images, where), *builder.warnings)
+    return AnnotatedImages(where, images, tuple(categories), builder.table(), odd)
 
 
 def _records(rows: list, kind: str, keys: Sequence[str], where: str, faults: list[Fault]) -> Iterator[Mapping]:

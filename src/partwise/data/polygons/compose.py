@@ -66,7 +66,7 @@ class Composed:
     remarks: list[str]
 
 
-def compose(pieces: Sequence[Piece], size: tuple[int, int], label_set: LabelSet) -> Composed:
+def compose(pieces: Sequence[Piece], size: tuple[int, int], label_set: LabelSet, *, in_order: bool = False) -> Composed:
     """Lay the pieces of an image over each other.
 
     COCO does not say which of two overlapping instances is in front. Here the smaller one is: a rider covers part of a
@@ -78,6 +78,7 @@ def compose(pieces: Sequence[Piece], size: tuple[int, int], label_set: LabelSet)
         pieces: In the order of the file, which decides between pieces of equal area: the later one is on top.
         size: (H, W) of the image.
         label_set: Of the ids.
+        in_order: The file says who is in front: each piece lies over those before it, whatever its kind and size.
 
     Returns:
         The maps, and what was left out.
@@ -85,7 +86,7 @@ def compose(pieces: Sequence[Piece], size: tuple[int, int], label_set: LabelSet)
     semantic_HW = np.full(size, label_set.outside_id, np.uint8)
     ids_HW = semantic_HW.astype(np.int32)
     kept, remarks = _without_duplicates(pieces)
-    order = sorted(kept, key=lambda i: (pieces[i].kind, -pieces[i].area, i))
+    order = kept if in_order else sorted(kept, key=lambda i: (pieces[i].kind, -pieces[i].area, i))
     numbers: dict[int, int] = {}
     values: dict[int, str] = {}
     for i in order:

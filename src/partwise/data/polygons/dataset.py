@@ -16,8 +16,8 @@ from partwise.data.frame import FrameContent, raise_faults
 from partwise.data.image_files import decode_frame, read_bytes
 from partwise.data.polygons.classes import Category, classes_in, label_set_of
 from partwise.data.polygons.coco_file import AnnotatedImages, read_coco
-from partwise.data.polygons.coco_layout import CocoFile, coco_files, looks_like_coco
 from partwise.data.polygons.compose import Kind, Piece, compose
+from partwise.data.polygons.layout import annotation_files, looks_like_coco
 from partwise.data.splits import find_split, in_usual_order
 from partwise.errors import PartwiseError, warn_of
 from partwise.labels import Label, LabelSet
@@ -40,6 +40,7 @@ class AnnotatedFolder:
         instance_count: Instances of all frames, of evaluated classes.
     """
 
+    in_order: ClassVar[bool] = False  # whether each annotation of a file lies over those before it
     classes_by_name: ClassVar[bool] = True  # so that another label set with classes of these names fits
 
     def __init__(
@@ -109,7 +110,7 @@ class AnnotatedFolder:
         except PartwiseError as error:
             return FrameContent(None, None, None, [fault_of_error(image.path, error)])
         image_HW3, remarks = decoded
-        composed = compose(self._pieces(place), image.size, self.label_set)
+        composed = compose(self._pieces(place), image.size, self.label_set, in_order=self.in_order)
         warnings = [fault_of_remark(image.path, remark) for remark in [*remarks, *composed.remarks]]
         faults = []
         if image_HW3.shape[:2] != image.size:
@@ -182,8 +183,8 @@ class CocoFolder(AnnotatedFolder):
             FaultyDataError: With every fault of the file.
             PartwiseError: If there is no such split.
         """
-        files = {one.split: one for one in coco_files(Path(root), annotations, images)}
-        found: CocoFile = files[find_split(split, files, str(root))]
+        files = {one.split: one for one in annotation_files(Path(root), looks_like_coco, annotations, images)}
+        found = files[find_split(split, files, str(root))]
         super().__init__(
             read_coco(found.file, found.folders), Path(root).resolve().stem, found.split, label_set, outside
         )
@@ -194,9 +195,9 @@ class CocoFolder(AnnotatedFolder):
         """See DatasetFormat."""
         if root.is_file():
             return root.suffix.lower() == ".json" and looks_like_coco(root)
-        return root.is_dir() and bool(coco_files(root))
+        return root.is_dir() and bool(annotation_files(root, looks_like_coco))
 
     @classmethod
     def splits(cls, root: Path, annotations: Path | None = None, images: Path | None = None) -> list[str]:
         """See DatasetFormat."""
-        return in_usual_order(one.split for one in coco_files(root, annotations, images))
+        return in_usual_order(one.split for one in annotation_files(root, looks_like_coco, annotations, images))

@@ -1,9 +1,9 @@
-"""Where COCO files lie in a folder, which split each is, and where their images are."""
+"""Where annotation files lie in a folder, which split each is, and where their images are."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,20 +11,30 @@ from partwise.data.faults import Fault
 from partwise.data.frame import raise_faults
 from partwise.folders import is_clutter
 
-__all__ = ["CocoFile", "coco_files", "looks_like_coco"]
+__all__ = ["AnnotationFile", "annotation_files", "beginning_of", "looks_like_coco"]
 
 _ROBOFLOW = "_annotations.coco.json"
 _SNIFFED_BYTES = 1 << 16
 _SNIFFED_FILES = 12  # in a folder: one with a JSON for each image is another format
 _USUAL_NAMES = frozenset(
-    {"annotations", "_annotations.coco", "instances", "labels", "result", "coco", "instances_default"}
+    {
+        "annotations",
+        "_annotations.coco",
+        "instances",
+        "labels",
+        "result",
+        "coco",
+        "instances_default",
+        "via_region_data",
+        "via_export_json",
+    }
 )
 _KEYS = re.compile(rb'"(images|annotations|categories)"\s*:\s*\[')
 
 
 @dataclass(frozen=True)
-class CocoFile:
-    """A COCO file of a data set.
+class AnnotationFile:
+    """An annotation file of a data set.
 
     Attributes:
         split: Such as "train".
@@ -37,26 +47,34 @@ class CocoFile:
     folders: tuple[Path, ...]
 
 
-def looks_like_coco(file: Path) -> bool:
-    """Whether a file begins as a COCO file with masks does; only its beginning is read."""
+def beginning_of(file: Path) -> bytes:
+    """What a file begins with, enough to know its format; nothing where it cannot be read."""
     try:
         with file.open("rb") as opened:
-            start = opened.read(_SNIFFED_BYTES)
+            return opened.read(_SNIFFED_BYTES).lstrip()
     except OSError:
-        return False
-    return start.lstrip()[:1] == b"{" and _KEYS.search(start) is not None and b'"segments_info"' not in start
+        return b""
 
 
-def coco_files(root: Path, annotations: Path | None = None, images: Path | None = None) -> list[CocoFile]:
-    """The COCO files of a data set, one for each split.
+def looks_like_coco(file: Path) -> bool:
+    """Whether a file begins as a COCO file with masks does; only its beginning is read."""
+    start = beginning_of(file)
+    return start[:1] == b"{" and _KEYS.search(start) is not None and b'"segments_info"' not in start
+
+
+def annotation_files(
+    root: Path, is_one: Callable[[Path], bool], annotations: Path | None = None, images: Path | None = None
+) -> list[AnnotationFile]:
+    """The annotation files of a data set, one for each split.
 
     Args:
-        root: A folder with COCO files in one of the usual layouts, or a COCO file.
+        root: A folder with such files in one of the usual layouts, or such a file.
+        is_one: Whether a JSON file is of the format that is looked for.
         annotations: Only this file.
         images: The folder of the images; without it they are looked for in the usual places.
 
     Returns:
-        Sorted by split; none if there is no COCO file.
+        Sorted by split; none if there is no such file.
 
     Raises:
         FaultyDataError: If two files are the same split.
@@ -64,8 +82,8 @@ def coco_files(root: Path, annotations: Path | None = None, images: Path | None 
     if annotations is not None or root.is_file():
         files = [annotations if annotations is not None else root]
     else:
-        files = list(_below(root))
-    found: dict[str, CocoFile] = {}
+        files = list(_below(root, is_one))
+    found: dict[str, AnnotationFile] = {}
     faults = []
     for file in files:
         split = _split_of(file, root, len(files) == 1)
@@ -73,13 +91,13 @@ def coco_files(root: Path, annotations: Path | None = None, images: Path | None 
             what = f"is the split {split!r}, as {found[split].file} is"
             faults.append(Fault(str(file), what, "rename or remove one, or give the file itself"))
         folders = (images,) if images is not None else tuple(dict.fromkeys(_image_folders(file, split, root)))
-        found[split] = CocoFile(split, file, folders)
+        found[split] = AnnotationFile(split, file, folders)
     raise_faults(str(root), faults)
     return [found[split] for split in sorted(found)]
 
 
-def _below(root: Path) -> Iterator[Path]:
-    """COCO files in a folder or in a folder of it; with instances_*.json no other file of its folder."""
+def _below(root: Path, is_one: Callable[[Path], bool]) -> Iterator[Path]:
+    """Annotation files in a folder or in a folder of it; with instances_*.json no other file of its folder."""
     for folder in [root, *sorted(path for path in root.iterdir() if path.is_dir() and not is_clutter(path.name))]:
         try:
             names = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".json")
@@ -87,7 +105,7 @@ def _below(root: Path) -> Iterator[Path]:
             continue
         names = [path for path in names if not is_clutter(path.name)]
         chosen = [path for path in names if path.name.startswith("instances_")] or names[:_SNIFFED_FILES]
-        yield from (path for path in chosen if looks_like_coco(path))
+        yield from (path for path in chosen if is_one(path))
 
 
 def _split_of(file: Path, root: Path, alone: bool) -> str:

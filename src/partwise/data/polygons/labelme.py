@@ -1,0 +1,167 @@
+"""labelme: a JSON for each image, beside it.
+
+Source: the JSON that labelme 4 and 5 write: `shapes` with label, points, group_id, shape_type and, for "mask", a PNG.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from partwise.class_list import BACKGROUND
+from partwise.data.faults import Fault
+from partwise.data.frame import FaultyDataError
+from partwise.data.image_files import decode_ids, read_bytes
+from partwise.data.polygons.coco_file import AnnotatedImages, read_records
+from partwise.data.polygons.dataset import AnnotatedFolder
+from partwise.data.polygons.layout import beginning_of
+from partwise.data.polygons.shapes import Records, ellipse, rectangle
+from partwise.data.splits import find_split, in_usual_order
+from partwise.errors import PartwiseError
+from partwise.folders import is_clutter
+from partwise.labels import LabelSet
+from partwise.rle import column_runs
+
+__all__ = ["LabelmeFolder"]
+
+_SHAPES = re.compile(rb'"shapes"\s*:\s*\[')
+_WITHOUT_AREA = ("point", "points", "line", "linestrip")
+
+
+class LabelmeFolder(AnnotatedFolder):
+    """One split of a data set that was drawn with labelme: a folder of JSON files, or one for each split."""
+
+    form: ClassVar[str] = "labelme"
+    options: ClassVar[frozenset[str]] = frozenset({"images", "label_set", "outside"})
+
+    def __init__(
+        self,
+        root: str | os.PathLike,
+        split: str,
+        *,
+        images: Path | None = None,
+        label_set: LabelSet | None = None,
+        outside: str = BACKGROUND,
+    ):
+        """Read and check all files of a split.
+
+        Args:
+            root: A folder of JSON files, or of such folders.
+            split: The name of such a folder; if the files lie in `root` itself, any.
+            images: See `CocoFolder`.
+            label_set: See `CocoFolder`.
+            outside: See `CocoFolder`.
+
+        Raises:
+            FaultyDataError: With every fault of the files.
+            PartwiseError: If there is no such split.
+        """
+        folders = _folders(Path(root))
+        name = find_split(split, folders, str(root))
+        super().__init__(_read(folders[name], images), Path(root).resolve().name, name, label_set, outside)
+
+    @classmethod
+    def recognises(cls, root: Path) -> bool:
+        """See DatasetFormat."""
+        return root.is_dir() and bool(_folders(root))
+
+    @classmethod
+    def splits(cls, root: Path, images: Path | None = None) -> list[str]:
+        """See DatasetFormat."""
+        return in_usual_order(_folders(root))
+
+
+def _folders(root: Path) -> dict[str, Path]:
+    """The folders with files of labelme, by split."""
+    inside = {"all": root} | {path.name: path for path in sorted(root.iterdir()) if path.is_dir()}
+    return {name: path for name, path in inside.items() if not is_clutter(path.name) and _is_labelme(path)}
+
+
+def _is_labelme(folder: Path) -> bool:
+    try:
+        first = next((path for path in sorted(folder.glob("*.json")) if not is_clutter(path.name)), None)
+    except OSError:
+        return False
+    return first is not None and _has_shapes(first)
+
+
+def _has_shapes(file: Path) -> bool:
+    """Whether a file is labelme's; older versions write the image, which may be long, before the shapes."""
+    start = beginning_of(file)
+    return _SHAPES.search(start) is not None or (b'"imageData"' in start and b'"images"' not in start)
+
+
+def _read(folder: Path, images: Path | None) -> AnnotatedImages:
+    records, faults = Records(), []
+    for file in sorted(folder.glob("*.json")):
+        if is_clutter(file.name):
+            continue
+        try:
+            content = json.loads(read_bytes(file))
+            shapes, image = content["shapes"], str(content["imagePath"])
+        except ValueError as error:
+            faults.append(Fault(str(file), f"not JSON ({error})", "save or copy it again"))
+            continue
+        except (KeyError, TypeError):
+            faults.append(Fault(str(file), "has no shapes or no imagePath", "it is no file of labelme: move it away"))
+            continue
+        image = image.replace("\\", "/")
+        records.add_image(image, content.get("imageWidth"), content.get("imageHeight"))
+        size = int(content.get("imageHeight") or 0), int(content.get("imageWidth") or 0)
+        try:
+            _add_shapes(records, file.name, image, shapes, size)
+        except (KeyError, TypeError, ValueError, PartwiseError) as error:
+            faults.append(Fault(str(file), f"a shape cannot be read ({error})", "draw it again"))
+    if faults:
+        raise FaultyDataError(str(folder), faults)
+    places = (folder,) if images is None else (images,)
+    return read_records(records.content(), str(folder), places, list(records.warnings(str(folder))))
+
+
+def _add_shapes(
+    records: Records, file: str, image: str, shapes: list[Mapping[str, Any]], size: tuple[int, int]
+) -> None:
+    """Add the shapes of an image; polygons of one label and group_id are one instance."""
+    groups: dict[tuple[str, Any], list[list[float]]] = {}
+    for number, shape in enumerate(shapes, 1):
+        label, kind = str(shape["label"]), shape.get("shape_type") or "polygon"
+        name = f"{file} shape {number}"
+        if kind in _WITHOUT_AREA:
+            records.left_out[kind] += 1
+        elif kind == "mask":
+            records.add(name, image, label, _mask(shape, size))
+        elif shape.get("group_id") is None:
+            records.add(name, image, label, [_polygon(shape, kind)])
+        else:
+            key = label, shape["group_id"]
+            if key not in groups:
+                groups[key] = []
+                records.add(name, image, label, groups[key])
+            groups[key].append(_polygon(shape, kind))
+
+
+def _polygon(shape: Mapping[str, Any], kind: str) -> list[float]:
+    points = shape["points"]
+    if kind == "rectangle":
+        return rectangle(*points[0], *points[1])
+    if kind == "circle":
+        (x, y), (edge_x, edge_y) = points
+        radius = float(np.hypot(edge_x - x, edge_y - y))
+        return ellipse(x, y, radius, radius)
+    return [value for x, y in points for value in (x, y)]
+
+
+def _mask(shape: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Any]:
+    """An RLE of a shape of kind "mask": a PNG of its box."""
+    (x, y), _ = shape["points"]
+    crop = decode_ids(base64.b64decode(shape["mask"]), "its mask") != 0
+    height, width = size
+    crop = crop[: height - int(y), : width - int(x)]
+    return {"size": list(size), "counts": column_runs(crop, (int(x), int(y)), size).tolist()}

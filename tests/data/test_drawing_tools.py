@@ -1,0 +1,151 @@
+"""VIA, labelme and IDD: polygons as drawing tools store them."""
+
+import base64
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from partwise.data import open_dataset
+from partwise.data.cityscapes import CityscapesFolder
+from partwise.data.dataset import described
+from partwise.errors import PartwiseError
+
+SIZE = (20, 30)
+POINTS = [[2, 2], [10, 2], [10, 8], [2, 8]]  # 48 pixels
+
+
+def photo(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((*SIZE, 3), 90, np.uint8)).save(path)
+
+
+def via_region(points=POINTS, attributes=None, **shape) -> dict:
+    xs, ys = [p[0] for p in points], [p[1] for p in points]
+    drawn = shape or {"name": "polygon", "all_points_x": xs, "all_points_y": ys}
+    return {"shape_attributes": drawn, "region_attributes": {"class": "car"} if attributes is None else attributes}
+
+
+def write_via(file: Path, regions, project: bool = False, name: str = "a.png") -> Path:
+    photo(file.parent / name)
+    entries = {f"{name}123": {"filename": name, "size": 123, "regions": regions, "file_attributes": {}}}
+    content = {"_via_settings": {}, "_via_img_metadata": entries, "_via_attributes": {}} if project else entries
+    file.write_text(json.dumps(content))
+    return file
+
+
+@pytest.mark.parametrize("project", [False, True])
+def test_via_2_lists_and_via_1_dictionaries(tmp_path, project):
+    regions = [via_region(), via_region(name="rect", x=15, y=2, width=6, height=4, attributes={"class": "bus"})]
+    write_via(tmp_path / "two" / "via_project.json", regions, project)
+    write_via(tmp_path / "one" / "via_region_data.json", dict(enumerate(regions)), project)
+    for folder in ("two", "one"):
+        data = open_dataset(tmp_path / folder, "train")
+        names = [data.label_set.name_of(label) for label in data[0].instances.labels.tolist()]
+        assert sorted(zip(names, data[0].instances.areas.tolist(), strict=True)) == [("bus", 24), ("car", 48)]
+        assert "VIA" in described(data)
+
+
+def test_via_splits_circles_points_and_ticked_boxes(tmp_path):
+    circle = via_region(name="circle", cx=10, cy=10, r=6, attributes={"kind": {"car": True, "bus": False}})
+    point = via_region(name="point", cx=1, cy=1, attributes={"kind": {"car": True}})
+    for split in ("train", "val"):
+        write_via(tmp_path / split / "via_region_data.json", [circle, point])
+    data = open_dataset(tmp_path, "validation")
+    assert data.split == "val" and abs(data[0].instances.areas[0] - np.pi * 36) < 6
+    assert "1 shape of the kind 'point'" in str(data.annotated.warnings[0])
+
+
+def test_a_via_region_without_a_class_is_a_fault(tmp_path):
+    write_via(tmp_path / "via.json", [via_region(), via_region(attributes={})])
+    with pytest.raises(PartwiseError, match=r"via.json: a.png region 2: its attribute 'class' names no single class"):
+        open_dataset(tmp_path, "train")
+
+
+def labelme_shape(label="car", points=POINTS, kind="polygon", group=None, **more) -> dict:
+    return {"label": label, "points": points, "group_id": group, "shape_type": kind, "flags": {}} | more
+
+
+def write_labelme(file: Path, shapes: list[dict], **more) -> Path:
+    photo(file.with_suffix(".png"))
+    content = {"version": "5.4.1", "flags": {}, "shapes": shapes, "imagePath": file.with_suffix(".png").name}
+    file.write_text(json.dumps(content | {"imageData": None, "imageHeight": SIZE[0], "imageWidth": SIZE[1]} | more))
+    return file
+
+
+def test_labelme_shapes(tmp_path):
+    buffer = io.BytesIO()
+    Image.fromarray(np.ones((3, 4), bool)).save(buffer, "PNG")
+    mask = {"mask": base64.b64encode(buffer.getvalue()).decode()}
+    shapes = [
+        labelme_shape(group=1),
+        labelme_shape(points=[[12, 2], [16, 2], [16, 6], [12, 6]], group=1),
+        labelme_shape("bus", [[20, 2], [26, 5]], "rectangle"),
+        labelme_shape("man", [[20, 10], [23, 12]], "mask", **mask),
+        labelme_shape("man", [[5, 14], [8, 14]], "circle"),
+        labelme_shape("man", [[5, 5]], "point"),
+    ]
+    write_labelme(tmp_path / "train" / "street.json", shapes)
+    write_labelme(tmp_path / "val" / "other.json", [labelme_shape()])
+    data = open_dataset(tmp_path, "train")
+    found = {}
+    for label, area in zip(data[0].instances.labels.tolist(), data[0].instances.areas.tolist(), strict=True):
+        found.setdefault(data.label_set.name_of(label), []).append(area)
+    assert found["car"] == [48 + 16] and found["bus"] == [18] and 12 in found["man"] and len(found["man"]) == 2
+    assert "'point'" in str(data.annotated.warnings[0])
+    assert len(open_dataset(tmp_path, "val")) == 1
+
+
+def test_a_labelme_file_that_cannot_be_read_is_named(tmp_path):
+    write_labelme(tmp_path / "a.json", [labelme_shape()])
+    (tmp_path / "b.json").write_text('{"shapes": [')
+    write_labelme(tmp_path / "c.json", [labelme_shape(points=[[1, 1], [2, 2]])])
+    with pytest.raises(PartwiseError, match=r"b.json: not JSON"):
+        open_dataset(tmp_path, "train")
+    (tmp_path / "b.json").unlink()
+    with pytest.raises(PartwiseError, match=r"c.json shape 1' of image c: its polygon has 2 points"):
+        open_dataset(tmp_path, "train")
+
+
+def write_idd(root: Path, objects: list[dict]) -> None:
+    photo(root / "leftImg8bit" / "train" / "7" / "000_leftImg8bit.png")
+    file = root / "gtFine" / "train" / "7" / "000_gtFine_polygons.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"imgHeight": SIZE[0], "imgWidth": SIZE[1], "objects": objects}))
+
+
+def test_idd_lays_each_object_over_those_before_it(tmp_path):
+    whole = [[0, 0], [30, 0], [30, 15], [0, 15]]
+    beside = [[15, 2], [25, 2], [25, 8], [15, 8]]
+    objects = [
+        {"label": "road", "polygon": whole},
+        {"label": "autorickshaw", "polygon": POINTS},
+        {"label": "cargroup", "polygon": beside},
+        {"label": "bus", "polygon": whole, "deleted": 1},
+        {"label": "person", "polygon": [[3, 3], [6, 3], [6, 6], [3, 6]]},
+        {"label": "car", "polygon": [[1, 1], [2, 2]]},
+        {"label": "sky", "polygon": [[3, 3], [5, 3], [5, 5], [3, 5]]},
+    ]
+    write_idd(tmp_path, objects)
+    data = open_dataset(tmp_path, "train")
+    scene, names = data[0], data.label_set.name_of
+    assert [names(label) for label in scene.instances.labels.tolist()] == ["person", "autorickshaw"]
+    assert scene.instances.areas.tolist() == [9 - 4, 48 - 9]  # the sky is seen through the person
+    assert [names(scene.semantic_HW[y, x]) for y, x in ((0, 0), (18, 0), (4, 20), (3, 3))] == [
+        "road",
+        "unlabeled",
+        "car",
+        "sky",
+    ]
+    assert scene.instance_ids_HW[4, 20] == data.label_set["car"].id  # a group
+    assert "fewer than three points" in str(data.annotated.warnings[0])
+    assert not CityscapesFolder.recognises(tmp_path)
+
+
+def test_idd_names_a_class_that_it_does_not_have(tmp_path):
+    write_idd(tmp_path, [{"label": "spaceship", "polygon": POINTS}])
+    with pytest.raises(PartwiseError, match=r"category 'spaceship' .* is no class of idd"):
+        open_dataset(tmp_path, "train")

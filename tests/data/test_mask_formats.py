@@ -1,0 +1,181 @@
+"""KITTI, Mapillary Vistas, BDD100K and Pascal VOC: small trees as the formats define them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from partwise.data import open_dataset
+from partwise.data.check import check
+from partwise.data.dataset import described
+from partwise.data.image_files import write_png
+from partwise.data.masks.voc import voc_palette
+from partwise.errors import PartwiseError
+
+SIZE = (8, 12)
+
+
+def photo(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((*SIZE, 3), 90, np.uint8)).save(path)
+
+
+def two_objects(number_of_first: int, ground: int, thing: int, other: int) -> tuple[np.ndarray, np.ndarray]:
+    """Classes, and numbers of instances: two things of one class side by side, and a third of another class."""
+    classes, numbers = np.full(SIZE, ground), np.zeros(SIZE, int)
+    for number, columns in enumerate((slice(0, 3), slice(3, 6))):
+        classes[2:6, columns], numbers[2:6, columns] = thing, number_of_first + number
+    classes[2:6, 8:], numbers[2:6, 8:] = other, number_of_first
+    return classes, numbers
+
+
+def write_kitti(root: Path) -> None:
+    classes, numbers = two_objects(1, ground=7, thing=26, other=24)
+    classes[7], numbers[7] = 26, 0  # a group
+    photo(root / "training" / "image_2" / "000000_10.png")
+    write_png(root / "training" / "semantic" / "000000_10.png", classes.astype(np.uint8))
+    write_png(root / "training" / "instance" / "000000_10.png", classes * 256 + numbers)
+
+
+def write_vistas(root: Path, version: str = "v2.0") -> None:
+    names = ("construction--flat--road", "object--vehicle--car", "human--person", "void--unlabeled")
+    labels = [
+        {"name": name, "readable": name.split("--")[-1].title(), "color": [10 * n, 5, 200], "instances": n in (1, 2)}
+        | {"evaluate": n != 3}
+        for n, name in enumerate(names)
+    ]
+    root.mkdir(parents=True, exist_ok=True)
+    (root / f"config_{version}.json").write_text(json.dumps({"labels": labels}))
+    classes, numbers = two_objects(0, ground=0, thing=1, other=2)
+    classes[7] = 3
+    photo(root / "validation" / "images" / "x.jpg")
+    write_png(root / "validation" / version / "instances" / "x.png", classes * 256 + numbers)
+
+
+def write_bdd(root: Path) -> None:
+    classes, numbers = two_objects(1, ground=0, thing=3, other=1)
+    numbers[classes == 1] = 3
+    planes = np.zeros((*SIZE, 4), np.uint8)
+    classes[0, :2], numbers[0, :2], planes[0, :2, 1] = 3, 300, 2  # a crowd
+    classes[0, 5:7], numbers[0, 5:7], planes[0, 5:7, 1] = 4, 301, 1  # ignored
+    planes[..., 0], planes[..., 2], planes[..., 3] = classes, numbers // 256, numbers % 256
+    photo(root / "images" / "10k" / "val" / "a-1.jpg")
+    photo(root / "images" / "10k" / "val" / "without-truth.jpg")
+    file = root / "labels" / "ins_seg" / "bitmasks" / "val" / "a-1.png"
+    file.parent.mkdir(parents=True)
+    Image.fromarray(planes, "RGBA").save(file)
+
+
+def palette_png(file: Path, indices: np.ndarray, palette: np.ndarray | None = None) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(indices.astype(np.uint8), "P")
+    image.putpalette((voc_palette() if palette is None else palette).tobytes())
+    image.save(file)
+
+
+def write_voc(root: Path) -> None:
+    classes, numbers = two_objects(1, ground=0, thing=7, other=15)
+    numbers[classes == 15] = 3
+    classes[7] = numbers[7] = 255
+    photo(root / "JPEGImages" / "2007_000032.jpg")
+    palette_png(root / "SegmentationClass" / "2007_000032.png", classes)
+    palette_png(root / "SegmentationObject" / "2007_000032.png", numbers)
+    for split, names in (("train", ""), ("val", "2007_000032\n")):
+        file = root / "ImageSets" / "Segmentation" / f"{split}.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(names)
+
+
+FORMATS = {
+    "kitti": (write_kitti, "training", "KITTI", ["person", "car", "car"], "road"),
+    "vistas": (write_vistas, "val", "Mapillary Vistas", ["Car", "Car", "Person"], "Road"),
+    "bdd": (write_bdd, "val", "BDD100K", ["pedestrian", "car", "car"], "background"),
+    "voc": (write_voc, "val", "Pascal VOC", ["car", "car", "person"], "background"),
+}
+
+
+@pytest.mark.parametrize(("write", "split", "form", "things", "ground"), FORMATS.values(), ids=FORMATS)
+def test_a_tree_is_recognised_and_read(write, split, form, things, ground, tmp_path):
+    write(tmp_path)
+    data = open_dataset(tmp_path, split)
+    assert form in described(data) and len(data) == 1
+    scene = data[0]
+    names = [data.label_set.name_of(label) for label in scene.instances.labels.tolist()]
+    assert names == things and scene.instances.areas.tolist().count(12) == 2
+    assert data.label_set.name_of(scene.semantic_HW[1, 10]) == ground
+    report = check(tmp_path, [split])
+    assert report.ok and not any("another class" in str(one) for one in report.warnings)
+
+
+def test_groups_and_ignored_regions(tmp_path):
+    write_kitti(tmp_path / "kitti")
+    scene = open_dataset(tmp_path / "kitti", "train")[0]
+    assert scene.instance_ids_HW[7, 0] == scene.semantic_HW[7, 0] == 26
+    write_bdd(tmp_path / "bdd")
+    data = open_dataset(tmp_path / "bdd", "val")
+    scene, car = data[0], data.label_set["car"].id
+    assert scene.instance_ids_HW[0, 0] == scene.semantic_HW[0, 0] == car
+    assert scene.semantic_HW[0, 5] == scene.instance_ids_HW[0, 5] == data.label_set.void_id
+    write_voc(tmp_path / "voc")
+    data = open_dataset(tmp_path / "voc", "val")
+    assert data.label_set.name_of(data[0].semantic_HW[7, 0]) == "void" and not data.label_set["void"].evaluated
+
+
+def test_vistas_takes_the_newest_truth_and_its_own_categories(tmp_path):
+    write_vistas(tmp_path, "v1.2")
+    write_vistas(tmp_path, "v2.0")
+    data = open_dataset(tmp_path, "validation")
+    assert data.label_set.name == "vistas_v2.0" and data.label_set["Car"].category == "object--vehicle"
+    assert [label.name for label in data.label_set if not label.evaluated] == ["Unlabeled"]
+
+
+def test_bdd_panoptic_truth_has_the_other_classes(tmp_path):
+    write_bdd(tmp_path)
+    (tmp_path / "labels" / "ins_seg").rename(tmp_path / "labels" / "pan_seg")
+    assert open_dataset(tmp_path, "val").label_set.name == "bdd100k_panoptic"
+
+
+def test_faults_are_one_line_each(tmp_path):
+    write_voc(tmp_path)
+    other = voc_palette()[::-1].copy()
+    file = tmp_path / "SegmentationClass" / "2007_000032.png"
+    palette_png(file, np.full(SIZE, 7), other)
+    with pytest.raises(PartwiseError, match=r"2007_000032.png: colour 7 of its palette is .*write the mask with VOC's"):
+        open_dataset(tmp_path, "val")[0]
+    palette_png(file, np.full(SIZE, 30))
+    with pytest.raises(PartwiseError, match=r"unknown id 30 \(96 pixels\): voc has the ids 0 to 255"):
+        open_dataset(tmp_path, "val")[0]
+    file.unlink()
+    with pytest.raises(PartwiseError, match=r"2007_000032.jpg: has no truth .*SegmentationClass"):
+        open_dataset(tmp_path, "val")
+    assert [str(fault) for fault in check(tmp_path, ["val"]).faults]
+
+
+def test_an_empty_split_is_said(tmp_path):
+    write_voc(tmp_path)
+    with pytest.raises(PartwiseError, match="split 'train' has no image"):
+        open_dataset(tmp_path, "train")
+
+
+def test_grey_masks_with_indices_are_read_as_those_with_a_palette(tmp_path):
+    write_voc(tmp_path)
+    before = open_dataset(tmp_path, "val")[0]
+    for folder in ("SegmentationClass", "SegmentationObject"):
+        file = tmp_path / folder / "2007_000032.png"
+        Image.fromarray(np.asarray(Image.open(file)), "L").save(file)
+    assert np.array_equal(open_dataset(tmp_path, "val")[0].instance_ids_HW, before.instance_ids_HW)
+
+
+def test_a_label_file_can_join_classes(tmp_path):
+    from partwise.label_file import read_label_file
+
+    write_kitti(tmp_path / "kitti")
+    file = tmp_path / "labels.toml"
+    file.write_text(
+        'outside = "ignored"\n[[classes]]\nname = "moving"\nid = 26\nfrom = [24]\n'
+        '[[classes]]\nname = "road"\nid = 7\nhas_instances = false\n'
+    )
+    scene = open_dataset(tmp_path / "kitti", "train", label_set=read_label_file(file))[0]
+    assert scene.instances.labels.tolist() == [26, 26, 26]
