@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from partwise.class_map import ClassNames
-from partwise.data.cityscapes import TREES
+from partwise.data.cityscapes import TREES, CityscapesFolder
 from partwise.data.layout import tree_in
 from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
+from partwise.evaluation.coco_file import AnnotatedEvaluator, CocoTruth, HasCocoFile
+from partwise.evaluation.coco_results import Frames, read_coco_results
 from partwise.evaluation.compare import RECORDS_KEY, compare, read_records, records_of
 from partwise.evaluation.distance import find_depth
 from partwise.evaluation.evaluator import CityscapesEvaluator
@@ -23,9 +25,9 @@ from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_ins
 from partwise.evaluation.result_files import ResultFiles
 from partwise.evaluation.submission import score_results
 from partwise.evaluation.truth import TruthFolder, require_truth
-from partwise.labels import LabelSet
 from partwise.methods import MappedMethod
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions
+from partwise.scene import names_of
 from partwise.segmenter import load
 
 BOOTSTRAP_DRAWS = 1000
@@ -98,8 +100,8 @@ def _leave_out(asked: dict[str, bool], why: str) -> None:
             raise PartwiseError(f"{option} {why}: leave it out")
 
 
-# (label set, whether there is what panoptic quality needs) -> an empty one
-EvaluatorFor = Callable[[LabelSet, bool], CityscapesEvaluator]
+# (scenes, whether there is what panoptic quality needs) -> an empty one
+EvaluatorFor = Callable[[EvenlySpaced, bool], CityscapesEvaluator]
 
 
 def _evaluator_for(full: bool, metrics: Sequence[str], side_bounds_px: Sequence[int]) -> EvaluatorFor:
@@ -107,10 +109,13 @@ def _evaluator_for(full: bool, metrics: Sequence[str], side_bounds_px: Sequence[
     others = [find_metric(name) for name in dict.fromkeys(metrics) if name not in OWN_METRICS]
     asked = {SETTING_OF[name]: True for name in metrics if name in SETTING_OF}
 
-    def empty(label_set: LabelSet, panoptic: bool) -> CityscapesEvaluator:
+    def empty(scenes: EvenlySpaced, panoptic: bool) -> CityscapesEvaluator:
         extras = {"boundary": True, "panoptic": panoptic, "coco": True, "draws": BOOTSTRAP_DRAWS} if full else {}
-        own = {"side_bounds_px": tuple(side_bounds_px), **extras, **asked}
-        return CityscapesEvaluator(label_set, metrics=[metric(label_set) for metric in others], **own)
+        own: dict[str, Any] = {"side_bounds_px": tuple(side_bounds_px), **extras, **asked}
+        own["metrics"] = [metric(scenes.label_set) for metric in others]
+        if isinstance(scenes.scenes, HasCocoFile):
+            return AnnotatedEvaluator(scenes.label_set, CocoTruth.of(scenes.scenes, scenes.names), **own)
+        return CityscapesEvaluator(scenes.label_set, **own)
 
     return empty
 
@@ -124,16 +129,39 @@ def _score_files(
     workers: int,
     progress: Callable,
 ) -> tuple[CityscapesEvaluator, dict]:
+    if folder.suffix.lower() == ".json":
+        return _score_coco_results(folder, data, split, frames, evaluator_for, progress)
     # Result files need no image, and decoding one takes longer than everything else together.
     truth = TruthFolder(data.root, split)
     _refuse_the_data(folder, data.root)
     files = ResultFiles.find(folder, truth.names, truth.names_elsewhere)
     scenes = EvenlySpaced(truth, frames)
     require_truth(scenes, f"{data}, split {split}", progress)
-    evaluator = evaluator_for(scenes.label_set, bool(files.instance and files.pixel))
+    evaluator = evaluator_for(scenes, bool(files.instance and files.pixel))
     depth = find_depth(data.root, split)
     warnings = score_results(files, scenes, evaluator, workers=workers, depth=depth, progress=progress)
     return evaluator, evaluator.compute() | {"warnings": [asdict(warning) for warning in warnings]}
+
+
+def _score_coco_results(
+    file: Path, data: DataSource, split: str, frames: int, evaluator_for: EvaluatorFor, progress: Callable
+) -> tuple[CityscapesEvaluator, dict]:
+    """Of one COCO file, against data of any format."""
+    truth = TruthFolder(data.root, split) if data.form == CityscapesFolder.form else data.open(split)
+    names = names_of(truth)
+    listed = {one.name: one for one in truth.annotated.images} if isinstance(truth, HasCocoFile) else {}
+    sizes = [listed[name].size if name in listed else truth[place].size for place, name in enumerate(names)]
+    ids = [listed[name].ids if name in listed else () for name in names]
+    results = read_coco_results(file, Frames(names, sizes, ids), truth.label_set)
+    scenes = EvenlySpaced(truth, frames)
+    require_truth(scenes, f"{data}, split {split}", progress)
+    evaluator, depth = evaluator_for(scenes, False), find_depth(data.root, split)
+    for place in range(len(scenes)):
+        scene = scenes[place]
+        instances, scores = results.of_frame(scene.name)
+        evaluator.update(scene, instances, scores=scores, depth_HW=depth(scene.name))
+        progress(place + 1, len(scenes))
+    return evaluator, evaluator.compute() | {"warnings": [asdict(remark) for remark in results.remarks]}
 
 
 def _refuse_the_data(folder: Path, data: Path) -> None:
@@ -162,7 +190,7 @@ def _score_model(
     scenes = EvenlySpaced(data.open_as(split, segment.method.label_set), frames)
     if segment.method.has_instances:
         require_instances(scenes, f"{data}, split {split}")
-    evaluator = evaluator_for(scenes.label_set, segment.method.has_instances and segment.method.has_semantics)
+    evaluator = evaluator_for(scenes, segment.method.has_instances and segment.method.has_semantics)
     depth = find_depth(data.root, split)
     figures = evaluate_method(
         segment.method, scenes, evaluator, options=segment.options, depth=depth, progress=progress

@@ -4,7 +4,6 @@ images stay where they are.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -88,8 +87,7 @@ def split_coco(
         part: {id_: Path(images[place].path) for place in places for id_ in images[place].ids}
         for part, places in parts.parts.items()
     }
-    content = json.loads(read_bytes(dataset.annotated.where))
-    return parts, write_split(content, paths, out, copy=copy)
+    return parts, write_split(dataset.coco_content(), paths, out, copy=copy)
 
 
 def split_groups(groups: Sequence[int], val: float, seed: int) -> list[bool]:

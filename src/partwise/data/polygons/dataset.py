@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import operator
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -189,6 +190,10 @@ class CocoFolder(AnnotatedFolder):
             read_coco(found.file, found.folders), Path(root).resolve().stem, found.split, label_set, outside
         )
         self.root = Path(root)
+
+    def coco_content(self) -> dict[str, Any]:
+        """What the COCO file holds, which was checked when the split was opened."""
+        return json.loads(read_bytes(self.annotated.where))
 
     @classmethod
     def recognises(cls, root: Path) -> bool:
