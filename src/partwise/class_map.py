@@ -119,7 +119,7 @@ class ClassMap:
         width = max((len(name) for name in self.sources), default=0)
         for name, some in self.sources.items():
             words = ", ".join(label.name for label in some) or "nothing: it starts at random"
-            yield f"{name:{width}}  from {f'the mean of {words}' if len(some) > 1 else words}"
+            yield f"{name:{width}}  from {words}{' together' if len(some) > 1 else ''}"
         if self.unused:
             yield f"not used: {', '.join(label.name for label in self.unused)}"
 

@@ -17,7 +17,9 @@ from partwise.methods import (
     PartsConfig,
     build_method,
 )
+from partwise.methods.method import image_batch
 from partwise.training.checkpoint import save_model
+from partwise.training.class_rows import Blend
 from partwise.training.start import start_weights
 
 OWN = LabelSet(
@@ -38,7 +40,7 @@ CONFIGS = {
 }
 
 
-def started(config, tmp_path, label_set=OWN, names=MAP):
+def started(config, tmp_path, label_set=OWN, names=MAP, scenes=()):
     """(network that starts from a Cityscapes model, the model, the network as it was before, what was noted)."""
     torch.manual_seed(0)
     model, method = build_method(config), build_method(config, label_set)
@@ -48,7 +50,7 @@ def started(config, tmp_path, label_set=OWN, names=MAP):
     save_model(tmp_path / "model.safetensors", model, {"recipe": "tiny", "steps": 0, "weights": "random"})
     watcher = Watcher()
     recipe = replace(tiny_recipe(), method=config)
-    start_weights(method, recipe, [str(tmp_path / "model.safetensors")], watcher.note, names)
+    start_weights(method, recipe, [str(tmp_path / "model.safetensors")], watcher.note, names, scenes)
     return method, model, before, watcher.notes
 
 
@@ -85,6 +87,29 @@ def test_class_heads_are_all_layers_that_depend_on_the_label_set(name):
     heads = build_method(CONFIGS[name], OWN).class_heads()
     differ = {tensor.rpartition(".")[0] for tensor in shapes[0] if shapes[0][tensor] != shapes[1][tensor]}
     assert differ == {head.layer for head in heads}
+
+
+def test_classes_that_only_have_other_names_start_with_the_same_probabilities(tmp_path, scenes):
+    renamed = LabelSet("renamed", tuple(replace(label, name=f"my {label.name}") for label in CITYSCAPES))
+    names = {f"my {label.name}": label.name for label in CITYSCAPES.evaluated}
+    method, model, _, _ = started(CONFIGS["parts"], tmp_path, renamed, names, scenes[:2])
+    image = image_batch(scenes[3].image_HW3)
+    own, given = (one.eval().respond(image)["semantic"].softmax(1) for one in (method, model))
+    assert torch.allclose(own, given, atol=1e-4)
+
+
+def test_several_classes_together_have_nearly_the_sum_of_their_probabilities():
+    torch.manual_seed(0)
+    logits, places = 3 * torch.randn(2, 500, 6), [(0, 1), (2,), (3, 4, 5), ()]
+    wanted = torch.stack([logits[1].softmax(1)[:, list(some)].sum(1) for some in places], dim=1).argmax(1)
+
+    def agreeing(blend):
+        made = logits[1] @ blend.weights_KC.T + blend.bias_K
+        made[:, 3] = -torch.inf
+        return float((made.argmax(1) == wanted).float().mean())
+
+    fitted = agreeing(Blend.fitted(logits[0], places))
+    assert fitted > 0.8 and fitted > agreeing(Blend.mean(places, 6)) + 0.1
 
 
 def test_the_same_classes_start_bit_for_bit_and_say_no_table(tmp_path):

@@ -60,9 +60,8 @@ def train(
         resume: Whether to continue from the state in `out`.
 
     Raises:
-        PartwiseError: If a value is out of range, the run has no end, the folder holds a run or another process trains
-            in it, data cannot be read, disk or memory is full, a worker or another process of the run has ended, or a
-            loss is not finite. The checkpoints in `out` can then still be used.
+        PartwiseError: If a value is out of range, the run has no end, the folder is in use, data cannot be read, disk
+            or memory is full, a process of the run has ended, or a loss is not finite. `out` can then still be used.
         Stopped: If a signal ends the run (a KeyboardInterrupt).
     """
     check_recipe(recipe)
@@ -76,7 +75,7 @@ def train(
     check_crop(recipe.data.augment.crop, method.size_multiple)
     origin = _origin(recipe, data_name)
     if not going_on:
-        origin["weights"] = start_weights(method, recipe, weights, monitor.note, class_names)
+        origin["weights"] = start_weights(method, recipe, weights, monitor.note, class_names, scenes)
     run = Run(_learner(recipe, method, accelerator, teacher), folder, monitor, origin)
     lock = folder.lock.held(monitor.note) if run.is_main else contextlib.nullcontext()
     with lock, _explained(run):
@@ -87,12 +86,8 @@ def train(
         samples = TrainingSamples(
             scenes, method.targets, recipe.data, config.seed, run.presence(scenes), rendered, method.instance_classes
         )
-        draws = Draws(
-            config.batch_size,
-            run.progress.step * config.accumulate,
-            accelerator.process_index,
-            accelerator.num_processes,
-        )
+        step = run.progress.step * config.accumulate
+        draws = Draws(config.batch_size, step, accelerator.process_index, accelerator.num_processes)
         with contextlib.closing(run), contextlib.closing(training_batches(samples, draws)) as batches:
             run.loop(batches, evaluate)
     return method

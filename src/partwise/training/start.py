@@ -6,16 +6,19 @@ import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import torch
+import numpy as np
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from partwise.class_map import ClassMap, ClassNames
 from partwise.errors import PartwiseError
-from partwise.methods import ClassRows, HasClassHeads, Method
-from partwise.training.checkpoint import load_matching, read_model
+from partwise.methods import Method
+from partwise.scene import Scenes
+from partwise.training.checkpoint import load_matching, load_model, read_model
+from partwise.training.class_rows import logits_of_images, mapped_state
 from partwise.training.config import Recipe
 
+_IMAGES = 16  # that show how several classes of a model make one
 # Errors of torch.load, safetensors and a download for a file with other content, or without a connection.
 _FOREIGN = (
     OSError,
@@ -35,6 +38,7 @@ def start_weights(
     weights: Sequence[str],
     note: Callable[[str], None],
     class_names: ClassNames | None = None,
+    scenes: Scenes = (),
 ) -> str:
     """Load the weights that a run starts from.
 
@@ -45,6 +49,7 @@ def start_weights(
             earlier one.
         note: Is called with sentences for the user.
         class_names: Which classes of a model of other classes stand for those of the method, see `ClassMap.between`.
+        scenes: Some of their images show how several classes of such a model make one, see class_rows.py.
 
     Returns:
         The origin of the weights in words.
@@ -62,7 +67,7 @@ def start_weights(
         if not is_model(path):
             backbone = _into_backbone(method, path, note)
             continue
-        origin, has_backbone, loaded = _from_model(method, recipe, path, note, class_names)
+        origin, has_backbone, loaded = _from_model(method, recipe, path, note, class_names, scenes)
         origins = [origin] if len(loaded) == len(names) else [*origins, origin]
         backbone = origin if has_backbone else backbone
         taken |= loaded
@@ -107,7 +112,12 @@ def _into_backbone(method: Method, source: str, note: Callable[[str], None]) -> 
 
 
 def _from_model(
-    method: Method, recipe: Recipe, path: str, note: Callable[[str], None], class_names: ClassNames | None
+    method: Method,
+    recipe: Recipe,
+    path: str,
+    note: Callable[[str], None],
+    class_names: ClassNames | None,
+    scenes: Scenes,
 ) -> tuple[str, bool, set[str]]:
     """Copy the tensors of a model that fit. If the model has another backbone, only tensors of its heads are copied.
 
@@ -119,9 +129,10 @@ def _from_model(
     state, info = read_model(path)
     classes = ClassMap.between(method.label_set, info.label_set, class_names)
     if not classes.is_identity:
-        state = _with_mapped_classes(method, state, classes, path)
         for line in (f"{path}: its classes are those of {info.label_set.name}; the heads start", *classes.lines()):
             note(line)
+        logits_PC = logits_of_images(load_model(path)[0], _images(scenes))
+        state = mapped_state(method, state, classes, path, logits_PC)
     same_backbone = has_backbone_of(method, state)
     if not same_backbone:
         state = {name: value for name, value in state.items() if not name.startswith("backbone.")}
@@ -136,42 +147,10 @@ def _from_model(
     return origin, same_backbone, set(report.loaded)
 
 
-def _with_mapped_classes(method: Method, state: dict[str, Tensor], classes: ClassMap, path: str) -> dict[str, Tensor]:
-    """The state of a model of other classes with the layers of its classes as the method has them.
-
-    A row is the mean of the rows of its classes, or the method's own where there is none. Layers that do not fit are
-    left out.
-    """
-    if not isinstance(method, HasClassHeads):
-        raise PartwiseError(
-            f"{path}: its classes ({classes.old.name}) are not those of the data ({classes.new.name}), and "
-            f"{type(method).__name__} does not say which of its layers hold classes: give a model of the same classes"
-        )
-    own, mapped = method.state_dict(), dict(state)
-    for head in method.class_heads():
-        for name in (f"{head.layer}.weight", f"{head.layer}.bias"):
-            given = mapped.pop(name, None)
-            places = classes.rows(head.classes)
-            many = len(classes.old.evaluated if head.classes == "evaluated" else classes.old.things)
-            if given is not None and given.shape == (head.rows_before + many * head.rows_each, *own[name].shape[1:]):
-                mapped[name] = _mapped_rows(own[name], given, head, places)
-    return mapped
-
-
-def _mapped_rows(own: Tensor, given: Tensor, head: ClassRows, places: Sequence[tuple[int, ...]]) -> Tensor:
-    """The parameter of a layer of classes: `own` with the rows that `given` has for each class.
-
-    places   for each class of `own` those of its classes in `given`
-    """
-    of_class = lambda place: slice(
-        head.rows_before + place * head.rows_each, head.rows_before + (place + 1) * head.rows_each
-    )
-    rows = own.clone()
-    rows[: head.rows_before] = given[: head.rows_before]
-    for place, some in enumerate(places):
-        if some:
-            rows[of_class(place)] = torch.stack([given[of_class(one)] for one in some]).mean(dim=0)
-    return rows
+def _images(scenes: Scenes) -> list[np.ndarray]:
+    """(H, W, 3) uint8 RGB of a few scenes, evenly spaced."""
+    count = min(_IMAGES, len(scenes))
+    return [scenes[i * len(scenes) // count].image_HW3 for i in range(count)]
 
 
 def has_backbone_of(method: Method, state: dict[str, Tensor]) -> bool:
