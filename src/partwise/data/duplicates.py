@@ -125,8 +125,8 @@ def shared_photos(splits: Mapping[str, Photos]) -> Iterator[Fault]:
             found.setdefault(n, (m, f"looks like (hash: {bits} of 256 bits differ)"))
         place_of = {photo_key(file): m for m, file in enumerate(photos.files)}
         for n, file in enumerate(others.files):
-            if ".rf." in file and (m := place_of.get(photo_key(file))) is not None:
-                found[n] = m, "has the name of the same photo as"
+            if ".rf." in file and (same := place_of.get(photo_key(file))) is not None:
+                found[n] = same, "has the name of the same photo as"
         for n, (m, how) in sorted(found.items()):
             remedy = f"a split that holds a photo of {first} measures too well: split the data again (partwise split)"
             yield Fault(others.files[n], f"of the split {second} {how} {photos.files[m]} of {first}", remedy)

@@ -129,20 +129,22 @@ def coco_file_scores(truth: CocoTruth, results: Sequence[Mapping[str, Any]], lab
 def _evaluation(truth: Mapping[str, Any], found: Mapping[str, Any]) -> Any:
     """A COCOeval of masks, of hotcoco, or of pycocotools if hotcoco is not installed."""
     try:
-        from hotcoco import COCO, COCOeval
-
-        return COCOeval(COCO(dict(truth)), COCO(dict(found)), "segm")
+        import hotcoco
     except ModuleNotFoundError:
-        from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
 
-        opened = []
-        for content in (truth, found):
-            coco = COCO()
-            coco.dataset = dict(content)
-            coco.createIndex()
-            opened.append(coco)
-        return COCOeval(*opened, "segm")
+        return COCOeval(_opened(truth), _opened(found), "segm")
+    return hotcoco.COCOeval(hotcoco.COCO(dict(truth)), hotcoco.COCO(dict(found)), "segm")
+
+
+def _opened(content: Mapping[str, Any]) -> Any:
+    """The content of a COCO file as pycocotools has it."""
+    from pycocotools.coco import COCO
+
+    coco = COCO()
+    coco.dataset = dict(content)
+    coco.createIndex()
+    return coco
 
 
 class AnnotatedEvaluator(CityscapesEvaluator):

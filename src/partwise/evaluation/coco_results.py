@@ -163,7 +163,7 @@ class _Reader:
         scores = []
         for number, row in enumerate(rows):
             score = row.get("score") if isinstance(row, Mapping) else None
-            scores.append(float(score) if _is_number(score) else math.nan)
+            scores.append(float(score) if score is not None and _is_number(score) else math.nan)
             if not isinstance(row, Mapping) or "image_id" not in row or "category_id" not in row:
                 self.builder.fault(number, None, "it has no image_id or no category_id", "add them")
             elif not _is_number(score):

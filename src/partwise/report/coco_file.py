@@ -52,7 +52,8 @@ def coco_predictions(
     Returns:
         "images", "categories" and "annotations" as COCO defines them, and "partwise".
     """
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for image_id, one in enumerate(found, 1):
         height, width = one.instances.size
         images.append({"id": image_id, "file_name": one.file_name, "width": width, "height": height})
