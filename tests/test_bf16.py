@@ -43,7 +43,7 @@ def test_one_line_says_that_bf16_is_emulated_and_what_to_do(verb, commands, emul
     in_bf16 = ["training.precision=bf16"] if verb == "train" else ["--precision", "bf16"]
     partwise.cli.main([str(word) for word in [*commands[verb], *in_bf16]])
     (line,) = warned(capsys)
-    assert "bf16 is emulated" in line and "precision no or auto" in line
+    assert "bf16 is emulated" in line and "precision to no or auto" in line
 
 
 @pytest.mark.parametrize("asked", ["no", "auto"])

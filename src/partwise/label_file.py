@@ -50,7 +50,7 @@ def read_label_file(path: str | Path) -> LabelSet:
     reader = _Reader(str(path), text)
     classes = reader.classes(content)
     if reader.faults:
-        raise LabelFileError("\n".join(reader.faults))
+        raise LabelFileError("\n".join(text for _, text in sorted(reader.faults, key=lambda fault: fault[0])))
     name, outside = str(content.get("name", path.stem)), content.get("outside", OUTSIDE[0])
     return label_set_of_classes(name, [_entry(row) for row in classes], outside)
 
@@ -61,13 +61,14 @@ class _Reader:
 
     where: str
     text: str
-    faults: list[str] = field(default_factory=list)
+    faults: list[tuple[int, str]] = field(default_factory=list)
+    _classes_in_text: int = 0
 
     def fault(self, number: int | None, key: str, problem: str) -> None:
         """Keep a fault of class `number` (None: of the file as a whole)."""
         line = self._line(number, key)
         at = f"{self.where}, line {line}" if line else self.where
-        self.faults.append(f"{at}: {problem}")
+        self.faults.append((line, f"{at}: {problem}"))
 
     def _line(self, number: int | None, key: str) -> int:
         """The line of a key in the file; 0 if it is not found."""
@@ -91,8 +92,6 @@ class _Reader:
         if number >= len(starts):
             return 0, len(lines)
         return starts[number], [*starts, len(lines)][number + 1]
-
-    _classes_in_text: int = 0
 
     def classes(self, content: Any) -> list[dict[str, Any]]:
         """The classes of the file; those with a fault are of no use."""

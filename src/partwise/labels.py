@@ -208,11 +208,8 @@ class LabelSet:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold; `from_dict` gives the label set back."""
-        rows = []
-        for label in self.labels:
-            row = asdict(label) | {"colour": list(label.colour), "sources": list(label.sources)}
-            unset = [key for key, empty in (("category_id", None), ("sources", [])) if row[key] == empty]
-            rows.append({key: value for key, value in row.items() if key not in unset})
+        rows = [asdict(label) | {"colour": list(label.colour), "sources": list(label.sources)} for label in self.labels]
+        rows = [{k: v for k, v in row.items() if v or k not in ("category_id", "sources") or v == 0} for row in rows]
         return {"name": self.name, "labels": rows} | ({"outside": self.outside} if self.outside else {})
 
     @classmethod

@@ -29,6 +29,7 @@ __all__ = [
     "CHECK",
     "COCO_PREDICTIONS",
     "COMPARISON",
+    "DESCRIPTION",
     "DIAGNOSIS",
     "EMPTY",
     "EVALUATION",
@@ -67,6 +68,7 @@ PREDICTION, EXPLANATION, EVALUATION, COMPARISON = "prediction", "explanation", "
 CEILING, CHECK, DIAGNOSIS, RUN, STUDY, RECORD = "ceiling", "check", "diagnosis", "run", "study", "record"
 COCO_PREDICTIONS = "predictions in COCO form"
 RESULT_FAULTS = "faults of result files"
+DESCRIPTION = "description of a model"
 BENCH_SPEED, BENCH_EVALUATION = "bench speed", "bench evaluation"
 BENCH_MODELS, BENCH_PEERS = "bench models", "bench baselines"
 JSON_KINDS = {  # kind -> keys at the top that every file of it has
@@ -78,6 +80,7 @@ JSON_KINDS = {  # kind -> keys at the top that every file of it has
     CEILING: {"circumstances", "images", "seconds", "rows"},
     CHECK: {"ok", "root", "splits", "faults", "warnings"},
     RESULT_FAULTS: {"ok", "root", "faults"},  # after CHECK, which has these keys, too
+    DESCRIPTION: {"model", "method", "label_set", "origin"},
     DIAGNOSIS: {"subject", "healthy", "faults", "warnings", "results"},
     RUN: {"recipe", "origin", "machine"},
     STUDY: {"command", "data", "criterion", "verdicts", "variants"},

@@ -176,7 +176,7 @@ def test_averaged_models_have_the_mean_of_the_weights(tmp_path):
 def test_models_of_different_networks_are_not_averaged(tmp_path):
     save_model(tmp_path / "a.safetensors", build_method(FcnConfig(channels=8)), {})
     save_model(tmp_path / "b.safetensors", build_method(FcnConfig(channels=8, output_stride=16)), {})
-    with pytest.raises(PartwiseError, match=r"a\.safetensors: another network"):
+    with pytest.raises(PartwiseError, match=r"a\.safetensors: its network differs"):
         average_models([tmp_path / "a.safetensors", tmp_path / "b.safetensors"])
 
 

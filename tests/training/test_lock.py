@@ -66,7 +66,7 @@ def test_a_drive_without_locks_is_told_and_no_obstacle(tmp_path, monkeypatch, nu
     notes = []
     with FolderLock(tmp_path).held(notes.append):
         pass
-    assert len(notes) == 1 and "cannot be locked" in notes[0] and "no second training" in notes[0]
+    assert len(notes) == 1 and "cannot be locked" in notes[0] and "do not start another training" in notes[0]
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):

@@ -143,13 +143,17 @@ def find_format(root: Path, options: Mapping[str, Any]) -> type[DatasetFormat]:
     """The format of what lies at a path; COCO where an annotation file is given.
 
     Raises:
-        PartwiseError: If two formats recognise the path.
+        PartwiseError: If two formats recognise the path, or it is a file that none does.
     """
     if options.get("annotations") is not None:
         return DATASETS["coco"]
     found = [name for name in DATASETS if DATASETS[name].recognises(root)]
     if len(found) > 1:
         raise PartwiseError(f"{root}: looks like {' and '.join(found)}: keep one format in a folder")
+    if not found and root.is_file() and root.suffix.lower() != ".zip":
+        raise PartwiseError(
+            f"{root}: a file of no known format: give a COCO or VIA file, or the folder of a data set (docs/data.md)"
+        )
     return DATASETS[found[0] if found else "cityscapes"]
 
 

@@ -93,6 +93,10 @@ class DataSource:
         Raises:
             PartwiseError: If it cannot be opened.
         """
+        if self.labels is not None and self.outside is not None:
+            raise PartwiseError(
+                f"{self.labels} and outside={self.outside}: the label file says what is outside: give one"
+            )
         key = split, label_set
         opened: dict = self.__dict__["_opened"]
         if key not in opened:

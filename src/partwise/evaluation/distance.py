@@ -12,6 +12,7 @@ import json
 import math
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -97,6 +98,8 @@ def find_depth(root: str | os.PathLike, split: str) -> Depth:
 
     Raises PartwiseError for a zip that is damaged.
     """
+    if Path(root).is_file() and Path(root).suffix.lower() != ".zip":
+        return no_depth  # an annotation file
     try:
         return DepthFiles(root, split)
     except PartwiseError as error:

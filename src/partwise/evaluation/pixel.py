@@ -193,6 +193,9 @@ def pixel_scores(sums: np.ndarray, label_set: LabelSet = CITYSCAPES) -> dict[str
         with np.errstate(invalid="ignore", divide="ignore"):
             values.append(np.where(total > 0, triple[..., 0] / total, np.nan))
     scores = dict(zip(("iou", "category_iou", "iiou", "category_iiou"), values, strict=True))
+    unknown_T, unknown_G = _without_mean_size(label_set)
+    scores["iiou"][..., unknown_T] = np.nan
+    scores["category_iiou"][..., unknown_G] = np.nan
     for headline, of in (
         ("iou_class", "iou"),
         ("iiou_class", "iiou"),
@@ -201,6 +204,17 @@ def pixel_scores(sums: np.ndarray, label_set: LabelSet = CITYSCAPES) -> dict[str
     ):
         scores[headline] = mean_of_valid(scores[of])
     return scores
+
+
+def _without_mean_size(label_set: LabelSet) -> tuple[np.ndarray, np.ndarray]:
+    """Which things, and which categories of things, have no iIoU because the mean size of an instance is not known.
+
+    Returns:
+        (T,) and (categories of things,) bool.
+    """
+    unknown = [label.mean_instance_px is None for label in label_set.things]
+    categories = {label.category for label, is_unknown in zip(label_set.things, unknown, strict=True) if is_unknown}
+    return np.array(unknown, bool), np.array([name in categories for name in _groups(label_set).thing_categories], bool)
 
 
 def _rows(label_set: LabelSet) -> tuple[int, int, int, int]:

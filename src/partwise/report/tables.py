@@ -12,6 +12,7 @@ __all__ = [
     "INSTANCE_NOTE",
     "MISSING",
     "MISSING_NOTE",
+    "NO_IIOU_NOTE",
     "SEMANTIC_NOTE",
     "Bar",
     "Table",
@@ -23,11 +24,15 @@ __all__ = [
 
 MISSING = "–"
 
-SEMANTIC_NOTE = (
+IOU_NOTE = (
     "IoU = TP / (TP + FP + FN), in pixels summed over all images, the mean over the classes; pixels of void are left "
-    "out. iIoU: the same for classes with instances, each true pixel weighted by the mean size of an instance of its "
-    "class divided by the size of its own instance, so that small ones count as much as large ones. By category: after "
-    "classes are merged into categories. Source: Cityscapes, pixel-level semantic labelling task."
+    "out."
+)
+NO_IIOU_NOTE = "iIoU is absent: it needs the mean size of an instance of each class, which the label set does not give."
+SEMANTIC_NOTE = (
+    f"{IOU_NOTE} iIoU: the same for classes with instances, each true pixel weighted by the mean size of an instance "
+    "of its class divided by the size of its own instance, so that small ones count as much as large ones. By "
+    "category: after classes are merged into categories. Source: Cityscapes, pixel-level semantic labelling task."
 )
 INSTANCE_NOTE = (
     "AP: area under the curve of precision over recall, the mean over the overlaps IoU .50, .55, ..., .95 at which a "
@@ -92,14 +97,21 @@ def evaluation_tables(evaluation: Mapping[str, Any]) -> list[Table]:
         rows += [[name, Bar(value), MISSING] for name, value in coco["per_class"].items()]
         tables.append(Table("COCO", ("class", "COCO AP %", "COCO AP50 %"), rows, _note(COCO_NOTE, rows)))
     if semantic:
-        rows = [
-            ["mean over classes", Bar(semantic.get("iou_class")), Bar(semantic.get("iiou_class"))],
-            ["mean over categories", Bar(semantic.get("iou_category")), Bar(semantic.get("iiou_category"))],
-        ]
-        rows += _per_class(semantic, ("iou", "iiou"))
-        tables.append(Table("Pixels", ("class", "IoU %", "iIoU %"), rows, _note(SEMANTIC_NOTE, rows)))
+        tables.append(_pixel_table(semantic))
     names = (evaluation.get("settings") or {}).get("metrics", ())
     return tables + [_table_of_metric(name, evaluation) for name in names]
+
+
+def _pixel_table(semantic: Mapping[str, Any]) -> Table:
+    """IoU, and iIoU where the label set has what it needs."""
+    rows = [
+        ["mean over classes", Bar(semantic.get("iou_class")), Bar(semantic.get("iiou_class"))],
+        ["mean over categories", Bar(semantic.get("iou_category")), Bar(semantic.get("iiou_category"))],
+    ]
+    rows += _per_class(semantic, ("iou", "iiou"))
+    if all(str(row[2]) == MISSING for row in rows):
+        return Table("Pixels", ("class", "IoU %"), [row[:2] for row in rows], f"{IOU_NOTE} {NO_IIOU_NOTE}")
+    return Table("Pixels", ("class", "IoU %", "iIoU %"), rows, _note(SEMANTIC_NOTE, rows))
 
 
 def _table_of_metric(name: str, evaluation: Mapping[str, Any]) -> Table:

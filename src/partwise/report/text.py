@@ -7,14 +7,16 @@ from typing import Any
 
 from partwise.data.check import SIZE_BINS, CheckReport
 from partwise.data.faults import SHOWN_OF_A_KIND, Fault, counted, listed
-from partwise.report.tables import Table, evaluation_tables
+from partwise.report.tables import NO_IIOU_NOTE, Table, evaluation_tables
 
 __all__ = ["check_text", "evaluation_text", "faults_text", "table_markdown", "table_text"]
 
 
 def evaluation_text(evaluation: Mapping[str, Any]) -> str:
     """The tables of `evaluation_tables` as lines of text, then how many images in what time."""
-    blocks = [table_text(table) for table in evaluation_tables(evaluation)]
+    blocks = []
+    for table in evaluation_tables(evaluation):
+        blocks.append(table_text(table) + (f"\n{NO_IIOU_NOTE}" if NO_IIOU_NOTE in table.note else ""))
     seconds = evaluation.get("seconds")
     blocks.append(f"{evaluation.get('images', 0)} images" + (f" in {seconds:.1f} s" if seconds is not None else ""))
     return "\n\n".join(blocks)

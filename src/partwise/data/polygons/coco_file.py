@@ -103,12 +103,11 @@ def read_records(content: Any, where: str, folders: Sequence[Path], warnings: Se
     unusable = {one.id for one in listed} - places.keys()  # which have a fault already
     builder = TableBuilder(where, [one.size for one in images], [one.name for one in images])
     _add_annotations(builder, content["annotations"], {one.id for one in categories}, places, unusable)
-    faults += builder.faults
-    if not faults:
-        faults += _whole_faults(builder, categories, images)
-    raise_faults(where, faults)
+    raise_faults(where, faults + builder.faults)
+    table = builder.table()
+    raise_faults(where, _whole_faults(where, table, categories, images))
     odd = (*warnings, *_double_warnings(images, where), *builder.warnings)
-    return AnnotatedImages(where, images, tuple(categories), builder.table(), odd)
+    return AnnotatedImages(where, images, tuple(categories), table, odd)
 
 
 def _records(rows: list, kind: str, keys: Sequence[str], where: str, faults: list[Fault]) -> Iterator[Mapping]:
@@ -195,19 +194,20 @@ def _add_annotations(
         builder.add(name, place, category, row.get("segmentation"), crowd=crowd, ignored=ignored)
 
 
-def _whole_faults(builder: TableBuilder, categories: Sequence[Category], images: Sequence[ImageEntry]) -> list[Fault]:
+def _whole_faults(
+    where: str, table: AnnotationTable, categories: Sequence[Category], images: Sequence[ImageEntry]
+) -> list[Fault]:
     """What is wrong with the annotations as a whole."""
-    table = builder.table()
     things = [one.id for one in categories if one.is_thing]
     told_apart_N = np.isin(table.categories_N, things) & ~table.crowd_N & ~table.ignored_N
     if not things:
-        return [Fault(builder.where, "no category has instances (isthing is 0 for all)", "set isthing of some to 1")]
+        return [Fault(where, "no category has instances (isthing is 0 for all)", "set isthing of some to 1")]
     if len(table) and not told_apart_N.any():
-        return [Fault(builder.where, "no annotation is an instance", "all are crowds or ignored: draw single objects")]
+        return [Fault(where, "no annotation is an instance", "all are crowds or ignored: draw single objects")]
     counts = Counter(zip(table.images_N[told_apart_N].tolist(), table.categories_N[told_apart_N].tolist(), strict=True))
     return [
         Fault(
-            builder.where,
+            where,
             f"image {images[place].name} has {count} instances of category {category}",
             f"at most {INSTANCE_FACTOR} of one class are possible: cut the image",
         )

@@ -1,0 +1,57 @@
+"""Data sets at the command line: one line says what was found; what is wrong is told before anything is written."""
+
+import json
+from pathlib import Path
+
+import pytest
+from coco_trees import annotation, content, write_coco
+from tiny_networks import QUICK
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    for split in ("train", "valid"):
+        write_coco(tmp_path / "own" / split / "_annotations.coco.json", content([annotation()]))
+    return tmp_path / "own"
+
+
+def test_check_says_what_the_data_are(says, root, tmp_path):
+    said = says("check", root, "--json", tmp_path / "check.json")
+    assert "own/train: COCO, label set own (2 classes, 1 with instances), 1 frame" in said and "no faults" in said
+    assert set(json.loads((tmp_path / "check.json").read_text())["splits"]) == {"train", "valid"}
+    assert "own/valid" in says("check", "--data", root, "--split", "val")
+
+
+def test_faults_of_a_file_end_a_training_before_anything_is_written(fails, root, tmp_path):
+    write_coco(root / "train" / "_annotations.coco.json", content([annotation(1, category_id=9), annotation(1, 5)]))
+    said = fails("train", "demo", *QUICK, "--data", root, "--out", tmp_path / "run", "--steps", 1)
+    assert "3 faults, so that nothing was read:" in said and "category_id 9" in said
+    assert not (tmp_path / "run").exists()
+    assert "category_id 9" in fails("check", root)
+
+
+def test_one_split_is_not_trained_and_validated_on(complains, tmp_path):
+    file = write_coco(tmp_path / "all.json", content([annotation()]))
+    arguments = [*QUICK, "--annotations", file, "--images", tmp_path, "--out", tmp_path / "run", "--steps", 1]
+    assert "the split 'val' is the same as 'train'" in complains("train", "demo", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["ceiling", "parts"], "no data set is given: give --data ROOT"),
+        (["ceiling", "parts", "--data", "{city}", "--outside", "ignored"], "take no outside"),
+        (["ceiling", "parts", "--data", "{file}"], "a file of no known format"),
+        (["check", "{city}", "--data", "{city}"], "give the data set once"),
+        (["evaluate", "--data", "{city}", "--labels", "{file}"], "not TOML"),
+    ],
+)
+def test_wrong_options(complains, city_root, tmp_path, arguments, words):
+    file = tmp_path / "notes.txt"
+    file.write_text("nothing")
+    assert words in complains(*(word.format(city=city_root, file=file) for word in arguments))
+
+
+def test_doctor_and_ceiling_name_the_data(says, root):
+    said = says("ceiling", "parts", "method.channels=8", "--data", root)
+    assert said.startswith("own/valid: COCO, label set own")
