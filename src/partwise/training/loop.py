@@ -83,9 +83,8 @@ def train(
         if going_on:
             run.restore()
         run.begin(resume, going_on)
-        samples = TrainingSamples(
-            scenes, method.targets, recipe.data, config.seed, run.presence(scenes), rendered, method.instance_classes
-        )
+        presence, classes = run.presence(scenes), method.instance_classes
+        samples = TrainingSamples(scenes, method.targets, recipe.data, config.seed, presence, rendered, classes)
         step = run.progress.step * config.accumulate
         draws = Draws(config.batch_size, step, accelerator.process_index, accelerator.num_processes)
         with contextlib.closing(run), contextlib.closing(training_batches(samples, draws)) as batches:
