@@ -93,7 +93,7 @@ class _Reader:
             return 0, len(lines)
         return starts[number], [*starts, len(lines)][number + 1]
 
-    def classes(self, content: Any) -> list[dict[str, Any]]:
+    def classes(self, content: Any) -> list[Mapping[str, Any]]:
         """The classes of the file; those with a fault are of no use."""
         if not isinstance(content, Mapping) or not isinstance(content.get("classes"), list) or not content["classes"]:
             self.fault(None, "classes", "it has no classes: list them as [[classes]] with a name and an id each")

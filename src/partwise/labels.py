@@ -73,12 +73,12 @@ class LabelSet:
     outside: str = ""
 
     def __post_init__(self) -> None:
-        with_instances = [label for label in self.labels if label.has_instances]
-        for what, values in (
-            ("id", [label.id for label in self.labels]),
-            ("name", [label.name for label in self.labels]),
-            ("category_id", [label.file_id for label in with_instances]),
-        ):
+        used: dict[str, list[Any]] = {
+            "id": [label.id for label in self.labels],
+            "name": [label.name for label in self.labels],
+            "category_id": [label.file_id for label in self.labels if label.has_instances],
+        }
+        for what, values in used.items():
             twice = next((value for value in values if values.count(value) > 1), None)
             if twice is not None:
                 raise PartwiseError(f"label set {self.name!r}: {what} {twice!r} is there twice: give each class one")

@@ -243,6 +243,10 @@ FAULTS = {
     "two points": (content([annotation(3, segmentation=SHORT)]), "annotation 3 of image a: its polygon has 2 points"),
     "an odd number": (content([annotation(3, segmentation=[[1, 1, 5, 5, 9]])]), "has 5 numbers"),
     "outside": (content([annotation(3, segmentation=AWAY)]), r"(x 40 to 50, y 2 to 8) lies outside the 30x20 image"),
+    "far away": (content([annotation(3, segmentation=[[1, 1, 1e12, 1, 1e12, 9]])]), "leaves the 30x20 image by more"),
+    "points as pairs": (content([annotation(3, segmentation=[[[1, 1], [5, 1], [5, 5]]])]), "a list of numbers x y x y"),
+    "one flat list": (content([annotation(3, segmentation=SQUARE)]), "a list of numbers x y x y"),
+    "an id of the wrong type": (content([annotation(3, category_id="7")]), "an id of the wrong type"),
     "not finite": (
         content([annotation(3, segmentation=[[1, 1, 5, float("nan"), 9, 9]])]),
         "a number that is not finite",

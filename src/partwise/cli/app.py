@@ -120,8 +120,8 @@ def height_and_width(option: str, text: str) -> tuple[int, int]:
 
 def data_options(source: DataSource) -> str:
     """The options that name a data set, for the next command."""
-    given = {"data": source.data, "annotations": source.annotations, "images": source.images}
-    given |= {"labels": source.labels, "outside": source.outside}
+    options = ("data", "annotations", "images", "labels", "outside")
+    given = {option: getattr(source, option) for option in options}
     return " ".join(f"--{option} {value}" for option, value in given.items() if value is not None)
 
 

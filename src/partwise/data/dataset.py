@@ -13,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.data.faults import counted, fault_of_error
-from partwise.data.frame import FrameContent, Survey
+from partwise.data.frame import FaultyDataError, FrameContent, Survey
 from partwise.data.masks.bdd100k import Bdd100kFolder
 from partwise.data.masks.kitti import KittiFolder
 from partwise.data.masks.vistas import VistasFolder
@@ -119,7 +119,15 @@ def open_dataset(root: str | os.PathLike, split: str, **options: Any) -> Dataset
     """
     place = expanded(root)
     form = find_format(place, options)
-    return form(place, split, **_known(form, options, place))
+    given = _known(form, options, place)
+    try:
+        return form(place, split, **given)
+    except FaultyDataError:
+        raise
+    except PartwiseError as error:
+        if form is not CityscapesFolder or form.recognises(place):
+            raise
+        raise PartwiseError(f"{error} (for COCO and other formats see docs/data.md)") from None
 
 
 def splits_of(root: str | os.PathLike, **options: Any) -> list[str]:
@@ -160,7 +168,7 @@ def find_format(root: Path, options: Mapping[str, Any]) -> type[DatasetFormat]:
 def _known(form: type[DatasetFormat], options: Mapping[str, Any], root: Path) -> dict[str, Any]:
     """The options that are given, all of which the format takes."""
     given = {key: value for key, value in options.items() if value is not None}
-    taken = getattr(form, "options", frozenset())
+    taken: frozenset[str] = getattr(form, "options", frozenset())
     for key in given:
         if key not in OPTIONS:
             raise TypeError(f"open_dataset has no option {key!r}")

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -161,7 +161,7 @@ def _listed_images(rows: list, where: str, faults: list[Fault]) -> list[ListedIm
     return list(found.values())
 
 
-def _is_length(value: Any) -> bool:
+def _is_length(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and value >= 1
 
 

@@ -137,6 +137,6 @@ def _checked_size(path: str, size: tuple[int, int] | None) -> tuple[tuple[int, i
             stored = image.height, image.width
             if size in (None, stored) or (size == stored[::-1] and orientation_of(image) > 4):
                 return size or stored, ""
-            return stored, f"is {stored[1]}x{stored[0]}, the file says {size[1]}x{size[0]}"  # type: ignore[index]
+            return stored, f"is {stored[1]}x{stored[0]}, the file says {size[1]}x{size[0]}"
     except Exception as error:  # of a damaged file Pillow raises nearly anything
         return (0, 0), f"cannot be opened ({type(error).__name__})"

@@ -145,7 +145,7 @@ class TableBuilder:
                 self._numbers.extend(polygon)
             except TypeError:
                 self.fault(name, place, f"{part}holds {str(polygon)[:40]!r}: a list of numbers x y x y ... is expected")
-                continue
+                break
             self._end_part(False)
             count = len(self._numbers) - start
             if count < 6 or count % 2:
@@ -164,6 +164,10 @@ class TableBuilder:
             self.fault(name, place, f"{part}holds a number that is not finite")
         elif high_x <= 0 or high_y <= 0 or low_x >= width or low_y >= height:
             self.fault(name, place, f"{part}({reach}) lies outside the {width}x{height} image", _OUTSIDE_REMEDY)
+        elif max(-low_x, high_x - width) > width or max(-low_y, high_y - height) > height:
+            # Drawing takes time in proportion to the length of an outline.
+            problem = f"{part}({reach}) leaves the {width}x{height} image by more than its size"
+            self.fault(name, place, problem, _OUTSIDE_REMEDY)
         elif max(-low_x, -low_y, high_x - width, high_y - height) > _STICKS_OUT_PX:
             what = f"annotation {name!r} of image {self.image_names[place]}: {part}({reach}) leaves the image"
             self.warnings.append(Fault(self.where, f"{what}, {width}x{height}", "what is outside is cut off"))
