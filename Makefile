@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint tables dist clean
+.PHONY: demo test lint docs tables dist clean
 
 demo: $(VENV)/.installed  ## render streets, train for two minutes, evaluate, predict, write out/demo/report.html
 	$(BIN)/partwise demo --out out/demo
@@ -16,6 +16,9 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.installed  ## the pages and the API reference as a site, out/site/README.html; a broken link is an error
+	$(BIN)/python -m sphinx --nitpicky --fail-on-warning --keep-going -q -c docs . out/site
 
 tables: $(VENV)/.installed  ## write the tables of README.md and docs/ from results/*.json
 	$(BIN)/python docs/make_tables.py

@@ -37,9 +37,16 @@ def test_files_and_functions_fit_the_eye(path):
     assert text.count("\n") <= LONGEST_FILE
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef) and not _is_command(node):
-            assert node.end_lineno - node.lineno + 1 <= LONGEST_FUNCTION, node.name
+            assert _lines_of_code(node) <= LONGEST_FUNCTION, node.name
+
+
+def _lines_of_code(node: ast.FunctionDef) -> int:
+    """The lines of a function without its docstring, which is its contract."""
+    first = node.body[0]
+    docstring = first.end_lineno - first.lineno + 1 if ast.get_docstring(node) else 0
+    return node.end_lineno - node.lineno + 1 - docstring
 
 
 def _is_command(node: ast.FunctionDef) -> bool:
-    """A verb of the command line: most of it is the list of its options, which is its help."""
-    return "Parameters\n----------" in (ast.get_docstring(node) or "")
+    """A command of the command line: most of it is the list of its options."""
+    return any(".command" in ast.unparse(decorator) for decorator in node.decorator_list)

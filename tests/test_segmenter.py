@@ -13,6 +13,7 @@ from tiny_networks import tiny_model, tiny_recipe
 
 import partwise
 from partwise import model_files
+from partwise.device import find_device
 from partwise.errors import PartwiseError
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES
@@ -20,7 +21,7 @@ from partwise.methods import MaskRcnnConfig, build_method
 from partwise.methods.options import InferenceOptions
 from partwise.model_files import MODELS, find_model
 from partwise.scene import Prediction
-from partwise.segmenter import find_device, load
+from partwise.segmenter import load
 from partwise.training.checkpoint import save_model
 
 

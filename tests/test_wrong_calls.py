@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 from tiny_networks import tiny_model
 
+from partwise.device import find_device
 from partwise.errors import PartwiseError
-from partwise.segmenter import find_device, load
+from partwise.segmenter import load
 
 
 @pytest.fixture(scope="module")

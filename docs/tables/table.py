@@ -72,12 +72,20 @@ def signed(value: float) -> str:
 
 
 def markdown(table: Table, page: Path) -> str:
-    """The table in GitHub's Markdown; `page` is the file it goes into, from which links are relative.
+    r"""Format a table in GitHub's Markdown.
 
-    >>> print(markdown(Table(("of", "px"), [["a|b", "90"]]), ROOT / "README.md"))
-    | of | px |
-    |---|---|
-    | a\\|b | 90 |
+    Args:
+        table: The table.
+        page: The page that will contain it; links are relative to this page.
+
+    Raises:
+        ValueError: If a row has another number of cells than the table has columns.
+
+    Example:
+        >>> print(markdown(Table(("of", "px"), [["a|b", "90"]]), ROOT / "README.md"))
+        | of | px |
+        |---|---|
+        | a\|b | 90 |
     """
     lines = [_line(table.columns, page), "|" + "---|" * len(table.columns)]
     for row in table.rows:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from partwise.instances import Instances
     from partwise.labels import CITYSCAPES, Label, LabelSet
     from partwise.methods.options import InferenceOptions
+    from partwise.result import Result
     from partwise.scene import Prediction, Scene
-    from partwise.segmenter import Result, Segmenter, load
+    from partwise.segmenter import Segmenter, load
 
 __version__ = "0.1.0"
 __all__ = [
@@ -55,13 +56,21 @@ _MODULES = {
     "instances": ("Instances",),
     "labels": ("CITYSCAPES", "Label", "LabelSet"),
     "methods.options": ("InferenceOptions",),
+    "result": ("Result",),
     "scene": ("Prediction", "Scene"),
-    "segmenter": ("Result", "Segmenter", "load"),
+    "segmenter": ("Segmenter", "load"),
 }
 
 
 def __getattr__(name: str) -> object:
-    """Each name is imported when it is first asked for: NumPy and torch take seconds, and the program has to answer."""
+    """Import a public name when it is first used: NumPy and torch take seconds, and the program has to answer at once.
+
+    Args:
+        name: One of `__all__`.
+
+    Raises:
+        AttributeError: If partwise has no such name.
+    """
     from importlib import import_module
 
     for module, names in _MODULES.items():

@@ -1,52 +1,53 @@
 """The program: `partwise`, and `python -m partwise`.
 
-Nothing that takes time is imported before Ctrl-C is taken care of. An interrupted import does not always raise
-KeyboardInterrupt: NumPy, for one, turns it into an ImportError. So while the command line imports, Ctrl-C ends the
-process at once; nothing was begun by then.
+The handler of Ctrl-C is set before any slow import. An interrupted import does not always raise KeyboardInterrupt:
+NumPy turns it into an ImportError, for example. So Ctrl-C ends the process at once while the command line imports; no
+work has begun by then.
 """
 
 import os
 import sys
+from types import FrameType
 
-STOPPED = 130  # exit code, as shells have it for a program that SIGINT ended
+STOPPED = 130  # exit code that shells give to a program which SIGINT ended
 _IMPORT_SYSTEM = "<frozen importlib._bootstrap"
 
 
 def main() -> None:
-    """Run the command line; see `partwise.cli.main`."""
+    """Run the command line, and end with exit code 130 when Ctrl-C is pressed."""
     try:
         import signal
 
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where somebody ignores it
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not if the signal is ignored
             signal.signal(signal.SIGINT, _interrupt)
         from partwise.cli import main as run
 
         try:
             run()
-        finally:  # what is left is the end of Python and of its processes: another Ctrl-C need not wait for it
+        finally:  # only the shutdown of Python and its processes remains: another Ctrl-C need not wait for it
             if signal.getsignal(signal.SIGINT) is _interrupt:
                 signal.signal(signal.SIGINT, signal.SIG_DFL)
-    except KeyboardInterrupt:  # in the moments of which neither the handler nor the command line takes care
+    except KeyboardInterrupt:  # raised when neither the handler nor the command line was active
         _stop()
 
 
 def _stop() -> None:
     try:
         os.write(2, b"partwise: stopped\n")
-    finally:  # with nobody to read it, too
+    finally:  # also if nobody reads stderr
         os._exit(STOPPED)
 
 
-def _interrupt(_number, frame) -> None:
-    """What Ctrl-C does, unless a verb sets something else."""
+def _interrupt(_number: int, frame: FrameType | None) -> None:
+    """Handle Ctrl-C, unless a command sets a handler of its own."""
     if _is_import_of_a_verb(frame):
         _stop()
     raise KeyboardInterrupt
 
 
-def _is_import_of_a_verb(frame) -> bool:
-    """Whether an import statement of this file or of the command line is running; verbs begin with theirs."""
-    importer = None
+def _is_import_of_a_verb(frame: FrameType | None) -> bool:
+    """Whether an import statement of this file or of the command line is running; commands begin with their imports."""
+    importer: FrameType | None = None
     while frame is not None:
         if frame.f_code.co_filename.startswith(_IMPORT_SYSTEM):
             importer = frame.f_back

@@ -22,13 +22,13 @@ __all__ = ["Comparison", "Difference", "Evaluation", "compare", "evaluate", "tra
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of a model or of result files; fractions of 1, None where a score has no value.
+    """Scores of a model or of result files: fractions in 0..1, or None if a score has no value.
 
     Attributes:
-        images: Frames that were scored.
+        images: Number of frames that were scored.
         semantic: IoU and iIoU of classes and categories; None without semantic maps.
-        instance: AP, AP50, by class and by size, AR; None without instances.
-        figures: Everything, as `partwise evaluate --json` writes it and docs/evaluation.md defines it.
+        instance: AP and AP50, also by class and by size, and AR; None without instances.
+        figures: All scores, as `partwise evaluate --json` writes them and docs/evaluation.md defines them.
     """
 
     images: int
@@ -38,20 +38,30 @@ class Evaluation:
 
     @property
     def ap(self) -> float | None:
-        """Average precision over IoU .5 to .95, mean over the classes."""
+        """Average precision at IoU .5 to .95, the mean over the classes; None without instances."""
         return None if self.instance is None else self.instance["ap"]
 
     @property
     def iou_class(self) -> float | None:
-        """Mean IoU of the classes."""
+        """Mean IoU of the classes; None without semantic maps."""
         return None if self.semantic is None else self.semantic["iou_class"]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values that JSON can hold."""
+        """Return `figures` as plain values that JSON can hold."""
         return dict(self.figures)
 
     def save(self, path: str | os.PathLike) -> Path:
-        """Write the JSON that `partwise compare` reads. Raises PartwiseError if it cannot be written."""
+        """Write the JSON file that `partwise compare` reads.
+
+        Args:
+            path: The file to write. An evaluation that lies there is replaced.
+
+        Returns:
+            The path, with `~` replaced by the home folder.
+
+        Raises:
+            PartwiseError: If the file cannot be written, or a file of another kind lies there.
+        """
         write_json(path, self.figures)
         return expanded(path)
 
@@ -63,7 +73,16 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Difference:
-    """One figure of two results: the values, B - A, and the bounds of its 95 % interval; None without a value."""
+    """One figure of two results. Each number is None if the figure has no value.
+
+    Attributes:
+        a: The figure of A.
+        b: The figure of B.
+        difference: B - A.
+        low: Lower bound of the 95 % interval of the difference.
+        high: Upper bound of the 95 % interval of the difference.
+        sentence: The comparison in one sentence.
+    """
 
     a: float | None
     b: float | None
@@ -75,7 +94,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The differences of two results on the same images, by the name of the figure, such as "instance.ap"."""
+    """The differences of two results on the same images.
+
+    Attributes:
+        images: Number of images.
+        draws: Number of draws of the bootstrap.
+        differences: Name of a figure, such as "instance.ap" -> its difference.
+        figures: All of it, as `partwise compare --json` writes it.
+    """
 
     images: int
     draws: int
@@ -83,7 +109,7 @@ class Comparison:
     figures: Mapping[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values that JSON can hold."""
+        """Return `figures` as plain values that JSON can hold."""
         return dict(self.figures)
 
 
@@ -91,13 +117,13 @@ class _Silent:
     """A monitor that shows nothing."""
 
     def note(self, text: str) -> None:
-        """See Monitor."""
+        """Ignore a note."""
 
     def progress(self, done: float, record: dict) -> None:
-        """See Monitor."""
+        """Ignore the progress of a training."""
 
     def count(self, what: str, done: int, total: int) -> None:
-        """See Monitor."""
+        """Ignore the progress of anything else."""
 
 
 def train(
@@ -119,24 +145,24 @@ def train(
 
     Args:
         recipe: A name that `partwise recipes` lists.
-        data: Root of a data set of any known format; its classes become the network's.
+        data: Root of a data set of any known format. The network gets the classes of the data set.
         out: Folder of the run.
-        minutes: Length by the clock; 0 as the recipe says.
-        steps: Length in steps, which makes a run repeatable; 0 as the recipe says.
+        minutes: Length of the training in minutes by the clock; 0 for the length that the recipe sets.
+        steps: Length of the training in steps, which makes the run repeatable; 0 for the length that the recipe sets.
         overrides: Fields to change, such as "optim.lr=3e-4".
-        weights: Model files, run folders, names of models, or weights for the backbone to start from.
+        weights: What to start from: model files, run folders, names of models, or weights for the backbone.
         classes: Which classes of these weights stand for those of the data, where their names differ: class of the data
             -> "car", "car,truck", "*" for all that no other class takes, or "" for none.
-        resume: Go on from the state in `out`.
-        split: What to train on.
-        val_split: What to evaluate on.
-        monitor: Is told what is going on; nothing is shown without it.
+        resume: Continue from the state in `out`.
+        split: The split to train on.
+        val_split: The split to evaluate on.
+        monitor: Receives notes and progress; None shows nothing.
 
     Returns:
-        The folder of the run, which `partwise.load` takes.
+        The folder of the run. `partwise.load` takes it.
 
     Raises:
-        PartwiseError: For anything that is wrong with recipe, data or folder, in one line.
+        PartwiseError: If the recipe, the data or the folder cannot be used.
     """
     stages = plan(recipe, overrides, expanded(out), minutes, steps)
     where = TrainingData(data, split, val_split)
@@ -163,21 +189,25 @@ def evaluate(
 
     Args:
         data: Root of a data set.
-        model: A model file, a run folder or a model's name; the default model where nothing is given.
+        model: A model file, a run folder or the name of a model; the default model if neither `model` nor
+            `predictions` is given.
         predictions: A folder of result files, instead of a model.
-        split: Of the data.
+        split: The split of the data to score on.
         classes: Which classes of the model stand for those of the data, where they differ, as in `train`.
-        frames: At most so many, evenly spaced; 0 for all.
-        full: Also boundary AP, panoptic quality, COCO AP and bootstrap intervals.
+        frames: The largest number of frames to score, evenly spaced; 0 for all.
+        full: Also compute boundary AP, panoptic quality, COCO AP and bootstrap intervals.
         metrics: Names of further metrics, such as those of other packages.
-        workers: Processes that read result files.
+        workers: Number of processes that read result files.
         options: How the model predicts: device, precision, scale and flip.
-        device: Replaces `options.device`: "cpu", "cuda", "cuda:1", or "auto".
+        device: Replaces `options.device`: "cpu", "cuda", "cuda:1" or "auto".
         precision: Replaces `options.precision`: "no" (fp32), "bf16" or "auto".
-        progress: Is told how many frames are done, of how many.
+        progress: Called with the number of frames that are done, and the number of all frames.
+
+    Returns:
+        The scores.
 
     Raises:
-        PartwiseError: For anything that is wrong with data, model or result files, in one line.
+        PartwiseError: If the data, the model or the result files cannot be used.
     """
     figures = score(
         data,
@@ -204,18 +234,21 @@ def compare(
     draws: int = BOOTSTRAP_DRAWS,
     seed: int = 0,
 ) -> Comparison:
-    """Whether B is better than A on the same images: differences with intervals from a paired bootstrap.
+    """Compare two results on the same images: differences with 95 % intervals from a paired bootstrap.
 
     Args:
-        a: A JSON file of `evaluate`, an `Evaluation`, or a model, which is scored on `data` first.
-        b: Likewise.
-        data: Root of a data set, for models.
-        split: Of the data.
-        draws: Of the bootstrap.
-        seed: Of the draws.
+        a: A JSON file of `evaluate`, an `Evaluation`, or a model. A model is scored on `data` first.
+        b: The other result, in one of these forms.
+        data: Root of a data set. Only models need it.
+        split: The split of the data to score models on.
+        draws: Number of draws of the bootstrap.
+        seed: Seed of the draws.
+
+    Returns:
+        The differences B - A.
 
     Raises:
-        PartwiseError: For results on different images, with different truth or settings, and for a damaged file.
+        PartwiseError: If the results are on different images, have different truth or settings, or a file is damaged.
     """
     figures = compare_results(_result(a), _result(b), data, split, draws=draws, seed=seed)
     differences = {name: Difference(**row) for name, row in figures["differences"].items()}

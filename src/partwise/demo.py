@@ -1,4 +1,4 @@
-"""The main job on rendered streets, end to end: data, training, evaluation, prediction, a page."""
+"""The whole workflow on rendered streets: data, training, evaluation, prediction, and a page that shows the results."""
 
 from __future__ import annotations
 
@@ -24,29 +24,39 @@ from partwise.report.overlay import draw_overlay
 from partwise.report.page import write_report
 from partwise.report.panels import draw_comparison
 from partwise.scene import Scene
-from partwise.segmenter import SHOWN_SCORE, load
+from partwise.segmenter import SHOWN_SCORE, Segmenter, load
 from partwise.training.lock import FolderLock
 from partwise.training.loop import Monitor, train
 from partwise.training.record import describe
 
 TRAIN_SCENES, VAL_SCENES, UNSEEN_SCENES = 200, 24, 4
 SIZE = (256, 512)
-MARK = ".partwise-demo"  # lies where a demo may remove what one wrote before
-FILES = {  # folder that a demo makes -> the names of all files in it
+MARK = ".partwise-demo"  # a demo may remove the folders of an earlier demo beside this file
+FILES = {  # folder that a demo makes -> pattern of the names of all files in it
     "streets": re.compile(r"street_\d+_\d+_(leftImg8bit|gtFine_labelIds|gtFine_instanceIds)\.png"),
     "run": re.compile(r"(run\.json|metrics\.jsonl|state\.pt|classes\.npy|lock|(last|best|at_\d+)\.safetensors)"),
     "predict": re.compile(r"street_\d+_\d+(_overlay\.png|_labelIds\.png|_instanceIds\.png|\.json)"),
 }
-BUNDLED_SCENES, BUNDLED_SIZE = 8, (512, 1024)  # what the bundled model is tried on
+BUNDLED_SCENES, BUNDLED_SIZE = 8, (512, 1024)  # scenes for the bundled model: their number, and (H, W) in pixels
 
 
 def run_demo(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
-    """Do it all under `out`; returns the path of report.html. What is already there is made again.
+    """Render streets, train on them, evaluate, predict, and write a page with the results.
 
-    `out`/streets   the data set      `out`/run   the run, with best.safetensors
-    `out`/predict   results for unseen scenes       `out`/evaluation.json
+    An earlier demo in `out` is replaced.
 
-    Raises PartwiseError where another demo is running there, and where what is there is not a demo's.
+    Args:
+        out: Folder for everything: streets/ (the data set), run/ (the run, with best.safetensors), predict/ (results
+            for unseen scenes), evaluation.json and report.html.
+        minutes: Length of the training in minutes.
+        seed: Another seed gives other scenes and another network.
+        monitor: Receives notes and progress.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        PartwiseError: If another demo is running in `out`, or `out` holds files that no demo wrote.
     """
     before = _made_before(out)
     with FolderLock(out).held(monitor.note):
@@ -110,9 +120,10 @@ def _run(out: Path, minutes: float, seed: int, monitor: Monitor) -> Path:
 
 
 def _made_before(out: Path) -> list[Path]:
-    """The folders that an earlier demo made in `out`.
+    """Find the folders that an earlier demo made in `out`.
 
-    Raises PartwiseError where `out` is a file, and where what would be removed or replaced is not a demo's.
+    Raises:
+        PartwiseError: If `out` is a file, or a file that would be removed or replaced was not written by a demo.
     """
     if out.exists() and not out.is_dir():
         raise PartwiseError(f"{out}: this is a file: give a folder for the demo")
@@ -129,7 +140,11 @@ def _made_before(out: Path) -> list[Path]:
 
 
 def _remove(folders: list[Path]) -> None:
-    """Raises PartwiseError where one cannot be removed."""
+    """Remove the folders.
+
+    Raises:
+        PartwiseError: If one cannot be removed.
+    """
     for folder in folders:
         try:
             shutil.rmtree(folder)
@@ -137,14 +152,14 @@ def _remove(folders: list[Path]) -> None:
             raise PartwiseError(f"{folder}: cannot be removed ({error.strerror or error}): remove it by hand") from None
 
 
-def _compare(segmenter, scene: Scene) -> tuple[str, np.ndarray]:
+def _compare(segmenter: Segmenter, scene: Scene) -> tuple[str, np.ndarray]:
     result = segmenter(scene.image_HW3, min_score=SHOWN_SCORE, distinct=True)
     caption = f"{scene.name}: {len(scene.instances)} instances in the truth, {len(result)} found"
     return caption, draw_comparison(scene, result.prediction)
 
 
 def _bundled_on_unseen(seed: int, monitor: Monitor) -> tuple[list[tuple[str, np.ndarray]], str | None]:
-    """Pictures and figures of the bundled model on scenes that no training saw."""
+    """Pictures of the bundled model on scenes that no training used, and its figures in words."""
     if "streets" not in MODELS:
         return [], None
     monitor.note("running the bundled model on scenes it has not seen")

@@ -1,4 +1,4 @@
-"""The one exception that is a user's mistake and not a fault of the program, and the one warning."""
+"""The exception for a mistake of the user, and the warning. Every other exception is a fault of the program."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = [
 
 
 class PartwiseError(Exception):
-    """What is wrong, where, which value, and what to do, in one line.
+    """A mistake of the user. Its text is one line: what is wrong, where, which value, and what to do.
 
-    The command line prints the line and exits with 2; nothing else in the package catches it.
+    The command line prints the line and exits with code 2.
     """
 
 
@@ -41,13 +41,17 @@ EXTRAS = {
 
 
 def missing_extra(error: ModuleNotFoundError) -> PartwiseError | None:
-    """The error to show for a library that is not installed.
+    """Make the error to show for a library that is not installed.
+
+    Args:
+        error: What the import raised.
 
     Returns:
-        What to install, or None where the module belongs to no extra, so that something else is wrong.
+        An error that says what to install, or None if no extra installs the module.
 
-    >>> print(missing_extra(ModuleNotFoundError(name="matplotlib.figure")))
-    matplotlib is not installed: pip install 'partwise[report]'
+    Example:
+        >>> print(missing_extra(ModuleNotFoundError(name="matplotlib.figure")))
+        matplotlib is not installed: pip install 'partwise[report]'
     """
     module = (error.name or "").split(".")[0]
     if module not in EXTRAS:
@@ -56,14 +60,15 @@ def missing_extra(error: ModuleNotFoundError) -> PartwiseError | None:
 
 
 class ForeignFileError(PartwiseError):
-    """A file of somebody else stands where one is to be written; nothing was changed."""
+    """A file that partwise did not write lies where one is to be written. Nothing was changed."""
 
 
 def on_one_line(text: str) -> str:
-    r"""`text` with control characters, such as a line break in a file's name, as escapes.
+    r"""Replace control characters, such as a line break in a file name, by escapes.
 
-    >>> print(on_one_line("two\nlines.png"))
-    two\nlines.png
+    Example:
+        >>> print(on_one_line("two\nlines.png"))
+        two\nlines.png
     """
     return "".join(letter if ord(letter) > 159 or 32 <= ord(letter) < 127 else _escape(letter) for letter in text)
 
@@ -73,25 +78,31 @@ def _escape(letter: str) -> str:
 
 
 class PartwiseWarning(UserWarning):
-    """What a person should look at, in one line: nothing stops, but a result may not be what was meant."""
+    """A result that may not be what the user meant, in one line. The work continues."""
 
 
 def warn_of(where: str, remarks: Iterable[str]) -> None:
-    """Give a PartwiseWarning for each remark "what: what to do"; `where` names what they are about, such as a file."""
+    """Give a PartwiseWarning for each remark.
+
+    Args:
+        where: What the remarks are about, such as a file; "" for nothing.
+        remarks: Each has the form "what: what to do".
+    """
     for remark in remarks:
         warnings.warn(f"{placed(where)}{remark}", PartwiseWarning, stacklevel=3)
 
 
 def placed(where: str) -> str:
-    """How an error begins that happened `where`, such as in a file; nothing for nowhere."""
+    """The beginning of an error: `where` with a colon, or nothing if `where` is empty."""
     return f"{where}: " if where else ""
 
 
 def in_one_line(error: BaseException) -> str:
-    """What anyone's error says, cut to one line.
+    """Shorten the text of any exception to one line.
 
-    >>> in_one_line(FileNotFoundError(2, "No such file or directory", "a.png")), in_one_line(KeyError("car"))
-    ('no such file or directory: a.png', "KeyError: 'car'")
+    Example:
+        >>> in_one_line(FileNotFoundError(2, "No such file or directory", "a.png")), in_one_line(KeyError("car"))
+        ('no such file or directory: a.png', "KeyError: 'car'")
     """
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower() + (f": {error.filename}" if error.filename else "")
@@ -99,17 +110,22 @@ def in_one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
 
 
-MOST_NAMED = 24  # more names than this are no help in an error
+MOST_NAMED = 24  # an error lists at most this many names
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], where: str = "", lister: str = "") -> PartwiseError:
-    """The error for a name that is not among the known ones, with the nearest known name.
+    """Make the error for an unknown name. It suggests the most similar known name.
 
-    where    the file that holds it
-    lister   what lists the known ones, where they may be too many to name
+    Args:
+        kind: What has the name, such as "recipe".
+        name: The unknown name.
+        known: All known names.
+        where: The file that holds the name; "" for none.
+        lister: The command that lists the known names, to be named if there are too many for an error.
 
-    >>> print(unknown_name("recipe", "fcn8", ["fcn8s", "fcn16s", "parts"]))
-    unknown recipe 'fcn8': did you mean 'fcn8s'? Known: fcn16s, fcn8s, parts
+    Example:
+        >>> print(unknown_name("recipe", "fcn8", ["fcn8s", "fcn16s", "parts"]))
+        unknown recipe 'fcn8': did you mean 'fcn8s'? Known: fcn16s, fcn8s, parts
     """
     known = sorted(known)
     near = [other for other in known if other.lower() == name.lower()]

@@ -1,4 +1,4 @@
-"""A recipe, or a pipeline of recipes, on a data set: data, training and evaluation put together."""
+"""Train a recipe, or a pipeline of recipes, on a data set: data, training and evaluation put together."""
 
 from __future__ import annotations
 
@@ -29,12 +29,18 @@ from partwise.training.loop import Monitor, train
 
 __all__ = ["RENDERED_SCENES", "RENDERED_SIZE", "Stage", "TrainingData", "plan", "run"]
 
-RENDERED_SCENES, RENDERED_SIZE = 10_000_000, (512, 1024)  # as many as will ever be asked for; (H, W)
+RENDERED_SCENES, RENDERED_SIZE = 10_000_000, (512, 1024)  # more scenes than any training draws; (H, W) in pixels
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """A data set and the splits to train and to validate on."""
+    """A data set and the splits to train and to validate on.
+
+    Attributes:
+        root: Root of the data set.
+        split: The split to train on.
+        val_split: The split that the evaluations during training use.
+    """
 
     root: str | os.PathLike | DataSource
     split: str = "train"
@@ -46,11 +52,11 @@ class TrainingData:
         return DataSource.of(self.root)
 
     def scenes(self) -> Dataset:
-        """What is trained on."""
+        """Open the split to train on."""
         return self.source.open(self.split)
 
     def validation(self) -> Dataset:
-        """What the evaluations during training look at, with the classes of what is trained on.
+        """Open the split that the evaluations during training use, with the classes of the split to train on.
 
         Raises:
             PartwiseError: If it has further classes, or it is what is trained on, though another name was given.
@@ -68,29 +74,40 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Stage:
-    """One recipe with the folder of its run."""
+    """One recipe with the folder of its run.
+
+    Attributes:
+        recipe: The configuration of the experiment.
+        out: Folder of the run.
+    """
 
     recipe: Recipe
     out: Path
 
 
 def plan(name: str, overrides: Sequence[str], out: Path, minutes: float = 0.0, steps: int = 0) -> list[Stage]:
-    """The stages of a recipe (one) or of a pipeline, which share the length among them.
+    """List the stages of a recipe (one stage) or of a pipeline. The stages share the length.
 
-    minutes, steps   length of all stages; 0: as the recipe says
+    Args:
+        name: Name of a recipe or a pipeline.
+        overrides: Fields of every stage to change, such as "optim.lr=3e-4".
+        out: Folder of the run. Each stage of a pipeline has a folder in it.
+        minutes: Length of all stages together in minutes; 0 for the length that the recipe sets.
+        steps: Length of all stages together in steps; 0 for the length that the recipe sets.
 
-    Raises PartwiseError for an unknown name or field, and for a value that is wrong.
+    Raises:
+        PartwiseError: If a name or a field is unknown, a value is wrong, or no length is set.
     """
     shares = PIPELINES.get(name, {name: 1.0})
     stages = []
     for stage, share in shares.items():
         length = [f"training.minutes={minutes * share!r}"] if minutes else []
         length += [f"training.steps={max(1, round(steps * share)) if steps > 0 else steps}"] if steps else []
-        if length:  # one given length takes the place of whatever the recipe says
+        if length:  # a given length replaces both lengths of the recipe
             length = ["training.minutes=0", "training.steps=0", *length]
         recipe = override(find_recipe(stage), [*overrides, *length])
         if not (recipe.training.minutes or recipe.training.steps):
-            raise PartwiseError(f"recipe {stage} says no length: give --minutes M or --steps N")
+            raise PartwiseError(f"recipe {stage} sets no length: give minutes or steps")
         stages.append(Stage(recipe, out / stage if name in PIPELINES else out))
     return stages
 
@@ -104,20 +121,28 @@ def run(
     class_names: ClassNames | None = None,
     resume: bool = False,
 ) -> Path:
-    """Train the stages, each from the weights of the one before it; returns the folder of the last run.
+    """Train the stages. Each stage starts from the weights of the stage before it.
 
-    weights  model files, run folders, bundled models' names, or weights for the backbone, to start the first stage
-             from; see `start_weights`
-    class_names  which classes of these weights stand for those of the data, see `ClassMap.between`
-    resume   finished stages are passed over, the one that was cut goes on, the others begin
+    Args:
+        stages: From `plan`.
+        data: The data set and its splits.
+        monitor: Receives notes and progress.
+        weights: What the first stage starts from: model files, run folders, names of models, or weights for the
+            backbone.
+        class_names: Which classes of these weights stand for those of the data, see `ClassMap.between`.
+        resume: Skip finished stages, continue the stage that was interrupted, and start the others.
 
-    Raises what `training.loop.train` raises, and PartwiseError for data without what the recipe is to learn.
+    Returns:
+        The folder of the last run.
+
+    Raises:
+        PartwiseError: If the data have nothing that the recipe can learn, or training raises it.
     """
     weights = start_files(weights)
     for number, stage in enumerate(stages):
         folder = RunFolder(stage.out)
         if number > 0 and resume and not folder.run.exists():
-            resume = False  # the run was cut before this stage began
+            resume = False  # the run was interrupted before this stage began
         if len(stages) > 1 and resume and folder.finished:
             monitor.note(f"{stage.out}: finished before")
         else:

@@ -1,4 +1,4 @@
-"""Configurations: dataclasses that are valid wherever they are made, with the types that say what a field may be."""
+"""Configurations: dataclasses that check their fields whenever they are made, and the types of such fields."""
 
 from __future__ import annotations
 
@@ -31,21 +31,24 @@ Share = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
-Blocks = Annotated[int, Field(ge=0, le=5)]  # of a backbone, that keep their weights
-MapCount = Annotated[int, Field(ge=2, le=254)]  # maps that 8 bit can number, beside the ignored value
+Blocks = Annotated[int, Field(ge=0, le=5)]  # number of blocks of a backbone whose weights are frozen
+MapCount = Annotated[int, Field(ge=2, le=254)]  # number of maps: 8 bits number them, and 255 is the ignored value
 
 T = TypeVar("T")
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field, Field))
 def configuration(cls: type[T]) -> type[T]:
-    """Make a class a frozen dataclass whose fields are checked by their types whenever one is made.
+    """Make a class a frozen dataclass that checks its fields against their types.
 
-    That is by its constructor, by `dataclasses.replace`, and by `partwise.training.config` from a file or the command
-    line.
+    It checks them in its constructor, and so also for `dataclasses.replace`, a file and the command line. The
+    constructor raises PartwiseError if a field is unknown or out of its limits.
 
-    Raises:
-        PartwiseError: From the constructor, for a field that is unknown or out of its limits.
+    Args:
+        cls: A class with annotated fields.
+
+    Returns:
+        The dataclass.
 
     Example:
         >>> @configuration
@@ -70,11 +73,11 @@ def configuration(cls: type[T]) -> type[T]:
 
 
 def first_fault(error: ValidationError, prefix: str) -> str:
-    """The first thing that is wrong, in one line: the field, its value, and what it should be.
+    """Describe the first fault in one line: the field, its value, and what it should be.
 
     Args:
         error: What pydantic raised.
-        prefix: The dotted name of what was made, such as "data.augment".
+        prefix: The dotted name of the configuration, such as "data.augment".
     """
     first = error.errors()[0]
     at = ".".join(str(part) for part in (prefix, *first["loc"]))

@@ -1,10 +1,10 @@
-"""Writing files so that nobody ever sees half of one: a temporary file beside the target, renamed when complete.
+r"""Write files completely or not at all: a temporary file beside the target is renamed when it is complete.
 
-A file that partwise did not write (written.py) is never replaced unless `overwrite` says so.
+A file that partwise did not write (written.py) is replaced only with `overwrite`.
 
-Names of files are bytes. Those that are not UTF-8 (Latin-1 out of an old zip) come into Python as lone surrogates,
-which no text file can hold. Wherever partwise writes or prints such a name, each of these bytes stands as \\xNN: the
-name caf<e9> reads caf\\xe9.
+File names are bytes. Python reads bytes that are not UTF-8 (such as Latin-1 from an old zip) as lone surrogates, which
+no text file can hold. Where partwise writes or prints such a name, each of these bytes becomes \xNN: the name caf<e9>
+becomes caf\xe9.
 """
 
 from __future__ import annotations
@@ -39,25 +39,26 @@ __all__ = [
     "write_json",
 ]
 
-_ADVICE = {errno.ENAMETOOLONG: "shorten the name"}  # what to do about an error of the system
+_ADVICE = {errno.ENAMETOOLONG: "shorten the name"}  # error of the system -> what to do
 _USUAL_ADVICE = "free the place or choose another"
 
 
 def expanded(path: str | os.PathLike) -> Path:
-    """A path with `~` and `~user` at its beginning replaced by that home folder."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111 - which leaves an unknown user's as it is
+    """Replace `~` or `~user` at the beginning of a path by that home folder."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser fails for an unknown user
 
 
 def require_replaceable(path: str | os.PathLike, kind: str | None = None) -> None:
-    """See that nothing of anybody else would be lost if partwise wrote `path`.
+    """Check that writing `path` would replace no file that partwise did not write. Nothing is written.
 
     Args:
-        path: of a file that is about to be written. A device or a pipe holds nothing.
-        kind: of what is about to be written, see `written.kind_of`; None: any kind of ours may be replaced.
+        path: The file that is to be written. A device or a pipe is always allowed.
+        kind: The kind of the new file, as `written.kind_of` names it; None if any kind that partwise writes may be
+            replaced.
 
     Raises:
-        ForeignFileError: a file stands there that partwise did not write.
-        PartwiseError: it is of another kind, write-protected, or a folder.
+        ForeignFileError: If a file lies there that partwise did not write.
+        PartwiseError: If the file there is of another kind, is write-protected, or is a folder.
     """
     path = expanded(path)
     mode = mode_of(path)
@@ -80,15 +81,16 @@ def require_replaceable(path: str | os.PathLike, kind: str | None = None) -> Non
 
 
 def require_writable(folder: str | os.PathLike) -> None:
-    """See that files can be written into a folder, which may have to be made first; writes nothing.
+    """Check that files can be written into a folder, which need not exist yet. Nothing is written.
 
-    Raises PartwiseError where it is a file, or where nobody may write.
+    Raises:
+        PartwiseError: If it is a file, or a permission is missing.
     """
     folder = expanded(folder)
     mode = mode_of(folder)
     if mode and not stat.S_ISDIR(mode):
         raise PartwiseError(f"{folder}: this is a file: give a folder for the results")
-    if not mode and folder.is_symlink():  # perhaps to a disk that is not there now
+    if not mode and folder.is_symlink():  # perhaps to a disk that is not mounted
         raise PartwiseError(f"cannot write {folder}: a link to {folder.readlink()}, where nothing is: correct the link")
     there = next((place for place in (folder, *folder.absolute().parents) if mode_of(place)), None)
     if there is not None and stat.S_ISDIR(mode_of(there)) and not os.access(there, os.W_OK | os.X_OK):
@@ -101,19 +103,19 @@ def require_writable(folder: str | os.PathLike) -> None:
 
 
 def mode_of(path: str | os.PathLike) -> int:
-    """What stands at a path, links followed, for stat.S_ISDIR and its like; 0 for nothing and where we may not look."""
+    """The mode of a path for stat.S_ISDIR and the like; links are followed. 0 if nothing is there or can be read."""
     try:
-        return os.stat(path).st_mode  # noqa: PTH116 - of a text, too
-    except (OSError, ValueError):  # a null character
+        return os.stat(path).st_mode  # noqa: PTH116 - takes a str, too
+    except (OSError, ValueError):  # ValueError: a null character
         return 0
 
 
-ESCAPED = "partwise.escaped"  # a handler of encoding errors, as for open(..., errors=ESCAPED)
-_BYTES = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}  # lone surrogate -> the byte that it stands for
+ESCAPED = "partwise.escaped"  # name of a handler of encoding errors, for open(..., errors=ESCAPED)
+_BYTES = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}  # lone surrogate -> the byte that it represents
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
-    """What stands for letters that an encoding does not know; as "backslashreplace", but a byte of a name is a byte."""
+    """Escape letters that an encoding does not have, like "backslashreplace"; a lone surrogate becomes its byte."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     letters = error.object[error.start : error.end].translate(_BYTES)
@@ -124,28 +126,34 @@ codecs.register_error(ESCAPED, _escape)
 
 
 def readable(text: str) -> str:
-    r"""`text` such that any text file can hold it; see the head of this file.
+    r"""Escape the bytes of a file name that are not UTF-8, so that any text file can hold it.
 
-    >>> print(readable(os.fsdecode(b"caf\xe9")), readable("caf\xe9"))
-    caf\xe9 café
+    Example:
+        >>> print(readable(os.fsdecode(b"caf\xe9")), readable("caf\xe9"))
+        caf\xe9 café
     """
     return text.encode("utf-8", ESCAPED).decode("utf-8")
 
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike, mode: str = "wb", *, overwrite: bool = False) -> Iterator[IO[Any]]:
-    """An open file that becomes `path` when the block ends well, and leaves no trace when it does not.
+    """Open a file that becomes `path` when the block ends without an exception, and is removed otherwise.
 
-    Until then `path` keeps what it held before, also after a kill -9; the rename comes after an fsync. Missing
-    parent folders are made. Several of these in one `contextlib.ExitStack`, each flushed inside it, appear together or
-    not at all, but for a failure between the renames. A device or a pipe (/dev/stdout) is written directly.
+    Until then `path` keeps its old content, also after a kill -9: the rename comes after an fsync. Missing parent
+    folders are made. Several files in one `contextlib.ExitStack`, each flushed inside it, appear together or not at
+    all, except if a rename itself fails. A device or a pipe (/dev/stdout) is written directly.
 
-    path    of a file; a symbolic link is followed, so that its target is replaced and the link stays
-    mode    "wb" or "w" (UTF-8, names of files as `readable` gives them)
-    overwrite   also replace a file that partwise did not write
+    Args:
+        path: The file to write. If it is a symbolic link, its target is replaced and the link stays.
+        mode: "wb", or "w" for UTF-8 text with file names as `readable` gives them.
+        overwrite: Also replace a file that partwise did not write.
 
-    Raises ForeignFileError for such a file without `overwrite`, and PartwiseError if the disk is full, a permission is
-    missing, or a folder is where the file should be.
+    Yields:
+        The open file.
+
+    Raises:
+        ForeignFileError: If a file lies there that partwise did not write, without `overwrite`.
+        PartwiseError: If the disk is full, a permission is missing, or a folder lies there.
     """
     if mode not in ("w", "wb"):
         raise ValueError(f"atomic_write: mode {mode!r} is neither 'w' nor 'wb'")
@@ -175,9 +183,15 @@ def atomic_write(path: str | os.PathLike, mode: str = "wb", *, overwrite: bool =
 
 
 def write_json(path: str | os.PathLike, value: Any, *, overwrite: bool = False) -> None:
-    """Write `value` as indented UTF-8 JSON, atomically; see `json_ready` for what becomes of NaN, arrays and names.
+    """Write `value` as indented UTF-8 JSON, atomically. `json_ready` converts NaN, arrays and names.
 
-    A file that holds JSON of another kind (`written.JSON_KINDS`) is not replaced, as little as a foreign one.
+    Args:
+        path: The file to write.
+        value: What to write.
+        overwrite: Also replace a file that partwise did not write, or JSON of another kind (`written.JSON_KINDS`).
+
+    Raises:
+        PartwiseError: If the file cannot be written, or may not be replaced.
     """
     text = json.dumps(json_ready(value), indent=2, ensure_ascii=False, allow_nan=False)
     if not overwrite:
@@ -187,22 +201,27 @@ def write_json(path: str | os.PathLike, value: Any, *, overwrite: bool = False) 
 
 
 def read_json(path: str | os.PathLike) -> Any:
-    """What a JSON file holds. Raises PartwiseError for one that cannot be read, or is no JSON."""
+    """Read a JSON file.
+
+    Raises:
+        PartwiseError: If it cannot be read, or is not JSON.
+    """
     try:
         return json.loads(expanded(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise PartwiseError(f"{path}: cannot be read ({error.strerror}): give a JSON file") from None
-    except ValueError as error:  # no UTF-8 and no JSON alike
+    except ValueError as error:  # neither UTF-8 nor JSON
         raise PartwiseError(f"{path}: no JSON file ({error})") from None
 
 
 def json_ready(value: Any) -> Any:
-    """`value` in JSON's own types: NaN and infinities become null, arrays lists, tuples lists, paths strings.
+    """Convert a value to JSON's own types: NaN and infinities to null, arrays and tuples to lists, paths to strings.
 
-    Text is `readable`: it can be written as UTF-8.
+    Text becomes `readable`, so that it can be written as UTF-8.
 
-    >>> json_ready({"ap": float("nan"), "size": (512, 1024), 26: np.float32(0.5), "box": np.array([1, 2])})
-    {'ap': None, 'size': [512, 1024], '26': 0.5, 'box': [1, 2]}
+    Example:
+        >>> json_ready({"ap": float("nan"), "size": (512, 1024), 26: np.float32(0.5), "box": np.array([1, 2])})
+        {'ap': None, 'size': [512, 1024], '26': 0.5, 'box': [1, 2]}
     """
     if isinstance(value, Mapping):
         return {readable(str(key)): json_ready(item) for key, item in value.items()}
@@ -219,7 +238,7 @@ def json_ready(value: Any) -> Any:
 
 @contextlib.contextmanager
 def _explained(target: Path, temporary: Path) -> Iterator[None]:
-    """Turn an OSError of this write into a PartwiseError; one about another file is somebody else's and passes."""
+    """Turn an OSError of this write into a PartwiseError. An OSError about another file passes unchanged."""
     try:
         yield
     except OSError as error:

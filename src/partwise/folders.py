@@ -1,4 +1,4 @@
-"""Looking into folders: what systems and programs leave behind is no part of their content, links are followed once."""
+"""List folders without the files that systems and programs leave behind. Links are followed once."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from partwise.errors import PartwiseError
 
-# As ls and shells do, names that begin with a dot are passed over: ._photo.png and .DS_Store of macOS, .thumbnails,
-# .ipynb_checkpoints. The others are folders and files of macOS, Windows, Synology and QNAP, in lower case.
+# Names that begin with a dot are skipped, as ls and shells do: ._photo.png and .DS_Store of macOS, .thumbnails,
+# .ipynb_checkpoints. These are folders and files of macOS, Windows, Synology and QNAP, in lower case.
 _LEFT_BEHIND = frozenset(
     {
         "__macosx",
@@ -30,22 +30,26 @@ _LEFT_BEHIND = frozenset(
 
 
 def is_clutter(name: str) -> bool:
-    """Whether a file or folder of this name is hidden, or left behind by a system or a program.
+    """Whether a file or folder of this name is hidden, or was left behind by a system or a program.
 
-    >>> [is_clutter(name) for name in ("._street.png", "@eaDir", "Thumbs.db", "street.png")]
-    [True, True, True, False]
+    Example:
+        >>> [is_clutter(name) for name in ("._street.png", "@eaDir", "Thumbs.db", "street.png")]
+        [True, True, True, False]
     """
     return (name.startswith(".") and name not in (".", "..")) or name.casefold() in _LEFT_BEHIND
 
 
 def files_below(root: str | os.PathLike) -> tuple[list[Path], list[PartwiseError]]:
-    """What is in a folder at any depth, without clutter.
+    """List what is in a folder at any depth, without clutter.
 
-    A link to a folder is followed where that folder is not looked into anyway, and not where it leads back to `root`
-    or above it: each folder is looked into once. Links to files are files of their own.
+    Each folder is listed once: a link to a folder is followed, unless that folder is listed anyway or the link leads
+    back to `root` or above it. A link to a file counts as a file.
+
+    Args:
+        root: The folder.
 
     Returns:
-        Everything that is no folder (also links to nothing, pipes and sockets), sorted; and an error for each folder
+        Everything that is not a folder (also broken links, pipes and sockets), sorted; and an error for each folder
         that cannot be read.
     """
     top = os.path.realpath(root)
@@ -54,7 +58,7 @@ def files_below(root: str | os.PathLike) -> tuple[list[Path], list[PartwiseError
     known: set[str] = set()
     folders, links = deque([Path(root)]), deque[Path]()
     while folders or links:
-        folder = folders.popleft() if folders else links.popleft()  # links last: a folder has its own name then
+        folder = folders.popleft() if folders else links.popleft()  # links last: so a folder keeps its own name
         real = os.path.realpath(folder)
         if real in known or (real != top and Path(top).is_relative_to(real)):
             continue
@@ -76,5 +80,5 @@ def files_below(root: str | os.PathLike) -> tuple[list[Path], list[PartwiseError
 def _is_folder(entry: os.DirEntry) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself, or to where nobody may look
+    except OSError:  # a link to itself, or without permission
         return False

@@ -1,4 +1,4 @@
-"""The only place that converts between pixels, cells, windows and boxes.
+"""Conversions between pixels, cells, windows and boxes. No other module converts between them.
 
 Conventions: y before x in every shape; boxes x0 y0 x1 y1, half-open; the centre of pixel i lies at i + 0.5; cell j of a
 map with stride s covers the pixels [j s, (j + 1) s), so its centre lies at (j + 0.5) s.
@@ -23,10 +23,17 @@ Box = Sequence[int] | np.ndarray  # x0 y0 x1 y1
 
 
 def box_of_mask(mask_HW: np.ndarray) -> tuple[int, int, int, int] | None:
-    """The tight box of the non-zero pixels, None where there is none.
+    """Find the tight box of the non-zero pixels.
 
-    >>> box_of_mask(np.array([[0, 0, 0], [0, 1, 1]]))
-    (1, 1, 3, 2)
+    Args:
+        mask_HW: (H, W) of any type.
+
+    Returns:
+        x0, y0, x1, y1 in pixels, half-open; None if no pixel is set.
+
+    Example:
+        >>> box_of_mask(np.array([[0, 0, 0], [0, 1, 1]]))
+        (1, 1, 3, 2)
     """
     rows = np.flatnonzero(mask_HW.any(axis=1))
     if len(rows) == 0:
@@ -36,10 +43,17 @@ def box_of_mask(mask_HW: np.ndarray) -> tuple[int, int, int, int] | None:
 
 
 def boxes_of_masks(masks_MHW: np.ndarray) -> np.ndarray:
-    """(M, 4) int: `box_of_mask` of each, 0 0 0 0 where there is none.
+    """Find the tight box of each mask.
 
-    >>> boxes_of_masks(np.array([[[0, 0, 0], [0, 1, 1]], [[0, 0, 0], [0, 0, 0]]])).tolist()
-    [[1, 1, 3, 2], [0, 0, 0, 0]]
+    Args:
+        masks_MHW: (M, H, W) of any type.
+
+    Returns:
+        (M, 4) int, x0 y0 x1 y1 in pixels, half-open; 0 0 0 0 for a mask without a pixel.
+
+    Example:
+        >>> boxes_of_masks(np.array([[[0, 0, 0], [0, 1, 1]], [[0, 0, 0], [0, 0, 0]]])).tolist()
+        [[1, 1, 3, 2], [0, 0, 0, 0]]
     """
     sides = []
     for axis in (1, 2):
@@ -51,7 +65,14 @@ def boxes_of_masks(masks_MHW: np.ndarray) -> np.ndarray:
 
 
 def crop_intersection(box_a: Box, mask_a: np.ndarray, box_b: Box, mask_b: np.ndarray) -> int:
-    """Pixels that two cropped masks share; boxes x0 y0 x1 y1."""
+    """Count the pixels that two cropped masks share.
+
+    Args:
+        box_a: x0 y0 x1 y1 of the first mask, in pixels.
+        mask_a: (h, w) bool, the crop of `box_a`.
+        box_b: x0 y0 x1 y1 of the second mask, in pixels.
+        mask_b: (h, w) bool, the crop of `box_b`.
+    """
     x0, y0 = max(box_a[0], box_b[0]), max(box_a[1], box_b[1])
     x1, y1 = min(box_a[2], box_b[2]), min(box_a[3], box_b[3])
     if x0 >= x1 or y0 >= y1:
@@ -62,10 +83,11 @@ def crop_intersection(box_a: Box, mask_a: np.ndarray, box_b: Box, mask_b: np.nda
 
 
 def crop_iou(box_a: Box, mask_a: np.ndarray, box_b: Box, mask_b: np.ndarray) -> float:
-    """IoU of two cropped masks, 0..1; boxes x0 y0 x1 y1.
+    """IoU of two cropped masks, 0..1. The arguments are those of `crop_intersection`.
 
-    >>> crop_iou((0, 0, 2, 1), np.ones((1, 2), bool), (1, 0, 3, 1), np.ones((1, 2), bool))
-    0.3333333333333333
+    Example:
+        >>> crop_iou((0, 0, 2, 1), np.ones((1, 2), bool), (1, 0, 3, 1), np.ones((1, 2), bool))
+        0.3333333333333333
     """
     shared = crop_intersection(box_a, mask_a, box_b, mask_b)
     union = np.count_nonzero(mask_a) + np.count_nonzero(mask_b) - shared
@@ -73,28 +95,34 @@ def crop_iou(box_a: Box, mask_a: np.ndarray, box_b: Box, mask_b: np.ndarray) -> 
 
 
 def cell_centres_px(count: int, stride_px: float) -> np.ndarray:
-    """(count,) float32: pixel coordinates of the centres of `count` cells.
+    """Return the pixel coordinates of the centres of `count` cells, (count,) float32.
 
-    >>> cell_centres_px(3, 4).tolist()
-    [2.0, 6.0, 10.0]
+    Example:
+        >>> cell_centres_px(3, 4).tolist()
+        [2.0, 6.0, 10.0]
     """
     return ((np.arange(count) + 0.5) * stride_px).astype(np.float32)
 
 
 def nearest_index(old: int, new: int) -> np.ndarray:
-    """(new,) int: of `old` pixels in a row, the one in which the centre of each of `new` pixels lies.
+    """Resample a row of `old` pixels to `new` pixels: the old pixel in which the centre of each new pixel lies.
 
-    >>> nearest_index(4, 2).tolist(), nearest_index(2, 4).tolist()
-    ([1, 3], [0, 0, 1, 1])
+    Returns:
+        (new,) int, 0..old - 1.
+
+    Example:
+        >>> nearest_index(4, 2).tolist(), nearest_index(2, 4).tolist()
+        ([1, 3], [0, 0, 1, 1])
     """
     return (2 * np.arange(new) + 1) * old // (2 * new)
 
 
 def padded_size(size: Sequence[int], multiple: int) -> tuple[int, int]:
-    """(H, W) rounded up to a multiple.
+    """Round (H, W) up to a multiple.
 
-    >>> padded_size((500, 1024), 32)
-    (512, 1024)
+    Example:
+        >>> padded_size((500, 1024), 32)
+        (512, 1024)
     """
     height, width = (-(-side // multiple) * multiple for side in size)
     return height, width

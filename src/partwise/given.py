@@ -1,4 +1,7 @@
-"""What a caller gives, checked and converted: each function raises PartwiseError in one line for anything else."""
+"""Check and convert the values that a caller gives. Each function raises PartwiseError for a value that is not allowed.
+
+In each function `what` names the value in the error.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,11 @@ from partwise.errors import PartwiseError
 
 
 def number_in(what: str, value: Any, least: float, most: float) -> float:
-    """A number in least..most, both included; `what` names it in the error."""
+    """Return `value` as a float.
+
+    Raises:
+        PartwiseError: If it is not a number in least..most, both included.
+    """
     is_number = isinstance(value, Real)
     if not is_number or not least <= value <= most:
         raise PartwiseError(f"{what} {shown(value)}: give a number in {least:g}..{most:g}")
@@ -20,17 +27,25 @@ def number_in(what: str, value: Any, least: float, most: float) -> float:
 
 
 def flag(what: str, value: Any) -> bool:
-    """True or False; 1 and 0 are taken for them, and a text such as "no" is not."""
+    """Return `value` as a bool. 1 and 0 count as True and False.
+
+    Raises:
+        PartwiseError: If it is anything else, such as the text "no".
+    """
     if not isinstance(value, Real | np.bool_) or value not in (0, 1):
         raise PartwiseError(f"{what} {shown(value)}: give True or False")
     return bool(value)
 
 
 def size_of(what: str, value: Any, least: int = 0) -> tuple[int, int]:
-    """(H, W) in whole pixels, each at least `least`.
+    """Return `value` as (H, W) in pixels.
 
-    >>> size_of("size", np.array([4, 6]))
-    (4, 6)
+    Raises:
+        PartwiseError: If it is not two whole numbers of at least `least`.
+
+    Example:
+        >>> size_of("size", np.array([4, 6]))
+        (4, 6)
     """
     try:
         height, width = (int(side) for side in value)
@@ -43,10 +58,14 @@ def size_of(what: str, value: Any, least: int = 0) -> tuple[int, int]:
 
 
 def whole_numbers(what: str, values: Any) -> np.ndarray:
-    """An int32 array of any shape; floats are taken where they are whole.
+    """Return `values` as an int32 array of the same shape. Floats are allowed if they are whole.
 
-    >>> whole_numbers("labels", [24.0, 26])
-    array([24, 26], dtype=int32)
+    Raises:
+        PartwiseError: If a value is not a whole number of 32 bits.
+
+    Example:
+        >>> whole_numbers("labels", [24.0, 26])
+        array([24, 26], dtype=int32)
     """
     array = _numbers(what, values)
     if array.dtype == np.int32:
@@ -60,7 +79,11 @@ def whole_numbers(what: str, values: Any) -> np.ndarray:
 
 
 def finite_numbers(what: str, values: Any) -> np.ndarray:
-    """A float32 array of any shape without NaN and infinities."""
+    """Return `values` as a float32 array of the same shape.
+
+    Raises:
+        PartwiseError: If a value is not a number, NaN or infinite.
+    """
     array = _numbers(what, values).astype(np.float32)
     if not np.isfinite(array).all():
         raise PartwiseError(f"{what}: {array[~np.isfinite(array)][0]} is not finite: give finite numbers")
@@ -68,10 +91,11 @@ def finite_numbers(what: str, values: Any) -> np.ndarray:
 
 
 def shown(value: Any) -> str:
-    """A value as an error shows it: short, and on one line.
+    """Format a value for an error: at most 60 letters on one line.
 
-    >>> shown(np.float64(0.25)), shown("2"), shown([1] * 1000)
-    ('0.25', "'2'", '[1, 1, 1, 1, 1, 1, ...]')
+    Example:
+        >>> shown(np.float64(0.25)), shown("2"), shown([1] * 1000)
+        ('0.25', "'2'", '[1, 1, 1, 1, 1, 1, ...]')
     """
     text = " ".join((f"{value:g}" if isinstance(value, Real) else reprlib.repr(value)).split())
     return text if len(text) <= 60 else f"{text[:57]}..."

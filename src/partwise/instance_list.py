@@ -1,4 +1,4 @@
-"""`InstanceList`: the instances of one image as an immutable list that was checked when it was made.
+"""`InstanceList`: the instances of one image as an immutable list that checks its fields when it is made.
 
 Axes: H image height, W image width, N instances. Everything here is NumPy.
 """
@@ -6,24 +6,37 @@ Axes: H image height, W image width, N instances. Everything here is NumPy.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from operator import index as as_index
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.given import finite_numbers, shown, size_of, whole_numbers
+from partwise.geometry import crop_intersection
+from partwise.given import finite_numbers, number_in, shown, size_of, whole_numbers
 from partwise.labels import CITYSCAPES, LabelSet
 
 
 @dataclass(frozen=True, eq=False)
 class InstanceList:
-    """The fields of `Instances`, checked; a part of it is of the same class and keeps the fields of a subclass.
+    """The instances of one image as a list, with their areas and overlaps; `Instances` adds conversions.
 
-    Two are equal where all of their fields are. Iterating gives the instances one by one, each in a list of length 1.
+    A part of it is of the same class and keeps the fields of a subclass. Two lists are equal if all of their fields are
+    equal. Iteration gives the instances one by one, each as a list of length 1.
 
-    Raises PartwiseError for fields that are not what `Instances` says.
+    Attributes:
+        labels: (N,) int32, ids of the label set.
+        scores: (N,) float32, finite; a higher score is more confident.
+        boxes: (N, 4) int32, x0 y0 x1 y1 in pixels, half-open, inside the image, never empty.
+        masks: N bool arrays; each is the crop of its box.
+        size: (H, W) of the image in pixels.
+        label_set: The classes that give the names of the labels.
+
+    Raises:
+        PartwiseError: If a field is not as described.
     """
 
     labels: np.ndarray
@@ -32,9 +45,9 @@ class InstanceList:
     masks: tuple[np.ndarray, ...]
     size: tuple[int, int]
 
-    label_set: ClassVar[LabelSet] = CITYSCAPES  # where the names of the classes come from
+    label_set: ClassVar[LabelSet] = CITYSCAPES
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         set_ = lambda name, value: object.__setattr__(self, name, value)
         set_("labels", whole_numbers("Instances: labels", self.labels).reshape(-1))
         set_("scores", finite_numbers("Instances: scores", self.scores).reshape(-1))
@@ -66,11 +79,14 @@ class InstanceList:
         return len(self.labels)
 
     def __getitem__(self, index: Any) -> Self:
-        """The instances at `index`: a whole number, a slice, or a list or array of whole numbers or of bool.
+        """Return the instances at `index`.
+
+        Args:
+            index: A whole number, a slice, or a list or array of whole numbers or of bool.
 
         Raises:
-            IndexError: there is no such instance.
-            PartwiseError: anything else.
+            IndexError: If there is no such instance.
+            PartwiseError: If `index` is anything else.
         """
         order = self._order(index)
         return replace(
@@ -87,7 +103,7 @@ class InstanceList:
             return every[index]
         try:
             chosen = np.asarray(index)
-        except (TypeError, ValueError, RuntimeError):  # a list of lists of different lengths, a tensor on a GPU
+        except (TypeError, ValueError, RuntimeError):  # such as lists of different lengths, or a tensor on a GPU
             chosen = np.array(None)
         if chosen.ndim == 0 and chosen.dtype.kind in "iu":
             return every[[as_index(index)]]
@@ -102,14 +118,79 @@ class InstanceList:
             return NotImplemented
         return all(_equal(getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
 
-    __hash__ = None  # type: ignore[assignment]  # as Python writes a class without a hash
+    __hash__ = None  # type: ignore[assignment]  # how Python marks a class without a hash
 
     def __repr__(self) -> str:
-        """How many of which class, and the size of the image: Result(3 instances: 2 car, 1 person; 1024x512)."""
+        """Count the instances of each class: Result(3 instances: 2 car, 1 person; 1024x512)."""
         counts = Counter(self.label_set.name_of(label) for label in self.labels.tolist())
         of_each = ", ".join(f"{count} {name}" for name, count in counts.most_common())
         total = f"{len(self)} instance{'' if len(self) == 1 else 's'}"
         return f"{type(self).__name__}({total}{': ' if of_each else ''}{of_each}; {self.size[1]}x{self.size[0]})"
+
+    @cached_property
+    def areas(self) -> np.ndarray:
+        """Number of pixels of each mask, (N,) int64."""
+        return np.array([int(mask.sum()) for mask in self.masks], np.int64)
+
+    @property
+    def longest_sides(self) -> np.ndarray:
+        """Longest side of each box in pixels, (N,) int32."""
+        return np.maximum(self.boxes[:, 2] - self.boxes[:, 0], self.boxes[:, 3] - self.boxes[:, 1])
+
+    def full_mask(self, i: int) -> np.ndarray:
+        """Return mask `i` at the size of the image, (H, W) bool."""
+        full = np.zeros(self.size, bool)
+        x0, y0, x1, y1 = self.boxes[i]
+        full[y0:y1, x0:x1] = self.masks[i]
+        return full
+
+    def distinct(self, iou: float = 0.5) -> Self:
+        """Leave out each instance that a higher-scoring instance of another class overlaps. The order stays.
+
+        A decoder may return one mask both as a bus and as a train, because AP rewards it. People want the more likely
+        class alone.
+
+        Args:
+            iou: Instances that overlap by more than this IoU exclude each other, 0..1.
+
+        Raises:
+            PartwiseError: If `iou` is out of range.
+        """
+        return self._survivors(iou, lambda i, j: self.labels[i] != self.labels[j])
+
+    def without_repeats(self, iou: float = 0.5) -> Self:
+        """Leave out each instance that a higher-scoring instance of the same class overlaps. The order stays.
+
+        Args:
+            iou: Instances that overlap by more than this IoU exclude each other, 0..1.
+
+        Raises:
+            PartwiseError: If `iou` is out of range.
+        """
+        return self._survivors(iou, lambda i, j: self.labels[i] == self.labels[j])
+
+    def crowding(self) -> np.ndarray:
+        """Return the highest IoU of each instance with a higher-scoring instance of its class, (N,) float64 in 0..1."""
+        highest = np.zeros(len(self))
+        rank = np.argsort(np.argsort(-self.scores, kind="stable"), kind="stable")
+        corners, ends = self.boxes[:, None, :2], self.boxes[:, None, 2:]
+        touch = (np.maximum(corners, self.boxes[:, :2]) < np.minimum(ends, self.boxes[:, 2:])).all(axis=-1)
+        rivals = touch & (self.labels[:, None] == self.labels) & (rank[:, None] > rank)
+        for i, j in zip(*(axis.tolist() for axis in rivals.nonzero()), strict=True):
+            highest[i] = max(highest[i], self._iou(i, j))
+        return highest
+
+    def _survivors(self, iou: float, rivals: Callable[[int, int], bool]) -> Self:
+        iou = number_in("iou", iou, 0, 1)
+        kept: list[int] = []
+        for i in np.argsort(-self.scores, kind="stable").tolist():
+            if not any(rivals(i, j) and self._iou(i, j) > iou for j in kept):
+                kept.append(i)
+        return self[np.array(sorted(kept), int)]
+
+    def _iou(self, i: int, j: int) -> float:
+        shared = crop_intersection(self.boxes[i], self.masks[i], self.boxes[j], self.masks[j])
+        return shared / (self.areas[i] + self.areas[j] - shared) if shared else 0.0
 
 
 def _masks(masks: Any) -> tuple[np.ndarray, ...]:

@@ -5,16 +5,15 @@ Axes: H image height, W image width, N instances. Everything here is NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.geometry import box_of_mask, crop_intersection, nearest_index
-from partwise.given import number_in, shown, size_of, whole_numbers
+from partwise.geometry import box_of_mask, nearest_index
+from partwise.given import shown, size_of, whole_numbers
 from partwise.instance_list import InstanceList
 from partwise.labels import INSTANCE_FACTOR
 from partwise.rle import column_runs, segments
@@ -26,27 +25,33 @@ __all__ = ["Instances"]
 
 
 class Instances(InstanceList):
-    """Zero or more instances of one image, each with a mask kept as the crop of its box.
+    """Zero or more instances of one image. Each mask is kept as the crop of its box.
 
-    labels  (N,) int32, ids of the label set (26 = car in Cityscapes)
-    scores  (N,) float32, finite, higher is more certain; 1 for truth
-    boxes   (N, 4) int32, x0 y0 x1 y1 in pixels, half-open, inside the image, never empty
-    masks   N bool arrays, masks[i].shape == (y1 - y0, x1 - x0)
-    size    (H, W) of the image
+    Attributes:
+        labels: (N,) int32, ids of the label set (26 = car in Cityscapes).
+        scores: (N,) float32, finite; a higher score is more confident; 1 for truth.
+        boxes: (N, 4) int32, x0 y0 x1 y1 in pixels, half-open, inside the image, never empty.
+        masks: N bool arrays; masks[i].shape == (y1 - y0, x1 - x0).
+        size: (H, W) of the image in pixels.
 
-    Raises PartwiseError if any of this does not hold.
+    Raises:
+        PartwiseError: If a field is not as described.
     """
 
     @classmethod
     def empty(cls, size: tuple[int, int]) -> Self:
-        """No instances, in an image of `size` (H, W)."""
+        """Return no instances, for an image of `size` (H, W) in pixels."""
         return cls(np.zeros(0), np.zeros(0), np.zeros((0, 4)), (), size)
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """All instances of several predictions of one image, in their order; other fields are those of the first.
+        """Join the instances of several predictions of one image, in their order.
 
-        Raises PartwiseError for no prediction, and for predictions of images of different sizes.
+        Args:
+            parts: At least one. The fields of a subclass are taken from the first.
+
+        Raises:
+            PartwiseError: If `parts` is empty, or the images have different sizes.
         """
         parts = list(parts) if isinstance(parts, Iterable) else [parts]
         sizes = {part.size if isinstance(part, Instances) else None for part in parts}
@@ -66,13 +71,21 @@ class Instances(InstanceList):
         masks: Iterable[np.ndarray],
         size: tuple[int, int] | None = None,
     ) -> Self:
-        """From N full-size masks (H, W), any dtype, non-zero = inside. Masks without a pixel are left out.
+        """Make instances from N masks of the size of the image. Masks without a pixel are left out.
 
-        `size` is only needed where there may be no mask at all.
+        Args:
+            labels: N ids of the label set.
+            scores: N scores.
+            masks: N arrays (H, W) of any type; non-zero is inside.
+            size: (H, W) of the image in pixels. It is only needed if there may be no mask.
 
-        >>> one = np.zeros((4, 6), bool); one[1:3, 2:5] = True
-        >>> Instances.from_masks([26], [0.9], [one]).boxes.tolist()
-        [[2, 1, 5, 3]]
+        Raises:
+            PartwiseError: If the numbers or the sizes differ, or there is neither a mask nor a size.
+
+        Example:
+            >>> one = np.zeros((4, 6), bool); one[1:3, 2:5] = True
+            >>> Instances.from_masks([26], [0.9], [one]).boxes.tolist()
+            [[2, 1, 5, 3]]
         """
         kept_labels, kept_scores, boxes, crops = [], [], [], []
         if not all(isinstance(given, Iterable) for given in (labels, scores, masks)):
@@ -104,12 +117,20 @@ class Instances(InstanceList):
 
     @classmethod
     def from_id_map(cls, instance_ids_HW: np.ndarray) -> Self:
-        """The truth in a Cityscapes instanceIds map: every value >= 1000 is one instance of class value // 1000.
+        """Read the true instances from a Cityscapes instanceIds map. Their score is 1.
 
-        Bare ids (classes without instances, and groups such as "cargroup") are no instances.
+        Each value of at least 1000 is one instance of class value // 1000. Lower values are not instances: classes
+        without instances, and groups such as "cargroup".
 
-        >>> Instances.from_id_map(np.array([[26000, 26000, 26], [7, 26001, 26]])).boxes.tolist()
-        [[0, 0, 2, 1], [1, 1, 2, 2]]
+        Args:
+            instance_ids_HW: (H, W) whole numbers from 0 on.
+
+        Raises:
+            PartwiseError: If it is anything else.
+
+        Example:
+            >>> Instances.from_id_map(np.array([[26000, 26000, 26], [7, 26001, 26]])).boxes.tolist()
+            [[0, 0, 2, 1], [1, 1, 2, 2]]
         """
         instance_ids_HW = whole_numbers("Instances.from_id_map", instance_ids_HW)
         if instance_ids_HW.ndim != 2:
@@ -125,66 +146,21 @@ class Instances(InstanceList):
         )
         return cls(ids // INSTANCE_FACTOR, np.ones(len(ids)), boxes, masks, instance_ids_HW.shape)
 
-    @cached_property
-    def areas(self) -> np.ndarray:
-        """(N,) int64: pixels of each mask."""
-        return np.array([int(mask.sum()) for mask in self.masks], np.int64)
-
-    @property
-    def longest_sides(self) -> np.ndarray:
-        """(N,) int32: longest side of each box in pixels."""
-        return np.maximum(self.boxes[:, 2] - self.boxes[:, 0], self.boxes[:, 3] - self.boxes[:, 1])
-
-    def full_mask(self, i: int) -> np.ndarray:
-        """Mask i at the size of the image, (H, W) bool."""
-        full = np.zeros(self.size, bool)
-        x0, y0, x1, y1 = self.boxes[i]
-        full[y0:y1, x0:x1] = self.masks[i]
-        return full
-
-    def distinct(self, iou: float = 0.5) -> Self:
-        """Without those that a higher-scoring instance of another class overlaps by more than `iou`; the order stays.
-
-        A decoder may give one mask as bus and as train, which AP rewards; of things that exclude each other people
-        want the likelier one.
-        """
-        return self._survivors(iou, lambda i, j: self.labels[i] != self.labels[j])
-
-    def without_repeats(self, iou: float = 0.5) -> Self:
-        """Without those that a higher-scoring instance of the same class overlaps by more than `iou`, in order."""
-        return self._survivors(iou, lambda i, j: self.labels[i] == self.labels[j])
-
-    def crowding(self) -> np.ndarray:
-        """(N,) float64: highest IoU of each with a higher-scoring instance of its class; 0 where it overlaps none."""
-        highest = np.zeros(len(self))
-        rank = np.argsort(np.argsort(-self.scores, kind="stable"), kind="stable")
-        corners, ends = self.boxes[:, None, :2], self.boxes[:, None, 2:]
-        touch = (np.maximum(corners, self.boxes[:, :2]) < np.minimum(ends, self.boxes[:, 2:])).all(axis=-1)
-        rivals = touch & (self.labels[:, None] == self.labels) & (rank[:, None] > rank)
-        for i, j in zip(*(axis.tolist() for axis in rivals.nonzero()), strict=True):
-            highest[i] = max(highest[i], self._iou(i, j))
-        return highest
-
-    def _survivors(self, iou: float, rivals: Callable[[int, int], bool]) -> Self:
-        iou = number_in("iou", iou, 0, 1)
-        kept: list[int] = []
-        for i in np.argsort(-self.scores, kind="stable").tolist():
-            if not any(rivals(i, j) and self._iou(i, j) > iou for j in kept):
-                kept.append(i)
-        return self[np.array(sorted(kept), int)]
-
-    def _iou(self, i: int, j: int) -> float:
-        shared = crop_intersection(self.boxes[i], self.masks[i], self.boxes[j], self.masks[j])
-        return shared / (self.areas[i] + self.areas[j] - shared) if shared else 0.0
-
     def resized(self, size: tuple[int, int]) -> Self:
-        """The same instances in an image of another `size` (H, W): every pixel says what lies at its centre.
+        """Scale the instances to an image of another size: each new pixel has the value at its centre.
 
-        An instance of which no pixel is left is left out.
+        An instance that has no pixel at the new size is left out.
 
-        >>> half = Instances.from_masks([26], [1], [np.arange(8)[:, None] > np.arange(8)]).resized((4, 4))
-        >>> half.masks[0].astype(int).tolist()
-        [[1, 0, 0], [1, 1, 0], [1, 1, 1]]
+        Args:
+            size: (H, W) in pixels.
+
+        Raises:
+            PartwiseError: If `size` is not two whole numbers from 1 on.
+
+        Example:
+            >>> half = Instances.from_masks([26], [1], [np.arange(8)[:, None] > np.arange(8)]).resized((4, 4))
+            >>> half.masks[0].astype(int).tolist()
+            [[1, 0, 0], [1, 1, 0], [1, 1, 1]]
         """
         size = size_of("resized: size", size, least=1)
         rows, columns = (nearest_index(old, new) for old, new in zip(self.size, size, strict=True))
@@ -203,9 +179,10 @@ class Instances(InstanceList):
 
     @property
     def id_values(self) -> np.ndarray:
-        """(N,) int32: the value of each instance in `to_id_map`, id * 1000 + number in the order of the instances.
+        """Value of each instance in `to_id_map`, (N,) int32, id * 1000 + number in the order of the instances.
 
-        Raises PartwiseError where a class has more instances than Cityscapes' numbering has numbers.
+        Raises:
+            PartwiseError: If a class has more than 1000 instances.
         """
         values = np.zeros(len(self), np.int32)
         counts: dict[int, int] = {}
@@ -220,9 +197,16 @@ class Instances(InstanceList):
         return values
 
     def to_id_map(self, background_HW: np.ndarray | None = None) -> np.ndarray:
-        """(H, W) int32 Cityscapes instanceIds; the one with the highest score is painted last, so it is on top.
+        """Paint the instances as a Cityscapes instanceIds map. A higher score lies on top.
 
-        `background_HW`: semantic ids for the pixels of no instance (0 without it).
+        Args:
+            background_HW: (H, W) semantic ids for the pixels outside all instances; None for 0.
+
+        Returns:
+            (H, W) int32.
+
+        Raises:
+            PartwiseError: If the background has another size, or a class has more than 1000 instances.
         """
         painted = np.zeros(self.size, np.int32)
         if background_HW is not None:
@@ -238,14 +222,21 @@ class Instances(InstanceList):
         return painted
 
     def to_coco(self, image_id: int | str = 0) -> list[dict]:
-        """COCO result entries: image_id, category_id, score, bbox (x, y, w, h) and compressed RLE.
+        """Convert to COCO result entries.
 
-        A Result writes the category ids of the data that its model was trained on; Instances alone, which know no
+        A Result writes the category ids of the data that its model was trained on; Instances alone, which have no
         label set, write their labels.
 
-        COCO has the names of the classes in `categories` of the data set's file: `label_set.coco_categories` is that.
-        For COCO's mask AP leave out the boxes: where there are any, pycocotools' `loadRes` takes their area, not that
-        of the mask, to tell small from large.
+        COCO keeps the names of the classes in `categories` of the data set's file: `label_set.coco_categories` has this
+        form. To compute COCO's mask AP, remove the boxes: if there are boxes, `loadRes` of pycocotools uses their area
+        and not the area of the mask to tell small from large.
+
+        Args:
+            image_id: Id of the image in every entry.
+
+        Returns:
+            A dict for each instance: image_id, category_id, score, bbox (x, y, w, h in pixels) and segmentation
+            (compressed RLE).
         """
         from pycocotools import mask as coco_mask
 
@@ -265,9 +256,12 @@ class Instances(InstanceList):
         return entries
 
     def to_supervision(self) -> supervision.Detections:
-        """The same as `supervision.Detections`, with class names (needs the extra `supervision`).
+        """Convert to `supervision.Detections` with class names. It needs the extra `supervision`.
 
         Masks stay crops (`supervision.CompactMask`); `detections.mask.to_dense()` is the (N, H, W) bool array.
+
+        Raises:
+            PartwiseError: If supervision is not installed.
         """
         try:
             import supervision

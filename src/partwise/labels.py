@@ -14,7 +14,7 @@ from partwise.plugins import Plugins
 
 __all__ = ["CITYSCAPES", "IGNORED_TRAIN_ID", "INSTANCE_FACTOR", "LABEL_SETS", "Label", "LabelSet"]
 
-IGNORED_TRAIN_ID = 255  # Cityscapes: every class that is not evaluated has this train id
+IGNORED_TRAIN_ID = 255  # Cityscapes: the train id of every class that is not evaluated
 INSTANCE_FACTOR = 1000  # Cityscapes: instanceIds = id * 1000 + number
 
 
@@ -22,14 +22,16 @@ INSTANCE_FACTOR = 1000  # Cityscapes: instanceIds = id * 1000 + number
 class Label:
     """One class.
 
-    id                as stored in label files, 0..255
-    train_id          as the network counts, 0..C-1; 255 for a class that is not evaluated
-    category          the coarser class that it belongs to
-    has_instances     whether its instances are told apart
-    colour            RGB, 0..255
-    mean_instance_px  mean area of an instance in the training set, which iIoU weighs by; None where it is not known
-    category_id       the number of the class in the files of its data set where that is not `id`, such as 4000 in COCO
-    sources           names and numbers in the data that are this class, too, such as ("Vehiculo", 7)
+    Attributes:
+        name: Name of the class.
+        id: Its number in label files, 0..255.
+        train_id: Its channel in the network, 0..C-1; 255 for a class that is not evaluated.
+        category: The coarser class that it belongs to.
+        has_instances: Whether its instances are told apart.
+        colour: RGB, 0..255.
+        mean_instance_px: Mean area of an instance in the training set in pixels, the weight of iIoU; None if unknown.
+        category_id: Its number in the files of its data set if that is not `id`, such as 4000 in COCO.
+        sources: Names and numbers in the data that are this class, too, such as ("Vehiculo", 7).
     """
 
     name: str
@@ -55,13 +57,12 @@ class Label:
 
 @dataclass(frozen=True)
 class LabelSet:
-    """All classes of a data set. `labels` are in the order of their ids.
+    """All classes of a data set.
 
     Attributes:
-        name: Of the label set.
-        labels: The classes.
-        outside: Of data that have instances only: the name of the class of pixels in no instance, such as
-            "background". Empty where nothing is known of these pixels.
+        name: Name of the label set.
+        labels: The classes, in the order of their ids.
+        outside: If the data have instances only: the class of pixels in no instance, such as "background"; "": unknown.
 
     Raises:
         PartwiseError: If an id or a name is there twice, an id or a colour is outside 0..255, the train ids of the
@@ -88,9 +89,8 @@ class LabelSet:
                     raise PartwiseError(f"label set {self.name!r}, class {label.name!r}: {what}={value}: give 0..255")
         train_ids = [label.train_id for label in self.evaluated]
         if train_ids != list(range(len(train_ids))):
-            raise PartwiseError(
-                f"label set {self.name!r}: the train ids of its evaluated classes are {train_ids}: number them from 0"
-            )
+            what = f"the train ids of its evaluated classes are {train_ids}"
+            raise PartwiseError(f"label set {self.name!r}: {what}: number them from 0")
         if self.outside and self.outside not in {label.name for label in self.labels}:
             raise PartwiseError(f"label set {self.name!r}: outside={self.outside!r} is none of its classes: name one")
 
@@ -104,26 +104,28 @@ class LabelSet:
         raise unknown_name("class", name, [label.name for label in self.labels])
 
     def name_of(self, id_: int) -> str:
-        """The name of the class with an id; "class 99" where there is none.
+        """Return the name of the class with an id, or such as "class 99" if no class has the id.
 
-        >>> CITYSCAPES.name_of(26), CITYSCAPES.name_of(99)
-        ('car', 'class 99')
+        Example:
+            >>> CITYSCAPES.name_of(26), CITYSCAPES.name_of(99)
+            ('car', 'class 99')
         """
         label = self.by_id.get(id_)
         return label.name if label else f"class {id_}"
 
     @property
     def coco_categories(self) -> list[dict[str, int | str]]:
-        """The classes whose instances are told apart, as `categories` of a COCO file has them: ids as in the data.
+        """The classes whose instances are told apart, as `categories` of a COCO file; ids are those of the data.
 
-        >>> CITYSCAPES.coco_categories[2]
-        {'id': 26, 'name': 'car', 'supercategory': 'vehicle'}
+        Example:
+            >>> CITYSCAPES.coco_categories[2]
+            {'id': 26, 'name': 'car', 'supercategory': 'vehicle'}
         """
         return [{"id": label.file_id, "name": label.name, "supercategory": label.category} for label in self.things]
 
     @cached_property
     def by_id(self) -> dict[int, Label]:
-        """id -> Label."""
+        """The class of each id."""
         return {label.id: label for label in self.labels}
 
     def file_id_of(self, id_: int) -> int:
@@ -173,7 +175,7 @@ class LabelSet:
 
     @cached_property
     def things_by_category(self) -> dict[str, tuple[Label, ...]]:
-        """Category -> those of `things` that belong to it, both in the order of the train ids."""
+        """The classes among `things` of each category, in the order of the train ids."""
         names = dict.fromkeys(label.category for label in self.things)
         return {name: tuple(label for label in self.things if label.category == name) for name in names}
 
@@ -184,7 +186,7 @@ class LabelSet:
 
     @cached_property
     def id_to_train_id(self) -> np.ndarray:
-        """(256,) uint8 look-up table; ids without a class map to 255."""
+        """Look-up table from id to train id, (256,) uint8; ids without a class map to 255."""
         table = np.full(256, IGNORED_TRAIN_ID, np.uint8)
         for label in self.labels:
             table[label.id] = label.train_id
@@ -192,7 +194,7 @@ class LabelSet:
 
     @cached_property
     def train_id_to_id(self) -> np.ndarray:
-        """(256,) uint8 look-up table; train ids without a class map to `void_id`."""
+        """Look-up table from train id to id, (256,) uint8; train ids without a class map to `void_id`."""
         table = np.full(256, self.void_id, np.uint8)
         for label in self.evaluated:
             table[label.train_id] = label.id
@@ -200,28 +202,28 @@ class LabelSet:
 
     @cached_property
     def colours(self) -> np.ndarray:
-        """(256, 3) uint8: id -> RGB, black for ids without a class."""
+        """RGB colour of each id, (256, 3) uint8; black for ids without a class."""
         table = np.zeros((256, 3), np.uint8)
         for label in self.labels:
             table[label.id] = label.colour
         return table
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values that JSON can hold; `from_dict` gives the label set back."""
+        """Convert to plain values that JSON can hold; `from_dict` is the inverse."""
         rows = [asdict(label) | {"colour": list(label.colour), "sources": list(label.sources)} for label in self.labels]
         rows = [{k: v for k, v in row.items() if v or k not in ("category_id", "sources") or v == 0} for row in rows]
         return {"name": self.name, "labels": rows} | ({"outside": self.outside} if self.outside else {})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "") -> LabelSet:
-        """The inverse of `to_dict`.
+        """Make a label set from what `to_dict` returns.
 
         Args:
             values: The name, and a dictionary of fields for each class.
-            where: The file that they are from, for errors.
+            where: The file that holds them, for errors; "" for none.
 
         Raises:
-            PartwiseError: For a field that is missing or unknown, and for what `LabelSet` refuses.
+            PartwiseError: If a field is missing or unknown, or `LabelSet` refuses the classes.
         """
         known = {field.name for field in fields(Label)}
         labels = []
@@ -234,9 +236,8 @@ class LabelSet:
                 labels.append(Label(**{**row, **tuples}))
             return cls(str(values["name"]), tuple(labels), str(values.get("outside", "")))
         except (KeyError, TypeError) as error:
-            raise PartwiseError(
-                f"{placed(where)}a label set that cannot be read ({error}): see docs/concepts.md"
-            ) from None
+            remedy = "give the fields of LabelSet.to_dict()"
+            raise PartwiseError(f"{placed(where)}this label set cannot be read ({error}): {remedy}") from None
 
 
 # Mean pixels of an instance in Cityscapes' training set (cityscapesScripts 2.3.0, args.avgClassSize).
@@ -252,8 +253,7 @@ _MEAN_INSTANCE_PX = {
     "truck": 27855.1264367816,
     "trailer": 16926.9763313609,
 }
-# Cityscapes' own table (cityscapesScripts, labels.py): name, id, trainId, category, hasInstances, colour.
-# License plate (-1) is never painted into a label file and therefore absent.
+# cityscapesScripts, labels.py: name, id, trainId, category, hasInstances, colour. Licence plates (-1) are in no file.
 CITYSCAPES = LabelSet(
     "cityscapes",
     tuple(
@@ -296,5 +296,5 @@ CITYSCAPES = LabelSet(
         )
     ),
 )
-# By name; a model file that names one of them, as older files do, has its classes.
+# Name -> label set. Older model files hold only the name of a label set.
 LABEL_SETS: Plugins[LabelSet] = Plugins("partwise.label_sets", {CITYSCAPES.name: CITYSCAPES}, "label set")

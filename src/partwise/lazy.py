@@ -1,4 +1,4 @@
-"""Public names that are imported when they are first asked for: torch takes seconds, and not everything needs it."""
+"""Public names that are imported when they are first used: torch takes seconds, and not everything needs it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ __all__ = ["lazy_names"]
 
 
 def lazy_names(package: str, names: Mapping[str, str]) -> Callable[[str], Any]:
-    """The `__getattr__` of a package whose public names lie in modules that are not imported with it.
+    """Make the `__getattr__` of a package whose public names lie in modules that are not imported with it.
 
     Args:
-        package: Its `__name__`.
-        names: Public name -> the module that has it.
+        package: The `__name__` of the package.
+        names: Public name -> the module that defines it.
+
+    Returns:
+        A function that imports a name when it is first used.
     """
 
     def get(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a figure depends on and no setting shows: the machine, what else it does, how memory is taken and how much."""
+"""The machine: its processor and load, the number of this process, and memory."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from pathlib import Path
 
 
 def describe_machine() -> dict:
-    """{"processor", "cores", "cores of this process", "load average"}: JSON's own types.
+    """Describe the machine on which a figure is measured.
 
-    The load average (of one minute, at the time of the call) says how many other processes wanted a core.
+    Returns:
+        {"processor", "cores", "cores of this process", "load average"} in JSON's own types. The load average of the
+        last minute says how many processes wanted a core.
     """
     own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
@@ -21,7 +23,7 @@ def describe_machine() -> dict:
 
 
 def processor() -> str:
-    """The processor's name, and whether it has AMX (which makes bf16 several times faster)."""
+    """Return the name of the processor, and whether it has AMX (which makes bf16 several times faster)."""
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:
@@ -31,20 +33,20 @@ def processor() -> str:
 
 
 def process_number() -> int:
-    """The number of this process among those that a launcher (torchrun, accelerate) started; 0 without a launcher."""
+    """Return the number of this process among those that a launcher (torchrun, accelerate) started; 0 without one."""
     return int(os.environ.get("RANK", "0"))
 
 
 def is_main_process() -> bool:
-    """Whether this process speaks to the person; true where there is only one."""
+    """Whether this process prints to the terminal: the only process, or the first one of a launcher."""
     return process_number() == 0
 
 
 def keep_freed_memory() -> None:
-    """Have this process keep the memory that it frees for what it needs next; where that is not glibc's, do nothing.
+    """Let this process keep the memory that it frees, for later use. Without glibc nothing is done.
 
-    Each of a network's maps is some 10 MB. By itself glibc takes every block of that size from the kernel, which
-    clears it page by page, and gives it back: a fifth of the time of a network on a CPU.
+    Each map of a network takes about 10 MB. By default glibc takes every block of this size from the kernel, which
+    clears it page by page, and returns it after use. This takes a fifth of the time of a network on a CPU.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -58,10 +60,11 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory is short, of the machine or of a GPU. Torch has no type of its own for it.
+    """Whether an error says that the memory of the machine or of a GPU is full. Torch has no exception type for it.
 
-    >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"))
-    True
+    Example:
+        >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"))
+        True
     """
     if isinstance(error, MemoryError):
         return True
@@ -70,7 +73,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _MEMORY_WORDS)
 
 
-# Of the CPU's allocator on Linux and macOS, and on Windows; of CUDA's; of Python, which needs some for a thread.
+# Parts of the messages of the CPU's allocator on Linux, macOS and Windows, of CUDA, and of Python, which needs memory
+# for a thread.
 _MEMORY_WORDS = (
     "can't allocate memory",
     "not enough memory",
@@ -82,9 +86,9 @@ _MEMORY_WORDS = (
 
 
 def peak_memory_mib() -> float:
-    """The most memory that this process has held so far, in MiB."""
+    """Return the largest amount of memory that this process has held so far, in MiB."""
     try:
-        # Since the program began. The figure of getrusage would take over what the parent held before.
+        # Since the program began. getrusage would include what the parent process held before.
         status = Path("/proc/self/status").read_text()
     except OSError:
         status = ""

@@ -1,4 +1,4 @@
-"""Where models lie: by the name of an installed one, as a file, or in the folder of a run."""
+"""Find the file of a model: by the name of an installed model, as a file, or in the folder of a run."""
 
 from __future__ import annotations
 
@@ -13,20 +13,25 @@ from partwise.plugins import Plugins
 
 __all__ = ["DEFAULT_MODEL", "MODELS", "find_model", "start_files"]
 
-# By name; the default one is a package of its own, partwise-streets.
+# Name -> function that returns the file. The default model is a package of its own, partwise-streets.
 MODELS: Mapping[str, Callable[[], Path]] = Plugins("partwise.models", {}, "model")
 DEFAULT_MODEL = "streets"
 
 
 def start_files(weights: Sequence[str]) -> list[str]:
-    """What a training starts from, with a bundled model's file in the place of its name."""
+    """Replace the names of installed models by their files. Everything else stays as it is."""
     return [str(MODELS[given]()) if given in MODELS else given for given in weights]
 
 
 def find_model(name_or_file: str | os.PathLike | None = None) -> Path:
-    """The file of a bundled model's name, a model file, or a run folder (its best weights, else its last).
+    """Find the file of a model.
 
-    Raises PartwiseError where there is none.
+    Args:
+        name_or_file: The name of an installed model, a model file, or a run folder (its best weights, or else its last
+            weights); None for the default model.
+
+    Raises:
+        PartwiseError: If there is no such model.
     """
     give = f"give a .safetensors file, a run folder, or {', '.join(MODELS) or DEFAULT_MODEL}"
     if not isinstance(name_or_file, str | os.PathLike | None):

@@ -1,4 +1,4 @@
-"""Which photos are meant by files and folders, and what their results are called."""
+"""Find the photos in files and folders, and choose the names of their results."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from partwise.files import expanded
 from partwise.folders import files_below
 from partwise.written import PICTURE, kind_of
 
-FRAME_END = "_leftImg8bit"  # of a Cityscapes frame's name; no part of it in the submission form
+FRAME_END = "_leftImg8bit"  # end of the name of a Cityscapes frame; the submission form leaves it out
 RESULT, LABEL_MAP = "partwise result", "label map"
-# Names of what lies beside the frames of a Cityscapes tree.
+# Ends of the names of the maps that belong to the frames of a Cityscapes tree.
 _MAP_KINDS = ("instanceIds", "labelIds", "labelTrainIds", "instanceTrainIds", "gtFine_color", "gtCoarse_color")
 _LABEL_MAP_ENDS = tuple(f"_{kind}.png" for kind in (*_MAP_KINDS, "disparity"))
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo, and what its results are called.
+    """A photo, and the names of its results.
 
-    path     where it lies
-    name     of its results, no folder in it
-    folder   where its results go, relative to the folder of all results; "" for that folder itself
+    Attributes:
+        path: The file of the photo.
+        name: Name of its results, without a folder.
+        folder: Folder of its results, relative to the folder of all results; "" for that folder itself.
     """
 
     path: Path
@@ -39,12 +40,13 @@ class Photo:
 
 @dataclass(frozen=True)
 class PhotoFiles:
-    """What was found.
+    """The photos that were found.
 
-    photos     each file once
-    left_out   what is in the folders and cannot be read as a photo, or is none: how many of each kind
-    renamed    photos whose results are not called after them, because others have the same name
-    faults     one for each thing that was given and gives no photo
+    Attributes:
+        photos: Each file once.
+        left_out: Kind of a file in the folders that is not a photo or cannot be read as one -> number of files.
+        renamed: Photos whose results got a number, because another photo has the same name.
+        faults: An error for each given path that holds no photo.
     """
 
     photos: list[Photo]
@@ -54,19 +56,19 @@ class PhotoFiles:
 
 
 def find_photos(inputs: Sequence[Path], *, submission: bool = False) -> PhotoFiles:
-    """The photos that are named or lie in a named folder, at any depth.
+    """Find the photos among files, and in folders at any depth.
 
-    Results of named files lie directly in the folder of all results, those of a folder as the photos lie in it; of
-    several folders, as they lie below the folder that holds them all. Two photos never have the same results: those of
-    the second get a number, such as street_2.
+    Results of given files lie directly in the folder of all results. Results of a folder lie as the photos lie in it;
+    results of several folders lie as the photos lie below the folder that holds all of them. If two photos would have
+    the same results, those of the second photo get a number, such as street_2.
 
     Args:
-        inputs: files, folders and patterns such as photos/*.png that the shell did not replace.
-        submission: names are those of the benchmark's form, in which all results lie in one folder and no name may
-            change; a second photo of the same name is a fault.
+        inputs: Files, folders, and patterns such as photos/*.png that the shell did not replace.
+        submission: Use the names of the benchmark's submission form. All results lie in one folder and no name may
+            change, so that a second photo of the same name is a fault.
 
     Raises:
-        PartwiseError: there is no photo at all.
+        PartwiseError: If there is no photo.
     """
     if not inputs:
         raise PartwiseError("no image given: name image files or folders of images")
@@ -81,7 +83,7 @@ def find_photos(inputs: Sequence[Path], *, submission: bool = False) -> PhotoFil
             folders.setdefault(os.path.realpath(path), path)
         else:
             files.append(path)
-    found: dict[tuple[str, str], tuple[Path, str]] = {}  # place of a file -> its path, the folder of its results
+    found: dict[tuple[str, str], tuple[Path, str]] = {}  # place of a file -> (its path, the folder of its results)
     left_out: Counter[str] = Counter()
     top = os.path.commonpath(folders) if folders else ""
     for real, folder in folders.items():
@@ -94,7 +96,7 @@ def find_photos(inputs: Sequence[Path], *, submission: bool = False) -> PhotoFil
         for path in photos:
             below = os.fspath(Path(begin) / path.relative_to(folder).parent)
             found.setdefault(_place(path), (path, "" if below == "." else below))
-    for path in files:  # one that lies in a folder, too, has its results where those of the folder are
+    for path in files:  # if a file also lies in a given folder, its results lie with those of the folder
         found.setdefault(_place(path), (path, ""))
     if not found:
         raise PartwiseError("\n".join(on_one_line(str(fault)) for fault in faults))
@@ -106,10 +108,11 @@ def find_photos(inputs: Sequence[Path], *, submission: bool = False) -> PhotoFil
 
 
 def left_out_text(left_out: dict[str, int]) -> str:
-    """What was left out and what to do about it; nothing where nothing was.
+    """Say what was left out and what to do about it; "" if nothing was left out.
 
-    >>> left_out_text({".heic": 3, ".mp4": 1, "partwise result": 4})
-    'left out: 3 .heic, 1 .mp4, 4 partwise results: convert photos to JPEG or PNG; take frames out of videos'
+    Example:
+        >>> left_out_text({".heic": 3, ".mp4": 1, "partwise result": 4})
+        'left out: 3 .heic, 1 .mp4, 4 partwise results: convert photos to JPEG or PNG; take frames out of videos'
     """
     if not left_out:
         return ""
@@ -123,7 +126,7 @@ def left_out_text(left_out: dict[str, int]) -> str:
 
 
 def _without_patterns(inputs: Sequence[Path]) -> list[Path]:
-    """The paths, with those that match in the place of a pattern."""
+    """Replace each pattern by the paths that match it."""
     paths: list[Path] = []
     for given in map(expanded, inputs):
         matches = [] if os.path.lexists(given) else sorted(glob.glob(os.fspath(given)))  # noqa: PTH207 - of any root
@@ -132,7 +135,7 @@ def _without_patterns(inputs: Sequence[Path]) -> list[Path]:
 
 
 def _fault_of(path: Path) -> PartwiseError | None:
-    """Why there is nothing at a path that was given."""
+    """Say why there is nothing at a given path; None if there is something."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -146,12 +149,12 @@ def _fault_of(path: Path) -> PartwiseError | None:
 
 
 def _place(path: Path) -> tuple[str, str]:
-    """The same for two ways of writing one path, different for two names of one file."""
+    """Identify a path: equal for two spellings of one path, different for two names of one file."""
     return os.path.realpath(path.parent), path.name
 
 
 def _photos_in(folder: Path) -> tuple[list[Path], Counter[str], list[PartwiseError]]:
-    """(photos, what else looks like one, folders that cannot be read)."""
+    """Return the photos, the number of files of each other kind, and an error for each folder that cannot be read."""
     files, unreadable = files_below(folder)
     photos: list[Path] = []
     others: Counter[str] = Counter()
@@ -169,7 +172,7 @@ def _photos_in(folder: Path) -> tuple[list[Path], Counter[str], list[PartwiseErr
 
 
 def _no_photo(path: Path) -> str:
-    """What a file is that looks like a photo and is none; "" for a photo."""
+    """Name the kind of a file that has the suffix of a photo but is not one; "" for a photo."""
     if path.suffix.lower() != ".png":
         return ""
     if kind_of(path) == PICTURE or _is_mask_of_submission(path):
@@ -178,7 +181,7 @@ def _no_photo(path: Path) -> str:
 
 
 def _is_mask_of_submission(path: Path) -> bool:
-    """Whether a file is masks/<name>_<i>.png below <name>_pred.txt, as version 0.1 wrote it without a mark."""
+    """Whether a file is a mask of a submission of version 0.1, without a mark: masks/NAME_0.png by NAME_pred.txt."""
     if path.parent.name != "masks":
         return False
     return (path.parent.parent / f"{path.stem.rpartition('_')[0]}_pred.txt").is_file()
@@ -192,12 +195,12 @@ def _without_photos(folder: Path, others: Counter[str]) -> str:
 
 
 def _same(name: str) -> str:
-    """Equal for names that some file systems take for the same: macOS and Windows do not tell A from a."""
+    """Return the same text for names that some file systems take for the same: macOS and Windows ignore case."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
 def _named_apart(found: Sequence[tuple[Path, str]]) -> tuple[list[Photo], list[Photo]]:
-    """(photos, those of them that got a number), from (path, folder of the results)."""
+    """Turn pairs (path, folder of the results) into photos; also return the photos that got a number."""
     owners: dict[tuple[str, str], int] = {}
     for i, (path, folder) in enumerate(found):
         owners.setdefault((_same(folder), _same(path.stem)), i)
@@ -214,7 +217,7 @@ def _named_apart(found: Sequence[tuple[Path, str]]) -> tuple[list[Photo], list[P
 
 
 def _named_as_frames(paths: Sequence[Path]) -> tuple[list[Photo], list[PartwiseError]]:
-    """(photos, an error for each further one of a name), from paths."""
+    """Turn paths into photos; also return an error for each further photo of the same name."""
     owners: dict[str, Path] = {}
     photos, faults = [], []
     for path in paths:

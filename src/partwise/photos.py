@@ -1,4 +1,4 @@
-"""Photos in, files out: what `partwise predict` and `partwise explain` do."""
+"""Write the results of photos to files, as `partwise predict` and `partwise explain` do."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ from partwise.segmenter import SHOWN_SCORE, Result, Segmenter, as_image
 from partwise.selection import OTHERS, MinScore, require_selection
 from partwise.written import COCO_PREDICTIONS, PNG_TEXT
 
-# Errors of the system that the next photo would meet, too.
+# Errors of the system that would also stop the next photo.
 _ENDS_ALL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO))
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """What came of photos.
+    """The outcome of `predict_photos`.
 
-    files      written
-    done       photos that have results now
-    replaced   those of them that had results of an earlier call
-    faults     one for each photo without results; the last one may have ended all
+    Attributes:
+        files: Number of files that were written.
+        done: Number of photos that have results now.
+        replaced: Number of these photos that had results of an earlier call.
+        faults: An error for each photo without results. The last error may have ended the call.
     """
 
     files: int
@@ -84,7 +85,7 @@ class Form:
         return not self.submission and not (self.kind == "coco" and set(self.least_scores.values()) == {0.0})
 
     def paths(self, name: str, folder: Path) -> list[Path]:
-        """What is written for a photo alone, as far as it is known before."""
+        """List the files that will be written for a photo alone, as far as they are known before the prediction."""
         if self.kind == "coco":
             return []
         return submission_paths(name, folder) if self.submission else result_paths(name, folder)
@@ -100,9 +101,20 @@ def predict_photos(
 ) -> Predicted:
     """Write the results of every photo that can be read and whose results can be written.
 
-    A photo that cannot is a fault, and the next one follows. A full disk ends it.
+    A photo that fails is recorded as a fault, and the next photo follows. A full disk ends the call.
 
-    Raises PartwiseError if `out` is no folder, or nobody may write there.
+    Args:
+        segment: The model.
+        photos: From `find_photos`.
+        out: Folder of all results.
+        form: How results are written.
+        progress: Called with the number of photos that are done, and the number of all photos.
+
+    Returns:
+        The numbers of files and photos, and the faults.
+
+    Raises:
+        PartwiseError: If `out` is not a folder or cannot be written.
     """
     require_writable(out)
     require_selection(segment.method.label_set, form.least_scores, form.classes)
@@ -123,7 +135,7 @@ def predict_photos(
             written |= {_identity(path): path for path in made}
             files, done, replaced = files + len(made), done + 1, replaced + earlier
         except PartwiseError as error:
-            faults.append(error.with_traceback(None))  # which would keep a large photo in memory
+            faults.append(error.with_traceback(None))  # a traceback would keep a large photo in memory
             if isinstance(error.__cause__, OSError) and error.__cause__.errno in _ENDS_ALL:
                 break
         progress(number, len(photos))
@@ -135,7 +147,7 @@ def predict_photos(
 
 
 def _predict(segment: Segmenter, photo: Photo, form: Form) -> Result:
-    """What is found in one photo."""
+    """Find the instances of one photo."""
     with _memory_for(photo.path):
         return segment(
             as_image(photo.path),
@@ -158,7 +170,7 @@ def _written(result: Result, segment: Segmenter, photo: Photo, out: Path, form: 
 
 
 def _identity(path: Path) -> tuple[int, int]:
-    """The same for two names of one file, such as A.json and a.json where a file system does not tell them apart."""
+    """Identify a file: equal for two names of it, such as A.json and a.json if the file system ignores case."""
     there = path.stat()
     return there.st_dev, there.st_ino
 
@@ -166,13 +178,20 @@ def _identity(path: Path) -> tuple[int, int]:
 def _see_that_it_can_be_written(
     photo: Photo, out: Path, form: Form, inputs: set[str], written: dict[tuple[int, int], Path]
 ) -> bool:
-    """Whether there are results of an earlier call, which are replaced.
+    """Check that the results of a photo can be written, before the network runs.
 
-    inputs    the photos, which no result may replace
-    written   the results of this call by `_identity`, which no other may replace
+    Args:
+        photo: The photo.
+        out: Folder of all results.
+        form: How results are written.
+        inputs: Real paths of all photos. No result may replace a photo.
+        written: The results of this call by `_identity`. No result may replace one of these.
 
-    Raises PartwiseError for a name that results cannot have, and for files that are not replaced. No network is run for
-    such a photo.
+    Returns:
+        Whether results of an earlier call will be replaced.
+
+    Raises:
+        PartwiseError: If results cannot have the name of the photo, or a file must not be replaced.
     """
     try:
         photo.name.encode()
@@ -189,7 +208,7 @@ def _see_that_it_can_be_written(
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 raise PartwiseError(f"{photo.path}: the name is too long for its results: rename the file") from None
-            continue  # as writing will say
+            continue  # writing will report it
         there = True
         ours = written.get(_identity(path)) if path.exists() else None
         if ours is not None and ours.exists() and ours.samefile(path):  # no other call wrote it since
@@ -203,14 +222,14 @@ def _see_that_it_can_be_written(
 
 @contextlib.contextmanager
 def _memory_for(path: Path) -> Iterator[None]:
-    """Turn what says that there is not enough memory into a PartwiseError about a photo."""
+    """Turn an error about missing memory into a PartwiseError about a photo."""
     try:
         yield
         return
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-    # Out here, so that it has no context, which would keep what was computed in memory.
+    # Raised outside the handler: with a context the error would keep the maps of the network in memory.
     raise PartwiseError(f"{path}: there is not enough memory for so large a photo: scale it down")
 
 
@@ -222,16 +241,24 @@ def explain_photo(
     *,
     overwrite: bool = False,
 ) -> tuple[str, list[Path]]:
-    """Write why a pixel of a photo belongs to its instance, or to none; returns it in words, and the files.
+    """Explain why a pixel of a photo belongs to its instance, or to no instance, and write picture and JSON.
 
-    point   (x, y) in the photo; the middle of the instance with the highest score without one
-    overwrite   replace files that partwise did not write, too
+    The files are OUT/NAME_X_Y_explained.png and .json, with X and Y in the photo. Picture, JSON and text give positions
+    in pixels of the image as the network saw it.
 
-    Picture, JSON and words are in pixels of what the network saw.
+    Args:
+        segment: The model.
+        path: The photo.
+        out: Folder for the files.
+        point: (x, y) in pixels of the photo; None for the middle of the instance with the highest score.
+        overwrite: Also replace files that partwise did not write.
 
-    Files: OUT/<name>_<x>_<y>_explained.png and .json, x and y in the photo.
+    Returns:
+        The explanation as text, and the files.
 
-    Raises PartwiseError as `Segmenter.explain` does.
+    Raises:
+        PartwiseError: If the photo cannot be read, the point lies outside it, nothing was found and no point is given,
+            or the files cannot be written.
     """
     from partwise.report.explained import shown_explanation  # needs the extra `report`, which predicting does not
 
@@ -262,6 +289,6 @@ def explain_photo(
 
 
 def _explained_paths(photo: Path, point: tuple[int, int], out: Path) -> list[Path]:
-    """Picture and JSON of a pixel (x, y) of a photo."""
+    """Return the paths of picture and JSON for a pixel (x, y) of a photo."""
     x, y = point
     return [out / f"{photo.stem}_{x}_{y}_explained{suffix}" for suffix in (".png", ".json")]

@@ -1,12 +1,12 @@
-"""What other packages add to partwise: each announces it as an entry point, and no file here needs an edit.
+"""Extensions: other packages add to partwise by entry points, without an edit in partwise.
 
 A package writes into its pyproject.toml, for example::
 
     [project.entry-points."partwise.methods"]
     star_convex = "my_package.star_convex:StarConvex"
 
-`GROUPS` names the groups and what an entry point of each has to be. What partwise has itself stands in a plain
-dictionary beside each kind (`METHODS`, `RECIPES`, ...); `find` and `names` look into both.
+`GROUPS` names the groups and what an entry point of each group must be. partwise's own methods, recipes and so on are
+plain dictionaries (`METHODS`, `RECIPES`, ...); `Plugins` joins both.
 """
 
 from __future__ import annotations
@@ -29,20 +29,21 @@ GROUPS = {
     "partwise.datasets": "a class that follows partwise.data.DatasetFormat",
     "partwise.label_sets": "a partwise.LabelSet",
     "partwise.metrics": "a class that follows partwise.evaluation.Metric",
-    "partwise.commands": "a function or a cyclopts.App: a verb of the command line",
+    "partwise.commands": "a function or a cyclopts.App: a command of the command line",
     "partwise.doctor": "a function (partwise.doctor.Subject) -> list of partwise.doctor.Finding",
 }
+"""Group of entry points -> what an entry point of this group must be."""
 
 
 class Plugins(Mapping[str, T]):
-    """The things of one group by name: partwise's own, then those of the installed packages.
+    """A mapping of the objects of one group by name: partwise's own, then those of the installed packages.
 
-    A mapping whose values are loaded when they are asked for, so that a broken package stops only who asks for it.
+    An object is loaded when it is first used. So a broken package causes an error only if its object is used.
 
     Args:
         group: A key of `GROUPS`.
-        own: What partwise itself has. An entry point may not take one of these names.
-        kind: What one of them is called in an error, such as "method".
+        own: The objects of partwise itself. They take precedence over entry points of the same name.
+        kind: What an object is called in an error, such as "method".
 
     Example:
         >>> plugins = Plugins("partwise.methods", {"one": 1}, "method")
@@ -70,14 +71,14 @@ class Plugins(Mapping[str, T]):
         return name in self.own or name in _announced(self.group)
 
     def find(self, name: str, where: str = "") -> T:
-        """The thing of this name.
+        """Return the object of a name.
 
         Args:
-            name: As a user gave it.
-            where: The file that holds the name, for the error.
+            name: The name that a user gave.
+            where: The file that holds the name, for the error; "" for none.
 
         Raises:
-            PartwiseError: If there is none, with the nearest known name, or if its package cannot be loaded.
+            PartwiseError: If the name is unknown, or its package cannot be loaded.
         """
         if name not in self:
             raise unknown_name(self.kind, name, self, where)
@@ -86,7 +87,7 @@ class Plugins(Mapping[str, T]):
 
 @cache
 def _announced(group: str) -> dict[str, EntryPoint]:
-    """Name -> entry point of every installed package.
+    """Return the entry points of all installed packages by name.
 
     Raises:
         PartwiseError: If two packages announce one name.
@@ -115,5 +116,5 @@ def _package(point: EntryPoint) -> str:
 
 
 def forget() -> None:
-    """Look for packages again: for who installs one, or changes the path, while the program runs."""
+    """Forget which packages are installed. Call it if a running program installs a package or changes sys.path."""
     _announced.cache_clear()

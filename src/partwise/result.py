@@ -1,4 +1,7 @@
-"""What is found in one image: `Result`, the instances with the image and the model's origin."""
+"""`Result`: what a model finds in one image, with the image itself.
+
+Axes: H image height, W image width.
+"""
 
 from __future__ import annotations
 
@@ -21,26 +24,28 @@ __all__ = ["Result"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Result(Instances):
-    """The instances of one image, with the semantic map, the image itself and the model's origin.
+    """The instances of one image, with the semantic map, the image itself and the origin of the model.
 
     A part of it, such as `result[result.scores > 0.5]` or `result[:3]`, is a Result with all of these.
 
-    semantic_HW   (H, W) uint8 ids of the label set
-    image_HW3     (H, W, 3) uint8 RGB, as it was given
-    name          of the image, for the files that `save` writes; None where it has none
-    origin        what the model file says of itself
-    label_set     the classes that `labels` and `semantic_HW` name
+    Attributes:
+        semantic_HW: (H, W) uint8, ids of the label set; None without a semantic map.
+        image_HW3: (H, W, 3) uint8 RGB, the image that was given.
+        name: Name of the image, for the files that `save` writes; None without a name.
+        origin: What the model file says about the model: recipe, data, steps and so on.
+        label_set: The classes of `labels` and `semantic_HW`.
 
-    Raises PartwiseError where the semantic map or the image has another size than the instances.
+    Raises:
+        PartwiseError: If the semantic map or the image has another size than the instances.
     """
 
     semantic_HW: np.ndarray | None = None
     image_HW3: np.ndarray | None = None
     name: str | None = None
     origin: dict = field(default_factory=dict)
-    label_set: LabelSet = CITYSCAPES  # type: ignore[misc]  # the base class, without this field, has it for all
+    label_set: LabelSet = CITYSCAPES  # type: ignore[misc]  # a class variable of the base class
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         for what, array in (("semantic_HW", self.semantic_HW), ("image_HW3", self.image_HW3)):
             if array is not None and np.shape(array)[:2] != self.size:
@@ -48,26 +53,29 @@ class Result(Instances):
 
     @property
     def instances(self) -> Instances:
-        """The instances alone."""
+        """The instances without the other fields."""
         return Instances(self.labels, self.scores, self.boxes, self.masks, self.size)
 
     @property
     def prediction(self) -> Prediction:
-        """Instances and semantic map, as the evaluator and the overlays take them."""
+        """Instances and semantic map, in the form that the evaluator and the overlays take."""
         return Prediction(self.instances, self.semantic_HW)
 
     def save(self, out_dir: str | os.PathLike, *, overwrite: bool = False) -> list[Path]:
-        """Write overlay, instanceIds, labelIds and JSON (see report/prediction_files.py); returns the paths.
+        """Write NAME_overlay.png, NAME_instanceIds.png, NAME_labelIds.png and NAME.json.
 
-        Results of the same name are replaced. Those of images without a name are called image, image_2, image_3, ...:
-        the first of which there is no file yet.
+        Earlier results of the same name are replaced. The results of an image without a name get the first free name of
+        image, image_2, image_3, ...
 
         Args:
-            out_dir: made if missing; `~` at its beginning is the home folder.
-            overwrite: replace files of these names that partwise did not write, too.
+            out_dir: The folder. It is made if it is missing; `~` at its beginning is the home folder.
+            overwrite: Also replace files of these names that partwise did not write.
+
+        Returns:
+            The four paths.
 
         Raises:
-            PartwiseError: such a file is there, or the folder cannot be written.
+            PartwiseError: If a file that partwise did not write lies there, or the folder cannot be written.
         """
         if not isinstance(out_dir, str | os.PathLike) or "\0" in os.fsdecode(out_dir):
             raise PartwiseError(f"out_dir {shown(out_dir)}: give the path of a folder")
@@ -84,7 +92,14 @@ class Result(Instances):
         )
 
     def resized(self, size: tuple[int, int]) -> Result:
-        """The same for an image of another `size` (H, W): instances and semantic map see `Instances.resized`."""
+        """Scale image, instances and semantic map to another size.
+
+        Args:
+            size: (H, W) in pixels.
+
+        Raises:
+            PartwiseError: If `size` is not two whole numbers from 1 on.
+        """
         moved = self.prediction.resized(size)
         of_instances = {name: getattr(moved.instances, name) for name in ("labels", "scores", "boxes", "masks", "size")}
         image_HW3 = self.image_HW3 if self.image_HW3 is None else image_at(self.image_HW3, moved.instances.size)

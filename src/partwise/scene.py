@@ -1,4 +1,4 @@
-"""An image with its truth, `Scene`, and what a method says of one, `Prediction`.
+"""`Scene`, an image with its truth, and `Prediction`, what a method finds in an image.
 
 Axes: H image height, W image width. Everything here is NumPy; tensors begin in data/transforms.py.
 """
@@ -24,10 +24,15 @@ __all__ = ["Prediction", "Scene", "Scenes", "names_of"]
 class Scene:
     """One image with its truth.
 
-    name              the frame's id, such as "aachen_000000_000019"
-    image_HW3         (H, W, 3) uint8 RGB
-    semantic_HW       (H, W) uint8 ids of the label set (Cityscapes labelIds, not train ids)
-    instance_ids_HW   (H, W) int32: id * 1000 + number for an instance, else the bare id
+    Attributes:
+        name: Id of the frame, such as "aachen_000000_000019".
+        image_HW3: (H, W, 3) uint8 RGB.
+        semantic_HW: (H, W) uint8, ids of the label set (Cityscapes labelIds, not train ids).
+        instance_ids_HW: (H, W) int32: id * 1000 + number for an instance, or else the id.
+        label_set: The classes.
+
+    Raises:
+        PartwiseError: If an array has another type or shape, or the sizes differ.
     """
 
     name: str
@@ -36,7 +41,7 @@ class Scene:
     instance_ids_HW: np.ndarray
     label_set: LabelSet = field(default=CITYSCAPES)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         image = self.image_HW3
         if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise PartwiseError(f"{self.name}: image_HW3 is {_described(image)}: give an array (H, W, 3) of uint8")
@@ -57,17 +62,17 @@ class Scene:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(H, W) in pixels."""
+        """Height and width of the image in pixels."""
         return self.image_HW3.shape[:2]
 
     @cached_property
     def instances(self) -> Instances:
-        """Every instance of the truth, evaluated class or not."""
+        """All instances of the truth, also of classes that are not evaluated."""
         return Instances.from_id_map(self.instance_ids_HW)
 
 
 class Scenes(Protocol):
-    """Scenes in a fixed order, each read when it is asked for: a data set, or a list of scenes."""
+    """Scenes in a fixed order: a data set, which reads a scene when it is used, or a list of scenes."""
 
     def __len__(self) -> int: ...
 
@@ -75,22 +80,27 @@ class Scenes(Protocol):
 
 
 def names_of(scenes: Scenes) -> list[str]:
-    """The scenes' names, without reading the scenes where the sequence has `names`, as data sets do."""
+    """Return the names of the scenes. If the sequence has `names`, as data sets do, no scene is read."""
     names = getattr(scenes, "names", None)
     return [scenes[i].name for i in range(len(scenes))] if names is None else list(names)
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a method says of one image: `instances`, and `semantic_HW` (H, W) uint8 ids or None.
+    """What a method finds in one image.
 
-    Raises PartwiseError where the two have different sizes.
+    Attributes:
+        instances: The instances.
+        semantic_HW: (H, W) uint8, ids of the label set; None without a semantic map.
+
+    Raises:
+        PartwiseError: If the two have different sizes.
     """
 
     instances: Instances
     semantic_HW: np.ndarray | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.instances, Instances):
             raise PartwiseError(f"Prediction: instances are {_described(self.instances)}: give Instances")
         if self.semantic_HW is not None and np.shape(self.semantic_HW) != self.instances.size:
@@ -103,7 +113,14 @@ class Prediction:
         return f"Prediction({self.instances!r}{'' if self.semantic_HW is None else ' and a semantic map'})"
 
     def resized(self, size: tuple[int, int]) -> Prediction:
-        """The same for an image of another `size` (H, W), see `Instances.resized`."""
+        """Scale instances and semantic map to an image of another size: each new pixel has the value at its centre.
+
+        Args:
+            size: (H, W) in pixels.
+
+        Raises:
+            PartwiseError: If `size` is not two whole numbers from 1 on.
+        """
         size = size_of("resized: size", size, least=1)
         if self.instances.size == size:
             return self
@@ -113,7 +130,7 @@ class Prediction:
         return Prediction(self.instances.resized(size), self.semantic_HW[np.ix_(rows, columns)])
 
     def to_id_map(self) -> np.ndarray:
-        """(H, W) int32 Cityscapes instanceIds: instances over the semantic map."""
+        """Paint the instances over the semantic map as Cityscapes instanceIds, (H, W) int32."""
         return self.instances.to_id_map(self.semantic_HW)
 
 

@@ -1,4 +1,4 @@
-"""One call for everything that can be scored: a model or a folder of result files, against a Cityscapes tree."""
+"""Score a model or a folder of result files on a data set, and compare two results."""
 
 from __future__ import annotations
 
@@ -48,18 +48,30 @@ def score(
     side_bounds_px: Sequence[int] = SIDE_BOUNDS_PX,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
-    """Figures of a model (the bundled one where neither is given) or of result files, with how they were made.
+    """Score a model or result files.
 
-    class_names  which classes of a model stand for those of the data, see `ClassMap.between`
-    frames    at most so many, evenly spaced; 0: all
-    full      also boundary AP, COCO AP, bootstrap intervals and, with instances and a semantic map, panoptic quality
-    metrics   names of further metrics: of other packages, or some of those that `full` adds
-    workers   processes that read result files
-    options   how a model predicts the frames; it is scored at the truth's size
-    side_bounds_px   between the sizes of instances that AP is given for
-    returns   `CityscapesEvaluator.compute()`, "records" (what `compare` needs of each image) and "circumstances"
+    Args:
+        data: The data set.
+        split: The split to score on.
+        model: A model file, a run folder or the name of a model; the default model if neither `model` nor
+            `predictions` is given.
+        predictions: A folder of result files, or a JSON file in COCO form, instead of a model.
+        class_names: Which classes of a model stand for those of the data, see `ClassMap.between`.
+        frames: The largest number of frames to score, evenly spaced; 0 for all.
+        full: Also compute boundary AP, COCO AP and bootstrap intervals, and panoptic quality if there are instances and
+            a semantic map.
+        metrics: Names of further metrics: those of other packages, or some of those that `full` adds.
+        workers: Number of processes that read result files.
+        options: How a model predicts the frames. It is scored at the size of the truth.
+        side_bounds_px: Bounds between the sizes of instances for which AP is given: longest side in pixels, rising.
+        progress: Called with the number of frames that are done, and the number of all frames.
 
-    Raises PartwiseError for anything that is wrong with data, model or result files.
+    Returns:
+        What `CityscapesEvaluator.compute` returns, "records" (what `compare` needs of each image) and "circumstances"
+        (how the figures were made).
+
+    Raises:
+        PartwiseError: If the data, the model or the result files cannot be used.
     """
     if model is not None and predictions is not None:
         raise PartwiseError("both --model and --predictions given: score one of them at a time")
@@ -94,18 +106,26 @@ def _of_networks(options: InferenceOptions) -> dict[str, bool]:
 
 
 def _leave_out(asked: dict[str, bool], why: str) -> None:
-    """Raises PartwiseError for the first option that is asked for and would do nothing."""
+    """Refuse options that would have no effect.
+
+    Raises:
+        PartwiseError: If an option is given; it names the first one.
+    """
     for option, given in asked.items():
         if given:
             raise PartwiseError(f"{option} {why}: leave it out")
 
 
-# (scenes, whether there is what panoptic quality needs) -> an empty one
+# (scenes, whether panoptic quality can be computed) -> an evaluator without images
 EvaluatorFor = Callable[[EvenlySpaced, bool], CityscapesEvaluator]
 
 
 def _evaluator_for(full: bool, metrics: Sequence[str], side_bounds_px: Sequence[int]) -> EvaluatorFor:
-    """Raises PartwiseError for a metric that is not known."""
+    """Make the function that makes evaluators with these settings.
+
+    Raises:
+        PartwiseError: If a metric is unknown.
+    """
     others = [find_metric(name) for name in dict.fromkeys(metrics) if name not in OWN_METRICS]
     asked = {SETTING_OF[name]: True for name in metrics if name in SETTING_OF}
 
@@ -131,7 +151,7 @@ def _score_files(
 ) -> tuple[CityscapesEvaluator, dict]:
     if folder.suffix.lower() == ".json":
         return _score_coco_results(folder, data, split, frames, evaluator_for, progress)
-    # Result files need no image, and decoding one takes longer than everything else together.
+    # Scoring result files needs no image, and decoding an image takes longer than everything else together.
     truth = TruthFolder(data.root, split)
     _refuse_the_data(folder, data.root)
     files = ResultFiles.find(folder, truth.names, truth.names_elsewhere)
@@ -165,7 +185,11 @@ def _score_coco_results(
 
 
 def _refuse_the_data(folder: Path, data: Path) -> None:
-    """Raises PartwiseError if the results are the data set itself: the truth would be scored against itself."""
+    """Refuse the data set itself as result files, because the truth would be scored against itself.
+
+    Raises:
+        PartwiseError: If one of the folders lies in the other.
+    """
     results = folder.resolve()
     for tree in TREES:
         place = tree_in(data, tree)
@@ -183,7 +207,7 @@ def _score_model(
     progress: Callable,
     class_names: ClassNames | None = None,
 ) -> tuple[CityscapesEvaluator, dict, dict]:
-    """(evaluator, figures, circumstances)."""
+    """Score a model; return evaluator, figures and circumstances."""
     scenes = EvenlySpaced(data.open(split), frames)
     require_truth(scenes, f"{data}, split {split}", progress)
     segment = load(model, options=options, classes=class_names, label_set=scenes.label_set)
@@ -216,17 +240,30 @@ def compare_results(
     options: InferenceOptions = DEFAULT_OPTIONS,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> dict:
-    """What `partwise.evaluation.compare.compare` says of two results, each the JSON file of an evaluation or a model.
+    """Compare two results, each the JSON file of an evaluation or a model.
 
-    a, b        a path that ends in .json, what such a file holds, or what `partwise.load` takes; a model is scored on
-                `data` first
-    metrics     names of further metrics for models; a file has those that it was scored with
-    side_bounds_px   between the sizes of instances, see `size_ranges`
-    options     how models predict
-    progress    what is being done (scoring A, scoring B, the bootstrap), how much of it is done, and all of it
+    Args:
+        a: A path that ends in .json, the content of such a file, or what `partwise.load` takes. A model is scored on
+            `data` first.
+        b: The other result, in one of these forms.
+        data: Root of the data set to score models on.
+        split: The split to score models on.
+        draws: Number of draws of the bootstrap, from 1 on.
+        seed: Seed of the draws, from 0 on.
+        frames: The largest number of frames to score models on, evenly spaced; 0 for all.
+        full: Also score models in boundary AP, panoptic quality and COCO AP.
+        metrics: Names of further metrics for models. A file has the metrics that it was scored with.
+        side_bounds_px: Bounds between the sizes of instances: longest side in pixels, rising.
+        options: How models predict.
+        progress: Called with what is being done (scoring A, scoring B, the bootstrap), how much of it is done, and all
+            of it.
 
-    Raises PartwiseError for bounds that do not rise, a file or a model that cannot be used, a model without `data`, and
-    results on different data or with different settings.
+    Returns:
+        What `partwise.evaluation.compare.compare` returns, with "a" and "b", the two names.
+
+    Raises:
+        PartwiseError: If bounds do not rise, a file or a model cannot be used, a model is given without `data`, or the
+            results are on different data or have different settings.
     """
     if draws < 1 or seed < 0 or frames < 0:
         raise PartwiseError(
@@ -241,7 +278,7 @@ def compare_results(
     evaluator_for = _evaluator_for(full, metrics, side_bounds_px)
     evaluators = []
     for name, result in (("A", a), ("B", b)):
-        if isinstance(result, Mapping) or data is None or _is_json(result):  # without data, both are
+        if isinstance(result, Mapping) or data is None or _is_json(result):  # without data, both are files
             evaluators.append(read_records(result))
         else:
             said = functools.partial(progress, f"scoring {name}")

@@ -1,4 +1,4 @@
-"""A model ready to use: image in, `Result` out."""
+"""A model that is ready to use: it takes an image and returns a `Result`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from PIL import Image
 from partwise.backbones.fold import fold_batch_norm
 from partwise.class_map import ClassMap, ClassNames, named_classes
 from partwise.data.given_image import as_image, name_of
+from partwise.device import find_device
 from partwise.errors import PartwiseError, PartwiseWarning
 from partwise.given import flag, shown
 from partwise.labels import LabelSet
@@ -31,26 +32,25 @@ __all__ = [
     "SHOWN_SCORE",
     "Result",
     "Segmenter",
-    "find_device",
     "load",
 ]
 
-SHOWN_SCORE = 0.1  # default display threshold: the precision of the default model there is 0.83
+SHOWN_SCORE = 0.1  # default display threshold; the precision of the default model there is 0.83
 
 
 class Segmenter:
-    """A trained method on a device. Made by `load`.
+    """A trained method on a device. `load` makes it.
 
     Attributes:
-        method: The network with its decoder, on `options.device`.
-        info: What the model file says of itself.
-        options: How it predicts where a call does not say otherwise; the precision is "no" (fp32) or "bf16".
+        method: The network with its decoder, in evaluation mode, on `options.device`.
+        info: What the model file says about the model.
+        options: How the model predicts if a call does not say otherwise. The precision is "no" (fp32) or "bf16".
 
     Raises:
-        PartwiseError: If `options.flip` is set and the method cannot make use of a mirror image.
+        PartwiseError: If `options.flip` is set and the method does not support mirror images.
     """
 
-    def __init__(self, method: Method, info: ModelInfo, options: InferenceOptions = DEFAULT_OPTIONS):
+    def __init__(self, method: Method, info: ModelInfo, options: InferenceOptions = DEFAULT_OPTIONS) -> None:
         if options.flip:
             require_mirrorable(method)
         self.method = method.to(options.device).to(memory_format=torch.channels_last).eval()
@@ -63,7 +63,7 @@ class Segmenter:
 
     @property
     def precision(self) -> str:
-        """The precision of the network: "no" (fp32) or "bf16"."""
+        """Precision of the network, "no" (fp32) or "bf16"."""
         return self.options.precision
 
     def __call__(
@@ -77,28 +77,27 @@ class Segmenter:
         scale: Scale = None,
         flip: bool | None = None,
     ) -> Result:
-        """Find every instance of an image.
+        """Find the instances in an image.
 
         Args:
-            image: A path, a PIL image, an array, a tensor, bytes or an open file: see `as_image`.
+            image: A path, a PIL image, an array (H, W, 3), a tensor (3, H, W), bytes or an open file.
             min_score: Leave out instances with a lower score, 0..1; also by class, such as {"car": 0.3, "*": 0.1},
                 where "*" stands for all classes that are not named.
             classes: Names of the only classes whose instances are kept; empty for all.
-            distinct: Leave out an instance that a higher-scoring instance of another class overlaps, see
-                `Instances.distinct`.
-            name: Name for the files that `Result.save` writes. None: the stem of the image's file, if it has one.
-            scale: Factor by which the image is enlarged before the network sees it. A lower one is faster, a higher one
-                finds smaller objects. Of several, such as (1, 1.5), the result holds what is found at any of them.
-                None: as `options` say, which by default is `method.default_scale`, but no side longer than 2048 px.
-            flip: Also show the network the mirror image, and average both outputs: better, in twice the time. None: as
-                `options` say.
+            distinct: Leave out each instance that a higher-scoring instance of another class overlaps by more than
+                IoU .5.
+            name: Name of the files that `Result.save` writes; None for the name of the image file without its suffix.
+            scale: Factor by which the image is enlarged for the network. A smaller factor is faster, a larger one finds
+                smaller objects. With several factors, such as (1, 1.5), the instances of all sizes are joined. None
+                for the scale of `options`, by default the default scale of the model with no side longer than 2048 px.
+            flip: Let the network also see the mirror image, and average both outputs. It is more accurate and takes
+                twice the time. None for the flip of `options`.
 
         Returns:
             The instances with the highest score first, and the semantic map, at the size of the image.
 
         Raises:
-            PartwiseError: If `image` is no image, a number is out of its limits, or `flip` is set and the method cannot
-                make use of a mirror image.
+            PartwiseError: If the image cannot be read, a number is out of range, or the method does not support `flip`.
         """
         require_selection(self.method.label_set, min_score, classes)
         if name is None:
@@ -125,19 +124,19 @@ class Segmenter:
         )
 
     def explain(self, image: Any, point: tuple[int, int] | None = None, scale: float | None = None) -> Explanation:
-        """Explain why a pixel belongs to its instance, or to none.
+        """Explain why a pixel belongs to its instance, or to no instance.
 
         Args:
-            image: As in a call.
-            point: The pixel (x, y) of the image. None: the middle of the instance with the highest score.
-            scale: Factor by which the image is enlarged before the network sees it. None: as `options` say.
+            image: An image in any form that a call takes.
+            point: (x, y) in pixels of the image; None for the middle of the instance with the highest score.
+            scale: Factor by which the image is enlarged for the network; None for the scale of `options`.
 
         Returns:
-            The explanation, in pixels of what the network saw: see `seen`.
+            The explanation. Its positions are in pixels of the image that `seen` returns.
 
         Raises:
-            PartwiseError: If the pixel is outside the image, no pixel is given and the image has no instance, several
-                scales are given, or the model is neither one of part maps nor one of centres.
+            PartwiseError: If the pixel lies outside the image, nothing was found and no pixel is given, several scales
+                are given, or the method cannot explain its decisions.
         """
         if not isinstance(self.method, Explainable):
             name = self.info.method.get("kind")
@@ -158,14 +157,14 @@ class Segmenter:
         """Return an image at the size at which the network sees it.
 
         Args:
-            image: As in a call.
-            scale: One factor. None: as `options` say.
+            image: An image in any form that a call takes.
+            scale: Factor by which the image is enlarged; None for the scale of `options`.
 
         Returns:
             (H, W, 3) uint8 RGB.
 
         Raises:
-            PartwiseError: If several scales are given.
+            PartwiseError: If the image cannot be read, a scale is out of range, or several scales are given.
         """
         pixels = as_image(image)
         scales = self.options.changed(scale=scale).scale
@@ -178,8 +177,11 @@ class Segmenter:
         """Yield `self(image, **arguments)` for each of several images.
 
         Args:
-            images: Such as a list, a generator or an array (N, H, W, 3).
-            arguments: Keyword arguments of a call.
+            images: A list, a generator or an array (N, H, W, 3).
+            **arguments: Keyword arguments of a call, such as `min_score`.
+
+        Returns:
+            An iterator over the results. Each image is processed when its result is taken.
 
         Raises:
             PartwiseError: If a single image is given.
@@ -200,24 +202,26 @@ def load(
     classes: ClassNames | None = None,
     label_set: LabelSet | None = None,
 ) -> Segmenter:
-    """Load a model so that it is ready to use. Nothing is downloaded.
+    """Load a model that is ready to use. Nothing is downloaded.
+
+    If the precision is "bf16" and the hardware only emulates it, there is a `PartwiseWarning`.
 
     Args:
-        model: None for the bundled model, a model's name, a .safetensors file, or a run folder.
+        model: The name of an installed model, a .safetensors file, or a run folder; None for the default model.
         options: Device, precision, scale and flip of every call that does not say otherwise.
-        device: Replaces `options.device`: a name of torch's, or "auto" for a GPU where there is one.
+        device: Replaces `options.device`: a name of torch, such as "cuda:1", or "auto" for a GPU if there is one.
         precision: Replaces `options.precision`: "no" (fp32), "bf16" (faster on a GPU, or on a processor with AMX), or
-            "auto": bf16 where it is faster on this device.
-        decode: Fields of the method's DecodeConfig to replace, such as {"nms_iou": 0.6}.
+            "auto" (bf16 if it is faster on this device).
+        decode: Fields of the method's decoder to change, such as {"nms_iou": 0.6}.
         classes: Names predictions by other classes than the model's: class -> classes of the model that stand for it,
-            such as {"vehicle": "car,truck"}, see `ClassMap.between`. What stands for none is left out.
+            such as {"vehicle": "car,truck"}, see `ClassMap.between`. Instances of other classes are left out.
         label_set: The label set that has these classes; None: they get the ids 1, 2, ...
 
-    Warns:
-        PartwiseWarning: If the precision is "bf16" and the hardware only emulates it.
+    Returns:
+        The model. Call it with an image.
 
     Raises:
-        PartwiseError: If the model is missing, damaged or of another version, the device is not here, or an option does
+        PartwiseError: If the model is missing, damaged or of another version, the device is missing, or an option does
             not fit the model.
     """
     options = options.changed(device=device, precision=precision)
@@ -235,19 +239,3 @@ def load(
         named = named_classes(classes, own) if label_set is None else label_set
         method = MappedMethod(method, ClassMap.between(named, own, classes))
     return Segmenter(method, info, options)
-
-
-def find_device(name: str) -> str:
-    """The device of this name; "auto" is a GPU where there is one. Raises PartwiseError for one that is not here."""
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == "auto":
-        return "cuda" if gpus else "cpu"
-    try:
-        device = torch.device(name)
-    except (RuntimeError, TypeError):
-        raise PartwiseError(f"device {name!r}: give cpu, cuda, cuda:1 or auto") from None
-    if device.type == "cuda" and (device.index or 0) >= gpus:
-        raise PartwiseError(f"device {name!r}: torch sees {gpus or 'no'} GPU here: give cpu or auto")
-    if device.type not in ("cpu", "cuda", "mps") or (device.type == "mps" and not torch.backends.mps.is_available()):
-        raise PartwiseError(f"device {name!r} cannot be used here: give cpu, cuda or auto")
-    return str(device)

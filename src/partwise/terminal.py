@@ -1,4 +1,4 @@
-"""What the command line shows while something long is going on: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of the command line: a bar on a terminal, and elsewhere a line at regular intervals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -29,34 +29,34 @@ __all__ = [
 
 
 class _ErrorConsole(Console):
-    """Writes to stderr; where nobody reads that any more, the work goes on without it."""
+    """Write to stderr. If nobody reads it any more, the work continues without output."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
 
 
-# Paths may hold [brackets] and :colons:, and must not be broken over two lines.
+# Paths may hold [brackets] and :colons:, and must stay on one line.
 console = Console(highlight=False, markup=False, soft_wrap=True, emoji=False)
 errors = _ErrorConsole(stderr=True, highlight=False, markup=False, soft_wrap=True, emoji=False)
-QUIET_SECONDS = 25.0  # without a line where there is no bar: a line at least every half minute, with time to spare
-RATE_SECONDS = 2.0  # of training, at least, over which steps a second are measured
-JOIN_SECONDS = 1.0  # at most, that the end of a command waits for a line that is being written
+QUIET_SECONDS = 25.0  # time without output after which a line is written; a line comes at least every half minute
+RATE_SECONDS = 2.0  # shortest time over which steps per second are measured
+JOIN_SECONDS = 1.0  # longest time that the end of a command waits for a line that is being written
 
 
 def _say(line: str) -> None:
-    """To stderr. A closed terminal or a full disk must not end the work: what is shown of it is no result."""
+    """Print a line to stderr. A closed terminal or a full disk must not end the work."""
     with contextlib.suppress(OSError):
         errors.print(line)
 
 
 @contextlib.contextmanager
 def warnings_in_one_line() -> Iterator[None]:
-    """Inside, a PartwiseWarning is one line on stderr, given once; other warnings are shown as before."""
+    """Inside, each PartwiseWarning is one line on stderr, shown once. Other warnings do not change."""
     with warnings.catch_warnings():
         warnings.filterwarnings("always", category=PartwiseWarning)
-        show_others, said = warnings.showwarning, set()
+        show_others, said = warnings.showwarning, set[str]()
 
-        def show(message, category, *where, **how) -> None:
+        def show(message: Warning | str, category: type[Warning], *where: Any, **how: Any) -> None:
             if not issubclass(category, PartwiseWarning):
                 show_others(message, category, *where, **how)
             elif str(message) not in said:
@@ -68,32 +68,38 @@ def warnings_in_one_line() -> Iterator[None]:
 
 
 class Heartbeat:
-    """Says what is going on whenever nothing was said for QUIET_SECONDS, also in the middle of a long step.
+    """A line about the progress whenever nothing was written for QUIET_SECONDS, also in the middle of a long step.
 
     Only the command line starts it (`running`). Used as a library, partwise starts no thread and writes nothing.
 
-    clock   seconds; tests have one of their own
+    Args:
+        clock: Returns the time in seconds; tests have one of their own.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self.silent = False  # a bar shows what is going on, or another process does
+        self.silent = False  # a bar or another process shows the progress
         self._begin()
 
     def _begin(self) -> None:
         self.spoken = self.clock()
-        self.now = ("", "", self.spoken)  # what is going on, how fast, and when that last changed
+        self.now = ("", "", self.spoken)  # what is being done, how fast, and when it last changed
 
     def on(self, doing: str, pace: str = "") -> None:
-        """Something has advanced: `doing` says what and how far ("evaluating 3/10"), `pace` how fast."""
+        """Record progress.
+
+        Args:
+            doing: What is being done and how far, such as "evaluating 3/10".
+            pace: How fast, in words; "" if unknown.
+        """
         self.now = (doing, pace, self.clock())
 
     def spoke(self) -> None:
-        """A line was just written: the next one is due QUIET_SECONDS later."""
+        """Record that a line was written. The next line is due QUIET_SECONDS later."""
         self.spoken = self.clock()
 
     def beat(self) -> float:
-        """Say a line if one is due; returns the seconds until the next one can be."""
+        """Write a line if one is due; return the seconds until the next one can be due."""
         now = self.clock()
         if now - self.spoken >= QUIET_SECONDS:
             doing, pace, changed = self.now
@@ -108,7 +114,7 @@ class Heartbeat:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Inside, a thread says the lines that are due."""
+        """Inside, a thread writes the lines that are due."""
         self._begin()
         stop = threading.Event()
 
@@ -117,7 +123,7 @@ class Heartbeat:
                 pass
 
         thread = threading.Thread(target=watch, name="heartbeat", daemon=True)
-        with contextlib.suppress(RuntimeError):  # the system gives no thread: the command works without it
+        with contextlib.suppress(RuntimeError):  # without a thread the command works, too
             thread.start()
         try:
             yield
@@ -128,7 +134,7 @@ class Heartbeat:
 
     @contextlib.contextmanager
     def silenced(self, silent: bool) -> Iterator[None]:
-        """Inside, nothing is said if `silent`."""
+        """Inside, nothing is written if `silent`."""
         before, self.silent = self.silent, self.silent or silent
         try:
             yield
@@ -140,15 +146,16 @@ heartbeat = Heartbeat()
 
 
 class Display:
-    """What a command does: a bar on a terminal, and elsewhere the words for the heartbeat. Notes stand above the bar.
+    """The progress of a command: a bar on a terminal, and elsewhere the text of the heartbeat. Notes are above the bar.
 
-    A context; its methods are the callbacks for what takes long.
+    It is a context. Its methods are callbacks for work that takes long.
 
-    what    is being done, in words: "evaluating"
-    quiet   show nothing: for the processes beside the main one
+    Args:
+        what: What is being done, such as "evaluating".
+        quiet: Show nothing; for all processes except the main one.
     """
 
-    def __init__(self, what: str, quiet: bool = False):
+    def __init__(self, what: str, quiet: bool = False) -> None:
         self.what, self.quiet = what, quiet
         self.has_bar = not quiet and errors.is_terminal and not errors.is_dumb_terminal
         self.bar = Progress(
@@ -170,24 +177,36 @@ class Display:
         heartbeat.on(self.what)
         return self
 
-    def __exit__(self, *_) -> None:
-        with contextlib.suppress(OSError):  # a terminal that is gone takes nothing with it
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):  # a closed terminal must not end the command
             self._opened.close()
 
     def note(self, text: str) -> None:
-        """See Monitor.note."""
+        """Write a line of text."""
         if not self.quiet:
             _say(text)
         heartbeat.spoke()
 
-    def count(self, *position) -> None:
-        """(done, total), or (part, done, total) where there are several parts: see Monitor.count."""
+    def count(self, *position: Any) -> None:
+        """Show how much of a count is done.
+
+        Args:
+            *position: (done, total), or (part, done, total) if the work has several parts. A total of 0 is unknown.
+        """
         *part, done, total = position
         what = " ".join(filter(None, [self.what, *part]))
         self.show(what, f"{done}/{total}" if total else "", done, total, *self.pace.at(done, total))
 
     def show(self, what: str, position: str, done: float, total: float, *pace: str) -> None:
-        """Draw the bar at `done` of `total` (0: not known); `position` says how far that is, `pace` how fast."""
+        """Draw the bar.
+
+        Args:
+            what: What is being done.
+            position: How far, in words, such as "3/10".
+            done: How much is done.
+            total: How much there is to do; 0 if unknown.
+            *pace: How fast, in words.
+        """
         how_fast = ", ".join(filter(None, pace))
         self.bar.update(
             self.task, completed=done, total=total or None, description=what, position=position, pace=how_fast
@@ -197,22 +216,27 @@ class Display:
 
 @contextlib.contextmanager
 def counting(what: str) -> Iterator[Callable[..., None]]:
-    """A Display of something countable; gives its callback (done, total), or (part, done, total)."""
+    """Show the progress of a count; yield the callback, which takes (done, total) or (part, done, total)."""
     with Display(what) as display:
         yield display.count
 
 
 class TrainingDisplay(Display):
-    """A Monitor: of a training the share that is done, the step, steps a second, the remaining time and the loss."""
+    """The Monitor of a training: the share that is done, the step, steps per second, remaining time and loss."""
 
-    def __init__(self, quiet: bool = False):
+    def __init__(self, quiet: bool = False) -> None:
         super().__init__("", quiet)
-        self.begun = (0.0, 0.0)  # share and seconds at which the run began
-        self.since: tuple[int, float] | None = None  # step and seconds at which the rate was last taken
+        self.begun = (0.0, 0.0)  # share and seconds at the start of the run
+        self.since: tuple[int, float] | None = None  # step and seconds when the rate was last measured
         self.rate = ""
 
     def progress(self, done: float, record: dict) -> None:
-        """See Monitor.progress."""
+        """Show the progress of a training.
+
+        Args:
+            done: Share of the training that is done, 0..1.
+            record: The last entry of metrics.jsonl, with "step", "seconds" and "loss".
+        """
         step, seconds = record["step"], record["seconds"]
         if self.since is None or step < self.since[0] or seconds < self.since[1]:  # a run begins
             self.begun, self.since, self.rate = (done, seconds), (step, seconds), ""
@@ -225,20 +249,21 @@ class TrainingDisplay(Display):
 
 
 class _Pace:
-    """How fast a count goes on. It begins again where what is done falls, or the total changes.
+    """The rate of a count. It starts again when the count falls or the total changes.
 
-    clock   seconds
+    Args:
+        clock: Returns the time in seconds.
     """
 
-    def __init__(self, clock: Callable[[], float]):
+    def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
         self.begun = clock()
-        self.last = (0, 0, self.begun)  # done, total, and when
+        self.last = (0, 0, self.begun)  # done, total, and the time
 
     def at(self, done: int, total: int) -> tuple[str, str]:
-        """(rate, remaining time) in words, each "" where it is not known yet.
+        """Return the rate and the remaining time in words, each "" if it is not known yet.
 
-        The first item of a count was begun when the count before it ended.
+        The first item of a count began when the count before it ended.
         """
         before, of, then = self.last
         if done < before or total != of:
@@ -252,15 +277,16 @@ class _Pace:
 
 
 def _left(advanced: float, elapsed: float, rest: float) -> str:
-    """The remaining time in words, "" where nothing has advanced yet."""
+    """Return the remaining time in words, or "" if nothing is done yet."""
     return f"{in_words(rest / advanced * elapsed)} left" if advanced > 0 and rest >= 0 else ""
 
 
 def in_words(seconds: float) -> str:
-    """A length of time.
+    """Format a length of time.
 
-    >>> [in_words(seconds) for seconds in (3.4, 95, 7384, 200000)]
-    ['3 s', '1 min 35 s', '2 h 3 min', '55 h 33 min']
+    Example:
+        >>> [in_words(seconds) for seconds in (3.4, 95, 7384, 200000)]
+        ['3 s', '1 min 35 s', '2 h 3 min', '55 h 33 min']
     """
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

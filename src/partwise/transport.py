@@ -1,9 +1,9 @@
-"""Values with arrays from one process to another, through a connection of multiprocessing's.
+"""Send values with arrays from one process to another, through a connection of multiprocessing.
 
-The content of the arrays goes in one block of memory without a name (memfd, Linux), of which the connection carries the
-descriptor: nothing is copied on the other side, and it needs one open file at a time, whatever the number of arrays.
-Files under /dev/shm or /tmp, as torch and multiprocessing have them, may find these small or full, and may be left
-behind. Where there is no such block the content goes through the connection itself.
+The content of the arrays lies in one block of memory without a name (memfd, Linux). The connection carries its
+descriptor. So the receiver copies nothing and opens one file at a time, whatever the number of arrays. torch and
+multiprocessing use files under /dev/shm or /tmp, which may be small or full, and which may stay after a crash. Without
+memfd the content goes through the connection itself.
 """
 
 from __future__ import annotations
@@ -18,12 +18,20 @@ import socket
 from multiprocessing.connection import Connection
 from typing import Any
 
-_ALIGNMENT = 64  # bytes at whose multiples arrays begin
-_INLINE = 1 << 15  # bytes of arrays that are not worth a block of memory
+_ALIGNMENT = 64  # bytes; each array begins at a multiple
+_INLINE = 1 << 15  # bytes; up to this size arrays go through the connection itself
 
 
 def send(connection: Connection, value: Any) -> None:
-    """Send anything that can be pickled: first its pickle, then the content of its arrays as one block."""
+    """Send a value: first its pickle, then the content of its arrays as one block.
+
+    Args:
+        connection: A connection of multiprocessing.
+        value: Anything that can be pickled.
+
+    Raises:
+        OSError: If the receiver is gone.
+    """
     arrays: list[pickle.PickleBuffer] = []
     data = pickle.dumps(value, protocol=5, buffer_callback=arrays.append)
     views = [array.raw() for array in arrays]
@@ -42,7 +50,15 @@ def send(connection: Connection, value: Any) -> None:
 
 
 def receive(connection: Connection) -> Any:
-    """What `send` sent. Arrays lie in the block itself and can be written to."""
+    """Receive a value that `send` sent. Its arrays can be changed.
+
+    Args:
+        connection: A connection of multiprocessing.
+
+    Raises:
+        EOFError: If the sender is gone.
+        OSError: If this process cannot open another file.
+    """
     data, sizes, is_block = pickle.loads(connection.recv_bytes())
     places = _places(sizes)
     total = places[-1] + sizes[-1] if sizes else 0
@@ -56,7 +72,7 @@ def receive(connection: Connection) -> Any:
 
 
 def _memory_block(views: list[memoryview]) -> io.FileIO | None:
-    """A file without a name, in memory, that holds the arrays; None where the system gives none, or none so large."""
+    """Make a file without a name, in memory, that holds the arrays; None if the system cannot make one of this size."""
     if not hasattr(os, "memfd_create"):
         return None
     with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
@@ -68,12 +84,12 @@ def _memory_block(views: list[memoryview]) -> io.FileIO | None:
 
 
 def _mapped(connection: Connection, size: int) -> mmap.mmap:
-    """The block that comes over the connection, as memory."""
+    """Receive a block over the connection, and map it into memory."""
     with _channel(connection) as channel:
         said, files, _, _ = socket.recv_fds(channel, 1, 1)
     if not said:
         raise EOFError
-    if not files:  # the kernel drops what this process may not open
+    if not files:  # the kernel drops a descriptor that this process may not open
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
     try:
         return mmap.mmap(files[0], size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
@@ -82,12 +98,12 @@ def _mapped(connection: Connection, size: int) -> mmap.mmap:
 
 
 def _channel(connection: Connection) -> socket.socket:
-    """The socket behind a connection, to be closed by itself."""
+    """Return the socket of a connection. The caller closes it."""
     return socket.socket(fileno=os.dup(connection.fileno()))
 
 
 def _places(sizes: list[int]) -> list[int]:
-    """Where arrays of so many bytes begin in a block."""
+    """Return the position in a block at which each array of a given size in bytes begins."""
     places, end = [], 0
     for size in sizes:
         places.append(-(-end // _ALIGNMENT) * _ALIGNMENT if size else end)
@@ -99,5 +115,5 @@ def _lay_out(file: io.RawIOBase | io.BytesIO, views: list[memoryview]) -> None:
     for at, view in zip(_places([view.nbytes for view in views]), views, strict=True):
         file.seek(at)
         written = 0
-        while written < len(view):  # the system takes at most 2 GiB at a time
+        while written < len(view):  # the system writes at most 2 GiB at a time
             written += file.write(view[written:])

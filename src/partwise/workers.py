@@ -1,7 +1,7 @@
-"""Processes that work for this one: requests go out, results come back in order, and no end of a worker is missed.
+"""Worker processes: they take requests, and their results come back in order. The end of a worker is noticed at once.
 
-Each worker has a socket of its own to this process and nothing else: no queue, lock or thread that several share, so
-that a worker that dies takes nothing with it and is noticed at once.
+Each worker shares only a socket with this process. There is no queue, lock or thread that several workers share, so
+that a worker that dies does not block the others.
 """
 
 from __future__ import annotations
@@ -24,25 +24,28 @@ from partwise.errors import PartwiseError, in_one_line
 from partwise.machine import is_out_of_memory
 from partwise.transport import receive, send
 
-# A person or a scheduler may send these to every process of a job. Stopping is the main process's business.
+# A person or a scheduler may send these to every process of a job. Only the main process reacts to them.
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _NAMES = {number.value: number.name for number in signal.Signals}
-_LOST = -1  # number of the request of a worker that failed with none
+_LOST = -1  # number of the request that a worker reports if it failed outside of a request
 _POLL_SECONDS = 1.0  # Windows runs the handler of Ctrl-C only between two waits
 _JOIN_SECONDS = 5.0  # a killed process ends at once, unless it waits for a disk that does not answer
 
 
 class Workers:
-    """A context with `count` processes, each of which calls `function` for one request after the other.
+    """A context with worker processes. Each worker calls a function for one request after the other.
 
-    They are started on entering and killed on leaving. They end with this process, too, whatever ends it.
+    The processes are started on entering and killed on leaving. They also end when this process ends.
 
-    function   picklable where processes are not forked; a forked process has it as it is now
-    context    how processes are started, see `multiprocessing.get_context`; None for the usual way
-    advice     what to do where they need too much memory or too many files, such as "give fewer workers"
-    patience   seconds without any result, while one is waited for, after which they count as stuck
+    Args:
+        function: The function. It must be picklable if processes are not forked.
+        count: Number of processes.
+        context: The start method of `multiprocessing.get_context`; None for the default.
+        advice: What to do if the workers need too much memory or too many files, such as "give fewer workers".
+        patience: Seconds without a result after which the workers count as stuck.
 
-    Raises PartwiseError where they cannot be started.
+    Raises:
+        PartwiseError: On entering, if the processes cannot be started.
     """
 
     def __init__(
@@ -53,13 +56,13 @@ class Workers:
         context: str | None = None,
         advice: str = "give fewer workers",
         patience: float = float("inf"),
-    ):
+    ) -> None:
         self.function, self.count, self.advice, self.patience = function, count, advice, patience
         self.context: Any = multiprocessing.get_context(context)  # the types of a context are private
         self.processes: dict[Connection, Any] = {}
 
     def __enter__(self) -> Workers:
-        atexit.register(self.close)  # before multiprocessing's own, which would wait for them without end
+        atexit.register(self.close)  # runs before the handler of multiprocessing, which would wait for them forever
         try:
             for _ in range(self.count):
                 self._start()
@@ -76,7 +79,7 @@ class Workers:
             raise
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _start(self) -> None:
@@ -84,11 +87,11 @@ class Workers:
         process = self.context.Process(target=_work, args=(self.function, theirs), daemon=True)
         with _signals_held_back():
             process.start()
-        theirs.close()  # so that its end closes the socket
+        theirs.close()  # so that the socket closes when the worker ends
         self.processes[ours] = process
 
     def close(self) -> None:
-        """Kill the processes; what they were doing is lost."""
+        """Kill the processes. Their unfinished work is lost."""
         for process in self.processes.values():
             process.kill()
         for process in self.processes.values():
@@ -96,16 +99,21 @@ class Workers:
         atexit.unregister(self.close)
 
     def map(self, requests: Iterable, ahead: int = 1) -> Iterator:
-        """Yield `function(request)` of each request, in their order.
+        """Call the function for each request.
 
-        ahead   requests that a worker is given at a time: it goes on with them while nobody asks for a result
+        Args:
+            requests: Picklable values.
+            ahead: Number of requests that a worker gets at a time. It processes them while no result is taken.
 
-        Raises PartwiseError, in one line, for whatever goes wrong in a worker: an error of the function, the end of
-        the process, or silence for longer than `patience`.
+        Yields:
+            The result of each request, in the order of the requests.
+
+        Raises:
+            PartwiseError: If the function fails, a worker ends, or no result comes for longer than `patience`.
         """
         numbered = enumerate(requests)
         results: dict[int, Any] = {}
-        busy = dict.fromkeys(self.processes, 0)  # requests that each worker has
+        busy = dict.fromkeys(self.processes, 0)  # number of requests that each worker has
         given = taken = 0
         while True:
             while given - taken < ahead * self.count and (request := next(numbered, None)) is not None:
@@ -113,7 +121,7 @@ class Workers:
                 given += 1
             if taken == given:
                 return
-            while self._collect(results, busy, 0.0):  # all that is there, so that a dead worker is noticed behind it
+            while self._collect(results, busy, 0.0):  # all that is there: the end of a dead worker comes after it
                 pass
             since = time.monotonic()
             while taken not in results:
@@ -138,14 +146,14 @@ class Workers:
         busy[worker] += 1
 
     def _collect(self, results: dict[int, Any], busy: dict[Connection, int], timeout: float) -> bool:
-        """Put every result that has come into `results`; whether there was any. Waits up to `timeout` seconds."""
+        """Wait up to `timeout` seconds, and put every result that has come into `results`; whether there was any."""
         ready = [connection for connection in wait(list(self.processes), timeout) if isinstance(connection, Connection)]
         for worker in ready:
             try:
                 number, *outcome = receive(worker)
             except (EOFError, OSError, MemoryError) as error:
                 if isinstance(error, EOFError | ConnectionError) or getattr(error, "errno", 0) is None:
-                    raise self._ended(worker) from None  # the last one: in the middle of a message
+                    raise self._ended(worker) from None  # an errno of None: it ended in the middle of a message
                 what = f"a worker's result cannot be taken ({in_one_line(error)})"
                 raise PartwiseError(f"{what}: {self.advice}") from error
             if number == _LOST:
@@ -166,9 +174,9 @@ class Workers:
 
 
 class _Failure:
-    """What went wrong in a worker, in words, so that it can be sent."""
+    """An error in a worker as text, so that it can be sent."""
 
-    def __init__(self, error: BaseException):
+    def __init__(self, error: BaseException) -> None:
         self.told = str(error) if isinstance(error, PartwiseError) else ""
         self.scarce = is_out_of_memory(error) or getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE)
         at = traceback.extract_tb(error.__traceback__)[-1]
@@ -176,7 +184,7 @@ class _Failure:
         self.traceback = "".join(traceback.format_exception(error))
 
     def error(self, advice: str) -> PartwiseError:
-        """The error to raise; a person who reads tracebacks finds that of the worker as its note."""
+        """Make the error to raise. The traceback of the worker is its note."""
         advice = advice if self.scarce else "this is a fault of the program, please report it"
         error = PartwiseError(self.told or f"a worker failed ({self.words}): {advice}")
         error.add_note(self.traceback)
@@ -185,7 +193,7 @@ class _Failure:
 
 @contextlib.contextmanager
 def _signals_held_back() -> Iterator[None]:
-    """Inside, signals wait: a process that is started now gets none before it can ignore it."""
+    """Inside, signals wait: so a process that is started now gets no signal before it ignores signals."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -197,7 +205,7 @@ def _signals_held_back() -> Iterator[None]:
 
 
 def _work(function: Callable[[Any], Any], main: Connection) -> None:
-    """The life of a worker. It leaves without a word where the main process is gone."""
+    """Run a worker until the main process is gone."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
@@ -226,7 +234,7 @@ def _answer(main: Connection, number: int, function: Callable[[Any], Any], reque
 
 
 def _end_with_parent() -> None:
-    """A pipe of multiprocessing's tells every platform's child that its parent is gone, also after a kill -9."""
+    """End this process when its parent is gone, also after a kill -9: multiprocessing joins the parent by a pipe."""
     parent = multiprocessing.parent_process()
     assert parent is not None, "runs in a child only"
     parent.join()

@@ -1,15 +1,15 @@
-"""Which files partwise wrote: recognised by what is in them, so that a file of anybody else is never replaced.
+"""Recognise files that partwise wrote by their content, so that no other file is replaced.
 
-PNG           the text chunk Software = partwise (`PNG_TEXT`)
-JSON          the keys at its top, which differ from kind to kind (`JSON_KINDS`)
-metrics       the first line is a JSON object whose first key is "step"
-model         a safetensors file whose metadata say partwise
-submission    lines "masks/<name>_<i>.png id score", and the first mask is a PNG of ours
-page, table   a comment or meta element at the beginning (`HTML_MARK`, `MARKDOWN_MARK`)
+- A PNG has the text chunk Software = partwise (`PNG_TEXT`).
+- JSON has the keys of its kind at the top (`JSON_KINDS`).
+- The first line of metrics.jsonl is a JSON object whose first key is "step".
+- A model is a safetensors file whose metadata name partwise.
+- A submission has lines "masks/NAME_0.png id score", and its first mask is a PNG of partwise.
+- A page or a table begins with a meta element or a comment (`HTML_MARK`, `MARKDOWN_MARK`).
 
-PNGs and pages of the first versions have no mark. Their pictures of a prediction are recognised by the JSON beside
-them, if none of the pictures has the mark; their pages by the style sheet. Their submissions and their tables in
-Markdown are not recognised.
+PNGs and pages of version 0.1 have no mark. Pictures of a prediction are recognised by the JSON beside them, if none of
+the pictures has the mark; pages by their style sheet. Submissions and Markdown tables of version 0.1 are not
+recognised.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from PIL.PngImagePlugin import PngInfo
 
@@ -58,7 +59,7 @@ __all__ = [
 ]
 
 MARK = "partwise"
-PNG_TEXT = PngInfo()  # pass it as `pnginfo` to Pillow; text chunks come before the pixels
+PNG_TEXT = PngInfo()  # for the argument `pnginfo` of Pillow; text chunks come before the pixels
 PNG_TEXT.add_text("Software", MARK)
 HTML_MARK, MARKDOWN_MARK = '<meta name="generator" content="partwise">', "<!-- written by partwise -->"
 EMPTY = "empty"  # the kind of a file in which nothing can be lost
@@ -71,7 +72,7 @@ RESULT_FAULTS = "faults of result files"
 DESCRIPTION = "description of a model"
 BENCH_SPEED, BENCH_EVALUATION = "bench speed", "bench evaluation"
 BENCH_MODELS, BENCH_PEERS = "bench models", "bench baselines"
-JSON_KINDS = {  # kind -> keys at the top that every file of it has
+JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     COCO_PREDICTIONS: {"partwise", "images", "categories", "annotations"},
     PREDICTION: {"name", "label_set", "image", "origin", "instances"},
     EXPLANATION: {"x", "y", "instance", "semantic", "seen_size"},
@@ -79,7 +80,7 @@ JSON_KINDS = {  # kind -> keys at the top that every file of it has
     COMPARISON: {"a", "b", "images", "draws", "level", "differences"},
     CEILING: {"circumstances", "images", "seconds", "rows"},
     CHECK: {"ok", "root", "splits", "faults", "warnings"},
-    RESULT_FAULTS: {"ok", "root", "faults"},  # after CHECK, which has these keys, too
+    RESULT_FAULTS: {"ok", "root", "faults"},  # comes after CHECK, which also has these keys
     DESCRIPTION: {"model", "method", "label_set", "origin"},
     DIAGNOSIS: {"subject", "healthy", "faults", "warnings", "results"},
     RUN: {"recipe", "origin", "machine"},
@@ -92,9 +93,9 @@ JSON_KINDS = {  # kind -> keys at the top that every file of it has
 }
 PICTURES_OF_PREDICTION = ("_overlay.png", "_instanceIds.png", "_labelIds.png")
 _EXPLAINED = "_explained.png"
-_FIGURE = re.compile(r"\d\d_.*\.png")  # of a study
+_FIGURE = re.compile(r"\d\d_.*\.png")  # name of a figure of a study
 _HEAD_BYTES = 4096
-_LARGEST_BYTES = 1 << 28  # of JSON: more than partwise ever writes
+_LARGEST_BYTES = 1 << 28  # a larger JSON file is not read; partwise writes none
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _OLD_PAGE = b"--warn-paper: #fdf3e0"  # in the style sheet of version 0.1
 _METRICS = b'{"step": '
@@ -102,9 +103,14 @@ _PRESENCE = re.compile(rb"\x93NUMPY.*'descr': '\|b1'.*, 256\)", re.DOTALL)
 
 
 def kind_of(path: Path) -> str | None:
-    """What partwise wrote into a file, such as PREDICTION or PICTURE; None for a file of anybody else.
+    """Find the kind of a file that partwise wrote.
 
-    An empty file is EMPTY. A file that cannot be read counts as anybody else's.
+    Args:
+        path: The file.
+
+    Returns:
+        A kind such as PREDICTION or PICTURE; EMPTY for an empty file; None for a file that partwise did not write, or
+        that cannot be read.
     """
     head = _start_of(path, _HEAD_BYTES)
     if head is None:
@@ -127,7 +133,7 @@ def kind_of(path: Path) -> str | None:
 
 
 def json_kind(value: object) -> str | None:
-    """Which of JSON_KINDS a value is; None for any other."""
+    """Find which of JSON_KINDS a value is; None for any other value."""
     if not isinstance(value, dict):
         return None
     return next((kind for kind, keys in JSON_KINDS.items() if keys <= value.keys()), None)
@@ -140,7 +146,7 @@ def is_marked_picture(path: Path) -> bool:
 
 
 def _start_of(path: Path, size: int) -> bytes | None:
-    """The first bytes of a file; None for what cannot be read, and for a pipe, which might keep us waiting."""
+    """Read the first bytes of a file; None if it cannot be read, or is a pipe, which might block."""
     try:
         if not path.is_file():
             return None
@@ -151,12 +157,12 @@ def _start_of(path: Path, size: int) -> bytes | None:
 
 
 def _has_mark(head: bytes) -> bool:
-    """Whether a PNG has our text chunk before its pixels."""
+    """Whether a PNG has the text chunk of partwise before its pixels."""
     return f"tEXtSoftware\0{MARK}".encode() in head.partition(b"IDAT")[0]
 
 
 def _is_old_picture(path: Path) -> bool:
-    """Whether version 0.1 wrote a PNG: the JSON that it wrote at the same time is there."""
+    """Whether version 0.1 wrote a PNG: then the JSON of the same prediction lies beside it."""
     if path.parent.name == "figures" and _FIGURE.fullmatch(path.name):
         return json_kind(_json(path.parent.parent / "study.json")) == STUDY
     if path.name.endswith(_EXPLAINED):
@@ -166,12 +172,12 @@ def _is_old_picture(path: Path) -> bool:
         return False
     name = path.name.removesuffix(end)
     if any(is_marked_picture(path.with_name(name + other)) for other in PICTURES_OF_PREDICTION):
-        return False  # this version wrote the others, and somebody else this one
+        return False  # this version wrote the other pictures, and another program wrote this one
     return json_kind(_json(path.with_name(f"{name}.json"))) == PREDICTION
 
 
 def _is_submission(path: Path) -> bool:
-    """Whether the lines are those of `evaluation.submission.write_submission`, and the first mask is of it, too."""
+    """Whether the lines are those of `evaluation.submission.write_submission`, and partwise wrote the first mask."""
     text = (_start_of(path, _LARGEST_BYTES) or b"").decode("utf-8", "replace")
     name = re.escape(path.name.removesuffix("_pred.txt"))
     lines = text.removesuffix("\n").split("\n")
@@ -180,7 +186,7 @@ def _is_submission(path: Path) -> bool:
 
 
 def _is_model(path: Path, head: bytes) -> bool:
-    """Whether a safetensors file says in its metadata that partwise wrote it."""
+    """Whether the metadata of a safetensors file say that partwise wrote it."""
     size = int.from_bytes(head[:8], "little")
     if head[8:9] != b"{" or size > _LARGEST_BYTES:
         return False
@@ -191,8 +197,8 @@ def _is_model(path: Path, head: bytes) -> bool:
     return str(metadata.get("format", "")).startswith(f"{MARK}-")
 
 
-def _json(path: Path):
-    """What a JSON file holds; None for any other, and for one that is larger than any that partwise writes."""
+def _json(path: Path) -> Any:
+    """Read a JSON file; None if it is not JSON, or larger than any file that partwise writes."""
     content = _start_of(path, _LARGEST_BYTES)
     try:
         return None if content is None else json.loads(content)

@@ -100,7 +100,7 @@ def test_peak_memory_is_that_of_the_process_alone():
 def test_bench_speed_times_every_stage_that_the_processor_can_do(units, tmp_path, capsys, monkeypatch):
     """Without bf16 units a network in bf16 may take minutes where fp32 takes a second."""
     monkeypatch.setattr(precision, "_cpu_capabilities", lambda: {"avx2": True, "avx512_bf16": units})
-    monkeypatch.setattr(bench_speed_module, "TRUNKS", ("efficientnet_lite0",))
+    monkeypatch.setattr(bench_speed_module, "BACKBONES", ("efficientnet_lite0",))
     monkeypatch.setattr(bench_speed_module, "CROP", (64, 64))
     monkeypatch.setattr(bench_speed_module, "SCENES", 2)
     model, out = tiny_model(tmp_path / "model.safetensors"), tmp_path / "speed.json"

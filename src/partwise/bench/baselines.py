@@ -1,6 +1,6 @@
-"""Our method against what users pick instead: the same backbone, frames, crops, minutes and seeds, and one evaluator.
+"""Compare recipes that are trained with the same backbone, frames, crops, minutes and seeds, by one evaluator.
 
-Training times are by the clock, so let nothing else run beside it; the recipes take turns, seed by seed.
+Training times are by the clock: run nothing else at the same time. The recipes take turns, seed by seed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from partwise.methods.options import seen_sizes
 from partwise.report.tables import MISSING, Table, fraction
 from partwise.report.text import table_text
 from partwise.scene import names_of
-from partwise.segmenter import load
+from partwise.segmenter import Segmenter, load
 from partwise.training.folder import RunFolder
 from partwise.training.loop import Monitor
 
@@ -35,15 +35,16 @@ TIMED_SIZES = ((256, 512), (512, 1024), (1024, 2048))  # (H, W)
 
 @dataclass(frozen=True)
 class Contest:
-    """What is compared, and for how long.
+    """What is compared, and the length of the trainings.
 
-    recipes      names; each of the others is compared with the first
-    overrides    fields of all recipes to change
-    minutes      of training, each recipe and seed
-    seeds        trainings of each recipe
-    frames       at most so many of the validation split, evenly spaced; 0: all
-    scales       besides the frames as they are, each training is scored on frames so many times as large
-    predictions  folders of other tools' result files, scored on the same frames
+    Attributes:
+        recipes: Names of recipes; each of the others is compared with the first.
+        overrides: Fields of all recipes to change.
+        minutes: Length of each training in minutes.
+        seeds: Number of trainings of each recipe.
+        frames: Largest number of frames of the validation split, evenly spaced; 0 for all.
+        scales: Factors by which frames are enlarged for further scores, besides the default scale.
+        predictions: Folders of result files of other tools, scored on the same frames.
     """
 
     recipes: tuple[str, ...] = ("mask_rcnn_light", "parts_light")
@@ -62,17 +63,26 @@ def bench_baselines(
     monitor: Monitor,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> dict:
-    """Train, score and time every recipe; what was trained under `out` before is not trained again.
+    """Train and score every recipe, and measure its speed. Runs that are finished in `out` are not trained again.
 
-    returns   {"machine", "contest", "results": [a row each training or folder], "seeds": {recipe: mean and sample
-              standard deviation over its trainings}, "differences": {recipe: [a row each seed, B = the recipe and A =
-              the first]}}, in JSON's own types
+    Args:
+        contest: What is compared.
+        data: The data set and its splits.
+        out: Folder for the runs.
+        monitor: Receives notes and progress of the trainings.
+        progress: Called with what is being done, how much of it is done, and all of it.
 
-    Raises PartwiseError for numbers out of their limits and for whatever training and scoring raise.
+    Returns:
+        {"machine", "contest", "results": [a row for each training or folder], "seeds": {recipe: mean and sample
+        standard deviation over its trainings}, "differences": {recipe: [a row for each seed, with B = the recipe and
+        A = the first recipe]}} in JSON's own types.
+
+    Raises:
+        PartwiseError: If a number is out of range, or training or scoring raises it.
     """
     _check(contest)
     scenes = data.validation()
-    # What is wrong with the files is better known before the training than after it.
+    # Check the files before the training: an error after it would be too late.
     files = [ResultFiles.find(folder, names_of(scenes)) for folder in contest.predictions]
     frames = EvenlySpaced(scenes, contest.frames)
     evaluators: dict[tuple[str, int], CityscapesEvaluator] = {}
@@ -86,7 +96,7 @@ def bench_baselines(
             )
             evaluators[name, seed] = scored(None)
             row = {"recipe": name, "seed": seed, "steps": steps, "parameters": parameter_count(segment)}
-            if seed == 0:  # another training of the same network takes the same time
+            if seed == 0:  # the network has the same speed after another training
                 progress(f"timing {name}", 0, 0)
                 row["ms"] = {size_name(size): segmenter_ms(segment, size) for size in TIMED_SIZES}
             row |= instance_figures(evaluators[name, seed].compute()["instance"])
@@ -115,7 +125,11 @@ def bench_baselines(
 
 
 def _check(contest: Contest) -> None:
-    """Raises PartwiseError for numbers out of their limits."""
+    """Check the numbers.
+
+    Raises:
+        PartwiseError: If a number is out of range.
+    """
     if contest.seeds < 1 or not contest.minutes > 0 or len(contest.recipes) < 1:
         raise PartwiseError(f"--seeds {contest.seeds} --minutes {contest.minutes}: give numbers above 0, and a recipe")
     if contest.frames < 0:
@@ -125,7 +139,7 @@ def _check(contest: Contest) -> None:
 
 
 def _of_files(found: ResultFiles, frames: EvenlySpaced, progress: Callable[[str, int, int], None]) -> dict:
-    """The row of a folder of result files."""
+    """Score a folder of result files; return its row."""
     evaluator = CityscapesEvaluator(frames.label_set)
     told = functools.partial(progress, f"scoring {found.root.name}")
     left_out = len(score_results(found, frames, evaluator, progress=told))
@@ -134,7 +148,11 @@ def _of_files(found: ResultFiles, frames: EvenlySpaced, progress: Callable[[str,
 
 
 def contest_text(figures: dict) -> str:
-    """What `bench_baselines` found, for people: a row each training or folder, then what the differences in AP say."""
+    """Format the result: a row for each training or folder, then the differences in AP.
+
+    Args:
+        figures: What `bench_baselines` returns.
+    """
     first: dict = next((row for row in figures["results"] if "recipe" in row), {})
     sizes, scales, rows = list(first.get("ms", {})), list(first.get("at_scale", {})), []
     for row in figures["results"]:
@@ -161,8 +179,10 @@ def contest_text(figures: dict) -> str:
     return "\n".join([table_text(Table("", columns, rows)), *said])
 
 
-def _trained(name: str, seed: int, contest: Contest, data: TrainingData, out: Path, monitor: Monitor):
-    """(Segmenter, steps) of one training."""
+def _trained(
+    name: str, seed: int, contest: Contest, data: TrainingData, out: Path, monitor: Monitor
+) -> tuple[Segmenter, int]:
+    """Train a recipe, or find its finished run; return the model and its number of steps."""
     folder = out / f"{name}_{seed}"
     overrides = [*contest.overrides, f"training.seed={seed}", "training.evaluate_frames=1"]
     stages = plan(name, overrides, folder, contest.minutes)
@@ -175,7 +195,7 @@ def _trained(name: str, seed: int, contest: Contest, data: TrainingData, out: Pa
 
 
 def _over_seeds(rows: list[dict]) -> dict:
-    """{"ap", "ap50"}: {"mean", "sd"}; sd is null for one training."""
+    """Compute {"mean", "sd"} of "ap" and "ap50" over the trainings; sd is None for one training."""
     columns = {key: [row[key] for row in rows] for key in ("ap", "ap50")}
     return {
         key: {"mean": statistics.mean(values), "sd": statistics.stdev(values) if len(values) > 1 else None}

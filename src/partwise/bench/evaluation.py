@@ -1,7 +1,8 @@
-"""Our evaluator against cityscapesScripts on the same predictions in one run, with the floor beside it.
+"""Compare partwise's evaluator with cityscapesScripts on the same predictions in one run.
 
-Seconds are of the processor (time.process_time), so that what else the machine does hardly counts, except where several
-processes share the work: those are by the clock. Every time is the best of three.
+The floor is the time that no evaluator can save, such as inflating the masks. Seconds are of the processor
+(time.process_time), so that other work of the machine has little effect. Where several processes share the work,
+seconds are by the clock. Every time is the best of three.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from partwise.workers import Workers
 
 ROUNDS = 3
 ADVICE = "give fewer images or fewer memory-images"
-BITS = (8, 1)  # a pixel of a mask: as most tools write them, and as partwise does
+BITS = (8, 1)  # bits per pixel of a mask: as most tools write masks, and as partwise does
 
 Progress = Callable[..., None]
 
@@ -57,14 +58,24 @@ def bench_evaluation(
     memory_images: int = 500,
     progress: Progress = lambda part, done, total: None,
 ) -> dict:
-    """Time and memory of our evaluator and of cityscapesScripts, in JSON's own types; seconds are per image.
+    """Measure time and memory of partwise's evaluator and of cityscapesScripts.
 
-    images, predictions    frames, and predicted instances of each
-    size                   (H, W) of rendered frames; `data` (with `split`): the first frames of a tree instead
-    workers                more than 1: also that many processes against one, on `scaling_images` frames, by the clock
-    memory_images          frames of the measurement of memory
+    Args:
+        images: Number of frames.
+        predictions: Number of predicted instances in each frame.
+        size: (H, W) of rendered frames in pixels.
+        data: Root of a Cityscapes tree; its first frames are used instead of rendered frames.
+        split: Split of that tree.
+        workers: If above 1, also compare this number of processes with one process, by the clock.
+        scaling_images: Number of frames for the comparison of processes.
+        memory_images: Number of frames for the measurement of memory.
+        progress: Called with what is being done, how much of it is done, and all of it.
 
-    Raises PartwiseError without cityscapesScripts, and for numbers below 1.
+    Returns:
+        All figures in JSON's own types. Seconds are per image.
+
+    Raises:
+        PartwiseError: If cityscapesScripts is not installed, or a number is below 1.
     """
     counts = {"images": images, "predictions": predictions, "workers": workers, "memory-images": memory_images}
     if wrong := [f"--{name} {count}" for name, count in counts.items() if count < 1]:
@@ -104,7 +115,13 @@ def bench_evaluation(
 
 
 def best_of(rounds: int, measure: Callable, *arguments: Any) -> tuple[float, dict]:
-    """The fastest (seconds, scores) of several."""
+    """Call a measurement several times, and return the fastest result.
+
+    Args:
+        rounds: Number of calls.
+        measure: Returns (seconds, scores).
+        *arguments: Arguments of `measure`.
+    """
     return min((measure(*arguments) for _ in range(rounds)), key=lambda result: result[0])
 
 
@@ -118,7 +135,7 @@ def _score_in_memory(material: Material, what: str) -> tuple[float, dict]:
 
 
 def _score_files(root: Path, workers: int, clock: Callable[[], float] = time.process_time) -> tuple[float, dict]:
-    """What `partwise evaluate --predictions` does: truth and predictions read, checked and scored."""
+    """Read, check and score truth and predictions, as `partwise evaluate --predictions` does."""
     begin = clock()
     scores = evaluate_folder(results_of(root), TruthFolder(root, SPLIT), workers=workers)
     return clock() - begin, scores
@@ -127,7 +144,7 @@ def _score_files(root: Path, workers: int, clock: Callable[[], float] = time.pro
 def _against_official(
     root: Path, material: Material, files: list[FrameFiles], in_memory_s: float, progress: Callable[[int, int], None]
 ) -> dict:
-    """The official tool, ours from the same files, and the floor."""
+    """Measure the official tool, partwise from the same files, and the floor."""
     rounds = []
     for number in range(ROUNDS):
         progress(number, ROUNDS + 2)
@@ -185,7 +202,7 @@ def _touch(root: Path, material: Material) -> tuple[float, dict]:
     return time.process_time() - begin, {}
 
 
-# What no evaluator can save, and what most spend: Pillow is the decoder of the official tool.
+# Work that no evaluator can save, and decoding with Pillow, which the official tool uses.
 FLOORS = {
     "inflate the masks": _inflate,
     "touch the masks": _touch,
@@ -194,9 +211,9 @@ FLOORS = {
 
 
 def _scaling(root: Path, files: list[FrameFiles], images: int, workers: int) -> dict:
-    """One process against several, by the clock; starting them is included.
+    """Compare one process with several by the clock, including their start.
 
-    The seconds of the processor, of all processes together, say what sharing the work costs where cores are not free.
+    The processor seconds of all processes together show what sharing the work costs if cores are not free.
     """
     link_again(files, root, images)
     name = {1: "1 process", workers: f"{workers} processes"}
@@ -214,7 +231,7 @@ def _scaling(root: Path, files: list[FrameFiles], images: int, workers: int) -> 
 
 
 def _clock_and_processor(root: Path, workers: int) -> tuple[float, float]:
-    begin = sum(os.times()[:4])  # of this process and of its children that have ended, user and system
+    begin = sum(os.times()[:4])  # user and system time of this process and of its finished children
     seconds, _ = _score_files(root, workers, time.perf_counter)
     return seconds, sum(os.times()[:4]) - begin
 
@@ -226,8 +243,8 @@ def _score_many(scene: Scene, instances: Instances, images: int) -> None:
     evaluator.compute()
 
 
-def _peak_of(function: Callable, *arguments) -> float:
-    """Peak MiB of a process of its own that calls the function, interpreter and libraries included."""
+def _peak_of(function: Callable, *arguments: Any) -> float:
+    """Return the peak memory in MiB of a new process that calls the function, with interpreter and libraries."""
     with Workers(functools.partial(_peak_here, function, arguments), 1, context="spawn", advice=ADVICE) as process:
         return round(next(process.map([None])), 1)
 

@@ -1,7 +1,7 @@
-"""What the evaluators are measured on: frames, predictions as a network that proposes too much gives them, their files.
+"""Frames for the measurement of evaluators, with predictions that have many false positives, and their files.
 
-<root>/gtFine/val/<city>/           the truth, as published
-<root>/results/                     the predictions, in the benchmark's submission form
+The files are ROOT/gtFine/val/CITY/ (the truth, in the published form) and ROOT/results/ (the predictions, in the
+benchmark's submission form).
 """
 
 from __future__ import annotations
@@ -25,7 +25,13 @@ RENDERED_NAME = "street_{:06}_000019"
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """Frames with a prediction for each: instances, and (H, W) uint8 label ids."""
+    """Frames with a prediction for each.
+
+    Attributes:
+        scenes: The frames.
+        instances: Predicted instances of each frame.
+        semantics: Predicted ids of each frame, (H, W) uint8.
+    """
 
     scenes: list[Scene]
     instances: list[Instances]
@@ -43,12 +49,18 @@ def make_material(
     split: str = "val",
     progress: Callable[..., None] = lambda part, done, total: None,
 ) -> Material:
-    """`images` frames with `predictions` instances each, the same in every run.
+    """Make frames with predictions, the same in every run.
 
-    size    (H, W) of rendered frames
-    data    root of a Cityscapes tree whose first frames are taken in place of rendered ones
+    Args:
+        images: Number of frames.
+        predictions: Number of predicted instances in each frame.
+        size: (H, W) of rendered frames in pixels.
+        data: Root of a Cityscapes tree; its first frames are used instead of rendered frames.
+        split: Split of that tree.
+        progress: Called with what is being done, how much of it is done, and all of it.
 
-    Raises PartwiseError for a tree that cannot be read.
+    Raises:
+        PartwiseError: If the tree cannot be read.
     """
     rng = np.random.default_rng(0)
     frames = Streets(images, size, seed=0) if data is None else open_dataset(data, split)
@@ -65,12 +77,12 @@ def make_material(
 
 
 def renamed(scene: Scene, name: str) -> Scene:
-    """The same frame under another name."""
+    """Return the same frame with another name."""
     return Scene(name, scene.image_HW3, scene.semantic_HW, scene.instance_ids_HW, scene.label_set)
 
 
 def _predictions(scene: Scene, count: int, rng: np.random.Generator) -> Instances:
-    """`count` instances: the truth's masks, shifted and sometimes of another class, and rectangles anywhere."""
+    """Make `count` instances: shifted true masks, and rectangles of random class and position."""
     height, width = scene.size
     truth = scene.instances
     things = [label.id for label in scene.label_set.things]
@@ -93,7 +105,14 @@ def _predictions(scene: Scene, count: int, rng: np.random.Generator) -> Instance
 
 @dataclass(frozen=True)
 class FrameFiles:
-    """The files of one frame, as the official tool wants them named."""
+    """The files of one frame, with the names that the official tool expects.
+
+    Attributes:
+        labels: True labelIds.
+        instances: True instanceIds.
+        lines: The predicted instances, a line for each.
+        pixels: Predicted labelIds.
+    """
 
     labels: str
     instances: str
@@ -102,7 +121,16 @@ class FrameFiles:
 
 
 def write_files(root: Path, material: Material, bits: int) -> list[FrameFiles]:
-    """Write truth and predictions below `root`; masks with 8 bits a pixel, as most tools do, or with 1."""
+    """Write truth and predictions.
+
+    Args:
+        root: Folder to write into.
+        material: What to write.
+        bits: Bits per pixel of the masks: 8, as most tools write them, or 1.
+
+    Returns:
+        The files of each frame.
+    """
     written = []
     for scene, instances, semantic_HW in zip(material.scenes, material.instances, material.semantics, strict=True):
         files = _names(root, scene.name)
@@ -133,12 +161,18 @@ def _names(root: Path, name: str) -> FrameFiles:
 
 
 def results_of(root: Path) -> Path:
-    """The folder of the predictions."""
+    """Return the folder of the predictions."""
     return root / "results"
 
 
 def link_again(files: list[FrameFiles], root: Path, images: int) -> None:
-    """Give the frames further names until there are `images`, as links: more to read, nothing more to write."""
+    """Add further frames as links to the existing files, until there are `images` frames.
+
+    Args:
+        files: The files of the existing frames.
+        root: Folder of the files.
+        images: Number of frames afterwards.
+    """
     for i in range(len(files), images):
         of, also = files[i % len(files)], _names(root, RENDERED_NAME.format(900_000 + i))
         for field in ("labels", "instances", "lines", "pixels"):

@@ -1,6 +1,6 @@
-"""Trained models beside each other: how good, how large and how fast each is, from one run on one machine.
+"""Compare trained models: scores, number of parameters and speed, from one run on one machine.
 
-Every figure is that of the evaluator on the same frames. Times are by the clock: let nothing else run beside it.
+All scores are from the same frames. Times are by the clock: run nothing else at the same time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from partwise.scene import Scenes
 from partwise.segmenter import Segmenter, load
 
 TIMED_SCENES, REPEATS = 3, 3
-OFFICIAL_SIZE = (1024, 2048)  # (H, W) of the frames of Cityscapes: always timed, scored where frames are so large
+OFFICIAL_SIZE = (1024, 2048)  # (H, W) of Cityscapes frames: always timed, and scored if the frames have this size
 
 
 def bench_models(
@@ -44,18 +44,28 @@ def bench_models(
     before: Mapping[str, Any] | None = None,
     keep: Callable[[dict], None] = lambda figures: None,
 ) -> dict:
-    """Score and time every model, on frames of a split as the model usually sees them and seen `scales` times as large.
+    """Score every model and measure its speed, at its default scale and at further scales.
 
-    frames    at most so many, evenly spaced; 0: all
-    threads   of torch, for scores and times alike
-    before    what an earlier call returned or kept: its figures of the same model files are taken over
-    keep      takes what is returned, after every figure that was measured
-    returns   {"machine", "data", "frames", "models": [{"model", "digest", "origin", "method", "backbone", "parameters",
-              "sizes": {"1024x512": {"ms", and where it was scored "ap", "ap50", "ar100", "class_ap", "size_ap",
-              "size_ap50", "pq", "iou_class", "iou_category"}}}]}; figures that a model does not have are None
+    Args:
+        models: What `partwise.load` takes.
+        data: Root of the data set.
+        split: Split of the data set.
+        frames: Largest number of frames, evenly spaced; 0 for all.
+        scales: Factors by which frames are enlarged for further scores.
+        threads: Number of threads of torch, for scores and times.
+        device: Device of the networks.
+        progress: Called with what is being done, how much of it is done, and all of it.
+        before: What an earlier call returned or passed to `keep`. Its figures of the same model files are kept.
+        keep: Called with the figures after each measurement.
 
-    Raises PartwiseError for numbers out of range, two models of one name, earlier figures of other frames or another
-    machine, and whatever loading and scoring raise.
+    Returns:
+        {"machine", "data", "frames", "models": [{"model", "digest", "origin", "method", "backbone", "parameters",
+        "sizes": {"1024x512": {"ms", and if it was scored "ap", "ap50", "ar100", "class_ap", "size_ap", "size_ap50",
+        "pq", "iou_class", "iou_category"}}}]}. Figures that a model does not have are None.
+
+    Raises:
+        PartwiseError: If a number is out of range, two models have one name, the earlier figures are of other frames or
+            of another machine, or loading or scoring raises it.
     """
     if frames < 0 or threads < 1:
         raise PartwiseError(f"--frames {frames} --threads {threads}: give frames from 0 (all) and threads from 1 on")
@@ -63,7 +73,7 @@ def bench_models(
     for name in names:
         if names.count(name) > 1:
             raise PartwiseError(f"{names.count(name)} models are called {name}: a table needs a name for each")
-    # A wrong path or a damaged file is better known before the first is scored than after it.
+    # Read all files first: an error after scoring the first model would be late.
     digests = [hashlib.sha256(find_model(model).read_bytes()).hexdigest()[:16] for model in models]
     scenes = EvenlySpaced(open_dataset(data, split), frames)
     require_truth(scenes, f"{data}, split {split}")
@@ -77,7 +87,7 @@ def bench_models(
     }
     known = _known(before, figures)
     wanted = sorted({*scored, OFFICIAL_SIZE})
-    # One at a time, and again below: a GPU need not have room for all of them.
+    # Models are loaded one at a time, here and below: a GPU may not have room for all of them.
     for name, digest, model in zip(names, digests, models, strict=True):
         before_it = known.get((name, digest), {})
         sizes = {size_name(size): dict(before_it.get(size_name(size), {})) for size in wanted}
@@ -97,7 +107,7 @@ def _measured(
     scored: Mapping[tuple[int, int], float | None],
     progress: Callable[[str, int, int], None],
 ) -> Iterator[None]:
-    """Fill in what a model's row lacks, one figure after the other: its time at each size, its scores at some."""
+    """Add the missing figures to the row of a model, one at a time: its time at each size, its scores at some sizes."""
     for size in wanted:
         at = row["sizes"][size_name(size)]
         if "ms" not in at:
@@ -113,7 +123,11 @@ def _measured(
 
 
 def _known(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> dict[tuple[str, str], dict]:
-    """(name, digest) of a model -> what is known of it at each size."""
+    """Return the earlier figures at each size by (name, digest) of a model.
+
+    Raises:
+        PartwiseError: If the earlier figures have another form, or other circumstances.
+    """
     if before is None:
         return {}
     try:
@@ -135,10 +149,11 @@ def _known(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> dict[tup
 
 
 def model_name(model: str) -> str:
-    """A short name for a table: a bundled model's, a run folder's, or a file's without its ending.
+    """Make a short name for a table: that of an installed model, a run folder, or a file without its suffix.
 
-    >>> model_name("runs/night/last.safetensors"), model_name("runs/night"), model_name("mine.safetensors")
-    ('night', 'night', 'mine')
+    Example:
+        >>> model_name("runs/night/last.safetensors"), model_name("runs/night"), model_name("mine.safetensors")
+        ('night', 'night', 'mine')
     """
     if model in MODELS:
         return model
@@ -156,9 +171,17 @@ def score_segmenter(
     *,
     instances_alone: bool = False,
 ) -> CityscapesEvaluator:
-    """What a model says of scenes, scored: instances where it has them, pixels and PQ where it has a semantic map.
+    """Score a model on scenes: its instances, its semantic map, and PQ if it has both.
 
-    instances_alone   pass over semantic maps, so that a model without one can be compared with the others
+    Args:
+        segment: The model.
+        scenes: Scenes with their truth.
+        scale: Factor by which scenes are enlarged; None for the default scale.
+        progress: Called with the number of scenes that are done, and the number of all scenes.
+        instances_alone: Ignore semantic maps, so that a model without one can be compared with the others.
+
+    Returns:
+        The evaluator, which holds the records of all scenes.
     """
     method = segment.method
     evaluator = CityscapesEvaluator(
@@ -176,9 +199,12 @@ def score_segmenter(
 
 
 def segmenter_ms(segment: Segmenter, size: tuple[int, int], scale: float | None = None) -> float:
-    """Median milliseconds from an image of `size` (H, W) to its `Result`, the mean of rendered scenes.
+    """Measure the median milliseconds from an image to its `Result`; the mean over rendered scenes.
 
-    scale   see `Segmenter.__call__`
+    Args:
+        segment: The model.
+        size: (H, W) of the images in pixels.
+        scale: Factor by which images are enlarged; None for the default scale.
     """
     images = [scene.image_HW3 for scene in Streets(TIMED_SCENES, size, seed=7)]
     times = (median_ms(functools.partial(segment, image, scale=scale), REPEATS) for image in images)
@@ -186,12 +212,16 @@ def segmenter_ms(segment: Segmenter, size: tuple[int, int], scale: float | None 
 
 
 def parameter_count(segment: Segmenter) -> int:
-    """Weights and biases, trained or not."""
+    """Count weights and biases, also those that are not trained."""
     return sum(parameter.numel() for parameter in segment.method.parameters())
 
 
 def instance_figures(instance: dict | None) -> dict:
-    """The headline figures among what the evaluator says of instances; None where there are none."""
+    """Select the main scores of instances.
+
+    Args:
+        instance: "instance" of what the evaluator computed; None without instances, which gives None for each score.
+    """
     keys = ("ap", "ap50", "ar100", "class_ap", "size_ap", "size_ap50")
     if instance is None:
         return dict.fromkeys(keys)
@@ -202,7 +232,7 @@ def instance_figures(instance: dict | None) -> dict:
 
 
 def model_figures(computed: dict) -> dict:
-    """The headline figures of everything that the evaluator computed."""
+    """Select the main scores of what the evaluator computed; a missing score is None."""
     semantic, panoptic = computed["semantic"] or {}, computed["panoptic"] or {}
     figures = {key: semantic.get(key) for key in ("iou_class", "iou_category")} | {"pq": panoptic.get("pq")}
     return instance_figures(computed["instance"]) | figures
@@ -215,5 +245,5 @@ def _described(segment: Segmenter) -> dict:
 
 
 def size_name(size: tuple[int, int]) -> str:
-    """ "1024x512" of (512, 1024)."""
+    """Format a size: (512, 1024) becomes "1024x512"."""
     return f"{size[1]}x{size[0]}"

@@ -1,7 +1,7 @@
-"""cityscapesScripts on the same files, timed.
+"""Measure the time of cityscapesScripts on the same files.
 
-Its working parts are called one by one, because the tool as a whole fails on current NumPy (np.in1d is gone) and writes
-into the working folder and into site-packages. Nothing that it computes is left out.
+Its functions are called one by one, because the tool as a whole fails with current NumPy (np.in1d was removed) and
+writes into the working folder and into site-packages. All of its computation is included.
 """
 
 from __future__ import annotations
@@ -20,22 +20,31 @@ from partwise.errors import PartwiseError
 
 
 def official_modules() -> tuple[ModuleType, ModuleType]:
-    """The evaluators of instances and of pixels. Raises PartwiseError where the package is not installed."""
+    """Import the official evaluators of instances and of pixels.
+
+    Raises:
+        PartwiseError: If cityscapesScripts is not installed.
+    """
     try:
         import cityscapesscripts.evaluation.evalInstanceLevelSemanticLabeling as instance  # noqa: N813
         import cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling as pixel  # noqa: N813
     except ImportError as error:
         raise PartwiseError(
-            f"partwise bench evaluation measures against cityscapesScripts, which cannot be imported ({error}): "
+            f"partwise bench evaluation compares with cityscapesScripts, which cannot be imported ({error}): "
             "pip install 'partwise[bench]'"
         ) from None
     return instance, pixel
 
 
 def time_official(files: list[FrameFiles], results: str) -> tuple[dict[str, float], dict[str, float]]:
-    """(processor seconds of "instances" and "pixels", {"ap", "ap50", "iou_class", "iiou_class"}) of all frames.
+    """Score all frames with the official evaluators.
 
-    results   the folder of the predictions
+    Args:
+        files: The files of each frame.
+        results: The folder of the predictions.
+
+    Returns:
+        Processor seconds of "instances" and "pixels", and the scores "ap", "ap50", "iou_class" and "iiou_class".
     """
     instance, pixel = official_modules()
     with mock.patch.object(np, "in1d", np.isin, create=True), contextlib.redirect_stdout(io.StringIO()):

@@ -1,7 +1,7 @@
-"""Milliseconds from image to instances, the share of each stage, and bf16 against fp32, in one run.
+"""Measure the milliseconds from image to instances, the share of each stage, and bf16 against fp32, in one run.
 
-Scenes are rendered, so that everybody times the same; the first call of each kind is not counted. Times are by the
-clock: let nothing else run beside it.
+Scenes are rendered, so that everyone measures the same images. The first call of each kind does not count. Times are by
+the clock: run nothing else at the same time.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from partwise.segmenter import load
 from partwise.training.precision import bf16_emulation
 
 SCENES = 3
-TRUNKS = ("efficientnet_lite0", "vgg16")
-CROP = (384, 768)  # of a training step
+BACKBONES = ("efficientnet_lite0", "vgg16")
+CROP = (384, 768)  # (H, W) of the image of a training step
 
-Begin = Callable[[str], None]  # is told which measurement begins
+Begin = Callable[[str], None]  # called with the measurement that begins
 
 
 def bench_speed(
@@ -42,27 +42,33 @@ def bench_speed(
     repeats: int = 5,
     progress: Callable[..., None] = lambda part, done, total: None,
 ) -> dict:
-    """Times of a model (the bundled one where none is given) and of a training step of the backbones, in JSON's own
-    types.
+    """Measure the times of a model, and of a training step of backbones.
 
-    size       (H, W) of the scenes
-    threads    of torch
-    repeats    of every measurement, of which the median counts
-    returns    {"machine", "size", "predict": [a row each precision], "backbones": {name: times}, "skipped": {what:
-               why}}; bf16 is skipped where the processor only emulates it, and its figures of the backbones are None
+    Args:
+        model: What `partwise.load` takes; None for the default model.
+        size: (H, W) of the scenes in pixels.
+        threads: Number of threads of torch.
+        repeats: Number of repeats of each measurement; the median counts.
+        progress: Called with what is being done, how much of it is done, and all of it.
 
-    Raises PartwiseError for a model that cannot be loaded and for numbers below 1.
+    Returns:
+        {"machine", "size", "predict": [a row for each precision], "backbones": {name: times}, "skipped": {what: why}}
+        in JSON's own types. If the processor only emulates bf16, bf16 is skipped and its figures of the backbones are
+        None.
+
+    Raises:
+        PartwiseError: If the model cannot be loaded, or a number is below 1.
     """
     if threads < 1 or repeats < 1:
         raise PartwiseError(f"--threads {threads} --repeats {repeats}: give numbers from 1 on")
     emulation = bf16_emulation(torch.device("cpu"))
     with_bf16 = not emulation
     precisions = ("no", "bf16") if with_bf16 else ("no",)
-    steps, total = itertools.count(), SCENES * len(precisions) + len(TRUNKS) * (3 if with_bf16 else 1)
+    steps, total = itertools.count(), SCENES * len(precisions) + len(BACKBONES) * (3 if with_bf16 else 1)
     begin = lambda what: progress(what, next(steps), total)
     with with_threads(threads):
         predict = [_time_model(model, size, precision, repeats, begin) for precision in precisions]
-        backbones = {name: _time_backbone(name, with_bf16, repeats, begin) for name in TRUNKS}
+        backbones = {name: _time_backbone(name, with_bf16, repeats, begin) for name in BACKBONES}
     machine = describe_machine() | {"threads": threads, "torch": torch.__version__}
     figures = {"machine": machine, "size": f"{size[1]}x{size[0]}", "predict": predict, "backbones": backbones}
     return figures | {"skipped": {"bf16": emulation} if emulation else {}}
@@ -70,7 +76,7 @@ def bench_speed(
 
 @contextmanager
 def with_threads(count: int) -> Iterator[None]:
-    """Torch with so many threads, and with as many as before afterwards."""
+    """Inside, torch uses `count` threads; afterwards the previous number."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -80,7 +86,12 @@ def with_threads(count: int) -> Iterator[None]:
 
 
 def median_ms(run: Callable[[], object], repeats: int) -> float:
-    """Median milliseconds of `run` by the clock, after one call that is not counted."""
+    """Measure the median milliseconds of a call by the clock, after one call that does not count.
+
+    Args:
+        run: What to call.
+        repeats: Number of calls that count.
+    """
     run()
     times = []
     for _ in range(repeats):
@@ -91,12 +102,12 @@ def median_ms(run: Callable[[], object], repeats: int) -> float:
 
 
 def _decode(method: Method, outputs: Outputs, seen: tuple[int, int], size: tuple[int, int]) -> Prediction:
-    """What the outputs for an image seen at one size say, at the image's own size."""
+    """Decode the outputs for an image that the network saw at size `seen`, and scale the result to `size`."""
     return method.decode(outputs, seen)[0].resized(size)
 
 
 def _time_model(model: str | None, size: tuple[int, int], precision: str, repeats: int, begin: Begin) -> dict:
-    """Image in to `Result` out, and the network and everything after it apart, each scene and their mean."""
+    """Measure a model from image to `Result`, the network alone, and everything after it: each scene and their mean."""
     segment = load(model, precision=precision)
     rows = []
     for scene in Streets(SCENES, size, seed=7):
@@ -117,7 +128,7 @@ def _time_model(model: str | None, size: tuple[int, int], precision: str, repeat
 
 
 def _time_backbone(name: str, with_bf16: bool, repeats: int, begin: Begin) -> dict:
-    """Forward and backward of a backbone on one crop: fp32, and where asked for bf16, also of depthwise layers."""
+    """Measure forward and backward of a backbone on one crop: fp32, bf16, and bf16 also in depthwise layers."""
     backbone = build_backbone(name).to(memory_format=torch.channels_last).train()
     image = torch.randn(1, 3, *CROP).contiguous(memory_format=torch.channels_last)
 

@@ -1,4 +1,4 @@
-"""The command line: each verb reads its arguments, calls one function, prints what it wrote and what to do next."""
+"""The command line: each command reads its arguments, calls one function, prints what it wrote and what to do next."""
 
 from partwise.cli import benches, ceiling, datasets, describe, doctor, photos, scores, training
 from partwise.cli.app import app, main

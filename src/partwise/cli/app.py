@@ -1,4 +1,4 @@
-"""The command line itself: the verbs hang on `app`, `main` turns a person's mistake into one line."""
+"""The command line itself: `app` holds the commands, and `main` turns a mistake of the user into one line."""
 
 from __future__ import annotations
 
@@ -37,28 +37,29 @@ __all__ = [
     "writes",
 ]
 
-# What a verb needs is imported inside it: torch takes seconds, and `partwise --help` should not.
+# Each command imports what it needs inside its function: torch takes seconds, and `partwise --help` must not.
 app = App(
     name="partwise",
     version=partwise.__version__,
-    help="Every instance in a street photo with fully convolutional networks, and why.",
+    help="Find the instances in street photos with fully convolutional networks, and explain how they were found.",
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-Device = Annotated[str, Parameter(help="cpu, cuda, cuda:1, or auto for a GPU where there is one")]
+Device = Annotated[str, Parameter(help="cpu, cuda, cuda:1, or auto for a GPU if there is one")]
 Precision = Annotated[
-    Literal["no", "bf16", "auto"], Parameter(help="no: fp32; bf16: autocast; auto: bf16 where it is faster here")
+    Literal["no", "bf16", "auto"],
+    Parameter(help="no: fp32; bf16: autocast; auto: bf16 if it is faster on this machine"),
 ]
 Scales = Annotated[
     list[float] | None,
     Parameter(
-        help="Enlarge an image by this factor before the network sees it; give it several times to find what is found "
-        "at any of these sizes. Without it the model's own scale, see docs/concepts.md."
+        help="factor by which an image is enlarged for the network; can be given several times, then the instances of "
+        "all sizes are joined; the default scale of the model without it"
     ),
 ]
 Flip = Annotated[
     bool,
-    Parameter(help="Also show the network the mirror image, and average both outputs: better, in twice the time."),
+    Parameter(help="let the network also see the mirror image, and average both outputs; takes twice the time"),
 ]
 
 
@@ -66,20 +67,27 @@ ClassNames = Annotated[
     list[str] | None,
     Parameter(
         name="--map",
-        help="CLASS=CLASS_OF_THE_MODEL[,...]: which classes of the model stand for a class of yours, such as "
-        "vehicle=car,truck; once for each class; those of the same name stand for each other anyway; * for all that no "
-        "other class takes, nothing for none",
+        help="CLASS=CLASS_OF_THE_MODEL[,...]: which classes of the model stand for a class of your data, such as "
+        "vehicle=car,truck; can be given several times. Classes of the same name need no map; * stands for all classes "
+        "that no other class takes, and an empty name for none.",
     ),
 ]
 Data = Annotated[DataSource, Parameter(name="*")]  # --data, --annotations, --images, --labels, --outside
 NO_DATA = DataSource()
-Overwrite = Annotated[bool, Parameter(help="replace files of the same names that partwise did not write, too")]
+Overwrite = Annotated[bool, Parameter(help="also replace files of the same names that partwise did not write")]
 
 
-@Parameter(name="*")  # its fields are options of the verb itself
+@Parameter(name="*")  # its fields are options of the command itself
 @dataclass(frozen=True)
 class Inference:
-    """The options of every verb that runs a model: the flags of `InferenceOptions`, without its import of torch."""
+    """The options of every command that runs a model: the fields of `InferenceOptions`, without its import of torch.
+
+    Attributes:
+        device: Device of the network.
+        precision: Precision of the network.
+        scale: Factors by which an image is enlarged; None for the default scale of the model.
+        flip: Whether the network also sees the mirror image.
+    """
 
     device: Device = "cpu"
     precision: Precision = "no"
@@ -87,7 +95,11 @@ class Inference:
     flip: Flip = False
 
     def options(self) -> InferenceOptions:
-        """Return what the library takes. Raises PartwiseError for a scale out of its limits."""
+        """Return the options of the library.
+
+        Raises:
+            PartwiseError: If a scale is out of range.
+        """
         from partwise.methods.options import InferenceOptions
 
         return InferenceOptions(self.scale, self.flip, self.device, self.precision)
@@ -97,21 +109,33 @@ DEFAULT_INFERENCE = Inference()
 
 
 def writes(kind: str | None = None) -> Parameter:
-    """For an option that names a file to write: what cannot be written is known before hours of work, not after them.
+    """Make an option check its file before the work begins: an error after hours of work would be too late.
 
-    kind   of JSON, see `written.JSON_KINDS`; None for any other file
+    Args:
+        kind: Kind of the JSON that will be written, a key of `written.JSON_KINDS`; None for any other file.
+
+    Returns:
+        The annotation of the option.
     """
 
-    def see(_, path: Path | None) -> None:
+    def check(_type: Any, path: Path | None) -> None:
         if path is not None:
             require_replaceable(path, kind)
             require_writable(path.parent)
 
-    return Parameter(validator=see)
+    return Parameter(validator=check)
 
 
 def height_and_width(option: str, text: str) -> tuple[int, int]:
-    """ "512x256", as it was given to an option, -> (256, 512). Raises PartwiseError for anything else."""
+    """Read a size such as "512x256" as (256, 512).
+
+    Args:
+        option: The option that has it, such as "--size".
+        text: WIDTHxHEIGHT in pixels.
+
+    Raises:
+        PartwiseError: If the text has another form.
+    """
     width, _, height = text.partition("x")
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise PartwiseError(f"{option} {text}: give WIDTHxHEIGHT in pixels, such as 512x256")
@@ -126,9 +150,15 @@ def data_options(source: DataSource) -> str:
 
 
 def keep_and_show(json: Path | None, figures: Any, show: Callable[[], None]) -> None:
-    """Write figures to the file of --json, if one is given, and show them; `show` prints.
+    """Write figures to the file of --json, if it is given, and show them.
 
-    The file comes first: who reads what is printed may be gone (`| head`). What cannot be written is still shown.
+    The file is written first, because printing may fail (`| head`). If the file cannot be written, the figures are
+    still shown.
+
+    Args:
+        json: The file; None for none.
+        figures: What to write.
+        show: Prints the figures.
     """
     try:
         if json is not None:
@@ -140,13 +170,14 @@ def keep_and_show(json: Path | None, figures: Any, show: Callable[[], None]) -> 
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point: a mistake of the user is one line on stderr and exit code 2; Ctrl-C is 130.
+    """Run the command line. A mistake of the user is one line on stderr and exit code 2; Ctrl-C is exit code 130.
 
-    arguments   those of the command line without the program's name; sys.argv's without it
+    Args:
+        arguments: The arguments without the name of the program; None for those of sys.argv.
     """
     keep_freed_memory()
     given = sys.argv[1:] if arguments is None else arguments
-    for stream in (sys.stdout, sys.stderr):  # a terminal may know fewer letters than a file's name has
+    for stream in (sys.stdout, sys.stderr):  # a file name may have letters that the terminal cannot show
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ESCAPED)
     try:
@@ -175,20 +206,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         errors.print(f"{what}: give smaller images or fewer at a time, or close other programs", style="red")
         sys.exit(2)
     except KeyboardInterrupt as error:
-        with contextlib.suppress(OSError):  # a terminal that is gone may be why it was stopped
+        with contextlib.suppress(OSError):  # the command may have been stopped because the terminal was closed
             errors.print(f"partwise: {error}" if str(error) else "partwise: stopped")
         sys.exit(130)
 
 
 def _at_home(word: str) -> str:
-    """An argument such as ~/x or --out=~/x with the home folder in the place of ~, whatever the shell does.
+    """Replace ~ by the home folder in an argument such as ~/x or --out=~/x, whether or not the shell did so.
 
-    >>> import os
-    >>> _at_home("--out=~/x") == "--out=" + os.path.expanduser("~/x"), _at_home("a~b")
-    (True, 'a~b')
+    Example:
+        >>> import os
+        >>> _at_home("--out=~/x") == "--out=" + os.path.expanduser("~/x"), _at_home("a~b")
+        (True, 'a~b')
     """
     if not word:
-        raise PartwiseError("an empty argument: give a value, or see whether a variable of the shell is set")
+        raise PartwiseError("an empty argument: give a value, or check whether a variable of the shell is empty")
     option = re.match(r"[\w.-]+=", word)
     name = option[0] if option else ""
     path = word[len(name) :]
@@ -196,7 +228,11 @@ def _at_home(word: str) -> str:
 
 
 def _about(error: OSError) -> str:
-    """An error of the system that no part of the program expected, in one line. Raises it where no file is to blame."""
+    """Describe an unexpected error of the system in one line.
+
+    Raises:
+        OSError: `error` itself, if it is not about a file or the output.
+    """
     reason = (error.strerror or str(error)).lower()
     if error.filename is not None:
         return on_one_line(f"{error.filename}: {reason}: check the path and its permissions")

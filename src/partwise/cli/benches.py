@@ -1,7 +1,8 @@
-"""Verbs that measure: `bench evaluation`, `bench speed`, `bench models` and `bench baselines`."""
+"""Commands that measure: `bench evaluation`, `bench speed`, `bench models` and `bench baselines`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from partwise.files import atomic_write, read_json, write_json
 from partwise.terminal import TrainingDisplay, console, counting
 from partwise.written import BENCH_EVALUATION, BENCH_MODELS, BENCH_PEERS, BENCH_SPEED, MARK, MARKDOWN_MARK
 
-bench = App(name="bench", help="Measure time and memory on this machine, beside what it is to be compared with.")
+bench = App(name="bench", help="Measure time and memory on this machine, and compare with other tools and models.")
 app.command(bench)
 
 
@@ -30,30 +31,21 @@ def evaluation(
     memory_images: int = 500,
     json: Annotated[Path | None, writes(BENCH_EVALUATION)] = None,
 ) -> None:
-    """Time the evaluator against cityscapesScripts on the same predictions, in memory and from files, beside the floor.
+    """Compare the time of the evaluator with cityscapesScripts on the same predictions, in memory and from files.
 
-    Give it one core, so that nothing but the tools differs: OMP_NUM_THREADS=1 taskset -c 1 partwise bench evaluation.
+    It also measures the time that no evaluator can save, such as inflating the masks. Run it on one core, so that only
+    the tools differ: OMP_NUM_THREADS=1 taskset -c 1 partwise bench evaluation.
 
-    Parameters
-    ----------
-    images
-        Frames.
-    predictions
-        Predicted instances of each frame.
-    size
-        Width x height of the frames, which are rendered.
-    data
-        Root of a Cityscapes tree whose first frames are taken in place of rendered ones.
-    split
-        Of that tree.
-    workers
-        Also time so many processes against one; leave them their cores (no taskset).
-    scaling_images
-        Frames for that.
-    memory_images
-        Frames on which peak memory is measured.
-    json
-        Where to write every figure.
+    Args:
+        images: Number of frames.
+        predictions: Number of predicted instances in each frame.
+        size: Width x height of the rendered frames.
+        data: Root of a Cityscapes tree; its first frames are used instead of rendered frames.
+        split: Split of that tree.
+        workers: Also compare the time of this number of processes with one process; then do not use taskset.
+        scaling_images: Number of frames for the comparison of processes.
+        memory_images: Number of frames on which peak memory is measured.
+        json: File for all figures.
     """
     from partwise.bench.evaluation import bench_evaluation
 
@@ -81,22 +73,16 @@ def speed(
     repeats: int = 5,
     json: Annotated[Path | None, writes(BENCH_SPEED)] = None,
 ) -> None:
-    """Time a model from image to instances, each stage apart, in fp32 and bf16, and a training step of the backbones.
+    """Measure the time of a model from image to instances, by stage, in fp32 and bf16, and of a training step.
 
-    bf16 is left out where the processor only emulates it.
+    bf16 is left out if the processor only emulates it.
 
-    Parameters
-    ----------
-    model
-        A model file, a run folder, or a bundled model's name; the bundled model without it.
-    size
-        Width x height of the scenes, which are rendered.
-    threads
-        Threads of torch.
-    repeats
-        Of every measurement, of which the median counts.
-    json
-        Where to write every figure.
+    Args:
+        model: A model file, a run folder, or the name of a model; the default model without it.
+        size: Width x height of the rendered scenes.
+        threads: Number of threads of torch.
+        repeats: Number of repeats of each measurement; the median counts.
+        json: File for all figures.
     """
     from partwise.bench.speed import bench_speed
 
@@ -120,30 +106,19 @@ def models(
     json: Annotated[Path | None, writes(BENCH_MODELS)] = None,
     resume: bool = False,
 ) -> None:
-    """Put trained models of any method beside each other: AP, AP by size, PQ, parameters and milliseconds an image.
+    """Compare trained models of any method: AP, AP by size, PQ, number of parameters and milliseconds per image.
 
-    Parameters
-    ----------
-    models
-        Model files, run folders, or bundled models' names; the bundled model without any.
-    data
-        Root of the Cityscapes tree to score on.
-    split
-        Of that tree.
-    frames
-        At most so many, evenly spaced; 0 for all.
-    scale
-        Also score and time on frames so many times as large, such as 0.5; can be given several times.
-    threads
-        Threads of torch.
-    markdown
-        Where to write the whole table for a document.
-    picture
-        Where to write a PNG of AP against milliseconds.
-    json
-        Where to write every figure, each as soon as it is measured.
-    resume
-        Take over what the file of --json holds of these very models, on the same frames and machine.
+    Args:
+        models: Model files, run folders, or names of models; the default model without any.
+        data: Root of the data set to score on.
+        split: Split of the data set.
+        frames: Largest number of frames, evenly spaced; 0 for all.
+        scale: Also score and time on frames that are enlarged by this factor, such as 0.5; can be given several times.
+        threads: Number of threads of torch.
+        markdown: File for the whole table in Markdown.
+        picture: File for a PNG of AP against milliseconds.
+        json: File for all figures; each figure is written as soon as it is measured.
+        resume: Keep the figures in the file of --json that are of the same models, frames and machine.
     """
     from partwise.bench.models import bench_models
     from partwise.model_files import DEFAULT_MODEL
@@ -151,7 +126,7 @@ def models(
     from partwise.report.text import table_markdown, table_text
 
     if resume and json is None:
-        raise PartwiseError("--resume goes on from the file of --json, and none is given: give --json FILE")
+        raise PartwiseError("--resume continues the file of --json, and none is given: give --json FILE")
     before = read_json(json) if resume and json is not None and json.exists() else None
     with counting("measuring") as progress:
         figures = bench_models(
@@ -192,34 +167,22 @@ def baselines(
     val_split: str = "val",
     json: Annotated[Path | None, writes(BENCH_PEERS)] = None,
 ) -> None:
-    """Train our method and torchvision's Mask R-CNN for the same minutes, score and time both, and compare them.
+    """Train part maps and torchvision's Mask R-CNN for the same time, and compare their scores and their speed.
 
-    Parameters
-    ----------
-    overrides
-        Fields of all recipes to change, such as data.augment.crop=[256,512].
-    data
-        Root of the Cityscapes tree.
-    out
-        Folder for the runs; what was trained there before is not trained again.
-    recipe
-        What to compare, given several times; each is compared with the first. mask_rcnn_light and parts_light without.
-    minutes
-        Of each training.
-    seeds
-        Trainings of each recipe.
-    frames
-        At most so many of the validation split, evenly spaced; 0 for all.
-    scale
-        Also score on frames so many times as large, such as 0.5; can be given several times.
-    predictions
-        A folder of another tool's result files to score on the same frames; can be given several times.
-    split
-        What to train on.
-    val_split
-        What to score on.
-    json
-        Where to write every figure.
+    Args:
+        overrides: Fields of all recipes to change, such as data.augment.crop=[256,512].
+        data: Root of the data set.
+        out: Folder for the runs; a run that is finished there is not trained again.
+        recipe: A recipe to compare; can be given several times, each is compared with the first; mask_rcnn_light and
+            parts_light without it.
+        minutes: Length of each training in minutes.
+        seeds: Number of trainings of each recipe.
+        frames: Largest number of frames of the validation split, evenly spaced; 0 for all.
+        scale: Also score on frames that are enlarged by this factor, such as 0.5; can be given several times.
+        predictions: A folder of another tool's result files to score on the same frames; can be given several times.
+        split: Split to train on.
+        val_split: Split to score on.
+        json: File for all figures.
     """
     from partwise.bench.baselines import Contest, bench_baselines, contest_text
     from partwise.experiment import TrainingData
@@ -240,7 +203,7 @@ def baselines(
 
 
 def _show_and_write(figures: dict, json: Path | None, text: str = "") -> None:
-    """`text` is what people see; every figure without one."""
+    """Write the figures to the file and show `text`, or all figures if it is empty."""
     from partwise.report.tables import MISSING, Table
     from partwise.report.text import table_text
 
@@ -251,8 +214,8 @@ def _show_and_write(figures: dict, json: Path | None, text: str = "") -> None:
         console.print("next: the same with --json FILE keeps all figures")
 
 
-def _flat(value: Any, name: str = ""):
-    """[name, number or text] of every figure, nested names joined."""
+def _flat(value: Any, name: str = "") -> Iterator[list[Any]]:
+    """Yield [name, number or text] for each figure; nested names are joined."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _flat(item, f"{name}: {key}" if name else str(key))

@@ -1,4 +1,4 @@
-"""Verbs for ceilings: what a method's representation allows before any training, and what a trained model loses."""
+"""Command for ceilings: the AP that a method can reach, before any training, and what each stage of a model loses."""
 
 from __future__ import annotations
 
@@ -33,23 +33,17 @@ def ceiling(
     frames: int = 0,
     json: Annotated[Path | None, writes(CEILING)] = None,
 ) -> None:
-    """Score perfect outputs: the AP that a method's representation allows, by size and class, without training.
+    """Score perfect outputs: the AP that the representation of a method allows, by size and class, without training.
 
-    Of a trained model also which stage loses how much: each of its outputs alone is replaced by the perfect one.
+    For a trained model it also shows what each stage loses: one output at a time is replaced by the perfect one.
 
-    Parameters
-    ----------
-    what
-        A method (parts), a recipe (parts_light), or a model: a bundled model's name, a file, or a run folder.
-    overrides
-        Fields of the method to change, such as method.k=5 or method.windows=[[8,21]]; of a model only those of its
-        decoder, such as method.decode.sharpen=0.
-    split
-        Of the data.
-    frames
-        At most so many frames, evenly spaced; 0 for all.
-    json
-        Where to write all figures.
+    Args:
+        what: A method (parts), a recipe (parts_light), or a model: the name of a model, a file, or a run folder.
+        overrides: Fields of the method to change, such as method.k=5 or method.windows=[[8,21]]; for a model only
+            fields of its decoder, such as method.decode.sharpen=0.
+        split: Split of the data set.
+        frames: Largest number of frames, evenly spaced; 0 for all.
+        json: File for all figures.
     """
     from partwise.evaluation.ceiling import ceiling as measure
     from partwise.evaluation.model import EvenlySpaced, require_same_classes
@@ -73,12 +67,20 @@ def ceiling(
     show_ceiling(ceiling_tables(result), result, json, circumstances, source.open(split))
     if not trained:
         console.print(
-            "next: partwise ceiling MODEL with the same --data shows which stage of a trained model loses what"
+            "next: partwise ceiling MODEL with the same --data shows what each stage of a trained model loses"
         )
 
 
 def show_ceiling(tables: list[Table], result: dict, json: Path | None, circumstances: dict, dataset: Dataset) -> None:
-    """Print what the data are and the tables; write everything with how it was made."""
+    """Print the tables, and write all figures with the circumstances of the measurement.
+
+    Args:
+        tables: What to print.
+        result: What to write, with "images" and "seconds".
+        json: The file; None for none.
+        dataset: What was measured, which is described first.
+        circumstances: How the figures were made, in JSON's own types.
+    """
     from partwise.data.dataset import described
     from partwise.report.text import table_text
 
@@ -90,7 +92,16 @@ def show_ceiling(tables: list[Table], result: dict, json: Path | None, circumsta
 
 
 def scenes_of(source: DataSource, split: str, frames: int) -> EvenlySpaced:
-    """Evenly spaced frames of a split. Raises PartwiseError for a split without instances."""
+    """Open evenly spaced frames of a split.
+
+    Args:
+        source: The data set.
+        split: Split of the data set.
+        frames: Largest number of frames; 0 for all.
+
+    Raises:
+        PartwiseError: If the split cannot be read or has no instances.
+    """
     from partwise.evaluation.model import EvenlySpaced, require_instances
 
     if frames < 0:
@@ -101,7 +112,7 @@ def scenes_of(source: DataSource, split: str, frames: int) -> EvenlySpaced:
 
 
 def _find(what: str, overrides: list[str], label_set: LabelSet) -> tuple[Method, bool, dict | None]:
-    """(method, whether it is trained, what its file says of its origin) for the name of a method, recipe or model."""
+    """Find a method, a recipe or a model by name; return the method, whether it is trained, and its origin."""
     from partwise.methods import METHODS, build_method
     from partwise.model_files import MODELS
     from partwise.recipes import PIPELINES, RECIPES

@@ -1,4 +1,4 @@
-"""Verbs about data: every fault of a data set, and streets that are rendered."""
+"""Commands for data: find the faults of a data set, and render streets."""
 
 from __future__ import annotations
 
@@ -21,16 +21,12 @@ def check(
     split: list[str] | None = None,
     json: Annotated[Path | None, writes(CHECK)] = None,
 ) -> None:
-    """Every fault of a data set, with file, value, pixel count and remedy, and the sizes of its instances.
+    """Find every fault of a data set, with file, value, pixel count and remedy, and count the sizes of its instances.
 
-    Parameters
-    ----------
-    root
-        Root of the data set, as --data.
-    split
-        Only this split; can be given several times.
-    json
-        Where to write everything that was found.
+    Args:
+        root: Root of the data set, as --data.
+        split: Check only this split; can be given several times.
+        json: File for everything that was found.
     """
     from partwise.data.check import check as check_data
     from partwise.data.faults import counted
@@ -55,18 +51,12 @@ def check(
 def render(out: Path, *, train: int = 400, val: int = 40, size: str = "512x256", seed: int = 0) -> None:
     """Write rendered street scenes as a Cityscapes tree.
 
-    Parameters
-    ----------
-    out
-        Root of the new tree.
-    train
-        Scenes of the split train.
-    val
-        Scenes of the split val.
-    size
-        Width x height in pixels.
-    seed
-        Another seed gives other scenes, the same seed the same.
+    Args:
+        out: Root of the new tree.
+        train: Number of scenes in the split train.
+        val: Number of scenes in the split val.
+        size: Width x height in pixels.
+        seed: Another seed gives other scenes; the same seed gives the same scenes.
     """
     from partwise.data.cityscapes import TREES
     from partwise.data.streets import render_dataset
@@ -103,23 +93,15 @@ def split(
     Copies are images with one name before Roboflow's .rf.HASH (or whose names match alike, with --group-by), and images
     that look alike but for size, quality, brightness, a mirror image or a quarter turn.
 
-    Parameters
-    ----------
-    root
-        Root of the data set, or a COCO file.
-    out
-        Folder for the two parts, train and val. Their annotation files name the images where they are.
-    split
-        Which of its splits is split in two; the others stay as they are.
-    val
-        Share of the images in val.
-    group_by
-        A regular expression that matches every file's path; images with the same match (of the first group in
-        parentheses, if there is one) are on one side, such as '([a-z]+)_[0-9]+' for a city or a video.
-    seed
-        Another seed gives another split.
-    copy
-        Also copy the images to OUT.
+    Args:
+        root: Root of the data set, or a COCO file.
+        out: Folder for the two parts, train and val. Their annotation files name the images where they are.
+        split: Which of its splits is split in two; the others stay as they are.
+        val: Share of the images in val.
+        group_by: A regular expression that matches the path of every file; images with the same match (of the first
+            group in parentheses, if there is one) are on one side, such as '([a-z]+)_[0-9]+' for a city or a video.
+        seed: Seed of the random choice.
+        copy: Also copy the images to OUT.
     """
     from partwise.data.source import DataSource
     from partwise.data.splitting import split_coco

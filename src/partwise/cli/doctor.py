@@ -1,16 +1,19 @@
-"""The verb that looks for silent faults in a recipe or a run."""
+"""The command that looks for silent faults in a recipe or a run."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from partwise.cli.app import NO_DATA, Data, app, data_options, keep_and_show, writes
 from partwise.data.source import DataSource
 from partwise.errors import PartwiseError, unknown_name
 from partwise.terminal import Display, console
 from partwise.written import DIAGNOSIS
+
+if TYPE_CHECKING:
+    from partwise.doctor import Diagnosis
 
 STYLES = {"": "bold", "fault": "red", "warning": "yellow"}
 
@@ -28,28 +31,19 @@ def doctor(
     strict: bool = False,
     json: Annotated[Path | None, writes(DIAGNOSIS)] = None,
 ) -> None:
-    """Find silent faults of a recipe before it is trained, or of a run: measured value, threshold and remedy of each.
+    """Find silent faults of a recipe before training, or of a run: measured value, threshold and remedy of each.
 
-    Exit code 0: healthy, warnings allowed; 1: a fault was found; 2: bad input, nothing was examined.
+    Exit code 0: no fault, perhaps warnings; 1: a fault was found; 2: wrong input, nothing was examined.
 
-    Parameters
-    ----------
-    recipe_or_run
-        A name that `partwise recipes` lists, or the folder of a run.
-    overrides
-        Fields of the recipe to change, as for `partwise train`.
-    split
-        What is, or will be, trained on; rendered streets where no data set is given.
-    weights
-        What a recipe is to start from, as for `partwise train`.
-    frames
-        At most so many are looked at, evenly spaced; 0 for all.
-    steps
-        Of the optimiser on real batches; the weights in a run's folder stay as they are.
-    strict
-        Warnings count as faults for the exit code.
-    json
-        Where to write every measurement.
+    Args:
+        recipe_or_run: A name that `partwise recipes` lists, or the folder of a run.
+        overrides: Fields of the recipe to change, as for `partwise train`.
+        split: Split to train on.
+        weights: What the training of a recipe starts from, as for `partwise train`.
+        frames: Largest number of frames to examine, evenly spaced; 0 for all.
+        steps: Number of optimiser steps on real batches; the weights in the folder of a run do not change.
+        strict: Count warnings as faults for the exit code.
+        json: File for every measurement.
     """
     if frames < 0 or steps < 1:
         raise PartwiseError(f"--frames {frames} --steps {steps}: give frames from 0 (all) and steps from 1 on")
@@ -76,8 +70,8 @@ def _examine(
     frames: int,
     steps: int,
     display: Display,
-):
-    """The diagnosis of a run folder, or of a recipe."""
+) -> Diagnosis:
+    """Examine a run folder or a recipe."""
     from partwise.data.dataset import described
     from partwise.doctor import examine_recipe, examine_run
     from partwise.model_files import start_files
@@ -104,8 +98,8 @@ def _examine(
     return examine_run(Path(name), **options)
 
 
-def _show(diagnosis) -> None:
-    """A row for each measurement, then every finding in full."""
+def _show(diagnosis: Diagnosis) -> None:
+    """Print a row for each measurement, then every fault and warning in full."""
     rows = [("", "check", "measured", "threshold", "what was measured")]
     rows += [
         (one.severity.value, one.check, _number(one.measured), _number(one.threshold), one.what)

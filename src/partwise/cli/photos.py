@@ -1,4 +1,4 @@
-"""The verbs that find instances in photos, and say why."""
+"""The commands that find instances in photos and explain them."""
 
 from __future__ import annotations
 
@@ -29,28 +29,22 @@ def predict(
     inference: Inference = DEFAULT_INFERENCE,
     overwrite: Overwrite = False,
 ) -> None:
-    """Find every instance in photos.
+    """Find the instances in photos.
 
-    What cannot be read or written is told at the end, the others are done, and the exit code is 2.
+    If a photo cannot be read or its results cannot be written, the others are still done, the errors are listed at the
+    end, and the exit code is 2.
 
-    Parameters
-    ----------
-    inputs
-        Images, or folders of images; hidden files, what systems leave behind and earlier results are passed over.
-    out
-        Folder for the results; those of a folder's photos lie in it as the photos lie in that folder.
-    model
-        A model file, a run folder, or a bundled model's name; the bundled model without it.
-    format
-        files: overlay, instanceIds, labelIds and JSON of each image; cityscapes: the benchmark's submission form; coco:
-        one COCO file for all, predictions.json, which CVAT and Label Studio import.
-    polygons
-        In the COCO file masks are polygons instead of run lengths, as Label Studio wants them.
-    min_score
-        Leave out instances with a lower score: a number for all classes, CLASS=NUMBER for one, such as car=0.3; several
-        times. 0.1 without it, and all are kept for the submission form.
-    only
-        Keep instances of these classes alone, such as car,person; the semantic map stays as it is.
+    Args:
+        inputs: Images or folders of images; hidden files, files that systems leave behind, and earlier results are
+            skipped.
+        out: Folder for the results; the results of a folder lie in it as the photos lie in that folder.
+        model: A model file, a run folder, or the name of a model; the default model without it.
+        format: files: overlay, instanceIds, labelIds and JSON of each image; cityscapes: the benchmark's submission
+            form; coco: one COCO file for all, predictions.json, which annotation tools import.
+        polygons: Write the masks of the COCO file as polygons, not as run lengths; some tools read polygons only.
+        min_score: Leave out instances with a lower score: a number for all classes, or CLASS=NUMBER for one, such as
+            car=0.3; can be given several times. 0.1 without it, or 0 for the submission form.
+        only: Keep instances of these classes only, such as car,person; the semantic map does not change.
     """
     from partwise.class_map import parse_class_map
     from partwise.photo_files import find_photos, left_out_text
@@ -79,7 +73,7 @@ def predict(
 
 
 def _remarks(made: Predicted, faults: Sequence[PartwiseError]) -> str:
-    """How many photos had results before, and how many have none now."""
+    """Say how many photos had earlier results, and how many failed."""
     replaced = f", replacing earlier results of {made.replaced}" if made.replaced else ""
     failed = f"; {len(faults)} failed" if faults else ""
     return replaced + failed
@@ -95,18 +89,15 @@ def explain(
     inference: Inference = DEFAULT_INFERENCE,
     overwrite: Overwrite = False,
 ) -> None:
-    """Say why a pixel of a photo belongs to its instance, or to none: windows and part maps, or centres; votes; score.
+    """Explain why a pixel of a photo belongs to its instance, or to no instance.
 
-    Parameters
-    ----------
-    photo
-        An image.
-    out
-        Folder for the picture and the JSON.
-    at
-        The pixel as X,Y; without it the middle of the instance with the highest score.
-    model
-        A model file or run folder of part maps or centres; the bundled model without it.
+    It shows the windows and part maps, or the centres, the votes for each class, and how the score is computed.
+
+    Args:
+        photo: An image.
+        out: Folder for the picture and the JSON.
+        at: The pixel as X,Y; the middle of the instance with the highest score without it.
+        model: A model file or run folder of part maps or centres; the default model without it.
     """
     from partwise.photos import explain_photo
     from partwise.segmenter import load
@@ -123,4 +114,4 @@ def explain(
     console.print(words, highlight=False, markup=False, soft_wrap=True)
     console.print(f"wrote {files[0]} and {files[1].name}")
     if not at:
-        console.print("next: --at X,Y for any other pixel, also one where nothing was found")
+        console.print("next: --at X,Y explains any other pixel, also one where nothing was found")

@@ -1,4 +1,4 @@
-"""Verbs that score: a model, any tool's result files, and two of them against each other."""
+"""Commands that score a model or the result files of any tool, and compare two results."""
 
 from __future__ import annotations
 
@@ -32,31 +32,22 @@ def evaluate(
     side_px: list[int] | None = None,
     inference: Inference = DEFAULT_INFERENCE,
 ) -> None:
-    """Score a model, or any tool's result files, with the Cityscapes metrics at the truth's own resolution.
+    """Score a model, or the result files of any tool, with the Cityscapes metrics at the resolution of the truth.
 
-    Parameters
-    ----------
-    split
-        Of the data. Where a Cityscapes tree has disparity/ and camera/, AP100m and AP50m are computed too.
-    model
-        A model file, a run folder, or a bundled model's name; the bundled model if PREDICTIONS is not given either.
-    predictions
-        A folder of any tool's result files, as the official scripts read them, instead of a model.
-    json
-        Where to write all figures. If result files have faults, all of these go to NAME.faults.json beside it.
-    frames
-        At most so many frames, evenly spaced; 0 for all.
-    full
-        Also boundary AP, panoptic quality, COCO AP and bootstrap intervals (slower).
-    metric
-        The name of a further metric, such as one of another package; several times for several.
-    records
-        Keep in the JSON what `partwise compare` needs of each image, about 8 kB an image.
-    workers
-        Processes that read result files.
-    side_px
-        A bound between the sizes of instances that AP is given for, of the longest side of the box in the truth's
-        pixels; several times, rising; 32, 64, 128 and 256 without it.
+    Args:
+        split: Split of the data set. If it is a Cityscapes tree with disparity/ and camera/, AP100m and AP50m are
+            computed, too.
+        model: A model file, a run folder, or the name of a model; the default model without it and --predictions.
+        predictions: Results of any tool: a folder in the form that the official scripts read, or a JSON file in COCO
+            form.
+        json: File for all figures; if result files have faults, NAME.faults.json beside it lists all of them.
+        frames: Largest number of frames, evenly spaced; 0 for all.
+        full: Also compute boundary AP, panoptic quality, COCO AP and bootstrap intervals (slower).
+        metric: Name of a further metric, such as one of another package; can be given several times.
+        records: Keep in the JSON what `partwise compare` needs of each image, about 8 kB per image.
+        workers: Number of processes that read result files.
+        side_px: A bound between the sizes of instances for which AP is given: longest side of the box in pixels of the
+            truth; can be given several times, rising; 32, 64, 128 and 256 without it.
     """
     from partwise.class_map import parse_class_map
     from partwise.data.dataset import described
@@ -98,7 +89,7 @@ def evaluate(
 
 @contextlib.contextmanager
 def _faults_kept(json: Path | None) -> Iterator[None]:
-    """Write all faults of result files beside the file of --json; the error in words has some of each kind."""
+    """Write all faults of result files beside the file of --json. The error itself names some faults of each kind."""
     from partwise.evaluation.submission import ResultFilesError
 
     try:
@@ -134,32 +125,21 @@ def compare(
     json: Annotated[Path | None, writes(COMPARISON)] = None,
     inference: Inference = DEFAULT_INFERENCE,
 ) -> None:
-    """Say whether B is better than A: differences of every figure, class and size with their 95 % intervals.
+    """Compare two results: differences of every figure, class and size with their 95 % intervals.
 
-    The bootstrap is paired over images. It refuses where data, truth or settings differ.
+    The bootstrap is paired over images. Results with different data, truth or settings are refused.
 
-    Parameters
-    ----------
-    a
-        A JSON file that `partwise evaluate --json` wrote; or a model file, a run folder, or a bundled model's name.
-    b
-        Another one, on the same frames.
-    split
-        Of the data to score models on.
-    frames
-        Of that split at most so many, evenly spaced; 0 for all.
-    full
-        Compare models in boundary AP and panoptic quality, too (slower).
-    metric
-        Compare models in a further metric, too; several times for several.
-    draws
-        Of the bootstrap.
-    seed
-        Of the bootstrap.
-    side_px
-        A bound between the sizes of instances that AP is compared for, as in `partwise evaluate`.
-    json
-        Where to write all differences.
+    Args:
+        a: A JSON file that `partwise evaluate --json` wrote; or a model file, a run folder, or the name of a model.
+        b: The other result, on the same frames.
+        split: Split of the data set.
+        frames: Largest number of frames to score models on, evenly spaced; 0 for all.
+        full: Also compare models in boundary AP and panoptic quality (slower).
+        metric: Also compare models in a further metric; can be given several times.
+        draws: Number of draws of the bootstrap.
+        seed: Seed of the bootstrap.
+        side_px: A bound between the sizes of instances for which AP is compared, as in `partwise evaluate`.
+        json: File for all differences.
     """
     from partwise.evaluation.metric import SIDE_BOUNDS_PX
     from partwise.scoring import compare_results

@@ -1,4 +1,4 @@
-"""Verbs that train: `train`, what can be trained, and what becomes of it."""
+"""Commands for training: `train`, `recipes`, `config`, `export` and `demo`."""
 
 from __future__ import annotations
 
@@ -31,31 +31,21 @@ def train(
 ) -> None:
     """Train a recipe (or a pipeline of recipes) on a data set.
 
-    It runs on a GPU where there is one, and on several under `accelerate launch -m partwise train ...`; on a CPU
+    It runs on a GPU if there is one, and on several GPUs with `accelerate launch -m partwise train ...`. On a CPU
     `torchrun --nproc-per-node N -m partwise train ...` starts N processes, each with a batch of its own.
 
-    Parameters
-    ----------
-    recipe
-        A name that `partwise recipes` lists.
-    overrides
-        Fields to change, such as optim.lr=3e-4; `partwise config RECIPE` lists them.
-    out
-        Folder of the run.
-    minutes
-        Length of the run by the clock, evaluations not counted; 0: as the recipe says.
-    steps
-        Length of the run in steps, which makes it exactly repeatable; 0: as the recipe says.
-    resume
-        Go on with the run in OUT.
-    weights
-        A model file, run folder or bundled model's name to start from, or weights for the backbone (a file, pypi,
-        torchvision, random). Several times: what fits of each is taken, and a later one's comes before an earlier
-        one's, such as the heads of one model and the backbone of another.
-    split
-        What to train on.
-    val_split
-        What to evaluate on.
+    Args:
+        recipe: A name that `partwise recipes` lists.
+        overrides: Fields to change, such as optim.lr=3e-4; `partwise config RECIPE` lists them.
+        out: Folder of the run.
+        minutes: Length of the training in minutes by the clock, without evaluations; 0 for the length of the recipe.
+        steps: Length of the training in steps, which makes it exactly repeatable; 0 for the length of the recipe.
+        resume: Continue the run in OUT.
+        weights: A model file, a run folder or the name of a model to start from, or weights for the backbone (a file,
+            pypi, torchvision, random). It can be given several times, such as for the heads of one model and the
+            backbone of another: all weights that fit are used, and a later one replaces an earlier one.
+        split: Split to train on.
+        val_split: Split to evaluate on.
     """
     from partwise.class_map import parse_class_map
     from partwise.experiment import TrainingData, plan, run
@@ -80,7 +70,7 @@ def train(
 
 @contextlib.contextmanager
 def _faults_kept(out: Path, process: int) -> Iterator[None]:
-    """Turn a fault of the program into one line, too: after hours of training its traceback is kept in `out`."""
+    """Turn a fault of the program into one line and keep its traceback in `out`."""
     from partwise.training.folder import RunFolder
 
     try:
@@ -111,14 +101,11 @@ def recipes() -> None:
 
 @app.command
 def config(recipe: str, /, *overrides: str) -> None:
-    """Print the whole configuration of a recipe, as it would run with these overrides, as JSON.
+    """Print the whole configuration of a recipe with these overrides as JSON.
 
-    Parameters
-    ----------
-    recipe
-        A name that `partwise recipes` lists.
-    overrides
-        Fields to change, such as optim.lr=3e-4.
+    Args:
+        recipe: A name that `partwise recipes` lists.
+        overrides: Fields to change, such as optim.lr=3e-4.
     """
     from partwise.recipes import recipe as find_recipe
     from partwise.training.config import override, recipe_to_dict
@@ -137,22 +124,15 @@ def export(
     terms: str | None = None,
     decode: list[str] | None = None,
 ) -> None:
-    """Write a model for shipping: one safetensors file, fp16 unless --no-half.
+    """Write a model to publish: one safetensors file, in fp16 unless --no-half is given.
 
-    Parameters
-    ----------
-    model
-        A model file or a run folder.
-    others
-        More of the same network, such as the runs that went on from it: the mean of all weights is written.
-    out
-        The file to write.
-    half
-        Floats as fp16, half the size; --no-half keeps fp32.
-    terms
-        Terms of the data it was trained on, kept in the file and shown with its predictions.
-    decode
-        A field of its decoder to change, such as nms_iou=0.6; can be given several times.
+    Args:
+        model: A model file or a run folder.
+        others: Further models of the same network, such as runs that continued it; the mean of all weights is written.
+        out: The file to write.
+        half: Store floats as fp16, which halves the size; --no-half keeps fp32.
+        terms: Terms of use of the training data; the file keeps them, and predictions show them.
+        decode: A field of the decoder to change, such as nms_iou=0.6; can be given several times.
     """
     from partwise.model_files import find_model
     from partwise.training.checkpoint import average_models, save_model
@@ -170,16 +150,12 @@ def export(
 
 @app.command
 def demo(*, out: Path = Path("out/demo"), minutes: float = 2.0, seed: int = 0) -> None:
-    """Render streets, train a small model on them, evaluate it, predict, and write a page about it.
+    """Render streets, train a small model on them, evaluate it, predict, and write a page with the results.
 
-    Parameters
-    ----------
-    out
-        Folder for everything that the demo writes; what an earlier demo wrote there is replaced.
-    minutes
-        Of training.
-    seed
-        Another seed gives other scenes and another network.
+    Args:
+        out: Folder for everything that the demo writes; the files of an earlier demo there are replaced.
+        minutes: Length of the training in minutes.
+        seed: Another seed gives other scenes and another network.
     """
     from partwise.demo import run_demo
 

@@ -1,4 +1,4 @@
-"""Where the files of a data set lie: in folders, in zips, or in both, behind one interface."""
+"""Read the files of a data set from folders, from zips, or from both, behind one interface."""
 
 import os
 import zipfile
@@ -13,14 +13,20 @@ from partwise.folders import files_below, is_clutter
 
 
 class Archive:
-    """The files below the top folders `trees` (such as leftImg8bit and gtFine) of a data set.
+    """The files below the top folders of a data set, such as leftImg8bit and gtFine.
 
-    `root` is a folder that holds the trees unpacked, or zips that hold them, or a single zip. A tree that is there as
-    a folder is not looked for in zips; one that is in neither may lie in a folder below (layout.py). Paths are
-    relative, with slashes: "gtFine/train/aachen/...".
+    A top folder (a "tree") that is there as a folder is not looked for in zips. One that is in neither may lie in a
+    folder below the root (see layout.py). Paths inside an Archive are relative, with slashes:
+    "gtFine/train/aachen/...".
 
-    Zips are opened when first read from, once in each process: an Archive can be pickled and survives a fork.
-    Raises PartwiseError if `root` is missing, a zip is damaged, or a tree is nowhere.
+    Zips are opened when they are first read from, once in each process. So an Archive can be pickled and survives a
+    fork.
+
+    Attributes:
+        root: A folder that holds the trees unpacked, a folder of zips that hold them, or a single zip.
+
+    Raises:
+        PartwiseError: If `root` is missing, a zip is damaged, or a tree is found nowhere.
     """
 
     def __init__(self, root: str | os.PathLike, trees: tuple[str, ...]):
@@ -50,16 +56,20 @@ class Archive:
             )
 
     def splits(self, tree: str) -> list[str]:
-        """Names of the folders directly below a tree, sorted."""
+        """Return the names of the folders directly below a tree, sorted."""
         if tree in self._folders:
             entries = self._folders[tree].iterdir()
             return sorted(entry.name for entry in entries if entry.is_dir() and not is_clutter(entry.name))
         return sorted({path.split("/")[1] for path in self._members if path.startswith(f"{tree}/")})
 
     def files(self, tree: str, split: str) -> list[str]:
-        """Paths of all files of a split, at any depth, sorted; none if the split does not exist.
+        """List the files of a split, at any depth.
 
-        Raises PartwiseError for a folder that cannot be read.
+        Returns:
+            Their paths, sorted; empty if the split does not exist.
+
+        Raises:
+            PartwiseError: If a folder cannot be read.
         """
         if tree not in self._folders:
             return sorted(path for path in self._members if path.startswith(f"{tree}/{split}/"))
@@ -72,7 +82,14 @@ class Archive:
         return sorted(f"{tree}/{path.relative_to(folder).as_posix()}" for path in files)
 
     def read(self, path: str) -> bytes:
-        """The content of one file."""
+        """Read one file.
+
+        Args:
+            path: A path that `files` returned.
+
+        Raises:
+            PartwiseError: If the file cannot be read, or cannot be unpacked from its zip.
+        """
         if path not in self._members:
             return read_bytes(self._on_disk(path))
         archive, member = self._members[path]
@@ -84,13 +101,14 @@ class Archive:
             ) from None
 
     def where(self, path: str) -> str:
-        """A path as a person finds it: on the disk, or "zip: member"."""
+        """Return a path as a person finds it: the path on the disk, or "zip: member"."""
         if path in self._members:
             archive, member = self._members[path]
             return f"{archive}: {member}"
         return str(self._on_disk(path))
 
     def _on_disk(self, path: str) -> Path:
+        """Return where a file of an unpacked tree lies on the disk."""
         tree, _, rest = path.partition("/")
         return self._folders.get(tree, self.root / tree) / rest
 
@@ -98,6 +116,11 @@ class Archive:
         return {**self.__dict__, "_open": {}}
 
     def _zip(self, path: Path) -> zipfile.ZipFile:
+        """Return an open zip of this process.
+
+        Raises:
+            PartwiseError: If the file is not a complete zip.
+        """
         if self._process != os.getpid():  # after a fork the parent's file position is shared: open our own
             self._open, self._process = {}, os.getpid()
         if path not in self._open:
@@ -110,6 +133,7 @@ class Archive:
         return self._open[path]
 
     def _index(self, path: Path) -> None:
+        """Note which files of the trees a zip holds."""
         for member in self._zip(path).namelist():
             parts = member.replace("\\", "/").split("/")  # as some programs of Windows write them
             if not parts[-1] or any(map(is_clutter, parts)):
@@ -120,6 +144,6 @@ class Archive:
                     self._members["/".join(parts[depth:])] = (path, member)
 
     def _absent(self) -> list[str]:
-        """The trees that are in no folder and in no zip."""
+        """Return the trees that are in no folder and in no zip."""
         inside = {path.split("/")[0] for path in self._members}
         return [tree for tree in self._trees if tree not in self._folders and tree not in inside]

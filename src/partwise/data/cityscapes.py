@@ -121,9 +121,17 @@ class CityscapesFolder:
 
 
 def find_frames(archive: Archive, split: str) -> tuple[list[Frame], list[Fault]]:
-    """The complete frames of a split, sorted by name, and the faults of those that are not complete.
+    """Find the frames of a split.
 
-    Raises PartwiseError for a split that does not exist or has no image.
+    Args:
+        archive: The files of the data set.
+        split: Such as "train".
+
+    Returns:
+        The complete frames, sorted by name, and the faults of those that are not complete.
+
+    Raises:
+        PartwiseError: If the split does not exist or has no image.
     """
     splits = archive.splits(IMAGES)
     if split not in splits:
@@ -152,7 +160,11 @@ def find_frames(archive: Archive, split: str) -> tuple[list[Frame], list[Fault]]
 
 
 def stray_files(archive: Archive, split: str) -> list[tuple[str, str]]:
-    """(path, what it is) of each file of a split that no frame reads: a truth without its image, a misnamed image."""
+    """Find the files of a split that no frame reads: a truth without its image, an image with a wrong name.
+
+    Returns:
+        (path, what it is) of each.
+    """
     images = archive.files(IMAGES, split)
     stems = {path[len(IMAGES) : -len(end)] for path in images for end in _IMAGE_ENDS if path.endswith(end)}
     strays = [(path, "an image whose name does not end in " + _IMAGE_ENDS[0]) for path in images if _is_stray(path)]
@@ -200,7 +212,14 @@ def write_scene(scene: Scene, root: str | os.PathLike, split: str) -> None:
     """Write a Scene in Cityscapes' format below `root`; the city is the name up to its first underscore.
 
     All three files appear or none does, the image last: an interrupted write never leaves an image without its truth.
-    Raises PartwiseError if the disk is full.
+
+    Args:
+        scene: The scene.
+        root: Folder of the tree; made if it is missing.
+        split: Such as "train".
+
+    Raises:
+        PartwiseError: If the disk is full.
     """
     root = Path(root)
     place = f"{split}/{scene.name.split('_')[0]}/{scene.name}"

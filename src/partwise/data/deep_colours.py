@@ -1,7 +1,7 @@
-"""Colours of 16 bits a sample, of which Pillow gives the upper 8 alone.
+"""Read colours of 16 bits a sample, of which Pillow gives only the upper 8.
 
 A raw mode of Pillow says which of the two bytes of a sample it keeps: "RGB;16B" the first, "RGB;16L" the second. With
-the other one, the same decoder gives the lower byte.
+the other mode, the same decoder gives the lower byte.
 """
 
 import io
@@ -18,10 +18,10 @@ _TIFF_BITS, _TIFF_PLANAR = 258, 284  # BitsPerSample; PlanarConfiguration, 2: on
 
 
 def read_planes_as_stored(image: Image.Image) -> None:
-    """Correct how Pillow will load a TIFF whose colours lie in planes of 16 bits, uncompressed: it takes them for 8.
+    """Correct how Pillow will load a TIFF with uncompressed planes of 16 bits, which it takes for 8 bits.
 
     Args:
-        image: opened and not yet loaded; any other image stays as it is.
+        image: Opened and not yet loaded. Any other image stays as it is.
     """
     tiff: Any = image  # only a TIFF has these tags
     if _bits_of_tiff(image) != {16} or tiff.tag_v2.get(_TIFF_PLANAR) != 2:
@@ -36,13 +36,16 @@ def read_planes_as_stored(image: Image.Image) -> None:
 
 
 def dark_deep_colours(data: bytes, image: Image.Image) -> np.ndarray | None:
-    """(H, W, C) uint16 RGB or RGBA of a file with 16 bits a sample whose upper bytes hold almost nothing; else None.
+    """Read a picture of 16 bits a sample whose upper bytes hold almost nothing.
 
-    Such a file holds samples of fewer bits, or is dark. Where Pillow cannot give the lower bytes, they are 0.
+    Such a file holds samples of fewer bits, or is dark. If Pillow cannot give the lower bytes, they are 0.
 
     Args:
-        data: the content of the file.
-        image: the same, loaded.
+        data: The content of the file.
+        image: The same, loaded.
+
+    Returns:
+        (H, W, C) uint16 RGB or RGBA; None for any other picture.
     """
     is_deep = data[_PNG_BITS] == 16 if image.format == "PNG" else _bits_of_tiff(image) == {16}
     if not is_deep or image.mode not in ("RGB", "RGBA"):
@@ -63,15 +66,17 @@ def dark_deep_colours(data: bytes, image: Image.Image) -> np.ndarray | None:
 
 
 def _bits_of_tiff(image: Image.Image) -> set[int]:
-    """Bits of a sample that a TIFF names, of all channels; none for another image."""
+    """Return the numbers of bits a sample that a TIFF names for its channels; none for another image."""
     return set(getattr(image, "tag_v2", {}).get(_TIFF_BITS, ()))
 
 
-def _raw_mode(tile) -> str:
+def _raw_mode(tile: Any) -> str:
+    """Return the raw mode of one of Pillow's tiles."""
     return tile.args if isinstance(tile.args, str) else str(tile.args[0])
 
 
-def _with_other_byte(tile):
+def _with_other_byte(tile: Any) -> Any:
+    """Return a tile of Pillow that reads the other byte of each sample."""
     mode = _raw_mode(tile)
     other = mode[:-3] + _OTHER_BYTE[mode[-3:]]
     return tile._replace(args=other if isinstance(tile.args, str) else (other, *tile.args[1:]))

@@ -1,4 +1,4 @@
-"""What can be wrong with the truth of one frame, each fault with file, value, pixels and remedy."""
+"""Find what is wrong with the truth of one frame: each fault with file, value, pixels and remedy."""
 
 import re
 from collections.abc import Sequence
@@ -16,13 +16,14 @@ _INSTANCE_REMEDY = "instanceIds are id * 1000 + number for a thing, else the bar
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault (or, in a report, one warning). `str()` is the one line for a person.
+    """One fault, or one warning of a report. `str()` gives one line for a person.
 
-    file     where, as a path
-    problem  what
-    remedy     what to do
-    value    the offending value, None where there is none
-    pixels   how many pixels have it, None where that means nothing
+    Attributes:
+        file: Path of the file.
+        problem: What is wrong with it.
+        remedy: What to do.
+        value: The value that is wrong; None if there is no such value.
+        pixels: How many pixels have this value; None if the fault is not one of pixels.
     """
 
     file: str
@@ -40,10 +41,14 @@ SHOWN_OF_A_KIND = 5
 
 
 def listed(faults: Sequence[Fault], shown: int = SHOWN_OF_A_KIND) -> list[str]:
-    """Lines for a person: the first `shown` faults of each kind and how many more; the most frequent kind first.
+    """Write faults as lines for a person, the most frequent kind first.
 
-    What is to be done about them makes a kind: faults with the same `remedy`. A single one more is shown, too, so that
-    there are as many lines as faults only where all are shown.
+    Faults with the same `remedy` are of one kind. A single fault beyond `shown` is shown as well, so that there are as
+    many lines as faults only if all faults are shown.
+
+    Args:
+        faults: Any faults.
+        shown: How many of each kind are shown; a line says how many more there are.
 
     >>> cut = [Fault(name, "is cut", "copy it again") for name in "bcde"]
     >>> for line in listed([Fault("a", "is 1x1", "crop it"), *cut], shown=2):
@@ -66,7 +71,7 @@ def listed(faults: Sequence[Fault], shown: int = SHOWN_OF_A_KIND) -> list[str]:
 
 
 def by_place(faults: Sequence[Fault]) -> list[Fault]:
-    """Sorted by their files, numbers in them as numbers.
+    """Sort faults by their files; numbers in the names count as numbers.
 
     >>> [fault.file for fault in by_place([Fault(f"a_{n}.txt:{n}", "is cut", "copy it again") for n in (10, 2)])]
     ['a_2.txt:2', 'a_10.txt:10']
@@ -75,7 +80,7 @@ def by_place(faults: Sequence[Fault]) -> list[Fault]:
 
 
 def counted(number: int, what: str) -> str:
-    """A number with its noun.
+    """Write a number with its noun.
 
     >>> counted(1, "fault"), counted(2, "fault")
     ('1 fault', '2 faults')
@@ -84,19 +89,19 @@ def counted(number: int, what: str) -> str:
 
 
 def fault_of_error(file: str, error: PartwiseError) -> Fault:
-    """The fault that an error "file: problem: remedy" reports."""
+    """Turn an error "file: problem: remedy" into a fault of this file."""
     problem, _, remedy = str(error).removeprefix(f"{file}: ").rpartition(": ")
     return Fault(file, problem, remedy)
 
 
 def fault_of_remark(file: str, remark: str) -> Fault:
-    """The warning that a remark "what: what to do" about a file gives."""
+    """Turn a remark "what: what to do" about a file into a warning."""
     problem, _, remedy = remark.rpartition(": ")
     return Fault(file, problem, remedy)
 
 
 def size_fault(image_file: str, image_size: tuple[int, int], file: str, size: tuple[int, int]) -> Fault:
-    """The fault of a truth whose size (H, W) is not that of its image."""
+    """Return the fault of a truth whose size is not that of its image; both sizes are (H, W)."""
     return Fault(
         file,
         f"is {size[1]}x{size[0]}, its image {image_file} is {image_size[1]}x{image_size[0]}",
@@ -110,9 +115,16 @@ def id_faults(
     files: tuple[str, str],
     label_set: LabelSet,
 ) -> list[Fault]:
-    """Every fault of the ids of one frame: labelIds (H, W) and instanceIds (H, W), int32, of any value, or None.
+    """Find every fault of the ids of one frame.
 
-    `files` are the names of the two. One fault for each unknown value; trainIds in place of labelIds are one fault.
+    Args:
+        semantic_HW: (H, W) int32 labelIds with any values; None if they could not be read.
+        instance_ids_HW: (H, W) int32 instanceIds with any values; None if they could not be read.
+        files: Names of the two files.
+        label_set: The classes that the ids should name.
+
+    Returns:
+        One fault for each unknown value. trainIds in place of labelIds are one fault together.
     """
     faults = []
     if semantic_HW is not None:
@@ -127,7 +139,10 @@ def id_faults(
     return faults
 
 
-def _semantic_faults(semantic_HW, instance_ids_HW, file: str, label_set: LabelSet) -> list[Fault]:
+def _semantic_faults(
+    semantic_HW: np.ndarray, instance_ids_HW: np.ndarray | None, file: str, label_set: LabelSet
+) -> list[Fault]:
+    """Find the faults of the labelIds of one frame; see `id_faults`."""
     counts, faults = _counts(semantic_HW, file)
     if _are_train_ids(semantic_HW, instance_ids_HW, counts, label_set):
         problem = f"these are trainIds, not labelIds (largest value {counts.size - 1})"
@@ -140,7 +155,12 @@ def _semantic_faults(semantic_HW, instance_ids_HW, file: str, label_set: LabelSe
 
 
 def _counts(ids_HW: np.ndarray, file: str) -> tuple[np.ndarray, list[Fault]]:
-    """Pixels of each value from 0 up, and the faults of values below (possible in 32-bit files only)."""
+    """Count the pixels of each value.
+
+    Returns:
+        (values,) int64 pixels of each value from 0 up, and the faults of values that are no ids: below 0 or above 20
+        bits, which only files of 32 bits can hold.
+    """
     starts, lengths = joint_runs(ids_HW)
     values = ids_HW.reshape(-1)[starts]
     inside = (values >= 0) & (values < 1 << 20)
@@ -160,7 +180,11 @@ def _counts(ids_HW: np.ndarray, file: str) -> tuple[np.ndarray, list[Fault]]:
 def _are_train_ids(
     semantic_HW: np.ndarray, instance_ids_HW: np.ndarray | None, counts: np.ndarray, label_set: LabelSet
 ) -> bool:
-    """Whether only train ids occur (0..C-1 and 255), and 255 or the instanceIds prove that they are meant as such."""
+    """Decide whether a map holds train ids instead of label ids.
+
+    Only train ids (0..C-1 and 255, C evaluated classes) may occur. In addition, 255 or the instanceIds must prove that
+    they are meant as train ids.
+    """
     classes = len(label_set.evaluated)
     if counts[classes:255].any() or counts[256:].any():
         return False
@@ -175,7 +199,7 @@ def _are_train_ids(
 
 
 def implied_ids(instance_ids_HW: np.ndarray) -> np.ndarray:
-    """The semantic ids that instanceIds imply: value // 1000 for an instance, else the value.
+    """Return the semantic ids that instanceIds imply: value // 1000 for an instance, else the value.
 
     >>> implied_ids(np.array([7, 26, 26003]))
     array([ 7, 26, 26])
@@ -184,6 +208,7 @@ def implied_ids(instance_ids_HW: np.ndarray) -> np.ndarray:
 
 
 def _instance_problem(value: int, label_set: LabelSet) -> str | None:
+    """Say what is wrong with one value of instanceIds; None if nothing is."""
     label = label_set.by_id.get(value if value < INSTANCE_FACTOR else value // INSTANCE_FACTOR)
     if label is None:
         return f"unknown id {value}"

@@ -1,4 +1,4 @@
-"""An image as a Python program holds it becomes (H, W, 3) uint8 RGB: a file, a PIL image, an array or a tensor."""
+"""Turn an image as a Python program holds it into (H, W, 3) uint8 RGB: a file, a PIL image, an array or a tensor."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _CHANNELS = (1, 3, 4)
 
 
 def as_image(image: Any) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of an image in whatever form it is given.
+    """Return any form of image as (H, W, 3) uint8 RGB.
 
-    All forms follow the rule of data/rgb.py, so that an array is read as the same image in a file is. An image that is
-    (H, W, 3) uint8 already is returned as it is, without a copy where it is contiguous.
+    All forms follow the rule of data/rgb.py, so that an array gives the same as that image in a file. An image that
+    already is (H, W, 3) uint8 is returned as it is, without a copy if it is contiguous.
 
     Args:
-        image: a path; a PIL image of any mode; the bytes of an image file, or an open binary file; an array or tensor
-            of whole numbers, floats or bool, (H, W) or (H, W, C) with 1, 3 or 4 channels, or (C, H, W) where the last
-            axis cannot be channels.
+        image: A path; a PIL image of any mode; the bytes of an image file, or an open binary file; an array or a tensor
+            of whole numbers, floats or bool. Arrays have the shape (H, W), (H, W, C) with C = 1, 3 or 4 channels, or
+            (C, H, W) if the last axis cannot be channels.
 
     Raises:
-        PartwiseError: a file as `read_image` says, a PIL image that is closed or damaged, an array of another form,
-            anything else.
+        PartwiseError: If a file cannot be read (see `read_image`), a PIL image is closed or damaged, an array has
+            another shape or type, or `image` is something else.
     """
     if isinstance(image, str | os.PathLike):
         return read_image(image)
@@ -46,7 +46,14 @@ def as_image(image: Any) -> np.ndarray:
 
 
 def name_of(image: Any) -> str | None:
-    """The stem of the file that an image comes from: a path, or what a PIL image or an open file says; else None."""
+    """Return the stem of the file that an image comes from.
+
+    Args:
+        image: A path, a PIL image, or an open file; other images have no name.
+
+    Returns:
+        The stem, or None if the file is not known.
+    """
     file = image
     if isinstance(image, Image.Image):
         file = getattr(image, "filename", None)
@@ -56,6 +63,7 @@ def name_of(image: Any) -> str | None:
 
 
 def _of_pil(image: Image.Image) -> np.ndarray:
+    """Return a PIL image as (H, W, 3) uint8 RGB, turned upright; see `as_image`."""
     if 0 in image.size:
         raise PartwiseError(f"a PIL image of {image.width}x{image.height} pixels has none: {GIVE}")
     try:
@@ -72,7 +80,7 @@ def _of_pil(image: Image.Image) -> np.ndarray:
 
 
 def _content(file: Any) -> bytes:
-    """What an open file holds from its position on."""
+    """Read what an open file holds from its position on."""
     try:
         content = file.read()
     except (OSError, ValueError, TypeError) as error:
@@ -83,7 +91,7 @@ def _content(file: Any) -> bytes:
 
 
 def _array(given: Any) -> np.ndarray:
-    """An array, a tensor on any device, or a list of numbers, as an array."""
+    """Return an array, a tensor on any device, or a list of numbers as an array."""
     try:
         if hasattr(given, "detach"):  # a torch tensor, without a need for torch
             given = given.detach().cpu()
@@ -99,6 +107,7 @@ def _array(given: Any) -> np.ndarray:
 
 
 def _of_array(array: np.ndarray) -> np.ndarray:
+    """Return an array of any accepted shape as (H, W, 3) uint8 RGB; see `as_image`."""
     if array.ndim == 3 and array.shape[2] not in _CHANNELS and array.shape[0] in _CHANNELS:
         array = np.moveaxis(array, 0, 2)
     try:

@@ -1,4 +1,4 @@
-"""Images and id maps as files: every kind of PNG and JPEG in, 8-bit RGB and integer ids out, and PNG written whole."""
+"""Read images and id maps of every kind as 8-bit RGB and integer ids, and write PNG files whole or not at all."""
 
 import contextlib
 import io
@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from partwise.data.deep_colours import dark_deep_colours, read_planes_as_stored
+from partwise.data.file_kinds import what_it_is
 from partwise.data.orientation import orientation_of, turned
 from partwise.data.rgb import rgb_of_array, rgb_of_image
 from partwise.errors import PartwiseError, warn_of
@@ -25,34 +26,11 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")  # of a data set
 PHOTO_SUFFIXES = tuple(end for end, name in Image.registered_extensions().items() if name in (*IMAGE_FORMATS, "MPO"))
 _RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw", ".raw")
 _HEIC_SUFFIXES = (".heic", ".heif", ".hif")
-OTHER_SUFFIXES = (
-    *_RAW_SUFFIXES,
-    *_HEIC_SUFFIXES,
-    ".jxl",
-    ".svg",
-    ".psd",
-    ".xcf",
-    ".exr",
-    ".hdr",
-    ".tga",
-    ".ico",
-    ".qoi",
-)
+_GRAPHICS_SUFFIXES = (".jxl", ".svg", ".psd", ".xcf", ".exr", ".hdr", ".tga", ".ico", ".qoi")
+OTHER_SUFFIXES = (*_RAW_SUFFIXES, *_HEIC_SUFFIXES, *_GRAPHICS_SUFFIXES)
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".3gp", ".wmv", ".flv")
 LARGEST_PIPE_BYTES = 1 << 30
-_FIRST_BYTES = {  # of files that Pillow does not open
-    b"\x89PNG": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"II*\0": "TIFF",
-    b"MM\0*": "TIFF",
-    b"GIF8": "GIF",
-    b"\0\0\0\x0cjP": "JPEG 2000",
-    b"%PDF": "PDF",
-}
 _START_BYTES = 32
-_VIDEO_STARTS = (b"\x1aE\xdf\xa3", b"\x00\x00\x01\xba", b"FLV")  # Matroska and WebM, MPEG, Flash
-_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC"}  # after "ftyp"
-_LFS_POINTER = b"version https://git-lfs"
 _SEVERAL_PICTURES = "it holds {} pictures, of which only the first is read: save the others as files of their own"
 _UNTURNED = (
     "its EXIF orientation {} turns the image, but its truth has the size of the stored pixels and is taken for drawn "
@@ -62,43 +40,55 @@ _PNG_LEVEL = 4  # twice as fast as Pillow's 6 and 5 % larger
 
 
 def read_image(path: str | os.PathLike) -> np.ndarray:
-    """The image in a file: (H, W, 3) uint8 RGB.
+    """Read the image in a file.
 
     Images of any kind are converted by the rule of data/rgb.py: grey, palette, CMYK, more than 8 bits, transparent. A
-    photo that says it was taken sideways (EXIF) is turned upright. What had to be guessed is a PartwiseWarning.
+    photo that says it was taken sideways (EXIF) is turned upright.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Warns:
+        PartwiseWarning: If the meaning of the samples had to be guessed.
 
     Raises:
-        PartwiseError: the file is missing, a folder, no image, damaged or cut short, or too large for memory.
+        PartwiseError: If the file is missing, a folder, no image, damaged or cut short, or too large for memory.
     """
     return decode_image(_image_bytes(path, IMAGE_FORMATS), os.fspath(path))
 
 
 def read_ids(path: str | os.PathLike) -> np.ndarray:
-    """The map of ids in a file (labelIds, 8 bit; instanceIds, 16 or 32 bit): (H, W) int32.
+    """Read the map of ids in a file: labelIds with 8 bits, instanceIds with 16 or 32 bits.
 
-    A palette image gives its indices. Raises PartwiseError as `read_image` does, and for a colour image or a JPEG,
-    which cannot hold ids.
+    Returns:
+        (H, W) int32. Of a palette image, the indices.
+
+    Raises:
+        PartwiseError: As `read_image` does, and if the file is a colour image or a JPEG, which cannot hold ids.
     """
     return decode_ids(_image_bytes(path, ID_FORMATS, refused_later=("JPEG",)), os.fspath(path))
 
 
 def read_planes(path: str | os.PathLike) -> np.ndarray:
-    """The samples of a PNG or TIFF as they are stored, such as four ids in RGBA: (H, W) or (H, W, C) of whole numbers.
-
-    Raises PartwiseError as `read_ids` does, but takes colours.
-    """
-    where = os.fspath(path)
-    return np.asarray(_decode(_image_bytes(path, ID_FORMATS), where, ID_FORMATS))
+    """Read ids that are stored as colours, (H, W) or (H, W, C) whole numbers; raises PartwiseError as `read_ids`."""
+    return np.asarray(_decode(_image_bytes(path, ID_FORMATS), os.fspath(path), ID_FORMATS))
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
-    """The content of a file; PartwiseError where there is none to read."""
+    """Return the content of a file.
+
+    Raises:
+        PartwiseError: If there is no file to read.
+    """
     with _opened(path) as file:
         return file.read()
 
 
 def _image_bytes(path: str | os.PathLike, formats: tuple[str, ...], refused_later: tuple[str, ...] = ()) -> bytes:
-    """The same of a file that begins as an image of these formats; a video of many GB is not read to its end."""
+    """Return the content of a file that begins as an image of these formats.
+
+    The beginning is looked at first, so that a video of many GB is not read to its end.
+    """
     with _opened(path) as file:
         if file.read(1):
             file.seek(0)
@@ -109,9 +99,10 @@ def _image_bytes(path: str | os.PathLike, formats: tuple[str, ...], refused_late
 
 @contextlib.contextmanager
 def _opened(path: str | os.PathLike) -> Iterator[IO[bytes]]:
-    """A file to read from, at its beginning. What a pipe at /dev/stdin or /dev/fd holds is read first.
+    """Open a file to read from its beginning. The content of a pipe at /dev/stdin or /dev/fd is read first.
 
-    Raises PartwiseError where there is none to read, and for other pipes and devices, which might never end.
+    Raises:
+        PartwiseError: If there is no file to read, or it is another pipe or a device, which might never end.
     """
     path = expanded(path)
     try:
@@ -137,7 +128,12 @@ def _opened(path: str | os.PathLike) -> Iterator[IO[bytes]]:
 
 
 def decode_image(data: bytes, where: str) -> np.ndarray:
-    """As `read_image`, from the bytes of a file; `where` names it in errors and warnings."""
+    """Decode an image as `read_image` does, from the bytes of a file.
+
+    Args:
+        data: The content of the file.
+        where: Names the file in errors and warnings.
+    """
     image = _decode(data, where, IMAGE_FORMATS)
     orientation = orientation_of(image)
     stored_HW3, remarks = _stored_rgb(data, image, where)
@@ -146,21 +142,21 @@ def decode_image(data: bytes, where: str) -> np.ndarray:
 
 
 def decode_frame(data: bytes, where: str, truth_size: tuple[int, int] | None) -> tuple[np.ndarray, list[str]]:
-    """The image of a data set's frame, the way up on which its truth was drawn.
+    """Decode the image of a frame of a data set, turned as its truth was drawn.
 
-    The tools that read label files take the pixels as they are stored. So an EXIF orientation counts only where the
-    truth has the size of the turned image and not that of the stored one.
+    Tools that read label files take the pixels as they are stored. So an EXIF orientation counts only if the truth has
+    the size of the turned image and not that of the stored one.
 
     Args:
-        data: the content of the image file.
-        where: names it in errors.
-        truth_size: (H, W) of the truth; None where it is not known.
+        data: The content of the image file.
+        where: Names the file in errors.
+        truth_size: (H, W) of the truth; None if it is not known.
 
     Returns:
-        (H, W, 3) uint8 RGB, and remarks of one line, "what: what to do", for a person to look at.
+        (H, W, 3) uint8 RGB, and remarks for a person: one line each, "what: what to do".
 
     Raises:
-        PartwiseError: as `read_image` does.
+        PartwiseError: As `read_image` does.
     """
     image = _decode(data, where, IMAGE_FORMATS)
     orientation = orientation_of(image)
@@ -174,7 +170,7 @@ def decode_frame(data: bytes, where: str, truth_size: tuple[int, int] | None) ->
 
 
 def _stored_rgb(data: bytes, image: Image.Image, where: str) -> tuple[np.ndarray, list[str]]:
-    """(H, W, 3) uint8 RGB of a loaded file, not turned, and the remarks."""
+    """Return a loaded file as (H, W, 3) uint8 RGB, not turned, and remarks for a person."""
     try:
         deep = dark_deep_colours(data, image)
         rgb_HW3, remarks = rgb_of_image(image) if deep is None else rgb_of_array(deep)
@@ -188,7 +184,7 @@ def _stored_rgb(data: bytes, image: Image.Image, where: str) -> tuple[np.ndarray
 
 
 def _pictures_in(image: Image.Image) -> int:
-    """Pages of a TIFF, or frames of an animation; of MPO one, whose others are previews and depth."""
+    """Count pages of a TIFF or frames of an animation; an MPO counts as one: its others are previews and depth."""
     try:
         return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     except Exception:  # a damaged page takes nothing from the first one
@@ -196,7 +192,12 @@ def _pictures_in(image: Image.Image) -> int:
 
 
 def decode_ids(data: bytes, where: str) -> np.ndarray:
-    """As `read_ids`, from the bytes of a file; `where` names it in errors."""
+    """Decode a map of ids as `read_ids` does, from the bytes of a file.
+
+    Args:
+        data: The content of the file.
+        where: Names the file in errors.
+    """
     image = _decode(data, where, ID_FORMATS, refused_later=("JPEG",))
     if image.format in ("JPEG", "MPO"):
         raise PartwiseError(f"{where}: ids in a JPEG are smeared by its compression: write them as PNG")
@@ -212,10 +213,17 @@ def decode_ids(data: bytes, where: str) -> np.ndarray:
 
 
 def write_png(path: str | os.PathLike, pixels: np.ndarray) -> None:
-    """Write (H, W, 3) uint8 RGB, (H, W) uint8, or (H, W) ids of at most 65535 as PNG, wholly or not at all.
+    """Write pixels as a PNG file, whole or not at all.
 
-    8 bits where the array is uint8, else 16. Missing folders are made, and what is there is replaced. Raises
-    PartwiseError if the disk is full or the folder cannot be written; no half file remains.
+    Missing folders are made, and a file that is there is replaced.
+
+    Args:
+        path: The file.
+        pixels: (H, W, 3) uint8 RGB, (H, W) uint8, or (H, W) ids of 0..65535. The file has 8 bits if the array is uint8,
+            else 16.
+
+    Raises:
+        PartwiseError: If an id is out of range, the disk is full, or the folder cannot be written.
     """
     data = encode_png(pixels)
     with atomic_write(path, overwrite=True) as file:
@@ -223,7 +231,11 @@ def write_png(path: str | os.PathLike, pixels: np.ndarray) -> None:
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
-    """The bytes that `write_png` writes."""
+    """Return the bytes that `write_png` writes.
+
+    Raises:
+        PartwiseError: If an id is below 0 or above 65535.
+    """
     if pixels.dtype != np.uint8:
         if pixels.min() < 0 or pixels.max() > 65535:
             raise PartwiseError(f"a PNG holds 0..65535, the ids are {pixels.min()}..{pixels.max()}: renumber them")
@@ -234,9 +246,16 @@ def encode_png(pixels: np.ndarray) -> bytes:
 
 
 def _decode(data: bytes, where: str, formats: tuple[str, ...], refused_later: tuple[str, ...] = ()) -> Image.Image:
-    """The loaded image; PartwiseError for anything that Pillow cannot decode to the last pixel.
+    """Decode an image to the last pixel.
 
-    refused_later   formats that are read so that the caller can say what is wrong with them
+    Args:
+        data: The content of the file.
+        where: Names the file in errors.
+        formats: Formats that are accepted, by Pillow's names.
+        refused_later: Formats that are read as well, so that the caller can say what is wrong with them.
+
+    Raises:
+        PartwiseError: If Pillow cannot decode it.
     """
     if not data:
         raise PartwiseError(f"{where}: the file is empty: copy it again")
@@ -257,7 +276,11 @@ def _decode(data: bytes, where: str, formats: tuple[str, ...], refused_later: tu
 def _identified(
     file: IO[bytes], where: str, formats: tuple[str, ...], refused_later: tuple[str, ...] = ()
 ) -> Image.Image:
-    """The image that a file begins with, its pixels not read yet; PartwiseError for anything else."""
+    """Open the image that a file begins with, without its pixels; the arguments are those of `_decode`.
+
+    Raises:
+        PartwiseError: If the file does not begin as such an image, or the image is too large.
+    """
     try:
         with warnings.catch_warnings(action="ignore"):  # of EXIF that cannot be read, and of mere size
             return Image.open(file, formats=(*formats, *refused_later))
@@ -266,28 +289,11 @@ def _identified(
         raise PartwiseError(f"{where}: more than {most} million pixels are not read: scale the image down") from None
     except UnidentifiedImageError:
         file.seek(0)
-        raise PartwiseError(f"{where}: {_what_it_is(file.read(_START_BYTES), formats)}") from None
+        raise PartwiseError(f"{where}: {what_it_is(file.read(_START_BYTES), formats)}") from None
     except Exception as error:  # of a damaged file Pillow raises nearly anything
         raise PartwiseError(f"{where}: the image cannot be opened ({error}): copy it again") from None
 
 
-def _what_it_is(data: bytes, formats: tuple[str, ...]) -> str:
-    """Why Pillow does not open a file that begins so, and what to do."""
-    kind = next((name for start, name in _FIRST_BYTES.items() if data.startswith(start)), None)
-    if data[4:8] == b"ftyp":
-        kind = _BRANDS.get(data[8:12], "video")
-    if kind == "HEIC":
-        return "not an image that is read: a HEIC picture: convert it to JPEG or PNG"
-    if kind == "video" or data.startswith(_VIDEO_STARTS):
-        return "not an image: a video: take frames out of it, for example with ffmpeg"
-    if kind in formats:
-        problem = f"it begins as a {kind} does, but is damaged or of an unusual kind"
-        return f"not an image that can be read: {problem}: copy it again, or convert it to a PNG of 8 bits"
-    if data.startswith(_LFS_POINTER):
-        return "not an image but a pointer of Git LFS: fetch the files with git lfs pull"
-    found = f" that is read ({kind})" if kind else ""
-    return f"not an image{found}: one of {', '.join(formats)} is expected"
-
-
 def _too_large(where: str, size: tuple[int, int]) -> PartwiseError:
+    """Return the error of an image (width, height) that does not fit into memory."""
     return PartwiseError(f"{where}: {size[0]}x{size[1]} pixels do not fit into memory: scale the image down")

@@ -1,4 +1,4 @@
-"""Where the trees of a data set lie below a folder, however its zips were unpacked, and what to give instead of one."""
+"""Find where the trees of a data set lie below a folder, however its zips were unpacked; or say what to give."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ MOST_FOLDERS = 2000  # looked into, so that the error for a whole disk comes at 
 
 
 def tree_in(folder: Path, tree: str) -> Path | None:
-    """folder/tree, if it is there; folder/tree/tree where a zip was unpacked into a folder of the tree's name."""
+    """Return where a tree lies in a folder.
+
+    Returns:
+        folder/tree; folder/tree/tree if a zip was unpacked into a folder of the tree's name; None if there is no such
+        folder.
+    """
     outer = folder / tree
     inside = _folders_of(outer)
     if inside == [outer / tree]:
@@ -25,11 +30,15 @@ def tree_in(folder: Path, tree: str) -> Path | None:
 
 
 def trees_below(root: Path, trees: Sequence[str]) -> dict[str, Path]:
-    """The trees that lie in a folder of `root`, such as each zip unpacked into a folder of its own name.
+    """Find the trees that lie in a folder of `root`, such as each zip unpacked into a folder of its own name.
 
-    A folder with all of `trees` comes before those with one. A tree that lies nowhere is absent.
+    A folder with all of `trees` comes before those with one.
 
-    Raises PartwiseError if a tree lies in several folders.
+    Returns:
+        The folder of each tree that was found.
+
+    Raises:
+        PartwiseError: If a tree lies in several folders.
     """
     folders = _folders_of(root)
     complete = [folder for folder in folders if all(tree_in(folder, tree) for tree in trees)]
@@ -45,7 +54,7 @@ def trees_below(root: Path, trees: Sequence[str]) -> dict[str, Path]:
 
 
 def what_to_give(root: Path, trees: Sequence[str]) -> str:
-    """What to give as the root of a data set instead of `root`, which has not all of `trees`, in words."""
+    """Say what to give as the root of a data set instead of `root`, which does not have all of `trees`."""
     for above in list(root.resolve().parents)[:LEVELS_ABOVE]:
         if _holds(above, trees):
             return f"give the folder above it, {above}"
@@ -75,12 +84,12 @@ def has_polygons_alone(truth: Path) -> bool:
 
 
 def _holds(folder: Path, trees: Sequence[str]) -> bool:
-    """Whether all trees lie in a folder, unpacked or in zips that are named as the official ones."""
+    """Return whether all trees lie in a folder, unpacked or in zips with the official names."""
     return all(tree_in(folder, tree) or any(folder.glob(f"{tree}*.zip")) for tree in trees)
 
 
 def _walk(root: Path, levels: int) -> Iterator[Path]:
-    """Every folder below `root`, at most so many levels deep, those near it first."""
+    """Yield the folders below `root`, at most `levels` deep, near ones first."""
     waiting = deque([(root, 0)])
     while waiting:
         parent, level = waiting.popleft()
@@ -91,7 +100,7 @@ def _walk(root: Path, levels: int) -> Iterator[Path]:
 
 
 def _folders_of(folder: Path) -> list[Path]:
-    """The folders in a folder, sorted, without hidden ones; none where the system does not show them."""
+    """Return the folders in a folder, sorted, without hidden ones; none if the system does not show them."""
     try:
         with os.scandir(folder) as entries:
             shown = (entry for entry in entries if not entry.name.startswith(_HIDDEN))

@@ -1,6 +1,6 @@
-"""Training samples: which scene comes when, and how it is cut. A sample is a function of (seed, draw), nothing else.
+"""Training samples: which scene comes when, and how it is cut. A sample is a function of (seed, draw) alone.
 
-That makes a resumed run see what the uninterrupted one would have seen, with any number of worker processes.
+So a resumed run sees what the uninterrupted one would have seen, with any number of worker processes.
 """
 
 from __future__ import annotations
@@ -49,11 +49,13 @@ ADVICE = (
 class DataConfig:
     """What the network is trained on.
 
-    augment          how a scene is cut and changed
-    rendered_share   share of the samples that are rendered streets instead of frames of the data set
-    paste            probability that instances of another frame are laid over a sample (data/paste.py)
-    repeat_threshold frames with a class that fewer than this share of frames show come more often (LVIS, section 4.2)
-    workers          processes that prepare samples
+    Attributes:
+        augment: How a scene is cut and changed.
+        rendered_share: Share of the samples, 0..1, that are rendered streets instead of frames of the data set.
+        paste: Probability that instances of another frame are pasted over a sample (see data/paste.py).
+        repeat_threshold: A frame comes more often if it has a class that is in less than this share of the frames
+            (LVIS, section 4.2).
+        workers: Processes that prepare samples; 0 for the main process.
     """
 
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -64,7 +66,19 @@ class DataConfig:
 
 
 class TrainingSamples:
-    """Draw number -> (image (3, H, W) uint8, targets)."""
+    """The training samples by draw number: `samples[draw]` is (image (3, H, W) uint8, targets).
+
+    Attributes:
+        scenes: Frames of the data set.
+        targets: Makes the targets of a scene.
+        config: How samples are drawn and changed.
+        seed: Seed of every random choice.
+        presence: As `class_presence` returns it; None: no frame comes more often than others.
+        rendered: Rendered streets; None if there are none.
+        classes: Ids of the classes whose instances crops are laid around; None for all that have instances.
+        weights: (frames,) how often each frame is visited in one pass.
+        class_weights: How much more likely a crop is laid around an instance of a class, by its id.
+    """
 
     def __init__(
         self,
@@ -76,14 +90,14 @@ class TrainingSamples:
         rendered: Scenes | None = None,
         classes: Collection[int] | None = None,
     ):
-        """`classes`: ids of those that crops are laid around the instances of; None for all that have instances."""
+        """Keep what samples are made of; the arguments are described at the class."""
         self.scenes, self.targets, self.config, self.seed = scenes, targets, config, seed
         self.rendered, self.classes = rendered, classes
         self.weights = np.ones(len(scenes)) if presence is None else repeat_factors(presence, config.repeat_threshold)
         self.class_weights = {} if presence is None else rare_class_weights(presence, config.repeat_threshold)
 
     def scene(self, draw: int) -> Scene:
-        """The augmented scene of a draw."""
+        """Return the augmented scene of a draw."""
         rng = np.random.default_rng([self.seed, draw])
         if self.rendered is not None and rng.random() < self.config.rendered_share:
             scene = self.rendered[draw % len(self.rendered)]
@@ -98,7 +112,9 @@ class TrainingSamples:
         return scene
 
     def _frame(self, draw: int) -> int:
-        """The frame of a draw: every pass visits each frame as often as its weight, in a new order."""
+        """Return the index of the frame of a draw. Every pass visits each frame as often as its weight says, in a new
+        order.
+        """
         length = math.ceil(float(self.weights.sum()))  # rounded down, a frame of weight 1 might miss its turn
         turn, place = divmod(draw, length)
         rng = np.random.default_rng([self.seed, 1, turn])
@@ -108,22 +124,33 @@ class TrainingSamples:
         return int(rng.permutation(visits)[place % len(visits)])
 
     def __getitem__(self, draw: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """The sample of a draw. Raises PartwiseError where its frame cannot be used."""
+        """Return the sample of a draw.
+
+        Raises:
+            PartwiseError: If its frame cannot be used.
+        """
         scene = self.scene(draw)
         return torch.from_numpy(scene.image_HW3).permute(2, 0, 1), self.targets(scene)
 
     def batch(self, draws: Sequence[int]) -> Batch:
-        """The samples of several draws, collated."""
+        """Return the samples of several draws as one batch."""
         return collate([self[draw] for draw in draws])
 
 
 class Draws:
-    """Batches of draw numbers from `first_step` on, without end; each of `processes` takes its own share."""
+    """Batches of draw numbers, without end.
+
+    Attributes:
+        batch_size: Draws in a batch.
+        first_step: The step to begin at.
+        process: Index of this process.
+        processes: How many processes share the draws; each takes its own.
+    """
 
     def __init__(self, batch_size: int, first_step: int = 0, process: int = 0, processes: int = 1):
         self.batch_size, self.step, self.process, self.processes = batch_size, first_step, process, processes
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[list[int]]:
         step = self.step
         while True:
             first = (step * self.processes + self.process) * self.batch_size
@@ -132,17 +159,18 @@ class Draws:
 
 
 def collate(samples: list[tuple[Tensor, dict[str, Tensor]]]) -> Batch:
-    """Images stacked to (B, 3, H, W) uint8, targets as a list."""
+    """Stack images to (B, 3, H, W) uint8, and list the targets; B samples."""
     return torch.stack([image for image, _ in samples]), [targets for _, targets in samples]
 
 
 def training_batches(samples: TrainingSamples, draws: Draws) -> Generator[Batch, None, None]:
-    """Batches without end, prepared by `samples.config.workers` processes, page-locked where there is a GPU.
+    """Yield batches without end.
 
-    Close it to end the processes: they live until then.
+    `samples.config.workers` processes prepare them. Batches are page-locked if there is a GPU. Close the generator to
+    end the processes: they live until then.
 
-    Raises PartwiseError for a frame that cannot be used, in the words of whoever found it, and in one line for
-    whatever ends a worker.
+    Raises:
+        PartwiseError: If a frame cannot be used, or a worker ended.
     """
     count = samples.config.workers
     if count == 0:
@@ -159,7 +187,7 @@ def training_batches(samples: TrainingSamples, draws: Draws) -> Generator[Batch,
 
 
 def _one_ahead(thread: ThreadPoolExecutor, make: Callable[[], Batch]) -> Iterator[Batch]:
-    """What `make` makes, again and again, each made by the thread while the one before it is used."""
+    """Yield what `make` makes, again and again; a thread makes the next one while the last one is used."""
     pending = thread.submit(make)
     while True:
         made = pending.result()
@@ -168,7 +196,7 @@ def _one_ahead(thread: ThreadPoolExecutor, make: Callable[[], Batch]) -> Iterato
 
 
 class _Work:
-    """What a worker does: draws -> the batch as arrays, which can be sent."""
+    """What a worker process does: turn draws into a batch of arrays, which can be sent."""
 
     def __init__(self, samples: TrainingSamples):
         self.samples = samples
@@ -180,19 +208,28 @@ class _Work:
 
 
 def _tensors(arrays: tuple[np.ndarray, list[dict[str, np.ndarray]]]) -> Batch:
-    """The same memory as tensors."""
+    """Return the same batch as tensors that share its memory."""
     images, targets = arrays
     return torch.from_numpy(images), [{name: torch.from_numpy(value) for name, value in one.items()} for one in targets]
 
 
 def _page_locked(batch: Batch) -> Batch:
-    """A copy in memory from which a GPU can take it while it works."""
+    """Copy a batch into page-locked memory, from which a GPU can take it while it works."""
     images, targets = batch
     return images.pin_memory(), [{name: value.pin_memory() for name, value in one.items()} for one in targets]
 
 
 def class_presence(scenes: Scenes, progress: Callable[[int, int], None] = lambda done, total: None) -> np.ndarray:
-    """(len(scenes), 256) bool: which evaluated class ids each frame shows, things only as instances, not as groups."""
+    """Find which evaluated classes each frame shows.
+
+    Args:
+        scenes: The frames.
+        progress: Called after each frame with how many are done, and how many there are.
+
+    Returns:
+        (frames, 256) bool by class id. A class with instances counts only where it has an instance: a group alone does
+        not count.
+    """
     presence = np.zeros((len(scenes), 256), bool)
     if len(scenes) == 0:
         return presence
@@ -210,16 +247,30 @@ def class_presence(scenes: Scenes, progress: Callable[[int, int], None] = lambda
 
 
 def repeat_factors(presence: np.ndarray, threshold: float) -> np.ndarray:
-    """(frames,) >= 1: how often a frame is visited, max over its classes of sqrt(threshold / share of frames)."""
+    """Compute how often each frame is visited (LVIS, section 4.2).
+
+    Args:
+        presence: (frames, 256) bool, see `class_presence`.
+        threshold: Share of the frames, 0..1; classes in fewer frames come more often.
+
+    Returns:
+        (frames,) factors from 1 up: the maximum over the frame's classes of sqrt(threshold / share of frames).
+    """
     return np.maximum((presence * _class_factors(presence, threshold)).max(axis=1), 1.0)
 
 
 def rare_class_weights(presence: np.ndarray, threshold: float) -> dict[int, float]:
-    """id -> repeat factor of the class squared: instances of rare classes are preferred as centres of crops."""
+    """Compute how much more likely a crop is laid around an instance of each class; the arguments are those of
+    `repeat_factors`.
+
+    Returns:
+        The square of each class's repeat factor, by its id.
+    """
     factors = _class_factors(presence, threshold) ** 2
     return {int(i): float(factors[i]) for i in np.flatnonzero(presence.any(axis=0))}
 
 
 def _class_factors(presence: np.ndarray, threshold: float) -> np.ndarray:
+    """Return the (256,) repeat factor of each class id, 1 for classes that are not rare."""
     share = presence.mean(axis=0)
     return np.where(share > 0, np.maximum(1.0, np.sqrt(threshold / np.maximum(share, 1e-9))), 1.0)

@@ -1,4 +1,4 @@
-"""Which way up a picture is: EXIF orientations 1 (as stored) to 8."""
+"""Turn pictures upright: EXIF orientations 1 (as stored) to 8."""
 
 import warnings
 
@@ -7,7 +7,7 @@ from PIL import ExifTags, Image, ImageOps
 
 
 def orientation_of(image: Image.Image) -> int:
-    """The EXIF orientation of an image, 1..8; 1 where it says none, or where its EXIF cannot be read."""
+    """Return the EXIF orientation of an image, 1..8; 1 if it says none, or if its EXIF cannot be read."""
     try:
         with warnings.catch_warnings(action="ignore"):
             orientation: int | None = image.getexif().get(ExifTags.Base.Orientation)
@@ -17,7 +17,11 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def turned(image_HW3: np.ndarray, orientation: int) -> np.ndarray:
-    """A stored (H, W, 3) uint8 image as people should see it; 5 to 8 exchange height and width.
+    """Turn a stored image upright.
+
+    Args:
+        image_HW3: (H, W, 3) uint8.
+        orientation: EXIF orientation, 1..8; 5 to 8 exchange height and width.
 
     >>> turned(np.array([[[1, 1, 1], [2, 2, 2]]], np.uint8), 3)[0, :, 0].tolist()
     [2, 1]

@@ -1,7 +1,7 @@
-"""Copy-paste: instances of one training scene laid over another (Ghiasi et al. 2021, "Simple Copy-Paste").
+"""Paste instances of one training scene over another (Ghiasi et al. 2021, "Simple Copy-Paste").
 
-Both scenes are cut and scaled on their own first; what is pasted keeps its place, its pixels and its outline, and hides
-what lies below. No blending: the paper found none necessary.
+Both scenes are cut and scaled on their own first. What is pasted keeps its place, its pixels and its outline, and hides
+what lies below. There is no blending: the paper found none necessary.
 """
 
 from __future__ import annotations
@@ -17,11 +17,17 @@ from partwise.scene import Scene
 def paste_instances(
     scene: Scene, donor: Scene, rng: np.random.Generator, classes: Collection[int] | None = None
 ) -> Scene:
-    """`scene` with about half of the instances of `donor`, a scene of the same size, on top.
+    """Paste about half of the instances of one scene over another.
 
-    classes   ids of the classes to paste; None for all that have instances
+    Args:
+        scene: The scene below.
+        donor: The scene that gives instances, of the same size.
+        rng: Source of the random choice.
+        classes: Ids of the classes to paste; None for all that have instances.
 
-    A class whose numbers are used up (Cityscapes counts 1,000 an image) takes no more.
+    Returns:
+        The new scene. A class whose instance numbers are used up (Cityscapes counts at most 1,000 an image) gets no
+        more.
     """
     ids_HW, things = scene.instance_ids_HW.copy(), {label.id for label in scene.label_set.things}
     wanted = things if classes is None else things.intersection(classes)
@@ -45,7 +51,7 @@ def paste_instances(
 
 
 def _free_numbers(ids_HW: np.ndarray) -> dict[int, int]:
-    """id of a class -> the number after the highest of its instances."""
+    """Return, for the id of each class, the number after the highest of its instances."""
     values = np.unique(ids_HW)
     values = values[values >= INSTANCE_FACTOR]
     return dict(zip((values // INSTANCE_FACTOR).tolist(), (values % INSTANCE_FACTOR + 1).tolist(), strict=True))

@@ -34,13 +34,16 @@ _GIVE = "give samples of 8 bits if that is wrong"
 
 
 def rgb_of_array(array: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """An array as (H, W, 3) uint8 RGB, and the remarks; what is that already, without any.
+    """Convert an array to (H, W, 3) uint8 RGB. An array that already is that is returned as it is.
 
     Args:
-        array: (H, W) or (H, W, C) grey, RGB or RGBA of bool, whole numbers or floats, H and W at least 1.
+        array: (H, W) or (H, W, C) grey, RGB or RGBA of bool, whole numbers or floats; H and W at least 1, C 1, 3 or 4.
+
+    Returns:
+        (H, W, 3) uint8 RGB, and remarks for a person.
 
     Raises:
-        PartwiseError: another shape or type, or no sample that is a finite number.
+        PartwiseError: If it has another shape or type, or no sample is a finite number.
     """
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.dtype == np.uint8 and channels == 3 and array.size:
@@ -61,10 +64,13 @@ def rgb_of_array(array: np.ndarray) -> tuple[np.ndarray, list[str]]:
 
 
 def rgb_of_image(image: Image.Image) -> tuple[np.ndarray, list[str]]:
-    """A loaded PIL image of any mode as (H, W, 3) uint8 RGB, not turned, and the remarks.
+    """Convert a loaded PIL image of any mode to RGB, without turning it.
+
+    Returns:
+        (H, W, 3) uint8 RGB, and remarks for a person.
 
     Raises:
-        PartwiseError: floats without a finite number, or colours that Pillow cannot convert.
+        PartwiseError: If no sample is a finite number, or Pillow cannot convert the colours.
     """
     remarks: list[str] = []
     if image.mode.startswith(("I", "F")):
@@ -82,17 +88,20 @@ def rgb_of_image(image: Image.Image) -> tuple[np.ndarray, list[str]]:
 
 
 def to_8_bit(samples: np.ndarray, bits: int = 0) -> tuple[np.ndarray, list[str]]:
-    """Samples of any shape and number type as uint8, and the remarks.
+    """Convert samples of any shape and number type to uint8.
 
     Args:
-        samples: at least one.
-        bits: how many each sample has, where the file says so; 0 where it does not.
+        samples: At least one.
+        bits: How many bits each sample has, if the file says so; else 0.
+
+    Returns:
+        The samples as uint8, and remarks for a person.
 
     >>> to_8_bit(np.array([0, 2048, 4095], np.uint16), bits=12)[0].tolist()
     [0, 128, 255]
 
     Raises:
-        PartwiseError: no sample is a finite number.
+        PartwiseError: If no sample is a finite number.
     """
     if samples.dtype == np.uint8:
         return samples, []
@@ -116,7 +125,11 @@ def to_8_bit(samples: np.ndarray, bits: int = 0) -> tuple[np.ndarray, list[str]]
 
 
 def _white_of(dtype: np.dtype, highest: float, bits: int) -> tuple[float, bool]:
-    """The value that is white, see the top of this file, and whether that is a guess."""
+    """Choose the value that is white by the rule at the top of this file.
+
+    Returns:
+        The value, and whether it is a guess.
+    """
     if highest <= 0:
         return 255, False
     if bits and highest < 1 << bits:
@@ -134,7 +147,11 @@ def _white_of(dtype: np.dtype, highest: float, bits: int) -> tuple[float, bool]:
 
 
 def _deep_grey_to_8_bit(image: Image.Image) -> tuple[Image.Image, list[str]]:
-    """Grey of more than 8 bits, or floats, as an image of mode L, or LA where one value stands for transparent."""
+    """Convert grey of more than 8 bits, or floats.
+
+    Returns:
+        An image of mode L, or of LA if one value stands for transparent; and remarks for a person.
+    """
     samples = np.asarray(image)
     tags = getattr(image, "tag_v2", {})
     bits = tags.get(_TIFF_BITS, (0,))[0]
@@ -149,7 +166,7 @@ def _deep_grey_to_8_bit(image: Image.Image) -> tuple[Image.Image, list[str]]:
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:
-    """An image of 8 bits as RGB, or RGBA where it may be transparent; a profile that cannot be used is ignored."""
+    """Convert an image of 8 bits to RGB, or RGBA if it may be transparent; a profile that cannot be used is ignored."""
     target = "RGBA" if image.has_transparency_data else "RGB"
     clear = image.info.get("transparency")
     if isinstance(clear, tuple) and max(clear) > 255:  # of 16 bits, while Pillow gives the upper 8 of the samples
@@ -166,6 +183,7 @@ def _in_srgb(image: Image.Image) -> Image.Image:
 
 
 def _profile_to_srgb(image: Image.Image, profile: bytes, target: str) -> Image.Image:
+    """Convert an image from the colours of a profile to sRGB; if the profile cannot be used, return it as it is."""
     try:
         described = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "srgb" in ImageCms.getProfileDescription(described).lower():
@@ -177,7 +195,11 @@ def _profile_to_srgb(image: Image.Image, profile: bytes, target: str) -> Image.I
 
 
 def _on_white(image: Image.Image) -> tuple[np.ndarray, list[str]]:
-    """RGBA over white, and the remark for one that is all transparent."""
+    """Lay an RGBA image on white.
+
+    Returns:
+        (H, W, 3) uint8 RGB, and remarks for a person.
+    """
     remarks = []
     extrema: Any = image.getextrema()  # a pair for each band
     if extrema[3][1] == 0:
@@ -186,6 +208,7 @@ def _on_white(image: Image.Image) -> tuple[np.ndarray, list[str]]:
 
 
 def _darkness(rgb_HW3: np.ndarray) -> list[str]:
+    """Return a remark if the picture (H, W, 3) is almost black."""
     highest = rgb_HW3.max()
     if highest >= _DARK:
         return []

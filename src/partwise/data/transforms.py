@@ -1,4 +1,4 @@
-"""Augmentation through torchvision.transforms.v2; the truth moves with the image.
+"""Augment scenes with torchvision.transforms.v2; the truth moves with the image.
 
 Every random number comes from the generator that is passed in: the same generator state gives the same scene.
 """
@@ -22,6 +22,11 @@ __all__ = ["AugmentConfig", "augment"]
 
 
 def _rising(pair: tuple[float, float]) -> tuple[float, float]:
+    """Return a pair of numbers that does not fall.
+
+    Raises:
+        ValueError: If the first number is larger.
+    """
     if pair[0] > pair[1]:
         raise ValueError("give the smaller number first")
     return pair
@@ -31,11 +36,12 @@ def _rising(pair: tuple[float, float]) -> tuple[float, float]:
 class AugmentConfig:
     """Random changes of a training scene.
 
-    crop              (H, W) in pixels of what the network sees
-    scale             (low, high): the frame is enlarged by a factor drawn log-uniformly, then cropped
-    flip              probability of a mirror image
-    photometric       largest relative change of brightness, contrast and saturation
-    centre_instance   probability that the crop is laid around an instance instead of anywhere
+    Attributes:
+        crop: (H, W) in pixels of what the network sees.
+        scale: (low, high). The frame is enlarged by a factor that is drawn log-uniformly, then cropped.
+        flip: Probability of a mirror image.
+        photometric: Largest relative change of brightness, contrast and saturation, 0 to below 1.
+        centre_instance: Probability that the crop is laid around an instance instead of anywhere.
     """
 
     crop: tuple[Count, Count] = (384, 768)
@@ -52,10 +58,18 @@ def augment(
     class_weights: dict[int, float],
     classes: Collection[int] | None = None,
 ) -> Scene:
-    """A random crop of a scene, of size `config.crop`, scaled, mirrored and recoloured.
+    """Cut a random crop of a scene; scale, mirror and recolour it.
 
-    class_weights  id -> how much likelier a crop is laid around an instance of this class (1 where absent)
-    classes        ids of the classes that crops are laid around the instances of; None for all that have instances
+    Args:
+        scene: Any scene.
+        rng: Source of every random number.
+        config: The limits of the changes.
+        class_weights: How much more likely a crop is laid around an instance of a class, by its id; 1 for other
+            classes.
+        classes: Ids of the classes whose instances crops are laid around; None for all that have instances.
+
+    Returns:
+        A scene of the size `config.crop`. What lies outside the frame is void.
     """
     low, high = config.scale
     scale = float(np.exp(rng.uniform(np.log(low), np.log(high))))
@@ -87,7 +101,15 @@ def augment(
 
 
 def _offset(rng: np.random.Generator, length: int, window: int, centre: float | None) -> int:
-    """Where the crop begins: anywhere that wastes least, or so that `centre` lies in its middle half."""
+    """Choose where the crop begins on one axis, in pixels.
+
+    Args:
+        rng: Source of the random number.
+        length: Side of the scene.
+        window: Side of the crop in the scene.
+        centre: A place that must lie in the middle half of the crop, as far as the scene allows; None for any crop that
+            covers as much of the scene as possible.
+    """
     slack = length - window
     if slack <= 0:
         return int(rng.integers(slack, 1))
@@ -103,7 +125,7 @@ def _instance_centre(
     class_weights: dict[int, float],
     classes: Collection[int] | None,
 ) -> tuple | None:
-    """(y, x) of the centre of a random instance of the classes; None where there is none."""
+    """Return the centre (y, x) of a random instance of the classes; None if there is none."""
     things = {label.id for label in scene.label_set.things} if classes is None else set(classes)
     instances = scene.instances
     weights = np.array([class_weights.get(int(i), 1.0) if int(i) in things else 0.0 for i in instances.labels])
@@ -114,7 +136,7 @@ def _instance_centre(
 
 
 def _recolour(image: tv_tensors.Image, rng: np.random.Generator, strength: float) -> tv_tensors.Image:
-    """Brightness, contrast and saturation by factors in 1 - strength ... 1 + strength."""
+    """Change brightness, contrast and saturation, each by a factor from 1 - strength to 1 + strength."""
     if strength == 0:
         return image
     for change in (tvf.adjust_brightness, tvf.adjust_contrast, tvf.adjust_saturation):

@@ -1,4 +1,4 @@
-"""Checks of a method's maps against each other: does `decode` find what `targets` promised, can `loss` be low?"""
+"""Check a method's maps against each other: does `decode` find what `targets` promised, and can `loss` become low?"""
 
 from __future__ import annotations
 
@@ -29,10 +29,17 @@ def lost_in_decoding(
     promised: list[Instances],
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Finding]:
-    """The share of the objects that have a target but do not come back from a perfect network's outputs.
+    """Measure the share of objects that have a target but do not come back from a perfect network's outputs.
 
-    promised   for each scene the objects that its targets mean to teach
-    returns    a list of one Finding; empty where nothing is promised
+    Args:
+        method: Any method of instances.
+        scenes: Samples as the network sees them.
+        targets: The targets of each scene.
+        promised: For each scene, the objects that its targets mean to teach.
+        progress: Called after each scene with how many are done, and how many there are.
+
+    Returns:
+        One finding; none if nothing is promised.
     """
     total = lost = 0
     for number, (scene, target, objects) in enumerate(zip(scenes, targets, promised, strict=True)):
@@ -55,11 +62,15 @@ def lost_in_decoding(
 
 @torch.inference_mode()
 def contradicting_targets(method: Method, targets: list[Targets], like: Outputs) -> list[Finding]:
-    """Terms of the loss that even the best outputs leave high: the same cell is told one thing and its contrary.
+    """Find terms of the loss that stay high even for the best outputs: one cell is told one thing and its contrary.
 
-    Measured: the loss of `oracle(targets)` by that of outputs that are 0 everywhere, each a mean over the samples.
+    The measure is the loss of `oracle(targets)` divided by the loss of outputs that are 0 everywhere, each a mean over
+    the samples.
 
-    like   outputs of training; a method whose loss takes something else than its decoder is left out
+    Args:
+        method: Any method.
+        targets: The targets of each sample.
+        like: Outputs of training. A method whose loss takes something else than its decoder is left out.
     """
     floor: dict[str, float] = {}
     blank: dict[str, float] = {}
@@ -81,6 +92,7 @@ def contradicting_targets(method: Method, targets: list[Targets], like: Outputs)
 
 
 def _zeros(outputs: Outputs) -> Outputs:
+    """Return outputs of the same shapes that are 0 everywhere."""
     blank = lambda value: (
         [torch.zeros_like(one) for one in value] if isinstance(value, list) else torch.zeros_like(value)
     )
@@ -88,6 +100,7 @@ def _zeros(outputs: Outputs) -> Outputs:
 
 
 def _is_found(objects: Instances, n: int, found: Instances) -> bool:
+    """Return whether object n comes back: an instance of its class that overlaps it enough."""
     return any(
         crop_iou(objects.boxes[n], objects.masks[n], box, mask) > FOUND_IOU
         for box, mask in zip(found.boxes, found.masks, strict=True)

@@ -1,4 +1,4 @@
-"""Checks of the data against the recipe: classes that no frame shows, objects that crop or resize take away."""
+"""Check the data against the recipe: classes that no frame has, objects that the crop or the resize takes away."""
 
 from __future__ import annotations
 
@@ -18,17 +18,24 @@ SMALLEST_PX = 10  # a mask of fewer pixels has no shape to learn: 3 x 3 and less
 
 
 def missing_classes(frames: list[Scene], complete: bool, where: str, things_only: bool = False) -> list[Finding]:
-    """Evaluated classes that no frame shows (things: as an instance)."""
+    """Find evaluated classes that no frame has; classes with instances count only as instances.
+
+    Args:
+        frames: The frames that were looked at.
+        complete: Whether these are all frames of the data.
+        where: The data in words.
+        things_only: Leave out classes without instances.
+    """
     labels = frames[0].label_set.things if things_only else frames[0].label_set.evaluated
     present = class_presence(frames)[:, [label.id for label in labels]]
     return absent_classes(present, [label.name for label in labels], complete, where)
 
 
 def erased_by_resize(frames: list[Scene], augment: AugmentConfig) -> list[Finding]:
-    """Objects that count in the score but keep too few pixels at the recipe's middle scale.
+    """Find objects that count in the score but keep too few pixels at the recipe's middle scale.
 
-    Arithmetic, not a draw: an object of A pixels has A * scale ** 2 after the resize; the middle of a log-uniform scale
-    is the geometric mean of its ends.
+    This is computed, not drawn: an object of A pixels has A * scale ** 2 pixels after the resize. The middle of a
+    log-uniform scale is the geometric mean of its ends.
     """
     scale = math.sqrt(augment.scale[0] * augment.scale[1])
     areas = np.concatenate([_evaluated(frame)[0] for frame in frames])
@@ -40,7 +47,7 @@ def erased_by_resize(frames: list[Scene], augment: AugmentConfig) -> list[Findin
 
 
 def cut_by_crop(frames: list[Scene], augment: AugmentConfig) -> list[Finding]:
-    """Objects that no crop can hold whole: at the smallest scale they are still longer than the crop."""
+    """Find objects that no crop can hold whole: even at the smallest scale they are longer than the crop."""
     widths_heights = np.concatenate([_evaluated(frame)[1] for frame in frames])
     room = np.array([augment.crop[1], augment.crop[0]]) / augment.scale[0]
     share = float((widths_heights > room).any(axis=1).mean()) if len(widths_heights) else 0.0
@@ -51,7 +58,7 @@ def cut_by_crop(frames: list[Scene], augment: AugmentConfig) -> list[Finding]:
 
 
 def _evaluated(frame: Scene) -> tuple[np.ndarray, np.ndarray]:
-    """Areas (N,) and widths and heights (N, 2) of the instances that count in the score."""
+    """Return the areas (N,) in pixels and the widths and heights (N, 2) of the N instances that count in the score."""
     instances = frame.instances
     things = [label.id for label in frame.label_set.things]
     kept = np.isin(instances.labels, things) & (instances.areas >= TINY_PX)

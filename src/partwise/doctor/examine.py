@@ -1,4 +1,4 @@
-"""The checks that any torch module with a loader can have: `examine`."""
+"""Run the checks that any torch module with a loader can have: `examine`."""
 
 from __future__ import annotations
 
@@ -27,20 +27,25 @@ def examine(
     clip_norm: float = 0.0,
     seed: int = 0,
 ) -> Diagnosis:
-    """Train a few steps and say which silent faults show; module and optimiser are afterwards as they were before.
+    """Train a few steps and report silent faults; module and optimiser are afterwards as they were before.
 
-    module     any torch module; it is called with the inputs of a batch (a tensor, a tuple, or a dict of arguments)
-    loader     (inputs, targets) each; a DataLoader, or a list of batches
-    loss       (outputs, targets) -> a scalar, or {name: scalar}
-    optimiser  over the module's parameters; without it AdamW at 1e-3 makes the steps, and nothing is said of the rate
-    clip_norm  as in training; 0 leaves the gradients
+    Args:
+        module: Any torch module. It is called with the inputs of a batch: a tensor, a tuple, or a dict of arguments.
+        loader: Gives (inputs, targets): a DataLoader, or a list of batches.
+        loss: (outputs, targets) -> a scalar, or {name: scalar}.
+        optimiser: Over the module's parameters. None: AdamW with a learning rate of 1e-3 makes the steps, and the
+            learning rate is not checked.
+        steps: How many steps.
+        clip_norm: Largest norm of the gradient, as in training; 0 leaves gradients as they are.
+        seed: Seed of the steps.
 
     >>> layer = nn.Linear(4, 2)
     >>> batches = [(torch.randn(8, 4), torch.arange(8) % 2) for _ in range(3)]
     >>> examine(layer, batches, nn.functional.cross_entropy).healthy
     True
 
-    Raises PartwiseError where there is no batch, no step, or nothing to train.
+    Raises:
+        PartwiseError: If there is no batch, no step, or nothing to train.
     """
     if steps < 1:
         raise PartwiseError(f"doctor: steps={steps}: give 1 or more; from 3 on every check can see")
@@ -58,7 +63,12 @@ def examine(
 
 
 def trial_findings(trial: Trial, *, rate: bool = True) -> list[Finding]:
-    """What the steps alone show. `rate`: whether the learning rate is the one that will be used."""
+    """Return what the steps alone show.
+
+    Args:
+        trial: What was observed.
+        rate: Whether its learning rate is the one that will be used.
+    """
     found = signals.finite_loss(trial) + signals.first_input(trial)
     if not trial.finite:
         return found  # what follows would be measured on weights of no number
@@ -70,7 +80,7 @@ def trial_findings(trial: Trial, *, rate: bool = True) -> list[Finding]:
 
 
 def _is_all(loader: Iterable, steps: int) -> bool:
-    """Whether the steps saw every batch that there is."""
+    """Return whether the steps saw every batch that there is."""
     try:
         return len(loader) <= steps  # type: ignore[arg-type]
     except TypeError:

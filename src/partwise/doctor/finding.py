@@ -1,4 +1,4 @@
-"""What the doctor says: findings, each with a measured value, its threshold and a remedy, and the diagnosis of all."""
+"""Findings of the doctor, each with a measured value, its threshold and a remedy; and the diagnosis of them all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Severity(StrEnum):
-    """How bad it is: `OK` was measured and is fine, `WARNING` is for a person to judge, `FAULT` spoils the training."""
+    """How bad a finding is: `OK` is fine, `WARNING` is for a person to judge, `FAULT` spoils the training."""
 
     OK = "ok"
     WARNING = "warning"
@@ -20,14 +20,15 @@ class Severity(StrEnum):
 class Finding:
     """What one check measured at one place.
 
-    check      name of the check; docs/doctor.md has a section for each
-    severity   see Severity
-    what       what was measured, in words with its unit
-    measured   the value, None where there was nothing to measure
-    threshold  the value from which on it is a finding, None where there is none
-    where      the layer, target, size class or file
-    remedy       what to do; "" where it is fine
-    details    further numbers, ready for JSON
+    Attributes:
+        check: Name of the check; docs/doctor.md has a section for each.
+        severity: How bad it is.
+        what: What was measured, in words with its unit.
+        measured: The value; None if there was nothing to measure.
+        threshold: The value beyond which it is a warning or a fault; None if there is none.
+        where: The layer, target, size class or file.
+        remedy: What to do; "" if it is fine.
+        details: Further numbers, ready for JSON.
     """
 
     check: str
@@ -42,19 +43,24 @@ class Finding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Everything that the checks measured. `subject` says in words what was examined."""
+    """Everything that the checks measured.
+
+    Attributes:
+        subject: What was examined, in words.
+        results: The findings, in the order of the checks.
+    """
 
     subject: str
     results: tuple[Finding, ...]
 
     @property
     def faults(self) -> list[Finding]:
-        """What spoils the training."""
+        """The findings that spoil the training."""
         return [finding for finding in self.results if finding.severity == Severity.FAULT]
 
     @property
     def warnings(self) -> list[Finding]:
-        """What a person should judge."""
+        """The findings that a person should judge."""
         return [finding for finding in self.results if finding.severity == Severity.WARNING]
 
     @property
@@ -63,11 +69,11 @@ class Diagnosis:
         return not self.faults
 
     def of(self, check: str) -> list[Finding]:
-        """The findings of one check."""
+        """Return the findings of one check."""
         return [finding for finding in self.results if finding.check == check]
 
     def to_json(self) -> dict:
-        """Plain dicts, lists, strings and numbers, ready for `write_json`."""
+        """Return plain dicts, lists, strings and numbers, ready for `write_json`."""
         counts = {"faults": len(self.faults), "warnings": len(self.warnings)}
         return {"subject": self.subject, "healthy": self.healthy, **counts, "results": list(map(asdict, self.results))}
 
@@ -83,7 +89,17 @@ def judged(
     warn_above: float | None = None,
     details: dict[str, Any] | None = None,
 ) -> Finding:
-    """A finding whose severity follows from thresholds; the remedy is kept only where there is something to correct.
+    """Make a finding whose severity follows from thresholds.
+
+    Args:
+        check: Name of the check.
+        what: What was measured, in words with its unit.
+        measured: The value.
+        where: The layer, target, size class or file.
+        remedy: What to do; kept only if there is something to correct.
+        fault_above: The finding is a fault above this value.
+        warn_above: The finding is a warning above this value.
+        details: Further numbers, ready for JSON.
 
     >>> judged("demo", "share", 0.7, "here", "do less", warn_above=0.5).severity.value
     'warning'
@@ -98,7 +114,7 @@ def judged(
 
 
 def shortened(names: Iterable[str], shown: int = 3) -> str:
-    """The first names in words, and how many more there are.
+    """List the first names in words, and how many more there are.
 
     >>> shortened(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more'

@@ -1,4 +1,4 @@
-"""The check of the graph of a forward pass: layers in a row with nothing between them that is not linear."""
+"""Check the graph of a forward pass: linear layers in a row with nothing nonlinear between them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,16 @@ PASSED_OVER = ("ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0", 
 
 
 def linear_pairs(module: nn.Module, loss: Tensor) -> list[tuple[str, str]]:
-    """Names of the weights of two layers whose second takes the first's output as it is, and nobody else does.
+    """Find pairs of linear layers whose second takes the first's output as it is, and nothing else does.
 
-    Left out are grouped convolutions, and pairs through fewer units than either side has: those save something.
+    Left out are grouped convolutions, and pairs through fewer units than either side has: these save computation.
+
+    Args:
+        module: The network.
+        loss: A scalar with its graph.
+
+    Returns:
+        The names of both weights of each pair.
     """
     names = {id(parameter): name for name, parameter in module.named_parameters()}
     weights = dict(module.named_parameters())
@@ -37,7 +44,7 @@ def linear_pairs(module: nn.Module, loss: Tensor) -> list[tuple[str, str]]:
 
 
 def stacked_linear_layers(pairs: list[tuple[str, str]]) -> list[Finding]:
-    """Pairs of layers that compute no more than one: the nonlinearity between them was forgotten."""
+    """Report pairs of layers that compute no more than one layer: the nonlinearity between them was forgotten."""
     what = "pairs of layers with no nonlinearity between them"
     where = ", ".join(f"{first} and {second}" for first, second in pairs[:3])
     remedy = "put a ReLU between them, or make them one layer"
@@ -45,7 +52,7 @@ def stacked_linear_layers(pairs: list[tuple[str, str]]) -> list[Finding]:
 
 
 def _nodes(root: Any) -> list[Any]:
-    """Every node of the graph below `root`."""
+    """Return every node of the graph below `root`."""
     seen, waiting = {root}, [root]
     while waiting:
         for after, _ in waiting.pop().next_functions:
@@ -56,7 +63,7 @@ def _nodes(root: Any) -> list[Any]:
 
 
 def _input_of(node: Any, consumers: Counter) -> Any | None:
-    """The node that made the input of a linear node, where this is its only use."""
+    """Return the node that made the input of a linear node; None if that input has another use."""
     if node.name() not in LINEAR_NODES:
         return None
     before = node.next_functions[LINEAR_NODES[node.name()][0]][0]
@@ -66,7 +73,7 @@ def _input_of(node: Any, consumers: Counter) -> Any | None:
 
 
 def _weight_name(node: Any, names: dict[int, str]) -> str | None:
-    """The parameter that a linear node multiplies with."""
+    """Return the name of the parameter that a linear node multiplies with; None if it is not known."""
     if node.name() not in LINEAR_NODES:
         return None
     leaf = node.next_functions[LINEAR_NODES[node.name()][1]][0]

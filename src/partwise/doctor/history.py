@@ -1,4 +1,4 @@
-"""Checks of what a run has written: did the loss fall, were gradients cut, did the evaluations give numbers?"""
+"""Check what a run has written: did the loss fall, were gradients clipped, did the evaluations give numbers?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ WAITING_SHARE = 0.5
 
 
 def read_history(folder: RunFolder) -> list[dict[str, Any]]:
-    """The lines of metrics.jsonl. Raises PartwiseError where there are none; a last half line is passed over."""
+    """Read the lines of metrics.jsonl; a last line that is not complete is left out.
+
+    Raises:
+        PartwiseError: If there are no lines.
+    """
     try:
         text = folder.metrics.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -39,7 +43,7 @@ def read_history(folder: RunFolder) -> list[dict[str, Any]]:
 
 
 def history_findings(records: list[dict[str, Any]], clip_norm: float) -> list[Finding]:
-    """All that the lines show."""
+    """Return all that the lines of a run show."""
     steps = [record for record in records if "loss" in record]
     evaluations = [record for record in records if "evaluation" in record]
     return [
@@ -52,7 +56,7 @@ def history_findings(records: list[dict[str, Any]], clip_norm: float) -> list[Fi
 
 
 def not_finite(steps: list[dict], evaluations: list[dict]) -> list[Finding]:
-    """Lines whose loss or gradient, or evaluations whose headline figure, is no number."""
+    """Find lines whose loss or gradient is not finite, and evaluations whose headline figure is no number."""
     bad = [f"step {r['step']}" for r in steps if r["loss"] is None or r.get("gradient_norm", 0.0) is None]
     bad += [f"evaluation at step {r['step']}" for r in evaluations if not _figures(r)]
     what = f"lines of {len(steps) + len(evaluations)} whose loss, gradient or score is not a number"
@@ -61,7 +65,7 @@ def not_finite(steps: list[dict], evaluations: list[dict]) -> list[Finding]:
 
 
 def falling_loss(steps: list[dict]) -> list[Finding]:
-    """By how much the loss, and each of its terms, fell from the first to the last fifth of the lines."""
+    """Measure by how much the loss, and each of its terms, fell from the first to the last fifth of the lines."""
     series: dict[str, list[float]] = {"sum": [r["loss"] for r in steps if r["loss"] is not None]}
     for record in steps:
         for name, value in record.get("loss_terms", {}).items():
@@ -81,19 +85,21 @@ def falling_loss(steps: list[dict]) -> list[Finding]:
 
 
 def _fallen(check: str, what: str, fall: float, where: str, remedy: str, fault: float, details: dict) -> Finding:
+    """Make the finding of a loss that fell by the share `fall`."""
     severity = Severity.FAULT if fall < fault else Severity.WARNING if fall < FALL_WARNING else Severity.OK
     threshold = FALL_WARNING if severity == Severity.WARNING else fault
     return Finding(check, severity, what, fall, threshold, where, "" if severity == Severity.OK else remedy, details)
 
 
 def _fall(values: list[float]) -> float:
+    """Return the share by which values fell from the first to the last fifth."""
     fifth = max(len(values) // 5, 1)
     first, last = statistics.median(values[:fifth]), statistics.median(values[-fifth:])
     return (first - last) / abs(first) if first else 0.0
 
 
 def clipped(steps: list[dict], clip_norm: float) -> list[Finding]:
-    """The share of steps whose gradient was scaled down to optim.clip_norm."""
+    """Measure the share of steps whose gradient was scaled down to optim.clip_norm."""
     norms = [r["gradient_norm"] for r in steps if r.get("gradient_norm") is not None]
     if not norms or not clip_norm:
         return []
@@ -106,7 +112,7 @@ def clipped(steps: list[dict], clip_norm: float) -> list[Finding]:
 
 
 def waiting(steps: list[dict]) -> list[Finding]:
-    """The share of the time that the network waited for data."""
+    """Measure the share of the time in which the network waited for data."""
     timed = [r for r in steps if "data_seconds" in r and "seconds" in r]
     if len(timed) < 2:
         return []
@@ -120,7 +126,7 @@ def waiting(steps: list[dict]) -> list[Finding]:
 
 
 def empty_score(evaluations: list[dict]) -> list[Finding]:
-    """Whether the last evaluation's headline figure is exactly 0: nothing at all was right."""
+    """Check whether the last evaluation's headline figure is exactly 0: nothing at all was right."""
     if not evaluations or not _figures(evaluations[-1]):
         return []
     figures = _figures(evaluations[-1])
@@ -133,7 +139,7 @@ def empty_score(evaluations: list[dict]) -> list[Finding]:
 
 
 def _figures(record: dict) -> dict[str, float]:
-    """The headline figures of an evaluation that are numbers, instances first."""
+    """Return the headline figures of an evaluation that are numbers, instances first."""
     evaluation = record.get("evaluation") or {}
     found = {name: (evaluation.get(part) or {}).get(name) for part, names in HEADLINES.items() for name in names}
     return {name: value for name, value in found.items() if isinstance(value, int | float)}

@@ -1,4 +1,4 @@
-"""What the doctor sees of the data: frames as they are read, samples as they are drawn, their truth.
+"""What the doctor sees of the data: frames as they are read, samples as they are drawn, and their targets.
 
 Axes: B images, H and W in pixels.
 """
@@ -21,10 +21,14 @@ from partwise.scene import Scene, Scenes
 
 @dataclass
 class Look:
-    """`frames` as read; `samples` of them as the network sees them, with their `targets`.
+    """Frames of the data, and samples of them as the network sees them.
 
-    complete   whether these are all frames of the data
-    where      the data in words
+    Attributes:
+        frames: Frames as they are read.
+        samples: Augmented samples of these frames.
+        targets: The targets of each sample.
+        complete: Whether these are all frames of the data.
+        where: The data in words.
     """
 
     frames: list[Scene]
@@ -34,7 +38,14 @@ class Look:
     where: str
 
     def batches(self, size: int) -> list[tuple[Tensor, list[Targets]]]:
-        """Images (B, 3, H, W) uint8 and their targets; a last batch that is not full is left out, unless alone."""
+        """Group the samples into batches.
+
+        Args:
+            size: Samples in a batch. A last batch that is not full is left out, unless it is the only one.
+
+        Returns:
+            Images (B, 3, H, W) uint8 and their targets.
+        """
         images = [torch.tensor(scene.image_HW3).permute(2, 0, 1) for scene in self.samples]
         starts = range(0, max(len(images) - size + 1, 1), size)
         return [(torch.stack(images[i : i + size]), self.targets[i : i + size]) for i in starts]
@@ -50,10 +61,23 @@ def look_at(
     where: str,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Look:
-    """At most `count` frames, evenly spaced (0: all), and as many samples drawn from them; `least` samples at least.
+    """Read frames and draw samples from them.
 
     Frames with rare classes come as often as others here, and no rendered street is mixed in: what `config` says of
-    both is for training. Raises PartwiseError where a frame cannot be read.
+    both is for training.
+
+    Args:
+        scenes: The data.
+        count: At most this many frames, evenly spaced; 0 for all.
+        method: Makes the targets.
+        config: How samples are cut and changed.
+        seed: Seed of the samples.
+        least: At least this many samples, if there are fewer frames.
+        where: The data in words.
+        progress: Called with what is being done, how much of it is done, and how much there is.
+
+    Raises:
+        PartwiseError: If a frame cannot be read.
     """
     if len(scenes) == 0:
         raise PartwiseError(f"{where}: no frame: there is nothing to look at")

@@ -1,4 +1,4 @@
-"""Checks of a method's network: what the backbone sees, how its holes fit its strides, how far an output looks.
+"""Check a method's network: what the backbone sees, how its dilation fits its strides, how far an output sees.
 
 Axes: H and W in pixels.
 """
@@ -26,10 +26,13 @@ EFFECTIVE_SHARE = 0.9545
 
 
 def backbone_input(method: Method, first: ChannelStatistics, images: list[Tensor]) -> list[Finding]:
-    """What enters the backbone against what its weights expect: (image / 255 - mean) / std with the backbone's own
+    """Compare what enters the backbone with what its weights expect: (image / 255 - mean) / std with the backbone's
     numbers.
 
-    images   the batches (B, 3, H, W) uint8 of which `first` are the statistics
+    Args:
+        method: Any method.
+        first: Statistics of what entered the backbone.
+        images: The batches (B, 3, H, W) uint8 that these are the statistics of.
     """
     expected = build_backbone(method.backbone.name) if not isinstance(method.backbone, VggBackbone) else VggBackbone
     pixels = torch.cat([batch.double().movedim(1, 0).flatten(1) for batch in images], dim=1) / 255
@@ -45,9 +48,9 @@ def backbone_input(method: Method, first: ChannelStatistics, images: list[Tensor
 
 
 def holes(method: Method) -> list[Finding]:
-    """Convolutions of VGG16 that look at another spacing of pixels than the one their weights were trained for.
+    """Find convolutions of VGG16 whose pixels are spaced otherwise than those that their weights were trained for.
 
-    A layer's weights were trained at the stride of its block (conv5: 16 px). At a finer stride its holes have to make
+    A layer's weights were trained at the stride of its block (conv5: 16 px). At a finer stride its dilation has to make
     up for it: stride x dilation must be the trained one (InstanceFCN, section 4; DeepLab, section 2).
     """
     if not isinstance(method.backbone, VggBackbone):
@@ -78,16 +81,25 @@ def holes(method: Method) -> list[Finding]:
 
 @dataclass(frozen=True)
 class Reach:
-    """How far from an output's place pixels matter, in px along x: `whole` at all, `effective` for 95 % of it."""
+    """How far from an output's place pixels have an effect, in px along x.
+
+    Attributes:
+        whole: The distance beyond which no pixel has an effect.
+        effective: The distance within which 95 % of the effect lies.
+    """
 
     whole: float
     effective: float
 
 
 def receptive_field(method: Method, size: tuple[int, int]) -> Reach:
-    """By the gradient of the outputs' centre with respect to what enters the backbone, on one image of `size` (H, W).
+    """Measure the receptive field: the gradient of the outputs' centre with respect to what enters the backbone.
 
     Layers that are still at zero are drawn at random first, in a copy: they hide what lies below them.
+
+    Args:
+        method: Any method.
+        size: (H, W) of the image that is used.
     """
     network = copy.deepcopy(method).eval()
     if isinstance(network.backbone, VggBackbone):
@@ -118,9 +130,10 @@ def receptive_field(method: Method, size: tuple[int, int]) -> Reach:
 
 
 def _tensors(outputs: dict) -> list[Tensor]:
+    """Return the tensors of outputs, lists included, in one list."""
     return [one for value in outputs.values() for one in (value if isinstance(value, list) else [value])]
 
 
 def _centre(maps: Tensor) -> Tensor:
-    """The absolute values at the middle of maps (..., h, w), summed."""
+    """Return the sum of the absolute values at the middle of maps (..., h, w)."""
     return maps[..., maps.shape[-2] // 2, maps.shape[-1] // 2].abs().sum()

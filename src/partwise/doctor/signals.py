@@ -1,4 +1,4 @@
-"""Checks of what goes into a network and of what it learns from, on what a trial showed; for any network."""
+"""Check what goes into a network and what it learns from, as a trial showed it; for any network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SURE_BELOW = 0.01  # a class absent from so many samples that 95 % sure fewer th
 
 
 def first_input(trial: Trial) -> list[Finding]:
-    """Mean and standard deviation by channel of what enters the first layer."""
+    """Report mean and standard deviation by channel of what enters the first layer."""
     if trial.first is None:
         return []
     mean, std = trial.first.mean, trial.first.std
@@ -50,7 +50,7 @@ def first_input(trial: Trial) -> list[Finding]:
 
 
 def finite_loss(trial: Trial) -> list[Finding]:
-    """Terms of the loss that are NaN or infinite within the first steps."""
+    """Find terms of the loss that are NaN or infinite within the first steps."""
     bad = sorted({name for terms in trial.terms for name, value in terms.items() if not np.isfinite(value)})
     what = f"terms of the loss that were not finite in {len(trial.terms)} steps"
     remedy = "lower the learning rate, or look for a logarithm or a division of nothing in the loss"
@@ -58,7 +58,7 @@ def finite_loss(trial: Trial) -> list[Finding]:
 
 
 def dominant_term(trial: Trial) -> list[Finding]:
-    """The share of one term in the gradient of the weights that several terms share, mean over the last steps."""
+    """Measure each term's share in the gradient of weights that several terms share, mean over the last steps."""
     if not trial.pull:
         return []
     shares: dict[str, float] = {}
@@ -76,11 +76,13 @@ def dominant_term(trial: Trial) -> list[Finding]:
 
 
 def constant_targets(trial: Trial, skip: Sequence[str] = ()) -> list[Finding]:
-    """Targets that have one value only, over all batches: a network learns to say that value everywhere.
+    """Find targets that have a single value over all batches: a network learns to give that value everywhere.
 
-    Names that end in a number (objectness_0, objectness_1) count as one target; ignored values do not count.
+    Names that end in a number (objectness_0, objectness_1) count as one target. Ignored values do not count.
 
-    skip   targets that are no truth to be learnt, such as positions
+    Args:
+        trial: What was observed.
+        skip: Targets that are not truth to be learnt, such as positions.
     """
     values: dict[str, set] = {}
     counts: dict[str, int] = {}
@@ -109,11 +111,14 @@ def constant_targets(trial: Trial, skip: Sequence[str] = ()) -> list[Finding]:
 
 
 def absent_classes(present: np.ndarray, names: Sequence[str], complete: bool, where: str) -> list[Finding]:
-    """Classes that no sample shows.
+    """Find classes that no sample has.
 
-    present    (samples, classes) bool
-    complete   whether these samples are all there are; else a class may be among the others, and it is a finding only
-               where 95 % sure (rule of three: 3 / samples) that less than 1 % of the samples show it
+    Args:
+        present: (samples, classes) bool.
+        names: Names of the classes.
+        complete: Whether these samples are all that there are. Otherwise a class may be in others, and it is a finding
+            only if it is 95 % sure that less than 1 % of the samples have it (rule of three: 3 / samples).
+        where: The data in words.
     """
     absent = [name for name, shown in zip(names, np.any(present, axis=0), strict=True) if not shown]
     bound = 0.0 if complete else 3 / max(len(present), 1)
@@ -129,10 +134,14 @@ def absent_classes(present: np.ndarray, names: Sequence[str], complete: bool, wh
 
 
 def class_maps(outputs: Any, targets: Sequence[Any]) -> Iterator[tuple[str, int, list[Tensor]]]:
-    """Name, classes and truth, where outputs (B, C, ...) face whole numbers: (B, ...) each, or one by one as (...).
+    """Yield outputs of classes with their truth: outputs (B, C, ...) whose targets are whole numbers.
 
-    outputs   a tensor, or {name: tensor}
-    targets   of each batch: a tensor, {name: tensor}, or a list of such dictionaries, one a sample
+    Args:
+        outputs: A tensor, or {name: tensor}.
+        targets: Of each batch: a tensor, {name: tensor}, or a list of such dictionaries, one a sample.
+
+    Yields:
+        Name, number of classes C, and the truth: (B, ...) each, or (...) sample by sample.
     """
     named = outputs if isinstance(outputs, Mapping) else {"targets": outputs}
     for name, logits in named.items():
@@ -149,12 +158,12 @@ def class_maps(outputs: Any, targets: Sequence[Any]) -> Iterator[tuple[str, int,
 
 
 def presence(truths: Sequence[Tensor], classes: int) -> np.ndarray:
-    """(samples, classes) bool: which classes each sample shows."""
+    """Return (samples, classes) bool: which classes each sample has."""
     return np.array([np.isin(np.arange(classes), torch.unique(one.cpu()).numpy()) for one in truths])
 
 
 def dominant_class(name: str, classes: int, truths: Sequence[Tensor]) -> list[Finding]:
-    """The share of the most frequent class among all places that count: a mean loss mostly learns to say it."""
+    """Measure the share of the most frequent class among all places that count: a mean loss mostly learns to say it."""
     counts = torch.zeros(classes, dtype=torch.int64)
     for one in truths:
         flat = one.cpu().long().flatten()
@@ -166,7 +175,7 @@ def dominant_class(name: str, classes: int, truths: Sequence[Tensor]) -> list[Fi
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
-    """Every tensor with the name that it is counted under."""
+    """Yield every tensor with the name that it is counted under."""
     if isinstance(value, Tensor):
         yield re.sub(r"[_.]?\d+$", "", name) or "targets", value
     elif isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Checks of the weights that a run starts from: does the network have what the file holds?"""
+"""Check the weights that a run starts from: does the network have what the file holds?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHECK = "pretrained weights"
 
 
 def pretrained_weights(method: Method, source: str) -> list[Finding]:
-    """Tensors of the backbone that differ from those of `source`, the backbone weights that the recipe names."""
+    """Find tensors of the backbone that differ from those of `source`, the backbone weights that the recipe names."""
     if source == "random":
         return [Finding(CHECK, Severity.OK, "the recipe asks for random weights", None, None, method.backbone.name)]
     fresh = build_backbone(method.backbone.name)
@@ -30,14 +30,20 @@ def pretrained_weights(method: Method, source: str) -> list[Finding]:
 
 
 def missing_weights(error: PartwiseError, source: str) -> list[Finding]:
-    """The weights that the recipe starts from are not there; what follows is measured on random ones."""
+    """Report that the weights that the recipe starts from are not there; what follows is measured on random ones."""
     what = f"weight files that were not found: {error}"
     remedy = "give the file with --weights (docs/doctor.md), or say backbone_weights=random where that is meant"
     return [Finding(CHECK, Severity.FAULT, what, 1, 0, source, remedy)]
 
 
 def weights_of_model(method: Method, state: dict[str, Tensor], path: str) -> list[Finding]:
-    """Tensors of the backbone that a model file holds and the network did not take over, and layers left at zero."""
+    """Find tensors of the backbone that a model file holds and the network did not take over, and layers left at zero.
+
+    Args:
+        method: The network after loading.
+        state: Tensors of the file by name.
+        path: Of the file.
+    """
     own, lost = method.state_dict(), {}
     for name, value in state.items():
         if not name.startswith("backbone."):
@@ -53,7 +59,7 @@ def weights_of_model(method: Method, state: dict[str, Tensor], path: str) -> lis
 
 
 def unwanted_start(asked: str, started: str) -> list[Finding]:
-    """A run whose recipe names weights, but whose run.json says that it began at random."""
+    """Report a run whose recipe names weights, but whose run.json says that it began at random."""
     bad = asked != "random" and started == "random"
     what = f"whether the run began at random although its recipe names {asked!r}"
     remedy = "train again with --weights, or say backbone_weights=random where that is meant"
@@ -61,7 +67,7 @@ def unwanted_start(asked: str, started: str) -> list[Finding]:
 
 
 def lifeless_layers(method: Method) -> list[Finding]:
-    """Layers of the backbone whose weights are one single number, in a network that was trained or is about to be."""
+    """Find layers of the backbone whose weights are a single number, before or after a training."""
     flat = {}
     for name, value in method.backbone.state_dict().items():
         if value.ndim > 1 and float(value.max()) == float(value.min()):
@@ -72,6 +78,7 @@ def lifeless_layers(method: Method) -> list[Finding]:
 def _lost(
     lost: dict[str, str], source: str, method: Method, what: str = "tensors of the backbone that are not as in the file"
 ) -> list[Finding]:
+    """Make the findings of tensors that were lost, by name with what they are now."""
     named = [f"{layer_name(method, name)} ({words})" for name, words in lost.items()]
     remedy = "match the names of file and network one by one, and load with strict names, so that none is passed over"
     where = f"{source}: {shortened(named)}" if lost else source
@@ -79,13 +86,14 @@ def _lost(
 
 
 def _state_in_words(value: Tensor) -> str:
+    """Say whether a tensor is zero, constant or has other values."""
     if value.numel() and float(value.max()) == float(value.min()):
         return f"all {float(value.flatten()[0]):g}"
     return "other numbers"
 
 
 def layer_name(method: Method, name: str) -> str:
-    """The name of a backbone's layer as the papers have it.
+    """Return the name of a backbone's layer as the papers have it.
 
     "features.24.weight" of VGG16 is "conv5_1.weight"; other backbones keep their names.
     """
@@ -98,5 +106,5 @@ def layer_name(method: Method, name: str) -> str:
 
 
 def vgg_block(index: int) -> int:
-    """Which block of VGG16 a layer of torchvision's `features` belongs to, 1..5."""
+    """Return which block of VGG16, 1..5, a layer of torchvision's `features` belongs to."""
     return next(block for block in BLOCK_CHANNELS if index <= POOL[block])

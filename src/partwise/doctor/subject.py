@@ -1,4 +1,4 @@
-"""The doctor for our own experiments: a recipe before it is trained, a run while or after it is."""
+"""Examine our own experiments: a recipe before it is trained, a run while or after it is trained."""
 
 from __future__ import annotations
 
@@ -56,16 +56,20 @@ def examine_recipe(
     note: Note = lambda text: None,
     progress: Progress = lambda what, done, total: None,
 ) -> Diagnosis:
-    """Everything that can be said of a recipe before it is trained.
+    """Report everything that can be said of a recipe before it is trained.
 
-    scenes    the training data; rendered streets without it
-    weights   as for training: model files or run folders, or weights for the backbone; the last one is compared
-    where     the data in words
-    frames    at most so many are looked at; 0: all
-    note      is told what is being done
-    progress  is told how far that is: what, done and total
+    Args:
+        recipe: The whole configuration.
+        scenes: The training data; None for rendered streets.
+        weights: As for training: model files or run folders, or weights for the backbone. The last one is compared.
+        where: The data in words.
+        frames: At most this many are looked at; 0 for all.
+        steps: Steps of the trial.
+        note: Called with what is being done.
+        progress: Called with what is being done, how much of it is done, and how much there is.
 
-    Raises PartwiseError for data that cannot be read or has nothing to learn, and for a crop that does not fit.
+    Raises:
+        PartwiseError: If the data cannot be read or has nothing to learn, or the crop does not fit.
     """
     torch.manual_seed(recipe.training.seed)
     method = build_method(recipe.method) if scenes is None else build_method(recipe.method, labels_of(scenes))
@@ -86,9 +90,19 @@ def examine_run(
     note: Note = lambda text: None,
     progress: Progress = lambda what, done, total: None,
 ) -> Diagnosis:
-    """Everything that can be said of a run: its history, its weights as they are now, and its recipe.
+    """Report everything that can be said of a run: its history, its present weights, and its recipe.
 
-    Raises PartwiseError where `path` holds no run, or one of another version.
+    Args:
+        path: Folder of the run.
+        scenes: The training data; None for rendered streets.
+        where: The data in words.
+        frames: At most this many are looked at; 0 for all.
+        steps: Steps of the trial.
+        note: Called with what is being done.
+        progress: Called with what is being done, how much of it is done, and how much there is.
+
+    Raises:
+        PartwiseError: If `path` holds no run, or one of another version.
     """
     folder = RunFolder(path)
     described = folder.described()
@@ -106,7 +120,7 @@ def examine_run(
 
 
 def _start(method: Method, recipe: Recipe, weights: Sequence[str], note: Note) -> list[Finding]:
-    """Load the weights as training would, then compare."""
+    """Load the weights as training would, then compare them with the file."""
     try:
         start_weights(method, recipe, weights, note)
     except PartwiseError as error:
@@ -132,7 +146,7 @@ def _all(
     note: Note,
     progress: Progress,
 ) -> list[Finding]:
-    """What is measured alike for a recipe and a run."""
+    """Run the checks that a recipe and a run have in common."""
     check_crop(recipe.data.augment.crop, method.size_multiple)
     endless = scenes is None
     if scenes is None:
@@ -162,7 +176,7 @@ def _all(
 
 
 def _data(method: Method, recipe: Recipe, look: Look, trial: Trial) -> list[Finding]:
-    """Classes and sizes of what there is to learn."""
+    """Check classes and sizes of what there is to learn."""
     found = data.missing_classes(look.frames, look.complete, look.where)
     if method.has_instances:
         found += data.erased_by_resize(look.frames, recipe.data.augment)
@@ -173,7 +187,7 @@ def _data(method: Method, recipe: Recipe, look: Look, trial: Trial) -> list[Find
 
 
 def _truth(method: Method, look: Look, trained_outputs: Outputs, progress: Progress) -> list[Finding]:
-    """What a method of instances says of its own windows, order and decoding."""
+    """Check a method of instances: its windows, its order and its decoding."""
     if not method.has_instances:
         return []
     found, promised = [], [_promised(method, scene) for scene in look.samples]
@@ -198,6 +212,6 @@ def _truth(method: Method, look: Look, trained_outputs: Outputs, progress: Progr
 
 
 def _promised(method: Method, scene: Scene) -> Instances:
-    """The objects that a method without windows means to find."""
+    """Return the objects that a method without windows means to find."""
     objects = usable_objects(scene, 1)
     return objects[np.isin(objects.labels, method.instance_classes)]

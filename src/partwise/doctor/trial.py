@@ -1,6 +1,6 @@
-"""A few steps of training on real batches, watched closely; afterwards module and optimiser are as they were.
+"""Train a few steps on real batches and observe them closely; afterwards module and optimiser are as they were.
 
-Knows nothing of partwise's methods: any torch module, any batches of (inputs, targets), any loss.
+It knows nothing of partwise's methods: any torch module, any batches of (inputs, targets), any loss.
 """
 
 from __future__ import annotations
@@ -26,7 +26,14 @@ PULL_STEPS = 2  # steps in which the terms' gradients are taken one by one: a ba
 
 @dataclass
 class ChannelStatistics:
-    """Mean and standard deviation by channel of what entered a layer, over all batches."""
+    """Mean and standard deviation by channel of what entered a layer, over all batches.
+
+    Attributes:
+        layer: Name of the layer.
+        count: Values of each channel.
+        total: (channels,) sum of the values.
+        squares: (channels,) sum of their squares.
+    """
 
     layer: str
     count: int
@@ -35,12 +42,12 @@ class ChannelStatistics:
 
     @property
     def mean(self) -> list[float]:
-        """By channel."""
+        """Return the mean of each channel."""
         return (self.total / self.count).tolist()
 
     @property
     def std(self) -> list[float]:
-        """By channel."""
+        """Return the standard deviation of each channel."""
         return (self.squares / self.count - (self.total / self.count) ** 2).clamp(min=0).sqrt().tolist()
 
 
@@ -48,17 +55,19 @@ class ChannelStatistics:
 class Trial:
     """What a few steps showed. Dictionaries of parameters hold those that are to be trained, by name.
 
-    steps       how many were taken; fewer than asked for where the loss was not finite
-    before      {name: weight before the first step}; `after` the same after the last
-    gradient    {name: largest absolute gradient of all steps}; 0 where none ever came
-    step_length {name: mean length of a step, as an L2 norm, with the momentum of a long run}
-    free        parameters that ask for a gradient but are in no group of the optimiser
-    terms       for each step {name: value} of the loss
-    pull        for some steps {term: norm of its gradient} over the parameters that several terms share
-    linear      pairs of layers with nothing between them that is not linear, see graph.py
-    first       what enters the first layer; None where no layer of a known kind runs
-    outputs     of the last step, detached
-    targets     of every step
+    Attributes:
+        steps: How many were taken; fewer than asked for if the loss was not finite.
+        before: The weights before the first step.
+        after: The weights after the last step.
+        gradient: Largest absolute gradient of all steps; 0 if none ever came.
+        step_length: Mean length of a step as an L2 norm, with the momentum of a long run.
+        free: Parameters that ask for a gradient but are in no group of the optimiser.
+        terms: For each step {name: value} of the loss.
+        pull: For some steps {term: norm of its gradient} over the parameters that several terms share.
+        linear: Pairs of layers with nothing nonlinear between them, see graph.py.
+        first: What enters the first layer; None if no layer of a known kind runs.
+        outputs: Outputs of the last step, detached.
+        targets: The targets of every step.
     """
 
     steps: int = 0
@@ -91,13 +100,20 @@ def run_trial(
     seed: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Trial:
-    """Train `steps` steps and watch; weights, optimiser, mode and random state are then as they were before.
+    """Train a few steps and observe; weights, optimiser, mode and random state are then as they were before.
 
-    batches    (inputs, targets) each; begun again where there are fewer than `steps`
-    loss       (outputs, targets) -> a scalar, or named scalars
-    clip_norm  gradients are scaled down to this norm before each step; 0 leaves them
+    Args:
+        module: Any torch module.
+        batches: (inputs, targets) each; begun again if there are fewer than `steps`.
+        loss: (outputs, targets) -> a scalar, or named scalars.
+        optimiser: Over the module's parameters.
+        steps: How many steps.
+        clip_norm: Gradients are scaled down to this norm before each step; 0 leaves them as they are.
+        seed: Seed of torch's random numbers.
+        progress: Called after each step with how many are done, and how many there are.
 
-    Raises PartwiseError where there is no batch, or nothing to train.
+    Raises:
+        PartwiseError: If there is no batch, or nothing to train.
     """
     trial = Trial()
     trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
@@ -136,12 +152,12 @@ def run_trial(
 
 
 def _total(terms: dict[str, Tensor]) -> Tensor:
-    """The sum of the terms, of which there is at least one."""
+    """Return the sum of the terms, of which there is at least one."""
     return cast(Tensor, sum(terms.values()))
 
 
 def _backward(terms: dict[str, Tensor], trained: dict[str, nn.Parameter], trial: Trial, apart: bool) -> None:
-    """Gradients into the parameters; where `apart`, term by term, so that their norms can be compared."""
+    """Compute the gradients of the parameters; if `apart`, term by term, so that their norms can be compared."""
     names, parameters = list(trained), list(trained.values())
     by_term = {}
     for term, value in terms.items() if apart else [("sum", _total(terms))]:
@@ -161,9 +177,9 @@ def _backward(terms: dict[str, Tensor], trained: dict[str, nn.Parameter], trial:
 
 
 def _to_be_compared(trial: Trial, number: int, steps: int) -> bool:
-    """Whether the terms are to be compared in this step: none is 0 for want of something to learn from in the batch.
+    """Return whether the terms are to be compared in this step: none is 0 because the batch has nothing to learn from.
 
-    The first step is left out where there are others: above a layer that starts at zero no gradient comes through.
+    The first step is left out if there are others: above a layer that starts at zero no gradient comes through.
     """
     terms = trial.terms[-1]
     early = number == 0 and steps > 1
@@ -171,9 +187,10 @@ def _to_be_compared(trial: Trial, number: int, steps: int) -> bool:
 
 
 def _momentum_gain(optimiser: torch.optim.Optimizer, steps: int) -> float:
-    """How much longer steps become once momentum has built up: SGD's velocity grows to 1 / (1 - m) gradients.
+    """Return the factor by which steps become longer once momentum has built up: SGD's velocity grows to 1 / (1 - m)
+    gradients.
 
-    Adam divides its own momentum's start out (bias correction) and needs nothing.
+    Adam corrects the start of its own momentum (bias correction), so its factor is 1.
     """
     momentum = max((float(group.get("momentum", 0.0)) for group in optimiser.param_groups), default=0.0)
     if not (0 < momentum < 1 and steps):
@@ -183,7 +200,7 @@ def _momentum_gain(optimiser: torch.optim.Optimizer, steps: int) -> float:
 
 
 def _cycled(batches: Iterable, steps: int) -> Iterator[tuple]:
-    """`steps` batches, from the beginning again where there are fewer."""
+    """Yield `steps` batches, from the beginning again if there are fewer."""
     seen: list[tuple] = []
     with _explained():
         loaded = iter(batches)
@@ -204,7 +221,7 @@ _END: Any = object()  # no batch is it
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """What goes wrong in anyone's loader, such as the end of one of its workers, in one line."""
+    """Turn what goes wrong in anyone's loader, such as the end of one of its workers, into one line."""
     try:
         yield
     except PartwiseError:
@@ -214,6 +231,7 @@ def _explained() -> Iterator[None]:
 
 
 def _forward(module: nn.Module, inputs: Any) -> Any:
+    """Call a module with the inputs of a batch: a tensor, a tuple, or a dict of arguments."""
     device = next(module.parameters()).device
     move = lambda value: value.to(device) if isinstance(value, Tensor) else value
     if isinstance(inputs, Mapping):
@@ -224,10 +242,12 @@ def _forward(module: nn.Module, inputs: Any) -> Any:
 
 
 def _named(loss: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the terms of a loss by name."""
     return dict(loss) if isinstance(loss, Mapping) else {"loss": loss}
 
 
 def _detached(value: Any) -> Any:
+    """Return outputs without their graph."""
     if isinstance(value, Tensor):
         return value.detach()
     if isinstance(value, Mapping):
@@ -237,7 +257,7 @@ def _detached(value: Any) -> Any:
 
 @contextmanager
 def _restored(module: nn.Module, optimiser: torch.optim.Optimizer, seed: int) -> Iterator[None]:
-    """Inside, anything may happen to module, optimiser and torch's random state; afterwards they are as before."""
+    """Restore module, optimiser and torch's random state at the end of the context."""
     weights = {name: value.clone() for name, value in module.state_dict().items()}
     moments, modes = copy.deepcopy(optimiser.state_dict()), {child: child.training for child in module.modules()}
     with torch.random.fork_rng(enabled=True):
@@ -254,9 +274,9 @@ def _restored(module: nn.Module, optimiser: torch.optim.Optimizer, seed: int) ->
 
 @contextmanager
 def _first_input(module: nn.Module, trial: Trial) -> Iterator[None]:
-    """Inside, what enters the layer that runs first is measured."""
+    """Measure, inside this context, what enters the layer that runs first."""
 
-    def watch(name: str):
+    def watch(name: str) -> Callable[[nn.Module, tuple], None]:
         def hook(layer: nn.Module, arguments: tuple) -> None:
             if trial.first is not None and trial.first.layer != name:
                 return

@@ -1,4 +1,4 @@
-"""Whether the truth at one place hangs on objects that the network cannot see from there.
+"""Check whether the truth at one place depends on objects that the network cannot see from there.
 
 Axes: H and W in pixels, h and w cells of a map, N instances.
 """
@@ -25,9 +25,10 @@ SMALLEST_MAP = 4  # cells a side; smaller tensors are lists of a few numbers
 class Subject:
     """What a rule of the doctor looks at: a method and samples of its training data.
 
-    method    with the weights that it starts from, or has learnt
-    samples   augmented scenes
-    targets   of each sample
+    Attributes:
+        method: With the weights that it starts from, or has learnt.
+        samples: Augmented scenes.
+        targets: The targets of each sample.
     """
 
     method: Method
@@ -37,7 +38,12 @@ class Subject:
 
 @dataclass
 class FarEffect:
-    """`changed` of `far` object pixels got another target although only an object out of sight was removed."""
+    """How many object pixels depend on an object out of sight.
+
+    Attributes:
+        changed: Object pixels whose target changed when an object farther away than the receptive field was removed.
+        far: Object pixels that were compared.
+    """
 
     changed: int = 0
     far: int = 0
@@ -66,7 +72,7 @@ def far_effect(method: Method, scene: Scene, targets: Targets, reach_px: float) 
 
 
 def unseen_order(subject: Subject) -> list[Finding]:
-    """The share of object pixels whose target changes when an object beyond the receptive field is removed."""
+    """Measure the share of object pixels whose target changes when an object beyond the receptive field is removed."""
     what = "share of object pixels whose target changes with the removal of an object out of sight"
     method, scenes, targets = subject.method, subject.samples[:SAMPLES], subject.targets[:SAMPLES]
     pairs = list(zip(scenes, targets, strict=True))
@@ -85,7 +91,7 @@ def unseen_order(subject: Subject) -> list[Finding]:
 
 
 def _without(scene: Scene, n: int) -> Scene:
-    """The scene whose truth has no instance n; its pixels are void."""
+    """Return the scene whose truth has no instance n; its pixels are void."""
     semantic, ids = scene.semantic_HW.copy(), scene.instance_ids_HW.copy()
     x0, y0, x1, y1 = scene.instances.boxes[n]
     semantic[y0:y1, x0:x1][scene.instances.masks[n]] = scene.label_set.void_id
@@ -94,7 +100,7 @@ def _without(scene: Scene, n: int) -> Scene:
 
 
 def _maps(targets: Targets, size: tuple[int, int]) -> dict[str, int]:
-    """Name and stride in px of those targets that are maps of an image of `size` (H, W), not lists."""
+    """Return name and stride in px of the targets that are maps of an image of `size` (H, W)."""
     maps = {}
     for name, one in targets.items():
         if one.ndim == 2 and min(one.shape) >= SMALLEST_MAP:
@@ -105,7 +111,7 @@ def _maps(targets: Targets, size: tuple[int, int]) -> dict[str, int]:
 
 
 def _changed(before: Targets, after: Targets, size: tuple[int, int]) -> np.ndarray:
-    """(H, W) bool: pixels at which a map of the targets, of whatever stride, changed."""
+    """Return (H, W) bool: pixels at which a map of the targets changed, whatever its stride."""
     changed = np.zeros(size, bool)
     for name, stride in _maps(before, size).items():
         if name in after and after[name].shape == before[name].shape:

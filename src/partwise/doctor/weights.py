@@ -1,4 +1,4 @@
-"""Checks of weights and of how they move, on what a trial showed; they know nothing of the network."""
+"""Check weights and how they move, as a trial showed it; these checks know nothing of the network."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ USUAL_STEP, SLOW_STEP, DEAD_STEP = 1e-3, 1e-4, 1e-6
 
 
 def identical_units(trial: Trial) -> list[Finding]:
-    """Units of one layer that are still equal after the steps: they compute one thing and will never differ.
+    """Find units of one layer that are still equal after the steps: they compute one thing and will never differ.
 
-    Measured: the largest share of a layer's units (rows of its weight, with their bias) that are one and the same.
+    The measure is the largest share of a layer's units (rows of its weight, with their bias) that are equal.
     """
     shares = {}
     for name, weight in trial.after.items():
@@ -52,7 +52,7 @@ def identical_units(trial: Trial) -> list[Finding]:
 
 
 def _largest_group(weight: Tensor, bias: Tensor | None) -> int:
-    """How many rows equal one of PIVOTS evenly spaced ones, at most, by four random projections of each."""
+    """Count how many rows equal one of PIVOTS evenly spaced ones, at most, by four random projections of each row."""
     rows = weight.flatten(1).float()
     directions = torch.randn(rows.shape[1], 4, generator=torch.Generator().manual_seed(0)).to(rows)
     columns = [rows @ directions / (float(rows.norm(dim=1).max()) or 1.0)]
@@ -64,7 +64,7 @@ def _largest_group(weight: Tensor, bias: Tensor | None) -> int:
 
 
 def no_gradient(trial: Trial) -> list[Finding]:
-    """Parameters that ask for a gradient and got none, or only zeros, in every step; and those no optimiser holds."""
+    """Find parameters that ask for a gradient and never got one but zeros; and those that no optimiser holds."""
     dry = [name for name, largest in trial.gradient.items() if largest == 0.0 and name not in trial.free]
     what = f"parameters without a gradient in {trial.steps} steps, of {len(trial.gradient)}"
     remedy = "let the loss reach it, or freeze it (requires_grad_(False)); look for a ReLU whose input is never above 0"
@@ -78,7 +78,7 @@ def no_gradient(trial: Trial) -> list[Finding]:
 
 
 def still_parameters(trial: Trial) -> list[Finding]:
-    """Parameters that get a gradient but move by less than 1e-5 of their size per thousand steps (extrapolated)."""
+    """Find parameters with a gradient that move by less than 1e-5 of their size per thousand steps (extrapolated)."""
     moved = {name: 1000 * ratio for name, ratio in _steps_by_size(trial).items()}
     still = {name: value for name, value in moved.items() if value < STILL_PER_THOUSAND_STEPS}
     least = min(moved, key=moved.__getitem__, default="")
@@ -92,7 +92,8 @@ def still_parameters(trial: Trial) -> list[Finding]:
 
 
 def learning_rate(trial: Trial) -> list[Finding]:
-    """Whether the rate moves the weights at all: the median over layers of (length of a step) / (size of the weight).
+    """Check whether the rate moves the weights at all: the median over layers of (length of a step) / (size of the
+    weight).
 
     Layers that start at zero have no size yet and do not count.
     """
@@ -114,7 +115,9 @@ def learning_rate(trial: Trial) -> list[Finding]:
 
 
 def _steps_by_size(trial: Trial) -> dict[str, float]:
-    """Length of a step by the size of the parameter, for those that the optimiser holds and a gradient reaches."""
+    """Return the length of a step divided by the size of the parameter, for parameters that the optimiser holds and a
+    gradient reaches.
+    """
     ratios = {}
     for name, length in trial.step_length.items():
         size = max(float(trial.before[name].norm()), float(trial.after[name].norm()))

@@ -1,4 +1,4 @@
-"""Checks of windows against the objects that they are for, by the size of the object as the network sees it."""
+"""Check windows against the objects that they are for, by the size of the object as the network sees it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ WRONG_SHARE = 0.001  # of the negatives: one in a thousand is a rounding, more i
 
 
 def sizes_of(longest_sides: np.ndarray) -> np.ndarray:
-    """Index into SIZES of each longest side in px."""
+    """Return the index into SIZES of each longest side in px."""
     return np.searchsorted(_EDGES, longest_sides, side="right")
 
 
 def uncovered_objects(truths: list[WindowTruth]) -> list[Finding]:
-    """The share of objects without a positive window, by size; a fault where none has one."""
+    """Measure the share of objects without a positive window, by size; it is a fault if none of a size has one."""
     size = np.concatenate([sizes_of(truth.objects.longest_sides) for truth in truths])
     without = np.concatenate([~truth.has_window for truth in truths])
     table = _by_size(size, without)
@@ -49,9 +49,10 @@ def uncovered_objects(truths: list[WindowTruth]) -> list[Finding]:
 
 
 def centre_share(truths: list[WindowTruth]) -> list[Finding]:
-    """The share of objects that lie in the centre part of their window alone: the other maps have nothing to learn.
+    """Measure the share of objects that lie in the centre part of their window alone: the other maps have nothing to
+    learn.
 
-    Measured in the window that is centred best on its object.
+    The measure is taken in the window whose centre is nearest to that of its object.
     """
     sizes, shares = [], []
     for truth in truths:
@@ -77,7 +78,7 @@ def centre_share(truths: list[WindowTruth]) -> list[Finding]:
 
 
 def border_objects(truths: list[WindowTruth], scenes: list[Scene]) -> list[Finding]:
-    """How often objects whose window would leave the image have one, by how often the others have one."""
+    """Compare how often objects whose window would leave the image have a window with how often the others have one."""
     leaves, has = [], []
     for truth, scene in zip(truths, scenes, strict=True):
         boxes = truth.objects.boxes
@@ -100,7 +101,7 @@ def border_objects(truths: list[WindowTruth], scenes: list[Scene]) -> list[Findi
 
 
 def wrong_negatives(truths: list[WindowTruth]) -> list[Finding]:
-    """Negative windows that hold an object of their size as a positive one does: whole, and as near to the centre."""
+    """Find negative windows that hold an object of their size whole and as near to the centre as positive ones do."""
     negatives, wrong = 0, 0
     for truth in truths:
         boxes = truth.boxes_M4[truth.object_M < 0]
@@ -121,6 +122,7 @@ def wrong_negatives(truths: list[WindowTruth]) -> list[Finding]:
 
 
 def _by_size(size: np.ndarray, bad: np.ndarray) -> dict[str, dict]:
+    """Return the number and the share of bad objects of each size."""
     return {
         name: {"objects": int((size == i).sum()), "share": float(bad[size == i].mean())}
         for i, name in enumerate(SIZES)

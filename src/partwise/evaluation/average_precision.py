@@ -1,8 +1,7 @@
-"""Cityscapes' average precision (AP) of one class from the matches of many images, and its mean over classes.
+"""Compute Cityscapes' average precision (AP) of one class from the matches of many images, and its mean over classes.
 
-Precision and recall are taken at every distinct confidence, over all images; AP is the official tool's step-wise area,
-without COCO's monotone envelope. Images can carry weights, which is what a bootstrap needs: an image drawn twice
-weighs 2.
+Precision and recall are taken at every distinct confidence, over all images. AP is the official tool's step-wise area,
+without COCO's monotone envelope. Images can carry weights, which a bootstrap needs: an image drawn twice weighs 2.
 
 Axes: N images, P predictions of one class in all images, E distinct confidences, O overlap thresholds.
 Source of every rule: cityscapesScripts 2.3.0, evaluation/evalInstanceLevelSemanticLabeling.py.
@@ -25,10 +24,12 @@ OVERLAPS = np.arange(0.5, 1.0, 0.05)  # cityscapesScripts, args.overlaps; an IoU
 class ClassTable:
     """Every verdict on one class, highest score first.
 
-    image (P,)                  which image a prediction belongs to
-    last (E,)                   the last prediction of every distinct confidence
-    true_PO, false_PO           bool: true positive, false positive; neither = ignored
-    truths (N,) int64           counted instances of each image
+    Attributes:
+        image: (P,) int, which image a prediction belongs to.
+        last: (E,) int, the last prediction of every distinct confidence.
+        true_PO: (P, O) bool, true positives.
+        false_PO: (P, O) bool, false positives. A prediction that is neither is ignored.
+        truths: (N,) int64, counted instances of each image.
     """
 
     image: np.ndarray
@@ -38,9 +39,13 @@ class ClassTable:
     truths: np.ndarray
 
     def average_precision(self, weights: np.ndarray | None = None) -> np.ndarray:
-        """(O,) AP at every overlap: NaN without truth, 0 with truth and no prediction.
+        """Compute AP at every overlap.
 
-        weights    (N,) how often each image counts; 1 without it
+        Args:
+            weights: (N,) how often each image counts; None for once.
+
+        Returns:
+            (O,) AP in 0..1: NaN without truth, 0 with truth and no prediction.
         """
         truths = self.truths.sum() if weights is None else (self.truths * weights).sum()
         if truths == 0:
@@ -52,12 +57,18 @@ class ClassTable:
 
 
 def stepwise_area(true_EO: np.ndarray, false_EO: np.ndarray, truths: float) -> np.ndarray:
-    """(O,) the official area under precision and recall: sum of p[i] * (r[i + 1] - r[i - 1]) / 2.
+    """Compute the official area under precision and recall: the sum of p[i] * (r[i + 1] - r[i - 1]) / 2.
 
-    true_EO, false_EO    accepted positives at every confidence, highest score first (so never decreasing)
+    The curve begins with an artificial point p = 1, r = 0, and both ends are repeated. If nothing is accepted yet (0 /
+    0), the point falls on the artificial one, which leaves the sum as it is.
 
-    The curve begins with an artificial point p = 1, r = 0 and both ends are repeated. Where nothing is accepted yet
-    (0 / 0) the point falls on the artificial one, which leaves the sum as it is.
+    Args:
+        true_EO: (E, O) accepted true positives at every confidence, highest score first, so that they never decrease.
+        false_EO: (E, O) accepted false positives, likewise.
+        truths: Counted instances.
+
+    Returns:
+        (O,) the area in 0..1.
 
     >>> two_truths_one_found = stepwise_area(np.array([[1.0]]), np.array([[0.0]]), 2)
     >>> two_truths_one_found.tolist()
@@ -80,9 +91,12 @@ def class_table(
 ) -> ClassTable:
     """Judge all predictions of one class.
 
-    sizes_px    only truth whose longest side lies in [from, below) counts; a prediction on other truth is ignored, and
-                so is one on nothing whose own longest side lies outside (as COCO does with areas)
-    boundary    judge by min(mask IoU, boundary IoU), as boundary AP does, instead of by mask IoU
+    Args:
+        matches: The matches of each image.
+        label: Id of the class.
+        sizes_px: Only truth whose longest side lies in [from, below) counts. A prediction on other truth is ignored,
+            and so is one on nothing whose own longest side lies outside (as COCO does with areas).
+        boundary: Judge by min(mask IoU, boundary IoU), as boundary AP does, instead of by mask IoU.
     """
     low, below = sizes_px
     own = [m.label == label for m in matches]
@@ -111,11 +125,12 @@ def class_table(
 
 
 def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    """Concatenate the arrays; an empty array if there are none."""
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
 def _on_counted(counted: list[np.ndarray], image: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """(P,) bool: whether the instance that a prediction overlaps most is among the counted ones."""
+    """Return (P,) bool: whether the instance that a prediction overlaps most is among the counted ones."""
     flat = _joined([*counted, np.zeros(1, bool)]).astype(bool)  # the last one stands for "none"
     starts = np.cumsum([0, *(len(rows) for rows in counted)])[:-1]
     place = np.where(truth >= 0, truth + starts[image] if len(starts) else truth, len(flat) - 1)
@@ -123,7 +138,7 @@ def _on_counted(counted: list[np.ndarray], image: np.ndarray, truth: np.ndarray)
 
 
 def _first_of_each_truth(hit_PO: np.ndarray, key_P: np.ndarray) -> np.ndarray:
-    """(P, O) bool: the first row that hits each truth (`key_P` names it) at each overlap."""
+    """Return (P, O) bool: the first row that hits each truth at each overlap; `key_P` names the truth."""
     first_PO = np.zeros_like(hit_PO)
     for o in range(hit_PO.shape[1]):
         rows = np.flatnonzero(hit_PO[:, o])
@@ -132,7 +147,15 @@ def _first_of_each_truth(hit_PO: np.ndarray, key_P: np.ndarray) -> np.ndarray:
 
 
 def instance_scores(tables: dict[str, ClassTable], weights: np.ndarray | None = None) -> dict:
-    """AP and AP50 over classes, and of each: {"ap", "ap50", "per_class": {name: {"ap", "ap50"}}}, NaN without truth."""
+    """Compute AP and AP50 over classes and of each class.
+
+    Args:
+        tables: The verdicts of each class, by its name.
+        weights: (N,) how often each image counts; None for once.
+
+    Returns:
+        {"ap", "ap50", "per_class": {name: {"ap", "ap50"}}} in 0..1; NaN without truth.
+    """
     ap_TO = np.array([table.average_precision(weights) for table in tables.values()]).reshape(-1, len(OVERLAPS))
     return {
         # The official mean runs over all valid entries; a class is NaN at every overlap or at none.

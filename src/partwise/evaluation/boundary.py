@@ -1,7 +1,8 @@
-"""Boundary IoU: how well two masks agree near their contours ("Boundary IoU", Cheng et al., CVPR 2021).
+"""Compute boundary IoU: how well two masks agree near their contours ("Boundary IoU", Cheng et al., CVPR 2021).
 
 The boundary of a mask is its pixels within `width_px` of its contour or of the image's border, by the chessboard
 distance (an erosion with a square, as the authors' code does).
+
 Axes: h w crop of a mask.
 """
 
@@ -20,7 +21,7 @@ WIDTH_OF_DIAGONAL = 0.005  # the authors' boundary-iou-api, Cityscapes instances
 
 
 def boundary_width_px(size: tuple[int, int]) -> int:
-    """Width of the boundary for an image of (H, W): 11 px at 2048x1024, at least 1.
+    """Return the width of the boundary for an image of `size` (H, W): 11 px at 2048x1024, at least 1.
 
     >>> boundary_width_px((1024, 2048))
     11
@@ -29,9 +30,16 @@ def boundary_width_px(size: tuple[int, int]) -> int:
 
 
 def boundary_of(mask_hw: np.ndarray, width_px: int) -> np.ndarray:
-    """(h, w) bool: the pixels of a mask with a pixel outside of it at most `width_px` away.
+    """Return the pixels of a mask that have a pixel outside of it at most `width_px` away.
 
-    Everything outside the crop counts as outside the mask, which also makes the image's border a contour.
+    Everything outside the crop counts as outside the mask. So the image's border is a contour, too.
+
+    Args:
+        mask_hw: (h, w) bool crop.
+        width_px: Width of the boundary.
+
+    Returns:
+        (h, w) bool.
 
     >>> boundary_of(np.ones((3, 4), bool), 1).astype(int).tolist()
     [[1, 1, 1, 1], [1, 0, 0, 1], [1, 1, 1, 1]]
@@ -41,7 +49,7 @@ def boundary_of(mask_hw: np.ndarray, width_px: int) -> np.ndarray:
 
 
 def _eroded_along_rows(mask_hw: np.ndarray, width_px: int) -> np.ndarray:
-    """Pixels whose 2 * width + 1 neighbours along the row are all inside."""
+    """Return the pixels whose 2 * width + 1 neighbours along the row are all inside."""
     window = 2 * width_px + 1
     padded = np.pad(mask_hw, ((0, 0), (width_px + 1, width_px)))
     sums = np.cumsum(padded, axis=1, dtype=np.int32)
@@ -49,7 +57,18 @@ def _eroded_along_rows(mask_hw: np.ndarray, width_px: int) -> np.ndarray:
 
 
 def boundary_iou(box_a: Box, mask_a: np.ndarray, box_b: Box, mask_b: np.ndarray, width_px: int) -> float:
-    """IoU of the boundaries of two cropped masks, in 0..1; boxes x0 y0 x1 y1."""
+    """Compute the IoU of the boundaries of two cropped masks.
+
+    Args:
+        box_a: Box (x0, y0, x1, y1) of the first crop.
+        mask_a: (h, w) bool.
+        box_b: Box of the second crop.
+        mask_b: (h, w) bool.
+        width_px: Width of the boundary.
+
+    Returns:
+        IoU in 0..1.
+    """
     return crop_iou(box_a, boundary_of(mask_a, width_px), box_b, boundary_of(mask_b, width_px))
 
 
@@ -62,7 +81,7 @@ class BoundaryPairs:
         self._truth: dict[int, np.ndarray] = {}
 
     def __call__(self, p: int, k: int) -> float:
-        """In 0..1."""
+        """Return the boundary IoU of one pair, in 0..1."""
         i = self.found.indices[p]
         x0, y0, x1, y1 = box = self.found.truth_boxes[k].tolist()
         if k not in self._truth:

@@ -1,8 +1,10 @@
-"""The AP that a method's representation allows, and which stage of a trained network loses how much below it.
+"""Compute the AP that a method's representation allows, and how much each stage of a trained network loses below it.
 
-The decoder is fed with perfect outputs, `oracle(targets(scene))`; or with a network's own outputs, one of them at a
-time replaced by the perfect one. The loss of every stage before the metric is so measured alone (in the manner of TIDE,
+The decoder gets perfect outputs, `oracle(targets(scene))`; or it gets a network's own outputs, of which one at a time
+is replaced by the perfect one. So the loss of every stage before the metric is measured alone (in the manner of TIDE,
 Bolya et al. 2020, which corrects predictions; here outputs are corrected).
+
+Axes: B images, C evaluated classes, H and W in pixels, h and w cells.
 """
 
 from __future__ import annotations
@@ -54,16 +56,23 @@ def ceiling(
     trained: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
-    """Scores of a method whose outputs are perfect, and of a trained one with each of its outputs made perfect alone.
+    """Score a method with perfect outputs, and a trained one also with each of its outputs made perfect alone.
 
-    trained   False: the row "all true" alone; the network is not run, and its weights do not matter.
-              True: also "as it is", "true X" for every output X that is a map, "true outlines" (`with_true_outlines`:
-              what is lost because masks are drawn on a grid), and "all true, true outlines": what is left then is
-              instances that have no place in the representation. A semantic map is also made perfect in part: within
-              2 px of where the true class changes, and everywhere else
-    returns   {"images", "seconds", "rows": [{"name", "ap", "ap50", "per_class", "by_size", "ar", "iou_class"}, ...]}
+    Args:
+        method: Any method of instances.
+        scenes: Scenes with their truth.
+        trained: False: only the row "all true"; the network is not run, and its weights do not matter. True: also "as
+            it is"; "true X" for every output X that is a map; "true outlines" (`with_true_outlines`: what is lost
+            because masks are drawn on a grid); and "all true, true outlines": what is lost then is instances that have
+            no place in the representation. A semantic map is also made perfect in part: within 2 px of where the true
+            class changes, and everywhere else.
+        progress: Called after each scene with how many are done, and how many there are.
 
-    Raises PartwiseError for a method that tells no instances apart.
+    Returns:
+        {"images", "seconds", "rows": [{"name", "ap", "ap50", "per_class", "by_size", "ar", "iou_class"}, ...]}.
+
+    Raises:
+        PartwiseError: If the method tells no instances apart.
     """
     if not method.has_instances:
         raise PartwiseError(
@@ -85,6 +94,7 @@ def ceiling(
 
 
 def _rows(method: Method, scene: Scene, trained: bool) -> Iterator[tuple[str, Prediction]]:
+    """Yield the name of each row with the prediction of one scene."""
     (size,) = seen_sizes(scene.size, usual=method.default_scale)
     padded = pad_scene(seen_scene(scene, size), method.size_multiple)
     oracle = method.oracle([method.targets(padded)])
@@ -107,9 +117,16 @@ def _rows(method: Method, scene: Scene, trained: bool) -> Iterator[tuple[str, Pr
 
 
 def perfect_in_part(logits_BChw: Tensor, oracle_BCHW: Tensor) -> dict[str, Tensor]:
-    """Semantic logits at the size of the image, perfect "at outlines" and as they are elsewhere, and the reverse.
+    """Make semantic logits perfect in one part of the image.
 
-    The two together say whether the right class is what a network lacks, or the right place of its outline.
+    The two results together say whether a network lacks the right class, or the right place of its outline.
+
+    Args:
+        logits_BChw: (B, C, h, w) logits of the network.
+        oracle_BCHW: (B, C, H, W) perfect logits at the size of the image.
+
+    Returns:
+        (B, C, H, W) each: perfect "at outlines" and as they are elsewhere; and perfect "elsewhere".
     """
     logits_BCHW = upsample(logits_BChw, oracle_BCHW.shape[-2:])
     near_B1HW = near_changes(oracle_BCHW.argmax(dim=1), OUTLINE_PX)[:, None]
@@ -120,7 +137,14 @@ def perfect_in_part(logits_BChw: Tensor, oracle_BCHW: Tensor) -> dict[str, Tenso
 
 
 def near_changes(classes_BHW: Tensor, reach_px: int) -> Tensor:
-    """(B, H, W) bool: pixels with another class at most `reach_px` away along both axes.
+    """Find the pixels with another class at most `reach_px` away along both axes.
+
+    Args:
+        classes_BHW: (B, H, W) class of each pixel.
+        reach_px: Largest distance.
+
+    Returns:
+        (B, H, W) bool.
 
     >>> near_changes(torch.tensor([[[0, 0, 0, 0, 1, 1, 1, 1]]]), 2)[0, 0].int().tolist()
     [0, 0, 1, 1, 1, 1, 0, 0]
@@ -133,7 +157,7 @@ def near_changes(classes_BHW: Tensor, reach_px: int) -> Tensor:
 
 
 def exchangeable(predicted: Tensor | list[Tensor], oracle: Tensor | list[Tensor] | None) -> bool:
-    """Whether a perfect output can take the predicted one's place: maps can; lists of what was found are another's.
+    """Return whether a perfect output can take the place of a predicted one: maps can, lists of what was found cannot.
 
     >>> grids, boxes = [torch.zeros(1, 4, 8)], [torch.zeros(3, 4)]
     >>> exchangeable(grids, [torch.ones(1, 4, 8)]), exchangeable(boxes, [torch.zeros(5, 4)])
@@ -145,9 +169,9 @@ def exchangeable(predicted: Tensor | list[Tensor], oracle: Tensor | list[Tensor]
 
 
 def with_true_outlines(prediction: Prediction, scene: Scene) -> Prediction:
-    """Every predicted instance whose IoU with a true one of its class exceeds .5 gets that one's mask.
+    """Give every predicted instance whose IoU with a true one of its class is above .5 the mask of the true one.
 
-    As if masks were drawn pixel by pixel and not on a grid of cells: nothing else of the prediction changes.
+    It is as if masks were drawn pixel by pixel and not on a grid of cells. Nothing else of the prediction changes.
     """
     instances, truth = prediction.instances, scene.instances
     boxes, masks = instances.boxes.copy(), list(instances.masks)
@@ -164,7 +188,7 @@ def with_true_outlines(prediction: Prediction, scene: Scene) -> Prediction:
 
 
 def seen_scene(scene: Scene, size: tuple[int, int]) -> Scene:
-    """The scene at the `size` (H, W) at which a network sees its image; pixels of the truth say what lies there."""
+    """Resize a scene to the `size` (H, W) at which a network sees its image; the truth is resized without blending."""
     if scene.size == size:
         return scene
     there = np.ix_(*(nearest_index(old, new) for old, new in zip(scene.size, size, strict=True)))
@@ -173,7 +197,7 @@ def seen_scene(scene: Scene, size: tuple[int, int]) -> Scene:
 
 
 def pad_scene(scene: Scene, multiple: int) -> Scene:
-    """The scene with void at the right and the bottom, so that both sides are multiples of `multiple`."""
+    """Pad a scene with void at the right and the bottom, so that both sides are multiples of `multiple`."""
     height, width = padded_size(scene.size, multiple)
     if (height, width) == scene.size:
         return scene
@@ -188,6 +212,7 @@ def pad_scene(scene: Scene, multiple: int) -> Scene:
 
 
 def _figures(evaluator: CityscapesEvaluator) -> dict:
+    """Return the scores of one row."""
     scores = evaluator.compute()
     kept = {key: scores["instance"][key] for key in ("ap", "ap50", "per_class", "by_size", "ar")}
     return kept | {"iou_class": (scores["semantic"] or {}).get("iou_class")}

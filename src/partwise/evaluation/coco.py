@@ -1,10 +1,10 @@
-"""COCO's mask AP through pycocotools, image by image, so that no mask is kept.
+"""Compute COCO's mask AP through pycocotools, image by image, so that no mask is kept.
 
-Truth: every instance of an evaluated class, of any size; groups are crowds. Note that COCO AP and Cityscapes AP are two
-different metrics: COCO interpolates precision, matches greedily, keeps 100 predictions an image and knows no void.
+Truth is every instance of an evaluated class, of any size; groups are crowds. Note that COCO AP and Cityscapes AP are
+two different metrics: COCO interpolates precision, matches greedily, keeps 100 predictions an image and has no void.
 
-Axes: N images, D predictions of a class in all images, T overlap thresholds, R recalls, B bootstrap draws; K classes,
-A area ranges, M numbers of predictions as pycocotools has them.
+Axes: N images, D predictions of a class in all images, T overlap thresholds, R recalls, B bootstrap draws; K classes, A
+area ranges, M numbers of predictions as pycocotools has them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ Verdicts = list[dict | None]  # of pycocotools on one image, see `coco_matches`
 
 
 def coco_matches(scene: Scene, instances: Instances) -> Verdicts:
-    """pycocotools' verdicts on one image: one entry for each class and area range, None where there is nothing."""
+    """Match the predictions of one image with pycocotools.
+
+    Returns:
+        pycocotools' verdicts: one entry for each class and area range, None if there is nothing.
+    """
     from pycocotools.coco import COCO
 
     things = {label.id: label.name for label in scene.label_set.things}
@@ -60,7 +64,7 @@ _KEPT = ("dtScores", "dtMatches", "dtIgnore", "gtIgnore")  # all that COCOeval.a
 
 
 def _truth_entries(scene: Scene, things: dict[int, str]) -> list[dict]:
-    """COCO annotations of a scene's instances and groups."""
+    """Return the COCO annotations of a scene's instances and groups."""
     ids, _ = value_counts(scene.instance_ids_HW)
     labels = np.where(ids < INSTANCE_FACTOR, ids, ids // INSTANCE_FACTOR)
     keep = np.isin(labels, list(things))
@@ -74,7 +78,8 @@ def _truth_entries(scene: Scene, things: dict[int, str]) -> list[dict]:
     ]
 
 
-def _evaluation(label_set: LabelSet, images: list[int]):
+def _evaluation(label_set: LabelSet, images: list[int]) -> Any:
+    """Return an empty `COCOeval` of pycocotools for these classes and images."""
     from pycocotools.cocoeval import COCOeval
 
     evaluation = COCOeval(iouType="segm")
@@ -84,9 +89,15 @@ def _evaluation(label_set: LabelSet, images: list[int]):
 
 
 def coco_scores(matches: Sequence[Verdicts], label_set: LabelSet) -> dict:
-    """{"ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar_1", "ar_10", "ar_100", "per_class": {name: ap}}.
+    """Compute all COCO scores.
 
-    In 0..1, NaN without truth. matches: what `coco_matches` gave for each image.
+    Args:
+        matches: What `coco_matches` gave for each image.
+        label_set: The classes.
+
+    Returns:
+        {"ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar_1", "ar_10", "ar_100", "per_class": {name: ap}}
+        in 0..1; NaN without truth.
     """
     evaluation = _evaluation(label_set, list(range(len(matches))))
     # COCOeval's order: class, then area range, then image.
@@ -127,9 +138,15 @@ def figures_of(precision_TRKAM: np.ndarray, recall_TKAM: np.ndarray, label_set: 
 def drawn_coco_scores(
     matches: Sequence[Verdicts], label_set: LabelSet, weights_BN: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """{"ap", "ap50"} of every draw, (B,) each, NaN without truth, from pycocotools' verdicts.
+    """Compute AP and AP50 of every draw from pycocotools' verdicts.
 
-    weights_BN    how often each image counts; with 1 for each the values are those of `coco_scores`
+    Args:
+        matches: What `coco_matches` gave for each image.
+        label_set: The classes.
+        weights_BN: (B, N) how often each image counts. With 1 for each, the values are those of `coco_scores`.
+
+    Returns:
+        {"ap", "ap50"}, (B,) each, in 0..1; NaN without truth.
     """
     parameters = _evaluation(label_set, []).params
     areas, most = len(parameters.areaRng), parameters.maxDets[-1]
@@ -152,9 +169,11 @@ _NOTHING = {"dtScores": [], "dtMatches": np.zeros((10, 0)), "dtIgnore": np.zeros
 class _ClassVerdicts:
     """Verdicts on one class, highest score first, as COCOeval.accumulate joins them.
 
-    image_D             which image a prediction belongs to
-    true_TD, false_TD   bool: neither is ignored
-    truths_N            instances that are asked for
+    Attributes:
+        image_D: (D,) which image a prediction belongs to.
+        true_TD: (T, D) bool, true positives.
+        false_TD: (T, D) bool, false positives. A prediction that is neither is ignored.
+        truths_N: (N,) instances that count.
     """
 
     image_D: np.ndarray
@@ -164,7 +183,7 @@ class _ClassVerdicts:
 
     @classmethod
     def of(cls, entries: list[dict | None], most: int) -> _ClassVerdicts:
-        """From the entries of each image; of an image the `most` predictions with the highest scores count."""
+        """Join the entries of each image; of an image, the `most` predictions with the highest scores count."""
         present = [(i, entry) for i, entry in enumerate(entries) if entry is not None]
         scores = np.concatenate([np.zeros(0), *(entry["dtScores"][:most] for _, entry in present)])
         order = np.argsort(-scores, kind="mergesort")
@@ -179,7 +198,7 @@ class _ClassVerdicts:
         return cls(image[order], matched_TD & ~ignored_TD, ~matched_TD & ~ignored_TD, truths)
 
     def precision(self, weights_N: np.ndarray, recalls_R: np.ndarray) -> np.ndarray:
-        """(T,) mean over the recalls of the best precision at that recall or above; NaN without truth."""
+        """Return (T,) the mean over the recalls of the best precision at that recall or above; NaN without truth."""
         truths = int(self.truths_N @ weights_N)
         if truths == 0:
             return np.full(len(self.true_TD), np.nan)
@@ -195,31 +214,31 @@ class _ClassVerdicts:
 
 
 def _mean(values: np.ndarray) -> float:
-    """pycocotools marks "no truth" with -1."""
+    """Return the mean of pycocotools' values, in which -1 stands for "no truth"."""
     valid = values[values > -1]
     return float(valid.mean()) if valid.size else float("nan")
 
 
 class CocoScores(Metric[Verdicts]):
-    """COCO AP and its kin; the record of an image is `coco_matches`, which no JSON file keeps."""
+    """COCO AP and its relatives. The record of an image is `coco_matches`, which no JSON file keeps."""
 
     name = "instance.coco"
     record_key = None
 
     def observe(self, scene: Scene, prediction: Predicted, depth_HW: np.ndarray | None = None) -> Verdicts | None:
-        """The verdicts on one image; None without instances."""
+        """Return the verdicts on one image; None without instances."""
         return None if prediction.instances is None else coco_matches(scene, prediction.instances)
 
     def summarise(
         self, records: Sequence[Verdicts], weights_BN: np.ndarray, detail: Detail | None = None
     ) -> dict[str, np.ndarray]:
-        """AP and AP50."""
+        """Return AP and AP50 of each weighting."""
         return drawn_coco_scores(records, self.label_set, weights_BN)
 
     def scores(self, records: Sequence[Verdicts], detail: Detail) -> dict[str, Any]:
-        """See `coco_scores`."""
+        """Return all scores, see `coco_scores`."""
         return coco_scores(records, self.label_set)
 
     def kinds(self, record: Verdicts) -> tuple[str, ...]:
-        """Nothing of its own: results are compared with files, which hold no verdicts."""
+        """Return nothing: results are compared with files, which hold no verdicts."""
         return ()

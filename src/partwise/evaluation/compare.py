@@ -1,6 +1,6 @@
-"""Whether one result is better than another on the same images: a paired bootstrap over images.
+"""Decide whether one result is better than another on the same images: a paired bootstrap over images.
 
-Axes: B draws.
+Axes: B draws, N images.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ COMPARED_SETTINGS = ("boundary", "panoptic")  # the others change no figure that
 
 
 def with_records(evaluator: CityscapesEvaluator) -> dict:
-    """What `compute()` gives, and under "records" all that `compare` needs of each image, in JSON's own types."""
+    """Return what `compute()` gives, and under "records" all that `compare` needs of each image, as JSON holds it."""
     return evaluator.compute() | {RECORDS_KEY: records_of(evaluator)}
 
 
 def records_of(evaluator: CityscapesEvaluator) -> dict:
-    """The records alone, for figures that are computed already."""
+    """Return only the records, for figures that are computed already."""
     images = {
         name: {
             "truth_crc32": record.truth_crc32,
@@ -51,14 +51,16 @@ def records_of(evaluator: CityscapesEvaluator) -> dict:
 def read_records(
     path: str | os.PathLike | Mapping[str, Any], label_set: LabelSet | None = None, metrics: Sequence[Metric[Any]] = ()
 ) -> CityscapesEvaluator:
-    """An evaluator as it was when its `with_records` was written to a JSON file (without COCO's verdicts).
+    """Restore an evaluator from a JSON file to which its `with_records` was written (without COCO's verdicts).
 
-    path        of the file, or what it holds
-    label_set   the classes; without it, the label set that the file names
-    metrics     those that the file may hold and no installed package announces
+    Args:
+        path: Path of the file, or what it holds.
+        label_set: The classes; None for the label set that the file names.
+        metrics: Metrics that the file may hold and no installed package announces.
 
-    Raises PartwiseError for a file that is absent, no JSON, has no records, or is damaged, and for a metric or a label
-    set that is not installed.
+    Raises:
+        PartwiseError: If the file is missing, is no JSON, has no records or is damaged, or a metric or a label set is
+            not installed.
     """
     place = "the evaluation" if isinstance(path, Mapping) else os.fspath(path)
     given = {metric.name: metric for metric in metrics}
@@ -103,16 +105,23 @@ def compare(
     side_bounds_px: Sequence[int] = SIDE_BOUNDS_PX,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
-    """The differences b - a of every headline figure, class and size, each with its 95 % interval.
+    """Compute the differences b - a of every headline figure, class and size, each with its 95 % interval.
 
-    {"images", "draws", "level", "differences": {figure: {"a", "b", "difference", "low", "high", "sentence"}}}, all
-    fractions; None where one side has no value.
+    Args:
+        a: The first result.
+        b: The second result, on the same images.
+        draws: Number of bootstrap draws.
+        seed: Seed of the draws.
+        side_bounds_px: Bounds between the sizes, see `size_ranges`; records know each instance's own side.
+        progress: Called with the bootstrap draws that are done, of A and B together, and with all of them.
 
-    side_bounds_px   between the sizes, see `size_ranges`: records know each instance's own side
-    progress    of the bootstrap: draws done, of A and B together, and all of them
+    Returns:
+        {"images", "draws", "level", "differences": {figure: {"a", "b", "difference", "low", "high", "sentence"}}};
+        fractions of 1, None if one side has no value.
 
-    Raises PartwiseError for bounds that do not rise, and if the two were not made on the same images with the same
-    truth and the same settings.
+    Raises:
+        PartwiseError: If the bounds do not rise, or the results were not made on the same images with the same truth
+            and the same settings.
     """
     _refuse_unless_comparable(a, b)
     weights_BN = draw_images(len(a), draws, seed)
@@ -134,7 +143,7 @@ def _differences(
     detail: Detail,
     progress: Callable[[int], None],
 ) -> dict[str, dict[str, Any]]:
-    """The rows of one metric, by the places of its figures; `progress` is told the draws done, of both together."""
+    """Return the rows of one metric by the places of its figures; `progress` is told the draws that are done."""
     once = np.ones((1, weights_BN.shape[1]), np.int64)
     said = lambda before: lambda done: progress(before + done)
     drawn_a, drawn_b = (
@@ -163,7 +172,7 @@ def _drawn_in_parts(
     detail: Detail,
     progress: Callable[[int], None],
 ) -> dict[str, np.ndarray]:
-    """What the metric gives for all draws; `progress` is told how many of them are done."""
+    """Return what the metric gives for all draws; `progress` is told how many of them are done."""
     parts = []
     for begin in range(0, len(weights_BN), DRAWS_AT_ONCE):
         parts.append(metric.summarise(records, weights_BN[begin : begin + DRAWS_AT_ONCE], detail))
@@ -172,7 +181,7 @@ def _drawn_in_parts(
 
 
 def _sentence(key: str, row: dict[str, float], metric: Metric[Any]) -> str:
-    """What the interval says; of fractions in points (hundredths)."""
+    """Say what the interval means; differences of fractions are in points (hundredths)."""
     if np.isnan(list(row.values())).any():
         return f"{key}: no difference can be given, one side has no value or too few images have the class"
     if metric.fractions:
@@ -188,6 +197,11 @@ def _sentence(key: str, row: dict[str, float], metric: Metric[Any]) -> str:
 
 
 def _refuse_unless_comparable(a: CityscapesEvaluator, b: CityscapesEvaluator) -> None:
+    """Check that two results can be compared.
+
+    Raises:
+        PartwiseError: If they were made on different images, with different truth or with different settings.
+    """
     what = None
     if not len(a) or not len(b):
         what = "one of them holds no image"
@@ -210,6 +224,7 @@ def _refuse_unless_comparable(a: CityscapesEvaluator, b: CityscapesEvaluator) ->
 
 
 def _differing_settings(a: CityscapesEvaluator, b: CityscapesEvaluator) -> list[str]:
+    """Name the settings that differ, with both values."""
     names_a, names_b = ({metric.name for metric in x.others} for x in (a, b))
     own = [name for name in COMPARED_SETTINGS if getattr(a.settings, name) != getattr(b.settings, name)]
     return own + sorted(names_a ^ names_b)

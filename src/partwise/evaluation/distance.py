@@ -23,9 +23,15 @@ from partwise.evaluation.matching import Overlaps
 
 
 def depth_from_disparity(disparity_HW: np.ndarray, focal_px: float, baseline_m: float) -> np.ndarray:
-    """(H, W) float32 depth in metres; NaN without a measurement, infinite where the disparity is 0.
+    """Convert disparity to depth.
 
-    disparity_HW    integers as published: 0 = no measurement, else 256 * disparity + 1
+    Args:
+        disparity_HW: (H, W) integers as published: 0 = no measurement, else 256 * disparity + 1.
+        focal_px: Focal length in pixels.
+        baseline_m: Distance between the cameras in metres.
+
+    Returns:
+        (H, W) float32 depth in metres; NaN without a measurement, infinite if the disparity is 0.
 
     >>> depth_from_disparity(np.array([[0, 1, 257]]), 2000.0, 0.2).tolist()
     [[nan, inf, 400.0]]
@@ -43,14 +49,17 @@ Depth = Callable[[str], np.ndarray | None]  # name of a frame -> (H, W) depth in
 
 
 def no_depth(name: str) -> None:
-    """The `Depth` of data without disparity."""
+    """Return None: the `Depth` of data without disparity."""
 
 
 class DepthFiles:
     """The `Depth` of a split's frames from the official `disparity` and `camera` files, in folders or in zips.
 
-    Raises PartwiseError when made where a split of either is absent, and when called for a frame whose file is missing
-    or cannot be used. It can be pickled.
+    It can be pickled.
+
+    Raises:
+        PartwiseError: When made, if the split has no such files. When called, if a frame's file is missing or cannot be
+            used.
     """
 
     def __init__(self, root: str | os.PathLike, split: str):
@@ -61,7 +70,7 @@ class DepthFiles:
         self.present = frozenset(path for tree in TREES for path in self.archive.files(tree, split))
 
     def __call__(self, name: str) -> np.ndarray:
-        """(H, W) float32 depth in metres of a frame; see `depth_from_disparity`."""
+        """Return the depth of a frame: (H, W) float32 in metres; see `depth_from_disparity`."""
         city = name.split("_")[0]
         disparity, camera = (
             f"{tree}/{self.split}/{city}/{name}_{tree}{suffix}"
@@ -76,7 +85,7 @@ class DepthFiles:
         return depth_from_disparity(self._disparity(disparity), *self._camera(camera))
 
     def _camera(self, path: str) -> tuple[float, float]:
-        """(focal length in pixels, baseline in metres)."""
+        """Return the focal length in pixels and the baseline in metres."""
         try:
             values = json.loads(self.archive.read(path).decode("utf-8"))
             focal_px, baseline_m = float(values["intrinsic"]["fx"]), float(values["extrinsic"]["baseline"])
@@ -90,13 +99,15 @@ class DepthFiles:
             ) from None
 
     def _disparity(self, path: str) -> np.ndarray:
+        """Read the (H, W) disparity of a file."""
         return decode_ids(self.archive.read(path), self.archive.where(path))
 
 
 def find_depth(root: str | os.PathLike, split: str) -> Depth:
-    """`DepthFiles` of a split, or `no_depth` where the tree has no disparity or no camera files for it.
+    """Return `DepthFiles` of a split, or `no_depth` if the tree has no disparity or no camera files for it.
 
-    Raises PartwiseError for a zip that is damaged.
+    Raises:
+        PartwiseError: If a zip is damaged.
     """
     if Path(root).is_file() and Path(root).suffix.lower() != ".zip":
         return no_depth  # an annotation file
@@ -109,9 +120,15 @@ def find_depth(root: str | os.PathLike, split: str) -> Depth:
 
 
 def truth_distances(found: Overlaps, instance_ids_HW: np.ndarray, depth_HW: np.ndarray) -> np.ndarray:
-    """(K, 2) of every value of the truth's map: median distance in metres, share of its pixels with a distance.
+    """Compute the distance of every value of the truth's map.
 
-    Infinite where no pixel has one.
+    Args:
+        found: The K values of the map.
+        instance_ids_HW: (H, W) the map.
+        depth_HW: (H, W) depth in metres, NaN where unknown.
+
+    Returns:
+        (K, 2): median distance in metres, infinite if no pixel has one; and the share of the pixels with a distance.
     """
     rows = []
     for id_, (x0, y0, x1, y1) in zip(found.truth_ids.tolist(), found.truth_boxes.tolist(), strict=True):

@@ -1,4 +1,7 @@
-"""`CityscapesEvaluator`: the one object behind the command line, the folder of result files and the training loop."""
+"""The one object behind the command line, the folder of result files and the training loop: `CityscapesEvaluator`.
+
+Axes: B weightings, N images.
+"""
 
 from __future__ import annotations
 
@@ -26,12 +29,13 @@ __all__ = ["CityscapesEvaluator", "ImageRecord", "Settings"]
 class Settings:
     """What is computed beside the official scores; all but the bounds costs time.
 
-    side_bounds_px   between the sizes of instances that AP is given for, see `size_ranges`
-    boundary    boundary AP
-    panoptic    panoptic quality; needs instances and a semantic map of every image
-    coco        COCO AP by pycocotools
-    draws       bootstrap draws for an interval of every headline figure; 0 for none
-    seed        of the draws
+    Attributes:
+        side_bounds_px: Bounds between the sizes of instances that AP is given for, see `size_ranges`.
+        boundary: Boundary AP.
+        panoptic: Panoptic quality; needs instances and a semantic map of every image.
+        coco: COCO AP by pycocotools.
+        draws: Bootstrap draws for an interval of every headline figure; 0 for none.
+        seed: Seed of the draws.
     """
 
     side_bounds_px: tuple[int, ...] = SIDE_BOUNDS_PX
@@ -46,8 +50,9 @@ class Settings:
 class ImageRecord:
     """What is kept of one image.
 
-    truth_crc32   of the truth's two maps, so that results on different truths are not compared
-    parts         the record of each metric, by its name; None where the prediction lacks what the metric is about
+    Attributes:
+        truth_crc32: Checksum of the truth's two maps, so that results on different truths are not compared.
+        parts: The record of each metric, by its name; None if the prediction lacks what the metric is about.
     """
 
     truth_crc32: int
@@ -81,6 +86,7 @@ class CityscapesEvaluator:
         self._detail = Detail(size_ranges(self.settings.side_bounds_px))
 
     def _own_metrics(self) -> list[Metric[Any]]:
+        """Make partwise's metrics that the settings ask for."""
         asked = [name for name in OWN_METRICS if name not in SETTING_OF or getattr(self.settings, SETTING_OF[name])]
         how = {InstanceScores.name: {"boundary": self.settings.boundary}}
         return [OWN_METRICS[name](self.label_set, **how.get(name, {})) for name in asked]
@@ -89,7 +95,7 @@ class CityscapesEvaluator:
         return len(self.records)
 
     def fresh(self) -> CityscapesEvaluator:
-        """An evaluator with the same settings and no image, for another process to fill."""
+        """Return an evaluator with the same settings and no image, for another process to fill."""
         return CityscapesEvaluator(self.label_set, metrics=self.others, **asdict(self.settings))
 
     def update(
@@ -103,13 +109,17 @@ class CityscapesEvaluator:
     ) -> None:
         """Add one image.
 
-        instances     what was predicted, with ids of the label set as labels; None: no instance scores
-        semantic_HW   predicted label ids (not train ids) at the truth's size; None: no pixel scores
-        scores        (N,) float64 in place of `instances.scores` where float32 would tie confidences
-        depth_HW      the truth's depth in metres, NaN where unknown (distance.py); None: no AP100m and AP50m
+        Args:
+            scene: The image with its truth.
+            instances: What was predicted, with ids of the label set as labels; None: no instance scores.
+            semantic_HW: (H, W) predicted label ids (not train ids) at the truth's size; None: no pixel scores.
+            scores: (N,) float64 scores of the N instances in place of `instances.scores`, if float32 would tie
+                confidences.
+            depth_HW: (H, W) depth of the truth in metres, NaN where unknown (distance.py); None: no AP100m and AP50m.
 
-        Raises PartwiseError: an image twice, another size than the truth, an unknown id, or instances (semantic maps,
-        depth) for some images and not for others.
+        Raises:
+            PartwiseError: If an image is added twice, a size is not that of the truth, an id is unknown, or instances,
+                semantic maps or depth are given for some images and not for others.
         """
         name = readable(scene.name)  # as a JSON file holds it: results from a file and from a model are compared
         if name in self.records:
@@ -119,9 +129,10 @@ class CityscapesEvaluator:
         self._add(name, ImageRecord(_crc32(scene), parts))
 
     def merge(self, other: CityscapesEvaluator) -> CityscapesEvaluator:
-        """Take over another evaluator's images; returns self.
+        """Add another evaluator's images; returns self.
 
-        Raises PartwiseError if both saw an image of the same name or they score different things.
+        Raises:
+            PartwiseError: If both saw an image of the same name, or they score different things.
         """
         if (self.described(), self.label_set.name) != (other.described(), other.label_set.name):
             raise PartwiseError(f"evaluators with different settings: {self.described()} and {other.described()}")
@@ -132,6 +143,11 @@ class CityscapesEvaluator:
         return self
 
     def _add(self, name: str, record: ImageRecord) -> None:
+        """Add the record of an image.
+
+        Raises:
+            PartwiseError: If there is one of this name, or other images have records of other metrics.
+        """
         kinds, first = (self.kinds(x) for x in (record, next(iter(self.records.values()), record)))
         if kinds != first:
             raise PartwiseError(
@@ -141,17 +157,17 @@ class CityscapesEvaluator:
         self.records[name] = record
 
     def kinds(self, record: ImageRecord) -> tuple[str, ...]:
-        """What can be scored with the record of an image, in words."""
+        """Say what can be scored with the record of an image."""
         found = [(metric, record.parts.get(metric.name)) for metric in self.metrics]
         return tuple(kind for metric, part in found if part is not None for kind in metric.kinds(part))
 
     def described(self) -> dict[str, Any]:
-        """The settings, and the names of the metrics of other packages if there are any."""
+        """Return the settings, and the names of the metrics of other packages if there are any."""
         names = [metric.name for metric in self.others]
         return asdict(self.settings) | ({"metrics": names} if names else {})
 
     def observed(self) -> list[tuple[Metric[Any], list[Any]]]:
-        """Every metric that has something to score, with its records in the order of the images' names.
+        """Return every metric that has something to score, with its records in the order of the images' names.
 
         Every sum and draw is taken in this order.
         """
@@ -160,11 +176,14 @@ class CityscapesEvaluator:
         return [(metric, [parts[metric.name] for parts in records]) for metric in scored]
 
     def summarise(self, weights_BN: np.ndarray, detail: Detail | None = None) -> dict[str, np.ndarray]:
-        """(B,) values of every headline figure, by its place in the scores, such as "instance.ap50" or "panoptic.pq".
+        """Compute every headline figure for B weightings of the N images.
 
         Args:
             weights_BN: (B, N) int, how often each image counts, in the order of their names.
             detail: Asks for the figures of classes ("instance.ap car") and sizes ("instance.ap 32-64 px") as well.
+
+        Returns:
+            (B,) values of each figure by its place in the scores, such as "instance.ap50" or "panoptic.pq".
         """
         return {
             f"{metric.name}.{figure}": values_B
@@ -173,11 +192,13 @@ class CityscapesEvaluator:
         }
 
     def compute(self) -> dict[str, Any]:
-        """All scores as fractions, in JSON's own types; None where a score has no value (a class without truth).
+        """Compute all scores.
 
-        {"images": int, "settings": {...}, "semantic": None or {...}, "instance": None or {...}, "panoptic": None or
-        {...}, the name of every other metric: None or {...}, "intervals": None or {...}}; docs/evaluation.md defines
-        every key.
+        Returns:
+            {"images": int, "settings": {...}, "semantic": None or {...}, "instance": None or {...}, "panoptic": None or
+            {...}, the name of every other metric: None or {...}, "intervals": None or {...}} in JSON's own types.
+            Scores are fractions of 1; None if a score has no value (a class without truth). docs/evaluation.md defines
+            every key.
         """
         found = {metric.name: metric.scores(records, self._detail) for metric, records in self.observed()}
         scores: dict[str, Any] = {"images": len(self), "settings": self.described()}
@@ -190,11 +211,12 @@ class CityscapesEvaluator:
         return json_ready(scores)
 
     def _intervals(self) -> dict[str, Any]:
+        """Return the interval of every headline figure."""
         drawn = self.summarise(draw_images(len(self), self.settings.draws, self.settings.seed))
         return {"level": LEVEL, "draws": self.settings.draws, **{key: interval(x) for key, x in drawn.items()}}
 
 
 def _crc32(scene: Scene) -> int:
-    """A fingerprint of the truth, from every fourth row of both maps: a changed object is seen, and it costs 1 ms."""
+    """Return a checksum of the truth, from every fourth row of both maps: it sees a changed object and takes 1 ms."""
     crc = zlib.crc32(np.ascontiguousarray(scene.semantic_HW[::4]).data)
     return zlib.crc32(np.ascontiguousarray(scene.instance_ids_HW[::4], np.uint16).data, crc)

@@ -1,4 +1,4 @@
-"""Cityscapes' instance scores, the metric `InstanceScores`: AP, AP50, AP by size, boundary AP, recall of proposals.
+"""Compute Cityscapes' instance scores, the metric `InstanceScores`: AP, AP50, AP by size, boundary AP, average recall.
 
 Axes: N images, B weightings, M numbers of proposals.
 Source of every rule: cityscapesScripts 2.3.0, evaluation/evalInstanceLevelSemanticLabeling.py.
@@ -33,11 +33,11 @@ Matches = dict[str, ImageMatches]  # of one image, by the name of the criterion:
 
 
 class InstanceScores(Metric[Matches]):
-    """AP, AP50 and average recall, also by size and within a distance; the record of an image is its `Matches`.
+    """AP, AP50 and average recall, also by size and within a distance. The record of an image is its `Matches`.
 
     Args:
         label_set: The classes.
-        boundary: Whether boundary AP is computed, too.
+        boundary: Whether boundary AP is computed as well.
     """
 
     name = "instance"
@@ -48,10 +48,10 @@ class InstanceScores(Metric[Matches]):
         self.boundary = boundary
 
     def observe(self, scene: Scene, prediction: Predicted, depth_HW: np.ndarray | None = None) -> Matches | None:
-        """The matches of one image; None without instances.
+        """Match the instances of one image; None without instances.
 
         Raises:
-            PartwiseError: For instances or depth of another size than the truth.
+            PartwiseError: If instances or depth have another size than the truth.
         """
         if prediction.instances is None:
             return None
@@ -73,7 +73,7 @@ class InstanceScores(Metric[Matches]):
     def summarise(
         self, records: Sequence[Matches], weights_BN: np.ndarray, detail: Detail | None = None
     ) -> dict[str, np.ndarray]:
-        """AP and AP50 of each kind, and average recall; in detail also "ap <class>" and "ap <size> px"."""
+        """Return AP and AP50 of each kind, and average recall; in detail also "ap <class>" and "ap <size> px"."""
         matches = [record[EVERYWHERE.name] for record in records]
         figures = _drawn_aps("{}", self._tables(matches), weights_BN, of_classes=detail is not None)
         figures |= {f"ar.{n}": recall for n, recall in drawn_average_recall(matches, weights_BN).items()}
@@ -87,7 +87,7 @@ class InstanceScores(Metric[Matches]):
         return figures
 
     def scores(self, records: Sequence[Matches], detail: Detail) -> dict[str, Any]:
-        """All of the above, each also by class; docs/evaluation.md defines every key."""
+        """Return all figures, each also by class; docs/evaluation.md defines every key."""
         matches = [record[EVERYWHERE.name] for record in records]
         return {
             **self._aps(matches),
@@ -102,33 +102,36 @@ class InstanceScores(Metric[Matches]):
         }
 
     def kinds(self, record: Matches) -> tuple[str, ...]:
-        """The criteria: with depth or without."""
+        """Return the criteria: with depth or without."""
         return tuple(f"instances ({name})" for name in record)
 
     def record_to_json(self, record: Matches | None) -> dict[str, Any]:
-        """See `Metric`; {} without instances."""
+        """Return a record as a JSON file holds it; {} without instances."""
         return {name: matches.to_dict() for name, matches in (record or {}).items()}
 
     def record_from_json(self, value: Mapping[str, Any]) -> Matches | None:
-        """See `Metric`."""
+        """Restore a record from what a JSON file holds."""
         matches = {name: ImageMatches.from_dict(columns) for name, columns in value.items()}
         if matches and EVERYWHERE.name not in matches:
             raise KeyError(EVERYWHERE.name)
         return matches or None
 
     def _tables(self, matches: Sequence[ImageMatches], **how: Any) -> dict[str, ClassTable]:
+        """Judge the predictions of each class; the keywords are those of `class_table`."""
         return {label.name: class_table(matches, label.id, **how) for label in self.label_set.things}
 
     def _aps(self, matches: Sequence[ImageMatches], **how: Any) -> dict[str, Any]:
+        """Return AP and AP50, also by class; the keywords are those of `class_table`."""
         return instance_scores(self._tables(matches, **how))
 
     def _boundary(self, matches: Sequence[ImageMatches]) -> dict[str, Any]:
+        """Return boundary AP, also by class."""
         on_truth = np.concatenate([m.boundary_iou for m in matches])
         return {**self._aps(matches, boundary=True), "mean_iou": float(mean_of_valid(on_truth))}
 
 
 def _within(records: Sequence[Matches]) -> dict[str, list[ImageMatches] | None]:
-    """The matches of each criterion of distance; None without depth."""
+    """Return the matches of each criterion of distance; None without depth."""
     names = (WITHIN_100_M.name, WITHIN_50_M.name)
     return {name: [record[name] for record in records] if name in records[0] else None for name in names}
 
@@ -136,7 +139,7 @@ def _within(records: Sequence[Matches]) -> dict[str, list[ImageMatches] | None]:
 def _drawn_aps(
     place: str, tables: dict[str, ClassTable], weights_BN: np.ndarray, of_classes: bool = False
 ) -> dict[str, np.ndarray]:
-    """AP and AP50; `place` names them, with {} for the figure."""
+    """Return AP and AP50 of every weighting; `place` names them, with {} for the figure."""
     rows = [instance_scores(tables, weights_N) for weights_N in weights_BN]
     drawn = {place.format(key): np.array([row[key] for row in rows]) for key in ("ap", "ap50")}
     if of_classes:
@@ -146,18 +149,29 @@ def _drawn_aps(
 
 
 def average_recall(matches: Sequence[ImageMatches]) -> dict[str, float]:
-    """{"10": ..., "100": ..., "1000": ...}: share of counted instances with an IoU above the threshold among the n
-    predictions with the highest scores in their image, class aside, mean over the thresholds .5:.05:.95
-    ("InstanceFCN", section 4.2).
+    """Compute the average recall of proposals ("InstanceFCN", section 4.2).
 
-    NaN without truth. Cityscapes instances do not overlap, so no prediction can serve two of them.
+    It is the share of counted instances with an IoU above the threshold among the n predictions with the highest scores
+    in their image, class aside; mean over the thresholds .5:.05:.95. Cityscapes instances do not overlap, so no
+    prediction can serve two of them.
+
+    Returns:
+        {"10": ..., "100": ..., "1000": ...} in 0..1; NaN without truth.
     """
     once = np.ones((1, len(matches)), np.int64)
     return {n: float(recall_B[0]) for n, recall_B in drawn_average_recall(matches, once).items()}
 
 
 def drawn_average_recall(matches: Sequence[ImageMatches], weights_BN: np.ndarray) -> dict[str, np.ndarray]:
-    """`average_recall` of every draw: (B,) each. weights_BN: how often each image counts."""
+    """Compute `average_recall` of every draw.
+
+    Args:
+        matches: The matches of the N images.
+        weights_BN: (B, N) how often each image counts.
+
+    Returns:
+        (B,) each.
+    """
     counts_N = np.array([len(m.truth_best_iou) for m in matches], np.int64)
     # An instance found at all thresholds counts 1.
     found = [(m.truth_best_iou[:, :, None] > OVERLAPS).mean(axis=2).sum(axis=0) for m in matches]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 
 import deflate
 import numpy as np
@@ -28,11 +29,16 @@ Found = tuple[tuple[int, int, int, int], np.ndarray]
 
 
 def plain_mask(data: bytes, size: tuple[int, int]) -> Found | None:
-    """(tight box x0 y0 x1 y1, (h, w) bool crop) of a grey PNG of 1 or 8 bits; inside is what is not 0.
+    """Read the mask in a grey PNG of 1 or 8 bits; what is not 0 is inside.
 
-    An empty mask has the box (0, 0, 0, 0). None for any other file: one of another size than (H, W), another kind of
-    PNG, an interlaced or damaged one, and one that filters the mask's rows by averages (Pillow's `optimize` does with
-    1 bit), which must be undone pixel by pixel.
+    Args:
+        data: The content of the file.
+        size: (H, W) that the image must have.
+
+    Returns:
+        The tight box (x0, y0, x1, y1) and the (h, w) bool crop; the box of an empty mask is (0, 0, 0, 0). None for any
+        other file: another size, another kind of PNG, an interlaced or damaged one, and one that filters the mask's
+        rows by averages (Pillow's `optimize` does with 1 bit), which must be undone pixel by pixel.
     """
     inflated = inflated_rows(data, size)
     if inflated is None:
@@ -48,9 +54,15 @@ def plain_mask(data: bytes, size: tuple[int, int]) -> Found | None:
 
 
 def inflated_rows(data: bytes, size: tuple[int, int]) -> tuple[np.ndarray, int] | None:
-    """((H, 1 + B) uint8 rows, each after the number of its filter, bits a pixel) of a grey PNG of 1 or 8 bits.
+    """Inflate the rows of a grey PNG of 1 or 8 bits.
 
-    None for any other file, one of another size than (H, W), and a damaged one.
+    Args:
+        data: The content of the file.
+        size: (H, W) that the image must have.
+
+    Returns:
+        (H, 1 + B) uint8 rows, each after the number of its filter, and the bits a pixel; None for any other file,
+        another size, and a damaged file.
     """
     depth = _depth(data, size)
     if depth is None:
@@ -66,7 +78,7 @@ def inflated_rows(data: bytes, size: tuple[int, int]) -> tuple[np.ndarray, int] 
 
 
 def _depth(data: bytes, size: tuple[int, int]) -> int | None:
-    """Bits a pixel, 1 or 8, of a grey PNG of (H, W) without interlacing."""
+    """Return the bits a pixel, 1 or 8, of a grey PNG of (H, W) without interlacing; None for any other file."""
     if data[:8] != _SIGNATURE or data[12:16] != b"IHDR" or len(data) < 33:
         return None
     width, height, depth, *kind, check = struct.unpack(">IIBBBBBI", data[16:33])
@@ -75,8 +87,12 @@ def _depth(data: bytes, size: tuple[int, int]) -> int | None:
     return depth if plain and sound and depth in (1, 8) and (height, width) == size and width and height else None
 
 
-def _chunks(data: bytes, wanted: bytes):
-    """The contents of the chunks of one kind. Raises zlib.error for a chunk that does not pass its check."""
+def _chunks(data: bytes, wanted: bytes) -> Iterator[bytes]:
+    """Yield the contents of the chunks of one kind.
+
+    Raises:
+        zlib.error: If a chunk does not pass its check.
+    """
     place = 8
     while place < len(data):
         length, kind = struct.unpack(">I4s", data[place : place + 8])
@@ -90,14 +106,15 @@ def _chunks(data: bytes, wanted: bytes):
 
 
 def _unfiltered_box(filters_H: np.ndarray, stored_HB: np.ndarray) -> tuple[int, int, np.ndarray] | None:
-    """(x0, y0, (h, b) bytes) of a box outside of which every byte is 0 once the filters are undone.
-
-    None where a row inside it is filtered by averages, where a filter does not exist, and where a general decoder is
-    faster.
+    """Undo the filters of the rows in a box outside of which every byte is then 0.
 
     Filters predict a byte from the ones before and above it, and from zeros they predict 0. So all is 0 above the first
     and left of the first byte that is stored as something else. Right of the last one, a row goes on as it was: that
     column is undone once and repeated. Below the last one, rows go on until one that looks at no row above it.
+
+    Returns:
+        x0, y0 and the (h, b) bytes of the box. None if a row inside it is filtered by averages, a filter does not
+        exist, or a general decoder is faster.
     """
     if filters_H.max() > _PAETH:
         return None
@@ -140,8 +157,8 @@ def _undo(filters_h: np.ndarray, bytes_hb: np.ndarray) -> None:
 def _undo_paeth(row_b: np.ndarray, above_b: np.ndarray) -> None:
     """Undo Paeth's filter of one row, in place.
 
-    Where 0 is stored and the row above goes on as it was, the prediction is the byte to the left: such bytes, nearly
-    all of a mask, are filled in and only the others visited.
+    If 0 is stored and the row above goes on as it was, the prediction is the byte to the left. Such bytes, nearly all
+    of a mask, are filled in, and only the others are visited.
     """
     before_b = np.concatenate([_ZERO, above_b[:-1]])
     places = np.flatnonzero((row_b != 0) | (above_b != before_b)).tolist()
@@ -152,7 +169,7 @@ def _undo_paeth(row_b: np.ndarray, above_b: np.ndarray) -> None:
 
 
 def _paeth(left: int, above: int, before: int) -> int:
-    """The neighbour that is nearest to left + above - before, where `before` is the one above and to the left."""
+    """Return the neighbour that is nearest to left + above - before; `before` is the one above and to the left."""
     to_left, to_above, to_before = abs(above - before), abs(left - before), abs(left + above - 2 * before)
     if to_left <= to_above and to_left <= to_before:
         return left
@@ -160,7 +177,7 @@ def _paeth(left: int, above: int, before: int) -> int:
 
 
 def _tight(x: int, y: int, inside_hw: np.ndarray) -> Found:
-    """The tight box and crop of a mask whose corner lies at (x, y) of the image."""
+    """Return the tight box and crop of a mask whose corner lies at (x, y) of the image."""
     box = box_of_mask(inside_hw)
     if box is None:
         return (0, 0, 0, 0), np.zeros((0, 0), bool)

@@ -25,11 +25,13 @@ PROPOSAL_COUNTS = (10, 100, 1000)  # AR@10, AR@100, AR@1000: InstanceFCN, table 
 
 @dataclass(frozen=True)
 class Criterion:
-    """Which instances of the truth count; the others, and groups, are neither asked for nor punished.
+    """Which instances of the truth count. The others, and groups, are neither asked for nor punished.
 
-    min_px                at least so many pixels
-    max_distance_m        at most this far away (median over its pixels with a distance)
-    min_distance_share    at least this share of its pixels has a distance
+    Attributes:
+        name: Of the criterion.
+        min_px: Least number of pixels.
+        max_distance_m: Largest distance in metres (median over the pixels with a distance).
+        min_distance_share: Least share of the pixels that have a distance, 0..1.
     """
 
     name: str = "all"
@@ -48,11 +50,17 @@ WITHIN_50_M = Criterion("50m", 1000, 50.0, 0.5)
 class Overlaps:
     """The pixel counts of one image.
 
-    labels (P,), scores (P,) float64, sides_px (P,), pixels (P,)    the predictions of evaluated classes with a pixel
-    indices (P,)          their places in the Instances they came from
-    void_px (P,)          pixels on classes that are not evaluated
-    truth_ids (K,), truth_px (K,), truth_boxes (K, 4)               every value of the truth's map
-    shared_px_PK          pixels of prediction p on value k
+    Attributes:
+        labels: (P,) class ids of the predictions of evaluated classes that have a pixel.
+        scores: (P,) float64.
+        sides_px: (P,) longest side of each box.
+        pixels: (P,) size of each mask.
+        indices: (P,) places in the Instances that the predictions came from.
+        void_px: (P,) pixels on classes that are not evaluated.
+        truth_ids: (K,) every value of the truth's map.
+        truth_px: (K,) pixels of each value.
+        truth_boxes: (K, 4) box of each value.
+        shared_px_PK: (P, K) pixels of prediction p on value k.
     """
 
     labels: np.ndarray
@@ -68,7 +76,7 @@ class Overlaps:
 
     @property
     def truth_labels(self) -> np.ndarray:
-        """(K,): the class of every value; a bare id (a class without instances, or a group) is its own class."""
+        """(K,) the class of every value; a bare id (a class without instances, or a group) is its own class."""
         return np.where(self.truth_ids < INSTANCE_FACTOR, self.truth_ids, self.truth_ids // INSTANCE_FACTOR)
 
 
@@ -76,14 +84,19 @@ class Overlaps:
 class ImageMatches:
     """All that an instance score needs of one image.
 
-    truth_label, truth_px, truth_side_px (T,)    the counted instances: class, pixels, longest side of the box
-    truth_best_iou (T, 3)      best IoU of any prediction, class aside, among the 10, 100, 1000 with the highest scores
-    label, score, side_px (P,)
-    truth (P,)                 the counted instance of its class that it overlaps most, an index into T; -1 for none
-    iou (P,)                   its IoU with that one
-    boundary_iou (P,)          their boundary IoU; NaN where it was not asked for or iou <= 0.5
-    ignored_iou (P,)           best IoU with a group or an instance of its class that does not count
-    ignored_share (P,)         pixels on void, on groups and on uncounted instances of its class / its pixels
+    Attributes:
+        truth_label: (T,) class id of each counted instance.
+        truth_px: (T,) its pixels.
+        truth_side_px: (T,) longest side of its box.
+        truth_best_iou: (T, 3) best IoU of any prediction, class aside, among the 10, 100, 1000 with the highest scores.
+        label: (P,) class id of each prediction.
+        score: (P,) its score.
+        side_px: (P,) longest side of its box.
+        truth: (P,) the counted instance of its class that it overlaps most, an index into T; -1 for none.
+        iou: (P,) its IoU with that instance.
+        boundary_iou: (P,) their boundary IoU; NaN if it was not asked for or iou <= 0.5.
+        ignored_iou: (P,) best IoU with a group, or with an instance of its class that does not count.
+        ignored_share: (P,) share of its pixels on void, on groups and on instances of its class that do not count.
     """
 
     truth_label: np.ndarray
@@ -100,7 +113,7 @@ class ImageMatches:
     ignored_share: np.ndarray
 
     def to_dict(self) -> dict[str, list]:
-        """Columns as lists, for a JSON file; NaN becomes None."""
+        """Return the columns as lists, for a JSON file; NaN becomes None."""
         columns: dict[str, np.ndarray] = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
             name: np.where(np.isnan(x), np.array(None), x).tolist() if x.dtype.kind == "f" else x.tolist()
@@ -109,9 +122,10 @@ class ImageMatches:
 
     @classmethod
     def from_dict(cls, columns: dict[str, list]) -> ImageMatches:
-        """The inverse of `to_dict`.
+        """Restore matches from what `to_dict` returned.
 
-        Raises KeyError, TypeError, ValueError or OverflowError for anything else.
+        Raises:
+            KeyError, TypeError, ValueError or OverflowError: If `columns` is anything else.
         """
         arrays = {name: np.array(columns[name], dtype) for name, dtype in _COLUMNS.items()}
         arrays["truth_best_iou"] = arrays["truth_best_iou"].reshape(-1, len(PROPOSAL_COUNTS))
@@ -147,11 +161,16 @@ _TRUTH_COLUMNS = ("truth_label", "truth_px", "truth_side_px", "truth_best_iou")
 def overlaps(scene: Scene, instances: Instances, scores: np.ndarray | None = None) -> Overlaps:
     """Count the pixels that predictions share with the truth.
 
-    Predictions of classes that are not evaluated (caravan, trailer) and empty masks are left out, as the official
-    tool does.
-    scores  (N,) float64 to use instead of `instances.scores`, whose float32 may tie what a file tells apart
+    Predictions of classes that are not evaluated (caravan, trailer) and empty masks are left out, as in the official
+    tool.
 
-    Raises PartwiseError if the instances belong to an image of another size.
+    Args:
+        scene: The image with its truth.
+        instances: The predictions.
+        scores: (N,) float64 to use instead of `instances.scores`, whose float32 may tie what a file tells apart.
+
+    Raises:
+        PartwiseError: If the instances belong to an image of another size.
     """
     if instances.size != scene.size:
         raise PartwiseError(
@@ -195,13 +214,16 @@ def match(
 ) -> ImageMatches:
     """Judge an image's overlaps.
 
-    things      ids of the evaluated classes with instances
-    distances   (K, 2): median distance in metres and share of pixels with a distance of every value of the truth's
-                map, needed where the criterion asks for distances
-    boundary_iou  of prediction p and value k of the truth's map; asked for where their IoU is above 0.5
+    Two instances of the truth never share a pixel, so at most one has an IoU above 0.5 with a prediction. Any threshold
+    of 0.5 or more needs only the best one.
 
-    Two instances of the truth never share a pixel, so at most one has an IoU above 0.5 with a prediction: the best one
-    is all that any threshold of 0.5 or more can ask for.
+    Args:
+        found: The pixel counts.
+        criterion: Which instances of the truth count.
+        things: Ids of the evaluated classes with instances.
+        distances: (K, 2) median distance in metres and share of pixels with a distance of every value of the truth's
+            map; needed if the criterion asks for distances.
+        boundary_iou: Boundary IoU of prediction p and value k of the truth's map; asked for if their IoU is above 0.5.
     """
     labels_K = found.truth_labels
     # An instance without a distance is not counted within a distance (cityscapesScripts: medDist -1, distConf 0).
@@ -243,7 +265,7 @@ def match(
 
 
 def _best(iou_PT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Column and value of the largest entry of every row; (-1, 0) where no entry is above 0."""
+    """Return column and value of the largest entry of every row; (-1, 0) if no entry is above 0."""
     if iou_PT.shape[1] == 0:
         return np.full(len(iou_PT), -1, np.int32), np.zeros(len(iou_PT))
     best = iou_PT.argmax(axis=1)
@@ -252,6 +274,14 @@ def _best(iou_PT: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _best_of_highest(iou_PT: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """(T, 3): best IoU of any prediction among the 10, 100, 1000 with the highest scores; of ties the first given."""
+    """Find the best IoU of any prediction among the 10, 100, 1000 with the highest scores.
+
+    Args:
+        iou_PT: (P, T) IoU of every prediction with every counted instance.
+        scores: (P,); of equal scores, the first given comes first.
+
+    Returns:
+        (T, 3).
+    """
     ranked = iou_PT[np.argsort(-scores, kind="stable")]
     return np.stack([ranked[:n].max(axis=0, initial=0.0) for n in PROPOSAL_COUNTS], axis=1)

@@ -1,8 +1,8 @@
 """What a metric is: it keeps a record of each image, and makes scores of many records, each with a weight.
 
-Bootstrap intervals, merging of what several processes counted, JSON files, tables and comparisons ask nothing else of
-a metric. Partwise's own are in `METRICS` (metrics.py); another package announces its class as an entry point of the
-group "partwise.metrics" (partwise/plugins.py).
+Bootstrap intervals, merging of what several processes counted, JSON files, tables and comparisons ask nothing else of a
+metric. Partwise's own are in `METRICS` (metrics.py). Another package announces its class as an entry point of the group
+"partwise.metrics" (partwise/plugins.py).
 
 Axes: B weightings, N images.
 """
@@ -29,7 +29,13 @@ Record = TypeVar("Record")
 
 
 class SizeRange(NamedTuple):
-    """Instances whose longest side in pixels lies in [low, below)."""
+    """Instances whose longest side in pixels lies in [low, below).
+
+    Attributes:
+        name: In words, such as "32-64".
+        low: Least side in px.
+        below: Upper bound of the side in px, not included.
+    """
 
     name: str
     low: float
@@ -37,10 +43,10 @@ class SizeRange(NamedTuple):
 
 
 def size_ranges(bounds_px: Sequence[int] = SIDE_BOUNDS_PX) -> tuple[SizeRange, ...]:
-    """The range of each size between bounds that rise.
+    """Return the ranges of size between bounds that rise.
 
     Raises:
-        PartwiseError: For bounds that do not rise.
+        PartwiseError: If the bounds do not rise.
 
     >>> [tuple(one) for one in size_ranges((16, 32))]
     [('<16', 0, 16), ('16-32', 16, 32), ('>=32', 32, inf)]
@@ -55,7 +61,11 @@ def size_ranges(bounds_px: Sequence[int] = SIDE_BOUNDS_PX) -> tuple[SizeRange, .
 
 @dataclass(frozen=True)
 class Detail:
-    """Asks a metric for the figures of each class and of each size, beside its headline figures."""
+    """Asks a metric for the figures of each class and of each size, beside its headline figures.
+
+    Attributes:
+        sizes: The ranges of size.
+    """
 
     sizes: tuple[SizeRange, ...]
 
@@ -65,10 +75,9 @@ class Predicted:
     """What was predicted of one image; None for what the method or the result files do not say.
 
     Attributes:
-        instances: With ids of the label set as labels.
+        instances: Instances with ids of the label set as labels.
         semantic_HW: (H, W) label ids (not train ids).
-        scores: (N,) float64 confidences in place of `instances.scores`, where float32 would tie what a file tells
-            apart.
+        scores: (N,) float64 confidences in place of `instances.scores`, if float32 would tie what a file tells apart.
     """
 
     instances: Instances | None = None
@@ -112,7 +121,7 @@ class Metric(Protocol[Record]):
 
     @abstractmethod
     def observe(self, scene: Scene, prediction: Predicted, depth_HW: np.ndarray | None = None) -> Record | None:
-        """The record of one image.
+        """Make the record of one image.
 
         Args:
             scene: The image with its truth.
@@ -120,11 +129,11 @@ class Metric(Protocol[Record]):
             depth_HW: (H, W) depth of the truth in metres, NaN where unknown; None without depth.
 
         Returns:
-            All that `summarise` needs of the image; nothing in it should grow with the pixels. None where the
-            prediction lacks what the metric is about. It must be None for every image or for none.
+            All that `summarise` needs of the image; nothing in it should grow with the pixels. None if the prediction
+            lacks what the metric is about. It must be None for every image or for none.
 
         Raises:
-            PartwiseError: For a prediction that cannot be scored; it names the scene.
+            PartwiseError: If the prediction cannot be scored; the error names the scene.
         """
         ...
 
@@ -132,56 +141,57 @@ class Metric(Protocol[Record]):
     def summarise(
         self, records: Sequence[Record], weights_BN: np.ndarray, detail: Detail | None = None
     ) -> dict[str, np.ndarray]:
-        """The figures of B weightings of the N images, such as bootstrap draws.
+        """Compute the figures of B weightings of the N images, such as bootstrap draws.
 
         Args:
-            records: What `observe` gave of each image; at least one.
+            records: What `observe` returned for each image; at least one.
             weights_BN: (B, N) int, how often each image counts.
-            detail: None for the headline figures alone, which get intervals. Otherwise also figures of classes, named
-                such as "ap car", and of sizes, such as "ap 32-64 px", if the metric has any; `compare` shows them.
+            detail: None for the headline figures alone, which get intervals. Otherwise also figures of classes, with
+                names such as "ap car", and of sizes, such as "ap 32-64 px", if the metric has any; `compare` shows
+                them.
 
         Returns:
-            Figure -> (B,) values, NaN where one has no value; the same figures for all records and weights. A weight of
-            n counts as n images with this record.
+            (B,) values of each figure by its name, NaN if one has no value; the same figures for all records and
+            weights. A weight of n counts as n images with this record.
         """
         ...
 
     def scores(self, records: Sequence[Record], detail: Detail) -> dict[str, Any]:
-        """What stands under `name` in the scores: figures, or mappings of them, with every image once.
+        """Return what stands under `name` in the scores: figures, or mappings of them, with every image once.
 
         A table finds the interval of the figure at ["ar"]["10"] under the headline "ar.10" of `summarise`. By default,
-        all that `summarise` gives.
+        all that `summarise` returns.
         """
         once = np.ones((1, len(records)), np.int64)
         return {figure: float(values[0]) for figure, values in self.summarise(records, once, detail).items()}
 
     def kinds(self, record: Record) -> tuple[str, ...]:
-        """What can be scored with a record, in words: the same for every image, and for two results to compare."""
+        """Say what can be scored with a record: the same for every image, and for two results that are compared."""
         return (self.name,)
 
     @property
     def record_key(self) -> str | None:
-        """The key of the record in the JSON of an image; None: it is not kept, and files are compared without it."""
+        """The key of the record in the JSON of an image, or None if the record is not kept and cannot be compared."""
         return self.name
 
     def record_to_json(self, record: Record | None) -> Any:
-        """A record as a JSON file holds it; arrays and NaN may stay, see `json_ready`. By default, as it is."""
+        """Return a record as a JSON file holds it, by default unchanged; arrays and NaN may stay, see `json_ready`."""
         return record
 
     def record_from_json(self, value: Any) -> Record | None:
-        """The inverse of `record_to_json`. By default, what the file holds.
+        """Restore a record from what `record_to_json` returned. By default, what the file holds.
 
         Raises:
-            ValueError, TypeError, KeyError or OverflowError: For anything that `record_to_json` does not give.
+            ValueError, TypeError, KeyError or OverflowError: If `value` is anything else.
         """
         return value
 
 
 def finite_array(value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Finite float64 of this shape, from what a JSON file holds.
+    """Return finite float64 numbers of this shape, from what a JSON file holds.
 
     Raises:
-        ValueError or TypeError: For anything else.
+        ValueError or TypeError: If `value` is anything else.
 
     >>> finite_array([1, 2.5], (2,))
     array([1. , 2.5])

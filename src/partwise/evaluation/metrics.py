@@ -1,4 +1,4 @@
-"""The metrics that there are: partwise's own, in the order of their scores, and those of other packages."""
+"""The metrics that are available: partwise's own, in the order of their scores, and those of other packages."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _TAKEN |= {"truth_crc32", *OWN_RECORD_KEYS}
 
 
 def find_metric(name: str) -> type[Metric[Any]]:
-    """The class of a metric by the name that its package announces.
+    """Return the class of a metric by the name that its package announces.
 
     Raises:
-        PartwiseError: If there is none of this name, or if it calls itself something else.
+        PartwiseError: If there is none of this name, or its class has another name.
     """
     metric = METRICS.find(name)
     if metric.name != name:
@@ -42,10 +42,10 @@ def find_metric(name: str) -> type[Metric[Any]]:
 
 
 def require_free_names(metrics: Sequence[Metric[Any]]) -> None:
-    """See that the scores of other packages' metrics have places of their own.
+    """Check that the metrics of other packages have names of their own.
 
     Raises:
-        PartwiseError: For two metrics of one name, and for a name that is taken or no identifier.
+        PartwiseError: If two metrics have one name, or a name is taken or no identifier.
     """
     names = [metric.name for metric in metrics]
     for name in names:

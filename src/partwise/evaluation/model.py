@@ -1,4 +1,4 @@
-"""Scoring a network on scenes: the one function behind `partwise evaluate` and the evaluation during training."""
+"""Score a network on scenes: the function behind `partwise evaluate` and the evaluation during training."""
 
 from __future__ import annotations
 
@@ -101,10 +101,15 @@ def predict_scene(method: Method, scene: Scene, options: InferenceOptions = DEFA
 
 
 def require_instances(scenes: Scenes, what: str, classes: Collection[int] = ()) -> None:
-    """Raises PartwiseError where no scene has an instance of some classes; reads on to the first that has one.
+    """Check that a scene has an instance; reads on to the first scene that has one.
 
-    what      the data in words, such as "/data/city, split val"
-    classes   their ids; empty for all that are evaluated
+    Args:
+        scenes: Scenes with their truth.
+        what: The data in words, such as "/data/city, split val".
+        classes: Ids of the classes that are asked for; empty for all that are evaluated.
+
+    Raises:
+        PartwiseError: If no scene has an instance of these classes.
     """
     names = "an evaluated class"
     for i in range(len(scenes)):
@@ -122,9 +127,15 @@ def require_instances(scenes: Scenes, what: str, classes: Collection[int] = ()) 
 
 
 def require_same_classes(method: Method, label_set: LabelSet, what: str = "the data") -> None:
-    """Raises PartwiseError where a network's classes are not those of the data that it is to be scored on.
+    """Check that a network's classes are those of the data that it is to be scored on.
 
-    what   the data in words
+    Args:
+        method: The network.
+        label_set: The classes of the data.
+        what: The data in words.
+
+    Raises:
+        PartwiseError: If they are not.
     """
     require_known_classes(method.label_set, label_set, what)
     own, others = ([label.name for label in labels.evaluated] for labels in (method.label_set, label_set))
@@ -174,5 +185,5 @@ class EvenlySpaced(Sequence):
         return len(self.chosen)
 
     def __getitem__(self, i: int) -> Scene:  # type: ignore[override]  # takes no slices
-        """Scene i of the chosen ones."""
+        """Return scene i of the chosen ones."""
         return self.scenes[self.chosen[i]]

@@ -11,7 +11,7 @@ Source of every rule: cityscapesScripts, preparation/createPanopticImgs.py, eval
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,16 @@ SEGMENT_SUMS = ("iou", "tp", "fp", "fn")
 
 
 def count_segments(scene: Scene, instances: Instances, semantic_HW: np.ndarray) -> np.ndarray:
-    """(C, 4) float64: the sums of one image, classes in the order of their train ids."""
+    """Count the segments of one image.
+
+    Args:
+        scene: The image with its truth.
+        instances: What was predicted.
+        semantic_HW: (H, W) predicted label ids.
+
+    Returns:
+        (C, 4) float64 sums, classes in the order of their train ids.
+    """
     from hotcoco.panoptic import PanopticEval
 
     evaluated = scene.label_set.evaluated
@@ -47,7 +56,9 @@ def count_segments(scene: Scene, instances: Instances, semantic_HW: np.ndarray) 
 
 
 def _true_segments(scene: Scene) -> list[dict]:
-    """COCO annotations of the truth; a bare id of a class with instances is a group: not asked for, not punished."""
+    """Return the COCO annotations of the truth. A bare id of a class with instances is a group: not asked for, not
+    punished.
+    """
     segments: list[dict] = []
     for value, run_lengths in _run_lengths(scene.instance_ids_HW):
         label = scene.label_set.by_id.get(value if value < INSTANCE_FACTOR else value // INSTANCE_FACTOR)
@@ -58,6 +69,7 @@ def _true_segments(scene: Scene) -> list[dict]:
 
 
 def _predicted_segments(instances: Instances, semantic_HW: np.ndarray, label_set: LabelSet) -> list[dict]:
+    """Return the COCO annotations of a prediction."""
     painted_HW, label_P = _painted(instances, semantic_HW, label_set)
     found = [(int(label_P[number]), run_lengths) for number, run_lengths in _run_lengths(painted_HW) if number]
     return [_segment(i, label, run_lengths) for i, (label, run_lengths) in enumerate(found)]
@@ -65,12 +77,17 @@ def _predicted_segments(instances: Instances, semantic_HW: np.ndarray, label_set
 
 def _segment(number: int, label: int, run_lengths: dict, group: bool = False) -> dict:
     # From 1: to COCO's own code an id of 0 is none.
+    """Return the COCO annotation of one segment."""
     place = {"id": number + 1, "image_id": 0, "category_id": label}
     return place | {"iscrowd": int(group), "area": sum(run_lengths["counts"][1::2]), "segmentation": run_lengths}
 
 
 def _painted(instances: Instances, semantic_HW: np.ndarray, label_set: LabelSet) -> tuple[np.ndarray, np.ndarray]:
-    """((H, W) int32 segment numbers, 0 = nothing; (numbers,) label id of each segment, 0 for nothing)."""
+    """Paint the instances on the semantic map.
+
+    Returns:
+        (H, W) int32 segment numbers, 0 for nothing; and the (P + 1,) label id of each segment, 0 for nothing.
+    """
     things = [label.id for label in label_set.things]
     stuff = [label.id for label in label_set.evaluated if not label.has_instances]
     segment_of_id = np.zeros(256, np.int32)
@@ -85,8 +102,8 @@ def _painted(instances: Instances, semantic_HW: np.ndarray, label_set: LabelSet)
     return painted_HW, np.array(labels)
 
 
-def _run_lengths(map_HW: np.ndarray):
-    """Yield (value, COCO's run lengths) of every value of a map: pixels outside, inside, outside, ... down the columns.
+def _run_lengths(map_HW: np.ndarray) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield every value of a map with COCO's run lengths: pixels outside, inside, outside, ... down the columns.
 
     >>> list(_run_lengths(np.array([[7, 7, 9], [9, 7, 7]])))[0]
     (7, {'size': [2, 3], 'counts': [0, 1, 1, 2, 1, 1]})
@@ -103,11 +120,16 @@ def _run_lengths(map_HW: np.ndarray):
 
 
 def panoptic_quality(sums_C4: np.ndarray) -> tuple[dict, dict]:
-    """({"pq", "sq", "rq"} (...,), means over the classes that ever were; the same (..., C) of each class); else NaN.
+    """Compute PQ, SQ and RQ from sums.
 
-    sums_C4   (..., C, 4) added, or weighted, `count_segments`
+    PQ = SQ * RQ: the mean IoU of the matches, and TP / (TP + FP / 2 + FN / 2).
 
-    PQ = SQ * RQ: mean IoU of the matches, and TP / (TP + FP / 2 + FN / 2).
+    Args:
+        sums_C4: (..., C, 4) added or weighted `count_segments`.
+
+    Returns:
+        {"pq", "sq", "rq"} in 0..1, (...,) means over the classes that have a segment; and the same (..., C) of each
+        class. NaN for a class without a segment.
     """
     iou, true, false, missed = np.moveaxis(sums_C4, -1, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -118,7 +140,11 @@ def panoptic_quality(sums_C4: np.ndarray) -> tuple[dict, dict]:
 
 
 def panoptic_scores(sums_C4: np.ndarray, label_set: LabelSet) -> dict:
-    """{"pq", "sq", "rq", "things": {...}, "stuff": {...}, "per_class": {name: {...}}}; NaN where no class ever was."""
+    """Return the scores in words of classes.
+
+    Returns:
+        {"pq", "sq", "rq", "things": {...}, "stuff": {...}, "per_class": {name: {...}}}; NaN if no class has a segment.
+    """
     means, of_class = panoptic_quality(sums_C4)
     things = np.array([label.has_instances for label in label_set.evaluated])
     mean = lambda keep: {key: float(mean_of_valid(values[keep])) for key, values in of_class.items()}
@@ -134,13 +160,17 @@ def panoptic_scores(sums_C4: np.ndarray, label_set: LabelSet) -> dict:
 
 
 class PanopticScores(Metric[np.ndarray]):
-    """PQ, SQ and RQ; the record of an image is `count_segments`, (C, 4) float64."""
+    """PQ, SQ and RQ. The record of an image is `count_segments`, (C, 4) float64."""
 
     name = "panoptic"
     record_key = "segments"
 
     def observe(self, scene: Scene, prediction: Predicted, depth_HW: np.ndarray | None = None) -> np.ndarray:
-        """The sums of one image. Raises PartwiseError without instances or without a semantic map."""
+        """Return the sums of one image.
+
+        Raises:
+            PartwiseError: If there are no instances or no semantic map.
+        """
         if prediction.instances is None or prediction.semantic_HW is None:
             raise PartwiseError(f"{scene.name}: panoptic quality needs instances and a semantic map: give both")
         return count_segments(scene, prediction.instances, prediction.semantic_HW)
@@ -148,16 +178,16 @@ class PanopticScores(Metric[np.ndarray]):
     def summarise(
         self, records: Sequence[np.ndarray], weights_BN: np.ndarray, detail: Detail | None = None
     ) -> dict[str, np.ndarray]:
-        """The three means; in detail also "pq <class>"."""
+        """Return the three means; in detail also "pq <class>"."""
         figures, of_class = panoptic_quality(np.tensordot(weights_BN, np.stack(records), axes=1))
         if detail:
             figures |= {f"pq {x.name}": of_class["pq"][:, c] for c, x in enumerate(self.label_set.evaluated)}
         return figures
 
     def scores(self, records: Sequence[np.ndarray], detail: Detail) -> dict[str, Any]:
-        """The three means, of things, of stuff and of each class."""
+        """Return the three means, also of things, of stuff and of each class."""
         return panoptic_scores(np.stack(records).sum(axis=0), self.label_set)
 
     def record_from_json(self, value: Any) -> np.ndarray:
-        """See `Metric`."""
+        """Restore the sums of an image from what a JSON file holds."""
         return finite_array(value, (len(self.label_set.evaluated), len(SEGMENT_SUMS)))

@@ -1,10 +1,11 @@
-"""Cityscapes' pixel scores: IoU and iIoU of classes and of categories, as cityscapesScripts 2.3.0 defines them.
+"""Compute Cityscapes' pixel scores: IoU and iIoU of classes and of categories, as cityscapesScripts 2.3.0 defines them.
 
-One image becomes a few sums (`count_pixels`); sums add up; `pixel_scores` turns them into scores. Since a weighted sum
-of images is as good as a sum, the same function scores a bootstrap sample. `PixelScores` is the metric.
+One image becomes a few sums (`count_pixels`), sums add up, and `pixel_scores` turns them into scores. A weighted sum of
+images is as good as a sum, so the same function scores a bootstrap sample. `PixelScores` is the metric.
 
 Axes: H W image, D label ids, C evaluated classes, G evaluated categories, T classes with instances (things), I
-instances of an image, 3 = (true positive, false positive, false negative), B weightings, N images, S sums of an image.
+instances of an image, 3 = (true positive, false positive, false negative), B weightings, N images, R runs, S sums of an
+image.
 Source of every rule: cityscapesScripts, evaluation/evalPixelLevelSemanticLabeling.py.
 """
 
@@ -30,10 +31,11 @@ HEADLINES = ("iou_class", "iiou_class", "iou_category", "iiou_category")
 class PixelCounts:
     """The sums behind the pixel scores of one image, or of many when added.
 
-    classes             (C, 3) int64, pixels
-    categories          (G, 3) int64, pixels
-    thing_classes       (T, 3) float64: TP and FN weighted by mean size / size of each instance, FP in pixels
-    thing_categories    (categories all of whose classes have instances, 3) float64, likewise
+    Attributes:
+        classes: (C, 3) int64, in pixels.
+        categories: (G, 3) int64, in pixels.
+        thing_classes: (T, 3) float64: TP and FN weighted by mean size / size of each instance, FP in pixels.
+        thing_categories: (categories all of whose classes have instances, 3) float64, likewise.
     """
 
     classes: np.ndarray
@@ -42,7 +44,7 @@ class PixelCounts:
     thing_categories: np.ndarray
 
     def flat(self) -> np.ndarray:
-        """All sums as one float64 vector; every integer below 2**53 pixels stays exact."""
+        """Return all sums as one float64 vector; every integer below 2**53 pixels stays exact."""
         return np.concatenate([getattr(self, field.name).reshape(-1).astype(np.float64) for field in fields(self)])
 
 
@@ -60,6 +62,7 @@ class _Groups:
 
 @lru_cache
 def _groups(label_set: LabelSet) -> _Groups:
+    """Find which label ids count for what."""
     size = 1 + max(label.id for label in label_set)
     evaluated = np.zeros(size, bool)
     evaluated[[label.id for label in label_set.evaluated]] = True
@@ -81,13 +84,17 @@ def count_pixels(
     instance_ids_HW: np.ndarray,
     label_set: LabelSet = CITYSCAPES,
 ) -> PixelCounts:
-    """The sums of one image.
+    """Count the pixels of one image.
 
-    predicted_HW      integer label ids (not train ids); an id that is not evaluated is a miss where truth is evaluated
-    semantic_HW       the truth's label ids
-    instance_ids_HW   the truth's instances, id * 1000 + number
+    Args:
+        predicted_HW: (H, W) integer label ids (not train ids). An id that is not evaluated is a miss if the truth is
+            evaluated there.
+        semantic_HW: (H, W) the truth's label ids.
+        instance_ids_HW: (H, W) the truth's instances, id * 1000 + number.
+        label_set: The classes.
 
-    Raises PartwiseError if the sizes differ or an id is none of the label set.
+    Raises:
+        PartwiseError: If the sizes differ or an id is not in the label set.
     """
     if predicted_HW.shape != semantic_HW.shape:
         raise PartwiseError(
@@ -119,15 +126,17 @@ def count_pixels(
 
 
 def _block_counts(confusion_DD: np.ndarray, ids: tuple[int, ...], evaluated_D: np.ndarray) -> tuple[int, int, int]:
-    """(TP, FP, FN) of a set of ids taken as one class; FP only where the truth is evaluated."""
+    """Return (TP, FP, FN) of a set of ids taken as one class; FP only where the truth is evaluated."""
     rows = list(ids)
     true_positive = int(confusion_DD[np.ix_(rows, rows)].sum())
     false_negative = int(confusion_DD[rows].sum()) - true_positive
     return true_positive, _false_positives(confusion_DD, rows, rows, evaluated_D), false_negative
 
 
-def _false_positives(confusion_DD: np.ndarray, columns, own_rows, evaluated_D: np.ndarray) -> int:
-    """Pixels predicted as one of `columns` where the truth is evaluated and none of `own_rows`."""
+def _false_positives(
+    confusion_DD: np.ndarray, columns: Sequence[int], own_rows: Sequence[int], evaluated_D: np.ndarray
+) -> int:
+    """Count the pixels predicted as one of `columns` where the truth is evaluated and none of `own_rows`."""
     rows_D = evaluated_D.copy()
     rows_D[list(own_rows)] = False
     return int(confusion_DD[rows_D][:, list(columns)].sum())
@@ -136,10 +145,10 @@ def _false_positives(confusion_DD: np.ndarray, columns, own_rows, evaluated_D: n
 def _weighted_counts(
     hits: tuple[np.ndarray, np.ndarray, np.ndarray], confusion_DD: np.ndarray, label_set: LabelSet
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The sums of iIoU from `_hits_of_instances`: every instance weighs mean size of its class / its own size.
+    """Return the sums of iIoU from `_hits_of_instances`: every instance weighs mean size of its class / its own size.
 
-    The prediction's FPs do not belong to an instance and stay unweighted. In a category, every predicted id of the
-    category is right (a caravan for a car), but only instances of evaluated classes are asked for.
+    False positives do not belong to an instance and stay unweighted. In a category, every predicted id of the category
+    is right (a caravan for a car), but only instances of evaluated classes are asked for.
     """
     groups = _groups(label_set)
     labels_I, sizes_I, hits_ID = hits
@@ -165,8 +174,10 @@ def _weighted_counts(
     return classes, categories
 
 
-def _hits_of_instances(ids_R: np.ndarray, predicted_R: np.ndarray, lengths_R: np.ndarray, side: int):
-    """(labels (I,), pixels (I,), pixels by predicted id (I, D)) of the instances of an image, from its runs."""
+def _hits_of_instances(
+    ids_R: np.ndarray, predicted_R: np.ndarray, lengths_R: np.ndarray, side: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the instances of an image from its runs: labels (I,), pixels (I,), and pixels by predicted id (I, D)."""
     inside = ids_R >= INSTANCE_FACTOR
     ids_I, place_R = np.unique(ids_R[inside], return_inverse=True)
     hits_ID = joint_counts(place_R, predicted_R[inside], lengths_R[inside], (len(ids_I), side))
@@ -174,15 +185,21 @@ def _hits_of_instances(ids_R: np.ndarray, predicted_R: np.ndarray, lengths_R: np
 
 
 def _size(array_HW: np.ndarray) -> str:
+    """Write the size of a map, such as 2048x1024."""
     return "x".join(str(side) for side in reversed(array_HW.shape))
 
 
 def pixel_scores(sums: np.ndarray, label_set: LabelSet = CITYSCAPES) -> dict[str, np.ndarray]:
-    """Scores in 0..1, NaN where nothing was to be found and nothing was predicted.
+    """Compute the pixel scores from sums.
 
-    sums     (..., S) added (or weighted) `PixelCounts.flat()`
-    returns  "iou_class", "iiou_class", "iou_category", "iiou_category" (...); "iou" (..., C); "iiou" (..., T);
-             "category_iou" (..., G); "category_iiou" (..., categories of things)
+    Args:
+        sums: (..., S) added or weighted `PixelCounts.flat()`.
+        label_set: The classes.
+
+    Returns:
+        Scores in 0..1: "iou_class", "iiou_class", "iou_category", "iiou_category" (...); "iou" (..., C); "iiou" (...,
+            T); "category_iou" (..., G); "category_iiou" (..., categories of things). NaN if nothing was to be found and
+            nothing was predicted.
     """
     counts = _rows(label_set)
     parts = np.split(sums, np.cumsum([3 * n for n in counts])[:-1], axis=-1)
@@ -218,26 +235,26 @@ def _without_mean_size(label_set: LabelSet) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _rows(label_set: LabelSet) -> tuple[int, int, int, int]:
-    """(C, G, T, categories of things): the rows of each array of `PixelCounts`."""
+    """Return the rows of each array of `PixelCounts`: (C, G, T, categories of things)."""
     groups = _groups(label_set)
     return len(groups.class_ids), len(groups.category_ids), len(groups.thing_ids), len(groups.thing_categories)
 
 
 def mean_of_valid(values: np.ndarray) -> np.ndarray:
-    """Mean over the last axis without the NaNs; NaN where there is nothing else, and no warning."""
+    """Return the mean over the last axis without NaN, and without a warning; NaN if there is nothing else."""
     valid = ~np.isnan(values)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(valid, values, 0).sum(axis=-1) / valid.sum(axis=-1)
 
 
 class PixelScores(Metric[np.ndarray]):
-    """IoU and iIoU of classes and categories; the record of an image is `PixelCounts.flat()`, (S,) float64."""
+    """IoU and iIoU of classes and categories. The record of an image is `PixelCounts.flat()`, (S,) float64."""
 
     name = "semantic"
     record_key = "pixels"
 
     def observe(self, scene: Scene, prediction: Predicted, depth_HW: np.ndarray | None = None) -> np.ndarray | None:
-        """The sums of one image; None without a semantic map."""
+        """Return the sums of one image; None without a semantic map."""
         if prediction.semantic_HW is None:
             return None
         try:
@@ -248,7 +265,7 @@ class PixelScores(Metric[np.ndarray]):
     def summarise(
         self, records: Sequence[np.ndarray], weights_BN: np.ndarray, detail: Detail | None = None
     ) -> dict[str, np.ndarray]:
-        """The four means; in detail also "iou <class>"."""
+        """Return the four means; in detail also "iou <class>"."""
         scores = pixel_scores(weights_BN @ np.stack(records), self.label_set)
         figures = {key: scores[key] for key in HEADLINES}
         if detail:
@@ -256,7 +273,7 @@ class PixelScores(Metric[np.ndarray]):
         return figures
 
     def scores(self, records: Sequence[np.ndarray], detail: Detail) -> dict[str, Any]:
-        """The four means, and of each class and category; docs/evaluation.md defines every key."""
+        """Return the four means, and the scores of each class and category; docs/evaluation.md defines every key."""
         scores = pixel_scores(np.stack(records).sum(axis=0), self.label_set)
         iiou = dict(zip([label.name for label in self.label_set.things], scores["iiou"], strict=True))
         thing_categories = _groups(self.label_set).thing_categories
@@ -274,9 +291,9 @@ class PixelScores(Metric[np.ndarray]):
         }
 
     def kinds(self, record: np.ndarray) -> tuple[str, ...]:
-        """Pixels."""
+        """Return that pixels are scored."""
         return ("pixels",)
 
     def record_from_json(self, value: Any) -> np.ndarray | None:
-        """See `Metric`."""
+        """Restore the sums of an image from what a JSON file holds."""
         return None if value is None else finite_array(value, (3 * sum(_rows(self.label_set)),))

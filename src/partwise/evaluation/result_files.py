@@ -1,8 +1,8 @@
-"""Any tool's result files: found below a folder, and given to the frames that their names begin with.
+"""Find any tool's result files below a folder, and give them to the frames that their names begin with.
 
 <anywhere>/<frame>*.txt   a line an instance: mask path (from the .txt), label id, confidence, one space between
 <anywhere>/<frame>*.png   label ids at the size of the image; beside .txt only <frame>*labelIds.png, others are masks
-The cases of the suffixes do not matter. Of two frames street and street_night, the longer name owns its files.
+The case of the suffixes does not matter. Of two frames street and street_night, the longer name owns its files.
 Source: cityscapesScripts 2.3.0, head of evalInstanceLevelSemanticLabeling.py and of evalPixelLevelSemanticLabeling.py.
 """
 
@@ -28,12 +28,14 @@ NO_OTHERS: Mapping[str, Collection[str]] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class ResultFiles:
-    """The result files below `root`, by the name of their frame; those of a frame are sorted.
+    """The result files below a folder, by the name of their frame; those of a frame are sorted.
 
-    instance   every .txt
-    pixel      every .png that may hold label ids
-    png        every .png, as text: there are as many as masks
-    warnings   files that nobody reads, and why
+    Attributes:
+        root: The folder.
+        instance: Every .txt.
+        pixel: Every .png that may hold label ids.
+        png: Every .png, as text: there are as many as masks.
+        warnings: Files that nobody reads, and why.
     """
 
     root: Path
@@ -46,15 +48,15 @@ class ResultFiles:
     def find(
         cls, root: str | os.PathLike, names: Collection[str], elsewhere: Mapping[str, Collection[str]] = NO_OTHERS
     ) -> ResultFiles:
-        """Look for the files of frames below a folder; hidden files are none, links to folders are followed once.
+        """Look for the files of frames below a folder. Hidden files are left out, links to folders are followed once.
 
         Args:
-            root: the folder.
-            names: of all frames of the split, also of those that are not scored.
-            elsewhere: names of the frames of other splits, by split, so that their files are recognised.
+            root: The folder.
+            names: Names of all frames of the split, also of those that are not scored.
+            elsewhere: Names of the frames of other splits, by split, so that their files are recognised.
 
         Raises:
-            PartwiseError: `root` is no folder, or no file in it belongs to a frame of `names`.
+            PartwiseError: If `root` is no folder, or no file in it belongs to a frame of `names`.
         """
         root, names = _folder(root), frozenset(names)
         everything, unreadable = files_below(root)
@@ -75,11 +77,11 @@ class ResultFiles:
         return cls(root, instance, pixel, {name: [*map(str, paths)] for name, paths in png.items()}, warnings)
 
     def unread(self, names: Collection[str], masks: Collection[str]) -> list[Fault]:
-        """Warnings for .png files that are neither label ids nor masks.
+        """Return warnings for .png files that are neither label ids nor masks.
 
         Args:
-            names: of the frames that were scored.
-            masks: paths that the .txt files name. One of these masks may be called like the files of another frame.
+            names: Names of the frames that were scored.
+            masks: Paths that the .txt files name. One of these masks may be called like the files of another frame.
         """
         if not self.instance.keys() <= set(names):  # then the .txt files of the others may name them
             return []
@@ -97,7 +99,7 @@ _NO_AP = "instances are read from <frame>*.txt and masks, as `partwise predict -
 
 
 def _with_label_ids(paths: list[Path], beside_masks: bool) -> list[Path]:
-    """Those of a frame's .png files that may hold its label ids; what is called labelIds.png comes before others."""
+    """Return the .png files of a frame that may hold its label ids; what is called labelIds.png comes before others."""
     called = [path for path in paths if path.name.lower().endswith(LABEL_IDS_END)]
     return called or ([] if beside_masks else paths)
 
@@ -106,7 +108,11 @@ Foreign = list[tuple[Path, str | None]]  # files of no frame of the split, each 
 
 
 def _folder(root: str | os.PathLike) -> Path:
-    """The folder of results as an absolute path; PartwiseError if it is none."""
+    """Return the folder of results as an absolute path.
+
+    Raises:
+        PartwiseError: If it is no folder.
+    """
     root = Path(os.path.abspath(expanded(root)))  # noqa: PTH100 - links in it stay, as in the official tool
     if root.is_dir():
         return root
@@ -118,7 +124,7 @@ def _folder(root: str | os.PathLike) -> Path:
 def _by_frame(
     files: list[Path], names: Collection[str], owner: _Owner
 ) -> tuple[dict[str, dict[str, list[Path]]], Foreign]:
-    """(suffix -> name of a frame -> its files; .txt and .png files of no frame of the split)."""
+    """Return the files by suffix and by frame; and the .txt and .png files that belong to no frame of the split."""
     owned: dict[str, dict[str, list[Path]]] = {INSTANCE_END: {}, PIXEL_END: {}, _SUMMARY_END: {}}
     foreign: Foreign = []
     for path in files:
@@ -134,7 +140,7 @@ def _by_frame(
 
 
 def _why_nothing(names: Collection[str], foreign: Foreign, everything: list[Path]) -> str:
-    """What is wrong with a folder without a file for any frame, and what to do."""
+    """Say what is wrong with a folder without a file for any frame, and what to do."""
     packed = [path for path in everything if path.name.lower().endswith(_PACKED)]
     if not foreign:
         return f"{_NOTHING}{f'unpack {packed[0].name}' if packed else 'give the folder of the result files'}"
@@ -149,6 +155,7 @@ def _why_nothing(names: Collection[str], foreign: Foreign, everything: list[Path
 
 
 def _foreign_file(path: Path, split: str | None) -> Fault:
+    """Return the warning of a file that belongs to no frame of the split."""
     if split:
         return Fault(str(path), f"is for a frame of the split {split}", f"{NOT_READ} on another one")
     return Fault(str(path), "begins with no frame's name", NOT_READ)
@@ -157,7 +164,7 @@ def _foreign_file(path: Path, split: str | None) -> Fault:
 class _Owner:
     """Finds the frame that a file belongs to: the longest name that the file's name begins with.
 
-    A digit does not follow: frame_1 does not own the files of frame_10.
+    A digit must not follow: frame_1 does not own the files of frame_10.
     """
 
     def __init__(self, splits: dict[str, str | None]):
@@ -165,7 +172,7 @@ class _Owner:
         self.lengths = sorted({len(name) for name in splits}, reverse=True)
 
     def of(self, file_name: str) -> str | None:
-        """The frame's name; None where there is none."""
+        """Return the frame's name; None if there is none."""
         for length in self.lengths:
             name = file_name[:length]
             if name in self.splits and not file_name[length : length + 1].isdigit():

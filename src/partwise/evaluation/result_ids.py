@@ -1,4 +1,4 @@
-"""Whether a map of label ids, as any tool writes it, holds label ids at all, and not train ids or instance ids."""
+"""Check whether a map of label ids, as any tool writes it, holds label ids, and not train ids or instance ids."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from partwise.scene import Scene
 
 
 def fault_of_ids(ids_HW: np.ndarray, scene: Scene, file: str) -> Fault | None:
-    """What is wrong with a predicted map of label ids; None if it can be scored.
+    """Find what is wrong with a predicted map of label ids.
 
     Args:
         ids_HW: (H, W) int32 of any values, at the size of the scene.
-        scene: the frame with its truth.
-        file: where the map lies.
+        scene: The frame with its truth.
+        file: Path of the map.
+
+    Returns:
+        The fault; None if the map can be scored.
     """
     label_set = scene.label_set
     ids = f"{min(label_set.by_id)} to {max(label_set.by_id)}"
@@ -36,10 +39,11 @@ def fault_of_ids(ids_HW: np.ndarray, scene: Scene, file: str) -> Fault | None:
 
 
 def _are_train_ids(ids_HW: np.ndarray, values: set[int], scene: Scene) -> bool:
-    """Whether nothing but train ids is in a map, at least two are right at most of their pixels, and label ids are not.
+    """Return whether a map holds only train ids, at least two of which are right at most of their pixels, and label ids
+    are not.
 
-    A map of label ids can hold such values only, too: unlabelled (0), road (7), building (11). But then hardly two of
-    them happen to lie where the truth has the classes with these train ids.
+    A map of label ids can hold only such values, too: unlabelled (0), road (7), building (11). But then two of them
+    hardly ever lie where the truth has the classes with these train ids.
     """
     label_set = scene.label_set
     train_ids = [label.train_id for label in label_set.evaluated]
@@ -54,9 +58,12 @@ def _are_train_ids(ids_HW: np.ndarray, values: set[int], scene: Scene) -> bool:
 
 
 def no_class_with_ap(labels: dict[int, int], label_set: LabelSet, root: str) -> Fault | None:
-    """The fault of results none of whose lines names a class that AP is defined for, as with train ids.
+    """Return the fault of results none of whose lines names a class that AP is defined for, as with train ids.
 
-    labels   how many lines name each id
+    Args:
+        labels: How many lines name each id.
+        label_set: The classes.
+        root: The folder of the results.
     """
     things = {label.id: label.name for label in label_set.things}
     if not labels or things.keys() & labels.keys() or any(label_set.by_id[id_].has_instances for id_ in labels):

@@ -1,7 +1,8 @@
-"""Reads the result files of frames, and gathers all that is wrong with them instead of stopping at the first fault.
+"""Read the result files of frames, and collect all that is wrong with them instead of stopping at the first fault.
 
 What the official tool reads is read the same way. What it leaves out is left out with a warning. What makes it stop, or
-makes its scores mean something else than they say, is a fault; only empty lines and a byte order mark are passed over.
+makes its scores mean something else than they say, is a fault. Only empty lines and a byte order mark are left out
+without a warning.
 Source: cityscapesScripts 2.3.0, readPredInfo and assignGt2Preds of evalInstanceLevelSemanticLabeling.py.
 """
 
@@ -35,7 +36,14 @@ _SHOWN_LETTERS = 80
 
 @dataclass(frozen=True)
 class PredictedLine:
-    """One line of a .txt that holds: where the mask lies, its class and confidence, and where the line stands."""
+    """One valid line of a .txt.
+
+    Attributes:
+        mask: Path of the mask.
+        label: Class id.
+        score: Confidence.
+        place: Where the line stands: file and number of the line.
+    """
 
     mask: Path
     label: int
@@ -46,10 +54,11 @@ class PredictedLine:
 class ResultReader:
     """Reads the files of one frame after another.
 
-    faults     what makes the results unfit to be scored
-    warnings   what was left out
-    labels     how many lines of the .txt files name each class
-    masks      the paths of all masks that they name
+    Attributes:
+        faults: What makes the results unfit to be scored.
+        warnings: What was left out.
+        labels: How many lines of the .txt files name each class.
+        masks: The paths of all masks that they name.
     """
 
     def __init__(self, files: ResultFiles):
@@ -60,7 +69,7 @@ class ResultReader:
         self.masks: set[str] = set()
 
     def instances(self, scene: Scene) -> tuple[Instances, np.ndarray] | None:
-        """The instances of a frame and their float64 confidences; None after a fault."""
+        """Read the instances of a frame and their float64 confidences; None after a fault."""
         path = self._only(self.files.instance, scene.name, INSTANCE_END)
         if path is None:
             return None
@@ -77,7 +86,7 @@ class ResultReader:
         return Instances(labels, fit, np.array(boxes), tuple(masks), scene.size), scores
 
     def semantic(self, scene: Scene) -> np.ndarray | None:
-        """(H, W) uint8 label ids of a frame; None after a fault."""
+        """Read the (H, W) uint8 label ids of a frame; None after a fault."""
         path = self._only(self.files.pixel, scene.name, "labelIds.png" if self.files.instance else PIXEL_END)
         if path is None:
             return None
@@ -99,7 +108,7 @@ class ResultReader:
         return ids_HW.astype(np.uint8)
 
     def _only(self, files: dict[str, list[Path]], name: str, end: str) -> Path | None:
-        """The one file of a frame; otherwise a fault and None."""
+        """Return the one file of a frame; otherwise add a fault and return None."""
         own = files.get(name, [])
         if len(own) == 1:
             return own[0]
@@ -116,7 +125,7 @@ class ResultReader:
         return None
 
     def _lines(self, path: Path, label_set: LabelSet) -> list[PredictedLine]:
-        """The lines of a .txt that hold, one for each mask; every other one adds a fault or a warning."""
+        """Read the valid lines of a .txt, one for each mask; every other line adds a fault or a warning."""
         data = self._content(path, str(path))
         if data is None:
             return []
@@ -135,6 +144,7 @@ class ResultReader:
         return list(lines.values())
 
     def _repeated(self, line: PredictedLine, first: PredictedLine) -> None:
+        """Add the fault or the warning of a line whose mask an earlier line names."""
         problem = f"mask {line.mask.name} is already in line {first.place.rpartition(':')[2]}"
         if (first.label, first.score) == (line.label, line.score):
             self.warnings.append(Fault(line.place, problem, _LEFT_OUT))
@@ -143,7 +153,7 @@ class ResultReader:
             self.faults.append(Fault(line.place, problem, "write one line for each mask"))
 
     def _line(self, content: str, place: str, path: Path, label_set: LabelSet) -> PredictedLine | None:
-        """One line, or None and one fault or more."""
+        """Read one line; None and one fault or more if it is not valid."""
         fields = content.rstrip().split(" ")
         if len(fields) != 3:
             problem = f"{len(fields)} fields in {_short(content)} instead of 3 (mask path, label id, confidence)"
@@ -163,6 +173,7 @@ class ResultReader:
         return PredictedLine(mask, int(label), score, place)
 
     def _mask_path(self, text: str, place: str, path: Path) -> Path | None:
+        """Return the path of a mask; None and a fault if it cannot be used."""
         if os.path.isabs(text) or PureWindowsPath(text).is_absolute():  # noqa: PTH117 - of a text, not of a file
             problem, remedy = "is absolute", "give it relative to the .txt"
         else:
@@ -178,7 +189,7 @@ class ResultReader:
         return None
 
     def _with_ap(self, lines: list[PredictedLine], scene: Scene) -> list[PredictedLine]:
-        """The lines of classes that AP is defined for; a warning for every other one."""
+        """Return the lines of classes that AP is defined for; every other line adds a warning."""
         things = {label.id for label in scene.label_set.things}
         for line in lines:
             self.labels[line.label] += 1
@@ -188,7 +199,7 @@ class ResultReader:
         return [line for line in lines if line.label in things]
 
     def _mask(self, line: PredictedLine, size: tuple[int, int]) -> Found | None:
-        """(box, crop) of a mask; None and a warning where it is empty, or a fault."""
+        """Read the box and crop of a mask; None and a warning if it is empty, or a fault."""
         data = self._content(line.mask, line.place, f"mask {line.mask.name} ")
         if data is None:
             return None
@@ -199,7 +210,7 @@ class ResultReader:
         return found
 
     def _any_mask(self, line: PredictedLine, size: tuple[int, int]) -> Found | None:
-        """The same of any kind of image, by Pillow; an empty crop where the mask is empty."""
+        """Read a mask from any kind of image with Pillow; an empty crop if the mask is empty."""
         try:
             with Image.open(line.mask) as file:
                 if file.size != size[::-1]:
@@ -214,7 +225,7 @@ class ResultReader:
             return None
 
     def _content(self, path: Path, place: str, what: str = "") -> bytes | None:
-        """The bytes of a file, or a fault and None where the system does not give them."""
+        """Return the bytes of a file; None and a fault if the system does not give them."""
         try:
             if path.exists() and not path.is_file():
                 raise OSError("a pipe, a socket or a device")  # reading it might never end
@@ -226,11 +237,12 @@ class ResultReader:
 
 
 def _size_fault(file: str, what: str, size: tuple[int, int], truth: tuple[int, int]) -> Fault:
+    """Return the fault of a file whose `size` (H, W) is not that of the truth."""
     return Fault(file, f"{what}is {size[1]}x{size[0]}, the truth {truth[1]}x{truth[0]}", _SMALLER)
 
 
 def _number(text: str) -> float | None:
-    """A finite number, None for any other text. 26.0 is the label 26, as in the official tool."""
+    """Return a finite number; None for any other text. 26.0 is the label 26, as in the official tool."""
     try:
         number = float(text)
     except ValueError:
@@ -239,4 +251,5 @@ def _number(text: str) -> float | None:
 
 
 def _short(text: str) -> str:
+    """Return a text as a fault shows it: short."""
     return repr(text if len(text) <= _SHOWN_LETTERS else f"{text[:_SHOWN_LETTERS]}...")

@@ -1,11 +1,11 @@
-"""The benchmark's submission form: written for a prediction, and a folder of any tool's results scored."""
+"""Write a prediction in the benchmark's submission form, and score a folder of any tool's results."""
 
 from __future__ import annotations
 
 import functools
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -29,33 +29,46 @@ INSTANCES, PIXELS = "instances", "pixels"  # two folders, because the official p
 
 
 def check_name(name: str) -> None:
-    """Raises PartwiseError for the name of an image that the form cannot hold."""
+    """Check that the form can hold the name of an image.
+
+    Raises:
+        PartwiseError: If it cannot.
+    """
     if not name or any(character in name for character in " \t\n\r/\\"):
         raise PartwiseError(f"image name {name!r}: the submission form allows no space and no slash in it: rename it")
 
 
 def submission_paths(name: str, out: Path) -> list[Path]:
-    """The files of an image that do not depend on what is found in it, and the first mask."""
+    """Return the files of an image that do not depend on what is found in it, and the first mask."""
     return [out / INSTANCES / f"{name}_pred.txt", out / PIXELS / f"{name}_labelIds.png", _mask_path(name, 0, out)]
 
 
 def _mask_path(name: str, i: int, out: Path) -> Path:
+    """Return the path of mask i of an image."""
     return out / INSTANCES / "masks" / f"{name}_{i}.png"
 
 
 def write_submission(
     name: str, prediction: Prediction, out: str | os.PathLike, *, instances: bool = True, overwrite: bool = False
 ) -> list[Path]:
-    """Write one image's prediction in the form that the benchmark's server takes; returns the files written.
+    """Write one image's prediction in the form that the benchmark's server takes.
 
-    out/instances/<name>_pred.txt and out/instances/masks/<name>_<i>.png (1 bit); where there is a semantic map,
+    The files are out/instances/<name>_pred.txt and out/instances/masks/<name>_<i>.png (1 bit); with a semantic map also
     out/pixels/<name>_labelIds.png. Each of the two folders is one submission.
 
-    instances   False for what tells none apart: a file without a line would say that there is none
-    overwrite   replace files of these names that partwise did not write, too
+    Args:
+        name: Of the image.
+        prediction: At the size of the image.
+        out: The folder; made if it is missing.
+        instances: False for a method that tells no instances apart: a file without a line would say that there is none.
+        overwrite: Also replace files of these names that partwise did not write.
 
-    Raises ForeignFileError for such files without `overwrite`, and PartwiseError for a name with a space or a slash
-    (the form cannot hold it), or if a file cannot be written.
+    Returns:
+        The paths of the files that were written.
+
+    Raises:
+        ForeignFileError: If there are such files, and `overwrite` is False.
+        PartwiseError: If the name has a space or a slash (the form cannot hold it), or a file cannot be written.
     """
     check_name(name)
     folder = expanded(out)
@@ -101,15 +114,15 @@ def evaluate_folder(
 ) -> dict:
     """Score a folder of result files (the submission form, from any tool) against scenes.
 
-    What is scored, and what can be wrong, is said at `score_results`.
+    `score_results` says what is scored, and what can be wrong.
 
     Args:
-        folder: the result files lie in it, at any depth.
-        scenes: with their truth.
-        evaluator: decides what is computed and keeps the counts; a plain one without it.
-        workers: processes; more than 1 needs scenes and `depth` that can be pickled.
-        depth: name of a scene -> (H, W) metres, or None where it is not known; for AP100m and AP50m.
-        progress: is told how many scenes are done, of how many.
+        folder: The folder; the files lie in it at any depth.
+        scenes: Scenes with their truth.
+        evaluator: Decides what is computed and keeps the counts; None for one with the default settings.
+        workers: Processes; more than 1 needs scenes and `depth` that can be pickled.
+        depth: Name of a scene -> (H, W) distances in metres, or None if they are not known; for AP100m and AP50m.
+        progress: Called after each scene with how many are done, and how many there are.
 
     Returns:
         What `compute()` of the evaluator gives, and under "warnings" a `Fault` as a dict for each file and line that
@@ -130,15 +143,18 @@ def score_results(
     depth: Depth = no_depth,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Fault]:
-    """Give the evaluator the results of all scenes; returns warnings of what was left out.
+    """Give the evaluator the results of all scenes.
 
     Instances are scored if any frame has a .txt, pixels if any has label ids; then every scene needs one. The arguments
     are those of `evaluate_folder`.
 
+    Returns:
+        Warnings of what was left out.
+
     Raises:
-        ResultFilesError: the files have faults: missing, ambiguous, of another size, unreadable, leaving the folder, no
+        ResultFilesError: If files have faults: missing, ambiguous, of another size, unreadable, outside the folder, no
             label ids, a confidence that is no number, spaces in names.
-        PartwiseError: a process was ended from outside.
+        PartwiseError: If a process was ended from outside.
     """
     done, faults, warnings = 0, [], list(files.warnings)
     labels: Counter[int] = Counter()
@@ -158,8 +174,10 @@ def score_results(
     return by_place([*warnings, *files.unread(names_of(scenes), masks)])
 
 
-def _parts(files: ResultFiles, scenes: Scenes, evaluator: CityscapesEvaluator, workers: int, depth: Depth):
-    """Yield (evaluator of some scenes, the reader of their files, their number)."""
+def _parts(
+    files: ResultFiles, scenes: Scenes, evaluator: CityscapesEvaluator, workers: int, depth: Depth
+) -> Iterator[tuple[CityscapesEvaluator, ResultReader, int]]:
+    """Yield an evaluator of some scenes, the reader of their files, and their number."""
     score = functools.partial(_score, files, scenes, evaluator.fresh(), depth)
     if workers <= 1:
         yield from map(score, ([i] for i in range(len(scenes))))
@@ -173,7 +191,11 @@ def _parts(files: ResultFiles, scenes: Scenes, evaluator: CityscapesEvaluator, w
 def _score(
     files: ResultFiles, scenes: Scenes, empty: CityscapesEvaluator, depth: Depth, indices: list[int]
 ) -> tuple[CityscapesEvaluator, ResultReader, int]:
-    """Score some scenes, each only if its files have no fault. Returns an evaluator set up as `empty`."""
+    """Score some scenes, each only if its files have no fault, with an evaluator set up as `empty`.
+
+    Returns:
+        The evaluator, the reader of the files, and the number of scenes.
+    """
     evaluator, reader = empty.fresh(), ResultReader(files)
     for i in indices:
         scene, before = scenes[i], len(reader.faults)

@@ -1,4 +1,4 @@
-"""The truth of a Cityscapes tree without its images: all that result files are scored against."""
+"""Read the truth of a Cityscapes tree without its images: all that result files are scored against."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ _ENDS = _LABEL_END, _INSTANCE_END = f"_{TRUTH}_labelIds.png", f"_{TRUTH}_instanc
 class TruthFolder(Sequence):
     """One split of gtFine (a folder, or zips that hold it) as a sequence of Scenes, in the order of their names.
 
-    The images are neither read nor needed: `image_HW3` is black and takes no memory. Reading a frame checks its ids.
-    It can be pickled.
+    The images are neither read nor needed: `image_HW3` is black and takes no memory. Reading a frame checks its ids. It
+    can be pickled.
 
-    Raises PartwiseError when made: no gtFine, an unknown or empty split, a frame with only one of its two files.
-    Raises PartwiseError when a frame is read: a damaged file, different sizes, trainIds, an unknown id.
+    Raises:
+        PartwiseError: When made, if there is no gtFine, the split is unknown or empty, or a frame has only one of its
+            two files. When a frame is read, if a file is damaged, sizes differ, or ids are train ids or unknown.
     """
 
     def __init__(self, root: str | os.PathLike, split: str, label_set: LabelSet = CITYSCAPES):
@@ -67,7 +68,7 @@ class TruthFolder(Sequence):
         return len(self.stems)
 
     def __getitem__(self, i: int) -> Scene:  # type: ignore[override]  # takes no slices
-        """The truth of frame i, read and checked."""
+        """Return the truth of frame i, read and checked."""
         stem = self.stems[operator.index(i)]
         paths = stem + _LABEL_END, stem + _INSTANCE_END
         places = self.archive.where(paths[0]), self.archive.where(paths[1])
@@ -82,15 +83,15 @@ class TruthFolder(Sequence):
 
 
 def require_truth(scenes: Scenes, what: str, progress: Callable[[int, int], None] = lambda done, total: None) -> None:
-    """See that there is something to learn or to score against; reads on to the first scene that has it.
+    """Check that there is something to learn or to score against; reads on to the first scene that has it.
 
     Args:
-        scenes: with their truth.
-        what: the data in words, such as "/data/city, split test".
-        progress: is told how many scenes were looked at, of how many.
+        scenes: Scenes with their truth.
+        what: The data in words, such as "/data/city, split test".
+        progress: Called with how many scenes were looked at, and how many there are.
 
     Raises:
-        PartwiseError: no scene has a pixel of a class that is evaluated.
+        PartwiseError: If no scene has a pixel of a class that is evaluated.
     """
     for i in range(len(scenes)):
         scene = scenes[i]
@@ -105,9 +106,10 @@ def require_truth(scenes: Scenes, what: str, progress: Callable[[int, int], None
 
 
 def _stems(files: Collection[str]) -> set[str]:
-    """Paths of frames, without what follows their names, from the paths of their files."""
+    """Return the paths of frames without what follows their names, from the paths of their files."""
     return {path.removesuffix(end) for path in files for end in _ENDS if path.endswith(end)}
 
 
 def _name_of(stem: str) -> str:
+    """Return the name of a frame from its path."""
     return stem.rsplit("/", 1)[1]

@@ -176,7 +176,7 @@ class WindowTruth:
 
     @property
     def has_window(self) -> np.ndarray:
-        """(N,) bool: whether a positive window contains the object."""
+        """Whether a positive window contains each object, (N,) bool."""
         return np.isin(np.arange(len(self.objects)), self.object_M)
 
     def fits(self, n: int, boxes_M4: np.ndarray) -> np.ndarray:

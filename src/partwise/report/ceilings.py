@@ -1,4 +1,4 @@
-"""The tables of `evaluation.ceiling`: what a representation allows, and which stage loses how much."""
+"""The tables of `evaluation.ceiling`: what a representation allows, and what each stage loses."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from typing import Any
 from partwise.report.tables import Bar, Table
 
 STAGES_NOTE = (
-    "AP % by longest side of the box in pixels. As it is: the network's own outputs. True X: with output X alone "
-    "replaced by what a perfect network would say. At outlines: only within 2 px of where the true class changes. True "
-    "outlines: every instance found at IoU .50 gets its true mask. All true: every output perfect, which is the "
-    "ceiling. Gain: AP above the model as it is, which is what that stage loses; the gains do not add up, because one "
-    "fault hides another."
+    "AP % by longest side of the box in pixels. As it is: the network's own outputs. True X: output X alone is "
+    "replaced by the output of a perfect network. At outlines: only within 2 px of where the true class changes. True "
+    "outlines: every instance found at IoU .50 gets its true mask. All true: every output is perfect, which gives the "
+    "ceiling. Gain: AP above the model as it is, which this stage loses; the gains do not add up, because one fault "
+    "hides another."
 )
-CEILING_NOTE = "AP % by longest side of the box in pixels, with perfect outputs: what the representation allows."
+CEILING_NOTE = "AP % by longest side of the box in pixels, with perfect outputs: the most that the method can reach."
 
 
 def ceiling_tables(result: Mapping[str, Any]) -> list[Table]:
-    """By size, a row for each of `result["rows"]`; then by class for the last row that is the ceiling.
+    """Make two tables: AP by size and AP by class, each with a row for each of `result["rows"]`.
 
-    result   what `evaluation.ceiling.ceiling` returns
+    Args:
+        result: What `evaluation.ceiling.ceiling` returns.
     """
     rows = result["rows"]
     sizes = list(rows[0]["by_size"])

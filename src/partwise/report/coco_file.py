@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from partwise import __version__
 from partwise.instances import Instances
 from partwise.labels import LabelSet
 from partwise.outlines import polygons_of
@@ -70,8 +69,8 @@ def coco_predictions(
                 }
             )
     return {
-        "info": {"description": "instances that partwise found", "version": __version__},
-        "partwise": {"version": __version__, "origin": dict(origin or {})},
+        "info": {"description": "instances that partwise found"},
+        "partwise": {"origin": dict(origin or {})},
         "licenses": [],
         "categories": label_set.coco_categories,
         "images": images,

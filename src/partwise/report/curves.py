@@ -1,4 +1,7 @@
-"""What a run's metrics.jsonl says, and its picture: the loss, its terms and the scores over the steps."""
+"""Read the metrics.jsonl of a run, and draw the loss, its terms and the scores over the steps.
+
+Axes: S steps.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,9 @@ from partwise.errors import PartwiseError
 
 __all__ = ["INK", "LINES", "SCORES", "SMOOTHED_SHARE", "Metrics", "draw_curves", "read_metrics"]
 
-INK = "#808080"  # read on white and on near black alike: the pictures have no ground of their own
+INK = "#808080"  # readable on white and on near black: the pictures have no background
 LINES = ("#e8710a", "#3f8efc", "#1fa774", "#c154c1", "#d64550", "#a08a1c", "#5f6cd9", "#8a8a8a")
-SMOOTHED_SHARE = 0.03  # of all steps: the width of the running mean
+SMOOTHED_SHARE = 0.03  # width of the running mean as a share of all steps
 SCORES = (
     ("instance", "ap", "AP"),
     ("instance", "ap50", "AP50"),
@@ -32,9 +35,13 @@ SCORES = (
 class Metrics:
     """The lines of a metrics.jsonl in the order of their steps.
 
-    steps        (S,) int64; seconds, losses, rates (S,) float64, NaN where not given
-    terms        name -> (S,) float64
-    evaluations  (step, what `compute` of the evaluator gave)
+    Attributes:
+        steps: (S,) int64.
+        seconds: (S,) float64, seconds since the start of the run; NaN if missing.
+        losses: (S,) float64; NaN if missing.
+        rates: (S,) float64, learning rates; NaN if missing.
+        terms: Name of a loss term -> (S,) float64; NaN if missing.
+        evaluations: Pairs of a step and what `compute` of the evaluator returned.
     """
 
     steps: np.ndarray
@@ -48,8 +55,14 @@ class Metrics:
 def read_metrics(path: str | os.PathLike) -> Metrics:
     """Read lines {"step", "seconds", "loss", "loss_terms", "lr"} and {"step", "evaluation"}.
 
-    A step that occurs again (a run resumed from before it) counts as it was last. A last line cut short, as a kill
-    leaves it, is passed over; any other that is no such object raises PartwiseError with its number.
+    If a step occurs again, because the run was resumed from an earlier step, its last line counts. An incomplete last
+    line, which a kill may leave, is skipped.
+
+    Args:
+        path: A metrics.jsonl.
+
+    Raises:
+        PartwiseError: If the file cannot be read, or another line is not such an object.
     """
     path = Path(path)
     try:
@@ -90,9 +103,12 @@ def read_metrics(path: str | os.PathLike) -> Metrics:
 
 
 def draw_curves(metrics: Metrics) -> Figure:
-    """A figure without a ground of its own: loss, loss terms, and scores where there were evaluations.
+    """Draw loss, loss terms, and scores if there were evaluations. The figure has no background.
 
-    Thin lines are the values, thick ones their running mean. Minutes stand above the steps.
+    Thin lines are the values, thick lines are their running mean. The axis at the top shows minutes.
+
+    Args:
+        metrics: From `read_metrics`.
     """
     scores = _score_curves(metrics)
     panels = 1 + (len(metrics.terms) > 1) + bool(scores)
@@ -117,7 +133,7 @@ def draw_curves(metrics: Metrics) -> Figure:
 
 
 def _score_curves(metrics: Metrics) -> dict[str, tuple[list[int], list[float]]]:
-    """Name -> (steps, values) of every headline score that was ever a number."""
+    """Return the name, the steps and the values of each main score that has a value."""
     curves: dict[str, tuple[list[int], list[float]]] = {}
     for step, evaluation in metrics.evaluations:
         for part, key, name in SCORES:
@@ -130,7 +146,7 @@ def _score_curves(metrics: Metrics) -> dict[str, tuple[list[int], list[float]]]:
 
 
 def _draw_smoothed(axes: Axes, steps: np.ndarray, curves: dict[str, np.ndarray]) -> None:
-    """Each curve thin, and its running mean thick; on a logarithmic scale where all values are positive."""
+    """Draw each curve thin and its running mean thick; on a logarithmic scale if values are positive and vary much."""
     for i, (name, values) in enumerate(curves.items()):
         colour = LINES[i % len(LINES)]
         axes.plot(steps, values, color=colour, alpha=0.3, linewidth=0.8)
@@ -144,7 +160,7 @@ def _draw_smoothed(axes: Axes, steps: np.ndarray, curves: dict[str, np.ndarray])
 
 
 def _running_mean(values: np.ndarray) -> np.ndarray:
-    """The mean over a window around each value, shorter at the ends, NaN left out."""
+    """Compute the mean over a window around each value, without NaN. The window is shorter at the ends."""
     half = max(1, round(len(values) * SMOOTHED_SHARE / 2))
     finite = np.isfinite(values)
     sums = np.concatenate([[0.0], np.cumsum(np.where(finite, values, 0))])
@@ -156,7 +172,7 @@ def _running_mean(values: np.ndarray) -> np.ndarray:
 
 
 def _dress(axes: Axes, title: str, metrics: Metrics) -> None:
-    """Title, grid, grey ink, minutes above the steps."""
+    """Set title, grid, colours, and the axis of minutes."""
     axes.set_facecolor("none")
     axes.set_title(title, color=INK, fontsize=10, loc="left", pad=22)
     axes.set_xlabel("step", color=INK, fontsize=8)

@@ -1,4 +1,4 @@
-"""An explanation in words and as a picture, whatever method it is of."""
+"""Show an explanation of any method as text and as a picture."""
 
 from __future__ import annotations
 
@@ -19,14 +19,25 @@ __all__ = ["ShowsItself", "shown_explanation"]
 
 @runtime_checkable
 class ShowsItself(Protocol):
-    """What an explanation of another package's method has beside those of `Explanation`."""
+    """The functions that an explanation of another package's method needs, besides those of `Explanation`."""
 
     def to_text(self, shown_score: float) -> str:
-        """A few lines; instances below `shown_score` are found, but not shown to people."""
+        """Explain in a few lines of text.
+
+        Args:
+            shown_score: Default display threshold. `partwise predict` leaves out instances with a lower score.
+        """
         ...
 
     def to_picture(self, image_HW3: np.ndarray) -> np.ndarray:
-        """(h, w, 3) uint8 RGB; `image_HW3` is the image as the network saw it."""
+        """Explain as a picture.
+
+        Args:
+            image_HW3: (H, W, 3) uint8 RGB, the image as the network saw it.
+
+        Returns:
+            (h, w, 3) uint8 RGB of any size.
+        """
         ...
 
 
@@ -49,19 +60,19 @@ SHOWN: dict[type, Callable[[Any, np.ndarray, Any, float], _Shown]] = {
 
 
 def shown_explanation(explanation: Explanation, image_HW3: np.ndarray, method: Method, shown_score: float) -> _Shown:
-    """The explanation in words, and as a picture.
+    """Show an explanation as text and as a picture.
 
     Args:
-        explanation: Of one pixel.
-        image_HW3: (H, W, 3) uint8 RGB, as the network saw it.
-        method: That it is of.
-        shown_score: Instances below it are found, but not shown to people.
+        explanation: The explanation of one pixel.
+        image_HW3: (H, W, 3) uint8 RGB, the image as the network saw it.
+        method: The method that made the explanation.
+        shown_score: Default display threshold. `partwise predict` leaves out instances with a lower score.
 
     Returns:
-        Some lines of text, and (h, w, 3) uint8 RGB.
+        Lines of text, and a picture (h, w, 3) uint8 RGB.
 
     Raises:
-        PartwiseError: If nobody knows how to show an explanation of this method.
+        PartwiseError: If the explanation has no functions to show it.
     """
     if type(explanation) in SHOWN:
         return SHOWN[type(explanation)](explanation, image_HW3, method, shown_score)

@@ -1,4 +1,4 @@
-"""The scores beyond the official ones as a table for the terminal, each with its interval where there is one."""
+"""The further scores of an evaluation as a table for the terminal, each with its interval if there is one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from partwise.report.tables import Bar, Table, interval_text
 
-# (row, place in the figures); a place is also the name of its interval.
+# (name of the row, place in the figures); the place is also the name of the interval.
 _PLACES = (
     ("AP", "instance.ap"),
     ("AP50", "instance.ap50"),
@@ -27,12 +27,17 @@ _PLACES = (
     ("IoU of categories", "semantic.iou_category"),
     ("iIoU of categories", "semantic.iiou_category"),
 )
-NO_DEPTH = "AP100m and AP50m need the data set's disparity/ and camera/ beside gtFine, which are not there"
+NO_DEPTH = "AP100m and AP50m are missing: they need disparity/ and camera/ beside gtFine/ of the data set"
 
 
 def further_scores_table(evaluation: Mapping[str, Any]) -> Table:
-    """Every headline figure and AP by size of what `CityscapesEvaluator.compute` gives; what was not asked for is left
-    out, what has no value is shown as missing."""
+    """Make the table of all main scores and of AP by size.
+
+    A score that was not computed is left out. A score without a value is shown as missing.
+
+    Args:
+        evaluation: What `CityscapesEvaluator.compute` returns.
+    """
     intervals = evaluation.get("intervals") or {}
     rows = []
     sizes = (evaluation.get("instance") or {}).get("by_size") or ()

@@ -1,4 +1,4 @@
-"""One decision of the part maps, in words and as a picture: the window, its parts, what they assemble, its class.
+"""Show one decision of the part maps as text and as a picture: the window, its parts, the assembled mask, its class.
 
 Axes: K = k * k parts, m window cells a side, n finer cells a side, H and W pixels.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Rectangle
 
 from partwise.decoding.outcomes import CandidateOutcome
@@ -18,16 +18,20 @@ from partwise.methods.parts.decode_config import DecodeConfig
 from partwise.methods.parts.explain import OUTCOMES, Explanation, WindowStory
 from partwise.report.maps import draw_map, rasterised, scale_limit
 
-MARGIN = 0.25  # of a window's side, around it in the picture
+MARGIN = 0.25  # margin around the window in the picture, as a share of its side
 WINDOW, PIXEL, MASK = "#ffb000", "#ff2d55", "#00c2a8"
 
 
 def explanation_text(
     explanation: Explanation, config: DecodeConfig, shown_score: float = 0.0, label_set: LabelSet = CITYSCAPES
 ) -> str:
-    """A few lines: what is at the pixel, how its score comes about, and what became of the other windows over it.
+    """Explain a pixel in a few lines: the instance there, how its score is computed, and the outcomes of other windows.
 
-    shown_score   below it an instance is found, but not shown to people
+    Args:
+        explanation: The explanation of one pixel.
+        config: The decoder's configuration.
+        shown_score: Default display threshold. `partwise predict` leaves out instances with a lower score.
+        label_set: The classes.
     """
     lines, story = [headline(explanation, shown_score, label_set)], explanation.windows[0]
     at = ", ".join(f"{name} {share:.2f}" for name, share in explanation.semantic.items())
@@ -41,7 +45,13 @@ def explanation_text(
 
 
 def headline(explanation: Explanation | CentresExplanation, shown_score: float, label_set: LabelSet) -> str:
-    """What is at the pixel, in one line, with the size of the image that its place is meant in: as it was seen."""
+    """Describe the instance at the pixel in one line. Positions are in pixels of the image as the network saw it.
+
+    Args:
+        explanation: The explanation of one pixel.
+        shown_score: Default display threshold. `partwise predict` leaves out instances with a lower score.
+        label_set: The classes.
+    """
     found, i = explanation.prediction.instances, explanation.instance
     (x, y), (height, width) = explanation.point, found.size
     where = f"pixel {x},{y} of {width}x{height}"
@@ -61,7 +71,7 @@ def _where(story: WindowStory) -> str:
 
 
 def _reckoning(story: WindowStory, config: DecodeConfig, label_set: LabelSet) -> list[str]:
-    """How the window came to what it came to."""
+    """Explain the scores and the outcome of a window, a line for each step."""
     row, column = story.part
     lines = [
         f"objectness {story.objectness:.3f} (best of its neighbours {story.best_near:.3f})",
@@ -102,14 +112,20 @@ def _outcome(candidate: CandidateOutcome) -> str:
 def draw_explanation(
     image_HW3: np.ndarray, explanation: Explanation, k: int, label_set: LabelSet = CITYSCAPES, *, dpi: int = 110
 ) -> np.ndarray:
-    """(H', W', 3) uint8 RGB: the window in the image, its k x k part maps, what they assemble and how that was refined,
-    and its votes.
+    """Draw the window in the image, its k x k part maps, the assembled mask, the refined mask, and the votes.
 
-    image_HW3   (H, W, 3) uint8 RGB
-    k           parts a side of a window
+    The window is yellow, the pixel red, the mask that was found green. Each part map is shown at the cells of the
+    window; the frame marks the cells that belong to this part.
 
-    The window is yellow, the pixel red, the mask that was found green. Of each part map the window's cells are shown;
-    the frame marks those that the part answers for.
+    Args:
+        image_HW3: (H, W, 3) uint8 RGB, the image as the network saw it.
+        explanation: The explanation of one pixel.
+        k: Number of parts along a side of a window.
+        label_set: The classes.
+        dpi: Dots per inch of the picture.
+
+    Returns:
+        (h, w, 3) uint8 RGB of another size.
     """
     story = explanation.windows[0]
     masks = {"assembled (logits)": story.logits_mm}
@@ -132,7 +148,7 @@ def draw_explanation(
 
 
 def _draw_window(axes: Axes, image_HW3: np.ndarray, explanation: Explanation, story: WindowStory, k: int) -> None:
-    """The image around the window, with the borders of its parts."""
+    """Draw the image around the window, with the borders of its parts."""
     x0, y0, x1, y1 = story.box_px
     margin = MARGIN * (x1 - x0)
     axes.imshow(image_HW3, interpolation="antialiased")
@@ -146,21 +162,28 @@ def _draw_window(axes: Axes, image_HW3: np.ndarray, explanation: Explanation, st
     axes.plot(explanation.point[0] + 0.5, explanation.point[1] + 0.5, "x", color=PIXEL, ms=9, mew=2)
     axes.set_xlim(x0 - margin, x1 + margin)
     axes.set_ylim(y1 + margin, y0 - margin)
-    axes.set_facecolor("#d8d8d8")  # what of a window lies outside the image
+    axes.set_facecolor("#d8d8d8")  # colour of the part of a window that lies outside the image
     axes.set_title(f"window of {story.window.side_px} px, objectness {story.objectness:.2f}", fontsize=9)
     axes.set_xticks([])
     axes.set_yticks([])
 
 
 def outline(axes: Axes, found: Instances, i: int, colour: str) -> None:
-    """Draw the outline of instance `i` into the axes of its image."""
+    """Draw the outline of an instance into the axes of its image.
+
+    Args:
+        axes: Axes that show the image.
+        found: The instances of the image.
+        i: Index of the instance.
+        colour: Colour of the outline.
+    """
     mask = found.full_mask(i)
-    # A mask with a border of one pixel, laid where the centres of its outermost pixels are.
+    # The mask gets a border of one pixel; the extent places the centres of its pixels.
     extent = (-1.0, float(mask.shape[1]), -1.0, float(mask.shape[0]))
     axes.contour(np.pad(mask, 1), levels=[0.5], colors=colour, linewidths=1.6, extent=extent)
 
 
-def _draw_parts(figure, story: WindowStory, k: int) -> None:
+def _draw_parts(figure: SubFigure, story: WindowStory, k: int) -> None:
     grid = figure.subplots(k, k, squeeze=False)
     limit, cells = scale_limit(story.parts_Kmm), story.window.cells
     for part, axes in enumerate(grid.flat):
@@ -175,7 +198,7 @@ def _draw_parts(figure, story: WindowStory, k: int) -> None:
 
 
 def _mark_pixel(axes: Axes, explanation: Explanation, story: WindowStory, cells: int) -> None:
-    """Where the pixel lies on a map of the window with so many cells a side."""
+    """Mark the pixel on a map of the window with `cells` cells along a side."""
     x, y = (
         (at + 0.5 - low) * cells / story.window.side_px - 0.5
         for at, low in zip(explanation.point, story.box_px[:2], strict=True)
@@ -184,7 +207,13 @@ def _mark_pixel(axes: Axes, explanation: Explanation, story: WindowStory, cells:
 
 
 def draw_shares(axes: Axes, shares: dict[str, float], title: str) -> None:
-    """Bars of named shares of 1."""
+    """Draw named shares as bars.
+
+    Args:
+        axes: Where to draw.
+        shares: Name -> share, 0..1.
+        title: Title of the axes.
+    """
     axes.barh(range(len(shares)), list(shares.values()), height=0.6, color=MASK)
     axes.set_ylim(-0.5, max(len(shares), 4) - 0.5)
     axes.set_yticks(range(len(shares)), list(shares), fontsize=8)

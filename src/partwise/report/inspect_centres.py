@@ -1,4 +1,4 @@
-"""One decision of the centres, in words and as a picture: the vote of a pixel, and the heat where it points.
+"""Show one decision of the centres as text and as a picture: the vote of a pixel, and the heat where it points.
 
 Axes: H and W pixels, h and w cells of a map.
 """
@@ -15,23 +15,26 @@ from partwise.methods.centres.targets import STRIDE_PX
 from partwise.report.inspect import MASK, PIXEL, WINDOW, draw_shares, headline, outline
 from partwise.report.maps import rasterised
 
-MARGIN_PX = 24  # around all that is told of, in the picture
-TOLD = 3  # centres
+MARGIN_PX = 24  # margin of the picture around pixel, vote, mask and centre
+TOLD = 3  # number of centres that the text lists
 
 
 def centres_explanation_text(
     explanation: CentresExplanation, shown_score: float = 0.0, label_set: LabelSet = CITYSCAPES
 ) -> str:
-    """A few lines: what is at the pixel, where it points, which centre it joins, and how the score comes about.
+    """Explain a pixel in a few lines: the instance there, where it points, its centre, and how the score is computed.
 
-    shown_score   below it an instance is found, but not shown to people
+    Args:
+        explanation: The explanation of one pixel.
+        shown_score: Default display threshold. `partwise predict` leaves out instances with a lower score.
+        label_set: The classes.
     """
     lines = [headline(explanation, shown_score, label_set)]
     at = ", ".join(f"{name} {share:.2f}" for name, share in explanation.semantic.items())
     lines.append(f"  semantic map here: {at}")
     (x, y), (vote_x, vote_y) = explanation.point, explanation.vote
     away = np.hypot(vote_x - x - 0.5, vote_y - y - 0.5)
-    if explanation.outcome != "stuff":  # pixels of other classes are not taught to point anywhere
+    if explanation.outcome != "stuff":  # pixels of classes without instances are not trained to point anywhere
         lines.append(f"  its vote: the centre of its instance lies at {vote_x:.0f},{vote_y:.0f}, {away:.0f} px away")
     lines.append(f"  {OUTCOMES[explanation.outcome]}")
     if explanation.centres:
@@ -55,11 +58,18 @@ def _centre(centre: Centre) -> str:
 def draw_centres_explanation(
     image_HW3: np.ndarray, explanation: CentresExplanation, label_set: LabelSet = CITYSCAPES, *, dpi: int = 110
 ) -> np.ndarray:
-    """(H', W', 3) uint8 RGB: the pixel's vote in the image, the heat of its class there, and its classes.
-
-    image_HW3   (H, W, 3) uint8 RGB
+    """Draw the vote of the pixel in the image, the heat of its class there, and its semantic classes.
 
     The pixel and its vote are red, centres of its class yellow, the mask that was found green.
+
+    Args:
+        image_HW3: (H, W, 3) uint8 RGB, the image as the network saw it.
+        explanation: The explanation of one pixel.
+        label_set: The classes.
+        dpi: Dots per inch of the picture.
+
+    Returns:
+        (h, w, 3) uint8 RGB of another size.
     """
     figure = Figure(figsize=(15, 4.6), dpi=dpi, layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=(5, 5, 3))
@@ -101,7 +111,7 @@ def _draw_vote(axes: Axes, explanation: CentresExplanation, cut: tuple[float, fl
 
 
 def _cut(explanation: CentresExplanation, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """x0, y0, x1, y1 of what the picture shows: the pixel, its vote, its mask and the nearest centre."""
+    """Return x0, y0, x1, y1 of the part of the image to show: pixel, vote, mask and nearest centre, with a margin."""
     corners = [explanation.point, *(centre.place for centre in explanation.centres[:1])]
     if explanation.outcome != "stuff":
         corners.append(explanation.vote)

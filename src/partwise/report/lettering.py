@@ -1,4 +1,7 @@
-"""Words in pictures: the font, captions above a picture, and chips of text that keep out of each other's way."""
+"""Text in pictures: the font, captions above a picture, and chips (coloured boxes of text) that do not overlap.
+
+Axes: H and W in pixels, N chips, M boxes.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,19 @@ from partwise.report.palette import readable_on
 
 TEXT_SHARE = 0.024  # height of the letters as a share of the image's shorter side
 TEXT_RANGE_PX = (10, 56)
-MOST_HIDDEN = 1 / 3  # of any instance's box, by one chip of text
+MOST_HIDDEN = 1 / 3  # largest share of the box of an instance that one chip may hide
 CAPTION_INK, CAPTION_PAPER = (235, 235, 235), (24, 24, 27)
 
 
 @dataclass(frozen=True)
 class Chip:
-    """One line of text on a coloured ground; `box` x0 y0 x1 y1 in pixels."""
+    """One line of text on a coloured background.
+
+    Attributes:
+        text: The text.
+        box: x0 y0 x1 y1 in pixels.
+        colour: RGB of the background, 0..255.
+    """
 
     text: str
     box: tuple[int, int, int, int]
@@ -31,7 +40,11 @@ class Chip:
 
 @cache
 def font_of(size_px: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans where matplotlib is installed, which carries it and is not imported; else the font of Pillow."""
+    """Load DejaVu Sans from the files of matplotlib if it is installed, or else the font of Pillow.
+
+    Args:
+        size_px: Height of the letters in pixels.
+    """
     matplotlib = importlib.util.find_spec("matplotlib")
     if matplotlib is not None and matplotlib.origin is not None:
         file = Path(matplotlib.origin).parent / "mpl-data/fonts/ttf/DejaVuSans.ttf"
@@ -43,7 +56,7 @@ def font_of(size_px: int) -> ImageFont.FreeTypeFont:
 
 
 def text_height_px(size: tuple[int, int]) -> int:
-    """Height of letters that can be read in an image of `size` (H, W)."""
+    """Return a readable height of letters in pixels for an image of `size` (H, W)."""
     low, high = TEXT_RANGE_PX
     return int(np.clip(round(min(size) * TEXT_SHARE), low, high))
 
@@ -56,15 +69,18 @@ def place_chips(
     text_px: int,
     keep_clear: np.ndarray | None = None,
 ) -> list[Chip]:
-    """Where each text can stand by its box: inside the image, on no other chip. Texts without a place are left out.
+    """Place each text at its box, inside the image and not on another chip. Texts without a place are left out.
 
-    Earlier texts choose first: above the box, below it, in its top or higher up, from its left or right edge.
+    Earlier texts choose first. The places are: above the box, below it, in its top, and higher up, each from the left
+    or the right edge of the box.
 
-    texts        N lines
-    boxes        (N, 4) x0 y0 x1 y1 in pixels
-    colours      (N, 3) uint8, the ground of each chip
-    size         (H, W) of the image
-    keep_clear   (M, 4) boxes of which no chip may hide more than a third; `boxes` without it
+    Args:
+        texts: N lines.
+        boxes: (N, 4), x0 y0 x1 y1 in pixels.
+        colours: (N, 3) uint8 RGB, the background of each chip.
+        size: (H, W) of the image in pixels.
+        text_px: Height of the letters in pixels.
+        keep_clear: (M, 4) boxes of which no chip may hide more than a third; None for `boxes`.
     """
     height, width = size
     pad = max(1, text_px // 5)
@@ -89,7 +105,13 @@ def place_chips(
 
 
 def draw_chips(image_HW3: np.ndarray, chips: Sequence[Chip], text_px: int) -> np.ndarray:
-    """A copy of the image with the chips on it."""
+    """Return a copy of the image with the chips drawn on it.
+
+    Args:
+        image_HW3: (H, W, 3) uint8 RGB.
+        chips: From `place_chips`.
+        text_px: Height of the letters in pixels.
+    """
     if not chips:
         return image_HW3.copy()
     canvas = Image.fromarray(image_HW3)
@@ -108,7 +130,16 @@ def draw_chips(image_HW3: np.ndarray, chips: Sequence[Chip], text_px: int) -> np
 
 
 def with_caption(image_HW3: np.ndarray, caption: str, text_px: int) -> np.ndarray:
-    """The image with a dark strip above it that holds the caption, cut with "..." where it is too long."""
+    """Add a dark strip with a caption above an image.
+
+    Args:
+        image_HW3: (H, W, 3) uint8 RGB.
+        caption: The text; if it is too long, it is cut and ends with "...".
+        text_px: Height of the letters in pixels.
+
+    Returns:
+        (H + height of the strip, W, 3) uint8 RGB.
+    """
     font, pad = font_of(text_px), max(2, text_px // 2)
     width = image_HW3.shape[1]
     shown = caption
@@ -121,7 +152,7 @@ def with_caption(image_HW3: np.ndarray, caption: str, text_px: int) -> np.ndarra
 
 
 def _shares(box: tuple[int, int, int, int], others: np.ndarray) -> np.ndarray:
-    """(N,) how much of each of the other boxes lies under `box`, 0..1."""
+    """Return the share of each of the other boxes that lies under `box`, (N,) in 0..1."""
     x0, y0, x1, y1 = box
     wide = np.clip(np.minimum(others[:, 2], x1) - np.maximum(others[:, 0], x0), 0, None)
     high = np.clip(np.minimum(others[:, 3], y1) - np.maximum(others[:, 1], y0), 0, None)

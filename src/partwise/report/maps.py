@@ -1,6 +1,6 @@
-"""Part maps and objectness as a picture: what each of the k x k parts answered, and where windows are instances.
+"""Draw part maps and objectness: the logits of each of the k x k parts, and where windows hold instances.
 
-Axes: K = k * k parts, row by row (part r * k + c answers for row r and column c of a window), H and W cells of a map.
+Axes: K = k * k parts, row by row (part r * k + c is row r and column c of a window), H and W cells of a map.
 """
 
 from __future__ import annotations
@@ -26,24 +26,31 @@ __all__ = [
     "scale_limit",
 ]
 
-SCALE_PERCENTILE = 99.5  # of |logit|: the end of the colour scale, so that one wild cell does not bleach the rest
-CELL_WIDTH_IN = 2.4
+SCALE_PERCENTILE = 99.5  # percentile of |logit| at the end of the colour scale, so that one extreme cell has no effect
+CELL_WIDTH_IN = 2.4  # width of one map in inches
 ROWS, COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
 
 
 def draw_part_maps(
     parts_KHW: np.ndarray, objectness_HW: np.ndarray, k: int, *, title: str = "", dpi: int = 110
 ) -> np.ndarray:
-    """(H', W', 3) uint8 RGB: the part maps as a k x k grid, the objectness beside it.
+    """Draw the part maps as a k x k grid, and the objectness beside it.
 
-    Red says yes (logit above 0), blue no, white undecided, grey not a number. All parts share one scale, symmetric
-    around 0; the objectness has its own.
+    Red is a logit above 0 (object), blue is below 0, white is 0, grey is not a number. All parts share one scale,
+    symmetric around 0. The objectness has a scale of its own.
 
-    parts_KHW       (k * k, H, W) float logits
-    objectness_HW   (H', W') float logits; may have another stride than the parts
-    k               parts a side of a window
+    Args:
+        parts_KHW: (k * k, H, W) float logits.
+        objectness_HW: (h, w) float logits; it may have another stride than the parts.
+        k: Number of parts along a side of a window.
+        title: Title of the picture.
+        dpi: Dots per inch of the picture.
 
-    Raises PartwiseError if the number of maps is not k * k.
+    Returns:
+        The picture, uint8 RGB.
+
+    Raises:
+        PartwiseError: If the number of maps is not k * k.
     """
     parts_KHW, objectness_HW = np.asarray(parts_KHW, np.float32), np.asarray(objectness_HW, np.float32)
     if parts_KHW.ndim != 3 or parts_KHW.shape[0] != k * k or objectness_HW.ndim != 2:
@@ -71,14 +78,24 @@ def draw_part_maps(
 
 
 def rasterised(figure: Figure) -> np.ndarray:
-    """(H, W, 3) uint8 RGB of a figure at its own dpi."""
+    """Render a figure at its own dpi, (H, W, 3) uint8 RGB."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
 
 def draw_map(axes: Axes, map_HW: np.ndarray, limit: float, title: str) -> AxesImage:
-    """One map of logits: red above 0, blue below, the full colours at +-`limit`; returns what a colour bar takes."""
+    """Draw one map of logits: red above 0, blue below 0.
+
+    Args:
+        axes: Where to draw.
+        map_HW: (H, W) logits.
+        limit: The colours are saturated at +-`limit`.
+        title: Title of the axes.
+
+    Returns:
+        The image, which a colour bar takes.
+    """
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_title(title, fontsize=8)
@@ -90,7 +107,7 @@ def _colours() -> Colormap:
 
 
 def scale_limit(values: np.ndarray) -> float:
-    """The end of a symmetric scale; 1 where there is nothing to scale by."""
+    """Return the end of a symmetric colour scale for these values; 1 if there is no value other than 0."""
     finite = np.abs(values[np.isfinite(values)])
     limit = float(np.percentile(finite, SCALE_PERCENTILE)) if finite.size else 0.0
     return limit if limit > 0 else 1.0

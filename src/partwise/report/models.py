@@ -1,4 +1,4 @@
-"""What `bench.models` measured, for people: one table of every model, and a picture of AP against milliseconds."""
+"""Show what `bench.models` measured: one table of all models, and a picture of AP against milliseconds."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from partwise.report.tables import MISSING, Table, fraction
 NOTE = (
     "AP, AP50 and PQ by the Cityscapes definitions (PQ over things and stuff), AR@100 over IoU .50 to .95, AP by "
     "longest side of the box in pixels of the truth. ms: from an image of that size to its instances, median of three "
-    "calls, the mean of three rendered scenes. minutes: of the last training; what came before it is in the model file."
+    "calls, the mean of three rendered scenes. minutes: of the last training; the model file names the ones before it."
 )
 
 
 def models_table(figures: Mapping[str, Any], *, wide: bool = True) -> Table:
-    """A row for each model and each size at which it saw the images; what a model does not have shows as missing.
+    """Make a table with a row for each model and each size at which it saw the images.
 
-    figures   what `bench.models.bench_models` returns
-    wide      also AP by size, and how a model was made
+    A figure that a model does not have is shown as missing.
+
+    Args:
+        figures: What `bench.models.bench_models` returns.
+        wide: Also show AP by size, and how each model was trained.
     """
     bins = _size_bins(figures) if wide else []
     made = ["backbone", "M parameters", "minutes", "seed"] if wide else []
@@ -43,9 +46,12 @@ def models_table(figures: Mapping[str, Any], *, wide: bool = True) -> Table:
 
 
 def draw_tradeoff(figures: Mapping[str, Any]) -> Figure:
-    """AP over milliseconds an image, one line a model from its smallest scored size to its largest.
+    """Draw AP against milliseconds per image: a line for each model from its smallest scored size to its largest.
 
-    Models without instances, and sizes that were timed only, are left out. The figure has no ground of its own.
+    Models without instances, and sizes that were not scored, are left out. The figure has no background.
+
+    Args:
+        figures: What `bench.models.bench_models` returns.
     """
     figure = Figure(figsize=(6.4, 4.0), dpi=150, layout="constrained", facecolor="none")
     axes = figure.subplots()
@@ -61,7 +67,7 @@ def draw_tradeoff(figures: Mapping[str, Any]) -> Figure:
         for x, y, size in zip(ms, ap, sizes, strict=True):
             axes.annotate(size, (x, y), (5, 5), textcoords="offset points", color=INK, fontsize=7)
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # all nine of a decade would lie over each other
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # nine labels in a decade would overlap
     axes.xaxis.set_major_formatter("{x:g}")  # 200, not 2 x 10^2
     axes.xaxis.set_minor_formatter("")
     axes.set_ylim(bottom=0)
@@ -77,12 +83,12 @@ def draw_tradeoff(figures: Mapping[str, Any]) -> Figure:
     if lines:
         legend = axes.legend(lines.values(), lines.keys(), frameon=False, labelcolor=INK, fontsize=8)
         for text in legend.get_texts():
-            text.set_parse_math(False)  # a name of a file may hold $
+            text.set_parse_math(False)  # a file name may hold $
     return figure
 
 
 def _size_bins(figures: Mapping[str, Any]) -> list[str]:
-    """Names of the size bins, from the first model that has instances."""
+    """Return the names of the size bins, from the first model that has instances."""
     every = (at.get("size_ap") for row in figures["models"] for at in row["sizes"].values())
     return list(next((by_size for by_size in every if by_size), {}))
 

@@ -1,4 +1,4 @@
-"""Instances drawn on their photo.
+"""Draw instances on their photo.
 
 Axes: H and W in pixels, N instances. Every function returns a new picture and leaves its arguments as they are.
 """
@@ -17,8 +17,8 @@ from partwise.scene import Prediction
 __all__ = ["CONTOUR_SHARE", "FILL", "LEAST_TEXT_HEIGHTS", "draw_overlay", "draw_semantic"]
 
 FILL = 0.45  # share of an instance's colour inside its contour
-CONTOUR_SHARE = 1 / 450  # thickness of a contour as a share of the image's shorter side
-LEAST_TEXT_HEIGHTS = 2.2  # an instance whose longest side is shorter than this many letters has no text
+CONTOUR_SHARE = 1 / 450  # thickness of a contour as a share of the shorter side of the image
+LEAST_TEXT_HEIGHTS = 2.2  # an instance whose longest side is shorter than this many heights of a letter has no text
 
 
 def draw_overlay(
@@ -33,20 +33,27 @@ def draw_overlay(
     text_px: int | None = None,
     colours_N3: np.ndarray | None = None,
 ) -> np.ndarray:
-    """(H, W, 3) uint8 RGB: each instance filled with its own colour, outlined, with its class and score.
+    """Draw each instance in a colour of its own, with its outline, its class and its score.
 
-    Where instances overlap, the one with the highest score is on top, as in `Instances.to_id_map`. Pixels outside
-    every instance and every text are those of the image, unless tinted.
+    If instances overlap, the one with the highest score is on top, as in `Instances.to_id_map`. Pixels outside all
+    instances and texts do not change, unless `tint` is above 0.
 
-    image_HW3    (H, W, 3) uint8 RGB of the prediction's size
-    fill         0..1, share of the colour inside the contour; the contour itself has the whole colour
-    tint         0..1, share of the class colours of the semantic map under the instances; 0 for none
-    text         whether to write class names; never on instances too small for it, nor where there is no room
-    scores       whether the text ends with the score
-    text_px      height of the letters; `text_height_px` of the size without it
-    colours_N3   (N, 3) uint8 instead of `assign_colours`
+    Args:
+        image_HW3: (H, W, 3) uint8 RGB, of the size of the prediction.
+        prediction: What to draw.
+        label_set: The classes.
+        fill: Share of the colour inside the contour, 0..1. The contour itself has the full colour.
+        tint: Share of the class colours of the semantic map under the instances, 0..1; 0 for none.
+        text: Write class names, except on instances that are too small, or if there is no room.
+        scores: End the text with the score.
+        text_px: Height of the letters in pixels; None for `text_height_px` of the size.
+        colours_N3: (N, 3) uint8 RGB, a colour for each instance; None for `assign_colours`.
 
-    Raises PartwiseError where image and prediction are not of one size.
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        PartwiseError: If image and prediction have different sizes, or the image is not uint8 RGB.
     """
     instances = prediction.instances
     _check_size(image_HW3, instances.size, "prediction")
@@ -72,10 +79,19 @@ def draw_semantic(
     *,
     strength: float = 0.6,
 ) -> np.ndarray:
-    """(H, W, 3) uint8 RGB: a semantic map in the colours of its classes, over the image where one is given.
+    """Draw a semantic map in the colours of its classes.
 
-    semantic_HW   (H, W) uint8 ids of the label set
-    strength      0..1, share of the class colour over the image
+    Args:
+        semantic_HW: (H, W) uint8, ids of the label set.
+        label_set: The classes.
+        image_HW3: (H, W, 3) uint8 RGB to draw on; None for the colours alone.
+        strength: Share of the class colour over the image, 0..1.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        PartwiseError: If image and map have different sizes, or the image is not uint8 RGB.
     """
     colours_HW3 = label_set.colours[semantic_HW]
     if image_HW3 is None:
@@ -90,7 +106,7 @@ def draw_semantic(
 def _paint(
     picture_HW3: np.ndarray, image_HW3: np.ndarray, instances: Instances, colours_N3: np.ndarray, fill: float
 ) -> None:
-    """Fill and outline every instance in `picture_HW3`; fills mix with the image, never with another instance."""
+    """Fill and outline every instance in `picture_HW3`. A fill mixes with the image, not with other instances."""
     thickness_px = max(1, round(min(instances.size) * CONTOUR_SHARE))
     share = round(256 * fill)
     for i in np.argsort(instances.scores, kind="stable"):
@@ -104,7 +120,7 @@ def _paint(
 
 
 def _eroded(mask: np.ndarray, pixels: int) -> np.ndarray:
-    """The mask without the pixels that have, within `pixels` steps, a neighbour outside it (or outside the crop)."""
+    """Remove the pixels of a mask that are at most `pixels` steps away from a pixel outside it or outside the crop."""
     for _ in range(pixels):
         smaller = np.zeros_like(mask)
         smaller[1:-1, 1:-1] = mask[1:-1, 1:-1] & mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]
@@ -113,7 +129,7 @@ def _eroded(mask: np.ndarray, pixels: int) -> np.ndarray:
 
 
 def _worth_text(instances: Instances, text_px: int) -> np.ndarray:
-    """Indices of the instances large enough for a text, largest first."""
+    """Return the indices of the instances that are large enough for a text, largest first."""
     large = np.flatnonzero(instances.longest_sides >= LEAST_TEXT_HEIGHTS * text_px)
     return large[np.argsort(-instances.areas[large], kind="stable")] if len(large) else large
 

@@ -1,4 +1,4 @@
-"""The page that a run ends with: one HTML file with everything inside, to be opened, sent or kept."""
+"""Write a page about a run: one HTML file that contains everything."""
 
 from __future__ import annotations
 
@@ -30,7 +30,14 @@ Picture = tuple[str, "np.ndarray | Figure"]
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page under a heading of its own: paragraphs, then tables, then pictures."""
+    """A part of a page with a heading.
+
+    Attributes:
+        title: The heading.
+        text: Paragraphs.
+        tables: Tables after the paragraphs.
+        pictures: Pairs (caption, picture) after the tables.
+    """
 
     title: str
     text: Sequence[str] = ()
@@ -40,7 +47,14 @@ class Section:
 
 @dataclass(frozen=True)
 class _Embedded:
-    """A picture as the page holds it; `plain`: without a ground, drawn to be read on light and dark pages."""
+    """A picture as the page contains it.
+
+    Attributes:
+        caption: The caption.
+        uri: Data URI of the picture.
+        width_px: Width on the page in pixels.
+        plain: Whether it has no background, so that it is readable on light and dark pages.
+    """
 
     caption: str
     uri: str
@@ -63,23 +77,30 @@ def write_report(
     tables: Sequence[Table] = (),
     sections: Sequence[Section] = (),
 ) -> Path:
-    """Write one HTML file, atomically, that needs no other file, no script and no network; returns its path.
+    """Write one HTML file that needs no other file, no script and no network.
 
-    What is not given has no section.
+    The file is written completely or not at all. Arguments that are not given have no section. A picture is
+    (H, W, 3) uint8 RGB (embedded as JPEG) or a matplotlib Figure (embedded as PNG, drawn with Agg).
 
-    title         of the page
-    summary       what was trained and how, in order: {"recipe": ..., "seed": ..., "minutes": ..., ...}
-    lead          a sentence below the title
-    caveats       what a reader must know before quoting a figure; shown before the figures
-    metrics       a metrics.jsonl, or what `read_metrics` made of one: drawn as curves
-    evaluation    what the evaluator's `compute` gave: tables with the definitions below them
-    comparisons   (caption, picture) of photo | truth | prediction
-    predictions   (caption, picture) of scenes that the model has not seen
-    figures       (caption, picture) of anything else
-    tables        further tables
-    sections      parts with headings of their own, before all but the summary
+    Args:
+        path: The file to write.
+        title: Title of the page.
+        summary: What was trained and how, in order: {"recipe": ..., "seed": ..., "minutes": ..., ...}.
+        lead: A sentence below the title.
+        caveats: What a reader must know before quoting a figure; shown before the figures.
+        metrics: A metrics.jsonl, or what `read_metrics` returned; drawn as curves.
+        evaluation: What `compute` of the evaluator returned; shown as tables with definitions below them.
+        comparisons: Pairs (caption, picture) of photo, truth and prediction.
+        predictions: Pairs (caption, picture) of scenes that the training did not use.
+        figures: Further pairs (caption, picture).
+        tables: Further tables.
+        sections: Parts with headings of their own; shown after the summary.
 
-    A picture is (H, W, 3) uint8 RGB (embedded as JPEG) or a matplotlib Figure (embedded as PNG, drawn with Agg).
+    Returns:
+        The path.
+
+    Raises:
+        PartwiseError: If the file cannot be written, or a picture has another form.
     """
     curves = []
     if metrics is not None:
@@ -121,7 +142,7 @@ def _template() -> jinja2.Template:
 
 
 def _headline(evaluation: Mapping[str, Any]) -> list[tuple[str, Bar]]:
-    """The few scores that stand in large type: those of the evaluation that are numbers."""
+    """Return the scores that are shown in large type, without those that have no value."""
     instance, semantic = evaluation.get("instance") or {}, evaluation.get("semantic") or {}
     car = (instance.get("per_class") or {}).get("car") or {}
     chosen = [
@@ -135,7 +156,7 @@ def _headline(evaluation: Mapping[str, Any]) -> list[tuple[str, Bar]]:
 
 
 def _embedded(caption: str, picture: np.ndarray | Figure) -> _Embedded:
-    """The picture as a data URI."""
+    """Encode a picture as a data URI."""
     buffer = io.BytesIO()
     if isinstance(picture, Figure):
         picture.savefig(buffer, format="png", facecolor=picture.get_facecolor())
@@ -156,7 +177,7 @@ def _data_uri(kind: str, content: bytes) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value of the summary or a table as a person reads it: 4 significant digits, thousands apart."""
+    """Format a value of the summary or a table: 4 significant digits, thousands separated by commas."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float | np.floating):

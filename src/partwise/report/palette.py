@@ -1,6 +1,6 @@
-"""Colours for instances: far apart to the eye, and farthest apart where instances are neighbours.
+"""Colours for instances: they look different, and neighbouring instances differ most.
 
-Distances are taken in OKLab (Ottosson 2020, "A perceptual color space for image processing"), in which equal steps
+Distances are computed in OKLab (Ottosson 2020, "A perceptual color space for image processing"), where equal distances
 look about equally large. Axes: N instances, M colours.
 """
 
@@ -23,18 +23,24 @@ __all__ = [
     "readable_on",
 ]
 
-MAX_COLOURS = 256  # beyond this many instances colours return, on instances far from each other
-FEW_COLOURS = 24  # an image of few instances chooses among this many
-LIGHTNESS_RANGE = (0.58, 0.87)  # of OKLab's 0..1: seen on a dark road and on a light sky
-CHROMA_RANGE = (0.11, 0.24)  # streets are grey: a colour must not be, nor glare
-REACH = 0.06  # of the image's diagonal: instances with a smaller gap count as neighbours
+MAX_COLOURS = 256  # with more instances colours repeat, on instances far from each other
+FEW_COLOURS = 24  # an image with few instances uses this many colours
+LIGHTNESS_RANGE = (0.58, 0.87)  # of OKLab's 0..1: visible on a dark road and on a light sky
+CHROMA_RANGE = (0.11, 0.24)  # streets are grey, so a colour must not be grey; nor must it be glaring
+REACH = 0.06  # instances with a smaller gap, as a share of the image's diagonal, count as neighbours
 
 
 def assign_colours(instances: Instances) -> np.ndarray:
-    """(N, 3) uint8 RGB, one colour for each instance; a function of boxes and their order alone.
+    """Choose a colour for each instance. It depends only on the boxes and their order.
 
-    Up to 256 instances have different colours. Large instances choose first, each the free colour that differs most
-    from those of its neighbours.
+    Up to 256 instances have different colours. Large instances choose first; each takes the free colour that differs
+    most from the colours of its neighbours.
+
+    Args:
+        instances: The instances of one image.
+
+    Returns:
+        (N, 3) uint8 RGB.
     """
     count = len(instances)
     palette = distinct_colours(min(MAX_COLOURS, max(count, FEW_COLOURS)))
@@ -54,10 +60,20 @@ def assign_colours(instances: Instances) -> np.ndarray:
 
 @cache
 def distinct_colours(count: int) -> np.ndarray:
-    """(count, 3) uint8 RGB, saturated and neither dark nor white, each as far as possible from those before it.
+    """Make saturated colours that are neither dark nor white, each as far as possible from those before it.
 
-    >>> bool((distinct_colours(5) == distinct_colours(9)[:5]).all())
-    True
+    Args:
+        count: Number of colours.
+
+    Returns:
+        (count, 3) uint8 RGB, read-only.
+
+    Raises:
+        ValueError: If there are not so many colours.
+
+    Example:
+        >>> bool((distinct_colours(5) == distinct_colours(9)[:5]).all())
+        True
     """
     steps = np.linspace(0, 255, 16).round().astype(np.uint8)
     candidates = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
@@ -79,13 +95,17 @@ def distinct_colours(count: int) -> np.ndarray:
 
 
 def readable_on(colour: np.ndarray) -> tuple[int, int, int]:
-    """Black or white, whichever has the higher contrast on `colour` (WCAG 2.2, contrast ratio)."""
+    """Return black or white: the one with the higher contrast on `colour` (WCAG 2.2, contrast ratio).
+
+    Args:
+        colour: (3,) RGB, 0..255.
+    """
     luminance = float(_linear(np.asarray(colour)) @ (0.2126, 0.7152, 0.0722))
     return (0, 0, 0) if (luminance + 0.05) ** 2 > 1.05 * 0.05 else (255, 255, 255)
 
 
 def _nearness(instances: Instances) -> np.ndarray:
-    """(N, N) in (0, 1]: 1 where two boxes touch or overlap, falling with the gap between them."""
+    """Return how near boxes are to each other, (N, N) in (0, 1]: 1 if two boxes touch, less the larger the gap is."""
     x0, y0, x1, y1 = instances.boxes.astype(np.float32).T
     gap_x = np.maximum(np.maximum(x0[:, None] - x1, x0 - x1[:, None]), 0)
     gap_y = np.maximum(np.maximum(y0[:, None] - y1, y0 - y1[:, None]), 0)
@@ -98,13 +118,13 @@ def _pairwise_squared(points: np.ndarray) -> np.ndarray:
 
 
 def _linear(colours: np.ndarray) -> np.ndarray:
-    """SRGB uint8 -> linear light 0..1."""
+    """Convert sRGB uint8 to linear light, 0..1."""
     c = colours.astype(np.float64) / 255
     return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
 
 
 def _oklab(colours: np.ndarray) -> np.ndarray:
-    """(M, 3) sRGB uint8 -> (M, 3) OKLab: lightness 0..1 and two axes of colour."""
+    """Convert sRGB (M, 3) uint8 to OKLab (M, 3): lightness 0..1 and two axes of colour."""
     to_cones = np.array(
         [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566],
          [0.0883024619, 0.2817188376, 0.6299787005]]

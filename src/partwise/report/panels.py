@@ -1,4 +1,4 @@
-"""Pictures beside pictures: photo, truth and prediction of a scene; a sheet of many pictures."""
+"""Arrange pictures: photo, truth and prediction of a scene, and a sheet of many pictures."""
 
 from __future__ import annotations
 
@@ -17,23 +17,32 @@ from partwise.scene import Prediction, Scene
 
 __all__ = ["CAPTION_SHARE", "SAME_OBJECT_IOU", "draw_comparison", "draw_contact_sheet", "match_instances"]
 
-CAPTION_SHARE = 12 / 1300  # of the sheet's width: 12 pixels where the sheet fills an ordinary page
-SAME_OBJECT_IOU = 0.5  # from this overlap on a prediction has the colour of its truth
+CAPTION_SHARE = 12 / 1300  # height of letters as a share of the sheet's width: 12 pixels on a page of 1300 pixels
+SAME_OBJECT_IOU = 0.5  # from this IoU on, a prediction gets the colour of its true instance
 
 
 def draw_comparison(scene: Scene, prediction: Prediction, *, tint: float = 0.3, columns: int = 3) -> np.ndarray:
-    """(H', W', 3) uint8 RGB: photo, truth and prediction with captions, `columns` side by side (1 to 3).
+    """Draw photo, truth and prediction with captions.
 
-    A predicted instance that overlaps a true one of its class by IoU .5 or more has that one's colour in both
-    pictures: what differs in colour was missed, invented or split. Instances of classes that are not evaluated
-    (trailer, caravan) are left out of the truth, as in the scores.
+    A predicted instance with an IoU of at least .5 with a true instance of its class has the same colour in both
+    pictures. So an instance whose colour occurs once was missed, invented or split. As in the scores, the truth is
+    shown without instances of classes that are not evaluated (trailer, caravan).
+
+    Args:
+        scene: Photo and truth.
+        prediction: What was found.
+        tint: Share of the class colours of the semantic maps, 0..1.
+        columns: Number of pictures side by side, 1 to 3.
+
+    Returns:
+        (h, w, 3) uint8 RGB of another size.
     """
     evaluated = [label.id for label in scene.label_set.things]
     truth = scene.instances[np.isin(scene.instances.labels, evaluated)]
     found, matched = prediction.instances, match_instances(truth, prediction.instances)
     colours_truth, colours_found = _common_colours(truth, found, matched)
     size, label_set = scene.size, scene.label_set
-    text_px = round(1.5 * text_height_px(size))  # the three are looked at smaller than alone
+    text_px = round(1.5 * text_height_px(size))  # three pictures are shown smaller than one
     true_HW3 = draw_overlay(
         scene.image_HW3, Prediction(truth, scene.semantic_HW), label_set, tint=tint, scores=False,
         text_px=text_px, colours_N3=colours_truth,
@@ -52,9 +61,16 @@ def draw_comparison(scene: Scene, prediction: Prediction, *, tint: float = 0.3, 
 
 
 def match_instances(truth: Instances, found: Instances) -> np.ndarray:
-    """(len(found),) int64: index of the true instance of the same class with IoU >= .5, else -1.
+    """Match predictions with true instances of the same class at IoU .5 or more.
 
-    Each true instance is given once, to the prediction with the highest score that claims it.
+    Each true instance is matched at most once, with the highest-scoring prediction that overlaps it.
+
+    Args:
+        truth: The true instances.
+        found: The predictions.
+
+    Returns:
+        (len(found),) int64, the index of the true instance; -1 without a match.
     """
     matched = np.full(len(found), -1, np.int64)
     free = np.ones(len(truth), bool)
@@ -77,10 +93,20 @@ def draw_contact_sheet(
     cell_width_px: int = 640,
     gap_px: int | None = None,
 ) -> np.ndarray:
-    """(H', W', 3) uint8 RGB: all images on one sheet, row by row, each scaled to `cell_width_px`, its caption above.
+    """Draw all images on one sheet, row by row, each with its caption above it.
 
-    images     (H, W, 3) uint8 each, of any sizes; a row is as high as its highest picture
-    columns    pictures a row; as many as make the sheet about as wide as a screen without it
+    Args:
+        images: Arrays (H, W, 3) uint8 RGB of any sizes. A row is as high as its highest picture.
+        captions: A caption for each image; None for none.
+        columns: Number of pictures in a row; None for a sheet that has about the shape of a screen.
+        cell_width_px: Each image is scaled to this width in pixels.
+        gap_px: Gap between the pictures in pixels; None for a gap that fits the width.
+
+    Returns:
+        (h, w, 3) uint8 RGB.
+
+    Raises:
+        PartwiseError: If there is no image.
     """
     if not images:
         raise PartwiseError("contact sheet: no images: give at least one")
@@ -113,7 +139,7 @@ def _scaled(image_HW3: np.ndarray, width_px: int) -> np.ndarray:
 
 
 def _common_colours(truth: Instances, found: Instances, matched: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Colours of the truth and of the prediction, equal where they are matched, different elsewhere."""
+    """Choose the colours of truth and prediction: equal for matched instances, different for all others."""
     extra = np.flatnonzero(matched < 0)
     everything = Instances(
         np.concatenate([truth.labels, found.labels[extra]]),

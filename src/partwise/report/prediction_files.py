@@ -1,4 +1,4 @@
-"""What a prediction leaves on the disk: an overlay to look at, two PNGs in Cityscapes' form, a JSON for programs."""
+"""Write the files of a prediction: an overlay for people, two PNGs in Cityscapes' form, and JSON for programs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from partwise.written import PICTURES_OF_PREDICTION, PNG_TEXT
 
 _LONGEST_NAME = 255  # bytes, on most file systems
 SUFFIXES = (*PICTURES_OF_PREDICTION, ".json")
-UNNAMED = "image"  # what the results of an image without a name are called
+UNNAMED = "image"  # name of the results of an image without a name
 
 
 def write_prediction(
@@ -36,21 +36,31 @@ def write_prediction(
     origin: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Write four files, all of them or none, and return their paths in this order.
+    """Write four files: all of them or none.
 
-    `<name>_overlay.png`       the picture of `draw_overlay`, 8-bit RGB
-    `<name>_instanceIds.png`   16-bit, id * 1000 + number for instances, else the semantic id; the highest score on top
-    `<name>_labelIds.png`      8-bit ids; of the instances alone where the prediction has no semantic map
-    `<name>.json`              see `prediction_record`
+    - NAME_overlay.png is the picture of `draw_overlay`, 8-bit RGB.
+    - NAME_instanceIds.png has 16 bits: id * 1000 + number for instances, or else the semantic id. A higher score lies
+      on top.
+    - NAME_labelIds.png has 8-bit ids; without a semantic map, those of the instances alone.
+    - NAME.json has what `prediction_record` returns.
 
-    name      of the image, without a folder and without its suffix; None: the first of image, image_2, image_3, ... of
-              which there is no file yet
-    out_dir   made if missing; files of the same names are replaced where partwise wrote them
-    origin    what the prediction was made with (model, version, ...), copied into the JSON
-    overwrite   replace files of these names that partwise did not write, too
+    Args:
+        name: Name of the image, without a folder and a suffix; None for the first free name of image, image_2,
+            image_3, ...
+        image_HW3: (H, W, 3) uint8 RGB.
+        prediction: Instances and semantic map of the image.
+        out_dir: The folder. It is made if it is missing. Files of the same names that partwise wrote are replaced.
+        label_set: The classes.
+        origin: How the prediction was made (model, version, ...), copied into the JSON.
+        overwrite: Also replace files of these names that partwise did not write.
 
-    Raises ForeignFileError for such files without `overwrite`, and PartwiseError if the folder cannot be written, or a
-    class has more than 1000 instances.
+    Returns:
+        The four paths in this order.
+
+    Raises:
+        ForeignFileError: If a file lies there that partwise did not write, without `overwrite`.
+        PartwiseError: If the folder cannot be written, no file can have the name, or a class has more than 1000
+            instances.
     """
     out_dir = expanded(out_dir)
     if name is None:
@@ -72,23 +82,27 @@ def write_prediction(
         files = [together.enter_context(atomic_write(path, overwrite=overwrite)) for path in paths]
         for file, content in zip(files, contents, strict=True):
             file.write(content)
-            file.flush()  # so that a full disk shows before the first of them takes its name
+            file.flush()  # so that a full disk is noticed before the first file takes its name
     return paths
 
 
 def result_paths(name: str, out_dir: Path) -> list[Path]:
-    """The four files of a prediction, in the order of SUFFIXES."""
+    """Return the paths of the four files of a prediction, in the order of SUFFIXES."""
     return [out_dir / f"{name}{suffix}" for suffix in SUFFIXES]
 
 
 def _free_name(out_dir: Path) -> str:
-    """The first of image, image_2, image_3, ... of which there is no file."""
+    """Return the first free name of image, image_2, image_3, ..."""
     names = itertools.chain([UNNAMED], (f"{UNNAMED}_{number}" for number in itertools.count(2)))
     return next(name for name in names if not any(map(mode_of, result_paths(name, out_dir))))
 
 
 def _require_file_name(name: str) -> None:
-    """Raises PartwiseError for a name of an image that no file of SUFFIXES can have."""
+    """Check the name of an image.
+
+    Raises:
+        PartwiseError: If no file can have this name with SUFFIXES.
+    """
     if not name or Path(name).name != name or name in (".", ".."):
         raise PartwiseError(f"cannot write the prediction of {name!r}: a name holds no folder; pass the file's stem")
     try:
@@ -111,15 +125,23 @@ def prediction_record(
     *,
     origin: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """A prediction as a dict that JSON can hold:
+    """Convert a prediction to a dict that JSON can hold.
 
-    name, label_set, image {width, height}, origin, and `instances`, highest score first, each with
-    label, label_id         name of the class, and its id in the data that the model was trained on
-    score                   higher is more certain
-    box                     x0 y0 x1 y1 in pixels, half-open
-    area                    pixels of the mask
-    instance_id             its value in `<name>_instanceIds.png` (where it is not hidden by a higher-scoring one)
-    segmentation            COCO's compressed RLE: size [height, width] and counts
+    The dict has "name", "label_set", "image" (width and height in pixels), "origin" and "instances", highest score
+    first. Each instance has:
+
+    - "label" and "label_id": name of the class, and its id in the data that the model was trained on.
+    - "score": a higher score is more confident.
+    - "box": x0 y0 x1 y1 in pixels, half-open.
+    - "area": number of pixels of the mask.
+    - "instance_id": its value in NAME_instanceIds.png; higher-scoring instances may hide it there.
+    - "segmentation": COCO's compressed RLE with size [height, width] and counts.
+
+    Args:
+        name: Name of the image.
+        prediction: The prediction.
+        label_set: The classes.
+        origin: How the prediction was made.
     """
     instances = prediction.instances
     height, width = instances.size

@@ -1,4 +1,4 @@
-"""Tables for a page, and the tables of an evaluation with the definition of every figure in them."""
+"""Tables for a page, and the tables of an evaluation with the definitions of their figures."""
 
 from __future__ import annotations
 
@@ -49,13 +49,17 @@ MISSING_NOTE = f"{MISSING}: not defined here, because the data has no such class
 
 @dataclass(frozen=True)
 class Bar:
-    """A fraction 0..1 shown as a percentage with a bar; None or NaN shows as missing."""
+    """A fraction that is shown as a percentage with a bar.
+
+    Attributes:
+        value: A fraction 0..1; None or NaN is shown as missing.
+    """
 
     value: float | None
 
     @property
     def percent(self) -> float | None:
-        """0..100, None where there is no number."""
+        """The value as 0..100; None if it is missing."""
         if self.value is None or not math.isfinite(self.value):
             return None
         return 100 * float(self.value)
@@ -66,7 +70,14 @@ class Bar:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a page: `columns` are the headings, each row has a cell (text, number or Bar) for each column."""
+    """A table of a page.
+
+    Attributes:
+        title: Title of the table.
+        columns: Headings of the columns.
+        rows: Each row has a cell (text, number or Bar) for each column.
+        note: Text below the table.
+    """
 
     title: str
     columns: Sequence[str]
@@ -75,16 +86,18 @@ class Table:
 
 
 def fraction(value: float | None) -> str:
-    """Three decimals, or the sign for what is missing."""
+    """Format a fraction with three decimals; None and NaN are shown as missing."""
     return MISSING if value is None or not math.isfinite(value) else f"{value:.3f}"
 
 
 def evaluation_tables(evaluation: Mapping[str, Any]) -> list[Table]:
-    """The tables of what `compute` of the evaluator gives: scores, then per class; parts that are absent are skipped.
+    """Make the tables of an evaluation: scores of instances and of pixels, also by class, then those of other metrics.
 
-    evaluation   {"semantic": {iou_class, iiou_class, iou_category, iiou_category, per_class: {name: {iou, iiou}}},
-                 "instance": {ap, ap50, per_class: {name: {ap, ap50}}}}, fractions or None; of the metrics that
-                 "settings" names, each a mapping of numbers, or of further mappings
+    Args:
+        evaluation: What `compute` of the evaluator returns: {"semantic": {iou_class, iiou_class, iou_category,
+            iiou_category, per_class: {name: {iou, iiou}}}, "instance": {ap, ap50, per_class: {name: {ap, ap50}}}}, with
+            fractions or None; and for each metric that "settings" names a mapping of numbers, or of further mappings.
+            Missing parts are skipped.
     """
     tables = []
     instance, semantic = evaluation.get("instance"), evaluation.get("semantic")
@@ -115,7 +128,7 @@ def _pixel_table(semantic: Mapping[str, Any]) -> Table:
 
 
 def _table_of_metric(name: str, evaluation: Mapping[str, Any]) -> Table:
-    """The figures of a metric of another package as they are, each with its interval where there is one."""
+    """Make the table of a metric of another package: its figures, each with its interval if there is one."""
     intervals, figures = evaluation.get("intervals") or {}, evaluation.get(name) or {"nothing to score": None}
     rows = [
         [figure, number(value), interval_text(intervals.get(f"{name}.{figure}"), number)]
@@ -125,7 +138,7 @@ def _table_of_metric(name: str, evaluation: Mapping[str, Any]) -> Table:
 
 
 def _leaves(figures: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any]]:
-    """(place with dots, value) of everything in nested mappings."""
+    """Yield the dotted name and the value of everything in nested mappings."""
     for key, value in figures.items():
         if isinstance(value, Mapping):
             yield from _leaves(value, f"{place}{key}.")
@@ -134,16 +147,18 @@ def _leaves(figures: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, 
 
 
 def number(value: Any) -> str:
-    """A number with four digits, text as it is, or the sign for what is missing."""
+    """Format a number with four digits; text does not change, and None is shown as missing."""
     if value is None:
         return MISSING
     return f"{value:.4g}" if isinstance(value, int | float) else str(value)
 
 
 def interval_text(ends: Sequence[float | None] | None, form: Callable[[float], str]) -> str:
-    """ "low to high"; nothing where there is no interval.
+    """Format an interval, such as "0.1 to 0.2".
 
-    form    writes a number
+    Args:
+        ends: Lower and upper bound; None for no interval, which gives "".
+        form: Formats a bound.
     """
     return "" if ends is None else " to ".join(MISSING if end is None else form(end) for end in ends)
 

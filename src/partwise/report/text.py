@@ -1,4 +1,4 @@
-"""Tables for the terminal and in Markdown: the figures of an evaluation, and what a check of a data set found."""
+"""Tables for the terminal and in Markdown: the scores of an evaluation, and the result of a check of a data set."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ __all__ = ["check_text", "evaluation_text", "faults_text", "table_markdown", "ta
 
 
 def evaluation_text(evaluation: Mapping[str, Any]) -> str:
-    """The tables of `evaluation_tables` as lines of text, then how many images in what time."""
+    """Format the tables of `evaluation_tables` as text, with the number of images and the time.
+
+    Args:
+        evaluation: What `compute` of the evaluator returns.
+    """
     blocks = []
     for table in evaluation_tables(evaluation):
         blocks.append(table_text(table) + (f"\n{NO_IIOU_NOTE}" if NO_IIOU_NOTE in table.note else ""))
@@ -23,28 +27,30 @@ def evaluation_text(evaluation: Mapping[str, Any]) -> str:
 
 
 def table_text(table: Table) -> str:
-    """A table with aligned columns: the first to the left, the others to the right.
+    """Format a table with aligned columns: the first is aligned left, the others right.
 
-    >>> print(table_text(Table("Sides", ("of", "px"), [["door", 90], ["car", 420]])))
-    of     px
-    door   90
-    car   420
+    Example:
+        >>> print(table_text(Table("Sides", ("of", "px"), [["door", 90], ["car", 420]])))
+        of     px
+        door   90
+        car   420
     """
     return _aligned([list(table.columns), *table.rows])
 
 
 def table_markdown(table: Table) -> str:
-    """A table in GitHub's Markdown.
+    r"""Format a table in GitHub's Markdown.
 
-    >>> print(table_markdown(Table("Sides", ("of", "px"), [["a|b", 90]], "In pixels.")))
-    **Sides**
-    <BLANKLINE>
-    | of | px |
-    |---|---|
-    | a\\|b | 90 |
-    <BLANKLINE>
-    In pixels.
-    <BLANKLINE>
+    Example:
+        >>> print(table_markdown(Table("Sides", ("of", "px"), [["a|b", 90]], "In pixels.")))
+        **Sides**
+        <BLANKLINE>
+        | of | px |
+        |---|---|
+        | a\|b | 90 |
+        <BLANKLINE>
+        In pixels.
+        <BLANKLINE>
     """
     rows = [table.columns, ["---"] * len(table.columns), *table.rows]
     lines = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
@@ -55,7 +61,11 @@ def table_markdown(table: Table) -> str:
 
 
 def check_text(report: CheckReport) -> str:
-    """What a person wants to know of a check: the frames, the sizes of the instances, faults and warnings."""
+    """Format the result of a check: number of frames, sizes of the instances, faults and warnings.
+
+    Args:
+        report: What `data.check.check` returns.
+    """
     blocks = []
     for split, counts in report.splits.items():
         sizes = ", ".join(f"{count} of {size}" for size, count in counts.image_sizes.items())
@@ -72,16 +82,22 @@ def check_text(report: CheckReport) -> str:
 
 
 def faults_text(what: str, faults: Sequence[Fault], shown: int = SHOWN_OF_A_KIND) -> str:
-    """How many faults, or warnings, and at most `shown` of each kind.
+    """Format the number of faults, and some of each kind.
 
-    >>> print(faults_text("fault", [Fault("a.png", "is cut", "copy it again")]))
-    1 fault:
-      a.png: is cut: copy it again
+    Args:
+        what: "fault" or "warning".
+        faults: The faults; none gives such as "no faults".
+        shown: Largest number of faults of one kind to show.
+
+    Example:
+        >>> print(faults_text("fault", [Fault("a.png", "is cut", "copy it again")]))
+        1 fault:
+          a.png: is cut: copy it again
     """
     if not faults:
         return f"no {what}s"
     lines = listed(faults, shown)
-    all_of_them = [] if len(lines) == len(faults) else ["in full with --json FILE"]
+    all_of_them = [] if len(lines) == len(faults) else ["--json FILE lists all of them"]
     return "\n".join([f"{counted(len(faults), what)}:", *(f"  {line}" for line in [*lines, *all_of_them])])
 
 

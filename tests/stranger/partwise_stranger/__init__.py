@@ -1,1 +1,1 @@
-"""A package of somebody else: it adds one of each kind to partwise by entry points, without an edit there."""
+"""An independent package: it adds one extension of each kind to partwise by entry points, without an edit there."""

@@ -21,12 +21,23 @@ class TinyBackbone(Backbone):
         )
 
     def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
-        """See Backbone."""
+        """Compute the maps of images.
+
+        Args:
+            images_B3HW: (B, 3, H, W) float, normalised.
+
+        Returns:
+            Stride in pixels -> (B, 12, H / stride, W / stride).
+        """
         maps = {4: self.stem(images_B3HW)}
         for stride, stage in zip((8, 16, 32), self.stages, strict=True):
             maps[stride] = stage(maps[stride // 2])
         return maps
 
     def load_pretrained(self, source: str) -> str:
-        """There are none."""
-        raise ValueError("there are no weights for it")
+        """Refuse: there are no pretrained weights.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError("the backbone tiny has no pretrained weights")

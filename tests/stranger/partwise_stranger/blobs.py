@@ -1,4 +1,7 @@
-"""A method: instances are the connected pieces of the semantic map."""
+"""A method: instances are the connected pieces of the semantic map.
+
+Axes: B images, C classes, H and W pixels.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,26 @@ ORACLE_LOGIT = 10.0
 
 @configuration
 class BlobsConfig(MethodConfig):
-    """Which backbone, and how large a piece has to be."""
+    """Configuration of `Blobs`.
+
+    Attributes:
+        backbone: Name of the backbone.
+        min_area_px: Smallest area of an instance in pixels.
+    """
 
     backbone: str = "tiny"
     min_area_px: Count = 8
 
 
 class Blobs(Method):
-    """outputs: {"semantic": (B, C, H, W) logits}; targets: {"semantic": (H, W) uint8 train ids}"""
+    """Connected pieces of a semantic map.
+
+    Outputs are {"semantic": (B, C, H, W) logits}; targets are {"semantic": (H, W) uint8 train ids}.
+
+    Args:
+        config: The configuration.
+        label_set: The classes.
+    """
 
     Config = BlobsConfig
     config: BlobsConfig
@@ -40,34 +55,34 @@ class Blobs(Method):
         self.score = nn.Conv2d(channels, len(label_set.evaluated), 1)
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
-        """See Method."""
+        """Compute the outputs for images (B, 3, H, W) uint8 RGB."""
         maps = self.backbone(self.normalise(images_B3HW))
         size = images_B3HW.shape[-2:]
         wide = [F.interpolate(one, size=size, mode="bilinear") for one in maps.values()]
         return {"semantic": self.score(torch.cat(wide, dim=1)).float()}
 
     def targets(self, scene: Scene) -> Targets:
-        """See Method."""
+        """Return the train ids of a scene; 255 for pixels of classes that are not evaluated."""
         return {"semantic": torch.from_numpy(self.label_set.id_to_train_id[scene.semantic_HW])}
 
     def oracle(self, targets: list[Targets]) -> Outputs:
-        """See Method."""
+        """Return the outputs of a perfect network for targets."""
         train_ids = torch.stack([target["semantic"] for target in targets]).long()
         known = train_ids.clamp(max=len(self.label_set.evaluated) - 1)
         logits = F.one_hot(known, len(self.label_set.evaluated)).permute(0, 3, 1, 2).float() * ORACLE_LOGIT
         return {"semantic": logits * (train_ids < 255)[:, None]}
 
     def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
-        """Mean cross entropy."""
+        """Return the mean cross entropy over the pixels of evaluated classes."""
         truth = torch.stack([target["semantic"] for target in targets]).long()
         return {"semantic": F.cross_entropy(outputs["semantic"], truth, ignore_index=255)}
 
     def mirrored(self, outputs: Outputs) -> Outputs:
-        """See Mirrorable."""
+        """Turn the outputs for mirror images into the outputs for the images."""
         return {"semantic": outputs["semantic"].flip(-1)}
 
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
-        """See Method."""
+        """Return the connected pieces of each image, cut to `size` (H, W) in pixels."""
         return [self._pieces(one[:, : size[0], : size[1]]) for one in outputs["semantic"]]
 
     def _pieces(self, logits_CHW: Tensor) -> Prediction:
@@ -87,7 +102,7 @@ class Blobs(Method):
 
 
 def blobs_tiny() -> Recipe:
-    """A minute of training on shapes."""
+    """Return a recipe that trains on shapes for less than a minute."""
     return Recipe(
         name="blobs_tiny",
         about="connected pieces of a semantic map, on three convolutions",

@@ -1,4 +1,4 @@
-"""A verb of the command line, and a rule of the doctor."""
+"""A command of the command line, and a check of the doctor."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from partwise.doctor import Finding, Severity, Subject
 def count(data: Path, *, split: str = "val") -> None:
     """Count the instances of a split.
 
-    Parameters
-    ----------
-    data
-        A data set of any format.
-    split
-        Of it.
+    Args:
+        data: A data set of any format.
+        split: Split of the data set.
     """
     from partwise.data import open_dataset
     from partwise.terminal import console
@@ -26,6 +23,6 @@ def count(data: Path, *, split: str = "val") -> None:
 
 
 def few_samples(subject: Subject) -> list[Finding]:
-    """How many samples were looked at."""
+    """Report how many samples the doctor examined."""
     count = len(subject.samples)
-    return [Finding("few samples", Severity.OK, "samples that were looked at", count, None)]
+    return [Finding("few samples", Severity.OK, "samples that were examined", count, None)]

@@ -1,4 +1,7 @@
-"""A metric of another package: how far the number of instances is from the true one, in all and for each class."""
+"""A metric of another package: the error of the number of instances, in total and for each class.
+
+Axes: B weightings, N images, C classes.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,11 @@ from partwise.evaluation import Detail, Metric, Predicted
 class CountError(Metric[np.ndarray]):
     """Mean absolute difference of the numbers of true and predicted instances.
 
-    The record of an image is (C,) int64, predicted minus true instances of each class that has instances.
+    The record of an image is (C,) int64, the number of predicted minus the number of true instances of each class that
+    has instances.
+
+    Args:
+        label_set: The classes.
     """
 
     name = "counts"
@@ -26,6 +33,7 @@ class CountError(Metric[np.ndarray]):
         self.ids = np.array([label.id for label in label_set.things])
 
     def observe(self, scene: Scene, prediction: Predicted, depth_HW: np.ndarray | None = None) -> np.ndarray | None:
+        """Return the record of one image; None if the prediction has no instances to count."""
         if prediction.instances is None:
             return None
         of_class = lambda labels: (labels[:, None] == self.ids).sum(axis=0)
@@ -34,6 +42,7 @@ class CountError(Metric[np.ndarray]):
     def summarise(
         self, records: Sequence[np.ndarray], weights_BN: np.ndarray, detail: Detail | None = None
     ) -> dict[str, np.ndarray]:
+        """Return figures (B,) for records of N images and weights (B, N); with `detail` also those of each class."""
         differences_NC = np.stack(records)
         mean = lambda errors_N: weights_BN @ errors_N / weights_BN.sum(axis=1)
         figures = {"mean_error": mean(abs(differences_NC.sum(axis=1)))}
@@ -43,6 +52,11 @@ class CountError(Metric[np.ndarray]):
         return figures
 
     def record_from_json(self, value: Any) -> np.ndarray | None:
+        """Read a record from JSON.
+
+        Raises:
+            ValueError: If it is not a list of a whole number for each class.
+        """
         if value is None:
             return None
         differences = np.array(value)

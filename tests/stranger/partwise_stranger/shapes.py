@@ -1,4 +1,4 @@
-"""A data set of discs and bars on a ground, with ids and classes of its own: each frame is an .npz file."""
+"""A data set of discs and bars, with ids and classes of its own. Each frame is an .npz file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from partwise import Label, LabelSet, PartwiseError, Scene
 
-# No id is 0, and ids have gaps; the mean sizes of instances are not known, so that there is no iIoU.
+# No id is 0, and ids have gaps. The mean sizes of instances are unknown, so that there is no iIoU.
 SHAPES = LabelSet(
     "shapes",
     (
@@ -23,7 +23,15 @@ MARKER = "shapes.txt"
 
 
 class ShapesFolder:
-    """ROOT/shapes.txt, and ROOT/SPLIT/NAME.npz with the arrays image, semantic and instances."""
+    """A folder with shapes.txt, and SPLIT/NAME.npz with the arrays image, semantic and instances.
+
+    Args:
+        root: The folder.
+        split: Name of the split.
+
+    Raises:
+        PartwiseError: If the split has no frame.
+    """
 
     label_set = SHAPES
 
@@ -35,7 +43,7 @@ class ShapesFolder:
 
     @classmethod
     def recognises(cls, root: Path) -> bool:
-        """Whether the marker lies there."""
+        """Whether a folder holds the marker of this format."""
         return (root / MARKER).is_file()
 
     def __len__(self) -> int:
@@ -49,7 +57,7 @@ class ShapesFolder:
 
 
 def write_shapes(root: Path, split: str, count: int, seed: int, size: tuple[int, int] = (64, 128)) -> None:
-    """Write frames with a few discs and bars each."""
+    """Write a split whose frames have a few discs and bars each."""
     (root / split).mkdir(parents=True)
     (root / MARKER).write_text("discs and bars\n")
     rng = np.random.default_rng(seed)
@@ -64,7 +72,7 @@ def write_shapes(root: Path, split: str, count: int, seed: int, size: tuple[int,
 
 
 def draw_shapes(name: str, rng: np.random.Generator, size: tuple[int, int] = (64, 128)) -> Scene:
-    """A scene with a disc and a bar in each half of the image."""
+    """Draw a scene with a disc and a bar in each half of the image."""
     semantic = np.full(size, SHAPES["ground"].id, np.uint8)
     ids = semantic.astype(np.int32)
     rows, columns = np.mgrid[: size[0], : size[1]]

@@ -1,4 +1,4 @@
-"""The weights of partwise's default model, as a file; see the LICENSE of this package for their terms."""
+"""The weights of partwise's default model as a file. The LICENSE of this package holds their terms of use."""
 
 from pathlib import Path
 
@@ -6,5 +6,5 @@ __all__ = ["weights"]
 
 
 def weights() -> Path:
-    """The model file "streets", which `partwise.load()` finds by its entry point."""
+    """Return the path of the model file "streets". `partwise.load()` finds it by the entry point of this package."""
     return Path(__file__).parent / "streets.safetensors"

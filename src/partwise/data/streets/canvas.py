@@ -19,7 +19,14 @@ _MIN_DEPTH_M = 0.6  # nearer points are pushed out to here, behind the lower edg
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole `height_m` above the ground. Focal length, vanishing point in pixels of the canvas."""
+    """A pinhole camera above the ground.
+
+    Attributes:
+        focal_px: Focal length in pixels of the canvas.
+        centre_x_px: x of the vanishing point on the canvas.
+        horizon_y_px: y of the vanishing point on the canvas.
+        height_m: Height above the ground.
+    """
 
     focal_px: float
     centre_x_px: float
@@ -27,12 +34,12 @@ class Camera:
     height_m: float
 
     def project(self, x_m: float, y_m: float, z_m: float) -> Point:
-        """The canvas point of a world point."""
+        """Return the canvas point of a world point."""
         scale = self.focal_px / max(z_m, _MIN_DEPTH_M)
         return self.centre_x_px + x_m * scale, self.horizon_y_px + (self.height_m - y_m) * scale
 
     def px_per_m(self, z_m: float) -> float:
-        """Canvas pixels of one metre at a depth."""
+        """Return the canvas pixels of one metre at a depth."""
         return self.focal_px / max(z_m, _MIN_DEPTH_M)
 
 
@@ -48,24 +55,30 @@ class Canvas:
         self._numbers: dict[int, int] = {}
 
     def brush(self, class_name: str, depth_m: float = 0.0, dim: float = 1.0) -> "Brush":
-        """A brush for what is no instance; groups such as a far crowd are painted with their class's bare id."""
+        """Return a brush for what is no instance. Groups such as a far crowd are painted with their class's bare id."""
         return Brush(self, CITYSCAPES[class_name].id, depth_m, dim)
 
     def instance_brush(self, class_name: str, depth_m: float, dim: float = 1.0) -> "Brush":
-        """A brush with the next free instance id of a class."""
+        """Return a brush with the next free instance id of a class."""
         id_ = CITYSCAPES[class_name].id
         number = self._numbers.get(id_, 0)
         self._numbers[id_] = number + 1
         return Brush(self, id_ * INSTANCE_FACTOR + number, depth_m, dim)
 
     def blend(self, colour: Colour, mask: Image.Image, top: int) -> None:
-        """Mix a colour into the picture from row `top` down; mask "L", 255 = all, stretched there. The truth stays."""
+        """Mix a colour into the picture; the truth stays.
+
+        Args:
+            colour: RGB.
+            mask: Of mode "L", 255 = the colour alone; stretched to the picture from row `top` down.
+            top: First row.
+        """
         mask = mask.resize((self.width, self.height - top), Image.Resampling.BILINEAR)
         self.colour.paste(colour, (0, top), mask)
 
 
 class Brush:
-    """Paints one object: its id, and its colours dimmed by `dim` and faded into the haze of its depth."""
+    """Paints one object with its id; its colours are dimmed by `dim` and faded into the haze of its depth."""
 
     def __init__(self, canvas: Canvas, id_: int, depth_m: float, dim: float):
         self.camera, self.weather = canvas.camera, canvas.weather
@@ -79,34 +92,34 @@ class Brush:
 
     @property
     def picture_width(self) -> int:
-        """Pixels of the canvas across; what lies beyond them need not be painted."""
+        """The width of the canvas in pixels; what lies beyond it need not be painted."""
         return self._width
 
     def ink(self, colour: Colour, shade: float = 1.0) -> tuple[int, int, int]:
-        """The colour as it looks from here."""
+        """Return a colour as it looks from the camera."""
         clear, (air_r, air_g, air_b) = self._clear * shade, self._air
         r, g, b = int(colour[0] * clear + air_r), int(colour[1] * clear + air_g), int(colour[2] * clear + air_b)
         return r if r < 255 else 255, g if g < 255 else 255, b if b < 255 else 255
 
     def polygon(self, points: list[Point], colour: Colour, shade: float = 1.0) -> None:
-        """A filled polygon."""
+        """Paint a filled polygon."""
         if self._outside(points):
             return
         self._colour_draw.polygon(points, fill=self.ink(colour, shade))
         self._id_draw.polygon(points, fill=self._id)
 
     def decorate(self, points: list[Point], colour: Colour, shade: float = 1.0) -> None:
-        """A polygon inside what this brush has already painted: the colour only."""
+        """Paint a polygon inside what this brush has already painted: the colour only."""
         if not self._outside(points):
             self._colour_draw.polygon(points, fill=self.ink(colour, shade))
 
     def claim(self, points: list[Point]) -> None:
-        """The truth only: what annotators outline although one sees through it (spokes, a fence)."""
+        """Paint the truth only: what annotators outline although one can see through it (spokes, a fence)."""
         if not self._outside(points):
             self._id_draw.polygon(points, fill=self._id)
 
     def ellipse(self, x: float, y: float, rx: float, ry: float, colour: Colour, shade: float = 1.0) -> None:
-        """A filled ellipse around a point."""
+        """Paint a filled ellipse around a point."""
         box = (x - rx, y - ry, x + rx, y + ry)
         if box[2] < 0 or box[0] > self._width or box[3] < 0:
             return
@@ -114,13 +127,13 @@ class Brush:
         self._id_draw.ellipse(box, fill=self._id)
 
     def ring(self, x: float, y: float, rx: float, ry: float, width: float, colour: Colour) -> None:
-        """The outline of an ellipse; what lies inside belongs to the object but is not painted."""
+        """Paint the outline of an ellipse; what lies inside belongs to the object but is not painted."""
         box = (x - rx, y - ry, x + rx, y + ry)
         self._colour_draw.ellipse(box, outline=self.ink(colour), width=max(1, round(width)))
         self._id_draw.ellipse(box, fill=self._id)
 
     def limb(self, a: Point, b: Point, width_a: float, width_b: float, colour: Colour, shade: float = 1.0) -> None:
-        """A straight piece from a to b that tapers from one width to the other; never thinner than a pixel."""
+        """Paint a straight piece from a to b that tapers from one width to the other; never thinner than a pixel."""
         dx, dy = b[0] - a[0], b[1] - a[1]
         length = math.hypot(dx, dy) or 1.0
         nx, ny = -dy / length / 2, dx / length / 2
@@ -137,9 +150,10 @@ class Brush:
         )
 
     def upright(self, x0: float, y0: float, x1: float, y1: float, colour: Colour, shade: float = 1.0) -> None:
-        """An axis-parallel rectangle."""
+        """Paint an axis-parallel rectangle."""
         self.polygon([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], colour, shade)
 
     def _outside(self, points: list[Point]) -> bool:
+        """Return whether points lie outside the canvas."""
         x = [point[0] for point in points]
         return max(x) < 0 or min(x) > self._width

@@ -3,14 +3,14 @@
 import math
 import random
 
-from partwise.data.streets.canvas import Canvas
+from partwise.data.streets.canvas import Brush, Canvas
 from partwise.data.streets.light import vary
 
 _STEEL = (118, 120, 122)
 
 
 def paint_lamp_post(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
-    """A lamp post whose arm reaches over the road."""
+    """Paint a lamp post whose arm reaches over the road."""
     brush, at, px = canvas.brush("pole", z), canvas.camera.project, canvas.camera.px_per_m(z)
     height, arm = dice.uniform(5.5, 9), dice.uniform(0.6, 2.2) * -math.copysign(1, x)
     colour = vary(dice, dice.choice([_STEEL, (70, 75, 70), (60, 60, 62)]))
@@ -20,7 +20,7 @@ def paint_lamp_post(canvas: Canvas, x: float, z: float, dice: random.Random) -> 
 
 
 def paint_sign(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
-    """A traffic sign on its post: round, triangular, diamond, or a board; some show their back."""
+    """Paint a traffic sign on its post: round, triangular, diamond, or a board; some show their back."""
     pole, brush = canvas.brush("pole", z), canvas.brush("traffic sign", z)
     at, px = canvas.camera.project, canvas.camera.px_per_m(z)
     height = dice.uniform(2.1, 2.8)
@@ -37,7 +37,8 @@ def paint_sign(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
         )
 
 
-def _face(brush, kind: str, x: float, y: float, r: float, dice: random.Random) -> None:
+def _face(brush: Brush, kind: str, x: float, y: float, r: float, dice: random.Random) -> None:
+    """Paint the face of a sign."""
     turned = dice.uniform(0.75, 1.0)
     red, white, blue = (185, 35, 38), (228, 228, 224), (35, 75, 150)
     if kind in ("ring", "blue", "back"):
@@ -78,7 +79,7 @@ def _face(brush, kind: str, x: float, y: float, r: float, dice: random.Random) -
 
 
 def paint_traffic_light(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
-    """A traffic light on a post; some with a second one on an arm over the road."""
+    """Paint a traffic light on a post; some have a second one on an arm over the road."""
     pole, brush = canvas.brush("pole", z), canvas.brush("traffic light", z)
     at, px = canvas.camera.project, canvas.camera.px_per_m(z)
     pole.limb(at(x, 0, z), at(x, 3.2, z), 0.14 * px, 0.12 * px, vary(dice, _STEEL))
@@ -102,7 +103,7 @@ def paint_traffic_light(canvas: Canvas, x: float, z: float, dice: random.Random)
 
 
 def paint_bollard(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
-    """A bollard."""
+    """Paint a bollard."""
     brush, px = canvas.brush("pole", z), canvas.camera.px_per_m(z)
     at = canvas.camera.project
     brush.limb(
@@ -111,7 +112,7 @@ def paint_bollard(canvas: Canvas, x: float, z: float, dice: random.Random) -> No
 
 
 def paint_clutter(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
-    """What no evaluated class names: bins, boxes (static), bags and carts (dynamic)."""
+    """Paint what no evaluated class names: bins and boxes (static), bags and carts (dynamic)."""
     brush = canvas.brush(dice.choice(("static", "static", "dynamic")), z)
     at, wide, high = canvas.camera.project, dice.uniform(0.4, 1.1), dice.uniform(0.6, 1.4)
     (x0, y0), (x1, y1) = at(x - wide / 2, high, z), at(x + wide / 2, 0, z)
@@ -121,7 +122,7 @@ def paint_clutter(canvas: Canvas, x: float, z: float, dice: random.Random) -> No
 
 
 def paint_ego_vehicle(canvas: Canvas, dice: random.Random) -> None:
-    """The bonnet of our own car at the lower edge, and the dark border that rectification leaves."""
+    """Paint the bonnet of our own car at the lower edge, and the dark border that rectification leaves."""
     width, height, rise = canvas.width, canvas.height, dice.uniform(0.05, 0.13) * canvas.height
     brush, middle = canvas.brush("ego vehicle"), width * dice.uniform(0.42, 0.58)
     colour = vary(dice, (55, 58, 62), 0.3)

@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,17 @@ _GRASS = [(95, 110, 58), (112, 118, 70), (85, 100, 55)]
 
 @dataclass(frozen=True)
 class Street:
-    """The ground plan: x of the kerbs, and of the house fronts, in metres, and what the road is made of."""
+    """The ground plan of a street: x in metres, and what the road is made of.
+
+    Attributes:
+        kerb_left_m: x of the left kerb.
+        kerb_right_m: x of the right kerb.
+        front_left_m: x of the left house fronts.
+        front_right_m: x of the right house fronts.
+        lanes: x of the lines between lanes.
+        tracks: x of the middle of tram tracks; None without tracks.
+        verge: Whether there is grass between walk and house, left and right.
+    """
 
     kerb_left_m: float
     kerb_right_m: float
@@ -30,7 +41,7 @@ class Street:
 
 
 def paint_sky(canvas: Canvas, rng: np.random.Generator) -> None:
-    """The sky above the horizon, with clouds."""
+    """Paint the sky above the horizon, with clouds."""
     weather, horizon = canvas.weather, max(1, math.ceil(canvas.camera.horizon_y_px) + 4)
     canvas.brush("sky").upright(0, 0, canvas.width, horizon, weather.sky_top)
     rows = 24
@@ -46,7 +57,7 @@ def paint_sky(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def paint_ground(canvas: Canvas, street: Street, shadows: list[list[tuple[float, float]]], dice: random.Random) -> None:
-    """Road, walks and verges with their marks; then shadows; then the haze over the distance."""
+    """Paint road, walks and verges with their marks; then shadows; then the haze over the distance."""
     weather, camera = canvas.weather, canvas.camera
     lit = weather.shade(0, 1, 0)
     grey = dice.uniform(78, 125)
@@ -85,7 +96,8 @@ def paint_ground(canvas: Canvas, street: Street, shadows: list[list[tuple[float,
     _paint_haze(canvas)
 
 
-def _paint_marks(strip, street: Street, dice: random.Random) -> None:
+def _paint_marks(strip: Callable[..., None], street: Street, dice: random.Random) -> None:
+    """Paint the marks of the road."""
     paint = vary(dice, (205, 205, 200), 0.1)
     for x in street.lanes:
         if dice.random() < 0.25:
@@ -107,7 +119,7 @@ def _paint_marks(strip, street: Street, dice: random.Random) -> None:
 
 
 def _cast_shadows(canvas: Canvas, shadows: list[list[tuple[float, float]]]) -> None:
-    """Darken the ground under everything that stands on it, further in the direction away from the sun."""
+    """Darken the ground under everything that stands on it, and in the direction away from the sun."""
     weather, camera = canvas.weather, canvas.camera
     top = max(0, math.floor(camera.horizon_y_px))
     mask = Image.new("L", (canvas.width // 2, max(1, (canvas.height - top) // 2)))
@@ -121,6 +133,7 @@ def _cast_shadows(canvas: Canvas, shadows: list[list[tuple[float, float]]]) -> N
 
 
 def _paint_haze(canvas: Canvas) -> None:
+    """Fade the ground into the haze towards the horizon."""
     camera, weather = canvas.camera, canvas.weather
     top = max(0, math.floor(camera.horizon_y_px))
     below = np.arange(top, canvas.height) + 0.5 - camera.horizon_y_px
@@ -130,7 +143,7 @@ def _paint_haze(canvas: Canvas) -> None:
 
 
 def paint_skyline(canvas: Canvas, dice: random.Random) -> None:
-    """What closes the view at the end of the street."""
+    """Paint what closes the view at the end of the street."""
     camera = canvas.camera
     x = -camera.centre_x_px / camera.px_per_m(FAR_M) - 20
     right = (canvas.width - camera.centre_x_px) / camera.px_per_m(FAR_M)

@@ -24,20 +24,21 @@ class Wall:
         self._step = (end[0] - start[0]) / self.length_m, (end[1] - start[1]) / self.length_m
 
     def at(self, along: float, up: float) -> Point:
-        """The canvas point `along` metres from the start and `up` above the ground."""
+        """Return the canvas point `along` metres from the start and `up` metres above the ground."""
         return self.brush.camera.project(
             self._start[0] + self._step[0] * along, up, self._start[1] + self._step[1] * along
         )
 
     def face(self, height: float, colour: Colour) -> None:
-        """The wall itself."""
+        """Paint the wall itself."""
         self.brush.polygon(self._corners(0, self.length_m, 0, height), colour, self.shade)
 
     def pane(self, left: float, right: float, low: float, high: float, colour: Colour, shade: float = 0.0) -> None:
-        """A rectangle on the wall, in its light unless `shade` says otherwise."""
+        """Paint a rectangle on the wall, in the wall's light unless `shade` is given."""
         self.brush.decorate(self._corners(left, right, low, high), colour, shade or self.shade)
 
     def _corners(self, left: float, right: float, low: float, high: float) -> list[Point]:
+        """Return the canvas points of a rectangle on the wall."""
         return [self.at(left, low), self.at(left, high), self.at(right, high), self.at(right, low)]
 
 
@@ -56,7 +57,7 @@ class Style:
 
 
 def draw_style(dice: random.Random) -> Style:
-    """The looks of a house."""
+    """Draw the looks of a house at random."""
     colour = vary(dice, dice.choice(FACADES), 0.15)
     return Style(
         colour=colour,
@@ -71,7 +72,7 @@ def draw_style(dice: random.Random) -> Style:
 
 
 def paint_house(canvas: Canvas, side: int, front_m: float, z0: float, z1: float, dice: random.Random) -> None:
-    """One house along the street from depth z0 to z1: roof, gable towards us, front with windows."""
+    """Paint one house along the street from depth z0 to z1: roof, gable towards the camera, front with windows."""
     style, weather, at = draw_style(dice), canvas.weather, canvas.camera.project
     near, top = max(z0, 1.0), style.storey_m * style.floors + 0.6
     ridge, ridge_x, back = top + dice.uniform(0, 3.5), front_m + side * 4, front_m + side * dice.uniform(8, 12)
@@ -92,7 +93,7 @@ def paint_house(canvas: Canvas, side: int, front_m: float, z0: float, z1: float,
 
 
 def _paint_windows(wall: Wall, style: Style, shops: bool, dice: random.Random) -> None:
-    """Rows of windows over a floor of shops or doors; columns finer than a pixel are left out."""
+    """Paint rows of windows over a floor of shops or doors; columns that are finer than a pixel are left out."""
     storey = style.storey_m
     if shops:
         wall.pane(0, wall.length_m, 0, storey * 0.98, vary(dice, (105, 100, 95)))
@@ -114,6 +115,7 @@ def _paint_windows(wall: Wall, style: Style, shops: bool, dice: random.Random) -
 
 
 def _paint_window(wall: Wall, style: Style, box: tuple[float, float, float, float], fine: bool, mirrors: float) -> None:
+    """Paint one window; details only if it is large enough."""
     left, right, low, high = box
     if fine:
         wall.pane(left - 0.12, right + 0.12, low - 0.12 if low else 0, high + 0.12, style.frame)
@@ -124,7 +126,7 @@ def _paint_window(wall: Wall, style: Style, box: tuple[float, float, float, floa
 
 
 def paint_barrier(canvas: Canvas, kind: str, x: float, z0: float, z1: float, dice: random.Random) -> None:
-    """A wall, fence, or hedge along the street."""
+    """Paint a wall, fence, or hedge along the street."""
     near = max(z0, 1.0)
     at, height = canvas.camera.project, dice.uniform(0.9, 2.4)
     outline = [at(x, 0, near), at(x, height, near), at(x, height, z1), at(x, 0, z1)]

@@ -3,40 +3,30 @@
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 
-from partwise.data.streets import furniture, houses, people, plants, vehicles
-from partwise.data.streets.canvas import Canvas
+from partwise.data.streets import furniture, houses, plants, vehicles
+from partwise.data.streets.canvas import Camera, Canvas
 from partwise.data.streets.ground import Street
+from partwise.data.streets.light import Weather
+from partwise.data.streets.placing import (
+    VEHICLES,
+    Layout,
+    add_shadow,
+    place_bicycle,
+    place_crowd,
+    place_motorcycle,
+    place_person,
+    place_rider,
+    place_vehicle,
+)
 from partwise.data.streets.solid import Pose
 
 _HIDDEN_PX = 5  # on the canvas, twice the image: lower things would be less than three pixels high
-_VEHICLES = {
-    "car": (vehicles.paint_car, 4.5, 1.8, 1.5),
-    "bus": (vehicles.paint_bus, 11.0, 2.6, 3.1),
-    "truck": (vehicles.paint_truck, 8.0, 2.5, 3.2),
-    "train": (vehicles.paint_tram, 26.0, 2.5, 3.4),
-    "caravan": (vehicles.paint_caravan, 5.5, 2.2, 2.5),
-    "trailer": (vehicles.paint_trailer, 3.0, 1.7, 1.1),
-}
-
-
-@dataclass
-class Layout:
-    """Objects as (depth, paint function), and the outlines (x, z) of their shadows on the ground."""
-
-    street: Street
-    objects: list[tuple[float, Callable[[Canvas], None]]] = field(default_factory=list)
-    shadows: list[list[tuple[float, float]]] = field(default_factory=list)
-
-    def add(self, depth_m: float, paint: Callable[[Canvas], None]) -> None:
-        """Put an object on the street."""
-        self.objects.append((depth_m, paint))
 
 
 def draw_street(dice: random.Random) -> Street:
-    """A ground plan: the camera's lane, oncoming lanes or none, parking, walks, verges, perhaps tram tracks."""
+    """Draw a ground plan: the camera's lane, oncoming lanes or none, parking, walks, verges, perhaps tram tracks."""
     lane = dice.uniform(2.9, 3.6)
     right = lane / 2 + dice.choice([0.2, 2.2, 2.2, lane])
     oncoming = dice.choice([0, 1, 1, 1, 2])
@@ -51,8 +41,8 @@ def draw_street(dice: random.Random) -> Street:
     )
 
 
-def draw_layout(dice: random.Random, weather, camera) -> Layout:
-    """Everything on one street, from traffic to bins."""
+def draw_layout(dice: random.Random, weather: Weather, camera: Camera) -> Layout:
+    """Draw everything on one street, from traffic to bins."""
     layout = Layout(draw_street(dice))
     busy = dice.random()
     _draw_traffic(layout, dice, weather, busy)
@@ -66,7 +56,7 @@ def draw_layout(dice: random.Random, weather, camera) -> Layout:
 
 
 def paint_sides(canvas: Canvas, street: Street, dice: random.Random) -> None:
-    """Houses, gaps with trees, walls, fences and hedges along both sides, far to near."""
+    """Paint houses, gaps with trees, walls, fences and hedges along both sides, far to near."""
     for side in (-1, 1):
         front = street.front_right_m if side > 0 else street.front_left_m
         green = dice.random() < 0.25
@@ -85,6 +75,7 @@ def paint_sides(canvas: Canvas, street: Street, dice: random.Random) -> None:
 
 
 def _paint_gap(canvas: Canvas, side: int, front: float, z0: float, z1: float, dice: random.Random) -> None:
+    """Paint a gap between houses: trees, and perhaps a wall, a fence or a hedge."""
     for _ in range(dice.randint(2, 5)):
         x, z = front + side * dice.uniform(2.5, 14), dice.uniform(max(z0, 4), max(z1, 5))
         plants.paint_tree(canvas, x, z, dice)
@@ -94,35 +85,12 @@ def _paint_gap(canvas: Canvas, side: int, front: float, z0: float, z1: float, di
 
 
 def _far(dice: random.Random, near: float, far: float) -> float:
-    """A depth, evenly in its logarithm: as many small things as large ones."""
+    """Draw a depth, evenly in its logarithm: as many small things as large ones."""
     return near * (far / near) ** dice.random()
 
 
-def _vehicle(layout: Layout, kind: str, pose: Pose, dice: random.Random, weather) -> None:
-    paint, length, width, height = _VEHICLES[kind]
-    depth = pose.z_m
-
-    def draw(canvas):
-        paint(canvas.instance_brush(kind, depth), pose, dice)
-
-    layout.add(depth, draw)
-    _shade(layout, pose.footprint(length, width), height, weather)
-
-
-def _shade(layout: Layout, footprint: list[tuple[float, float]], height: float, weather) -> None:
-    """The shadow of a thing: its footprint, and where the sun throws its top."""
-    layout.shadows.append(footprint)
-    if weather.sun_strength > 0.25:
-        reach = min(4.0, 1 / max(0.2, math.tan(math.asin(weather.sun[1])))) * height * 0.8
-        dx, dz = -weather.sun[0] * reach, -weather.sun[2] * reach
-        moved = [(x + dx, z + dz) for x, z in footprint]
-        for i in range(4):
-            layout.shadows.append([footprint[i], footprint[i - 1], moved[i - 1], moved[i]])
-        layout.shadows.append(moved)
-
-
-def _draw_traffic(layout: Layout, dice: random.Random, weather, busy: float) -> None:
-    """Moving vehicles in the lanes: ours ahead, theirs towards us."""
+def _draw_traffic(layout: Layout, dice: random.Random, weather: Weather, busy: float) -> None:
+    """Draw the moving vehicles in the lanes: ours ahead, theirs towards us."""
     street = layout.street
     ours = [0.0]
     theirs = [line - 1.6 for line in street.lanes if line < 0] if street.kerb_left_m < -4 else []
@@ -131,24 +99,24 @@ def _draw_traffic(layout: Layout, dice: random.Random, weather, busy: float) -> 
         while z < 130:
             kinds = ["car", "bus", "truck", "bicycle", "motorcycle"]
             kind = dice.choices(kinds, [10, 1.2, 1.3, 1.2, 0.7])[0]
-            if kind in _VEHICLES:
-                length = _VEHICLES[kind][1]
+            if kind in VEHICLES:
+                length = VEHICLES[kind][1]
                 pose = Pose(x + dice.uniform(-0.35, 0.35), z + length / 2, yaw + dice.gauss(0, 0.03))
-                _vehicle(layout, kind, pose, dice, weather)
+                place_vehicle(layout, kind, pose, dice, weather)
             else:
                 length = 2.0
                 aside = math.copysign(0.9, 0.5 - dice.random())
-                _rider(layout, x + aside, z, dice, weather, turn=dice.uniform(0, 0.35), away=yaw == 0, kind=kind)
+                place_rider(layout, x + aside, z, dice, weather, turn=dice.uniform(0, 0.35), away=yaw == 0, kind=kind)
             z += length + dice.expovariate(1.0) * (4 + 45 * (1 - busy)) + 1.5
     if street.tracks is not None and dice.random() < 0.85:
         yaw = 0.0 if street.tracks > -1 else math.pi
         z = _far(dice, 22, 70) + 13
         layout.objects = [item for item in layout.objects if item[0] < z - 16]
-        _vehicle(layout, "train", Pose(street.tracks, z, yaw), dice, weather)
+        place_vehicle(layout, "train", Pose(street.tracks, z, yaw), dice, weather)
 
 
-def _draw_kerb(layout: Layout, dice: random.Random, weather, side: int) -> None:
-    """Parked cars in a row where there is room at the kerb."""
+def _draw_kerb(layout: Layout, dice: random.Random, weather: Weather, side: int) -> None:
+    """Draw parked cars in a row if there is room at the kerb."""
     street = layout.street
     kerb = street.kerb_right_m if side > 0 else street.kerb_left_m
     if dice.random() < 0.3:
@@ -160,40 +128,42 @@ def _draw_kerb(layout: Layout, dice: random.Random, weather, side: int) -> None:
     group_from = dice.uniform(60, 140)
     while z < 110:
         kind = dice.choices(["car", "truck", "caravan", "trailer"], [30, 0.7, 0.5, 0.5])[0]
-        length = _VEHICLES[kind][1]
+        length = VEHICLES[kind][1]
         if dice.random() < full:
             yaw = (0.0 if side > 0 or dice.random() < 0.3 else math.pi) + dice.gauss(0, 0.04)
             pose = Pose(x + dice.uniform(-0.15, 0.15), z + length / 2, yaw)
             if z > group_from and kind == "car":
                 layout.add(pose.z_m, partial(_paint_group, "car", vehicles.paint_car, pose, dice))
             else:
-                _vehicle(layout, kind, pose, dice, weather)
+                place_vehicle(layout, kind, pose, dice, weather)
         z += length + dice.uniform(0.6, 1.6)
 
 
-def _paint_group(class_name: str, paint, pose, dice, canvas: Canvas) -> None:
-    """A thing too far to be told from its neighbours: its class's bare id."""
+def _paint_group(class_name: str, paint: Callable[..., None], pose: Pose, dice: random.Random, canvas: Canvas) -> None:
+    """Paint a thing that is too far to be told from its neighbours with its class's bare id."""
     paint(canvas.brush(class_name, pose.z_m), pose, dice)
 
 
-def _draw_walk(layout: Layout, dice: random.Random, weather, side: int, busy: float) -> None:
-    """People, bicycles, trees, lamps, signs and bins on a walk."""
+def _draw_walk(layout: Layout, dice: random.Random, weather: Weather, side: int, busy: float) -> None:
+    """Draw people, bicycles, trees, lamps, signs and bins on a walk."""
     street = layout.street
     kerb, front = (street.kerb_right_m, street.front_right_m) if side > 0 else (street.kerb_left_m, street.front_left_m)
     edge, inner = kerb + side * 0.5, front - side * 0.4
     anywhere = lambda: dice.uniform(edge, inner)
     for _ in range(int(dice.expovariate(1 / (1.5 + 6 * busy)))):
-        _person(layout, anywhere(), _far(dice, 5.5, 75), dice, weather)
+        place_person(layout, anywhere(), _far(dice, 5.5, 75), dice, weather)
     if dice.random() < 0.15:
-        _crowd(layout, anywhere(), dice.uniform(35, 80), dice)
+        place_crowd(layout, anywhere(), dice.uniform(35, 80), dice)
     if dice.random() < 0.5:
         z = _far(dice, 5, 40)
         for i in range(dice.randint(1, 5)):
-            _bicycle(layout, inner if dice.random() < 0.5 else edge, z + i * dice.uniform(0.4, 0.9), dice, weather)
+            place_bicycle(layout, inner if dice.random() < 0.5 else edge, z + i * dice.uniform(0.4, 0.9), dice, weather)
     if dice.random() < 0.3:
-        _rider(layout, edge + side * 0.4, _far(dice, 6, 50), dice, weather, dice.uniform(0.1, 0.6), dice.random() < 0.6)
+        place_rider(
+            layout, edge + side * 0.4, _far(dice, 6, 50), dice, weather, dice.uniform(0.1, 0.6), dice.random() < 0.6
+        )
     if dice.random() < 0.12:
-        _motorcycle(layout, edge, _far(dice, 5, 35), dice, weather)
+        place_motorcycle(layout, edge, _far(dice, 5, 35), dice, weather)
     scatter = [(furniture.paint_sign, 0.9, 9, 60), (furniture.paint_lamp_post, 0.8, 8, 80)]
     scatter += [(furniture.paint_clutter, 0.5, 5, 40), (plants.paint_bush, 0.3, 6, 40)]
     for paint, often, near, far in scatter:
@@ -209,85 +179,33 @@ def _draw_walk(layout: Layout, dice: random.Random, weather, side: int, busy: fl
         while z < 90:
             layout.add(z, partial(_call, plants.paint_tree, edge + side * 0.3, z, dice))
             if weather.sun_strength > 0.25:
-                _shade(layout, Pose(edge, z, 0).footprint(3.0, 3.0), 5.0, weather)
+                add_shadow(layout, Pose(edge, z, 0).footprint(3.0, 3.0), 5.0, weather)
             z += dice.uniform(7, 16)
 
 
-def _call(paint, x: float, z: float, dice: random.Random, canvas: Canvas) -> None:
+def _call(paint: Callable[..., None], x: float, z: float, dice: random.Random, canvas: Canvas) -> None:
+    """Paint a thing at a place; the order of the arguments is that of `functools.partial`."""
     paint(canvas, x, z, dice)
 
 
-def _draw_crossing(layout: Layout, dice: random.Random, weather, busy: float) -> None:
-    """What is on the road across: people, riders, a vehicle that turns or crosses, traffic lights."""
+def _draw_crossing(layout: Layout, dice: random.Random, weather: Weather, busy: float) -> None:
+    """Draw what is across the road: people, riders, a vehicle that turns or crosses, traffic lights."""
     street, width = layout.street, layout.street.kerb_right_m - layout.street.kerb_left_m
     across = lambda: street.kerb_left_m + dice.random() * width
     if dice.random() < 0.5:
         z = _far(dice, 9, 40)
         for _ in range(dice.randint(1, 2 + int(5 * busy))):
-            _person(layout, across(), z + dice.uniform(-1.5, 1.5), dice, weather, turn=dice.uniform(1.1, 1.57))
+            place_person(layout, across(), z + dice.uniform(-1.5, 1.5), dice, weather, turn=dice.uniform(1.1, 1.57))
         if dice.random() < 0.4:
-            _rider(layout, across(), z + dice.uniform(-2, 2), dice, weather, turn=dice.uniform(1.0, 1.57))
+            place_rider(layout, across(), z + dice.uniform(-2, 2), dice, weather, turn=dice.uniform(1.0, 1.57))
     if dice.random() < 0.3:
         kind = dice.choices(["car", "bus", "truck", "train"], [8, 1.2, 1.2, 1.2])[0]
         z = _far(dice, 16 if kind == "car" else 24, 60)
         pose = Pose(across(), z, dice.choice((-1, 1)) * dice.uniform(0.9, 1.9))
-        reach = _VEHICLES[kind][1] * 0.55
+        reach = VEHICLES[kind][1] * 0.55
         layout.objects = [item for item in layout.objects if abs(item[0] - z) > reach or item[0] < 6]
-        _vehicle(layout, kind, pose, dice, weather)
+        place_vehicle(layout, kind, pose, dice, weather)
     if dice.random() < 0.35:
         z = _far(dice, 10, 45)
         for x in (street.kerb_left_m - 0.4, street.kerb_right_m + 0.4):
             layout.add(z, partial(_call, furniture.paint_traffic_light, x, z, dice))
-
-
-def _person(layout: Layout, x: float, z: float, dice: random.Random, weather, turn: float | None = None) -> None:
-    def draw(canvas):
-        brush = canvas.instance_brush("person", z)
-        people.paint_person(brush, people.draw_stand(brush, x, z, dice, turn), dice)
-
-    layout.add(z, draw)
-    _shade(layout, Pose(x, z, 0).footprint(0.35, 0.45), 1.7, weather)
-
-
-def _crowd(layout: Layout, x: float, z: float, dice: random.Random) -> None:
-    def draw(canvas):
-        brush = canvas.brush("person", z)
-        for i in range(dice.randint(3, 7)):
-            stand = people.draw_stand(brush, x + (i - 3) * 0.42, z, dice)
-            people.paint_person(brush, stand, dice)
-
-    layout.add(z, draw)
-
-
-def _bicycle(layout: Layout, x: float, z: float, dice: random.Random, weather) -> None:
-    def draw(canvas):
-        brush = canvas.instance_brush("bicycle", z)
-        people.paint_bicycle(brush, people.draw_stand(brush, x, z, dice), dice)
-
-    layout.add(z, draw)
-    _shade(layout, Pose(x, z, 0).footprint(0.3, 1.2), 0.8, weather)
-
-
-def _motorcycle(layout: Layout, x: float, z: float, dice: random.Random, weather) -> None:
-    def draw(canvas):
-        brush = canvas.instance_brush("motorcycle", z)
-        people.paint_motorcycle(brush, people.draw_stand(brush, x, z, dice), dice)
-
-    layout.add(z, draw)
-    _shade(layout, Pose(x, z, 0).footprint(0.5, 1.5), 0.9, weather)
-
-
-def _rider(layout, x, z, dice, weather, turn: float, away: bool | None = None, kind: str | None = None) -> None:
-    """A rider on a bicycle or a motorcycle: two instances on one stand."""
-    kind = kind or ("bicycle" if dice.random() < 0.8 else "motorcycle")
-
-    def draw(canvas):
-        vehicle = canvas.instance_brush(kind, z)
-        stand = people.draw_stand(vehicle, x, z, dice, turn)
-        if away is not None:
-            stand = people.Stand(stand.foot, stand.px_per_m, turn, stand.side, away)
-        (people.paint_bicycle if kind == "bicycle" else people.paint_motorcycle)(vehicle, stand, dice)
-        people.paint_rider(canvas.instance_brush("rider", z), stand, dice, kind == "motorcycle")
-
-    layout.add(z, draw)
-    _shade(layout, Pose(x, z, 0).footprint(0.6, 1.2), 1.7, weather)

@@ -13,7 +13,7 @@ Colour = tuple[float, float, float]
 
 
 def mix(a: Colour, b: Colour, share_of_b: float) -> tuple[int, int, int]:
-    """A colour between two, each channel clipped to 0..255.
+    """Mix two colours; each channel is clipped to 0..255.
 
     >>> mix((0, 0, 0), (200, 100, 400), 0.5)
     (100, 50, 200)
@@ -24,7 +24,7 @@ def mix(a: Colour, b: Colour, share_of_b: float) -> tuple[int, int, int]:
 
 
 def vary(dice: random.Random, colour: Colour, amount: float = 0.12) -> Colour:
-    """A colour near another: its brightness and each channel changed by up to about `amount`."""
+    """Return a colour near another one: its brightness and each channel are changed by up to about `amount`."""
     bright = 1 + dice.uniform(-amount, amount)
     r, g, b = (channel * bright * (1 + dice.uniform(-amount, amount) / 2) for channel in colour)
     return r, g, b
@@ -34,7 +34,18 @@ def vary(dice: random.Random, colour: Colour, amount: float = 0.12) -> Colour:
 class Weather:
     """Light and air of one scene.
 
-    `sun` is a unit vector to the sun (X right, Y up, Z ahead), `sun_strength` and `ambient` add up to about 1.
+    Attributes:
+        sun: Unit vector to the sun (X right, Y up, Z ahead).
+        sun_strength: Light of the sun; with `ambient` about 1.
+        ambient: Light of the sky.
+        sky_top: RGB at the top of the sky.
+        haze_colour: RGB of the haze.
+        visibility_m: Distance at which the haze covers most.
+        clouds: Share of the sky, 0..1.
+        tint: RGB that the picture is multiplied with.
+        gamma: Exponent of the tone curve.
+        noise: Strength of the noise of the sensor.
+        blur_px: Blur of the lens.
     """
 
     sun: tuple[float, float, float]
@@ -50,17 +61,17 @@ class Weather:
     blur_px: float
 
     def haze_at(self, depth_m: float) -> float:
-        """Share of the haze in what is seen at a depth."""
+        """Return the share of the haze in what is seen at a depth."""
         return 1 - math.exp(-depth_m / self.visibility_m)
 
     def shade(self, nx: float, ny: float, nz: float) -> float:
-        """How bright a face with this unit normal is; 1 is a face turned to the sun."""
+        """Return how bright a face with this unit normal is; 1 is a face turned to the sun."""
         direct = nx * self.sun[0] + ny * self.sun[1] + nz * self.sun[2]
         return self.ambient * (0.8 + 0.2 * ny) + self.sun_strength * max(0.0, direct)
 
 
 def draw_weather(dice: random.Random) -> Weather:
-    """The weather of a scene: overcast, sunny, or a low sun, and a camera that saw it."""
+    """Draw the weather of a scene at random: overcast, sunny, or a low sun, and a camera."""
     kind = dice.choices(["overcast", "sunny", "low sun"], [0.5, 0.35, 0.15])[0]
     height = math.radians(dice.uniform(12, 25) if kind == "low sun" else dice.uniform(28, 62))
     azimuth = dice.uniform(0, 2 * math.pi)
@@ -93,7 +104,7 @@ def draw_weather(dice: random.Random) -> Weather:
 
 
 def _texture_table() -> np.ndarray:
-    """(256, 3) float32: strength of fine, middle and coarse texture by class id."""
+    """Return (256, 3) float32: strength of fine, middle and coarse texture by class id."""
     table = np.full((256, 3), (0.02, 0.02, 0.02), np.float32)
     for name, strengths in {
         "road": (0.03, 0.02, 0.025),
@@ -119,7 +130,17 @@ _TEXTURE = _texture_table()
 
 
 def develop(picture: Image.Image, semantic_HW: np.ndarray, weather: Weather, rng: np.random.Generator) -> np.ndarray:
-    """The photograph of a painted scene: (H, W, 3) uint8, from a picture of that size and its classes."""
+    """Make the photograph of a painted scene.
+
+    Args:
+        picture: The painted picture.
+        semantic_HW: (H, W) class of each of its pixels.
+        weather: Light and air.
+        rng: Source of the noise.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
     height, width = semantic_HW.shape
     fine, middle, coarse = (table[semantic_HW] for table in _TEXTURE.T)
     texture = 1 + fine * rng.standard_normal((height, width), np.float32)
@@ -139,7 +160,7 @@ def develop(picture: Image.Image, semantic_HW: np.ndarray, weather: Weather, rng
 
 
 def _smooth_noise(rng: np.random.Generator, height: int, width: int, cell_px: float) -> np.ndarray:
-    """(height, width) float32 noise of unit strength whose grains are `cell_px` large."""
+    """Return (height, width) float32 noise of unit strength whose grains are `cell_px` large."""
     rows, columns = max(2, int(height / cell_px)), max(2, int(width / cell_px))
     small = Image.fromarray(rng.standard_normal((rows, columns), np.float32))
     return np.asarray(small.resize((width, height), Image.Resampling.BILINEAR)) * 1.4

@@ -17,10 +17,14 @@ _FRAMES = [(30, 30, 32), (150, 30, 30), (40, 60, 120), (60, 110, 70), (180, 180,
 
 @dataclass(frozen=True)
 class Stand:
-    """Where a figure stands: the canvas point of its feet, pixels a metre, and how it is turned.
+    """Where a figure stands, and how it is turned.
 
-    `turn` is the angle to the line of sight: 0 seen from ahead or behind, pi / 2 from the side; `side` is 1 if it
-    looks to the right, -1 to the left; `away` if its back is turned to us.
+    Attributes:
+        foot: The canvas point of its feet.
+        px_per_m: Canvas pixels of one metre there.
+        turn: Angle to the line of sight: 0 seen from ahead or behind, pi / 2 from the side.
+        side: 1 if it looks to the right, -1 to the left.
+        away: Whether its back is turned to the camera.
     """
 
     foot: Point
@@ -30,13 +34,13 @@ class Stand:
     away: bool
 
     def at(self, ahead: float, up: float, aside: float = 0.0) -> Point:
-        """The canvas point of a point of the figure, in metres: ahead of it, up, and to its side."""
+        """Return the canvas point of a point of the figure, in metres: ahead of it, up, and to its side."""
         across = self.side * ahead * math.sin(self.turn) + aside * math.cos(self.turn)
         return self.foot[0] + across * self.px_per_m, self.foot[1] - up * self.px_per_m
 
 
 def draw_stand(brush: Brush, x_m: float, z_m: float, dice: random.Random, turn: float | None = None) -> Stand:
-    """A stand at a place of the street, turned at random unless `turn` is given."""
+    """Draw a stand at a place of the street, turned at random unless `turn` is given."""
     if turn is None:
         turn = math.asin(min(1.0, dice.random() ** 0.7))
     foot = brush.camera.project(x_m, 0.0, z_m)
@@ -44,7 +48,7 @@ def draw_stand(brush: Brush, x_m: float, z_m: float, dice: random.Random, turn: 
 
 
 def paint_person(brush: Brush, stand: Stand, dice: random.Random) -> None:
-    """A person who walks or stands: adult or child, in trousers, a coat or a skirt, some with a bag."""
+    """Paint a person who walks or stands: adult or child, in trousers, a coat or a skirt, some with a bag."""
     height = dice.uniform(1.58, 1.92) if dice.random() < 0.87 else dice.uniform(0.95, 1.4)
     stout = dice.uniform(0.85, 1.25) * (height / 1.75) ** 0.7
     top, legs = vary(dice, dice.choice(_CLOTHES), 0.2), vary(dice, dice.choice(_TROUSERS), 0.2)
@@ -67,7 +71,7 @@ def paint_person(brush: Brush, stand: Stand, dice: random.Random) -> None:
 
 
 def paint_bicycle(brush: Brush, stand: Stand, dice: random.Random) -> None:
-    """A bicycle. What shows between spokes and tubes belongs to it, as annotators outline it."""
+    """Paint a bicycle. What shows between spokes and tubes belongs to it, as annotators outline it."""
     frame, at, px = vary(dice, dice.choice(_FRAMES)), stand.at, stand.px_per_m
     radius, base = 0.34, 0.52
     rx = max(radius * math.sin(stand.turn), 0.05) * px
@@ -94,7 +98,7 @@ def paint_bicycle(brush: Brush, stand: Stand, dice: random.Random) -> None:
 
 
 def paint_motorcycle(brush: Brush, stand: Stand, dice: random.Random) -> None:
-    """A motorcycle or a scooter."""
+    """Paint a motorcycle or a scooter."""
     colour, at, px = vary(dice, dice.choice([*_FRAMES, (205, 205, 200), (120, 160, 150)])), stand.at, stand.px_per_m
     scooter = dice.random() < 0.5
     radius, base = (0.24, 0.58) if scooter else (0.31, 0.68)
@@ -121,7 +125,7 @@ def paint_motorcycle(brush: Brush, stand: Stand, dice: random.Random) -> None:
 
 
 def paint_rider(brush: Brush, stand: Stand, dice: random.Random, motor: bool = False) -> None:
-    """A person on a bicycle or a motorcycle, which is painted before, on the same stand."""
+    """Paint a person on a bicycle or a motorcycle, which is painted before, on the same stand."""
     at, px = stand.at, stand.px_per_m
     top, legs = vary(dice, dice.choice(_CLOTHES), 0.2), vary(dice, dice.choice(_TROUSERS), 0.2)
     skin, hair = vary(dice, dice.choice(_SKINS), 0.06), vary(dice, dice.choice(_HAIR))
@@ -159,7 +163,18 @@ def paint_rider(brush: Brush, stand: Stand, dice: random.Random, motor: bool = F
     _head(brush, stand, head, 1.75, skin, vary(dice, dice.choice(_FRAMES)) if helmet else hair, helmet)
 
 
-def _leg(brush, stand, hip, ahead, aside, height, colour, stout, shade) -> None:
+def _leg(
+    brush: Brush,
+    stand: Stand,
+    hip: float,
+    ahead: float,
+    aside: float,
+    height: float,
+    colour: Colour,
+    stout: float,
+    shade: float,
+) -> None:
+    """Paint a leg from the hip to the foot."""
     at, px = stand.at, stand.px_per_m
     knee = (ahead * 0.5 + 0.03, 0.27 * height)
     brush.limb(at(0, hip, aside), at(*knee, aside), 0.19 * stout * px, 0.13 * stout * px, colour, shade)
@@ -170,7 +185,17 @@ def _leg(brush, stand, hip, ahead, aside, height, colour, stout, shade) -> None:
         )
 
 
-def _arm(brush, stand, shoulder, swing, height, colour, skin, shade) -> None:
+def _arm(
+    brush: Brush,
+    stand: Stand,
+    shoulder: tuple[float, float],
+    swing: float,
+    height: float,
+    colour: Colour,
+    skin: Colour,
+    shade: float,
+) -> None:
+    """Paint an arm from the shoulder to the hand."""
     at, px = stand.at, stand.px_per_m
     aside, up = shoulder
     elbow, hand = (swing * 0.35 - 0.02, up - 0.17 * height), (swing * 0.8, up - 0.32 * height)
@@ -180,8 +205,17 @@ def _arm(brush, stand, shoulder, swing, height, colour, skin, shade) -> None:
         brush.ellipse(*at(*hand, aside * 1.2), 0.05 * px, 0.055 * px, skin, shade)
 
 
-def _slab(brush, stand, low, high, width_low, width_high, colour, ahead=0.0) -> None:
-    """A part of the backbone: wide from ahead, two thirds as wide from the side, lighter towards the sun."""
+def _slab(
+    brush: Brush,
+    stand: Stand,
+    low: float,
+    high: float,
+    width_low: float,
+    width_high: float,
+    colour: Colour,
+    ahead: float = 0.0,
+) -> None:
+    """Paint a part of the body: wide from ahead, two thirds as wide from the side, lighter towards the sun."""
     turn = 0.62 + 0.38 * math.cos(stand.turn)
     px = stand.px_per_m
     x, y_low = stand.at(ahead, low)
@@ -213,7 +247,16 @@ def _slab(brush, stand, low, high, width_low, width_high, colour, ahead=0.0) -> 
         )
 
 
-def _head(brush, stand, at_m, height, skin: Colour, hair: Colour, helmet: bool = False) -> None:
+def _head(
+    brush: Brush,
+    stand: Stand,
+    at_m: tuple[float, float],
+    height: float,
+    skin: Colour,
+    hair: Colour,
+    helmet: bool = False,
+) -> None:
+    """Paint a head with hair or a helmet."""
     px, radius = stand.px_per_m, 0.062 * height + (0.015 if helmet else 0)
     x, y = stand.at(*at_m)
     brush.limb(stand.at(0.0, at_m[1] - 0.17), (x, y), 0.1 * px, 0.1 * px, skin, 0.85)
@@ -225,8 +268,8 @@ def _head(brush, stand, at_m, height, skin: Colour, hair: Colour, helmet: bool =
         brush.ellipse(x + shift, y - 0.35 * ry, rx * 1.02, ry * 0.72, hair)
 
 
-def _load(brush, stand, hip, shoulder, dice) -> None:
-    """What some people carry."""
+def _load(brush: Brush, stand: Stand, hip: float, shoulder: float, dice: random.Random) -> None:
+    """Paint what some people carry."""
     px, kind = stand.px_per_m, dice.random()
     colour = vary(dice, dice.choice(_CLOTHES), 0.2)
     if kind < 0.18:

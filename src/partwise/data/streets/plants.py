@@ -10,7 +10,7 @@ LEAVES = [(72, 92, 42), (58, 80, 40), (90, 104, 50), (110, 108, 50), (60, 86, 56
 
 
 def paint_tree(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
-    """A tree: backbone and a crown of blobs, brighter above and towards the sun. Bare in winter, now and then."""
+    """Paint a tree: a stem and a crown of blobs, brighter above and towards the sun. Some are bare."""
     brush = canvas.brush("vegetation", z)
     at, px = canvas.camera.project, canvas.camera.px_per_m(z)
     height, crown = dice.uniform(5, 12), dice.uniform(1.5, 3.2)
@@ -37,7 +37,7 @@ def paint_tree(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
 
 
 def paint_bush(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
-    """A bush of about a metre."""
+    """Paint a bush of about a metre."""
     brush, colour = canvas.brush("vegetation", z), vary(dice, dice.choice(LEAVES), 0.15)
     px = canvas.camera.px_per_m(z)
     for up in (0.3, 0.3, 0.5, 0.7, 0.9):

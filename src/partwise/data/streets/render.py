@@ -1,4 +1,4 @@
-"""Rendered streets: one scene, a sequence of scenes, a data set on the disk."""
+"""Render streets: one scene, a sequence of scenes, a data set on the disk."""
 
 import operator
 import os
@@ -25,11 +25,21 @@ SMALLEST_PX = 16
 def render_street(
     rng: np.random.Generator, size: tuple[int, int] = (256, 512), name: str = "street_000000_000000"
 ) -> Scene:
-    """One rendered street of `size` (H, W) with its truth in Cityscapes ids, exact to a quarter of a pixel; a function
-    of the state of `rng`.
+    """Render one street with its truth, exact to a quarter of a pixel.
 
-    Riders and what they ride are separate instances; what is too far to be told apart is a group (a bare id); the ego
-    vehicle and odds and ends are void. Raises PartwiseError for a side below 16 pixels.
+    Riders and what they ride are separate instances. What is too far to be told apart is a group (a bare id). The ego
+    vehicle and odds and ends are void.
+
+    Args:
+        rng: Source of every random number; the scene is a function of its state.
+        size: (H, W) in pixels, each at least 16.
+        name: Name of the scene.
+
+    Returns:
+        The scene in Cityscapes ids.
+
+    Raises:
+        PartwiseError: If a side is below 16 pixels.
     """
     if min(size) < SMALLEST_PX:
         raise PartwiseError(f"a street of {size[1]}x{size[0]} pixels: each side must be at least {SMALLEST_PX}")
@@ -52,7 +62,7 @@ def render_street(
 
 
 def draw_camera(dice: random.Random, size: tuple[int, int]) -> Camera:
-    """A camera behind a windscreen: focal length about the width of the picture (Cityscapes: 1.1 of it)."""
+    """Draw a camera behind a windscreen: its focal length is about the width of the picture (Cityscapes: 1.1 of it)."""
     height, width = size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING
     return Camera(
         focal_px=dice.uniform(0.85, 1.2) * (width + 2 * height) / 2,
@@ -63,7 +73,7 @@ def draw_camera(dice: random.Random, size: tuple[int, int]) -> Camera:
 
 
 class Streets:
-    """`count` rendered streets as a sequence of Scenes, each rendered when asked for.
+    """Rendered streets as a sequence of Scenes, each rendered when it is asked for.
 
     Scene i is a function of (seed, i, size) alone, in whatever order and process it is asked for.
     """
@@ -85,11 +95,12 @@ class Streets:
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, i: int) -> Scene:
-        """Scene i."""
+        """Return scene i."""
         i = range(self.count)[operator.index(i)]
         return render_street(np.random.default_rng((self.seed, i)), self.size, self._name(i))
 
     def _name(self, i: int) -> str:
+        """Return the name of scene i."""
         return f"street_{self.seed:06d}_{i:06d}"
 
 
@@ -100,10 +111,21 @@ def render_dataset(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Write a Cityscapes tree of rendered streets below `root`; returns the number of scenes.
+    """Write a Cityscapes tree of rendered streets.
 
-    Each split has its own seed, derived from `seed` and its place in `count_by_split`. `progress(done, total)` is
-    called after each scene. Raises PartwiseError if the disk is full.
+    Args:
+        root: Folder of the tree.
+        count_by_split: How many scenes each split has. Each split has its own seed, derived from `seed` and its place
+            here.
+        size: (H, W) in pixels.
+        seed: Seed of the scenes.
+        progress: Called after each scene with how many are done, and how many there are.
+
+    Returns:
+        The number of scenes.
+
+    Raises:
+        PartwiseError: If the disk is full.
     """
     done, total = 0, sum(count_by_split.values())
     for k, (split, count) in enumerate(count_by_split.items()):

@@ -13,7 +13,13 @@ GLASS = (42, 48, 54)
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a thing stands: its centre on the ground, and its heading (0 = drives away from the camera)."""
+    """Where a thing stands: its centre on the ground, and its heading.
+
+    Attributes:
+        x_m: To the right of the camera.
+        z_m: Ahead of the camera.
+        yaw: Heading in radians; 0 drives away from the camera.
+    """
 
     x_m: float
     z_m: float
@@ -21,24 +27,24 @@ class Pose:
 
     @cached_property
     def heading(self) -> tuple[float, float]:
-        """Sine and cosine of the yaw."""
+        """The sine and cosine of the yaw."""
         return math.sin(self.yaw), math.cos(self.yaw)
 
     def place(self, along: float, aside: float) -> tuple[float, float]:
-        """(x, z) of a point `along` ahead and `aside` to the right of the thing."""
+        """Return (x, z) of a point `along` metres ahead and `aside` metres to the right of the thing."""
         sin, cos = self.heading
         return self.x_m + along * sin + aside * cos, self.z_m + along * cos - aside * sin
 
     def footprint(self, length_m: float, width_m: float) -> list[tuple[float, float]]:
-        """The four (x, z) corners of its place on the ground."""
+        """Return the four (x, z) corners of its place on the ground."""
         return [self.place(length_m / 2 * i, width_m / 2 * j) for i, j in ((1, 1), (1, -1), (-1, -1), (-1, 1))]
 
 
 class Solid:
-    """An outline (from the rear's foot over the top to the front's foot) pushed to both sides.
+    """A solid: an outline (from the rear's foot over the top to the front's foot) pushed to both sides.
 
     Each corner has its own half width, so that a cabin can narrow to its roof. `paint` paints it and remembers where
-    its faces are, for windows and lamps painted on them.
+    its faces are, for the windows and lamps on them.
     """
 
     def __init__(self, brush: Brush, pose: Pose, outline: list[Corner]):
@@ -50,12 +56,12 @@ class Solid:
         self.near_side = 1 if _signed_area(self._right) > 0.5 else -1 if _signed_area(self._left) < -0.5 else 0
 
     def at(self, along: float, up: float, aside: float) -> Point:
-        """The canvas point of a point of the thing's own space."""
+        """Return the canvas point of a point of the thing's own space."""
         x, z = self.pose.place(along, aside)
         return self.brush.camera.project(x, up, z)
 
     def paint(self, colour: Colour, side_shade: float = 1.0) -> None:
-        """All faces that are turned to the camera, far to near, then the side."""
+        """Paint all faces that are turned to the camera, far ones first, then the side."""
         strips = sorted(range(len(self.outline) - 1), key=self._distance, reverse=True)
         for i in strips:
             if self.shows(i):
@@ -67,13 +73,13 @@ class Solid:
             self.brush.polygon(side, colour, shade * side_shade)
 
     def shows(self, strip: int) -> bool:
-        """Whether the strip between corners `strip` and `strip` + 1 is turned to the camera."""
+        """Return whether the strip between corners `strip` and `strip` + 1 is turned to the camera."""
         return _signed_area(self._quad(strip)) > 0.5
 
     def on_strip(
         self, strip: int, t0: float, t1: float, u0: float, u1: float, colour: Colour, shade: float | None = None
     ) -> None:
-        """A patch on a strip, t from its first corner to its second, u from left to right, all in 0..1."""
+        """Paint a patch on a strip: t from its first corner to its second, u from left to right, all in 0..1."""
         if not self.shows(strip):
             return
         a, b, c, d = self._quad(strip)
@@ -81,14 +87,14 @@ class Solid:
         self.brush.decorate(corners, colour, self._strip_shade(strip) if shade is None else shade)
 
     def on_side(self, corners: list[Corner], colour: Colour, shade: float = 1.0) -> None:
-        """A polygon on the side that is turned to the camera; corners as those of the outline."""
+        """Paint a polygon on the side that is turned to the camera; its corners are as those of the outline."""
         if not self.near_side:
             return
         points = [self.at(along, up, half * self.near_side) for along, up, half in corners]
         self.brush.decorate(points, colour, shade)
 
     def wheel(self, along: float, radius_m: float, half_width: float, colour: Colour) -> None:
-        """A wheel on the near side."""
+        """Paint a wheel on the near side."""
         if not self.near_side:
             return
         self._disc(along, radius_m, half_width, (24, 24, 26), radius_m)
@@ -96,17 +102,21 @@ class Solid:
             self._disc(along, radius_m * 0.62, half_width, colour, radius_m)
 
     def _disc(self, along: float, radius_m: float, half_width: float, colour: Colour, up: float) -> None:
+        """Paint a disc of the near side."""
         points = [self.at(along + radius_m * c, up + radius_m * s, half_width * self.near_side) for c, s in _CIRCLE]
         self.brush.polygon(points, colour, 0.9)
 
     def _quad(self, i: int) -> list[Point]:
+        """Return the canvas points of strip i."""
         return [self._left[i], self._left[i + 1], self._right[i + 1], self._right[i]]
 
     def _distance(self, i: int) -> float:
+        """Return how far strip i is from the camera."""
         along = (self.outline[i][0] + self.outline[i + 1][0]) / 2
         return self.pose.place(along, 0)[1]
 
     def _strip_shade(self, i: int) -> float:
+        """Return how bright strip i is."""
         (a0, u0, _), (a1, u1, _) = self.outline[i], self.outline[i + 1]
         length = math.hypot(a1 - a0, u1 - u0) or 1.0
         along, up = -(u1 - u0) / length, (a1 - a0) / length
@@ -117,7 +127,7 @@ _CIRCLE = [(math.cos(i * math.pi / 7), math.sin(i * math.pi / 7)) for i in range
 
 
 def _signed_area(points: list[Point]) -> float:
-    """Twice the area, positive where the points run clockwise on the screen."""
+    """Return twice the area, positive if the points run clockwise on the screen."""
     x, y = points[-1]
     area = 0.0
     for px, py in points:
@@ -127,7 +137,7 @@ def _signed_area(points: list[Point]) -> float:
 
 
 def _between(a: Point, b: Point, c: Point, d: Point, t: float, u: float) -> Point:
-    """The point at t from a to b (d to c) and u from a to d."""
+    """Return the point at t from a to b (d to c) and u from a to d."""
     left = a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t
     right = d[0] + (c[0] - d[0]) * t, d[1] + (c[1] - d[1]) * t
     return left[0] + (right[0] - left[0]) * u, left[1] + (right[1] - left[1]) * u

@@ -25,7 +25,7 @@ _CAR_SHAPES = {
 
 
 def paint_car(brush: Brush, pose: Pose, dice: random.Random) -> None:
-    """A passenger car or van of one of several shapes and colours."""
+    """Paint a passenger car or van of one of several shapes and colours."""
     shape = dice.choices(list(_CAR_SHAPES), [4, 3, 3, 3, 1, 2])[0]
     length, height, half, rear_base, roof_rear, roof_front, wind_base = _CAR_SHAPES[shape]
     colour = vary(dice, dice.choices(CAR_PAINTS, _PAINT_WEIGHTS)[0], 0.15)
@@ -59,7 +59,7 @@ def paint_car(brush: Brush, pose: Pose, dice: random.Random) -> None:
 
 
 def paint_bus(brush: Brush, pose: Pose, dice: random.Random) -> None:
-    """A city bus of 9 to 12 m."""
+    """Paint a city bus of 9 to 12 m."""
     length, height, half = dice.uniform(9, 12), dice.uniform(2.9, 3.3), 1.26
     colour = vary(dice, dice.choice([(205, 205, 200), (190, 40, 40), (225, 175, 40), (50, 90, 150), (60, 130, 80)]))
     solid = _coach(brush, pose, length, height, half, 0.32, colour)
@@ -79,7 +79,7 @@ def paint_bus(brush: Brush, pose: Pose, dice: random.Random) -> None:
 
 
 def paint_truck(brush: Brush, pose: Pose, dice: random.Random) -> None:
-    """A truck: a cab before a box, a tarpaulin, or an open body."""
+    """Paint a truck: a cab before a box, a tarpaulin, or an open body."""
     length, half = dice.uniform(6.0, 10.0), 1.22
     height = dice.uniform(2.9, 3.8)
     body_colour = vary(
@@ -93,7 +93,7 @@ def paint_truck(brush: Brush, pose: Pose, dice: random.Random) -> None:
     cab = [(split, 0.5, half * 0.95), (split, cab_top, half * 0.93), (length / 2 - 0.35, cab_top, half * 0.93)]
     cab += [(length / 2 - 0.05, 1.4, half * 0.95), (length / 2, 0.45, half * 0.95)]
 
-    def paint_body():
+    def paint_body() -> None:
         chassis = Solid(
             brush, pose, [(-length / 2, 0.45, 0.9), (-length / 2, low, 0.9), (split, low, 0.9), (split, 0.45, 0.9)]
         )
@@ -108,7 +108,7 @@ def paint_truck(brush: Brush, pose: Pose, dice: random.Random) -> None:
         for along in (-length * 0.36, -length * 0.22):
             solid.wheel(along, 0.48, half * 0.98, (110, 110, 112))
 
-    def paint_cab():
+    def paint_cab() -> None:
         solid = Solid(brush, pose, cab)
         _tyres(solid, length * 0.3, half)
         solid.paint(cab_colour)
@@ -125,7 +125,7 @@ def paint_truck(brush: Brush, pose: Pose, dice: random.Random) -> None:
 
 
 def paint_tram(brush: Brush, pose: Pose, dice: random.Random) -> None:
-    """A tram of two or three cars."""
+    """Paint a tram of two or three cars."""
     cars, each, half, height = dice.choice([1, 2, 2, 3]), dice.uniform(8, 11), 1.22, 3.4
     colour = vary(dice, dice.choice([(215, 190, 60), (200, 45, 45), (220, 220, 215), (60, 120, 85), (60, 95, 155)]))
     band = vary(dice, dice.choice([(225, 225, 220), (50, 52, 56), (180, 40, 40)]))
@@ -144,7 +144,7 @@ def paint_tram(brush: Brush, pose: Pose, dice: random.Random) -> None:
 
 
 def paint_caravan(brush: Brush, pose: Pose, dice: random.Random) -> None:
-    """A parked caravan."""
+    """Paint a parked caravan."""
     half, height, end = 1.1, 2.5, dice.uniform(2.2, 3.0)
     solid = _coach(brush, pose, 2 * end, height, half, 0.4, vary(dice, (215, 212, 200), 0.06))
     solid.on_side(_side_patch(-end + 0.6, end - 0.6, 1.3, 1.9, half), GLASS)
@@ -154,7 +154,7 @@ def paint_caravan(brush: Brush, pose: Pose, dice: random.Random) -> None:
 
 
 def paint_trailer(brush: Brush, pose: Pose, dice: random.Random) -> None:
-    """A low car trailer."""
+    """Paint a low car trailer."""
     end, half = dice.uniform(1.2, 1.8), 0.8
     colour = vary(dice, dice.choice([(120, 122, 124), (40, 60, 110), (60, 90, 60)]))
     solid = Solid(brush, pose, [(-end, 0.4, half), (-end, 1.1, half), (end, 1.1, half), (end, 0.4, half)])
@@ -163,8 +163,8 @@ def paint_trailer(brush: Brush, pose: Pose, dice: random.Random) -> None:
     solid.wheel(0.0, 0.3, half, (130, 130, 130))
 
 
-def _coach(brush, pose, length, height, half, foot, colour) -> Solid:
-    """A long box with rounded roof edges."""
+def _coach(brush: Brush, pose: Pose, length: float, height: float, half: float, foot: float, colour: Colour) -> Solid:
+    """Paint a long box with rounded roof edges, and return it."""
     end = length / 2
     outline: list[Corner] = [
         (-end, foot, half),
@@ -181,7 +181,7 @@ def _coach(brush, pose, length, height, half, foot, colour) -> Solid:
 
 
 def _tyres(solid: Solid, along: float, half: float) -> None:
-    """What shows of the wheels from ahead or behind, and the dark under the floor."""
+    """Paint what shows of the wheels from ahead or behind, and the dark under the floor."""
     for at in (along, -along):
         for aside in (-1, 1):
             corners = [(aside * half * 0.98, 0.0), (aside * half * 0.98, 0.3), (aside * half * 0.74, 0.3)]
@@ -193,11 +193,21 @@ def _tyres(solid: Solid, along: float, half: float) -> None:
 
 
 def _side_patch(back: float, front: float, low: float, high: float, half: float) -> list[Corner]:
+    """Return the corners of a rectangle on the side."""
     return [(back, low, half), (back, high, half), (front, high, half), (front, low, half)]
 
 
-def _window_row(solid, back, front, low, high, half, pitch, dice) -> None:
-    """A band of glass with posts where it is near enough to see them."""
+def _window_row(
+    solid: Solid,
+    back: float,
+    front: float,
+    low: float,
+    high: float,
+    half: float,
+    pitch: float,
+    dice: random.Random,
+) -> None:
+    """Paint a band of glass, with posts if it is near enough to see them."""
     solid.on_side(_side_patch(back, front, low, high, half), GLASS, _glass_shade(dice))
     if solid.height_px < 3 * DETAIL_PX:
         return
@@ -207,12 +217,12 @@ def _window_row(solid, back, front, low, high, half, pitch, dice) -> None:
 
 
 def _glass_shade(dice: random.Random) -> float:
-    """Glass mirrors anything between a dark house and the sky."""
+    """Draw the brightness of glass, which mirrors anything between a dark house and the sky."""
     return dice.uniform(0.7, 2.2)
 
 
 def _side_windows(solid: Solid, outline: list[Corner], only_front: bool, dice: random.Random) -> None:
-    """The glass of a cabin between rear window and windscreen, with the post between the doors."""
+    """Paint the glass of a cabin between rear window and windscreen, with the post between the doors."""
     (a3, u3, h3), (a4, u4, h4), (a5, _, _), (a6, _, _) = outline[3:7]
     low = lambda along: (along, u3 + 0.03, h3)
     high = lambda along: (along, u4 - 0.09, h4 + (h3 - h4) * 0.15)
@@ -227,6 +237,7 @@ def _side_windows(solid: Solid, outline: list[Corner], only_front: bool, dice: r
 
 
 def _car_details(solid: Solid, outline: list[Corner], dice: random.Random) -> None:
+    """Paint the windows and lamps of a car."""
     lit = dice.random() < 0.25
     tail: Colour = (235, 40, 35) if lit else _TAIL
     for u0, u1 in ((0.02, 0.2), (0.8, 0.98)):
@@ -246,6 +257,7 @@ def _car_details(solid: Solid, outline: list[Corner], dice: random.Random) -> No
 
 
 def _lamps(solid: Solid, rear_strip: int, front_strip: int, inner: float, outer: float) -> None:
+    """Paint the lamps on the rear and the front that are turned to the camera."""
     for u0, u1 in ((0.02, inner), (outer, 0.98)):
         solid.on_strip(rear_strip, 0.06, 0.2, u0, u1, _TAIL, 1.1)
         solid.on_strip(front_strip, 0.78, 0.92, u0, u1, _HEAD, 1.0)
