@@ -53,5 +53,7 @@ def test_a_file_that_is_no_model_and_data_that_is_nowhere(complains, city_root, 
 
 
 def test_a_pipeline_is_answered_with_its_recipes(complains, city_root, monkeypatch):
-    monkeypatch.setitem(__import__("partwise.recipes", fromlist=["PIPELINES"]).PIPELINES, "two", {"parts_light": 1.0})
+    monkeypatch.setitem(
+        __import__("partwise.recipes", fromlist=["PIPELINES"]).PIPELINES.own, "two", {"parts_light": 1.0}
+    )
     assert "give one of its recipes: parts_light" in complains("ceiling", "two", "--data", city_root)

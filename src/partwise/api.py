@@ -133,6 +133,7 @@ def train(
     *,
     minutes: float = 0.0,
     steps: int = 0,
+    scale_steps: float = 1.0,
     overrides: Sequence[str] = (),
     weights: Sequence[str] = (),
     classes: ClassNames | None = None,
@@ -149,6 +150,7 @@ def train(
         out: Folder of the run.
         minutes: Length of the training in minutes by the clock; 0 for the length that the recipe sets.
         steps: Length of the training in steps, which makes the run repeatable; 0 for the length that the recipe sets.
+        scale_steps: Factor of the steps that the recipe sets; without `minutes` and `steps`.
         overrides: Fields to change, such as "optim.lr=3e-4".
         weights: What to start from: model files, run folders, names of models, or weights for the backbone.
         classes: Which classes of these weights stand for those of the data, where their names differ: class of the data
@@ -164,7 +166,7 @@ def train(
     Raises:
         PartwiseError: If the recipe, the data or the folder cannot be used.
     """
-    stages = plan(recipe, overrides, expanded(out), minutes, steps)
+    stages = plan(recipe, overrides, expanded(out), minutes, steps, scale_steps)
     where = TrainingData(data, split, val_split)
     return run(stages, where, monitor or _Silent(), weights=weights, class_names=classes, resume=resume)
 

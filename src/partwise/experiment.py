@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -85,7 +86,14 @@ class Stage:
     out: Path
 
 
-def plan(name: str, overrides: Sequence[str], out: Path, minutes: float = 0.0, steps: int = 0) -> list[Stage]:
+def plan(
+    name: str,
+    overrides: Sequence[str],
+    out: Path,
+    minutes: float = 0.0,
+    steps: int = 0,
+    scale_steps: float = 1.0,
+) -> list[Stage]:
     """List the stages of a recipe (one stage) or of a pipeline. The stages share the length.
 
     Args:
@@ -94,10 +102,14 @@ def plan(name: str, overrides: Sequence[str], out: Path, minutes: float = 0.0, s
         out: Folder of the run. Each stage of a pipeline has a folder in it.
         minutes: Length of all stages together in minutes; 0 for the length that the recipe sets.
         steps: Length of all stages together in steps; 0 for the length that the recipe sets.
+        scale_steps: Factor of the steps of each recipe, to run a long schedule in short; without another length.
 
     Raises:
         PartwiseError: If a name or a field is unknown, a value is wrong, or no length is set.
     """
+    if not (math.isfinite(scale_steps) and scale_steps > 0) or (scale_steps != 1 and (minutes or steps)):
+        given = f"minutes={minutes:g}, steps={steps}, scale_steps={scale_steps:g}"
+        raise PartwiseError(f"{given}: give scale_steps above 0, and then neither minutes nor steps")
     shares = PIPELINES.get(name, {name: 1.0})
     stages = []
     for stage, share in shares.items():
@@ -106,6 +118,11 @@ def plan(name: str, overrides: Sequence[str], out: Path, minutes: float = 0.0, s
         if length:  # a given length replaces both lengths of the recipe
             length = ["training.minutes=0", "training.steps=0", *length]
         recipe = override(find_recipe(stage), [*overrides, *length])
+        if scale_steps != 1:
+            if not recipe.training.steps:
+                raise PartwiseError(f"scale_steps={scale_steps:g}: recipe {stage} says no steps: give steps")
+            scaled = max(1, round(recipe.training.steps * scale_steps))
+            recipe = override(recipe, [f"training.steps={scaled}"])
         if not (recipe.training.minutes or recipe.training.steps):
             raise PartwiseError(f"recipe {stage} sets no length: give minutes or steps")
         stages.append(Stage(recipe, out / stage if name in PIPELINES else out))

@@ -26,6 +26,7 @@ GROUPS = {
     "partwise.backbones": "a function (frozen_blocks=, finest_px=, holes=) -> partwise.backbones.Backbone",
     "partwise.models": "a function () -> pathlib.Path of a model file",
     "partwise.recipes": "a function () -> partwise.training.Recipe",
+    "partwise.pipelines": "a dictionary: name of a recipe -> its share of the length, in the order of the stages",
     "partwise.datasets": "a class that follows partwise.data.DatasetFormat",
     "partwise.label_sets": "a partwise.LabelSet",
     "partwise.metrics": "a class that follows partwise.evaluation.Metric",

@@ -5,6 +5,7 @@ Axes: H image height, W image width. Everything here is NumPy; tensors begin in 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -30,6 +31,7 @@ class Scene:
         semantic_HW: (H, W) uint8, ids of the label set (Cityscapes labelIds, not train ids).
         instance_ids_HW: (H, W) int32: id * 1000 + number for an instance, or else the id.
         label_set: The classes.
+        distances: () -> {instance id: metres}, see `partwise.data.depth.distances_of`; None if not known.
 
     Raises:
         PartwiseError: If an array has another type or shape, or the sizes differ.
@@ -40,6 +42,7 @@ class Scene:
     semantic_HW: np.ndarray
     instance_ids_HW: np.ndarray
     label_set: LabelSet = field(default=CITYSCAPES)
+    distances: Callable[[], dict[int, float]] | None = None
 
     def __post_init__(self) -> None:
         image = self.image_HW3

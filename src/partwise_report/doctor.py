@@ -15,7 +15,7 @@ IN_ORDER = 0.99  # of the pairs; report 2.3 assumes that there are no ties
 def order_direction(subject: Subject) -> list[Finding]:
     """Whether ranks rise with x, as the report says (2.3), or with y: the share of pairs of objects in that order."""
     method = subject.method
-    if not isinstance(method, Ordering):
+    if not isinstance(method, Ordering) or method.by_depth:
         return []
     pairs = along_x = along_y = 0
     for scene, target in zip(subject.samples, subject.targets, strict=True):
@@ -47,7 +47,9 @@ def merged_ranks(subject: Subject) -> list[Finding]:
     for n in range(count):
         ids[2:6, 8 * n + 2 : 8 * n + 6] = class_id * INSTANCE_FACTOR + n
     semantic = np.where(ids > 0, class_id, method.label_set.void_id).astype(np.uint8)
-    ranks = method.targets(Scene("row", np.zeros((*ids.shape, 3), np.uint8), semantic, ids))["ranks"].numpy()
+    distances = {class_id * INSTANCE_FACTOR + n: float(n) for n in range(count)}
+    row = Scene("row", np.zeros((*ids.shape, 3), np.uint8), semantic, ids, distances=lambda: distances)
+    ranks = method.targets(row)["ranks"].numpy()
     distinct = len(np.unique(ranks[ids > 0]))
     what = f"objects of {count} in a row that share their map with another one"
     remedy = "give the score layer a map more: background and one for each rank"

@@ -14,7 +14,10 @@ from partwise.methods.parts import NEGATIVE, POSITIVE, assign_windows
 from partwise.scene import Scene
 from partwise_report.slips import SPARSE_STEP_CELLS, Slips, put_back, without_mean
 
-NOT_HERE = ("one_dilated_layer", "wrong_negatives", "linear_branches")  # slips of what part maps do not have
+NOT_HERE = (  # slips of what part maps do not have
+    *("one_dilated_layer", "wrong_negatives", "one_positive_shift", "whole_parts"),
+    *("overlap_of_image", "summed_windows", "linear_branches"),
+)
 
 
 @configuration

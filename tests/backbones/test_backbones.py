@@ -15,6 +15,7 @@ from partwise.backbones.pyramid import Context, Pyramid, group_norm
 from partwise.backbones.vgg import VggBackbone
 from partwise.errors import PartwiseError
 
+HOLES = {"holes": True, "taps": "pool"}
 TRUNKS = ["vgg16", "efficientnet_lite0", "resnet18"]
 
 
@@ -79,6 +80,35 @@ def test_holes_keep_the_resolution_and_the_weights():
     plain, holes = VggBackbone(taps="pool"), VggBackbone(holes=True, taps="pool")
     assert {k: v.shape for k, v in plain.state_dict().items()} == {k: v.shape for k, v in holes.state_dict().items()}
     assert holes(torch.randn(1, 3, 64, 64))[8].shape == (1, 512, 8, 8)
+
+
+@pytest.mark.parametrize("options", [{}, {"taps": "pool"}, {"finest_px": 2}, {"holes": True}, HOLES], ids=str)
+def test_vgg_can_be_cut_at_conv4_3(options):
+    backbone = VggBackbone(**options, frozen_blocks=1)
+    image = torch.randn(1, 3, 64, 96)
+    whole, (conv4_3, finer) = backbone(image), backbone.to_conv4_3(image)
+    rest = backbone.from_conv4_3(conv4_3)
+    assert conv4_3.shape == (1, 512, 8, 12) and (conv4_3 >= 0).all()
+    assert list(whole) == list(backbone.channels) == [*finer, *rest]
+    assert all(torch.equal(whole[stride], one) for stride, one in (finer | rest).items())
+    assert not finer or options != HOLES  # there a cache of conv4_3 is all that conv5 needs
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "resnet18"])
+def test_holes_of_a_timm_model_keep_the_weights_and_give_stride_8(name):
+    plain, holes = build_backbone(name).eval(), build_backbone(name, holes=True).eval()
+    holes.load_state_dict(plain.state_dict())
+    images = torch.randn(1, 3, 64, 96)
+    with torch.inference_mode():
+        maps, dense = plain(images), holes(images)
+    assert holes.channels == {4: plain.channels[4], 8: plain.channels[32]}
+    assert {stride: tuple(one.shape[-2:]) for stride, one in dense.items()} == {4: (16, 24), 8: (8, 12)}
+    torch.testing.assert_close(maps[4], dense[4])  # what lies before the first dilated layer is the same
+
+
+def test_a_model_that_cannot_be_dilated_is_named():
+    with pytest.raises(PartwiseError, match="backbone vgg11: timm cannot dilate it"):
+        build_backbone("vgg11", holes=True)
 
 
 def test_frozen_blocks_get_no_gradient_and_the_others_do():

@@ -59,7 +59,7 @@ def check(words: list[str], capsys, part: bool = False) -> None:
             raise
     fields = [word for word in words if re.match(r"[a-z_.]+=", word)]
     recipe = words[1] if words[0] in ("train", "doctor") and len(words) > 1 else ""
-    if recipe.islower() and recipe not in ("fcn", "run"):
+    if recipe.islower() and recipe not in ("fcn", "fcn_report", "run"):
         main(["config", recipe, *fields])
         capsys.readouterr()
 

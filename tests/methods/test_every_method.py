@@ -12,6 +12,7 @@ from partwise.methods.options import InferenceOptions
 from partwise.methods.parts.decode_config import DecodeConfig
 from partwise.methods.parts.targets import AssignConfig
 from partwise.scene import Scene
+from partwise_report.fcn import ReportFcnConfig
 from partwise_report.instance_fcn import InstanceFcnConfig
 from partwise_report.ordering import OrderingConfig, OrdersConfig
 
@@ -21,6 +22,7 @@ CONFIGS = {
     "fcn8s": FcnConfig(output_stride=8, channels=16),
     "fcn_7x7": FcnConfig(output_stride=32, channels=16, fc6="7x7"),
     "fcn_holes": FcnConfig(output_stride=8, channels=16, holes=True),
+    "fcn_report": ReportFcnConfig(output_stride=8, channels=16),
     "parts": PartsConfig(channels=16),
     "parts_vgg": PartsConfig(backbone="vgg16", channels=16, k=5),
     "parts_context": PartsConfig(channels=16, context=(1, 2)),
@@ -33,6 +35,9 @@ CONFIGS = {
     "ordering_slice": OrderingConfig(source="slice", channels=16),
     "ordering_full": OrderingConfig(source="full", channels=16),
     "ordering_committed": OrderingConfig(source="full", channels=16, merge_last=True, vertical_first=True),
+    "ordering_learnt": OrderingConfig(
+        source="slice", conv7="3x3", upsampling="learnt", loss_over="balanced", channels=16
+    ),
     "report_mean": InstanceFcnConfig("skips", "report", "mean_l1", channels=16, branch_channels=16),
     "report_central": InstanceFcnConfig("holes", "report", "central4", "balanced", branch_channels=16),
     "report_window": InstanceFcnConfig("holes", "report", "window", "balanced", k=5, branch_channels=16),

@@ -67,7 +67,7 @@ def test_square_windows_assemble_as_part_maps_do(seed, k_and_cells):
 def test_the_reports_windows_are_the_box_and_its_margin(scenes):
     """2.4.4: 32 px on each side, less what whole cells of 8 px cut off; positives within 16 px, 128 of them."""
     for scene in [*scenes, with_cars((100, 60, 220, 140), (230, 60, 350, 140))]:
-        targets = window_targets(scene, "report", CARS, Slips())
+        targets = window_targets(scene, InstanceFcnConfig(windows="report", classes=CARS))
         cars = scene.instances[scene.instances.labels == 26]
         own_size = {(int(b[3] - b[1] + 64) // 8, int(b[2] - b[0] + 64) // 8) for b in cars.boxes}
         positive = targets["object"] >= 0
@@ -85,7 +85,7 @@ def test_the_reports_windows_are_the_box_and_its_margin(scenes):
 
 def test_the_reports_negatives_are_off_by_32_px_or_cut_their_object(scenes):
     for scene in [*scenes, with_cars((100, 60, 220, 140), (230, 60, 350, 140))]:
-        targets = window_targets(scene, "report", CARS, Slips())
+        targets = window_targets(scene, InstanceFcnConfig(windows="report", classes=CARS))
         cars = scene.instances[scene.instances.labels == 26].boxes
         boxes = targets["boxes"][targets["object"] < 0]
         assert 120 <= len(boxes) <= 128  # where objects crowd, a few draws are given up
@@ -100,7 +100,7 @@ def test_the_reports_negatives_are_off_by_32_px_or_cut_their_object(scenes):
 def test_negatives_are_both_cut_and_whole_but_off():
     """One small car: a shift of 32 px and more along one axis, either one, and often along both."""
     scene = with_cars((200, 100, 240, 130))
-    targets = window_targets(scene, "report", CARS, Slips())
+    targets = window_targets(scene, InstanceFcnConfig(windows="report", classes=CARS))
     assert int((targets["object"] < 0).sum()) == 128
     shift = np.abs(centres_px(targets["boxes"][targets["object"] < 0]) - np.array([115, 220]))
     assert (shift.max(axis=1) >= 32).all()
@@ -110,7 +110,7 @@ def test_negatives_are_both_cut_and_whole_but_off():
 def test_the_papers_windows_follow_deepmasks_rule():
     """Brute force over all positions: 16 px and 2 ** 1/4 for positives, 32 px or 2 ** 1 for negatives."""
     scene = with_cars((40, 60, 136, 120), (250, 40, 330, 130), (400, 100, 450, 130), (20, 180, 36, 190))
-    targets = window_targets(scene, "paper", CARS, Slips())
+    targets = window_targets(scene, InstanceFcnConfig(windows="paper", classes=CARS))
     canonical = 128 / 224 * 168
     labels = {}
     for r in range(32):
@@ -135,13 +135,14 @@ def test_the_papers_windows_follow_deepmasks_rule():
 
 @pytest.mark.parametrize("kind", ["report", "paper"])
 def test_one_crop_always_has_the_same_windows(kind, scenes):
-    first, again = (window_targets(scenes[0], kind, (), Slips()) for _ in range(2))
+    config = InstanceFcnConfig(windows=kind, classes=(), semantic_loss_weight=1.0)
+    first, again = (window_targets(scenes[0], config) for _ in range(2))
     assert all(torch.equal(first[key], again[key]) for key in first)
 
 
 def drawn_maps(seed=0, k=3):
     scene = with_cars((20, 20, 60, 50), (66, 20, 120, 70), size=(96, 128))
-    targets = window_targets(scene, "report", CARS, Slips())
+    targets = window_targets(scene, InstanceFcnConfig(windows="report", classes=CARS))
     generator = torch.Generator().manual_seed(seed)
     objectness, parts = torch.randn(12, 16, generator=generator), torch.randn(k * k, 12, 16, generator=generator)
     return scene, targets, objectness, parts
@@ -300,6 +301,36 @@ def test_the_image_pyramid_finds_what_one_scale_does_not():
         prediction = Seer(config).predict(image)[0]
         assert best_ious(scene, prediction)[0] > 0.85
         assert prediction.instances.size == scene.size
+
+
+@pytest.mark.parametrize("semantic", [0.0, 1.0])
+@pytest.mark.parametrize("features", ["skips", "holes"])
+def test_the_heads_on_kept_features_say_what_the_network_says(features, semantic):
+    method = small(features, "report", semantic_loss_weight=semantic).eval()
+    images = torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8)
+    with torch.no_grad():
+        kept = method.features(images)
+        whole, split = method(images), method.heads(kept)
+    assert list(whole) == list(split) and ("semantic" in whole) == (semantic > 0)
+    for name, one in whole.items():
+        pairs = zip(one, split[name], strict=True)
+        assert all(torch.equal(a, b) and a.std() > 0 for a, b in pairs)
+    assert {stride: tuple(maps.shape[-2:]) for stride, maps in kept.items()} == {
+        stride: (64 // stride, 96 // stride) for stride in ((8, 16, 32) if features == "skips" else (8,))
+    }
+
+
+def test_one_cache_of_conv4_3_serves_every_variant_of_conv5():
+    images = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
+    methods = [small(slips=Slips(**{name: True} if name else {})) for name in ("", "one_dilated_layer", "lost_conv5_1")]
+    for other in methods[1:]:
+        for index in (0, 2, 5, 7, 10, 12, 14, 17, 19, 21):
+            other.backbone.features[index].load_state_dict(methods[0].backbone.features[index].state_dict())
+    with torch.no_grad():
+        conv4_3, finer = methods[0].backbone.to_conv4_3(methods[0].normalise(images))
+        found = [method.heads(method.backbone.from_conv4_3(conv4_3))["parts"][0] for method in methods]
+        assert finer == {} and all(torch.equal(a, m(images)["parts"][0]) for a, m in zip(found, methods, strict=True))
+    assert not torch.equal(found[0], found[1])
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,32 @@ def test_the_loss_counts_background_as_it_comes():
     assert method.loss({"ranks": background}, targets)["ranks"].item() == pytest.approx(10 * (1 - share), rel=0.01)
 
 
+def test_the_other_losses_count_cars_alone_or_half_each():
+    """Against sums over pixels; ignored pixels count nowhere."""
+    ids = np.kron(row_of_cars(4), np.ones((8, 8), int))
+    ids[:8, :8] = 26  # a group
+    truth = small().targets(scene_of(ids))["ranks"]
+    logits = torch.randn(1, 31, *ids.shape, generator=torch.Generator().manual_seed(0))
+    losses = torch.nn.functional.cross_entropy(logits, truth[None].long(), ignore_index=255, reduction="none")[0]
+    cars, background = losses[(truth > 0) & (truth < 255)].mean(), losses[truth == 0].mean()
+    for over, expected in (
+        ("instances", cars),
+        ("balanced", (cars + background) / 2),
+        ("all", losses[truth < 255].mean()),
+    ):
+        found = small(loss_over=over).loss({"ranks": logits}, [{"ranks": truth}])["ranks"]
+        assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_a_frame_without_cars_teaches_background_or_nothing():
+    logits = torch.randn(1, 31, 8, 8, requires_grad=True)
+    truth = {"ranks": torch.zeros(8, 8, dtype=torch.uint8)}
+    loss = small(loss_over="instances").loss({"ranks": logits}, [truth])["ranks"]
+    loss.backward()
+    assert loss == 0 and not logits.grad.any()
+    assert small(loss_over="balanced").loss({"ranks": logits}, [truth])["ranks"] > 0
+
+
 def test_slicing_sees_one_channel_of_the_score_only():
     torch.manual_seed(0)
     method = small(source="slice").eval()
@@ -143,6 +169,7 @@ def test_a_trained_fcn_8s_is_taken_over_by_name(source):
         ({"source": "half"}, "should be 'slice' or 'full'"),
         ({"class_id": 7}, "26 .car."),
         ({"max_instances": 300}, "less than or equal to 254"),
+        ({"loss_over": "cars"}, "loss_over='cars'"),
     ],
 )
 def test_a_wrong_value_is_named(changes, words):

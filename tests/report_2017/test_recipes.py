@@ -47,14 +47,43 @@ def test_the_implementations_differ_as_the_text_says():
     assert paper.decode.nms_iou == 0.8 and len(paper.decode.short_sides_px) == 6
 
 
-@pytest.mark.parametrize("name", REPORT)
-def test_slips_are_off_but_where_the_name_says_committed(name):
+WRITTEN = [name for name in REPORT if not name.endswith("committed")]
+IN_EVERY_CODE = {slip.name for slip in fields(Slips)} - {
+    *("linear_branches", "lost_conv5_1", "one_dilated_layer", "objectness_all_ones"),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_slips_are_off_where_the_text_is_followed(name):
     config = recipe(name).method
     if isinstance(config, OrderingConfig):
         assert not (config.vertical_first or config.merge_last)
     else:
-        on = {slip.name for slip in fields(Slips) if getattr(config.slips, slip.name)}
-        assert on == ({slip.name for slip in fields(Slips)} if name == "parts_report_committed" else set())
+        assert config.slips == Slips() and config.reduction == "mean" and config.target_level == "cells"
+
+
+@pytest.mark.parametrize(
+    ("number", "mask_loss", "slips"),
+    [
+        (1, "plain", {"linear_branches"}),
+        (2, "weighted", {"lost_conv5_1", "one_dilated_layer"}),
+        (3, "weighted", {"lost_conv5_1", "one_dilated_layer", "objectness_all_ones"}),
+    ],
+)
+def test_each_implementation_has_the_slips_of_its_own_code(number, mask_loss, slips):
+    written, committed = recipe(f"parts_report_{number}"), recipe(f"parts_report_{number}_committed")
+    method = committed.method
+    assert {slip.name for slip in fields(Slips) if getattr(method.slips, slip.name)} == IN_EVERY_CODE | slips
+    assert (method.mask_loss, method.reduction, method.target_level) == (mask_loss, "sum", "pixels")
+    assert (committed.optim.name, committed.optim.lr) == ("adam", 1e-6)  # 1e-8 is in no commit
+    assert method.negative_px == (16, 448)
+    same = ("features", "windows", "objectness", "k", "classes", "backbone", "windows_per_image", "branch_stride")
+    assert all(getattr(method, name) == getattr(written.method, name) for name in same)
+    assert committed.training == written.training and committed.data == written.data
+
+
+def test_the_older_name_of_implementation_iii_as_committed_still_works():
+    assert recipe("parts_report_committed").method == recipe("parts_report_3_committed").method
 
 
 def test_one_slip_can_be_put_back_from_the_command_line():
@@ -74,6 +103,12 @@ def test_one_slip_can_be_put_back_from_the_command_line():
         ("parts_report_1", "method.sizes_px=[]"),
         ("parts_report_1", "method.branch_channels=0"),
         ("parts_report_1", "method.slips.zero_strat=true"),
+        ("parts_report_1", "method.enlarge=3"),
+        ("parts_report_1", "method.windows_per_image=255"),
+        ("parts_report_1", "method.margin_px=-1"),
+        ("parts_report_1", "method.negative_shift_px=0"),
+        ("parts_report_1", "method.reduction=max"),
+        ("parts_report_1", "method.branch_stride=4"),
     ],
 )
 def test_a_value_out_of_its_limits_is_named(name, assignment):

@@ -138,15 +138,16 @@ def test_one_dilated_layer_shrinks_what_conv5_sees():
 @pytest.mark.parametrize("kind", ["report", "paper"])
 def test_wrong_negatives_lie_on_a_diagonal_and_some_hold_their_object_whole(kind):
     scene = made_scene((200, 100, 296, 160), size=(256, 512))
-    targets = window_targets(scene, kind, (26,), Slips(wrong_negatives=True))
+    targets = window_targets(scene, InstanceFcnConfig(windows=kind, slips=Slips(wrong_negatives=True)))
     boxes = targets["boxes"][targets["object"] < 0].numpy()
     shift = (boxes[:, :2] + boxes[:, 2:]) * 4.0 - np.array([130, 248])
     assert len(boxes) > 100
     assert (np.abs(shift[:, 0] - shift[:, 1]) <= 8).all()  # equal but for whole cells
     reach = np.abs(shift).max(axis=1)
-    assert reach.min() >= 16 - 4 and reach.max() <= 64 + 4  # 4 px: half a cell
+    assert reach.min() >= 16 - 4 and reach.max() > 100  # 4 px: half a cell; the image ends at 130
+    assert 0.02 < (reach < 32).mean() < 0.3  # of shifts that are drawn evenly up to there
     whole = (boxes[:, :2] * 8 <= [100, 200]).all(axis=1) & (boxes[:, 2:] * 8 >= [160, 296]).all(axis=1)
-    assert (whole & (reach < 32)).mean() > 0.2
+    assert (whole & (reach < 32)).any()
 
 
 @pytest.mark.parametrize(
@@ -172,8 +173,8 @@ def test_objects_near_the_border_get_no_window(config, size):
 def test_sparse_inference_looks_at_every_29th_cell_only():
     for config in (INSTANCE_FCN, replace(INSTANCE_FCN, windows="paper")):
         method = with_slip(config, sparse_inference=True)
-        for cells in method.sizes:
-            boxes, _ = method.decoder._best(torch.zeros(64, 128), cells)
+        for cells in method.decoder.sizes:
+            boxes, _ = method.decoder.best(torch.zeros(64, 128), cells)
             assert 0 < len(boxes) < 64 * 128 / 29**2 + 64
             assert (boxes[:, :2] % 29 == 0).all()
     parts = with_slip(PARTS, sparse_inference=True)

@@ -18,7 +18,7 @@ def build_backbone(name: str, *, holes: bool = False, frozen_blocks: int = 0, fi
 
     Args:
         name: "vgg16", the name of a backbone that another package adds, or the name of any convolutional timm model.
-        holes: Whether to use dilated convolutions in place of the last pooling (vgg16 only), see `VggBackbone`.
+        holes: Whether later layers are dilated and keep stride 8 (the hole algorithm).
         frozen_blocks: How many of the first blocks keep their weights in training.
         finest_px: Stride of the finest map, 4 or 2 (px).
 

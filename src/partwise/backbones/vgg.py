@@ -62,16 +62,46 @@ class VggBackbone(Backbone):
 
     def forward(self, images_B3HW: Tensor) -> dict[int, Tensor]:
         """Compute the feature maps of a batch, see `Backbone.forward`."""
+        conv4_3, finer = self.to_conv4_3(images_B3HW)
+        return finer | self.from_conv4_3(conv4_3)
+
+    def to_conv4_3(self, images_B3HW: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
+        """Compute the layers that all variants of conv5 have in common, so that their result can be stored.
+
+        `forward(images)` is `finer | from_conv4_3(conv4_3)`.
+
+        Args:
+            images_B3HW: Normalised images.
+
+        Returns:
+            conv4_3 after its ReLU, (B, 512, H / 8, W / 8), and the maps of `channels` that lie before it, by their
+            strides: none with "pool" taps and holes.
+        """
+        conv4_3, maps = self._run(images_B3HW, range(LAST_RELU[4] + 1))
+        return conv4_3, {stride: one for stride, one in maps.items() if self.taps[stride] < LAST_RELU[4]}
+
+    def from_conv4_3(self, conv4_3: Tensor) -> dict[int, Tensor]:
+        """Compute what follows conv4_3.
+
+        Args:
+            conv4_3: (B, 512, h, w) from `to_conv4_3`, of this backbone or of one with the same first layers.
+
+        Returns:
+            The maps of `channels` that do not lie before conv4_3, by their strides.
+        """
+        own = {stride: conv4_3 for stride, index in self.taps.items() if index == LAST_RELU[4]}
+        return own | self._run(conv4_3, range(LAST_RELU[4] + 1, max(self.taps.values()) + 1))[1]
+
+    def _run(self, features: Tensor, layers: range) -> tuple[Tensor, dict[int, Tensor]]:
+        """Compute consecutive layers: what the last of them gives, and the maps of `channels` among them."""
         strides = {index: stride for stride, index in self.taps.items()}
-        maps, features = {}, images_B3HW
-        for index, layer in enumerate(self.features):
+        maps = {}
+        for index in layers:
             with torch.set_grad_enabled(torch.is_grad_enabled() and index >= self.frozen_layers):
-                features = layer(features)
+                features = self.features[index](features)
             if index in strides:
                 maps[strides[index]] = features
-            if index == max(strides):
-                break
-        return maps
+        return features, maps
 
     def load_pretrained(self, source: str) -> str:
         """Load pretrained weights.

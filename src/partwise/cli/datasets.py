@@ -48,7 +48,9 @@ def check(
 
 
 @app.command
-def render(out: Path, *, train: int = 400, val: int = 40, size: str = "512x256", seed: int = 0) -> None:
+def render(
+    out: Path, *, train: int = 400, val: int = 40, size: str = "512x256", seed: int = 0, depth: bool = False
+) -> None:
     """Write rendered street scenes as a Cityscapes tree.
 
     Args:
@@ -57,6 +59,7 @@ def render(out: Path, *, train: int = 400, val: int = 40, size: str = "512x256",
         val: Number of scenes in the split val.
         size: Width x height in pixels.
         seed: Another seed gives other scenes; the same seed gives the same scenes.
+        depth: Also write disparity/ and camera/, with the distance of every instance.
     """
     from partwise.data.cityscapes import TREES
     from partwise.data.streets import render_dataset
@@ -71,7 +74,7 @@ def render(out: Path, *, train: int = 400, val: int = 40, size: str = "512x256",
         raise PartwiseError(f"{out}: {kind}: give a new folder")
     splits = {split: count for split, count in (("train", train), ("val", val)) if count}
     with counting("rendering") as progress:
-        render_dataset(out, splits, size_hw, seed, progress=progress)
+        render_dataset(out, splits, size_hw, seed, progress=progress, depth=depth)
     console.print(f"wrote {train + val} scenes to {out}")
     console.print(f"next: partwise check {out}")
 

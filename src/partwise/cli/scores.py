@@ -27,6 +27,7 @@ def evaluate(
     frames: int = 0,
     full: bool = False,
     metric: list[str] | None = None,
+    by_occlusion: bool = False,
     records: bool = True,
     workers: int = 1,
     side_px: list[int] | None = None,
@@ -44,6 +45,8 @@ def evaluate(
         frames: Largest number of frames, evenly spaced; 0 for all.
         full: Also compute boundary AP, panoptic quality, COCO AP and bootstrap intervals (slower).
         metric: Name of a further metric, such as one of another package; can be given several times.
+        by_occlusion: Also compute AP by the share of an object's box that other instances cover, the same as
+            --metric instance.by_occlusion.
         records: Keep in the JSON what `partwise compare` needs of each image, about 8 kB per image.
         workers: Number of processes that read result files.
         side_px: A bound between the sizes of instances for which AP is given: longest side of the box in pixels of the
@@ -53,6 +56,7 @@ def evaluate(
     from partwise.data.dataset import described
     from partwise.data.faults import Fault
     from partwise.evaluation.metric import SIDE_BOUNDS_PX
+    from partwise.evaluation.occlusion import OcclusionScores
     from partwise.report.further_scores import further_scores_table
     from partwise.report.text import evaluation_text, faults_text, table_text
     from partwise.scoring import score
@@ -66,7 +70,7 @@ def evaluate(
             class_names=parse_class_map(classes or ()),
             frames=frames,
             full=full,
-            metrics=metric or (),
+            metrics=[*(metric or ()), *([OcclusionScores.name] if by_occlusion else ())],
             workers=workers,
             options=inference.options(),
             side_bounds_px=side_px or SIDE_BOUNDS_PX,

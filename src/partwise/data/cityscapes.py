@@ -9,12 +9,13 @@ import contextlib
 import operator
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
 from partwise.data.archive import Archive
+from partwise.data.depth import Depth, find_depth, instance_distances
 from partwise.data.faults import Fault, fault_of_error, fault_of_remark, id_faults, size_fault
 from partwise.data.frame import FrameContent, Survey, first_of
 from partwise.data.id_maps import mapped_ids
@@ -62,6 +63,7 @@ class CityscapesFolder:
         self.split = split
         self.label_set = label_set
         self._warned = False
+        self._found_depth: Depth | None = None
         self.frames, faults = find_frames(self.archive, split)
         if faults:
             raise PartwiseError(first_of(faults))
@@ -117,7 +119,13 @@ class CityscapesFolder:
         if content.warnings and not self._warned:
             warn_of("", [f"{content.warnings[0]} (partwise check lists every such frame)"])
             self._warned = True
-        return scene
+        return replace(scene, distances=partial(instance_distances, self._depth, frame.name, scene.instance_ids_HW))
+
+    def _depth(self) -> Depth:
+        """Where the depth of the frames is, looked up when it is asked for the first time."""
+        if self._found_depth is None:
+            self._found_depth = find_depth(self.archive.root, self.split)
+        return self._found_depth
 
 
 def find_frames(archive: Archive, split: str) -> tuple[list[Frame], list[Fault]]:

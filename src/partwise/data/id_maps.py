@@ -45,7 +45,7 @@ def mapped_ids(
 
 
 def numbered_instances(classes_HW: np.ndarray, keys_HW: np.ndarray) -> np.ndarray:
-    """id * 1000 + number for each pixel of an instance, else the bare id.
+    """Id * 1000 + number for each pixel of an instance, else the bare id.
 
     Args:
         classes_HW: (H, W) ids of the label set.

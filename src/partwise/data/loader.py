@@ -112,8 +112,9 @@ class TrainingSamples:
         return scene
 
     def _frame(self, draw: int) -> int:
-        """Return the index of the frame of a draw. Every pass visits each frame as often as its weight says, in a new
-        order.
+        """Return the index of the frame of a draw.
+
+        Every pass visits each frame as often as its weight says, in a new order.
         """
         length = math.ceil(float(self.weights.sum()))  # rounded down, a frame of weight 1 might miss its turn
         turn, place = divmod(draw, length)
@@ -260,8 +261,9 @@ def repeat_factors(presence: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def rare_class_weights(presence: np.ndarray, threshold: float) -> dict[int, float]:
-    """Compute how much more likely a crop is laid around an instance of each class; the arguments are those of
-    `repeat_factors`.
+    """Compute how much more likely a crop is laid around an instance of each class.
+
+    The arguments are those of `repeat_factors`.
 
     Returns:
         The square of each class's repeat factor, by its id.

@@ -6,7 +6,8 @@ what lies below. There is no blending: the paper found none necessary.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 
 import numpy as np
 
@@ -32,6 +33,7 @@ def paste_instances(
     ids_HW, things = scene.instance_ids_HW.copy(), {label.id for label in scene.label_set.things}
     wanted = things if classes is None else things.intersection(classes)
     pasted_HW, free = np.zeros(scene.size, bool), _free_numbers(ids_HW)
+    new_ids: dict[int, int] = {}
     for value in np.unique(donor.instance_ids_HW).tolist():
         label = value // INSTANCE_FACTOR
         if label not in wanted or rng.random() < 0.5:
@@ -39,7 +41,8 @@ def paste_instances(
         number = free.get(label, 0)
         if number < INSTANCE_FACTOR:
             mask_HW = donor.instance_ids_HW == value
-            ids_HW[mask_HW], free[label] = label * INSTANCE_FACTOR + number, number + 1
+            new_ids[value] = label * INSTANCE_FACTOR + number
+            ids_HW[mask_HW], free[label] = new_ids[value], number + 1
             pasted_HW |= mask_HW
     return Scene(
         scene.name,
@@ -47,7 +50,16 @@ def paste_instances(
         np.where(pasted_HW, donor.semantic_HW, scene.semantic_HW),
         ids_HW,
         scene.label_set,
+        scene.distances and donor.distances and partial(_distances, scene.distances, donor.distances, new_ids),
     )
+
+
+def _distances(
+    of_scene: Callable[[], dict[int, float]], of_donor: Callable[[], dict[int, float]], new_ids: dict[int, int]
+) -> dict[int, float]:
+    """The distances of a scene's instances, and those of the donor's under their new ids."""
+    pasted = of_donor()
+    return of_scene() | {new: pasted[old] for old, new in new_ids.items()}
 
 
 def _free_numbers(ids_HW: np.ndarray) -> dict[int, int]:

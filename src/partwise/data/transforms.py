@@ -97,6 +97,7 @@ def augment(
         semantic.astype(np.uint8),
         instance_ids,
         scene.label_set,
+        scene.distances,
     )
 
 

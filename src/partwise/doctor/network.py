@@ -26,8 +26,9 @@ EFFECTIVE_SHARE = 0.9545
 
 
 def backbone_input(method: Method, first: ChannelStatistics, images: list[Tensor]) -> list[Finding]:
-    """Compare what enters the backbone with what its weights expect: (image / 255 - mean) / std with the backbone's
-    numbers.
+    """Compare what enters the backbone with what its weights expect.
+
+    They expect (image / 255 - mean) / std, with the numbers of the backbone.
 
     Args:
         method: Any method.

@@ -187,10 +187,10 @@ def _to_be_compared(trial: Trial, number: int, steps: int) -> bool:
 
 
 def _momentum_gain(optimiser: torch.optim.Optimizer, steps: int) -> float:
-    """Return the factor by which steps become longer once momentum has built up: SGD's velocity grows to 1 / (1 - m)
-    gradients.
+    """Return the factor by which steps become longer once momentum has built up.
 
-    Adam corrects the start of its own momentum (bias correction), so its factor is 1.
+    The velocity of SGD grows to 1 / (1 - m) gradients. Adam corrects the start of its own momentum (bias correction),
+    so its factor is 1.
     """
     momentum = max((float(group.get("momentum", 0.0)) for group in optimiser.param_groups), default=0.0)
     if not (0 < momentum < 1 and steps):

@@ -96,7 +96,7 @@ def _without(scene: Scene, n: int) -> Scene:
     x0, y0, x1, y1 = scene.instances.boxes[n]
     semantic[y0:y1, x0:x1][scene.instances.masks[n]] = scene.label_set.void_id
     ids[y0:y1, x0:x1][scene.instances.masks[n]] = scene.label_set.void_id
-    return Scene(scene.name, scene.image_HW3, semantic, ids, scene.label_set)
+    return Scene(scene.name, scene.image_HW3, semantic, ids, scene.label_set, scene.distances)
 
 
 def _maps(targets: Targets, size: tuple[int, int]) -> dict[str, int]:

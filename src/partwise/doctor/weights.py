@@ -92,10 +92,10 @@ def still_parameters(trial: Trial) -> list[Finding]:
 
 
 def learning_rate(trial: Trial) -> list[Finding]:
-    """Check whether the rate moves the weights at all: the median over layers of (length of a step) / (size of the
-    weight).
+    """Check whether the rate moves the weights at all.
 
-    Layers that start at zero have no size yet and do not count.
+    The measure is the median over layers of (length of a step) / (size of the weight). Layers that start at
+    zero have no size yet and do not count.
     """
     ratios = [
         ratio
@@ -115,8 +115,9 @@ def learning_rate(trial: Trial) -> list[Finding]:
 
 
 def _steps_by_size(trial: Trial) -> dict[str, float]:
-    """Return the length of a step divided by the size of the parameter, for parameters that the optimiser holds and a
-    gradient reaches.
+    """Return the length of a step divided by the size of the parameter.
+
+    Only parameters count that the optimiser holds and that a gradient reaches.
     """
     ratios = {}
     for name, length in trial.step_length.items():

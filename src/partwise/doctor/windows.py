@@ -49,10 +49,10 @@ def uncovered_objects(truths: list[WindowTruth]) -> list[Finding]:
 
 
 def centre_share(truths: list[WindowTruth]) -> list[Finding]:
-    """Measure the share of objects that lie in the centre part of their window alone: the other maps have nothing to
-    learn.
+    """Measure the share of objects that lie in the centre part of their window alone.
 
-    The measure is taken in the window whose centre is nearest to that of its object.
+    The other maps have nothing to learn from these. The measure is taken in the window whose centre is
+    nearest to that of its object.
     """
     sizes, shares = [], []
     for truth in truths:

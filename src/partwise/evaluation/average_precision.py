@@ -88,6 +88,7 @@ def class_table(
     label: int,
     sizes_px: tuple[float, float] = (0, np.inf),
     boundary: bool = False,
+    chosen: Sequence[np.ndarray] | None = None,
 ) -> ClassTable:
     """Judge all predictions of one class.
 
@@ -96,6 +97,7 @@ def class_table(
         label: Id of the class.
         sizes_px: Only truth whose longest side lies in [from, below) counts. A prediction on other truth is ignored,
             and so is one on nothing whose own longest side lies outside (as COCO does with areas).
+        chosen: (T,) bool of each image: only these instances of the truth count; a prediction on another is ignored.
         boundary: Judge by min(mask IoU, boundary IoU), as boundary AP does, instead of by mask IoU.
     """
     low, below = sizes_px
@@ -104,6 +106,8 @@ def class_table(
     image = np.repeat(np.arange(len(matches)), [int(rows.sum()) for rows in own])
     score, truth, iou = take("score"), take("truth").astype(np.int64), take("iou")
     counted = [(m.truth_label == label) & (m.truth_side_px >= low) & (m.truth_side_px < below) for m in matches]
+    if chosen is not None:
+        counted = [rows & these for rows, these in zip(counted, chosen, strict=True)]
     on_counted = _on_counted(counted, image, truth)
     if boundary:
         iou = np.fmin(iou, take("boundary_iou"))

@@ -193,7 +193,7 @@ def seen_scene(scene: Scene, size: tuple[int, int]) -> Scene:
         return scene
     there = np.ix_(*(nearest_index(old, new) for old, new in zip(scene.size, size, strict=True)))
     truth = scene.semantic_HW[there], scene.instance_ids_HW[there]
-    return Scene(scene.name, image_at(scene.image_HW3, size), *truth, scene.label_set)
+    return Scene(scene.name, image_at(scene.image_HW3, size), *truth, scene.label_set, scene.distances)
 
 
 def pad_scene(scene: Scene, multiple: int) -> Scene:
@@ -208,6 +208,7 @@ def pad_scene(scene: Scene, multiple: int) -> Scene:
         np.pad(scene.semantic_HW, beyond, constant_values=scene.label_set.void_id),
         np.pad(scene.instance_ids_HW, beyond, constant_values=scene.label_set.void_id),
         scene.label_set,
+        scene.distances,
     )
 
 

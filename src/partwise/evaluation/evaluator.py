@@ -34,6 +34,7 @@ class Settings:
         boundary: Boundary AP.
         panoptic: Panoptic quality; needs instances and a semantic map of every image.
         coco: COCO AP by pycocotools.
+        by_occlusion: AP by the share of an object's box that other instances cover.
         draws: Bootstrap draws for an interval of every headline figure; 0 for none.
         seed: Seed of the draws.
     """
@@ -42,6 +43,7 @@ class Settings:
     boundary: bool = False
     panoptic: bool = False
     coco: bool = False
+    by_occlusion: bool = False
     draws: int = 0
     seed: int = 0
 

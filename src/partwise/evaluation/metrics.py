@@ -9,6 +9,7 @@ from partwise.errors import PartwiseError
 from partwise.evaluation.coco import CocoScores
 from partwise.evaluation.instance import InstanceScores
 from partwise.evaluation.metric import Metric
+from partwise.evaluation.occlusion import OcclusionScores
 from partwise.evaluation.panoptic import PanopticScores
 from partwise.evaluation.pixel import PixelScores
 from partwise.plugins import Plugins
@@ -16,10 +17,11 @@ from partwise.plugins import Plugins
 __all__ = ["METRICS", "OWN_METRICS", "OWN_RECORD_KEYS", "SETTING_OF", "find_metric", "require_free_names"]
 
 OWN_METRICS: dict[str, type[Metric[Any]]] = {
-    metric.name: metric for metric in (PixelScores, InstanceScores, CocoScores, PanopticScores)
+    metric.name: metric for metric in (PixelScores, InstanceScores, CocoScores, OcclusionScores, PanopticScores)
 }
 METRICS: Plugins[type[Metric[Any]]] = Plugins("partwise.metrics", OWN_METRICS, "metric")
-SETTING_OF = {CocoScores.name: "coco", PanopticScores.name: "panoptic"}  # of the evaluator, which adds the metric
+# Metric -> setting of the evaluator that adds it.
+SETTING_OF = {CocoScores.name: "coco", OcclusionScores.name: "by_occlusion", PanopticScores.name: "panoptic"}
 OWN_RECORD_KEYS = (PixelScores.record_key, InstanceScores.record_key, PanopticScores.record_key)
 
 # Keys that the scores, their JSON file or the record of an image have already.

@@ -56,8 +56,9 @@ def count_segments(scene: Scene, instances: Instances, semantic_HW: np.ndarray) 
 
 
 def _true_segments(scene: Scene) -> list[dict]:
-    """Return the COCO annotations of the truth. A bare id of a class with instances is a group: not asked for, not
-    punished.
+    """Return the COCO annotations of the truth.
+
+    A bare id of a class with instances is a group: it need not be found, and what is found there is not an error.
     """
     segments: list[dict] = []
     for value, run_lengths in _run_lengths(scene.instance_ids_HW):

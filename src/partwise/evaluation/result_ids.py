@@ -39,8 +39,10 @@ def fault_of_ids(ids_HW: np.ndarray, scene: Scene, file: str) -> Fault | None:
 
 
 def _are_train_ids(ids_HW: np.ndarray, values: set[int], scene: Scene) -> bool:
-    """Return whether a map holds only train ids, at least two of which are right at most of their pixels, and label ids
-    are not.
+    """Return whether a map holds train ids in place of label ids.
+
+    It does if all its values are train ids, at least two of which are right at most of their pixels, and label ids are
+    not.
 
     A map of label ids can hold only such values, too: unlabelled (0), road (7), building (11). But then two of them
     hardly ever lie where the truth has the classes with these train ids.

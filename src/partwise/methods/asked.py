@@ -12,6 +12,8 @@ from partwise.errors import PartwiseError
 from partwise.given import shown
 from partwise.instances import Instances
 
+__all__ = ["instance_at", "largest", "middle_of_highest_score", "pixel_to_json", "require_inside"]
+
 
 def require_inside(point: tuple[int, int] | None, size: tuple[int, int]) -> None:
     """Check that a pixel lies in an image.

@@ -1,6 +1,7 @@
 """FCN-32s, FCN-16s and FCN-8s (Long, Shelhamer, Darrell 2015) on VGG16, built as in the report (section 2.2.1).
 
-One thing differs from the report: conv7 is the paper's 1x1 convolution and not a 3x3 convolution.
+By default conv7 is the paper's 1x1 convolution and upsampling is fixed; the report's 3x3 convolution and its learnt
+upsampling are options.
 
 Axes: B images, C evaluated classes, H and W in pixels, h and w at the output stride.
 """
@@ -16,7 +17,6 @@ from torch import Tensor, nn
 
 from partwise.backbones import VggBackbone
 from partwise.backbones.initialisation import he_normal, start_at_zero
-from partwise.errors import PartwiseError
 from partwise.fields import BelowOne, Blocks, Count, NotNegative, configuration
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
@@ -26,7 +26,7 @@ from partwise.methods.method import Method, MethodConfig, Outputs, Targets
 from partwise.methods.semantic import likeliest, semantic_dice_loss, semantic_loss, semantic_oracle, upsample
 from partwise.scene import Prediction, Scene
 
-__all__ = ["Fcn", "FcnConfig", "add_skips", "conv6_and_7"]
+__all__ = ["Fcn", "FcnConfig", "add_skips", "bilinear_deconvolution", "conv6_and_7", "image_size"]
 
 
 @configuration
@@ -37,9 +37,12 @@ class FcnConfig(MethodConfig):
         backbone: "vgg16".
         output_stride: 32, 16 or 8 px, for FCN-32s, FCN-16s or FCN-8s.
         fc6: "3x3x3" for the report's three 3x3 convolutions (512, 512, channels); "7x7" for the paper's single one.
+        conv7: "1x1" as in the paper, or "3x3" as in the report.
+        upsampling: "fixed" for bilinear; "learnt" for transposed convolutions that start as bilinear ones, as in the
+            report.
         channels: Channels of fc6 and fc7; 4096 in the report and in the paper.
-        holes: Whether to use the hole algorithm in place of skips: pool4 and pool5 keep stride 8, and conv5 and fc6 are
-            dilated.
+        holes: Whether to use the hole algorithm in place of skips: pool4 and pool5 keep stride 8, and conv5, fc6 and
+            a conv7 of 3x3 are dilated.
         dropout: Probability of dropout after fc6 and fc7, from 0 to below 1; .5 in the paper.
         frozen_blocks: Number of blocks of the backbone that keep their weights; 0 in the report and in the paper.
         dice_weight: Weight of a Dice loss that is added to the cross entropy; 0 in the report and in the paper.
@@ -49,6 +52,8 @@ class FcnConfig(MethodConfig):
     backbone: Literal["vgg16"] = "vgg16"
     output_stride: Literal[32, 16, 8] = 32
     fc6: Literal["3x3x3", "7x7"] = "3x3x3"
+    conv7: Literal["1x1", "3x3"] = "1x1"
+    upsampling: Literal["fixed", "learnt"] = "fixed"
     channels: Count = 4096
     holes: bool = False
     dropout: BelowOne = 0.5
@@ -69,45 +74,63 @@ class Fcn(Method):
     Args:
         config: The configuration.
         label_set: The classes.
+        score_maps: Number of maps of the score layers; None for one for each evaluated class.
     """
 
     Config = FcnConfig
     config: FcnConfig
     has_instances = False
 
-    def __init__(self, config: FcnConfig, label_set: LabelSet = CITYSCAPES):
+    def __init__(self, config: FcnConfig, label_set: LabelSet = CITYSCAPES, *, score_maps: int | None = None):
         super().__init__()
-        if config.fc6 not in ("3x3x3", "7x7"):
-            raise PartwiseError(f"method fcn: fc6={config.fc6!r}: give '3x3x3' or '7x7'")
         self.config, self.label_set = config, label_set
-        classes = len(label_set.evaluated)
+        maps = len(label_set.evaluated) if score_maps is None else score_maps
         self.backbone = VggBackbone(holes=config.holes, taps="pool", frozen_blocks=config.frozen_blocks)
         self.conv6, self.conv7 = conv6_and_7(config)
-        self.score = nn.Conv2d(config.channels, classes, 1)
+        self.score = nn.Conv2d(config.channels, maps, 1)
         strides = [] if config.holes else [s for s in (16, 8) if s >= config.output_stride]
-        self.skips = nn.ModuleDict({str(s): nn.Conv2d(self.backbone.channels[s], classes, 1) for s in strides})
+        self.skips = nn.ModuleDict({str(s): nn.Conv2d(self.backbone.channels[s], maps, 1) for s in strides})
         for layer in (self.score, *self.skips.values()):
             start_at_zero(layer)
+        self.enlarge = nn.ModuleDict()  # of learnt upsampling: to the stride of each skip, and to the image
+        if config.upsampling == "learnt":
+            self.enlarge.update({str(s): bilinear_deconvolution(maps, 2) for s in strides})
+            self.enlarge["image"] = bilinear_deconvolution(maps, 8 if config.holes else config.output_stride)
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """Compute the logits of a batch, see `Method.forward`."""
-        return {"semantic": upsample(self.score_maps(images_B3HW).float(), images_B3HW.shape[-2:])}
+        return self.heads(self.features(images_B3HW))
 
     def class_heads(self) -> tuple[ClassRows, ...]:
         """See HasClassHeads."""
         return ClassRows("score"), *(ClassRows(f"skips.{stride}") for stride in self.skips)
 
-    def score_maps(self, images_B3HW: Tensor) -> Tensor:
-        """Compute the logits of the score layer with the skips added, before the last upsampling.
+    def features(self, images_B3HW: Tensor) -> dict[int, Tensor]:
+        """Compute what the heads see of the images: all that a cache needs to train the heads without the backbone.
 
         Args:
-            images_B3HW: (B, 3, H, W) uint8 RGB.
+            images_B3HW: uint8, 0..255; H and W multiples of `size_multiple`.
 
         Returns:
-            (B, C, h, w) logits at the output stride.
+            Stride in pixels -> (B, channels, H / stride, W / stride) float: pool3 (8), pool4 (16) and pool5 (32); with
+            holes conv5_3 (8) alone.
         """
-        maps = self.backbone(self.normalise(images_B3HW))
-        return add_skips(self.score(self.conv7(self.conv6(maps[max(maps)]))), self.skips, maps)
+        return self.backbone(self.normalise(images_B3HW))
+
+    def heads(self, features: dict[int, Tensor]) -> Outputs:
+        """Compute the outputs from what `features` returns: `forward(images)` is `heads(features(images))`."""
+        return {"semantic": self.at_pixels(self.score_maps(features), features)}
+
+    def score_maps(self, features: dict[int, Tensor]) -> Tensor:
+        """(B, C, h, w): the score layer's logits with the skips added, at the output stride, from `features`."""
+        deepest = self.conv7(self.conv6(features[max(features)]))
+        return add_skips(self.score(deepest), self.skips, features, self.enlarge)
+
+    def at_pixels(self, maps_BChw: Tensor, features: dict[int, Tensor]) -> Tensor:
+        """(B, C, H, W) float32: maps at the output stride, enlarged to the size of the images behind `features`."""
+        if "image" in self.enlarge:
+            return self.enlarge["image"](maps_BChw).float()
+        return upsample(maps_BChw.float(), image_size(features))
 
     def targets(self, scene: Scene) -> Targets:
         """Return the train id of every pixel of a scene."""
@@ -144,16 +167,24 @@ class Fcn(Method):
         return [Prediction(Instances.empty(size), np.take(ids, one)) for one in best]
 
 
-def add_skips(deepest_BChw: Tensor, skips: nn.ModuleDict, maps: dict[int, Tensor]) -> Tensor:
+def image_size(features: dict[int, Tensor]) -> tuple[int, int]:
+    """Return (H, W) in pixels of the images that maps, by their strides in pixels, were made from."""
+    stride, coarsest = max(features.items())
+    return coarsest.shape[-2] * stride, coarsest.shape[-1] * stride
+
+
+def add_skips(
+    deepest_BChw: Tensor, skips: nn.ModuleDict, maps: dict[int, Tensor], enlarge: nn.ModuleDict | None = None
+) -> Tensor:
     """Add the skips of FCN-16s and FCN-8s to logits.
 
-    At each stride of a skip, from coarse to fine, the logits are enlarged to this stride (bilinear) and the skip is
-    added.
+    At each stride of a skip, from coarse to fine, the logits are enlarged to this stride and the skip is added.
 
     Args:
         deepest_BChw: (B, C, h, w) logits at the coarsest stride.
         skips: The keys "16" and "8" -> a 1x1 convolution from the backbone's map of that stride to C channels.
         maps: The backbone's map of each stride in pixels.
+        enlarge: The keys "16" and "8" -> the layer that enlarges the logits to that stride; None or empty for bilinear.
 
     Returns:
         (B, C, h, w) logits at the finest stride that has a skip.
@@ -161,8 +192,29 @@ def add_skips(deepest_BChw: Tensor, skips: nn.ModuleDict, maps: dict[int, Tensor
     summed = deepest_BChw
     for stride, layer in skips.items():
         skip = layer(maps[int(stride)])
-        summed = upsample(summed, skip.shape[-2:]) + skip
+        larger = enlarge[stride](summed) if enlarge else upsample(summed, skip.shape[-2:])
+        summed = larger + skip
     return summed
+
+
+def bilinear_deconvolution(channels: int, factor: int) -> nn.ConvTranspose2d:
+    """Make a transposed convolution that starts as bilinear enlargement of each channel (FCN, section 3.3).
+
+    Args:
+        channels: Of its input and output; each output channel may learn to take from every input channel.
+        factor: Of the enlargement of height and width; even.
+
+    Returns:
+        (B, channels, h, w) -> (B, channels, h * factor, w * factor). Beyond the border it sees zeros, where bilinear
+        interpolation repeats the last cell.
+    """
+    side = 2 * factor
+    layer = nn.ConvTranspose2d(channels, channels, side, stride=factor, padding=factor // 2, bias=False)
+    ramp = 1 - (torch.arange(side) - (side - 1) / 2).abs() / factor
+    with torch.no_grad():
+        layer.weight.zero_()
+        layer.weight[range(channels), range(channels)] = ramp[:, None] * ramp
+    return layer
 
 
 def conv6_and_7(config: FcnConfig) -> tuple[nn.Sequential, nn.Sequential]:
@@ -182,6 +234,8 @@ def conv6_and_7(config: FcnConfig) -> tuple[nn.Sequential, nn.Sequential]:
         convolutions = [nn.Conv2d(a, b, 3, padding=dilation, dilation=dilation) for a, b in itertools.pairwise(widths)]
     layers = [layer for convolution in convolutions for layer in (convolution, nn.ReLU())]
     conv6 = nn.Sequential(*layers, nn.Dropout2d(config.dropout))
-    conv7 = nn.Sequential(nn.Conv2d(config.channels, config.channels, 1), nn.ReLU(), nn.Dropout2d(config.dropout))
+    side, padding = (3, dilation) if config.conv7 == "3x3" else (1, 0)
+    layer = nn.Conv2d(config.channels, config.channels, side, padding=padding, dilation=dilation)
+    conv7 = nn.Sequential(layer, nn.ReLU(), nn.Dropout2d(config.dropout))
     he_normal([*conv6, *conv7])
     return conv6, conv7

@@ -33,7 +33,9 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = Plugins(
 
 # A pipeline trains several recipes one after the other. Each stage starts from the weights of the stage before it and
 # gets its share of the time.
-PIPELINES: dict[str, dict[str, float]] = {"fcn": {"fcn32s": 0.4, "fcn16s": 0.2, "fcn8s": 0.4}}
+PIPELINES: Mapping[str, Mapping[str, float]] = Plugins(
+    "partwise.pipelines", {"fcn": {"fcn32s": 0.4, "fcn16s": 0.2, "fcn8s": 0.4}}, "pipeline"
+)
 
 
 def recipe(name: str) -> Recipe:

@@ -40,8 +40,13 @@ def further_scores_table(evaluation: Mapping[str, Any]) -> Table:
     """
     intervals = evaluation.get("intervals") or {}
     rows = []
-    sizes = (evaluation.get("instance") or {}).get("by_size") or ()
+    instance = evaluation.get("instance") or {}
+    sizes, occlusions = instance.get("by_size") or (), instance.get("by_occlusion") or {}
     of_sizes = [(f"AP, longest side {size} px", f"instance.by_size.{size}.ap") for size in sizes]
+    of_sizes += [
+        (f"AP, {share} of the box covered ({of['instances']} instances)", f"instance.by_occlusion.{share}.ap")
+        for share, of in occlusions.items()
+    ]
     for name, place in (*_PLACES[:4], *of_sizes, *_PLACES[4:]):
         part: Any = evaluation
         *path, key = place.split(".")

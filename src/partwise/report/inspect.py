@@ -19,6 +19,17 @@ from partwise.methods.parts.explain import OUTCOMES, Explanation, WindowStory
 from partwise.report.maps import draw_map, rasterised, scale_limit
 
 MARGIN = 0.25  # margin around the window in the picture, as a share of its side
+__all__ = [
+    "MASK",
+    "PIXEL",
+    "WINDOW",
+    "draw_explanation",
+    "draw_shares",
+    "explanation_text",
+    "headline",
+    "outline",
+]
+
 WINDOW, PIXEL, MASK = "#ffb000", "#ff2d55", "#00c2a8"
 
 

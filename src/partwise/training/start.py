@@ -77,7 +77,7 @@ def start_weights(
     fresh = [name for name in names if name not in taken and not name.startswith("backbone.")]
     if taken and fresh:
         named = ", ".join(fresh[:4]) + (" ..." if len(fresh) > 4 else "")
-        note(f"{len(fresh)} tensors of the heads start at random ({named})")
+        note(f"{len(fresh)} tensors of the heads start as in a new network ({named})")
     return "; heads from ".join([backbone, *(origin for origin in origins if origin != backbone)])
 
 

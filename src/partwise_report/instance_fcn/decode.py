@@ -6,44 +6,25 @@ Axes: M windows, K = k * k parts, C evaluated classes, h and w cells of a map, H
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import cast
 
 import numpy as np
 import torch
 import torchvision
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from partwise.fields import Count, Share, configuration
 from partwise.geometry import box_of_mask
 from partwise.instances import Instances
 from partwise.labels import LabelSet
 from partwise.scene import Prediction
-from partwise_report.instance_fcn.targets import STRIDE_PX
+from partwise_report.instance_fcn.config import InstanceFcnConfig, InstanceFcnDecodeConfig
 from partwise_report.instance_fcn.windows import cells_of
 from partwise_report.slips import SPARSE_STEP_CELLS
 
+__all__ = ["Decoded", "InstanceFcnDecodeConfig", "InstanceFcnDecoder", "Proposals", "objectness_of_windows"]
+
 OUTSIDE_LOGIT = -20.0  # of a window's cells that do not lie on the map
-
-
-@configuration
-class InstanceFcnDecodeConfig:
-    """How outputs become instances.
-
-    max_windows     at most so many of a size are assembled, the best by objectness
-    nms_iou         of two whose masks' boxes overlap more, the higher-scoring one stays; .8 in InstanceFCN, section
-                    3.3: made for proposals and AR, AP wants less
-    max_instances   at most so many are returned
-    min_score       those below it are left out
-    short_sides_px  image pyramid: the image is looked at with its short side at each of these; () is as it comes
-    """
-
-    max_windows: Count = 1000
-    nms_iou: Share = 0.8
-    max_instances: Annotated[int, Field(ge=1, le=1000)] = 1000
-    min_score: Share = 0.0
-    short_sides_px: tuple[Count, ...] = ()
 
 
 def objectness_of_windows(kind: str, objectness_hw: Tensor, cells: tuple[int, int]) -> Tensor:
@@ -82,7 +63,7 @@ class Proposals:
     boxes_M4     int64: y0 x0 y1 x1 in cells;  logits  (M, rows, columns)
     mask_box_M4  float: x0 y0 x1 y1 of the mask in pixels of the image, by its cells
     scores_M     in 0..1;  labels_M  ids of the label set
-    enlarged     (y, x): pixels of the network's input for each pixel of the image
+    cell_px      (y, x): pixels of the image that a cell is high and wide
     """
 
     boxes_M4: Tensor
@@ -90,38 +71,53 @@ class Proposals:
     mask_box_M4: Tensor
     scores_M: Tensor
     labels_M: Tensor
-    enlarged: tuple[float, float]
+    cell_px: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What windows became.
+
+    Attributes:
+        instances: The one with the highest score first.
+        kept: The windows that suppression left, numbered over all proposals, the highest score first.
+        shown: The window of each instance.
+    """
+
+    instances: Instances
+    kept: list[int]
+    shown: list[int]
 
 
 class InstanceFcnDecoder:
     """Looks at every window of each size, keeps the best, and paints them.
 
-    sizes    (rows, columns) of the windows, in cells
-    classes  ids; with several the class is voted for inside the mask by the semantic map
-    sparse   windows only at every 29th cell (a slip of the report's code)
+    Args:
+        config: Of the method.
+        classes: Ids; with several the class is voted for inside the mask by the semantic map.
+        label_set: That these ids are of.
     """
 
-    def __init__(
-        self,
-        config: InstanceFcnDecodeConfig,
-        sizes: tuple[tuple[int, int], ...],
-        k: int,
-        kind: str,
-        classes: tuple[int, ...],
-        label_set: LabelSet,
-        sparse: bool = False,
-    ):
-        self.config, self.sizes, self.k, self.kind, self.sparse = config, sizes, k, kind, sparse
+    def __init__(self, config: InstanceFcnConfig, classes: tuple[int, ...], label_set: LabelSet):
+        self.config, self.slips, self.sizes, self.k = config.decode, config.slips, config.window_sizes, config.k
+        self.kind, self.stride_px = config.objectness, config.stride_px
         self.ids = torch.tensor(classes)
         self.train_ids = torch.tensor([label_set.by_id[id_].train_id for id_ in classes])
 
     def proposals(
         self, objectness_hw: Tensor, parts_Khw: Tensor, semantic_Chw: Tensor | None, enlarged: tuple[float, float]
     ) -> list[Proposals]:
-        """The assembled windows of one map of one image, one entry a size; windows without a mask are left out."""
+        """The assembled windows of one map of one image, one entry a size; windows without a mask are left out.
+
+        Args:
+            objectness_hw: Map as the network gives it.
+            parts_Khw: Part maps, logits.
+            semantic_Chw: Logits, or None where there is one class.
+            enlarged: (y, x) pixels of the network's input for each pixel of the image.
+        """
         found = []
         for cells in self.sizes:
-            boxes, scores = self._best(objectness_hw, cells)
+            boxes, scores = self.best(objectness_hw, cells)
             made = cells_of(boxes, self.k, tuple(objectness_hw.shape))
             logits = made.assembled(parts_Khw).masked_fill(~made.inside_P, OUTSIDE_LOGIT).view(len(boxes), *cells)
             some = (logits > 0).flatten(1).any(dim=1)
@@ -129,17 +125,17 @@ class InstanceFcnDecoder:
             labels = self.ids.to(boxes.device)[:1].expand(len(boxes))
             if len(self.ids) > 1:
                 labels = self._vote(boxes, logits, cast(Tensor, semantic_Chw))
-            mask_box = _mask_boxes(boxes, logits, enlarged)
-            found.append(Proposals(boxes, logits, mask_box, scores, labels, enlarged))
+            cell_px = self.stride_px / enlarged[0], self.stride_px / enlarged[1]
+            found.append(Proposals(boxes, logits, _mask_boxes(boxes, logits, cell_px), scores, labels, cell_px))
         return found
 
-    def _best(self, objectness_hw: Tensor, cells: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    def best(self, objectness_hw: Tensor, cells: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Boxes (M, 4) and scores of the best windows of one size."""
         score_hw = objectness_of_windows(self.kind, objectness_hw.float(), cells)
         first_y = torch.arange(score_hw.shape[0], device=score_hw.device) - cells[0] // 2
         first_x = torch.arange(score_hw.shape[1], device=score_hw.device) - cells[1] // 2
         looked_at = torch.ones_like(score_hw, dtype=torch.bool)
-        if self.sparse:
+        if self.slips.sparse_inference:
             on_y, on_x = (first % SPARSE_STEP_CELLS == 0 for first in (first_y, first_x))
             looked_at = on_y[:, None] & on_x[None, :]
         looked_at &= score_hw >= self.config.min_score
@@ -159,60 +155,104 @@ class InstanceFcnDecoder:
 
     def prediction(self, proposals: list[Proposals], size: tuple[int, int]) -> Prediction:
         """Suppression over all sizes and maps, then masks at full resolution; `size` (H, W) of the image."""
+        return Prediction(self.decoded(proposals, size).instances)
+
+    def decoded(self, proposals: list[Proposals], size: tuple[int, int]) -> Decoded:
+        """The same, with the windows that instances come from."""
         boxes, scores, labels = (
             torch.cat([getattr(one, name) for one in proposals]) for name in ("mask_box_M4", "scores_M", "labels_M")
         )
-        kept = torchvision.ops.batched_nms(boxes, scores, labels, self.config.nms_iou)[: self.config.max_instances]
+        kept = self._kept(boxes, scores, labels, size)
         group = torch.repeat_interleave(
             torch.arange(len(proposals)), torch.tensor([len(one.scores_M) for one in proposals])
         )
         first = torch.tensor([0, *(len(one.scores_M) for one in proposals)]).cumsum(0)
-        painted = [
-            (n, piece)
-            for n in kept.tolist()
-            if (piece := _paint(proposals[group[n]], n - int(first[group[n]]), size)) is not None
-        ]
-        if not painted:
-            return Prediction(Instances.empty(size))
-        numbers = [n for n, _ in painted]
+        painted = {n: _paint(proposals[group[n]], n - int(first[group[n]]), size) for n in kept.tolist()}
+        if self.slips.summed_windows:
+            painted = _summed(painted, labels, size)
+        pieces = {n: piece for n, one in painted.items() if one is not None and (piece := _cut_mask(*one)) is not None}
+        if not pieces:
+            return Decoded(Instances.empty(size), kept.tolist(), [])
         made = Instances(
-            labels[numbers].cpu().numpy(),
-            scores[numbers].detach().cpu().numpy(),
-            np.array([box for _, (box, _) in painted]),
-            tuple(mask for _, (_, mask) in painted),
+            labels[list(pieces)].cpu().numpy(),
+            scores[list(pieces)].detach().cpu().numpy(),
+            np.array([box for box, _ in pieces.values()]),
+            tuple(mask for _, mask in pieces.values()),
             size,
         )
-        return Prediction(made)
+        return Decoded(made, kept.tolist(), list(pieces))
+
+    def _kept(self, boxes_M4: Tensor, scores_M: Tensor, labels_M: Tensor, size: tuple[int, int]) -> Tensor:
+        """Indices of the windows that suppression leaves, the highest score first; at most `max_instances`."""
+        if self.slips.overlap_of_image:
+            kept = _suppressed_by_image(boxes_M4, scores_M, labels_M, self.config.nms_iou * size[0] * size[1])
+        else:
+            kept = torchvision.ops.batched_nms(boxes_M4, scores_M, labels_M, self.config.nms_iou)
+        return kept[: self.config.max_instances]
 
 
-def _mask_boxes(boxes_M4: Tensor, logits: Tensor, enlarged: tuple[float, float]) -> Tensor:
+def _suppressed_by_image(boxes_M4: Tensor, scores_M: Tensor, labels_M: Tensor, most_px: float) -> Tensor:
+    """The slip `overlap_of_image`: a window goes if it shares more than `most_px` pixels with a higher-scoring one."""
+    order = torch.argsort(scores_M, descending=True, stable=True)
+    boxes_M4, labels_M = boxes_M4[order], labels_M[order]
+    left = torch.ones_like(order, dtype=torch.bool)
+    for m in range(len(order)):
+        if left[m]:
+            low, high = torch.maximum(boxes_M4[:, :2], boxes_M4[m, :2]), torch.minimum(boxes_M4[:, 2:], boxes_M4[m, 2:])
+            shared_px_M = (high - low).clamp(min=0).prod(dim=1)
+            left[m + 1 :] &= ((shared_px_M <= most_px) | (labels_M != labels_M[m]))[m + 1 :]
+    return order[left]
+
+
+_Painted = tuple[tuple[int, int], Tensor]  # (y, x) of the first pixel in the image, and logits
+
+
+def _summed(painted: dict[int, _Painted | None], labels_M: Tensor, size: tuple[int, int]) -> dict[int, _Painted | None]:
+    """The slip `summed_windows`: the logits of all windows of a class added up, under the first of them."""
+    summed: dict[int, _Painted | None] = {}
+    for label in torch.unique(labels_M).tolist():
+        own = {n: one for n, one in painted.items() if one is not None and labels_M[n] == label}
+        total_HW = torch.zeros(size)
+        for (y, x), logits in own.values():
+            total_HW[y : y + logits.shape[0], x : x + logits.shape[1]] += logits.cpu()
+        if own:
+            summed[next(iter(own))] = (0, 0), total_HW
+    return summed
+
+
+def _mask_boxes(boxes_M4: Tensor, logits: Tensor, cell_px: tuple[float, float]) -> Tensor:
     """(M, 4) float x0 y0 x1 y1 in pixels of the image: the boxes of the cells above 0; each window has one."""
     sides = []
     for axis, other in ((1, 2), (2, 1)):  # rows, columns
         shown = (logits > 0).any(dim=other)
         first = shown.float().argmax(dim=1)
         last = shown.shape[1] - shown.flip(1).float().argmax(dim=1)
-        scale = STRIDE_PX / enlarged[axis - 1]
+        scale = cell_px[axis - 1]
         sides.append(((boxes_M4[:, axis - 1] + first) * scale, (boxes_M4[:, axis - 1] + last) * scale))
     (y0, y1), (x0, x1) = sides
     return torch.stack([x0, y0, x1, y1], dim=1).float()
 
 
-def _paint(proposal: Proposals, m: int, size: tuple[int, int]):
-    """(box, cropped bool mask) of one window in pixels of the image; None where no pixel is left."""
+def _paint(proposal: Proposals, m: int, size: tuple[int, int]) -> _Painted | None:
+    """One window in pixels of the image, cut to it; None where no pixel is left."""
     box, logits = proposal.boxes_M4[m].tolist(), proposal.logits[m].float()
-    scale = [STRIDE_PX / factor for factor in proposal.enlarged]
-    top, bottom = round(box[0] * scale[0]), round(box[2] * scale[0])
-    left, right = round(box[1] * scale[1]), round(box[3] * scale[1])
+    cell_y, cell_x = proposal.cell_px
+    top, bottom = round(box[0] * cell_y), round(box[2] * cell_y)
+    left, right = round(box[1] * cell_x), round(box[3] * cell_x)
     if bottom <= top or right <= left:
         return None
     painted = F.interpolate(logits[None, None], size=(bottom - top, right - left), mode="bilinear")[0, 0]
-    cut = (max(top, 0), max(left, 0), min(bottom, size[0]), min(right, size[1]))
-    if cut[0] >= cut[2] or cut[1] >= cut[3]:
+    y0, x0, y1, x1 = max(top, 0), max(left, 0), min(bottom, size[0]), min(right, size[1])
+    if y0 >= y1 or x0 >= x1:
         return None
-    mask = (painted[cut[0] - top : cut[2] - top, cut[1] - left : cut[3] - left] > 0).cpu().numpy()
+    return (y0, x0), painted[y0 - top : y1 - top, x0 - left : x1 - left]
+
+
+def _cut_mask(corner: tuple[int, int], logits: Tensor) -> tuple[tuple[int, int, int, int], np.ndarray] | None:
+    """(box, cropped bool mask) of the pixels above 0; None where there is none."""
+    mask = (logits > 0).cpu().numpy()
     tight = box_of_mask(mask)
     if tight is None:
         return None
-    x0, y0, x1, y1 = tight
-    return (cut[1] + x0, cut[0] + y0, cut[1] + x1, cut[0] + y1), mask[y0:y1, x0:x1]
+    (top, left), (x0, y0, x1, y1) = corner, tight
+    return (left + x0, top + y0, left + x1, top + y1), mask[y0:y1, x0:x1]

@@ -1,25 +1,58 @@
-"""The losses that the report tried for its windows (2.4.5 to 2.4.7), and the paper's.
+"""The losses that the report tried for its windows (2.4.5 to 2.4.7), those of its code, and the paper's.
 
-Axes: B images, K = k * k parts, M windows, P cells of all windows, h and w cells.
+Each is a number for each window, the mean over the window's cells on the map; windows are averaged or summed.
+
+Axes: B images, K = k * k parts, M windows, N objects, h and w cells (or pixels, where the maps are enlarged to them).
+Boxes of windows are y0 x0 y1 x1 in cells, half-open.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from partwise.methods.method import Targets
-from partwise_report.instance_fcn.windows import cells_of, centre_cells
+from partwise.methods import Targets
+from partwise_report.instance_fcn.windows import centre_cells, means_in_boxes, weights_of_parts
+
+__all__ = ["at_pixels", "mask_loss", "objectness_loss"]
+
+Reduction = Literal["mean", "sum"]
+LEAST_SHARE = 1e-6  # of a window that its object is taken to cover, where "weighted" divides by it
 
 
-def objectness_loss(kind: str, objectness_Bhw: Tensor, targets: list[Targets]) -> Tensor:
-    """Mean over all windows of the batch; 0 where there is none.
+def at_pixels(maps_BKhw: Tensor, targets: list[Targets], cell_px: int) -> tuple[Tensor, list[Targets]]:
+    """Enlarge maps to the pixels of the image, and state the targets there.
 
-    kind  "mean_l1"   |mean of the map over the window - truth|, the map as it is (report 2.4.5)
-          "central4"  logistic, mean over the four central cells (report 2.4.6)
-          "window"    logistic, mean over every cell of the window (report 2.4.7)
-          "centre"    logistic, of the centre cell (InstanceFCN, section 3.2)
+    Args:
+        maps_BKhw: Logits, or any maps.
+        targets: Of each image, with `object_at`.
+        cell_px: Pixels of the image for each cell.
+
+    Returns:
+        The maps, bilinear, (B, K, H, W), and the targets with boxes in pixels and the truth of each pixel.
+    """
+    enlarged = F.interpolate(maps_BKhw, scale_factor=cell_px, mode="bilinear")
+    return enlarged, [target | {"boxes": target["boxes"] * cell_px} for target in targets]
+
+
+def objectness_loss(kind: str, objectness_Bhw: Tensor, targets: list[Targets], reduction: Reduction = "mean") -> Tensor:
+    """The loss of the objectness map.
+
+    Args:
+        kind: What the objectness of a window is.
+            "mean_l1": |mean of the map over the window - truth|, the map as it is (report 2.4.5);
+            "central4": logistic, mean over the four central cells (report 2.4.6);
+            "window": logistic, mean over every cell of the window (report 2.4.7);
+            "centre": logistic, of the centre cell (InstanceFCN, section 3.2).
+        objectness_Bhw: The map of each image.
+        targets: Of each image, with "boxes" in cells of these maps.
+        reduction: "mean" or "sum" over all windows of the batch.
+
+    Returns:
+        A scalar; 0 where there is no window.
     """
     device = objectness_Bhw.device
     losses = [
@@ -27,48 +60,79 @@ def objectness_loss(kind: str, objectness_Bhw: Tensor, targets: list[Targets]) -
         for map_hw, target in zip(objectness_Bhw, targets, strict=True)
     ]
     losses_M = torch.cat(losses)
-    return losses_M.mean() if len(losses_M) else objectness_Bhw.sum() * 0.0
+    total = losses_M.sum() + objectness_Bhw.sum() * 0.0
+    return total if reduction == "sum" else total / max(1, len(losses_M))
 
 
 def _window_objectness(kind: str, map_hw: Tensor, boxes_M4: Tensor, truth_M: Tensor) -> Tensor:
     """(M,) loss of each window."""
-    shape = tuple(map_hw.shape)
     if kind in ("centre", "central4"):
-        rows, columns = centre_cells(boxes_M4, shape, (0,) if kind == "centre" else (-1, 0))
+        rows, columns = centre_cells(boxes_M4, tuple(map_hw.shape), (0,) if kind == "centre" else (-1, 0))
         logits = map_hw[rows, columns]
         truth = truth_M[:, None].expand_as(logits)
         return F.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean(dim=1)
-    cells = cells_of(boxes_M4, 1, shape)
-    values_P = map_hw[cells.y_P, cells.x_P]
     if kind == "mean_l1":
-        return (cells.mean(values_P) - truth_M).abs()
-    return cells.mean(F.binary_cross_entropy_with_logits(values_P, truth_M[cells.window_P], reduction="none"))
+        return (means_in_boxes(map_hw, boxes_M4) - truth_M).abs()
+    as_object, as_rest = (means_in_boxes(F.softplus(sign * map_hw), boxes_M4) for sign in (-1, 1))
+    return truth_M * as_object + (1 - truth_M) * as_rest
 
 
-def mask_loss(kind: str, parts_BKhw: Tensor, targets: list[Targets], k: int) -> Tensor:
-    """Mean over the positive windows of the batch, each the mean over its cells on the map; 0 where there is none.
+def mask_loss(kind: str, parts_BKhw: Tensor, targets: list[Targets], k: int, reduction: Reduction = "mean") -> Tensor:
+    """The loss of the assembled masks of positive windows: the logistic loss, mean over a window's cells on the map.
 
-    kind  "plain"     logistic (report 2.4.5; InstanceFCN, section 3.2)
-          "balanced"  logistic, the object weighted by the share of the rest of the window and the rest by that of the
-                      object (report 2.4.6; Caelles et al. 2016, equation 2)
+    The truth of a cell is the share of it that the window's object covers; where the targets have "object_at", the maps
+    are at pixels, and the truth is 0 or 1.
 
-    The paper and the report sum over cells and windows, which weighs masks more against objectness, by the number of
-    cells of a window (21 x 21 in the paper); with the mean a large car counts no more than a small one.
+    With s the share of the window that its object covers, the cells of the object and the rest weigh
 
-    The truth of a cell is the share of it that the window's object covers: the mean over the cell's pixels.
+    - "plain": 1 and 1 (report 2.4.5; InstanceFCN, section 3.2);
+    - "balanced": 1 - s and s (report 2.4.6; Caelles et al. 2016, equation 2). A window weighs 2 s (1 - s), so that
+      objects that fill their window to a half weigh most, and small ones in their margin little;
+    - "weighted": (1 - s) / s and 1 (the report's code). A window weighs 2 (1 - s): small objects weigh most.
+
+    Args:
+        kind: Of the weights.
+        parts_BKhw: Part maps, logits.
+        targets: Of each image, with "boxes" in cells of these maps.
+        k: A window has k x k parts.
+        reduction: "mean" or "sum" over the positive windows of the batch. The report's code takes the sum, which weighs
+            masks against objectness as its windows are counted.
+
+    Returns:
+        A scalar; 0 where there is no positive window.
     """
-    losses = []
+    total, windows = parts_BKhw.sum() * 0.0, 0
     for parts_Khw, target in zip(parts_BKhw, targets, strict=True):
-        positive = target["object"] >= 0
-        boxes, holder = (target[name][positive].to(parts_Khw.device) for name in ("boxes", "object"))
-        cells = cells_of(boxes, k, tuple(parts_Khw.shape[-2:]))
-        logits_P = cells.assembled(parts_Khw)
-        coverage = target["coverage"].to(parts_Khw.device)
-        truth_P = coverage[holder[cells.window_P], cells.y_P, cells.x_P].to(logits_P.dtype)
-        entropy_P = F.binary_cross_entropy_with_logits(logits_P, truth_P, reduction="none")
-        if kind == "balanced":
-            share_P = cells.mean(truth_P)[cells.window_P]  # of the window's cells that are the object's
-            entropy_P = (1 - share_P) * truth_P * F.softplus(-logits_P) + share_P * (1 - truth_P) * F.softplus(logits_P)
-        losses.append(cells.mean(entropy_P))
-    losses_M = torch.cat(losses)
-    return losses_M.mean() if len(losses_M) else parts_BKhw.sum() * 0.0
+        holder_M = target["object"]
+        for n in torch.unique(holder_M[holder_M >= 0]).tolist():
+            boxes_M4 = target["boxes"][holder_M == n].to(parts_Khw.device)
+            total = total + _masks_of_object(kind, parts_Khw, _truth_of(target, n, parts_Khw), boxes_M4, k)
+            windows += len(boxes_M4)
+    return total if reduction == "sum" else total / max(1, windows)
+
+
+def _truth_of(target: Targets, n: int, like: Tensor) -> Tensor:
+    """(h, w) share of each cell that object n covers."""
+    truth = target["object_at"] == n if "object_at" in target else target["coverage"][n]
+    return truth.to(like.device).to(like.dtype)
+
+
+def _masks_of_object(kind: str, parts_Khw: Tensor, truth_hw: Tensor, boxes_M4: Tensor, k: int) -> Tensor:
+    """The sum of the losses of all windows of one object.
+
+    A cell's loss does not depend on the window, only its weight does: the weights of all windows are added up first.
+    """
+    low = boxes_M4[:, :2].amin(dim=0).clamp(min=0).tolist()
+    high = torch.minimum(boxes_M4[:, 2:].amax(dim=0).cpu(), torch.tensor(truth_hw.shape)).tolist()
+    cut = (slice(low[0], high[0]), slice(low[1], high[1]))  # where the windows are
+    parts_Khw, truth_hw = parts_Khw[:, cut[0], cut[1]], truth_hw[cut]
+    boxes_M4 = boxes_M4 - torch.tensor([*low, *low], device=boxes_M4.device)
+    share_M = means_in_boxes(truth_hw, boxes_M4)
+    of_object_M, of_rest_M = torch.ones_like(share_M), torch.ones_like(share_M)
+    if kind == "balanced":
+        of_object_M, of_rest_M = 1 - share_M, share_M
+    elif kind == "weighted":
+        of_object_M = (1 - share_M) / share_M.clamp(min=LEAST_SHARE)
+    of_object_Khw, of_rest_Khw = weights_of_parts(torch.stack([of_object_M, of_rest_M]), boxes_M4, k, truth_hw.shape)
+    loss_Khw = of_object_Khw * truth_hw * F.softplus(-parts_Khw) + of_rest_Khw * (1 - truth_hw) * F.softplus(parts_Khw)
+    return loss_Khw.sum()

@@ -3,90 +3,42 @@
 A window at a cell is cut into k x k parts, each copied from its own map; objectness says whether it holds an object.
 `PartMaps` is the method with what was learnt since; this one is here to be measured.
 
-Axes: B images, C evaluated classes, K = k * k parts, M windows, P cells of all windows, N objects, h and w cells at
-stride 8, H and W pixels.
+Axes: B images, C evaluated classes, K = k * k parts, M windows, P cells of all windows, N objects, h and w cells
+of the maps, H and W pixels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
-from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from partwise.backbones import VggBackbone
+from partwise.backbones import Backbone, VggBackbone, build_backbone
 from partwise.errors import PartwiseError
-from partwise.fields import BelowOne, Blocks, Count, NotNegative, configuration
 from partwise.geometry import padded_size
 from partwise.labels import CITYSCAPES, LabelSet
-from partwise.methods import Method, MethodConfig, Outputs, Targets, WindowTruth
+from partwise.methods import Method, Outputs, Targets, WindowTruth
 from partwise.methods.fcn import FcnConfig, add_skips, conv6_and_7
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions, resized_images
 from partwise.methods.semantic import likeliest, semantic_loss, semantic_oracle, upsample
 from partwise.scene import Prediction, Scene
 from partwise_report import slips as slip
-from partwise_report.instance_fcn.decode import InstanceFcnDecodeConfig, InstanceFcnDecoder, Proposals
-from partwise_report.instance_fcn.losses import mask_loss, objectness_loss
+from partwise_report.instance_fcn.config import STRIDE_PX, InstanceFcnConfig
+from partwise_report.instance_fcn.decode import InstanceFcnDecoder, Proposals
+from partwise_report.instance_fcn.explain import InstanceFcnExplanation, explain
+from partwise_report.instance_fcn.losses import at_pixels, mask_loss, objectness_loss
 from partwise_report.instance_fcn.oracle import oracle_objectness, oracle_parts
-from partwise_report.instance_fcn.targets import PAPER_CELLS, STRIDE_PX, window_targets
+from partwise_report.instance_fcn.targets import window_targets
 from partwise_report.instance_fcn.window_truth import window_truth
-from partwise_report.slips import Slips
-
-
-@configuration
-class InstanceFcnConfig(MethodConfig):
-    """Every variant of the report and the paper; the backbone is VGG16, the maps have stride 8.
-
-    features     what both branches read, (B, branch_channels, h, w):
-                 "skips": FCN-8s whose three score layers (on conv7, pool4, pool3) have branch_channels maps instead of
-                 classes, enlarged and summed as scores are (report 2.4.2; so in its code);
-                 "holes": conv5_3 with pool4 at stride 1 and conv5_1..3 dilated (InstanceFCN, section 4), 512 channels
-    windows      "report": box plus 32 px (2.4.4);  "paper": 21 x 21 cells and DeepMask's rule (3.2)
-    objectness   what the objectness of a window is and how it is taught: "mean_l1" (2.4.5), "central4" (2.4.6),
-                 "window" (2.4.7), "centre" (the paper); see losses.py
-    mask_loss    of positive windows: "plain" logistic, or "balanced" (2.4.6; Caelles et al. 2016)
-    k            k x k parts; 3 in the report, 3, 5 and 7 in the paper's table 1
-    classes      ids whose instances are objects; (26,), cars, in the report; () is all classes with instances
-    sizes_px     (height, width) of windows at inference with windows="report", rounded to cells. The report trains on
-                 windows of the object's size and says nothing of inference; these are the median heights and widths of
-                 the cars of each fifth by size (568 cars of 60 frames at 1024x512), the two smallest fifths as one,
-                 plus the margin of 64 px
-    semantic_loss_weight  above 0 the network has a semantic map too, which several classes need: with "skips" the score
-                 of the FCN-8s itself, with "holes" a 1x1 convolution. It was not in the report or the paper
-    channels     of conv6 and conv7 ("skips" only); 4096 in the report
-    slips        which slips of the report's code are put back
-    """
-
-    features: Literal["skips", "holes"] = "holes"
-    windows: Literal["report", "paper"] = "paper"
-    objectness: Literal["mean_l1", "central4", "window", "centre"] = "centre"
-    mask_loss: Literal["plain", "balanced"] = "plain"
-    k: Count = 3
-    classes: tuple[int, ...] = (26,)
-    sizes_px: Annotated[tuple[tuple[Count, Count], ...], Field(min_length=1)] = (
-        (80, 80),
-        (96, 104),
-        (112, 128),
-        (176, 200),
-    )
-    semantic_loss_weight: NotNegative = 0.0
-    mask_loss_weight: NotNegative = 1.0
-    channels: Count = 4096
-    branch_channels: Count = 512
-    dropout: BelowOne = 0.5
-    frozen_blocks: Blocks = 0
-    decode: InstanceFcnDecodeConfig = field(default_factory=InstanceFcnDecodeConfig)
-    slips: Slips = field(default_factory=Slips)
 
 
 class InstanceFcn(Method):
-    """VGG16 and two branches: 1x1, ReLU, 3x3 -> K part maps; 3x3, ReLU, 1x1 -> objectness (2.4.2; InstanceFCN 3.1).
+    """A backbone and two branches: 1x1, ReLU, 3x3 -> K part maps; 3x3, ReLU, 1x1 -> objectness.
 
-    Both have stride 1: the "stride 2" of 2.4.2 is neither in the report's code nor in the paper.
+    (Report 2.4.2; InstanceFCN, section 3.1.)
+    A cell of the maps is `config.cell_px` pixels of the image high and wide.
 
     outputs  {"objectness": [(B, h, w)], "parts": [(B, K, h, w)], and with its weight "semantic": (B, C, h, w)}: logits,
              but for the objectness "mean_l1", whose map is compared with 0 and 1 as it is (2.4.5)
@@ -102,7 +54,7 @@ class InstanceFcn(Method):
         super().__init__()
         _check(config, label_set)
         self.config, self.label_set = config, label_set
-        self.backbone = VggBackbone(holes=config.features == "holes", taps="pool", frozen_blocks=config.frozen_blocks)
+        self.backbone = _backbone_of(config)
         semantic = len(label_set.evaluated) if config.semantic_loss_weight else 0
         channels = self.backbone.channels[STRIDE_PX]
         if config.features == "skips":
@@ -116,25 +68,15 @@ class InstanceFcn(Method):
         between = nn.Identity if config.slips.linear_branches else nn.ReLU
         hidden = config.branch_channels
         self.parts_branch = nn.Sequential(
-            nn.Conv2d(channels, hidden, 1), between(), nn.Conv2d(hidden, config.k**2, 3, padding=1)
+            nn.Conv2d(channels, hidden, 1),
+            between(),
+            nn.Conv2d(hidden, config.k**2, 3, stride=config.branch_stride, padding=1),
         )
         self.objectness_branch = nn.Sequential(
-            nn.Conv2d(channels, hidden, 3, padding=1), between(), nn.Conv2d(hidden, 1, 1)
+            nn.Conv2d(channels, hidden, 3, stride=config.branch_stride, padding=1), between(), nn.Conv2d(hidden, 1, 1)
         )
         slip.put_back(self, config.slips)
-        cells = lambda side_px: max(1, round(side_px / STRIDE_PX))
-        self.sizes = tuple((cells(height), cells(width)) for height, width in config.sizes_px)
-        if config.windows == "paper":
-            self.sizes = ((PAPER_CELLS, PAPER_CELLS),)
-        self.decoder = InstanceFcnDecoder(
-            config.decode,
-            self.sizes,
-            config.k,
-            config.objectness,
-            self.instance_classes,
-            label_set,
-            config.slips.sparse_inference,
-        )
+        self.decoder = InstanceFcnDecoder(config, self.instance_classes, label_set)
 
     @property
     def instance_classes(self) -> tuple[int, ...]:
@@ -159,25 +101,49 @@ class InstanceFcn(Method):
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """See Method.forward."""
-        maps = self.backbone(self.normalise(images_B3HW))
+        return self.heads(self.features(images_B3HW))
+
+    def features(self, images_B3HW: Tensor) -> dict[int, Tensor]:
+        """Compute what the heads see of the images: all that a cache needs to train the heads without the backbone.
+
+        With holes on VGG16 these are `backbone.from_conv4_3(conv4_3)`, where
+        `conv4_3, _ = backbone.to_conv4_3(normalise(enlarged(images)))`: one cache of conv4_3 serves every variant of
+        conv5.
+
+        Args:
+            images_B3HW: uint8, 0..255; H and W multiples of `size_multiple`.
+
+        Returns:
+            Stride in pixels of the enlarged image -> (B, channels, H * enlarge / stride, W * enlarge / stride) float:
+            with holes {8: conv5_3}, with skips pool3 (8), pool4 (16) and pool5 (32).
+        """
+        return self.backbone(self.normalise(self.enlarged(images_B3HW)))
+
+    def enlarged(self, images_B3HW: Tensor) -> Tensor:
+        """The images as the backbone sees them: uint8, `config.enlarge` times as large."""
+        height, width = images_B3HW.shape[-2:]
+        return resized_images(images_B3HW, (height * self.config.enlarge, width * self.config.enlarge))
+
+    def heads(self, features: dict[int, Tensor]) -> Outputs:
+        """Compute the outputs from what `features` returns: `forward(images)` is `heads(features(images))`."""
         outputs: Outputs = {}
         if self.config.features == "skips":
-            deepest = self.conv7(self.conv6(maps[max(maps)]))
-            features = add_skips(self.widened(deepest), self.widened_skips, maps)
+            deepest = self.conv7(self.conv6(features[max(features)]))
+            read = add_skips(self.widened(deepest), self.widened_skips, features)
             if self.config.semantic_loss_weight:
-                outputs["semantic"] = add_skips(self.score(deepest), self.skips, maps).float()
+                outputs["semantic"] = add_skips(self.score(deepest), self.skips, features).float()
         else:
-            features = maps[STRIDE_PX]
+            read = features[STRIDE_PX]
             if self.config.semantic_loss_weight:
-                outputs["semantic"] = self.score(features).float()
-        outputs["objectness"] = [self.objectness_branch(features)[:, 0].float()]
-        outputs["parts"] = [self.parts_branch(features).float()]
+                outputs["semantic"] = self.score(read).float()
+        outputs["objectness"] = [self.objectness_branch(read)[:, 0].float()]
+        outputs["parts"] = [self.parts_branch(read).float()]
         return outputs
 
     def targets(self, scene: Scene) -> Targets:
         """See the class."""
         config = self.config
-        targets = window_targets(scene, config.windows, config.classes, config.slips)
+        targets = window_targets(scene, config)
         if config.semantic_loss_weight:
             targets["semantic"] = torch.from_numpy(self.label_set.id_to_train_id[scene.semantic_HW])
         return targets
@@ -206,11 +172,15 @@ class InstanceFcn(Method):
         return outputs
 
     def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
-        """objectness: mean over all windows; mask: mean over positive windows; and with its weight semantic."""
-        config, (objectness,), (parts,) = self.config, outputs["objectness"], outputs["parts"]
+        """objectness, of all windows; mask, of positive windows; and with its weight semantic."""
+        config, objectness, parts, windows = self.config, outputs["objectness"][0], outputs["parts"][0], targets
+        if config.target_level == "pixels":
+            both, windows = at_pixels(torch.cat([objectness[:, None], parts], dim=1), targets, config.cell_px)
+            objectness, parts = both[:, 0], both[:, 1:]
+        masks = mask_loss(config.mask_loss, parts, windows, config.k, config.reduction)
         terms = {
-            "objectness": objectness_loss(config.objectness, objectness, targets),
-            "mask": config.mask_loss_weight * mask_loss(config.mask_loss, parts, targets, config.k),
+            "objectness": objectness_loss(config.objectness, objectness, windows, config.reduction),
+            "mask": config.mask_loss_weight * masks,
         }
         if config.semantic_loss_weight:
             train_ids = torch.stack([t["semantic"] for t in targets])
@@ -222,12 +192,18 @@ class InstanceFcn(Method):
         """See HasWindows."""
         return window_truth(self, scene, targets)
 
+    def explain(
+        self, outputs: Outputs, size: tuple[int, int], point: tuple[int, int] | None = None
+    ) -> InstanceFcnExplanation:
+        """See Explainable; of the image at the size that it has, without `decode.short_sides_px`."""
+        return explain(self, outputs, size, point)
+
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
         """See Method.decode; one image size. `predict` looks at a pyramid of sizes where the configuration has one."""
-        found = self._proposals(outputs, (1.0, 1.0))
+        found = self.proposals(outputs, (self.config.enlarge, self.config.enlarge))
         return [self._prediction(one, outputs, b, size) for b, one in enumerate(found)]
 
-    def _proposals(self, outputs: Outputs, enlarged: tuple[float, float]) -> list[list]:
+    def proposals(self, outputs: Outputs, enlarged: tuple[float, float]) -> list[list]:
         """For each image its proposals, see InstanceFcnDecoder.proposals."""
         (objectness,), (parts,) = outputs["objectness"], outputs["parts"]
         semantic = outputs.get("semantic", [None] * len(objectness))
@@ -240,8 +216,8 @@ class InstanceFcn(Method):
         if "semantic" not in outputs:
             return Prediction(instances)
         logits = outputs["semantic"][b : b + 1]
-        factor = STRIDE_PX if logits.shape[-2:] == outputs["objectness"][0].shape[-2:] else 1
-        whole = upsample(logits, (logits.shape[-2] * factor, logits.shape[-1] * factor))
+        height, width = outputs["objectness"][0].shape[-2:]
+        whole = upsample(logits, (height * self.config.cell_px, width * self.config.cell_px))
         best = likeliest(whole[0, :, : size[0], : size[1]], dim=0).to(torch.uint8).cpu().numpy()
         return Prediction(instances, self.label_set.train_id_to_id[best])
 
@@ -264,8 +240,8 @@ class InstanceFcn(Method):
         for short in short_sides:
             scaled = max(1, round(height * short / min(size))), max(1, round(width * short / min(size)))
             outputs = self(_resized(images_B3HW, scaled, self.size_multiple))
-            enlarged = (scaled[0] / size[0], scaled[1] / size[1])
-            for kept, new in zip(found, self._proposals(outputs, enlarged), strict=True):
+            enlarged = (scaled[0] / size[0] * self.config.enlarge, scaled[1] / size[1] * self.config.enlarge)
+            for kept, new in zip(found, self.proposals(outputs, enlarged), strict=True):
                 kept.extend(new)
         instances = [self.decoder.prediction(one, size).instances for one in found]
         if not self.config.semantic_loss_weight:
@@ -278,6 +254,22 @@ def _resized(images_B3HW: Tensor, size: tuple[int, int], multiple: int) -> Tenso
     """uint8 images at another size, padded at the right and the bottom."""
     height, width = padded_size(size, multiple)
     return F.pad(resized_images(images_B3HW, size), (0, width - size[1], 0, height - size[0]))
+
+
+def _backbone_of(config: InstanceFcnConfig) -> Backbone:
+    """VGG16 with its skips or holes, or another backbone with holes; its weights are random.
+
+    Raises:
+        PartwiseError: For skips of another backbone, and for one that cannot be dilated.
+    """
+    holes = config.features == "holes"
+    if config.backbone == VggBackbone.name:
+        return VggBackbone(holes=holes, taps="pool", frozen_blocks=config.frozen_blocks)
+    if not holes:
+        raise PartwiseError(
+            f"method instance_fcn: backbone={config.backbone}: only vgg16 has skips: give method.features=holes"
+        )
+    return build_backbone(config.backbone, holes=True, frozen_blocks=config.frozen_blocks)
 
 
 def _check(config: InstanceFcnConfig, label_set: LabelSet) -> None:
@@ -293,3 +285,8 @@ def _check(config: InstanceFcnConfig, label_set: LabelSet) -> None:
         )
     if config.slips.one_dilated_layer and config.features != "holes":
         raise PartwiseError("method.slips.one_dilated_layer: only features=holes has dilated layers: give it")
+    if config.slips.one_dilated_layer and config.backbone != VggBackbone.name:
+        raise PartwiseError(
+            f"method.slips.one_dilated_layer: backbone {config.backbone} has no conv5_1: give backbone=vgg16"
+        )
+    config.negative_px  # noqa: B018  # raises for shifts that do not go together

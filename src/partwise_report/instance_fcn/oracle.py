@@ -45,8 +45,9 @@ def oracle_parts(kind: str, target: Targets, k: int, shape: Sequence[int]) -> Te
     """(K, h, w) part maps: at each cell the coverage by the object of the window that wants this part here, as a logit.
 
     "plain"     -ORACLE_LOGIT for none to ORACLE_LOGIT for all, so that a bilinear outline lies where it is a half
-    "balanced"  log-odds of the coverage against those of the object's share of its window, where that loss has its
-                minimum: positive wherever a cell has more of the object than its window, so that masks come out large
+    "balanced", "weighted"  log-odds of the coverage against those of the object's share of its window, where these
+                losses have their minimum: positive wherever a cell has more of the object than its window, so that
+                masks come out large
 
     Where windows of two objects want one part at one cell, the object whose own window is centred nearer has it.
     """
@@ -67,7 +68,7 @@ def oracle_parts(kind: str, target: Targets, k: int, shape: Sequence[int]) -> Te
         at = tuple(index[nearer] for index in at)
         claim[at] = distance[nearer]
         covered = target["coverage"][n].float()
-        if kind == "balanced":
+        if kind in ("balanced", "weighted"):
             y0, x0, y1, x1 = target["own"][target["own_object"] == n][0].tolist()
             share = covered.sum() / ((y1 - y0) * (x1 - x0))
             made[at] = torch.logit(covered[at[1], at[2]], eps=1e-4) - torch.logit(share, eps=1e-4)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,3 +74,58 @@ def centre_cells(boxes_M4: Tensor, shape: Sequence[int], around: tuple[int, ...]
     rows = (centre_y[:, None] + offset.repeat_interleave(len(around))).clamp(0, shape[0] - 1)
     columns = (centre_x[:, None] + offset.repeat(len(around))).clamp(0, shape[1] - 1)
     return rows, columns
+
+
+def means_in_boxes(map_hw: Tensor, boxes_M4: Tensor) -> Tensor:
+    """The mean of a map over the cells of each window that lie on it, by a summed-area table.
+
+    Args:
+        map_hw: Float.
+        boxes_M4: int64: y0 x0 y1 x1 in cells, half-open; windows may leave the map.
+
+    Returns:
+        (M,) of the map's dtype; 0 where a window has no cell on the map.
+
+    Example:
+        >>> means_in_boxes(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[0, 0, 2, 2], [1, -1, 9, 1]]))
+        tensor([2.5000, 3.0000])
+    """
+    height, width = map_hw.shape
+    table = F.pad(map_hw.double().cumsum(dim=0).cumsum(dim=1), (1, 0, 1, 0))  # float64: differences of large sums
+    y0, y1 = (boxes_M4[:, side].clamp(0, height) for side in (0, 2))
+    x0, x1 = (boxes_M4[:, side].clamp(0, width) for side in (1, 3))
+    total_M = table[y1, x1] - table[y0, x1] - table[y1, x0] + table[y0, x0]
+    return (total_M / ((y1 - y0) * (x1 - x0)).clamp(min=1)).to(map_hw.dtype)
+
+
+def weights_of_parts(weights_XM: Tensor, boxes_M4: Tensor, k: int, shape: Sequence[int]) -> Tensor:
+    """Add up, at each cell of each part map, the weights of the windows whose part lies there.
+
+    Args:
+        weights_XM: X weights of each window; each is shared evenly by the window's cells on the map.
+        boxes_M4: int64: y0 x0 y1 x1 in cells, half-open; windows may leave the map.
+        k: A window has k x k parts, as even as whole cells allow (see `cells_of`).
+        shape: (h, w) of the map.
+
+    Returns:
+        (X, K, h, w) float32.
+
+    Example:
+        >>> weights_of_parts(torch.ones(1, 1), torch.tensor([[0, 0, 1, 2]]), 2, (1, 3)).tolist()
+        [[[[0.5, 0.0, 0.0]], [[0.0, 0.5, 0.0]], [[0.0, 0.0, 0.0]], [[0.0, 0.0, 0.0]]]]
+    """
+    edges = torch.arange(k + 1, device=boxes_M4.device)
+    y_ME, x_ME = (
+        # Part r of k has the cells whose index i has i * k // side == r: from ceil(r * side / k) on.
+        (first[:, None] + (edges * (last - first)[:, None] + k - 1) // k).clamp(0, limit)
+        for first, last, limit in zip(boxes_M4[:, :2].T, boxes_M4[:, 2:].T, shape, strict=True)
+    )
+    area_M = ((y_ME[:, -1] - y_ME[:, 0]) * (x_ME[:, -1] - x_ME[:, 0])).clamp(min=1)
+    share_XM = (weights_XM / area_M).double()
+    table = share_XM.new_zeros(len(weights_XM), k * k, shape[0] + 1, shape[1] + 1)
+    for part in range(k * k):
+        row, column = divmod(part, k)
+        for dy, dx in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            corner = y_ME[:, row + dy] * (shape[1] + 1) + x_ME[:, column + dx]
+            table[:, part].flatten(1).index_add_(1, corner, share_XM if dy == dx else -share_XM)
+    return table.cumsum(dim=-2).cumsum(dim=-1)[..., :-1, :-1].float()

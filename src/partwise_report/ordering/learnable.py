@@ -8,6 +8,7 @@ Axes: B images, R maps (map 0 is the background), H and W pixels, h and w cells.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import partial
 from typing import Any, Literal, cast
 
@@ -22,9 +23,9 @@ from partwise.fields import BelowOne, Blocks, Count, CountOrZero, MapCount, NotN
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods import MethodConfig, Outputs, Targets
-from partwise.methods.semantic import semantic_loss
 from partwise.scene import Prediction, Scene
 from partwise_report.ordering.learnable_targets import best_fit, by_location, colouring_loss, colours
+from partwise_report.ordering.losses import LossOver, order_loss
 from partwise_report.ordering.network import ORACLE_LOGIT, Ordering, OrderingConfig
 from partwise_report.ordering.targets import BACKGROUND, IGNORED, by_centre, map_of_pixels
 
@@ -43,7 +44,8 @@ class OrdersConfig(MethodConfig):
     grid          (rows, columns) of "location"
     halo_px, halo_weight   of "colouring", see `colouring_loss`
     min_area_px   "colouring": smaller components are left out
-    source, class_id, fc6, channels, dropout, frozen_blocks   as in OrderingConfig
+    loss_over     as in OrderingConfig; "colouring" has a loss of its own
+    source, class_id, void_taught, fc6, conv7, upsampling, channels, dropout, frozen_blocks   as in OrderingConfig
     """
 
     assignment: Literal["rank", "location", "hungarian", "colouring"] = "rank"
@@ -55,7 +57,11 @@ class OrdersConfig(MethodConfig):
     min_area_px: CountOrZero = 20
     source: Literal["slice", "full"] = "full"
     class_id: int = 26
+    loss_over: LossOver = "all"
+    void_taught: bool = False
     fc6: Literal["3x3x3", "7x7"] = "3x3x3"
+    conv7: Literal["1x1", "3x3"] = "1x1"
+    upsampling: Literal["fixed", "learnt"] = "fixed"
     channels: Count = 4096
     dropout: BelowOne = 0.5
     frozen_blocks: Blocks = 0
@@ -82,10 +88,16 @@ class Orders(Ordering):
         if not 2 <= config.max_instances <= MOST_INSTANCES:
             field = f"grid={list(config.grid)}" if config.assignment == "location" else f"maps={config.maps}"
             raise PartwiseError(f"method.{field}: {config.max_instances} maps: give 2..{MOST_INSTANCES}")
-        same = ("source", "class_id", "max_instances", "fc6", "channels", "dropout", "frozen_blocks")
-        super().__init__(OrderingConfig(**{name: getattr(config, name) for name in same}), label_set)
+        if config.assignment == "colouring" and config.loss_over != "all":
+            raise PartwiseError(
+                f"method.loss_over={config.loss_over}: assignment=colouring has a loss of its own: leave it out"
+            )
+        same = {one.name for one in fields(OrderingConfig)} & {one.name for one in fields(config)}
+        values = {name: getattr(config, name) for name in same} | {"max_instances": config.max_instances}
+        super().__init__(OrderingConfig(**values), label_set)
         self.config = config
         self.ordered = config.assignment in ("rank", "location")
+        self.noun = {"rank": "rank", "location": "place", "hungarian": "map", "colouring": "colour"}[config.assignment]
         if config.assignment == "location":
             self.assign = partial(by_location, grid=config.grid)
         if config.coordinates:
@@ -134,7 +146,8 @@ class Orders(Ordering):
             return super().loss(outputs, targets)
         pairs = list(zip(outputs["ranks"], (t["instances"] for t in targets), strict=True))
         if self.config.assignment == "hungarian":
-            return {"ranks": semantic_loss(outputs["ranks"], torch.stack([best_fit(*pair) for pair in pairs]))}
+            truth = torch.stack([best_fit(*pair) for pair in pairs])
+            return {"ranks": order_loss(outputs["ranks"], truth, self.config.loss_over)}
         halo_px, halo_weight = self.config.halo_px, self.config.halo_weight
         return {"ranks": torch.stack([colouring_loss(*pair, halo_px, halo_weight) for pair in pairs]).mean()}
 

@@ -10,7 +10,7 @@ Axes: B images, R maps (0 background, then the ranks), H and W in pixels, h and 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -22,10 +22,20 @@ from partwise.fields import BelowOne, Blocks, Count, MapCount, configuration
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods import MethodConfig, Outputs, Targets
-from partwise.methods.fcn import Fcn, FcnConfig
-from partwise.methods.semantic import semantic_loss, upsample
+from partwise.methods.fcn import Fcn, FcnConfig, bilinear_deconvolution
 from partwise.scene import Prediction, Scene
-from partwise_report.ordering.targets import IGNORED, Assign, Assignment, by_centre, map_of_pixels, of_class
+from partwise_report.ordering.explain import OrderExplanation, explain
+from partwise_report.ordering.losses import LossOver, order_loss
+from partwise_report.ordering.targets import (
+    IGNORED,
+    Assign,
+    Assignment,
+    by_centre,
+    by_depth,
+    class_distances,
+    map_of_pixels,
+    of_class,
+)
 
 ORACLE_LOGIT = 10.0
 
@@ -40,16 +50,26 @@ class OrderingConfig(MethodConfig):
     class_id        whose instances are told apart; 26 is car
     max_instances   ranks; further instances are overflow: counted, and ignored by the loss
     merge_last      as in the report's code: one map less, so that the last two ranks share the last map
+    order           "place": by the centre, x first, then y (2.3); "depth": the nearest first, by the data's disparity
     vertical_first  as in the report's code: sorted by y, then x
-    fc6, channels, dropout, frozen_blocks   as in FcnConfig
+    loss_over       pixels of the cross entropy: "all" as in the report, where background counts as it comes;
+                    "instances": those of ranked instances alone, so that background is never taught; "balanced":
+                    background and instances half each
+    void_taught     "slice": the score has a map for void, too, as that of `ReportFcn`, to start from one
+    fc6, conv7, upsampling, channels, dropout, frozen_blocks   as in FcnConfig
     """
 
     source: Literal["slice", "full"] = "slice"
     class_id: int = 26
     max_instances: MapCount = 30
     merge_last: bool = False
+    order: Literal["place", "depth"] = "place"
     vertical_first: bool = False
+    loss_over: LossOver = "all"
+    void_taught: bool = False
     fc6: Literal["3x3x3", "7x7"] = "3x3x3"
+    conv7: Literal["1x1", "3x3"] = "1x1"
+    upsampling: Literal["fixed", "learnt"] = "fixed"
     channels: Count = 4096
     dropout: BelowOne = 0.5
     frozen_blocks: Blocks = 0
@@ -66,6 +86,8 @@ class Ordering(Fcn):
 
     has_instances = True
     has_semantics = False
+    noun = "rank"  # what a map stands for
+    ordered = True  # whether the truth says which map an instance has
 
     Config: ClassVar[type[Any]] = OrderingConfig
     config: Any  # an OrderingConfig, which is no FcnConfig as that of the base class
@@ -78,45 +100,49 @@ class Ordering(Fcn):
         if config.class_id not in things:
             known = ", ".join(f"{id_} ({label.name})" for id_, label in things.items())
             raise PartwiseError(f"method ordering: class_id={config.class_id}: give a class with instances: {known}")
-        network = FcnConfig(
-            output_stride=8,
-            fc6=config.fc6,
-            channels=config.channels,
-            dropout=config.dropout,
-            frozen_blocks=config.frozen_blocks,
-        )
-        super().__init__(network, label_set)
-        self.config = config
-        self.slice = things[config.class_id].train_id
-        self.maps = config.max_instances + (0 if config.merge_last else 1)
-        self.assign: Assign = partial(by_centre, vertical_first=config.vertical_first)
-        if config.source == "slice":
-            self.order = nn.Conv2d(1, self.maps, 3, padding=1)  # a kernel and a bias for each rank are all that is new
-        else:
-            self.score = _blank(self.score, self.maps)
-            self.skips = nn.ModuleDict(
-                {stride: _blank(cast(nn.Conv2d, layer), self.maps) for stride, layer in self.skips.items()}
+        if config.order == "depth" and config.vertical_first:
+            raise PartwiseError(
+                "method.vertical_first=true: order=depth sorts by distance alone: leave one of them out"
             )
+        maps = config.max_instances + (0 if config.merge_last else 1)
+        sliced = config.source == "slice"
+        score_maps = len(label_set.evaluated) + int(config.void_taught) if sliced else maps
+        same = ("fc6", "conv7", "upsampling", "channels", "dropout", "frozen_blocks")
+        network = FcnConfig(output_stride=8, **{name: getattr(config, name) for name in same})
+        super().__init__(network, label_set, score_maps=score_maps)
+        self.config, self.maps = config, maps
+        self.slice = things[config.class_id].train_id
+        self.by_depth = config.order == "depth"
+        self.assign: Assign = partial(by_centre, vertical_first=config.vertical_first)
+        if sliced:
+            self.order = nn.Conv2d(1, self.maps, 3, padding=1)  # a kernel and a bias for each rank are all that is new
+            if config.upsampling == "learnt":
+                self.enlarge["image"] = bilinear_deconvolution(self.maps, 8)
 
     @property
     def instance_classes(self) -> tuple[int, ...]:
         """See Method.instance_classes."""
         return (self.config.class_id,)
 
-    def forward(self, images_B3HW: Tensor) -> Outputs:
-        """See Method.forward."""
-        maps = self.score_maps(images_B3HW)
+    def heads(self, features: dict[int, Tensor]) -> Outputs:
+        """See Fcn.heads."""
+        maps = self.score_maps(features)
         if self.config.source == "slice":
             maps = self.order(maps[:, self.slice : self.slice + 1])
-        return {"ranks": upsample(maps.float(), images_B3HW.shape[-2:])}
+        return {"ranks": self.at_pixels(maps, features)}
 
     def assignment(self, scene: Scene) -> Assignment:
         """Which instance of the class has which rank in a scene, with its ties and overflow."""
-        return self.assign(of_class(scene, self.config.class_id), self.config.max_instances)
+        return self._assign_in(scene)(of_class(scene, self.config.class_id), self.config.max_instances)
+
+    def _assign_in(self, scene: Scene) -> Assign:
+        if not self.by_depth:
+            return self.assign
+        return partial(by_depth, distances_N=class_distances(scene, self.config.class_id))
 
     def targets(self, scene: Scene) -> Targets:
         """See the class."""
-        ranks_HW = map_of_pixels(scene, self.config.class_id, self.config.max_instances, self.assign)
+        ranks_HW = map_of_pixels(scene, self.config.class_id, self.config.max_instances, self._assign_in(scene))
         shown = ranks_HW != IGNORED
         ranks_HW[shown] = np.minimum(ranks_HW[shown], self.maps - 1)  # only `merge_last` has fewer maps than ranks
         return {"ranks": torch.from_numpy(ranks_HW)}
@@ -128,8 +154,22 @@ class Ordering(Fcn):
         return {"ranks": F.one_hot(maps, self.maps).permute(0, 3, 1, 2).float() * ORACLE_LOGIT}
 
     def loss(self, outputs: Outputs, targets: list[Targets]) -> dict[str, Tensor]:
-        """Softmax cross entropy, mean over all pixels that are not ignored: background counts as it comes (2.3)."""
-        return {"ranks": semantic_loss(outputs["ranks"], torch.stack([t["ranks"] for t in targets]))}
+        """Softmax cross entropy, the mean over the pixels that `loss_over` names, of those that are not ignored."""
+        truth = torch.stack([t["ranks"] for t in targets])
+        return {"ranks": order_loss(outputs["ranks"], truth, self.config.loss_over)}
+
+    def explain(
+        self, outputs: Outputs, size: tuple[int, int], point: tuple[int, int] | None = None, scene: Scene | None = None
+    ) -> OrderExplanation:
+        """See Explainable.
+
+        Args:
+            outputs: Of one image.
+            size: (H, W) of the image in pixels.
+            point: (x, y) of the pixel; None for the middle of the instance with the highest score.
+            scene: The image with its truth, of this size; with it the true order is told, too.
+        """
+        return explain(self, outputs, size, point, scene)
 
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
         """The pixels where a rank's map is the highest are one instance; its score is their mean probability."""
@@ -142,12 +182,3 @@ class Ordering(Fcn):
         scores = [float(probability_HW[mask].mean()) for mask in masks]
         labels = [self.config.class_id] * len(ranks)
         return Prediction(Instances.from_masks(labels, scores, masks, best_HW.shape))
-
-
-def _blank(layer: nn.Conv2d, channels: int) -> nn.Conv2d:
-    """A 1x1 layer on the same map with other output channels, at zero as every new score layer of the FCN."""
-    made = nn.Conv2d(layer.in_channels, channels, 1)
-    assert made.bias is not None
-    nn.init.zeros_(made.weight)
-    nn.init.zeros_(made.bias)
-    return made

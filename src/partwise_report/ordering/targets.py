@@ -8,13 +8,14 @@ Axes: H and W pixels, N instances of the class.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from partwise.data.depth import distances_of
 from partwise.instances import Instances
-from partwise.labels import IGNORED_TRAIN_ID
+from partwise.labels import IGNORED_TRAIN_ID, INSTANCE_FACTOR
 from partwise.scene import Scene
 
 OVERFLOW = -1  # no map is left for the instance
@@ -64,6 +65,44 @@ def by_centre(instances: Instances, limit: int, *, vertical_first: bool = False)
     maps_N[order[:limit]] = np.arange(1, min(limit, len(order)) + 1)
     centres = [centre for centre, *_ in keys]
     return Assignment(maps_N, sum(centres.count(centre) > 1 for centre in centres), max(0, len(keys) - limit))
+
+
+def by_depth(instances: Instances, limit: int, *, distances_N: Sequence[float]) -> Assignment:
+    """Sort the instances by their distance, the nearest first, as others do that have depth (report 2.3).
+
+    Args:
+        instances: Of one class.
+        limit: Instances beyond it have no map.
+        distances_N: In metres, of each instance; infinite where it is not known, which comes last.
+
+    Returns:
+        Of two equal distances the order of `by_centre` counts; such instances are counted as ties.
+
+    Example:
+        >>> one, two = np.zeros((4, 6), bool), np.zeros((4, 6), bool)
+        >>> one[0, 4], two[3, 1] = True, True
+        >>> both = Instances.from_masks([26, 26], [1, 1], [one, two])
+        >>> by_depth(both, 30, distances_N=[8.0, 20.0]).maps_N.tolist()
+        [1, 2]
+    """
+    places_N = by_centre(instances, len(instances)).maps_N.tolist()
+    distances = list(distances_N)
+    order = sorted(range(len(distances)), key=lambda n: (distances[n], places_N[n]))
+    maps_N = np.full(len(order), OVERFLOW)
+    maps_N[order[:limit]] = np.arange(1, min(limit, len(order)) + 1)
+    ties = sum(distances.count(distance) > 1 for distance in distances)
+    return Assignment(maps_N, ties, max(0, len(order) - limit))
+
+
+def class_distances(scene: Scene, class_id: int) -> list[float]:
+    """The distance in metres of each instance of a class, in the order of `of_class`.
+
+    Raises:
+        PartwiseError: If the scene has no distances.
+    """
+    distances = distances_of(scene)
+    ids = np.unique(scene.instance_ids_HW)
+    return [distances[id_] for id_ in ids[ids // INSTANCE_FACTOR == class_id].tolist()]
 
 
 def of_class(scene: Scene, class_id: int) -> Instances:

@@ -2,27 +2,29 @@
 
 The report's frames are 2048x1024, uncropped and unchanged, one a step, with Adam (2.1 and its code). Here a step sees
 1024x512 pixels without changes: all of a frame at half resolution; for whole frames at full resolution give
-data.augment.crop=[1024,2048]. Losses of masks are means and not sums (instance_fcn/losses.py). Lengths are the
-report's: say --steps or --minutes for another.
+data.augment.crop=[1024,2048], and for its geometry on frames of half the size method.enlarge=2. Losses are means over
+windows; the sums of the text are method.reduction=sum. Lengths are the report's: say --steps or --minutes for another.
 
-The slips of the report's code are off: put one back with method.slips.NAME=true; `parts_report_committed` has them all.
+The slips of the report's code are off: put one back with method.slips.NAME=true. `parts_report_1_committed`,
+`parts_report_2_committed` and `parts_report_3_committed` have those of each implementation. Read from
+GrumpyZhou/APC_InstanceSegmentation (2017), branch city-instance-sensitive-fcn; each names its commits.
 """
 
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Literal, cast
+from typing import Literal, TypeAlias, cast
 
 from partwise.data.loader import DataConfig
 from partwise.data.transforms import AugmentConfig
 from partwise.recipes import parts_vgg
 from partwise.training.config import OptimConfig, Recipe, TrainingConfig
-from partwise_report.instance_fcn import InstanceFcnConfig
-from partwise_report.instance_fcn.decode import InstanceFcnDecodeConfig
+from partwise_report.instance_fcn import InstanceFcnConfig, InstanceFcnDecodeConfig
 from partwise_report.ordering import OrderingConfig
 from partwise_report.slipped_parts import SlippedPartsConfig
 from partwise_report.slips import Slips
 
+MaskLoss: TypeAlias = Literal["plain", "balanced", "weighted"]
 UNCHANGED = DataConfig(
     augment=AugmentConfig(crop=(512, 1024), scale=(1.0, 1.0), flip=0, photometric=0, centre_instance=0)
 )
@@ -102,23 +104,73 @@ def parts_report_3() -> Recipe:
     )
 
 
-def parts_report_committed() -> Recipe:
-    """Implementation III with the slips of its published code that slips.py lists, and a rate that cannot move
-    the weights.
+# Slips of the published code of phase 3 that all three implementations have.
+_IN_EVERY_CODE = (
+    *("zero_start", "no_mean_subtraction", "wrong_negatives", "one_positive_shift", "whole_parts"),
+    *("no_border_windows", "sparse_inference", "overlap_of_image", "summed_windows"),
+)
 
-    Left out of that code: sides of windows in multiples of 24 px, suppression by the share of the image that two
-    windows have in common, masks that are the sum of all windows, frames in one order, and losses as sums. In 100,000
-    steps Adam at 1e-8 moves a weight by at most 1e-3.
+
+def parts_report_1_committed() -> Recipe:
+    """Implementation I as committed: read from its last commit, 7000e2b (2017-02-19), and those before it.
+
+    The branches are linear. Adam's rate is 1e-6, as in the text; from 2017-02-15 on it was mostly 1e-5
+    (optim.lr=1e-5). Later commits departed from the text in two more ways, which are left out here: positives weighted
+    in the mask loss (5569caa; method.mask_loss=weighted), and the logistic objectness of the whole window (bfad5d3;
+    method.objectness=window).
     """
-    made = parts_report_3()
-    slips = Slips(**{slip.name: True for slip in fields(Slips)})
-    return replace(
-        made,
-        name="parts_report_committed",
-        about="the report's Implementation III with the slips of its committed code put back",
-        method=replace(cast(InstanceFcnConfig, made.method), slips=slips),
-        optim=_adam(1e-8),
+    return _committed(parts_report_1(), "Implementation I", 1e-6, "plain", "linear_branches")
+
+
+def parts_report_2_committed() -> Recipe:
+    """Implementation II as committed: read from its last commit, 60e4d2d, and those from ad41751 (2017-02-21) on.
+
+    Adam's rate is 1e-6 there, before that it was 1e-5, and once 1e-4 (optim.lr); the 1e-8 of the report's text is in no
+    commit, see `parts_report_2`.
+    """
+    return _committed(parts_report_2(), "Implementation II", 1e-6, "weighted", "lost_conv5_1", "one_dilated_layer")
+
+
+def parts_report_3_committed() -> Recipe:
+    """Implementation III as committed: read from the commits 0a2407a to 07d5001 (from 2017-03-03 on).
+
+    From 7e9ee75 on, the target of the objectness is 1 for negative windows, too.
+    """
+    return _committed(
+        *(parts_report_3(), "Implementation III", 1e-6, "weighted"),
+        *("lost_conv5_1", "one_dilated_layer", "objectness_all_ones"),
     )
+
+
+def parts_report_committed() -> Recipe:
+    """An older name of `parts_report_3_committed`."""
+    return replace(parts_report_3_committed(), name="parts_report_committed")
+
+
+def _committed(written: Recipe, title: str, lr: float, mask_loss: MaskLoss, *slips: str) -> Recipe:
+    """A system as its text describes it, with what the published code did otherwise.
+
+    In the code of all three, the loss of a window is the mean over its pixels, to which the maps are enlarged, and
+    windows are summed. The frames' fixed order in training is left out.
+
+    Args:
+        written: As the text describes it.
+        title: Its name in the report.
+        lr: Adam's rate.
+        mask_loss: Of the code.
+        slips: Those that not every implementation has.
+    """
+    method = replace(
+        cast(InstanceFcnConfig, written.method),
+        mask_loss=mask_loss,
+        reduction="sum",
+        target_level="pixels",
+        slips=Slips(**dict.fromkeys((*_IN_EVERY_CODE, *slips), True)),
+    )
+    about = f"the report's {title} with the slips of its committed code put back"
+    if written.name != "parts_report_3":
+        about += "; start it from fcn8s"
+    return replace(written, name=f"{written.name}_committed", about=about, method=method, optim=_adam(lr))
 
 
 def parts_paper() -> Recipe:

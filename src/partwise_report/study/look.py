@@ -27,12 +27,22 @@ class View(Sequence):
     def __getitem__(self, i: int) -> Scene:  # type: ignore[override]  # takes no slices
         """Scene i, cut."""
         scene = self.scenes[i]
-        height, width = (min(want or side, side) for want, side in zip(self.size, scene.size, strict=True))
-        top, left = (scene.size[0] - height) // 2, (scene.size[1] - width) // 2
-        cut = (slice(top, top + height), slice(left, left + width))
+        cut = middle_of(scene.size, self.size)
         return Scene(
-            scene.name, scene.image_HW3[cut], scene.semantic_HW[cut], scene.instance_ids_HW[cut], scene.label_set
+            scene.name,
+            scene.image_HW3[cut],
+            scene.semantic_HW[cut],
+            scene.instance_ids_HW[cut],
+            scene.label_set,
+            scene.distances,
         )
+
+
+def middle_of(size: tuple[int, int], view: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of the part around the middle of an image of `size` (H, W) that is at most `view`; 0: all."""
+    height, width = (min(want or side, side) for want, side in zip(view, size, strict=True))
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    return slice(top, top + height), slice(left, left + width)
 
 
 @torch.inference_mode()

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from partwise.methods import Method
+from partwise.methods import Method, image_batch
 from partwise.report.maps import draw_part_maps
 from partwise.report.overlay import draw_overlay, draw_semantic
 from partwise.report.palette import assign_colours
@@ -29,15 +29,27 @@ FILL, WRONG = 0.7, (235, 235, 235)  # what fits no car is nearly white
 Picture = tuple[str, np.ndarray]
 
 
-def semantic_maps(model: Path, scenes: dict[str, Scene]) -> Picture:
-    """Figure 2.3: photo, truth and inference of each scene, by the name that its caption gives."""
+def semantic_maps(model: Path, scenes: dict[str, Scene], test_HW3: np.ndarray | None = None) -> Picture:
+    """Figure 2.3: photo, truth and inference of each scene, by the name that its caption gives.
+
+    Args:
+        model: The file of an FCN-8s.
+        scenes: Name, such as "training" -> scene.
+        test_HW3: (H, W, 3) uint8 RGB, an image without truth; None where there is none.
+    """
     method, info = load_model(model)
     pictures, captions = [], []
     for name, scene in scenes.items():
         found = method.decode(outputs_of(method, scene), scene.size)[0].semantic_HW
         pictures += [scene.image_HW3, draw_semantic(scene.semantic_HW), draw_semantic(cast(np.ndarray, found))]
         captions += [f"{name} image", "truth", f"FCN-8s, step {info.origin['steps']}"]
-    caption = "Figure 2.3: inference on a training and on a validation image."
+    names = [f"a {name} image" for name in scenes]
+    if test_HW3 is not None:
+        found = method.predict(image_batch(test_HW3, next(method.parameters()).device))[0].semantic_HW
+        pictures += [test_HW3, np.full_like(test_HW3, WRONG), draw_semantic(cast(np.ndarray, found))]
+        captions += ["test image", "no truth is public", f"FCN-8s, step {info.origin['steps']}"]
+        names.append("a test image")
+    caption = f"Figure 2.3: inference on {', on '.join(names)}."
     return caption, draw_contact_sheet(pictures, captions, columns=3, cell_width_px=420)
 
 

@@ -1,4 +1,4 @@
-"""The report's figures of its truth: the masks in their order (2.4) and the windows (2.10).
+"""The report's figures of its truth: the task (1.1), the masks in their order (2.4) and the windows (2.10).
 
 Axes: H and W in pixels, M windows.
 """
@@ -8,17 +8,32 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw
 
+from partwise.report.overlay import draw_semantic
+from partwise.report.palette import assign_colours
 from partwise.report.panels import draw_contact_sheet
 from partwise.scene import Scene
-from partwise_report.instance_fcn.targets import STRIDE_PX, window_targets
+from partwise_report.instance_fcn import InstanceFcnConfig
+from partwise_report.instance_fcn.targets import window_targets
 from partwise_report.ordering.targets import OVERFLOW, by_centre, of_class
-from partwise_report.slips import Slips
 
 CAR = 26
 RANKS = 30  # report 2.3
 SHOWN_MASKS, SHOWN_WINDOWS = 7, 6
 POSITIVE_COLOUR, NEGATIVE_COLOUR = (60, 220, 110), (240, 70, 60)
 Picture = tuple[str, np.ndarray]
+
+
+def task(scene: Scene) -> Picture:
+    """Figure 1.1: the image, its semantic truth, and a colour for each of its cars."""
+    cars = of_class(scene, CAR)
+    colours_N3 = assign_colours(cars)
+    numbered = np.zeros((*scene.size, 3), np.uint8)
+    for n in range(len(cars)):
+        numbered[cars.full_mask(n)] = colours_N3[n]
+    pictures = [scene.image_HW3, draw_semantic(scene.semantic_HW, scene.label_set), numbered]
+    captions = ["(a) image", "(b) semantic truth", f"(c) instance truth: {len(cars)} cars"]
+    caption = "Figure 1.1: the task, an image with its semantic truth and the truth of its cars."
+    return caption, draw_contact_sheet(pictures, captions, columns=3, cell_width_px=420)
 
 
 def ordering_truth(scene: Scene) -> Picture:
@@ -42,8 +57,9 @@ def ordering_truth(scene: Scene) -> Picture:
 
 def window_truth(scene: Scene) -> Picture:
     """Figure 2.10: some positive and negative windows of the report on the photo."""
-    targets = window_targets(scene, "report", (CAR,), Slips())
-    boxes_M4, holders = targets["boxes"].numpy() * STRIDE_PX, targets["object"].numpy()
+    config = InstanceFcnConfig(windows="report", classes=(CAR,))
+    targets = window_targets(scene, config)
+    boxes_M4, holders = targets["boxes"].numpy() * config.cell_px, targets["object"].numpy()
     canvas = Image.fromarray(scene.image_HW3.copy())
     draw, line_px = ImageDraw.Draw(canvas), max(1, min(scene.size) // 160)
     for positive, colour in ((False, NEGATIVE_COLOUR), (True, POSITIVE_COLOUR)):

@@ -23,7 +23,7 @@ from partwise.methods.parts.windows import Window, assemble
 from partwise.scene import Scene
 from partwise_report.instance_fcn import InstanceFcn
 from partwise_report.instance_fcn.decode import objectness_of_windows
-from partwise_report.instance_fcn.targets import NEGATIVE_SHIFT_PX, STRIDE_PX, Objects, window_cells_of
+from partwise_report.instance_fcn.objects import Objects, window_cells_of
 from partwise_report.instance_fcn.windows import cells_of
 
 CLASS_NAME = "car"  # the class that the report works on
@@ -132,19 +132,20 @@ def _of_part_maps(method: PartMaps, outputs: Outputs, objects: Instances) -> Ite
 
 def _of_instance_fcn(method: InstanceFcn, outputs: Outputs, objects: Instances) -> Iterator[ObjectWindow]:
     centres_N2 = _centres(objects)
-    cells_N2 = window_cells_of(Objects(objects, centres_N2), method.config.windows)
+    cells_N2 = window_cells_of(Objects(objects, method.config.enlarge), method.config)
     maps_Khw, objectness_hw = outputs["parts"][0][0].float().cpu(), outputs["objectness"][0][0].float().cpu()
-    shape = tuple(objectness_hw.shape)
+    shape, cell_px = tuple(objectness_hw.shape), method.config.cell_px
+    near_px = method.config.near_px / method.config.enlarge
     for n, cells in enumerate(cells_N2.tolist()):
-        first = np.round(centres_N2[n] / STRIDE_PX - np.array(cells) / 2).astype(int)
+        first = np.round(centres_N2[n] / cell_px - np.array(cells) / 2).astype(int)
         box = torch.tensor([[*first, *(first + cells)]])
         logits = cells_of(box, method.config.k, shape).assembled(maps_Khw).view(*cells)
         score_hw = objectness_of_windows(method.config.objectness, objectness_hw, tuple(cells))
         y, x = np.clip(first + np.array(cells) // 2, 0, np.array(shape) - 1)
-        axes = [(np.arange(count) - c // 2 + c / 2) * STRIDE_PX for count, c in zip(shape, cells, strict=True)]
-        far = far_from(axes, centres_N2, np.full(len(objects), NEGATIVE_SHIFT_PX))
-        corner = (int(first[0]) * STRIDE_PX, int(first[1]) * STRIDE_PX)
-        yield ObjectWindow(n, 0, corner, logits, STRIDE_PX, float(score_hw[y, x]), score_hw[far])
+        axes = [(np.arange(count) - c // 2 + c / 2) * cell_px for count, c in zip(shape, cells, strict=True)]
+        far = far_from(axes, centres_N2, np.full(len(objects), near_px))
+        corner = (int(first[0]) * cell_px, int(first[1]) * cell_px)
+        yield ObjectWindow(n, 0, corner, logits, cell_px, float(score_hw[y, x]), score_hw[far])
 
 
 def far_from(axes_px: list[np.ndarray], centres_N2: np.ndarray, reach_px_N: np.ndarray) -> Tensor:

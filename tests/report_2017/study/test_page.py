@@ -23,7 +23,10 @@ SMALL = [
     "training.precision=no",
 ]
 ONLY = ["ordering_full", "parts_report_1", "parts_report_3", "working", "zero_start", "order_colouring"]
-FIGURES = ["2.2", "2.3", "2.4", "2.7", "2.8", "2.10", "2.11", "2.13", "2.14", "2.15"]
+FIGURES = [
+    *("1.1", "2.1", "2.2", "2.3", "2.4", "2.5", "2.7", "2.8", "2.9", "2.10"),
+    *("2.11", "2.13", "2.14", "2.15"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -53,6 +53,7 @@ class Canvas:
         self.ids = Image.new("I", (self.width, self.height))
         self._draws = ImageDraw.Draw(self.colour), ImageDraw.Draw(self.ids)
         self._numbers: dict[int, int] = {}
+        self.distances_m: dict[int, float] = {}  # of each instance
 
     def brush(self, class_name: str, depth_m: float = 0.0, dim: float = 1.0) -> "Brush":
         """Return a brush for what is no instance. Groups such as a far crowd are painted with their class's bare id."""
@@ -63,6 +64,7 @@ class Canvas:
         id_ = CITYSCAPES[class_name].id
         number = self._numbers.get(id_, 0)
         self._numbers[id_] = number + 1
+        self.distances_m[id_ * INSTANCE_FACTOR + number] = depth_m
         return Brush(self, id_ * INSTANCE_FACTOR + number, depth_m, dim)
 
     def blend(self, colour: Colour, mask: Image.Image, top: int) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from partwise.data.cityscapes import write_scene
+from partwise.data.depth import write_depth
 from partwise.data.faults import implied_ids
 from partwise.data.streets.canvas import SUPERSAMPLING, Camera, Canvas
 from partwise.data.streets.furniture import paint_ego_vehicle
@@ -58,7 +59,7 @@ def render_street(
     instance_ids_HW = np.array(canvas.ids.resize((size[1], size[0]), Image.Resampling.NEAREST))
     semantic_HW = implied_ids(instance_ids_HW).astype(np.uint8)
     image_HW3 = develop(canvas.colour.reduce(SUPERSAMPLING), semantic_HW, weather, rng)
-    return Scene(name, image_HW3, semantic_HW, instance_ids_HW)
+    return Scene(name, image_HW3, semantic_HW, instance_ids_HW, distances=canvas.distances_m.copy)
 
 
 def draw_camera(dice: random.Random, size: tuple[int, int]) -> Camera:
@@ -110,6 +111,7 @@ def render_dataset(
     size: tuple[int, int] = (256, 512),
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
+    depth: bool = False,
 ) -> int:
     """Write a Cityscapes tree of rendered streets.
 
@@ -120,6 +122,7 @@ def render_dataset(
         size: (H, W) in pixels.
         seed: Seed of the scenes.
         progress: Called after each scene with how many are done, and how many there are.
+        depth: Whether to write disparity and camera files, too, see `write_depth`.
 
     Returns:
         The number of scenes.
@@ -130,6 +133,8 @@ def render_dataset(
     done, total = 0, sum(count_by_split.values())
     for k, (split, count) in enumerate(count_by_split.items()):
         for scene in Streets(count, size, seed * 100 + k):
+            if depth:
+                write_depth(scene, root, split)
             write_scene(scene, root, split)
             done += 1
             if progress:
