@@ -1,5 +1,6 @@
-"""A split of a COCO data set into two, without copies of one photo on both sides. Annotation files are written; the
-images stay where they are.
+"""A split of a COCO data set into two, without copies of one photo on both sides.
+
+Annotation files are written; the images stay where they are.
 """
 
 from __future__ import annotations

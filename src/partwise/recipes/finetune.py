@@ -50,7 +50,7 @@ def _few_images() -> DataConfig:
 
 def _gentle() -> OptimConfig:
     """A third of the rate of a training from ImageNet weights, and a tenth of that for the backbone."""
-    return OptimConfig(lr=3e-4, backbone_lr_factor=0.1, warmup_steps=50, schedule="poly")
+    return OptimConfig(lr=3e-4, backbone_lr_factor=0.1, warmup_steps=20, schedule="poly")
 
 
 def _stops_early() -> TrainingConfig:
