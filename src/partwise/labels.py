@@ -46,7 +46,7 @@ class Label:
 
     @property
     def file_id(self) -> int:
-        """The number of the class in the files of its data set: what COCO calls category_id."""
+        """The number of the class in the files of its data set, COCO's category_id."""
         return self.id if self.category_id is None else self.category_id
 
     @property
