@@ -135,7 +135,7 @@ class LabelSet:
 
     @cached_property
     def outside_id(self) -> int:
-        """The id of pixels in no instance, of data that have instances only: of `outside`, or `void_id`."""
+        """The id of `outside`, or `void_id`; pixels in no instance have it if the data have instances only."""
         return self[self.outside].id if self.outside else self.void_id
 
     def same_classes(self, other: LabelSet) -> bool:
@@ -166,7 +166,7 @@ class LabelSet:
 
     @cached_property
     def void_id(self) -> int:
-        """The id of pixels of which nothing is known: the lowest of a class that is not evaluated and has no instances.
+        """The id of pixels of unknown class, the lowest of a class that is not evaluated and has no instances.
 
         Without such a class it is the lowest id of no class.
         """

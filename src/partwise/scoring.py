@@ -11,6 +11,7 @@ from typing import Any
 
 from partwise.class_map import ClassNames
 from partwise.data.cityscapes import TREES, CityscapesFolder
+from partwise.data.dataset import described
 from partwise.data.layout import tree_in
 from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
@@ -220,6 +221,7 @@ def _score_model(
         segment.method, scenes, evaluator, options=segment.options, depth=depth, progress=progress
     )
     how = asdict(segment.options) | {"default_scale": segment.method.default_scale}
+    how["dataset"] = described(data.open_as(split, segment.method.label_set))
     if isinstance(segment.method, MappedMethod):
         how["classes"] = segment.method.classes.names
     return evaluator, figures, {"model": segment.info.origin, **how}

@@ -12,9 +12,12 @@ from typing import Literal
 
 import torch
 
+from partwise.data.dataset import labels_of
+from partwise.errors import PartwiseError
 from partwise.evaluation.ceiling import pad_scene, seen_scene
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.instances import Instances
+from partwise.labels import LabelSet
 from partwise.methods import Method, MethodConfig, PartsConfig, build_method
 from partwise.methods.parts.targets import AssignConfig
 from partwise.scene import Prediction, Scene, Scenes
@@ -22,6 +25,7 @@ from partwise_report.instance_fcn import InstanceFcnConfig
 
 ANY_SIZE = AssignConfig(fill_max=1000.0)  # one grid of windows has to take every object
 PLAIN, CUT = "plain", "cut"
+CAR = "car"  # the class that the report works on
 
 
 @dataclass(frozen=True)
@@ -98,8 +102,10 @@ def sweep(
              semantic map are added (`DecodeConfig.sharpen`)
     """
     begin = time.perf_counter()
-    methods = [_variants(setting.config) for setting in settings]
-    evaluators = [{name: CityscapesEvaluator() for name in variants} for variants in methods]
+    label_set = labels_of(scenes)
+    require_cars(label_set)
+    methods = [_variants(setting.config, label_set) for setting in settings]
+    evaluators = [{name: CityscapesEvaluator(label_set) for name in variants} for variants in methods]
     with torch.inference_mode():
         for i in range(len(scenes)):
             scene = scenes[i]
@@ -114,12 +120,22 @@ def sweep(
     return {"images": len(scenes), "seconds": round(time.perf_counter() - begin, 2), "rows": rows}
 
 
-def _variants(config: MethodConfig) -> dict[str, Method]:
+def require_cars(label_set: LabelSet) -> None:
+    """Raises PartwiseError where no class is called "car", which the report is about."""
+    if CAR not in {label.name for label in label_set.things}:
+        names = ", ".join(label.name for label in label_set.things)
+        raise PartwiseError(
+            f"label set {label_set.name}: no class {CAR!r} with instances ({names}), which the report is about: "
+            "map one to it in a label file"
+        )
+
+
+def _variants(config: MethodConfig, label_set: LabelSet) -> dict[str, Method]:
     """The method with and without the semantic cut, where it has one; all with the same oracle outputs."""
     if not isinstance(config, PartsConfig):
-        return {PLAIN: build_method(config).eval()}
+        return {PLAIN: build_method(config, label_set).eval()}
     plain = replace(config, decode=replace(config.decode, sharpen=0.0))
-    return {PLAIN: build_method(plain).eval(), CUT: build_method(config).eval()}
+    return {PLAIN: build_method(plain, label_set).eval(), CUT: build_method(config, label_set).eval()}
 
 
 def _decoded(variants: dict[str, Method], scene: Scene, enlarged: int) -> dict[str, Prediction]:
@@ -143,7 +159,7 @@ def _reduce(prediction: Prediction, times: int) -> Prediction:
 
 def _scores(evaluator: CityscapesEvaluator) -> dict:
     instance = evaluator.compute()["instance"]
-    car = instance["per_class"]["car"]
+    car = instance["per_class"][CAR]
     by_size = instance["by_size"]
     return {
         "ap": instance["ap"],
@@ -151,5 +167,5 @@ def _scores(evaluator: CityscapesEvaluator) -> dict:
         "car": car["ap"],
         "car50": car["ap50"],
         "by_size": {size: scores["ap"] for size, scores in by_size.items()},
-        "car_by_size": {size: scores["per_class"]["car"]["ap"] for size, scores in by_size.items()},
+        "car_by_size": {size: scores["per_class"][CAR]["ap"] for size, scores in by_size.items()},
     }

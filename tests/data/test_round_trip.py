@@ -123,3 +123,13 @@ def test_a_label_file_renames_and_joins(root, run, tmp_path):
     assert [label.name for label in data.label_set.things] == ["moving", "man"]
     counts = [np.unique(one[0].instances.labels, return_counts=True)[1] for one in (data, plain)]
     assert counts[0].sum() == counts[1].sum()
+
+
+def test_explain_names_the_classes_of_the_model(root, run, says, tmp_path):
+    said = says("explain", root / "valid" / "48.png", "--model", run, "--at", "128,100", "--out", tmp_path)
+    assert any(name in said for name in (*NAMES.values(), "background")) and "person" not in said
+
+
+def test_the_study_of_the_report_asks_for_cars_in_one_line(root, complains, tmp_path):
+    said = complains("ceilings", "--data", root, "--frames", 1)
+    assert "no class 'car' with instances (peaton, coche, otro)" in said.replace("otro, coche", "coche, otro")

@@ -64,7 +64,7 @@ def ceiling(
         "overrides": list(overrides),
         "method": method_to_dict(method.config),
     }
-    show_ceiling(ceiling_tables(result), result, json, circumstances, source.open(split))
+    show_ceiling(ceiling_tables(result), result, json, circumstances, source.open_as(split, method.label_set))
     if not trained:
         console.print(
             "next: partwise ceiling MODEL with the same --data shows what each stage of a trained model loses"

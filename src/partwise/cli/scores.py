@@ -53,7 +53,6 @@ def evaluate(
             truth; can be given several times, rising; 32, 64, 128 and 256 without it.
     """
     from partwise.class_map import parse_class_map
-    from partwise.data.dataset import described
     from partwise.data.faults import Fault
     from partwise.evaluation.metric import SIDE_BOUNDS_PX
     from partwise.evaluation.occlusion import OcclusionScores
@@ -79,7 +78,7 @@ def evaluate(
     if not records:
         del figures["records"]
     further = further_scores_table(figures)
-    about = f"{described(source.open(split))}\n" if predictions is None else ""
+    about = f"{figures['circumstances']['dataset']}\n" if predictions is None else ""
     text = f"{about}{evaluation_text(figures)}\n\n{table_text(further)}\n{further.note}".rstrip()
     if figures.get("warnings"):
         warnings = [Fault(**warning) for warning in figures["warnings"]]

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from partwise.data.dataset import labels_of
 from partwise.data.faults import Fault, by_place, counted, listed
 from partwise.errors import PartwiseError
 from partwise.evaluation.distance import Depth, no_depth
@@ -128,7 +129,7 @@ def evaluate_folder(
         What `compute()` of the evaluator gives, and under "warnings" a `Fault` as a dict for each file and line that
         was left out.
     """
-    evaluator = CityscapesEvaluator() if evaluator is None else evaluator
+    evaluator = CityscapesEvaluator(labels_of(scenes)) if evaluator is None else evaluator
     files = ResultFiles.find(folder, names_of(scenes))
     warnings = score_results(files, scenes, evaluator, workers=workers, depth=depth, progress=progress)
     return evaluator.compute() | {"warnings": [asdict(warning) for warning in warnings]}

@@ -45,12 +45,13 @@ _Shown = tuple[str, np.ndarray]
 
 
 def _of_parts(explanation: PartsExplanation, image_HW3: np.ndarray, method: Any, shown_score: float) -> _Shown:
-    words = explanation_text(explanation, method.config.decode, shown_score)
-    return words, draw_explanation(image_HW3, explanation, method.config.k)
+    words = explanation_text(explanation, method.config.decode, shown_score, method.label_set)
+    return words, draw_explanation(image_HW3, explanation, method.config.k, method.label_set)
 
 
 def _of_centres(explanation: CentresExplanation, image_HW3: np.ndarray, method: Any, shown_score: float) -> _Shown:
-    return centres_explanation_text(explanation, shown_score), draw_centres_explanation(image_HW3, explanation)
+    words = centres_explanation_text(explanation, shown_score, method.label_set)
+    return words, draw_centres_explanation(image_HW3, explanation, method.label_set)
 
 
 SHOWN: dict[type, Callable[[Any, np.ndarray, Any, float], _Shown]] = {

@@ -62,7 +62,7 @@ def look(
     No instance scores for a semantic method.
     """
     ready = fold_batch_norm(copy.deepcopy(method))
-    evaluator, probes = CityscapesEvaluator(), Probes()
+    evaluator, probes = CityscapesEvaluator(method.label_set), Probes()
     for i in range(len(scenes)):
         scene = scenes[i]
         outputs = outputs_of(ready, scene)

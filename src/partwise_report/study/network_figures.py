@@ -41,7 +41,8 @@ def semantic_maps(model: Path, scenes: dict[str, Scene], test_HW3: np.ndarray | 
     pictures, captions = [], []
     for name, scene in scenes.items():
         found = method.decode(outputs_of(method, scene), scene.size)[0].semantic_HW
-        pictures += [scene.image_HW3, draw_semantic(scene.semantic_HW), draw_semantic(cast(np.ndarray, found))]
+        maps = (scene.semantic_HW, cast(np.ndarray, found))
+        pictures += [scene.image_HW3, *(draw_semantic(map_HW, scene.label_set) for map_HW in maps)]
         captions += [f"{name} image", "truth", f"FCN-8s, step {info.origin['steps']}"]
     names = [f"a {name} image" for name in scenes]
     if test_HW3 is not None:

@@ -22,6 +22,7 @@ from partwise.training.checkpoint import read_model
 from partwise.training.config import Recipe, check_recipe, leaves, override, recipe_to_dict
 from partwise.training.folder import RunFolder
 from partwise.training.loop import Monitor, train
+from partwise_report.ceilings import require_cars
 from partwise_report.study.look import View, look
 from partwise_report.study.record import Record, make_record
 from partwise_report.study.variants import GROUPS, VARIANTS, Variant
@@ -183,6 +184,7 @@ def run_study(variants: Sequence[Variant], study: Study, monitor: Monitor) -> li
     recipes = {variant.name: recipe_of(variant, variants, study) for variant in variants}
     check_overrides(variants, study)
     scenes, looked_at = study.data.scenes(), study.looked_at()
+    require_cars(scenes.label_set)
     for dataset in (scenes, study.data.validation()):
         monitor.note(described(dataset))
     if any(METHODS[method_name(recipe.method)].has_instances for recipe in recipes.values()):

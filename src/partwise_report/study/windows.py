@@ -21,12 +21,12 @@ from partwise.methods.method import Outputs
 from partwise.methods.parts.targets import right_grid
 from partwise.methods.parts.windows import Window, assemble
 from partwise.scene import Scene
+from partwise_report.ceilings import CAR
 from partwise_report.instance_fcn import InstanceFcn
 from partwise_report.instance_fcn.decode import objectness_of_windows
 from partwise_report.instance_fcn.objects import Objects, window_cells_of
 from partwise_report.instance_fcn.windows import cells_of
 
-CLASS_NAME = "car"  # the class that the report works on
 MIN_AREA_PX = 100  # as in the scores of instances: smaller truth does not count
 NEAR_SHARE = 0.25  # DeepMask 3.2: a window off by a quarter of the object's longest side is a negative
 
@@ -84,7 +84,7 @@ def paste(window: np.ndarray, corner: tuple[int, int], size: tuple[int, int]) ->
 
 def objects_of(scene: Scene) -> Instances:
     """The instances that are looked at: cars of at least MIN_AREA_PX."""
-    cars = [label.id for label in scene.label_set.things if label.name == CLASS_NAME]
+    cars = [label.id for label in scene.label_set.things if label.name == CAR]
     return scene.instances[np.isin(scene.instances.labels, cars) & (scene.instances.areas >= MIN_AREA_PX)]
 
 
