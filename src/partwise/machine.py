@@ -9,6 +9,16 @@ import platform
 import re
 from pathlib import Path
 
+__all__ = [
+    "describe_machine",
+    "is_main_process",
+    "is_out_of_memory",
+    "keep_freed_memory",
+    "peak_memory_mib",
+    "process_number",
+    "processor",
+]
+
 
 def describe_machine() -> dict:
     """Describe the machine on which a figure is measured.

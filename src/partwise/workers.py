@@ -24,6 +24,8 @@ from partwise.errors import PartwiseError, in_one_line
 from partwise.machine import is_out_of_memory
 from partwise.transport import receive, send
 
+__all__ = ["Workers"]
+
 # A person or a scheduler may send these to every process of a job. Only the main process reacts to them.
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _NAMES = {number.value: number.name for number in signal.Signals}

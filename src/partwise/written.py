@@ -68,6 +68,7 @@ METRICS, PRESENCE = "metrics", "presence"
 PREDICTION, EXPLANATION, EVALUATION, COMPARISON = "prediction", "explanation", "evaluation", "comparison"
 CEILING, CHECK, DIAGNOSIS, RUN, STUDY, RECORD = "ceiling", "check", "diagnosis", "run", "study", "record"
 COCO_PREDICTIONS = "predictions in COCO form"
+TRIAL = "trial"
 RESULT_FAULTS = "faults of result files"
 DESCRIPTION = "description of a model"
 BENCH_SPEED, BENCH_EVALUATION = "bench speed", "bench evaluation"
@@ -85,6 +86,7 @@ JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     DIAGNOSIS: {"subject", "healthy", "faults", "warnings", "results"},
     RUN: {"recipe", "origin", "machine"},
     STUDY: {"command", "data", "criterion", "verdicts", "variants"},
+    TRIAL: {"trial", "seed", "settings", "looks", "figures"},
     RECORD: {"name", "group", "recipe", "about", "loss_first", "loss_last", "untrained_scores"},
     BENCH_SPEED: {"machine", "size", "predict"},
     BENCH_EVALUATION: {"machine", "images", "predictions an image", "in memory, seconds an image"},

@@ -1,4 +1,4 @@
-"""The report's verbs: `partwise study report` and `partwise ceilings`."""
+"""The report's verbs: `partwise study report`, `cache` and `systems`, and `partwise ceilings`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from cyclopts import App
 from partwise.cli.app import NO_DATA, Data, height_and_width, writes
 from partwise.cli.ceiling import scenes_of, show_ceiling
 from partwise.errors import PartwiseError
-from partwise.terminal import TrainingDisplay, console, counting
+from partwise.terminal import Display, TrainingDisplay, console, counting
 from partwise.written import CEILING
 
 study = App(name="study", help="Train many variants on one budget and explain what makes the difference.")
 
 
 @study.command
-def report(
+def systems(
     *overrides: str,
     source: Data = NO_DATA,
     out: Path,
@@ -35,7 +35,7 @@ def report(
     split: str = "train",
     val_split: str = "val",
 ) -> None:
-    """Reproduce the report: train its systems, its slips and their corrections; write a page that says why it failed.
+    """Train the report's systems themselves, backbone and all, and draw the report's figures of them.
 
     Variants that are finished in OUT are passed over, so the same command goes on where it was stopped.
 
@@ -83,8 +83,7 @@ def report(
             f"--minutes {minutes:g} --steps {steps} --frames {frames} --seed {seed}: give minutes or steps above 0, "
             "frames from 1 and a seed from 0 on"
         )
-    if weights not in ("", "torchvision", "random") and not Path(weights).is_file():
-        raise PartwiseError(f"--weights {weights}: no such file: give VGG16's safetensors file, torchvision or random")
+    _require_weights(weights)
     settings = Study(
         data=TrainingData(source, split, val_split),
         out=out,
@@ -103,6 +102,163 @@ def report(
         page = write_study(records, settings, display, rendered=figures_from == "rendered", command=_command())
     console.print(f"wrote {page} and {page.with_name('study.json')}")
     console.print("next: the same command with more --minutes and another --out, or --only GROUP")
+
+
+@study.command
+def report(
+    *,
+    data: Path,
+    out: Path,
+    caches: Path | None = None,
+    only: list[str] | None = None,
+    minutes: float = 0.0,
+    steps: int = 0,
+    seeds: int = 3,
+    processes: int = 2,
+    weights: str = "torchvision",
+    fcn8s: str = "",
+    records: list[Path] | None = None,
+    split: str = "train",
+    val_split: str = "val",
+) -> None:
+    """Decide the report's guesses: train networks on stored features that differ by what each guess blames.
+
+    Trainings that are recorded in OUT are passed over, so the same command goes on where it was stopped. The page is
+    written after every training, with what is decided so far.
+
+    Parameters
+    ----------
+    data
+        Root of the Cityscapes tree, or the folder with its zips.
+    out
+        Folder of the study: report.html, study.json, and a record (trials/) and the heads (work/) of each training.
+    caches
+        Folder with the stored features, made by partwise study cache: CACHES/plain/train, CACHES/plain/val and so on;
+        OUT/features without it.
+    only
+        Variants or groups (heads, rates, slips, corrections, chain, truth, start, sizes, orders, conv5); can be given
+        several times.
+    minutes
+        The short form: store features of a few frames, train the variants of the group "short" on them, all in about so
+        many minutes. For rendered streets (partwise render).
+    steps
+        Of every training, in place of the variants' own.
+    seeds
+        Of every variant, from 0 on.
+    processes
+        Trainings at once, each on one core.
+    weights
+        Of VGG16, for features that the short form stores and for variants that learn conv5: a safetensors file,
+        torchvision or random.
+    fcn8s
+        A trained FCN-8s (model file or run), for variants that start from one.
+    records
+        Folder with records of trainings that are finished, such as results/report_guesses; can be given several times.
+    split
+        What to train on.
+    val_split
+        What to measure on.
+    """
+    from partwise_report.study.conduct import Study
+    from partwise_report.study.guide import run_short, run_whole
+    from partwise_report.study.runner import GivenFcn8s
+
+    if minutes < 0 or steps < 0 or seeds < 1 or processes < 1 or (minutes and (steps or caches or only)):
+        raise PartwiseError(
+            f"--minutes {minutes:g} --steps {steps} --seeds {seeds} --processes {processes}: give seeds and processes "
+            "from 1 on, and either minutes (the short form, without steps, caches and only) or the other options"
+        )
+    _require_weights(weights)
+    settings = Study(
+        data=data,
+        out=out,
+        caches=caches or out / "features",
+        records=tuple(records or ()),
+        weights=weights,
+        fcn8s=str(GivenFcn8s.read(fcn8s).file) if fcn8s else "",
+        steps=steps,
+        seeds=tuple(range(seeds)),
+        split=split,
+        val_split=val_split,
+    )
+    with Display("study:") as display:
+        if minutes:
+            page = run_short(settings, minutes, processes, display, command=_command())
+        else:
+            page = run_whole(settings, only or (), processes, display, command=_command())
+    console.print(f"wrote {page} and {page.with_name('study.json')}")
+    console.print("next: the same command goes on with what is not trained yet")
+
+
+@study.command
+def cache(
+    *,
+    data: Path,
+    out: Path,
+    layer: list[str],
+    frames: int = 400,
+    split: str = "train",
+    view: str = "",
+    enlarge: int = 1,
+    weights: str = "torchvision",
+    keep_mean: bool = False,
+    slip: list[str] | None = None,
+    base: Path | None = None,
+) -> None:
+    """Store what a frozen VGG16 says of frames, so that a study trains networks on it without the backbone.
+
+    The same command goes on where it was stopped. Each frame is one step: stop it at any time.
+
+    Parameters
+    ----------
+    data
+        Root of the Cityscapes tree, or the folder with its zips.
+    out
+        Folder for the features: features.json and one .npy file (fp16) a layer.
+    layer
+        conv3_3, pool3, conv4_3, pool4, conv5_3, pool5, or conv5_3_holes (stride 8, dilated); can be given
+        several times.
+    frames
+        Evenly spaced ones of the split; 0 for all.
+    split
+        Of that tree.
+    view
+        Only the part around the middle of each frame, as WIDTHxHEIGHT; whole frames without it.
+    enlarge
+        How many times as long each side of a frame becomes before the backbone sees it.
+    weights
+        Of VGG16: a safetensors file, torchvision, random, or a trained model or run on VGG16.
+    keep_mean
+        Show the backbone images without their mean subtracted, as the report's published code does.
+    slip
+        Of the report's code, put back into conv5: one_dilated_layer.
+    base
+        Folder with conv4_3 of the same frames: layers after it are made from there, without the images.
+    """
+    from partwise.data.dataset import open_dataset
+    from partwise_report.features import FeatureStore, FrozenVgg, require_layers, store_features
+    from partwise_report.study.frames import shown_frames
+
+    if frames < 0 or enlarge < 1:
+        raise PartwiseError(f"--frames {frames} --enlarge {enlarge}: give frames from 0 and enlarge from 1 on")
+    require_layers(layer)
+    scenes = shown_frames(
+        open_dataset(data, split), frames, height_and_width("--view", view) if view else (0, 0), enlarge
+    )
+    given = FeatureStore.open(base) if base is not None else None
+    backbone = FrozenVgg(weights, mean_subtracted=not keep_mean, changes=slip or ())
+    name = f"{data.resolve().name}/{split}"
+    with Display("storing features") as display:
+        store = store_features(
+            scenes, backbone, layer, out, data_name=name, progress=display.count, note=display.note, base=given
+        )
+    console.print(f"stored {store.done} frames in {out}")
+    console.print("next: partwise study report, which trains on them")
+
+
+def _require_weights(weights: str) -> None:
+    if weights not in ("", "torchvision", "random") and not Path(weights).is_file():
+        raise PartwiseError(f"--weights {weights}: no such file: give VGG16's safetensors file, torchvision or random")
 
 
 def _command() -> str:

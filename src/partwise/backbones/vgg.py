@@ -12,6 +12,8 @@ from partwise.backbones.backbone import Backbone
 from partwise.backbones.initialisation import he_normal
 from partwise.errors import PartwiseError
 
+__all__ = ["BLOCK_CHANNELS", "LAST_RELU", "POOL", "VggBackbone"]
+
 # Index of the last ReLU and of the pooling of each block in torchvision's `features`.
 LAST_RELU = {1: 3, 2: 8, 3: 15, 4: 22, 5: 29}
 POOL = {1: 4, 2: 9, 3: 16, 4: 23, 5: 30}

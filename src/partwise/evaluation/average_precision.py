@@ -17,6 +17,8 @@ import numpy as np
 from partwise.evaluation.matching import ImageMatches
 from partwise.evaluation.pixel import mean_of_valid
 
+__all__ = ["OVERLAPS", "ClassTable", "class_table", "instance_scores", "stepwise_area"]
+
 OVERLAPS = np.arange(0.5, 1.0, 0.05)  # cityscapesScripts, args.overlaps; an IoU must be larger, not equal
 
 

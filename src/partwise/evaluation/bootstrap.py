@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
+__all__ = ["LEVEL", "draw_images", "interval"]
+
 LEVEL = 0.95
 
 

@@ -29,6 +29,13 @@ from partwise.evaluation.pixel import mean_of_valid
 from partwise.labels import LabelSet
 from partwise.scene import Scene
 
+__all__ = [
+    "InstanceScores",
+    "Matches",
+    "average_recall",
+    "drawn_average_recall",
+]
+
 Matches = dict[str, ImageMatches]  # of one image, by the name of the criterion: "all"; with depth also "100m" and "50m"
 
 

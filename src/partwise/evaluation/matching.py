@@ -20,6 +20,18 @@ from partwise.labels import INSTANCE_FACTOR
 from partwise.rle import segments
 from partwise.scene import Scene
 
+__all__ = [
+    "EVERYWHERE",
+    "PROPOSAL_COUNTS",
+    "WITHIN_50_M",
+    "WITHIN_100_M",
+    "Criterion",
+    "ImageMatches",
+    "Overlaps",
+    "match",
+    "overlaps",
+]
+
 PROPOSAL_COUNTS = (10, 100, 1000)  # AR@10, AR@100, AR@1000: InstanceFCN, table 2
 
 

@@ -21,6 +21,8 @@ from partwise.training.optim import build_optimiser, restore_optimiser, schedule
 from partwise.training.precision import WORTH, time_in_bf16
 from partwise.training.processes import mean_over_processes
 
+__all__ = ["Batch", "Learner", "NotFiniteError", "follow"]
+
 Batch = tuple[Tensor, list[Targets]]
 
 

@@ -11,6 +11,15 @@ from accelerate.utils import InitProcessGroupKwargs
 
 from partwise.errors import PartwiseError
 
+__all__ = [
+    "PATIENCE",
+    "end_processes",
+    "lost_process",
+    "mean_over_processes",
+    "of_main_process",
+    "start_accelerator",
+]
+
 # Other processes wait while the main process evaluates and saves. By default torch gives up after 10 to 30 minutes.
 PATIENCE = timedelta(hours=6)
 

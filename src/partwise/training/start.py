@@ -18,6 +18,13 @@ from partwise.training.checkpoint import load_matching, load_model, read_model
 from partwise.training.class_rows import logits_of_images, mapped_state
 from partwise.training.config import Recipe
 
+__all__ = [
+    "file_of",
+    "has_backbone_of",
+    "is_model",
+    "start_weights",
+]
+
 _IMAGES = 16  # that show how several classes of a model make one
 # Errors of torch.load, safetensors and a download for a file with other content, or without a connection.
 _FOREIGN = (

@@ -7,6 +7,8 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
+__all__ = ["SIGNALS", "Handler", "StopSwitch", "Stopped"]
+
 Handler = Callable | int | None  # what signal.signal takes and returns
 # SIGHUP is sent when the terminal closes, for example when an ssh connection ends. Windows does not have it.
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]

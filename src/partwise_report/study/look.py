@@ -11,7 +11,7 @@ from partwise.backbones.fold import fold_batch_norm
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.methods import Method
 from partwise.methods.method import Outputs, image_batch
-from partwise.scene import Prediction, Scene, Scenes
+from partwise.scene import Prediction, Scene, Scenes, names_of
 from partwise_report.study.probes import Probes
 
 
@@ -20,6 +20,11 @@ class View(Sequence):
 
     def __init__(self, scenes: Scenes, size: tuple[int, int] = (0, 0)):
         self.scenes, self.size = scenes, size
+
+    @property
+    def names(self) -> list[str]:
+        """Of the frames."""
+        return names_of(self.scenes)
 
     def __len__(self) -> int:
         return len(self.scenes)

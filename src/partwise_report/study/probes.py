@@ -55,7 +55,7 @@ class Probes:
             truth = objects.full_mask(window.n)
             iou.append(mask_iou(window.mask(scene.size), truth))
             small.append(objects.longest_sides[window.n] < SMALL_PX)
-            auc.append(share_above(window.objectness, window.others_X))
+            auc.append(share_above(window.objectness, window.scores_hw[window.far_hw]))
             counts = part_counts(window.window_of(truth), k)
             self.shapes.setdefault(window.slot, []).append(Shape(*counts, int(truth.sum()), len(self.frames)))
         iou_N = np.array(iou)

@@ -6,7 +6,7 @@ Axes: N objects, K = k * k parts, h and w cells of a map, S and T rows and colum
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +21,13 @@ from partwise.methods.method import Outputs
 from partwise.methods.parts.targets import right_grid
 from partwise.methods.parts.windows import Window, assemble
 from partwise.scene import Scene
-from partwise_report.ceilings import CAR
 from partwise_report.instance_fcn import InstanceFcn
 from partwise_report.instance_fcn.decode import objectness_of_windows
 from partwise_report.instance_fcn.objects import Objects, window_cells_of
 from partwise_report.instance_fcn.windows import cells_of
 
+CLASS_NAME = "car"  # the class that the report works on
+CAR = (26,)  # ids of that class in Cityscapes, for what is set up before a label set is known
 MIN_AREA_PX = 100  # as in the scores of instances: smaller truth does not count
 NEAR_SHARE = 0.25  # DeepMask 3.2: a window off by a quarter of the object's longest side is a negative
 
@@ -39,9 +40,12 @@ class ObjectWindow:
     slot           index of the set of part maps; windows of one slot share their maps
     corner         (y, x) of the window's first pixel; it may lie outside the image
     logits_ST      float, at the window's cells; values outside the map are those of its border
-    stride_px      side of a cell
-    objectness     logit of this window
-    others_X       logits of the windows of its grid that are centred on no object
+    stride_px      side of a cell, in pixels of the image
+    objectness     score of this window, higher where an object is likelier
+    centre_px      (y, x) of this window
+    scores_hw      of every window of its grid
+    axes_px        (h,) and (w,) centres of those windows along y and x
+    far_hw         bool: those that are centred on no object
     """
 
     n: int
@@ -50,7 +54,10 @@ class ObjectWindow:
     logits_ST: Tensor
     stride_px: int
     objectness: float
-    others_X: Tensor
+    centre_px: tuple[float, float]
+    scores_hw: Tensor
+    axes_px: tuple[np.ndarray, np.ndarray]
+    far_hw: Tensor
 
     def mask(self, size: tuple[int, int]) -> np.ndarray:
         """(H, W) bool: where the assembled window says yes, enlarged as the decoder enlarges it."""
@@ -84,7 +91,7 @@ def paste(window: np.ndarray, corner: tuple[int, int], size: tuple[int, int]) ->
 
 def objects_of(scene: Scene) -> Instances:
     """The instances that are looked at: cars of at least MIN_AREA_PX."""
-    cars = [label.id for label in scene.label_set.things if label.name == CAR]
+    cars = [label.id for label in scene.label_set.things if label.name == CLASS_NAME]
     return scene.instances[np.isin(scene.instances.labels, cars) & (scene.instances.areas >= MIN_AREA_PX)]
 
 
@@ -108,7 +115,7 @@ def object_windows(method: Method, outputs: Outputs, objects: Instances) -> Iter
 
 
 def _of_part_maps(method: PartMaps, outputs: Outputs, objects: Instances) -> Iterator[ObjectWindow]:
-    centres_N2 = _centres(objects)
+    centres_N2 = centres_of(objects)
     for n, side in enumerate(objects.longest_sides.tolist()):
         slot = right_grid(float(side), method.windows, method.config.assign.fill_max)
         window = method.windows[slot]
@@ -117,7 +124,10 @@ def _of_part_maps(method: PartMaps, outputs: Outputs, objects: Instances) -> Ite
         maps_Khw = outputs["parts"][slot][0].float().cpu()
         logits, _ = assemble(maps_Khw, torch.tensor([cell]), method.part_weights[slot].cpu())
         top, left = ((c - window.cells // 2) * window.stride_px for c in cell)
-        axes = [window.centre_px(np.arange(count)) for count in objectness_hw.shape]
+        axes = (
+            window.centre_px(np.arange(objectness_hw.shape[0])),
+            window.centre_px(np.arange(objectness_hw.shape[1])),
+        )
         far = far_from(axes, centres_N2, np.maximum(NEAR_SHARE * objects.longest_sides, window.stride_px))
         yield ObjectWindow(
             n,
@@ -126,12 +136,15 @@ def _of_part_maps(method: PartMaps, outputs: Outputs, objects: Instances) -> Ite
             logits[0],
             window.stride_px,
             float(objectness_hw[cell[0], cell[1]]),
-            objectness_hw[far],
+            (float(axes[0][cell[0]]), float(axes[1][cell[1]])),
+            objectness_hw,
+            axes,
+            far,
         )
 
 
 def _of_instance_fcn(method: InstanceFcn, outputs: Outputs, objects: Instances) -> Iterator[ObjectWindow]:
-    centres_N2 = _centres(objects)
+    centres_N2 = centres_of(objects)
     cells_N2 = window_cells_of(Objects(objects, method.config.enlarge), method.config)
     maps_Khw, objectness_hw = outputs["parts"][0][0].float().cpu(), outputs["objectness"][0][0].float().cpu()
     shape, cell_px = tuple(objectness_hw.shape), method.config.cell_px
@@ -142,13 +155,15 @@ def _of_instance_fcn(method: InstanceFcn, outputs: Outputs, objects: Instances) 
         logits = cells_of(box, method.config.k, shape).assembled(maps_Khw).view(*cells)
         score_hw = objectness_of_windows(method.config.objectness, objectness_hw, tuple(cells))
         y, x = np.clip(first + np.array(cells) // 2, 0, np.array(shape) - 1)
-        axes = [(np.arange(count) - c // 2 + c / 2) * cell_px for count, c in zip(shape, cells, strict=True)]
+        height, width = ((np.arange(count) - c // 2 + c / 2) * cell_px for count, c in zip(shape, cells, strict=True))
+        axes = (height, width)
         far = far_from(axes, centres_N2, np.full(len(objects), near_px))
         corner = (int(first[0]) * cell_px, int(first[1]) * cell_px)
-        yield ObjectWindow(n, 0, corner, logits, cell_px, float(score_hw[y, x]), score_hw[far])
+        centre = (float(axes[0][y]), float(axes[1][x]))
+        yield ObjectWindow(n, 0, corner, logits, cell_px, float(score_hw[y, x]), centre, score_hw, axes, far)
 
 
-def far_from(axes_px: list[np.ndarray], centres_N2: np.ndarray, reach_px_N: np.ndarray) -> Tensor:
+def far_from(axes_px: Sequence[np.ndarray], centres_N2: np.ndarray, reach_px_N: np.ndarray) -> Tensor:
     """(h, w) bool: cells whose window is centred farther than its reach, along y or x, from the centre of every object.
 
     axes_px   centres of the windows of each row and of each column
@@ -159,7 +174,7 @@ def far_from(axes_px: list[np.ndarray], centres_N2: np.ndarray, reach_px_N: np.n
     return torch.from_numpy(far)
 
 
-def _centres(objects: Instances) -> np.ndarray:
+def centres_of(objects: Instances) -> np.ndarray:
     """(N, 2) y and x of the centre of each box."""
     boxes = objects.boxes
     return np.stack([boxes[:, 1] + boxes[:, 3], boxes[:, 0] + boxes[:, 2]], axis=1) / 2

@@ -43,7 +43,7 @@ def thin_vgg():
 @pytest.fixture(scope="module")
 def study(thin_vgg, city_root, tmp_path_factory):
     out = tmp_path_factory.mktemp("study") / "out"
-    words = ["study", "report", *SMALL, "--data", city_root, "--out", out, "--steps", 2, "--frames", 1]
+    words = ["study", "systems", *SMALL, "--data", city_root, "--out", out, "--steps", 2, "--frames", 1]
     words += [word for name in ONLY for word in ("--only", name)]
     words += ["--view", "128x64", "--weights", "random", "--figures-from", "rendered"]
     main([str(word) for word in words])
@@ -84,7 +84,7 @@ def test_pictures_of_somebody_else_are_neither_removed_nor_replaced(tmp_path):
 
 def test_a_page_of_somebody_else_is_known_before_the_trainings(complains, city_root, tmp_path):
     (tmp_path / "report.html").write_text("<!doctype html>mine")
-    said = complains("study", "report", "--data", city_root, "--out", tmp_path, "--steps", 1)
+    said = complains("study", "systems", "--data", city_root, "--out", tmp_path, "--steps", 1)
     assert "report.html: partwise did not write this file" in said
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
@@ -101,7 +101,7 @@ def test_the_json_has_every_record_and_no_folder_of_this_machine(study, city_roo
 
 def test_what_is_finished_is_not_trained_again(study, city_root, capsys):
     before = (study / "runs/working/last.safetensors").stat().st_mtime_ns
-    words = ["study", "report", *SMALL, "--data", city_root, "--out", study, "--steps", 2, "--frames", 1]
+    words = ["study", "systems", *SMALL, "--data", city_root, "--out", study, "--steps", 2, "--frames", 1]
     main([str(word) for word in [*words, "--only", "working", "--view", "128x64", "--weights", "random"]])
     assert (study / "runs/working/last.safetensors").stat().st_mtime_ns == before
     assert "parts_report_1" in (study / "report.html").read_text()  # of the earlier call in the same folder
@@ -112,7 +112,7 @@ def test_a_given_fcn8s_takes_the_place_of_phase_1(study, city_root, tmp_path):
     own.
     """
     out = tmp_path / "orders"
-    words = ["study", "report", *SMALL, "orders:method.channels=16", "--data", city_root, "--out", out, "--steps", 2]
+    words = ["study", "systems", *SMALL, "orders:method.channels=16", "--data", city_root, "--out", out, "--steps", 2]
     words += ["--frames", 1, "--view", "128x64", "--weights", "random", "--fcn8s", study / "runs/fcn8s"]
     main([str(word) for word in [*words, "--only", "order_hungarian", "--only", "order_relative"]])
     assert sorted(path.name for path in (out / "runs").iterdir()) == ["order_hungarian", "order_relative"]
@@ -141,5 +141,5 @@ def test_a_given_fcn8s_takes_the_place_of_phase_1(study, city_root, tmp_path):
 )
 def test_a_mistake_is_one_line(words, said, city_root, tmp_path, complains):
     data = [] if "--data" in words else ["--data", city_root]
-    assert said in complains("study", "report", *words, *data, "--out", tmp_path / "out")
+    assert said in complains("study", "systems", *words, *data, "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()

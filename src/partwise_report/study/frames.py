@@ -1,0 +1,51 @@
+"""Frames as a study shows them to networks: evenly spaced ones, a part of each, enlarged.
+
+Axes: H and W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from partwise.evaluation.model import EvenlySpaced
+from partwise.geometry import nearest_index
+from partwise.methods.method import image_at
+from partwise.scene import Scene, Scenes, names_of
+from partwise_report.study.look import View
+
+
+class Enlarged(Sequence):
+    """Scenes with each side so many times as long: images bilinear, truth nearest."""
+
+    def __init__(self, scenes: Scenes, times: int):
+        self.scenes, self.times = scenes, times
+
+    @property
+    def names(self) -> list[str]:
+        """Of the frames."""
+        return names_of(self.scenes)
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def __getitem__(self, i: int) -> Scene:  # type: ignore[override]  # takes no slices
+        """Scene i, enlarged."""
+        scene = self.scenes[i]
+        if self.times == 1:
+            return scene
+        size = (scene.size[0] * self.times, scene.size[1] * self.times)
+        rows, columns = (nearest_index(old, new) for old, new in zip(scene.size, size, strict=True))
+        truth = (scene.semantic_HW[rows][:, columns], scene.instance_ids_HW[rows][:, columns])
+        return Scene(scene.name, image_at(scene.image_HW3, size), *truth, scene.label_set)
+
+
+def shown_frames(scenes: Scenes, frames: int, view: tuple[int, int] = (0, 0), times: int = 1) -> Enlarged:
+    """Evenly spaced frames, cut to the part around their middle, then enlarged.
+
+    Args:
+        scenes: Of a split.
+        frames: How many at most; 0 for all.
+        view: (H, W) in pixels before enlarging; (0, 0) for whole frames.
+        times: How many times as long each side becomes.
+    """
+    return Enlarged(View(EvenlySpaced(scenes, frames), view), times)

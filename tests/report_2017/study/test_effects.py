@@ -1,0 +1,118 @@
+"""Intervals over frames and seeds cover the effect that was put in; a guess is decided by the rule that was fixed."""
+
+import math
+
+import numpy as np
+import pytest
+
+from partwise_report.study.effects import (
+    Effect,
+    difference,
+    has_learnt,
+    level,
+    outcome,
+    seeds_needed,
+    steps_needed,
+)
+from partwise_report.study.guesses import GUESSES, Guess, verdicts
+from report_2017.study.made_trials import made_trial, made_trials
+
+GUESS = Guess(1, "words", "2.4", "without", "blamed", "mask_iou", 0.02)
+
+
+def test_the_interval_covers_a_known_effect():
+    covered = 0
+    for n in range(40):
+        rng = np.random.default_rng(n)
+        one, other = (made_trials("a", mean, seeds=6, rng=rng) for mean in (0.5, 0.4))
+        effect = difference(one, other, "mask_iou")
+        covered += effect.low <= 0.1 <= effect.high
+    assert covered >= 34  # 95 % of 40 are 38; few seeds make a bootstrap a little narrow
+
+
+def test_seeds_that_differ_widen_the_interval_and_are_named_as_the_cause():
+    rng = np.random.default_rng(0)
+    calm, wild = (
+        difference(*(made_trials(name, 0.5, of_seeds=spread, rng=rng) for name in ("a", "b")), "mask_iou")
+        for spread in (0.0, 0.1)
+    )
+    assert wild.high - wild.low > 2 * (calm.high - calm.low)
+    assert wild.seed_share > 0.8 and calm.seed_share < 0.05
+
+
+def test_the_same_frames_are_compared():
+    """What all variants find hard in the same frames is no difference between them."""
+    hard = np.random.default_rng(0).uniform(0, 1, 50)
+    one, other = ([made_trial(name, seed, hard + more) for seed in (0, 1)] for name, more in (("a", 0.1), ("b", 0.0)))
+    effect = difference(one, other, "mask_iou")
+    assert effect.low == pytest.approx(0.1) and effect.high == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("low", "mean", "high", "threshold", "expected"),
+    [
+        (0.01, 0.05, 0.09, 0.02, "right"),
+        (-0.01, 0.05, 0.11, 0.02, "open"),  # may be nothing
+        (0.001, 0.015, 0.03, 0.02, "open"),  # may reach the threshold
+        (-0.05, -0.01, 0.019, 0.02, "wrong"),
+        (-0.005, 0.0, 0.005, -0.01, "right"),  # no worse
+        (-0.05, -0.03, -0.02, -0.01, "wrong"),
+        (-0.02, 0.0, 0.02, -0.01, "open"),
+        (math.nan, 0.1, math.nan, 0.02, "open"),
+    ],
+)
+def test_a_guess_is_decided_by_its_threshold(low, mean, high, threshold, expected):
+    assert outcome(Effect(mean, low, high, 0.5, 3), threshold) == expected
+
+
+def test_one_seed_decides_nothing():
+    assert outcome(Effect(0.5, 0.4, 0.6, 0.0, 1), 0.02) == "open"
+
+
+def test_what_is_not_above_its_marks_has_learnt_nothing():
+    assert has_learnt(made_trials("a", 0.5, mark=0.3), "mask_iou")
+    assert not has_learnt(made_trials("a", 0.5, mark=0.5), "mask_iou")
+    looks = {"0": {"car_ap": 0.1}}
+    assert not has_learnt(made_trials("a", 0.1, figure="car_ap", looks=looks), "car_ap")
+    assert has_learnt(made_trials("a", 0.3, figure="car_ap", looks=looks), "car_ap")
+
+
+@pytest.mark.parametrize(
+    ("without", "blamed", "mark", "expected"),
+    [
+        (0.6, 0.5, 0.3, "right"),
+        (0.5, 0.6, 0.3, "wrong"),
+        (0.6, 0.5, 0.9, "not decided"),
+        (0.6, None, 0.3, "not trained"),
+    ],
+)
+def test_a_verdict_is_one_of_four(without, blamed, mark, expected):
+    trials = {"without": made_trials("without", without, mark=mark)}
+    if blamed is not None:
+        trials["blamed"] = made_trials("blamed", blamed, mark=mark)
+    (found,) = verdicts(trials, [GUESS])
+    assert found.outcome == expected
+    assert bool(found.more) is (expected in ("not decided", "not trained"))
+
+
+def test_more_seeds_are_asked_for_where_the_seeds_differ():
+    near, far = (seeds_needed(Effect(0.03, -0.03 * width, 0.06, 0.95, 3), 0.02) for width in (0.5, 2.0))
+    assert near.startswith("about") and near.endswith("seeds")
+    assert int(near.split()[1]) < int(far.split()[1])
+    assert "frames" in seeds_needed(Effect(0.03, -0.05, 0.11, 0.0, 3), 0.02)
+
+
+def test_steps_are_asked_for_by_how_far_the_second_half_came():
+    looks = {"0": {"mask_above": -0.4}, "50": {"mask_above": -0.3}, "100": {"mask_above": -0.2}}
+    assert steps_needed(made_trials("a", 0.5, looks=looks), "mask_iou") == "about 200 steps"
+    looks["100"] = {"mask_above": -0.3}
+    assert steps_needed(made_trials("a", 0.5, looks=looks), "mask_iou").startswith("no number")
+
+
+def test_frames_without_a_car_do_not_count():
+    holes = made_trial("a", 0, [0.5, math.nan, 0.5])
+    assert level([holes, holes], "mask_iou").mean == pytest.approx(0.5)
+
+
+def test_the_guesses_are_numbered_as_on_their_page():
+    assert [guess.number for guess in GUESSES] == list(range(1, 15))
