@@ -60,7 +60,7 @@ class TrainingData:
         """Open the split that the evaluations during training use, with the classes of the split to train on.
 
         Raises:
-            PartwiseError: If it has further classes, or it is what is trained on, though another name was given.
+            PartwiseError: If it has further classes, or it is the split to train on, though another name was given.
         """
         scenes, validation = self.scenes(), self.source.open_as(self.val_split, self.scenes().label_set)
         if validation.name == scenes.name and self.split != self.val_split:

@@ -224,8 +224,8 @@ class Instances(InstanceList):
     def to_coco(self, image_id: int | str = 0) -> list[dict]:
         """Convert to COCO result entries.
 
-        A Result writes the category ids of the data that its model was trained on; Instances alone, which have no
-        label set, write their labels.
+        A Result writes the category ids of the data that its model was trained on. Instances alone know no label set
+        and write their labels.
 
         COCO keeps the names of the classes in `categories` of the data set's file: `label_set.coco_categories` has this
         form. To compute COCO's mask AP, remove the boxes: if there are boxes, `loadRes` of pycocotools uses their area

@@ -31,7 +31,7 @@ class Label:
         colour: RGB, 0..255.
         mean_instance_px: Mean area of an instance in the training set in pixels, the weight of iIoU; None if unknown.
         category_id: Its number in the files of its data set if that is not `id`, such as 4000 in COCO.
-        sources: Names and numbers in the data that are this class, too, such as ("Vehiculo", 7).
+        sources: Names and numbers in the data that are also this class, such as ("Vehiculo", 7).
     """
 
     name: str
@@ -46,7 +46,7 @@ class Label:
 
     @property
     def file_id(self) -> int:
-        """The number of the class in the files of its data set, COCO's category_id."""
+        """The number of the class in the files of its data set, which COCO calls category_id."""
         return self.id if self.category_id is None else self.category_id
 
     @property
@@ -115,7 +115,7 @@ class LabelSet:
 
     @property
     def coco_categories(self) -> list[dict[str, int | str]]:
-        """The classes whose instances are told apart, as `categories` of a COCO file; ids are those of the data.
+        """The classes whose instances are told apart, as `categories` of a COCO file, with the ids of the data.
 
         Example:
             >>> CITYSCAPES.coco_categories[2]
@@ -135,7 +135,7 @@ class LabelSet:
 
     @cached_property
     def outside_id(self) -> int:
-        """The id of `outside`, or `void_id`; pixels in no instance have it if the data have instances only."""
+        """The id of pixels in no instance, where data have instances only."""
         return self[self.outside].id if self.outside else self.void_id
 
     def same_classes(self, other: LabelSet) -> bool:
@@ -166,7 +166,7 @@ class LabelSet:
 
     @cached_property
     def void_id(self) -> int:
-        """The id of pixels of unknown class, the lowest of a class that is not evaluated and has no instances.
+        """The id of pixels whose class is unknown, the lowest of a class that is not evaluated and has no instances.
 
         Without such a class it is the lowest id of no class.
         """
@@ -240,25 +240,14 @@ class LabelSet:
             raise PartwiseError(f"{placed(where)}this label set cannot be read ({error}): {remedy}") from None
 
 
-# Mean pixels of an instance in Cityscapes' training set (cityscapesScripts 2.3.0, args.avgClassSize).
-_MEAN_INSTANCE_PX = {
-    "bicycle": 4672.3249222261,
-    "caravan": 36771.8241758242,
-    "motorcycle": 6298.7200839748,
-    "rider": 3930.4788056518,
-    "bus": 35732.1511111111,
-    "train": 67583.7075812274,
-    "car": 12794.0202738185,
-    "person": 3462.4756337644,
-    "truck": 27855.1264367816,
-    "trailer": 16926.9763313609,
-}
-# cityscapesScripts, labels.py: name, id, trainId, category, hasInstances, colour. Licence plates (-1) are in no file.
+# Cityscapes' own table (cityscapesScripts, labels.py): name, id, trainId, category, hasInstances, colour,
+# and the mean pixels of an instance in its training set (cityscapesScripts 2.3.0, args.avgClassSize).
+# License plate (-1) is missing, because no label file holds it.
 CITYSCAPES = LabelSet(
     "cityscapes",
     tuple(
-        Label(name, id_, train_id, category, has_instances, colour, _MEAN_INSTANCE_PX.get(name))
-        for name, id_, train_id, category, has_instances, colour in (
+        Label(name, id_, train_id, category, has_instances, colour, next(iter(mean), None))
+        for name, id_, train_id, category, has_instances, colour, *mean in (
             ("unlabeled", 0, 255, "void", False, (0, 0, 0)),
             ("ego vehicle", 1, 255, "void", False, (0, 0, 0)),
             ("rectification border", 2, 255, "void", False, (0, 0, 0)),
@@ -283,16 +272,16 @@ CITYSCAPES = LabelSet(
             ("vegetation", 21, 8, "nature", False, (107, 142, 35)),
             ("terrain", 22, 9, "nature", False, (152, 251, 152)),
             ("sky", 23, 10, "sky", False, (70, 130, 180)),
-            ("person", 24, 11, "human", True, (220, 20, 60)),
-            ("rider", 25, 12, "human", True, (255, 0, 0)),
-            ("car", 26, 13, "vehicle", True, (0, 0, 142)),
-            ("truck", 27, 14, "vehicle", True, (0, 0, 70)),
-            ("bus", 28, 15, "vehicle", True, (0, 60, 100)),
-            ("caravan", 29, 255, "vehicle", True, (0, 0, 90)),
-            ("trailer", 30, 255, "vehicle", True, (0, 0, 110)),
-            ("train", 31, 16, "vehicle", True, (0, 80, 100)),
-            ("motorcycle", 32, 17, "vehicle", True, (0, 0, 230)),
-            ("bicycle", 33, 18, "vehicle", True, (119, 11, 32)),
+            ("person", 24, 11, "human", True, (220, 20, 60), 3462.4756337644),
+            ("rider", 25, 12, "human", True, (255, 0, 0), 3930.4788056518),
+            ("car", 26, 13, "vehicle", True, (0, 0, 142), 12794.0202738185),
+            ("truck", 27, 14, "vehicle", True, (0, 0, 70), 27855.1264367816),
+            ("bus", 28, 15, "vehicle", True, (0, 60, 100), 35732.1511111111),
+            ("caravan", 29, 255, "vehicle", True, (0, 0, 90), 36771.8241758242),
+            ("trailer", 30, 255, "vehicle", True, (0, 0, 110), 16926.9763313609),
+            ("train", 31, 16, "vehicle", True, (0, 80, 100), 67583.7075812274),
+            ("motorcycle", 32, 17, "vehicle", True, (0, 0, 230), 6298.7200839748),
+            ("bicycle", 33, 18, "vehicle", True, (119, 11, 32), 4672.3249222261),
         )
     ),
 )

@@ -25,7 +25,7 @@ from partwise_report.instance_fcn import InstanceFcnConfig
 
 ANY_SIZE = AssignConfig(fill_max=1000.0)  # one grid of windows has to take every object
 PLAIN, CUT = "plain", "cut"
-CAR = "car"  # the class that the report works on
+CLASS_NAME = "car"  # the class that the report works on
 
 
 @dataclass(frozen=True)
@@ -122,10 +122,10 @@ def sweep(
 
 def require_cars(label_set: LabelSet) -> None:
     """Raises PartwiseError where no class is called "car", which the report is about."""
-    if CAR not in {label.name for label in label_set.things}:
+    if CLASS_NAME not in {label.name for label in label_set.things}:
         names = ", ".join(label.name for label in label_set.things)
         raise PartwiseError(
-            f"label set {label_set.name}: no class {CAR!r} with instances ({names}), which the report is about: "
+            f"label set {label_set.name}: no class {CLASS_NAME!r} with instances ({names}), which the report is about: "
             "map one to it in a label file"
         )
 
@@ -159,7 +159,7 @@ def _reduce(prediction: Prediction, times: int) -> Prediction:
 
 def _scores(evaluator: CityscapesEvaluator) -> dict:
     instance = evaluator.compute()["instance"]
-    car = instance["per_class"][CAR]
+    car = instance["per_class"][CLASS_NAME]
     by_size = instance["by_size"]
     return {
         "ap": instance["ap"],
@@ -167,5 +167,5 @@ def _scores(evaluator: CityscapesEvaluator) -> dict:
         "car": car["ap"],
         "car50": car["ap50"],
         "by_size": {size: scores["ap"] for size, scores in by_size.items()},
-        "car_by_size": {size: scores["per_class"][CAR]["ap"] for size, scores in by_size.items()},
+        "car_by_size": {size: scores["per_class"][CLASS_NAME]["ap"] for size, scores in by_size.items()},
     }

@@ -41,6 +41,7 @@ def ceiling(
         what: A method (parts), a recipe (parts_light), or a model: the name of a model, a file, or a run folder.
         overrides: Fields of the method to change, such as method.k=5 or method.windows=[[8,21]]; for a model only
             fields of its decoder, such as method.decode.sharpen=0.
+        source: The data set.
         split: Split of the data set.
         frames: Largest number of frames, evenly spaced; 0 for all.
         json: File for all figures.
@@ -80,6 +81,7 @@ def show_ceiling(tables: list[Table], result: dict, json: Path | None, circumsta
         json: The file; None for none.
         dataset: What was measured, which is described first.
         circumstances: How the figures were made, in JSON's own types.
+        dataset: What the figures are of, printed in one line.
     """
     from partwise.data.dataset import described
     from partwise.report.text import table_text

@@ -25,6 +25,7 @@ def check(
 
     Args:
         root: Root of the data set, as --data.
+        source: The data set.
         split: Check only this split; can be given several times.
         json: File for everything that was found.
     """

@@ -36,8 +36,8 @@ def evaluate(
     """Score a model, or the result files of any tool, with the Cityscapes metrics at the resolution of the truth.
 
     Args:
-        split: Split of the data set. If it is a Cityscapes tree with disparity/ and camera/, AP100m and AP50m are
-            computed, too.
+        source: The data set; if a Cityscapes tree holds disparity/ and camera/, AP100m and AP50m are computed, too.
+        split: Split of the data set.
         model: A model file, a run folder, or the name of a model; the default model without it and --predictions.
         predictions: Results of any tool: a folder in the form that the official scripts read, or a JSON file in COCO
             form.
@@ -135,6 +135,7 @@ def compare(
     Args:
         a: A JSON file that `partwise evaluate --json` wrote; or a model file, a run folder, or the name of a model.
         b: The other result, on the same frames.
+        source: The data set to score models on.
         split: Split of the data set.
         frames: Largest number of frames to score models on, evenly spaced; 0 for all.
         full: Also compare models in boundary AP and panoptic quality (slower).

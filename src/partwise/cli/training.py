@@ -38,6 +38,7 @@ def train(
     Args:
         recipe: A name that `partwise recipes` lists.
         overrides: Fields to change, such as optim.lr=3e-4; `partwise config RECIPE` lists them.
+        source: The data set.
         out: Folder of the run.
         minutes: Length of the training in minutes by the clock, without evaluations; 0 for the length of the recipe.
         steps: Length of the training in steps, which makes it exactly repeatable; 0 for the length of the recipe.

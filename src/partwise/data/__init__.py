@@ -3,6 +3,8 @@
 from typing import TYPE_CHECKING
 
 from partwise.data.dataset import DATASETS, Dataset, DatasetFormat, labels_of, open_dataset
+from partwise.data.frame import FrameContent, Survey
+from partwise.data.source import DataSource
 from partwise.lazy import lazy_names
 
 if TYPE_CHECKING:
@@ -14,9 +16,12 @@ __all__ = [
     "DATASETS",
     "AugmentConfig",
     "DataConfig",
+    "DataSource",
     "Dataset",
     "DatasetFormat",
+    "FrameContent",
     "Streets",
+    "Survey",
     "labels_of",
     "open_dataset",
 ]

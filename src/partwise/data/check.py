@@ -18,6 +18,7 @@ from partwise.rle import segments, value_counts
 # Longest side of an instance's box in pixels: below 16; from 16 to below 32; ...; 128 to 256; above 256.
 SIZE_BINS = ("<16", "16-32", "32-64", "64-128", "128-256", ">256")
 _SIZE_EDGES = (16, 32, 64, 128, 257)
+Progress = Callable[[str, int, int], None]  # the split, frames done, all frames
 TINY_PX = 100  # cityscapesScripts, evalInstanceLevelSemanticLabeling: minRegionSizes
 
 
@@ -65,7 +66,7 @@ class CheckReport:
 def check(
     root: str | os.PathLike | DataSource,
     splits: Iterable[str] | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> CheckReport:
     """Read every frame of the splits and report everything that is wrong or odd.
 
@@ -95,7 +96,9 @@ def check(
     return report
 
 
-def _check_split(source: DataSource, split: str, report: CheckReport, photos: Photos, progress) -> None:
+def _check_split(
+    source: DataSource, split: str, report: CheckReport, photos: Photos, progress: Progress | None
+) -> None:
     counts = report.splits[split] = SplitReport()
     try:
         survey = source.survey(split)

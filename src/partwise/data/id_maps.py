@@ -45,7 +45,7 @@ def mapped_ids(
 
 
 def numbered_instances(classes_HW: np.ndarray, keys_HW: np.ndarray) -> np.ndarray:
-    """Id * 1000 + number for each pixel of an instance, else the bare id.
+    """Give each pixel of an instance id * 1000 + number, and any other pixel its bare id.
 
     Args:
         classes_HW: (H, W) ids of the label set.

@@ -69,11 +69,6 @@ def read_ids(path: str | os.PathLike) -> np.ndarray:
     return decode_ids(_image_bytes(path, ID_FORMATS, refused_later=("JPEG",)), os.fspath(path))
 
 
-def read_planes(path: str | os.PathLike) -> np.ndarray:
-    """Read ids that are stored as colours, (H, W) or (H, W, C) whole numbers; raises PartwiseError as `read_ids`."""
-    return np.asarray(_decode(_image_bytes(path, ID_FORMATS), os.fspath(path), ID_FORMATS))
-
-
 def read_bytes(path: str | os.PathLike) -> bytes:
     """Return the content of a file.
 

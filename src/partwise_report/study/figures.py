@@ -91,7 +91,7 @@ def test_image(study: Study, rendered: bool) -> np.ndarray | None:
     """
     if rendered:
         return Streets(2 * CANDIDATES + 1, RENDERED_SIZE, RENDERED_SEED)[2 * CANDIDATES].image_HW3
-    files = sorted((study.data.root / TEST_IMAGES).rglob("*_leftImg8bit.*"))
+    files = sorted((study.data.source.root / TEST_IMAGES).rglob("*_leftImg8bit.*"))
     if not files:
         return None
     with Image.open(files[len(files) // 2]) as image:

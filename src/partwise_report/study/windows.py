@@ -21,12 +21,12 @@ from partwise.methods.method import Outputs
 from partwise.methods.parts.targets import right_grid
 from partwise.methods.parts.windows import Window, assemble
 from partwise.scene import Scene
+from partwise_report.ceilings import CLASS_NAME
 from partwise_report.instance_fcn import InstanceFcn
 from partwise_report.instance_fcn.decode import objectness_of_windows
 from partwise_report.instance_fcn.objects import Objects, window_cells_of
 from partwise_report.instance_fcn.windows import cells_of
 
-CLASS_NAME = "car"  # the class that the report works on
 CAR = (26,)  # ids of that class in Cityscapes, for what is set up before a label set is known
 MIN_AREA_PX = 100  # as in the scores of instances: smaller truth does not count
 NEAR_SHARE = 0.25  # DeepMask 3.2: a window off by a quarter of the object's longest side is a negative

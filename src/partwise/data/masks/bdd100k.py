@@ -9,13 +9,15 @@ the number of the instance. Source: bdd100k, doc/source/format.rst and common/bi
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from PIL import Image
 
 from partwise.data.faults import Fault
-from partwise.data.image_files import read_planes
+from partwise.data.image_files import read_bytes
 from partwise.data.label_sets import shipped_label_set
 from partwise.data.masks.folder import MaskFolder, MaskFrame, RawTruth, frames_of, images_in
 from partwise.data.splits import in_usual_order
@@ -67,13 +69,28 @@ class Bdd100kFolder(MaskFolder):
 
     def read_truth(self, frame: MaskFrame) -> RawTruth:
         """See MaskFolder."""
-        planes_HW4 = read_planes(frame.truth[0])
+        planes_HW4 = _planes(frame.truth[0])
         if planes_HW4.ndim != 3 or planes_HW4.shape[2] != 4:
             raise PartwiseError(f"{frame.truth[0]}: not RGBA: give BDD100K's bitmasks, not its colour maps")
         classes_HW, flags_HW = planes_HW4[..., 0].astype(np.int32), planes_HW4[..., 1]
         keys_HW = planes_HW4[..., 2].astype(np.int32) * 256 + planes_HW4[..., 3]
         keys_HW[(flags_HW & _CROWD) != 0] = 0
         return RawTruth(classes_HW, keys_HW, (flags_HW & _IGNORED) != 0)
+
+
+def _planes(file: Path) -> np.ndarray:
+    """The samples of a PNG as they are stored: (H, W, 4) uint8 of RGBA.
+
+    Raises:
+        PartwiseError: If it is missing or damaged.
+    """
+    try:
+        with Image.open(io.BytesIO(read_bytes(file)), formats=("PNG",)) as image:
+            return np.asarray(image)
+    except PartwiseError:
+        raise
+    except Exception as error:  # of a damaged file Pillow raises nearly anything
+        raise PartwiseError(f"{file}: the PNG cannot be read ({error}): copy it again") from None
 
 
 def _bitmasks(root: Path) -> Path:

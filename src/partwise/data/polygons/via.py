@@ -126,7 +126,7 @@ def _class_name(attributes: Mapping[str, Any], attribute: str) -> str | None:
 
 
 def _polygon(shape: Mapping[str, Any]) -> list[float] | None:
-    """X y x y ... of a region; None for one without an area."""
+    """Points x y x y ... of a region; None for one without an area."""
     kind = shape.get("name")
     try:
         if kind in ("polygon", "polyline"):
