@@ -382,7 +382,7 @@ def test_wrong_arguments_of_train(arguments, words, complains, city_root, tmp_pa
         (["predict", "PHOTO", "--out", "OUT", "--device", "cuda:99"], "device 'cuda:99'"),
         (["predict", "PHOTO", "--out", "OUT", "--device", "gpu"], "device 'gpu': give cpu"),
         (["predict", "PHOTO", "--out", "OUT", "--precision", "fp8"], "fp8"),
-        (["predict", "PHOTO", "--out", "OUT", "--min-score", "7"], "--min-score 7.0: give a number in 0..1"),
+        (["predict", "PHOTO", "--out", "OUT", "--min-score", "7"], "min-score '7': give a number in 0..1"),
         (["predict", "PHOTO", "--out", "PHOTO"], "this is a file: give a folder"),
         (["predict", "PHOTO", "--out", "PHOTO/deeper"], "cannot write"),
         (["predict", "PHOTO", "--out", "/proc/none"], "cannot write /proc/none"),

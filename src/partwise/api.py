@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from partwise.class_map import ClassNames
 from partwise.data.source import DataSource
 from partwise.evaluation.compare import RECORDS_KEY
 from partwise.experiment import TrainingData, plan, run
@@ -135,6 +136,7 @@ def train(
     scale_steps: float = 1.0,
     overrides: Sequence[str] = (),
     weights: Sequence[str] = (),
+    classes: ClassNames | None = None,
     resume: bool = False,
     split: str = "train",
     val_split: str = "val",
@@ -151,6 +153,8 @@ def train(
         scale_steps: Factor of the steps that the recipe sets; without `minutes` and `steps`.
         overrides: Fields to change, such as "optim.lr=3e-4".
         weights: What to start from: model files, run folders, names of models, or weights for the backbone.
+        classes: Which classes of these weights stand for those of the data, where their names differ: class of the data
+            -> "car", "car,truck", "*" for all that no other class takes, or "" for none.
         resume: Continue from the state in `out`.
         split: The split to train on.
         val_split: The split to evaluate on.
@@ -164,7 +168,7 @@ def train(
     """
     stages = plan(recipe, overrides, expanded(out), minutes, steps, scale_steps)
     where = TrainingData(data, split, val_split)
-    return run(stages, where, monitor or _Silent(), weights=weights, resume=resume)
+    return run(stages, where, monitor or _Silent(), weights=weights, class_names=classes, resume=resume)
 
 
 def evaluate(
@@ -173,6 +177,7 @@ def evaluate(
     model: str | os.PathLike | None = None,
     predictions: str | os.PathLike | None = None,
     split: str = "val",
+    classes: ClassNames | None = None,
     frames: int = 0,
     full: bool = False,
     metrics: Sequence[str] = (),
@@ -190,6 +195,7 @@ def evaluate(
             `predictions` is given.
         predictions: A folder of result files, instead of a model.
         split: The split of the data to score on.
+        classes: Which classes of the model stand for those of the data, where they differ, as in `train`.
         frames: The largest number of frames to score, evenly spaced; 0 for all.
         full: Also compute boundary AP, panoptic quality, COCO AP and bootstrap intervals.
         metrics: Names of further metrics, such as those of other packages.
@@ -210,6 +216,7 @@ def evaluate(
         split,
         model=None if model is None else os.fspath(model),
         predictions=None if predictions is None else expanded(predictions),
+        class_names=classes,
         frames=frames,
         full=full,
         metrics=metrics,

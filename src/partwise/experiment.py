@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from partwise.class_map import ClassNames
 from partwise.data.dataset import Dataset, described
 from partwise.data.source import DataSource
 from partwise.data.streets import Streets
@@ -129,7 +130,13 @@ def plan(
 
 
 def run(
-    stages: Sequence[Stage], data: TrainingData, monitor: Monitor, *, weights: Sequence[str] = (), resume: bool = False
+    stages: Sequence[Stage],
+    data: TrainingData,
+    monitor: Monitor,
+    *,
+    weights: Sequence[str] = (),
+    class_names: ClassNames | None = None,
+    resume: bool = False,
 ) -> Path:
     """Train the stages. Each stage starts from the weights of the stage before it.
 
@@ -139,6 +146,7 @@ def run(
         monitor: Receives notes and progress.
         weights: What the first stage starts from: model files, run folders, names of models, or weights for the
             backbone.
+        class_names: Which classes of these weights stand for those of the data, see `ClassMap.between`.
         resume: Skip finished stages, continue the stage that was interrupted, and start the others.
 
     Returns:
@@ -155,12 +163,19 @@ def run(
         if len(stages) > 1 and resume and folder.finished:
             monitor.note(f"{stage.out}: finished before")
         else:
-            _train(stage, data, monitor, weights, resume)
-        weights = [str(folder.last)]
+            _train(stage, data, monitor, weights, class_names, resume)
+        weights, class_names = [str(folder.last)], None
     return stages[-1].out
 
 
-def _train(stage: Stage, data: TrainingData, monitor: Monitor, weights: Sequence[str], resume: bool) -> None:
+def _train(
+    stage: Stage,
+    data: TrainingData,
+    monitor: Monitor,
+    weights: Sequence[str],
+    class_names: ClassNames | None,
+    resume: bool,
+) -> None:
     recipe, scenes, validation = stage.recipe, data.scenes(), data.validation()
     for dataset in (scenes, validation):
         monitor.note(described(dataset))
@@ -173,6 +188,9 @@ def _train(stage: Stage, data: TrainingData, monitor: Monitor, weights: Sequence
         require_truth(validation, f"{data.source}, split {data.val_split}")
     chosen = EvenlySpaced(validation, recipe.training.evaluate_frames)
     rendered = Streets(RENDERED_SCENES, RENDERED_SIZE, recipe.training.seed) if recipe.data.rendered_share else None
+    if rendered and not rendered.label_set.same_classes(scenes.label_set):
+        monitor.note(f"rendered streets are left out: their classes are not those of {scenes.label_set.name}")
+        rendered = None
     train(
         recipe,
         scenes,
@@ -182,6 +200,7 @@ def _train(stage: Stage, data: TrainingData, monitor: Monitor, weights: Sequence
         evaluate=_evaluation(chosen, f"{len(chosen)} of {len(validation)} frames of {data.val_split}", monitor),
         rendered=rendered,
         weights=weights,
+        class_names=class_names,
         teacher=load_model(find_model(recipe.teacher))[0] if recipe.teacher else None,
         resume=resume,
     )

@@ -62,12 +62,7 @@ class LabelSet:
     Attributes:
         name: Name of the label set.
         labels: The classes, in the order of their ids.
-
-    Attributes:
-        name: Of the label set.
-        labels: The classes.
-        outside: Of data that have instances only: the name of the class of pixels in no instance, such as
-            "background". Empty where nothing is known of these pixels.
+        outside: If the data have instances only: the class of pixels in no instance, such as "background"; "": unknown.
 
     Raises:
         PartwiseError: If an id or a name is there twice, an id or a colour is outside 0..255, the train ids of the
@@ -94,9 +89,8 @@ class LabelSet:
                     raise PartwiseError(f"label set {self.name!r}, class {label.name!r}: {what}={value}: give 0..255")
         train_ids = [label.train_id for label in self.evaluated]
         if train_ids != list(range(len(train_ids))):
-            raise PartwiseError(
-                f"label set {self.name!r}: the train ids of its evaluated classes are {train_ids}: number them from 0"
-            )
+            what = f"the train ids of its evaluated classes are {train_ids}"
+            raise PartwiseError(f"label set {self.name!r}: {what}: number them from 0")
         if self.outside and self.outside not in {label.name for label in self.labels}:
             raise PartwiseError(f"label set {self.name!r}: outside={self.outside!r} is none of its classes: name one")
 
@@ -242,9 +236,8 @@ class LabelSet:
                 labels.append(Label(**{**row, **tuples}))
             return cls(str(values["name"]), tuple(labels), str(values.get("outside", "")))
         except (KeyError, TypeError) as error:
-            raise PartwiseError(
-                f"{placed(where)}this label set cannot be read ({error}): give the fields of LabelSet.to_dict()"
-            ) from None
+            remedy = "give the fields of LabelSet.to_dict()"
+            raise PartwiseError(f"{placed(where)}this label set cannot be read ({error}): {remedy}") from None
 
 
 # Cityscapes' own table (cityscapesScripts, labels.py): name, id, trainId, category, hasInstances, colour,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image
 
@@ -16,9 +17,11 @@ from partwise.evaluation.submission import check_name, submission_paths, write_s
 from partwise.files import atomic_write, require_replaceable, require_writable, write_json
 from partwise.machine import is_out_of_memory
 from partwise.photo_files import Photo
+from partwise.report.coco_file import COCO_NAME, FoundInImage, coco_predictions, file_name_of
 from partwise.report.prediction_files import result_paths
-from partwise.segmenter import SHOWN_SCORE, Segmenter, as_image
-from partwise.written import PNG_TEXT
+from partwise.segmenter import SHOWN_SCORE, Result, Segmenter, as_image
+from partwise.selection import OTHERS, MinScore, require_selection
+from partwise.written import COCO_PREDICTIONS, PNG_TEXT
 
 # Errors of the system that would also stop the next photo.
 _ENDS_ALL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO))
@@ -46,17 +49,45 @@ class Form:
     """How results are written.
 
     Attributes:
-        submission: Write the benchmark's submission form (evaluation/submission.py) instead of four files a photo.
-        min_score: Leave out instances with a lower score; None for SHOWN_SCORE, or for 0 in a submission.
-        overwrite: Also replace files that partwise did not write.
+        kind: "files": four files a photo; "cityscapes": the benchmark's form (evaluation/submission.py); "coco": one
+            COCO file for all (report/coco_file.py).
+        min_score: Leave out less confident instances, see `Segmenter.__call__`; without it, and for classes that it
+            does not name, SHOWN_SCORE, or 0 for the benchmark.
+        overwrite: Replace files that partwise did not write, too.
+        classes: Names of the only classes whose instances are written; empty for all.
+        polygons: In the COCO file masks are polygons.
     """
 
-    submission: bool = False
-    min_score: float | None = None
+    kind: Literal["files", "cityscapes", "coco"] = "files"
+    min_score: MinScore | None = None
     overwrite: bool = False
+    classes: tuple[str, ...] = ()
+    polygons: bool = False
+
+    @property
+    def submission(self) -> bool:
+        """Whether it is the benchmark's form."""
+        return self.kind == "cityscapes"
+
+    @property
+    def least_scores(self) -> dict[str, float]:
+        """The least score of each class that is named, and of the others."""
+        given = self.min_score if isinstance(self.min_score, Mapping) else {OTHERS: self.min_score}
+        usual = 0.0 if self.submission else SHOWN_SCORE
+        return {OTHERS: usual} | {name: score for name, score in given.items() if score is not None}
+
+    @property
+    def distinct(self) -> bool:
+        """Whether what a higher-scoring instance of another class overlaps is left out: people want one of the two.
+
+        Not for the benchmark, nor where a COCO file is to have all that was found.
+        """
+        return not self.submission and not (self.kind == "coco" and set(self.least_scores.values()) == {0.0})
 
     def paths(self, name: str, folder: Path) -> list[Path]:
-        """List the files that will be written for a photo, as far as they are known before the prediction."""
+        """List the files that will be written for a photo alone, as far as they are known before the prediction."""
+        if self.kind == "coco":
+            return []
         return submission_paths(name, folder) if self.submission else result_paths(name, folder)
 
 
@@ -86,13 +117,21 @@ def predict_photos(
         PartwiseError: If `out` is not a folder or cannot be written.
     """
     require_writable(out)
+    require_selection(segment.method.label_set, form.least_scores, form.classes)
+    together = out / COCO_NAME
+    if form.kind == "coco" and not form.overwrite:
+        require_replaceable(together, COCO_PREDICTIONS)
+    found: list[FoundInImage] = []
     inputs = {os.path.realpath(photo.path) for photo in photos}
     files, done, replaced, faults = 0, 0, 0, []
     written: dict[tuple[int, int], Path] = {}
     for number, photo in enumerate(photos, 1):
         try:
             earlier = _see_that_it_can_be_written(photo, out, form, inputs, written)
-            made = _predict(segment, photo, out, form)
+            result = _predict(segment, photo, form)
+            made = _written(result, segment, photo, out, form)
+            if form.kind == "coco":
+                found.append(FoundInImage(file_name_of(photo.path, photo.folder), result.instances))
             written |= {_identity(path): path for path in made}
             files, done, replaced = files + len(made), done + 1, replaced + earlier
         except PartwiseError as error:
@@ -100,16 +139,30 @@ def predict_photos(
             if isinstance(error.__cause__, OSError) and error.__cause__.errno in _ENDS_ALL:
                 break
         progress(number, len(photos))
+    if found:
+        content = coco_predictions(found, segment.method.label_set, polygons=form.polygons, origin=segment.info.origin)
+        write_json(together, content, overwrite=form.overwrite)
+        files += 1
     return Predicted(files, done, replaced, faults)
 
 
-def _predict(segment: Segmenter, photo: Photo, out: Path, form: Form) -> list[Path]:
-    """Write the results of one photo and return the files."""
-    least = form.min_score
-    if least is None:
-        least = 0.0 if form.submission else SHOWN_SCORE
+def _predict(segment: Segmenter, photo: Photo, form: Form) -> Result:
+    """Find the instances of one photo."""
     with _memory_for(photo.path):
-        result = segment(as_image(photo.path), min_score=least, distinct=not form.submission, name=photo.name)
+        return segment(
+            as_image(photo.path),
+            min_score=form.least_scores,
+            classes=form.classes,
+            distinct=form.distinct,
+            name=photo.name,
+        )
+
+
+def _written(result: Result, segment: Segmenter, photo: Photo, out: Path, form: Form) -> list[Path]:
+    """The files written for one photo; none where all photos have one file."""
+    with _memory_for(photo.path):
+        if form.kind == "coco":
+            return []
         if form.submission:
             instances = segment.method.has_instances
             return write_submission(photo.name, result.prediction, out, instances=instances, overwrite=form.overwrite)

@@ -9,11 +9,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from partwise.data.cityscapes import TREES
+from partwise.class_map import ClassNames
+from partwise.data.cityscapes import TREES, CityscapesFolder
 from partwise.data.dataset import described
 from partwise.data.layout import tree_in
 from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
+from partwise.evaluation.coco_file import AnnotatedEvaluator, CocoTruth, HasCocoFile
+from partwise.evaluation.coco_results import Frames, read_coco_results
 from partwise.evaluation.compare import RECORDS_KEY, compare, read_records, records_of
 from partwise.evaluation.distance import find_depth
 from partwise.evaluation.evaluator import CityscapesEvaluator
@@ -23,8 +26,9 @@ from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_ins
 from partwise.evaluation.result_files import ResultFiles
 from partwise.evaluation.submission import score_results
 from partwise.evaluation.truth import TruthFolder, require_truth
-from partwise.labels import LabelSet
+from partwise.methods import MappedMethod
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions
+from partwise.scene import names_of
 from partwise.segmenter import load
 
 BOOTSTRAP_DRAWS = 1000
@@ -36,6 +40,7 @@ def score(
     *,
     model: str | None = None,
     predictions: Path | None = None,
+    class_names: ClassNames | None = None,
     frames: int = 0,
     full: bool = False,
     metrics: Sequence[str] = (),
@@ -47,11 +52,12 @@ def score(
     """Score a model or result files.
 
     Args:
-        data: Root of the data set.
+        data: The data set.
         split: The split to score on.
         model: A model file, a run folder or the name of a model; the default model if neither `model` nor
             `predictions` is given.
-        predictions: A folder of result files, instead of a model.
+        predictions: A folder of result files, or a JSON file in COCO form, instead of a model.
+        class_names: Which classes of a model stand for those of the data, see `ClassMap.between`.
         frames: The largest number of frames to score, evenly spaced; 0 for all.
         full: Also compute boundary AP, COCO AP and bootstrap intervals, and panoptic quality if there are instances and
             a semantic map.
@@ -71,7 +77,7 @@ def score(
     if model is not None and predictions is not None:
         raise PartwiseError("both --model and --predictions given: score one of them at a time")
     if predictions is not None:
-        _leave_out(_of_networks(options), "is for models, and --predictions are files")
+        _leave_out({"--map": bool(class_names)} | _of_networks(options), "is for models, and --predictions are files")
     elif workers > 1:
         raise PartwiseError(f"--workers {workers} is for --predictions, and a model is scored: leave it out")
     if frames < 0 or workers < 1:
@@ -83,7 +89,9 @@ def score(
         evaluator, figures = _score_files(predictions, source, split, frames, evaluator_for, workers, progress)
         circumstances["predictions"] = predictions.resolve().name
     else:
-        evaluator, figures, how = _score_model(model, source, split, frames, evaluator_for, options, progress)
+        evaluator, figures, how = _score_model(
+            model, source, split, frames, evaluator_for, options, progress, class_names
+        )
         circumstances |= how
     return figures | {RECORDS_KEY: records_of(evaluator), "circumstances": circumstances}
 
@@ -109,8 +117,8 @@ def _leave_out(asked: dict[str, bool], why: str) -> None:
             raise PartwiseError(f"{option} {why}: leave it out")
 
 
-# (label set, whether panoptic quality can be computed) -> an evaluator without images
-EvaluatorFor = Callable[[LabelSet, bool], CityscapesEvaluator]
+# (scenes, whether panoptic quality can be computed) -> an evaluator without images
+EvaluatorFor = Callable[[EvenlySpaced, bool], CityscapesEvaluator]
 
 
 def _evaluator_for(full: bool, metrics: Sequence[str], side_bounds_px: Sequence[int]) -> EvaluatorFor:
@@ -122,10 +130,13 @@ def _evaluator_for(full: bool, metrics: Sequence[str], side_bounds_px: Sequence[
     others = [find_metric(name) for name in dict.fromkeys(metrics) if name not in OWN_METRICS]
     asked = {SETTING_OF[name]: True for name in metrics if name in SETTING_OF}
 
-    def empty(label_set: LabelSet, panoptic: bool) -> CityscapesEvaluator:
+    def empty(scenes: EvenlySpaced, panoptic: bool) -> CityscapesEvaluator:
         extras = {"boundary": True, "panoptic": panoptic, "coco": True, "draws": BOOTSTRAP_DRAWS} if full else {}
-        own = {"side_bounds_px": tuple(side_bounds_px), **extras, **asked}
-        return CityscapesEvaluator(label_set, metrics=[metric(label_set) for metric in others], **own)
+        own: dict[str, Any] = {"side_bounds_px": tuple(side_bounds_px), **extras, **asked}
+        own["metrics"] = [metric(scenes.label_set) for metric in others]
+        if isinstance(scenes.scenes, HasCocoFile):
+            return AnnotatedEvaluator(scenes.label_set, CocoTruth.of(scenes.scenes, scenes.names), **own)
+        return CityscapesEvaluator(scenes.label_set, **own)
 
     return empty
 
@@ -139,16 +150,39 @@ def _score_files(
     workers: int,
     progress: Callable,
 ) -> tuple[CityscapesEvaluator, dict]:
+    if folder.suffix.lower() == ".json":
+        return _score_coco_results(folder, data, split, frames, evaluator_for, progress)
     # Scoring result files needs no image, and decoding an image takes longer than everything else together.
     truth = TruthFolder(data.root, split)
     _refuse_the_data(folder, data.root)
     files = ResultFiles.find(folder, truth.names, truth.names_elsewhere)
     scenes = EvenlySpaced(truth, frames)
     require_truth(scenes, f"{data}, split {split}", progress)
-    evaluator = evaluator_for(scenes.label_set, bool(files.instance and files.pixel))
+    evaluator = evaluator_for(scenes, bool(files.instance and files.pixel))
     depth = find_depth(data.root, split)
     warnings = score_results(files, scenes, evaluator, workers=workers, depth=depth, progress=progress)
     return evaluator, evaluator.compute() | {"warnings": [asdict(warning) for warning in warnings]}
+
+
+def _score_coco_results(
+    file: Path, data: DataSource, split: str, frames: int, evaluator_for: EvaluatorFor, progress: Callable
+) -> tuple[CityscapesEvaluator, dict]:
+    """Of one COCO file, against data of any format."""
+    truth = TruthFolder(data.root, split) if data.form == CityscapesFolder.form else data.open(split)
+    names = names_of(truth)
+    listed = {one.name: one for one in truth.annotated.images} if isinstance(truth, HasCocoFile) else {}
+    sizes = [listed[name].size if name in listed else truth[place].size for place, name in enumerate(names)]
+    ids = [listed[name].ids if name in listed else () for name in names]
+    results = read_coco_results(file, Frames(names, sizes, ids), truth.label_set)
+    scenes = EvenlySpaced(truth, frames)
+    require_truth(scenes, f"{data}, split {split}", progress)
+    evaluator, depth = evaluator_for(scenes, False), find_depth(data.root, split)
+    for place in range(len(scenes)):
+        scene = scenes[place]
+        instances, scores = results.of_frame(scene.name)
+        evaluator.update(scene, instances, scores=scores, depth_HW=depth(scene.name))
+        progress(place + 1, len(scenes))
+    return evaluator, evaluator.compute() | {"warnings": [asdict(remark) for remark in results.remarks]}
 
 
 def _refuse_the_data(folder: Path, data: Path) -> None:
@@ -172,21 +206,24 @@ def _score_model(
     evaluator_for: EvaluatorFor,
     options: InferenceOptions,
     progress: Callable,
+    class_names: ClassNames | None = None,
 ) -> tuple[CityscapesEvaluator, dict, dict]:
     """Score a model; return evaluator, figures and circumstances."""
     scenes = EvenlySpaced(data.open(split), frames)
     require_truth(scenes, f"{data}, split {split}", progress)
-    segment = load(model, options=options)
+    segment = load(model, options=options, classes=class_names, label_set=scenes.label_set)
     scenes = EvenlySpaced(data.open_as(split, segment.method.label_set), frames)
     if segment.method.has_instances:
         require_instances(scenes, f"{data}, split {split}")
-    evaluator = evaluator_for(scenes.label_set, segment.method.has_instances and segment.method.has_semantics)
+    evaluator = evaluator_for(scenes, segment.method.has_instances and segment.method.has_semantics)
     depth = find_depth(data.root, split)
     figures = evaluate_method(
         segment.method, scenes, evaluator, options=segment.options, depth=depth, progress=progress
     )
     how = asdict(segment.options) | {"default_scale": segment.method.default_scale}
     how["dataset"] = described(data.open_as(split, segment.method.label_set))
+    if isinstance(segment.method, MappedMethod):
+        how["classes"] = segment.method.classes.names
     return evaluator, figures, {"model": segment.info.origin, **how}
 
 

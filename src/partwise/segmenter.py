@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,16 +12,19 @@ import torch
 from PIL import Image
 
 from partwise.backbones.fold import fold_batch_norm
+from partwise.class_map import ClassMap, ClassNames, named_classes
 from partwise.data.given_image import as_image, name_of
 from partwise.device import find_device
 from partwise.errors import PartwiseError, PartwiseWarning
-from partwise.given import flag, number_in, shown
-from partwise.methods import Explainable, Explanation, Method, require_mirrorable
+from partwise.given import flag, shown
+from partwise.labels import LabelSet
+from partwise.methods import Explainable, Explanation, MappedMethod, Method, require_mirrorable
 from partwise.methods.asked import require_inside
 from partwise.methods.method import image_at, image_batch
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions, Scale, seen_sizes
 from partwise.model_files import find_model
 from partwise.result import Result
+from partwise.selection import MinScore, require_selection, selected
 from partwise.training.checkpoint import ModelInfo, load_model
 from partwise.training.precision import gains_from_bf16, slow_precision
 
@@ -67,7 +70,8 @@ class Segmenter:
         self,
         image: Any,
         *,
-        min_score: float = 0.0,
+        min_score: MinScore = 0.0,
+        classes: Sequence[str] = (),
         distinct: bool = False,
         name: str | None = None,
         scale: Scale = None,
@@ -77,7 +81,9 @@ class Segmenter:
 
         Args:
             image: A path, a PIL image, an array (H, W, 3), a tensor (3, H, W), bytes or an open file.
-            min_score: Leave out instances with a lower score, 0..1.
+            min_score: Leave out instances with a lower score, 0..1; also by class, such as {"car": 0.3, "*": 0.1},
+                where "*" stands for all classes that are not named.
+            classes: Names of the only classes whose instances are kept; empty for all.
             distinct: Leave out each instance that a higher-scoring instance of another class overlaps by more than
                 IoU .5.
             name: Name of the files that `Result.save` writes; None for the name of the image file without its suffix.
@@ -93,7 +99,7 @@ class Segmenter:
         Raises:
             PartwiseError: If the image cannot be read, a number is out of range, or the method does not support `flip`.
         """
-        min_score = number_in("min_score", min_score, 0, 1)
+        require_selection(self.method.label_set, min_score, classes)
         if name is None:
             name = name_of(image)
         if name is not None and not isinstance(name, str):
@@ -102,7 +108,7 @@ class Segmenter:
         pixels = as_image(image)
         with options.autocast():
             prediction = self.method.predict(image_batch(pixels, self.device), options)[0]
-        kept = prediction.instances[prediction.instances.scores >= min_score]
+        kept = selected(prediction.instances, self.method.label_set, min_score, classes)
         kept = kept.distinct() if flag("distinct", distinct) else kept
         return Result(
             kept.labels,
@@ -193,6 +199,8 @@ def load(
     device: str | None = None,
     precision: str | None = None,
     decode: Mapping[str, Any] | None = None,
+    classes: ClassNames | None = None,
+    label_set: LabelSet | None = None,
 ) -> Segmenter:
     """Load a model that is ready to use. Nothing is downloaded.
 
@@ -205,6 +213,9 @@ def load(
         precision: Replaces `options.precision`: "no" (fp32), "bf16" (faster on a GPU, or on a processor with AMX), or
             "auto" (bf16 if it is faster on this device).
         decode: Fields of the method's decoder to change, such as {"nms_iou": 0.6}.
+        classes: Names predictions by other classes than the model's: class -> classes of the model that stand for it,
+            such as {"vehicle": "car,truck"}, see `ClassMap.between`. Instances of other classes are left out.
+        label_set: The label set that has these classes; None: they get the ids 1, 2, ...
 
     Returns:
         The model. Call it with an image.
@@ -222,4 +233,9 @@ def load(
     elif options.precision == "bf16" and (slow := slow_precision(torch.device(options.device))):
         warnings.warn(slow, PartwiseWarning, stacklevel=2)
     method, info = load_model(find_model(model), decode=None if decode is None else dict(decode))
-    return Segmenter(fold_batch_norm(method), info, options)
+    method = fold_batch_norm(method)
+    if classes:
+        own = method.label_set
+        named = named_classes(classes, own) if label_set is None else label_set
+        method = MappedMethod(method, ClassMap.between(named, own, classes))
+    return Segmenter(method, info, options)

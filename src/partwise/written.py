@@ -28,6 +28,7 @@ __all__ = [
     "BENCH_SPEED",
     "CEILING",
     "CHECK",
+    "COCO_PREDICTIONS",
     "COMPARISON",
     "DESCRIPTION",
     "DIAGNOSIS",
@@ -66,12 +67,14 @@ PICTURE, MODEL, SUBMISSION, PAGE, TABLE = "picture", "model", "submission", "pag
 METRICS, PRESENCE = "metrics", "presence"
 PREDICTION, EXPLANATION, EVALUATION, COMPARISON = "prediction", "explanation", "evaluation", "comparison"
 CEILING, CHECK, DIAGNOSIS, RUN, STUDY, RECORD = "ceiling", "check", "diagnosis", "run", "study", "record"
+COCO_PREDICTIONS = "predictions in COCO form"
 TRIAL = "trial"
 RESULT_FAULTS = "faults of result files"
 DESCRIPTION = "description of a model"
 BENCH_SPEED, BENCH_EVALUATION = "bench speed", "bench evaluation"
 BENCH_MODELS, BENCH_PEERS = "bench models", "bench baselines"
 JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
+    COCO_PREDICTIONS: {"partwise", "images", "categories", "annotations"},
     PREDICTION: {"name", "label_set", "image", "origin", "instances"},
     EXPLANATION: {"x", "y", "instance", "semantic", "seen_size"},
     EVALUATION: {"images", "settings", "semantic", "instance"},

@@ -98,7 +98,7 @@ def test_crashed_and_resumed_is_uninterrupted(uninterrupted, frames, tmp_path):
         train(RECIPE, frames, folder.path, Watcher(), **how | {"evaluate": lambda _: crash()}, resume=True)
     assert load_state(folder.state)["progress"] | {"seconds": 0, "waited": 0} == {
         "step": 4, "seconds": 0, "best": uninterrupted["metrics"][2]["evaluation"]["instance"]["ap"], "waited": 0,
-        "evaluated": 2,
+        "evaluated": 2, "stale": 0,
     }  # fmt: skip
     assert not folder.finished
     train(RECIPE, frames, folder.path, Watcher(), **how, resume=True)

@@ -25,7 +25,17 @@ from partwise.terminal import console, errors, heartbeat, warnings_in_one_line
 if TYPE_CHECKING:
     from partwise.methods.options import InferenceOptions
 
-__all__ = ["NO_DATA", "Data", "Inference", "data_options", "height_and_width", "keep_and_show", "main", "writes"]
+__all__ = [
+    "NO_DATA",
+    "ClassNames",
+    "Data",
+    "Inference",
+    "data_options",
+    "height_and_width",
+    "keep_and_show",
+    "main",
+    "writes",
+]
 
 # Each command imports what it needs inside its function: torch takes seconds, and `partwise --help` must not.
 app = App(
@@ -50,6 +60,17 @@ Scales = Annotated[
 Flip = Annotated[
     bool,
     Parameter(help="let the network also see the mirror image, and average both outputs; takes twice the time"),
+]
+
+
+ClassNames = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--map",
+        help="CLASS=CLASS_OF_THE_MODEL[,...]: which classes of the model stand for a class of your data, such as "
+        "vehicle=car,truck; can be given several times. Classes of the same name need no map; * stands for all classes "
+        "that no other class takes, and an empty name for none.",
+    ),
 ]
 Data = Annotated[DataSource, Parameter(name="*")]  # --data, --annotations, --images, --labels, --outside
 NO_DATA = DataSource()

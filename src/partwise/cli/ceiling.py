@@ -79,6 +79,7 @@ def show_ceiling(tables: list[Table], result: dict, json: Path | None, circumsta
         tables: What to print.
         result: What to write, with "images" and "seconds".
         json: The file; None for none.
+        dataset: What was measured, which is described first.
         circumstances: How the figures were made, in JSON's own types.
         dataset: What the figures are of, printed in one line.
     """

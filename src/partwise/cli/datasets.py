@@ -78,3 +78,44 @@ def render(
         render_dataset(out, splits, size_hw, seed, progress=progress, depth=depth)
     console.print(f"wrote {train + val} scenes to {out}")
     console.print(f"next: partwise check {out}")
+
+
+@app.command
+def split(
+    root: Path,
+    /,
+    *,
+    out: Path,
+    split: str = "train",
+    val: float = 0.2,
+    group_by: str = "",
+    seed: int = 0,
+    copy: bool = False,
+) -> None:
+    """Split a COCO data set in two so that copies of one photo are on one side.
+
+    Copies are images with one name before Roboflow's .rf.HASH (or whose names match alike, with --group-by), and images
+    that look alike but for size, quality, brightness, a mirror image or a quarter turn.
+
+    Args:
+        root: Root of the data set, or a COCO file.
+        out: Folder for the two parts, train and val. Their annotation files name the images where they are.
+        split: Which of its splits is split in two; the others stay as they are.
+        val: Share of the images in val.
+        group_by: A regular expression that matches the path of every file; images with the same match (of the first
+            group in parentheses, if there is one) are on one side, such as '([a-z]+)_[0-9]+' for a city or a video.
+        seed: Seed of the random choice.
+        copy: Also copy the images to OUT.
+    """
+    from partwise.data.source import DataSource
+    from partwise.data.splitting import split_coco
+
+    with counting("looking for copies") as progress:
+        made, files = split_coco(
+            DataSource(data=root), out, split=split, val=val, group_by=group_by, seed=seed, copy=copy, progress=progress
+        )
+    sizes = ", ".join(f"{len(places)} images in {part}" for part, places in made.parts.items())
+    near = f"; {made.near} pairs of other names look alike" if made.near else ""
+    console.print(f"{made.groups} groups of copies{near}: {sizes}")
+    console.print(f"wrote {' and '.join(map(str, files))}")
+    console.print(f"next: partwise train finetune --data {out} --weights streets --out out/run --minutes 20")

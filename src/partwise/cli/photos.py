@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from partwise.cli.app import DEFAULT_INFERENCE, Inference, Overwrite, app
+from cyclopts import Parameter
+
+from partwise.cli.app import DEFAULT_INFERENCE, ClassNames, Inference, Overwrite, app
 from partwise.errors import ForeignFileError, PartwiseError, on_one_line
 from partwise.terminal import Display, console, counting
 
@@ -19,8 +21,11 @@ def predict(
     *inputs: Path,
     out: Path,
     model: str | None = None,
-    format: Literal["files", "cityscapes"] = "files",
-    min_score: float | None = None,
+    format: Literal["files", "cityscapes", "coco"] = "files",
+    polygons: bool = False,
+    min_score: list[str] | None = None,
+    only: Annotated[list[str] | None, Parameter(name="--classes")] = None,
+    classes: ClassNames = None,
     inference: Inference = DEFAULT_INFERENCE,
     overwrite: Overwrite = False,
 ) -> None:
@@ -35,22 +40,27 @@ def predict(
         out: Folder for the results; the results of a folder lie in it as the photos lie in that folder.
         model: A model file, a run folder, or the name of a model; the default model without it.
         format: files: overlay, instanceIds, labelIds and JSON of each image; cityscapes: the benchmark's submission
-            form.
-        min_score: Leave out instances with a lower score; 0.1 without it, or 0 for the submission form.
+            form; coco: one COCO file for all, predictions.json, which annotation tools import.
+        polygons: Write the masks of the COCO file as polygons, not as run lengths; some tools read polygons only.
+        min_score: Leave out instances with a lower score: a number for all classes, or CLASS=NUMBER for one, such as
+            car=0.3; can be given several times. 0.1 without it, or 0 for the submission form.
+        only: Keep instances of these classes only, such as car,person; the semantic map does not change.
     """
+    from partwise.class_map import parse_class_map
     from partwise.photo_files import find_photos, left_out_text
     from partwise.photos import Form, predict_photos
     from partwise.segmenter import load
+    from partwise.selection import parse_classes, parse_min_scores
 
-    if min_score is not None and not 0 <= min_score <= 1:
-        raise PartwiseError(f"--min-score {min_score}: give a number in 0..1")
-    form = Form(format == "cityscapes", min_score, overwrite)
+    if polygons and format != "coco":
+        raise PartwiseError("--polygons is for --format coco: leave it out")
+    form = Form(format, parse_min_scores(min_score or ()) or None, overwrite, parse_classes(only or ()), polygons)
     found = find_photos(inputs, submission=form.submission)
     if found.left_out:
         console.print(left_out_text(found.left_out))
     for photo in found.renamed:
         console.print(on_one_line(f"{photo.path}: another photo has this name, its results are called {photo.name}"))
-    segment = load(model, options=inference.options())
+    segment = load(model, options=inference.options(), classes=parse_class_map(classes or ()))
     with counting("predicting") as progress:
         made = predict_photos(segment, found.photos, out, form, progress=progress)
     faults = [*found.faults, *made.faults]

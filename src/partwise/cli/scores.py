@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-from partwise.cli.app import DEFAULT_INFERENCE, NO_DATA, Data, Inference, app, keep_and_show, writes
+from partwise.cli.app import DEFAULT_INFERENCE, NO_DATA, ClassNames, Data, Inference, app, keep_and_show, writes
 from partwise.errors import PartwiseError
 from partwise.files import write_json
 from partwise.terminal import console, counting
@@ -22,6 +22,7 @@ def evaluate(
     split: str = "val",
     model: str | None = None,
     predictions: Path | None = None,
+    classes: ClassNames = None,
     json: Annotated[Path | None, writes(EVALUATION)] = None,
     frames: int = 0,
     full: bool = False,
@@ -38,7 +39,8 @@ def evaluate(
         source: The data set; if a Cityscapes tree holds disparity/ and camera/, AP100m and AP50m are computed, too.
         split: Split of the data set.
         model: A model file, a run folder, or the name of a model; the default model without it and --predictions.
-        predictions: A folder of result files of any tool, in the form that the official scripts read.
+        predictions: Results of any tool: a folder in the form that the official scripts read, or a JSON file in COCO
+            form.
         json: File for all figures; if result files have faults, NAME.faults.json beside it lists all of them.
         frames: Largest number of frames, evenly spaced; 0 for all.
         full: Also compute boundary AP, panoptic quality, COCO AP and bootstrap intervals (slower).
@@ -50,6 +52,7 @@ def evaluate(
         side_px: A bound between the sizes of instances for which AP is given: longest side of the box in pixels of the
             truth; can be given several times, rising; 32, 64, 128 and 256 without it.
     """
+    from partwise.class_map import parse_class_map
     from partwise.data.faults import Fault
     from partwise.evaluation.metric import SIDE_BOUNDS_PX
     from partwise.evaluation.occlusion import OcclusionScores
@@ -63,6 +66,7 @@ def evaluate(
             split,
             model=model,
             predictions=predictions,
+            class_names=parse_class_map(classes or ()),
             frames=frames,
             full=full,
             metrics=[*(metric or ()), *([OcclusionScores.name] if by_occlusion else ())],

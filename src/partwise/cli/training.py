@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-from partwise.cli.app import NO_DATA, Data, app, data_options, writes
+from partwise.cli.app import NO_DATA, ClassNames, Data, app, data_options, writes
 from partwise.errors import PartwiseError, in_one_line
 from partwise.machine import is_main_process, is_out_of_memory, process_number
 from partwise.terminal import TrainingDisplay, console
@@ -26,6 +26,7 @@ def train(
     scale_steps: float = 1.0,
     resume: bool = False,
     weights: list[str] | None = None,
+    classes: ClassNames = None,
     split: str = "train",
     val_split: str = "val",
 ) -> None:
@@ -50,12 +51,20 @@ def train(
         split: Split to train on.
         val_split: Split to evaluate on.
     """
+    from partwise.class_map import parse_class_map
     from partwise.experiment import TrainingData, plan, run
     from partwise.training.processes import end_processes
 
     stages = plan(recipe, overrides, out, minutes, steps, scale_steps)
     with TrainingDisplay(quiet=not is_main_process()) as display, _faults_kept(out, process_number()):
-        folder = run(stages, TrainingData(source, split, val_split), display, weights=weights or (), resume=resume)
+        folder = run(
+            stages,
+            TrainingData(source, split, val_split),
+            display,
+            weights=weights or (),
+            class_names=parse_class_map(classes or ()),
+            resume=resume,
+        )
     end_processes()
     if is_main_process():
         console.print(f"wrote {folder}/last.safetensors, best.safetensors and metrics.jsonl")

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from partwise.data.dataset import summary
+from partwise.data.duplicates import Photos, shared_photos
 from partwise.data.faults import Fault, fault_of_error, implied_ids
 from partwise.data.frame import FaultyDataError, FrameContent
 from partwise.data.source import DataSource
@@ -88,12 +89,16 @@ def check(
     report = CheckReport(str(source))
     if not chosen:
         report.faults.append(Fault(str(source), "it has no split", "put its images into a folder for each split"))
+    photos = {split: Photos() for split in chosen}
     for split in chosen:
-        _check_split(source, split, report, progress)
+        _check_split(source, split, report, photos[split], progress)
+    report.warnings += shared_photos(photos)
     return report
 
 
-def _check_split(source: DataSource, split: str, report: CheckReport, progress: Progress | None) -> None:
+def _check_split(
+    source: DataSource, split: str, report: CheckReport, photos: Photos, progress: Progress | None
+) -> None:
     counts = report.splits[split] = SplitReport()
     try:
         survey = source.survey(split)
@@ -115,6 +120,7 @@ def _check_split(source: DataSource, split: str, report: CheckReport, progress: 
             report.warnings += content.warnings
             report.warnings += _frame_warnings(content, label_set)
             _count(counts, content, label_set)
+            photos.add(content.image, content.arrays()[0])
         if progress:
             progress(split, i + 1, survey.frames)
     report.warnings += _split_warnings(survey.where, counts, label_set)

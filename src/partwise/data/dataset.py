@@ -200,7 +200,8 @@ def _content(dataset: Dataset, where: str, i: int) -> FrameContent:
         scene = dataset[i]
     except PartwiseError as error:
         return FrameContent(None, None, None, [fault_of_error(where, error)])
-    return FrameContent(scene.image_HW3, scene.semantic_HW, scene.instance_ids_HW, truth=(scene.name, scene.name))
+    truth = scene.name, scene.name
+    return FrameContent(scene.image_HW3, scene.semantic_HW, scene.instance_ids_HW, truth=truth, image=scene.name)
 
 
 def described(dataset: Dataset) -> str:

@@ -26,6 +26,7 @@ class FrameContent:
         faults: What makes the frame unfit.
         warnings: How the frame was read where that is in doubt, and what was left out.
         truth: Where its truth lies: that of the semantic map and that of the instances.
+        image: Where its image lies.
     """
 
     image_HW3: np.ndarray | None
@@ -34,6 +35,7 @@ class FrameContent:
     faults: list[Fault] = field(default_factory=list)
     warnings: list[Fault] = field(default_factory=list)
     truth: tuple[str, str] = ("", "")
+    image: str = ""
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """image_HW3, semantic_HW and instance_ids_HW of a frame without faults."""

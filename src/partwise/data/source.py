@@ -22,20 +22,14 @@ __all__ = ["DataSource"]
 class DataSource:
     """A data set as a user names it; `open` reads one of its splits.
 
-    Parameters
-    ----------
-    data
-        Root of the data set; its format is found out. See docs/data.md.
-    annotations
-        A COCO file, where it lies in no usual place.
-    images
-        The folder of its images, where they are not found.
-    labels
-        A TOML or JSON file with the classes: their names, colours, which have instances, what maps to what. Without it
-        they are those of the data.
-    outside
-        Of data that have instances only: pixels in no instance are a class of their own (background), or nothing is
-        known of them (ignored).
+    Args:
+        data: Root of the data set; its format is found out. See docs/data.md.
+        annotations: A COCO file, if it is not in one of the usual places.
+        images: The folder of its images, if they are not found.
+        labels: A TOML or JSON file with the classes: their names, colours, which have instances, and which names in the
+            data they stand for. Without it they are those of the data.
+        outside: If the data have instances only: pixels in no instance are a class of their own (background), or
+            their class is unknown (ignored).
     """
 
     data: Path | None = None

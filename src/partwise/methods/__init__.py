@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.capabilities import (
+    ClassRows,
     Distillable,
     Explainable,
     Explanation,
+    HasClassHeads,
     HasPyramid,
     HasWindows,
     Mirrorable,
@@ -15,6 +17,7 @@ from partwise.methods.capabilities import (
 )
 from partwise.methods.centres import Centres, CentresConfig
 from partwise.methods.fcn import Fcn, FcnConfig
+from partwise.methods.mapped import MappedMethod
 from partwise.methods.mask_rcnn import MaskRcnn, MaskRcnnConfig
 from partwise.methods.method import Method, MethodConfig, Outputs, Targets, image_batch, require_mirrorable
 from partwise.methods.parts import PartMaps, PartsConfig
@@ -30,13 +33,16 @@ __all__ = [
     "METHODS",
     "Centres",
     "CentresConfig",
+    "ClassRows",
     "Distillable",
     "Explainable",
     "Explanation",
     "Fcn",
     "FcnConfig",
+    "HasClassHeads",
     "HasPyramid",
     "HasWindows",
+    "MappedMethod",
     "MaskRcnn",
     "MaskRcnnConfig",
     "Method",

@@ -9,7 +9,7 @@ Axes: N objects, M windows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor
@@ -20,9 +20,11 @@ from partwise.methods.options import Outputs
 from partwise.scene import Prediction, Scene
 
 __all__ = [
+    "ClassRows",
     "Distillable",
     "Explainable",
     "Explanation",
+    "HasClassHeads",
     "HasPyramid",
     "HasWindows",
     "Mirrorable",
@@ -49,6 +51,32 @@ class HasPyramid(Protocol):
     """
 
     pyramid: Pyramid
+
+
+@dataclass(frozen=True)
+class ClassRows:
+    """A layer whose outputs are classes: where the rows of each class lie in its `weight` and its `bias`.
+
+    Attributes:
+        layer: Name of the module in the method, such as "semantic_branch.1".
+        classes: "evaluated": a class for each evaluated one, by train id; "things": for each that has instances.
+        rows_each: Rows of one class, one after the other.
+        rows_before: Rows before those of the first class, such as the background's.
+    """
+
+    layer: str
+    classes: Literal["evaluated", "things"] = "evaluated"
+    rows_each: int = 1
+    rows_before: int = 0
+
+
+@runtime_checkable
+class HasClassHeads(Protocol):
+    """The method says which of its layers hold classes, so that it can start from a model of other classes."""
+
+    def class_heads(self) -> tuple[ClassRows, ...]:
+        """Every layer whose number of outputs depends on the label set."""
+        ...
 
 
 @runtime_checkable

@@ -20,6 +20,7 @@ from partwise.backbones.initialisation import he_normal, start_at_zero
 from partwise.fields import BelowOne, Blocks, Count, NotNegative, configuration
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
+from partwise.methods.capabilities import ClassRows
 from partwise.methods.distil import distilled_semantics
 from partwise.methods.method import Method, MethodConfig, Outputs, Targets
 from partwise.methods.semantic import likeliest, semantic_dice_loss, semantic_loss, semantic_oracle, upsample
@@ -99,6 +100,10 @@ class Fcn(Method):
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """Compute the logits of a batch, see `Method.forward`."""
         return self.heads(self.features(images_B3HW))
+
+    def class_heads(self) -> tuple[ClassRows, ...]:
+        """See HasClassHeads."""
+        return ClassRows("score"), *(ClassRows(f"skips.{stride}") for stride in self.skips)
 
     def features(self, images_B3HW: Tensor) -> dict[int, Tensor]:
         """Compute what the heads see of the images: all that a cache needs to train the heads without the backbone.

@@ -28,6 +28,7 @@ from partwise.fields import Blocks, Count, CountOrZero, Share, configuration
 from partwise.geometry import box_of_mask
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
+from partwise.methods.capabilities import ClassRows
 from partwise.methods.method import Method, MethodConfig, Outputs, Targets
 from partwise.scene import Prediction, Scene
 
@@ -117,6 +118,14 @@ class MaskRcnn(Method):
         found, _ = self.roi_heads(named, proposals, images.image_sizes)
         keys = ("boxes", "labels", "scores", "masks")
         return {key: [one[key].squeeze(1) if key == "masks" else one[key] for one in found] for key in keys}
+
+    def class_heads(self) -> tuple[ClassRows, ...]:
+        """See HasClassHeads; torchvision's class 0 is the background."""
+        return (
+            ClassRows("roi_heads.box_predictor.cls_score", "things", rows_before=1),
+            ClassRows("roi_heads.box_predictor.bbox_pred", "things", rows_each=4, rows_before=4),
+            ClassRows("roi_heads.mask_predictor.mask_fcn_logits", "things", rows_before=1),
+        )
 
     def _inputs(self, features: list[Tensor]) -> tuple[ImageList, dict[str, Tensor]]:
         """Name the features as torchvision does, and make images; torchvision reads only their size and device."""

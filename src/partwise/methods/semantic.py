@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from partwise.backbones.initialisation import start_at_zero
 from partwise.backbones.pyramid import FINEST_PX, conv_norm_relu
 from partwise.labels import IGNORED_TRAIN_ID, LabelSet
+from partwise.methods.capabilities import ClassRows
 from partwise.methods.method import Targets
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "semantic_argmax",
     "semantic_branch",
     "semantic_dice_loss",
+    "semantic_heads",
     "semantic_loss",
     "semantic_oracle",
     "upsample",
@@ -153,6 +155,12 @@ def outline_refiner(
         The refiner; None if `stride_px` is 4.
     """
     return None if stride_px == FINEST_PX else OutlineRefiner(channels, backbone_channels[stride_px], classes)
+
+
+def semantic_heads(refiner: OutlineRefiner | None) -> tuple[ClassRows, ...]:
+    """The layers of a method's `semantic_branch` and `refiner` that hold classes."""
+    branch = ClassRows("semantic_branch.1")
+    return (branch,) if refiner is None else (branch, ClassRows("refiner.correction"))
 
 
 def branch_logits(

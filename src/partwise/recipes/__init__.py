@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from partwise.errors import unknown_name
 from partwise.plugins import Plugins
 from partwise.recipes.baselines import mask_rcnn_light
+from partwise.recipes.finetune import finetune, finetune_mask_rcnn
 from partwise.recipes.ours import centres_light, centres_vgg, demo, fcn8s, fcn16s, fcn32s, parts_light, parts_vgg
 from partwise.training.config import Recipe
 
@@ -24,6 +25,8 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = Plugins(
         "centres_vgg": centres_vgg,
         "demo": demo,
         "mask_rcnn_light": mask_rcnn_light,
+        "finetune": finetune,
+        "finetune_mask_rcnn": finetune_mask_rcnn,
     },
     "recipe",
 )

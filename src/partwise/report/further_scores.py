@@ -11,6 +11,8 @@ from partwise.report.tables import Bar, Table, interval_text
 _PLACES = (
     ("AP", "instance.ap"),
     ("AP50", "instance.ap50"),
+    ("COCO AP of the annotation file", "coco.ap"),
+    ("COCO AP50 of the annotation file", "coco.ap50"),
     ("AP100m", "instance.within_100m.ap"),
     ("AP50m", "instance.within_50m.ap"),
     *((f"AR@{count}", f"instance.ar.{count}") for count in (10, 100, 1000)),
@@ -45,7 +47,7 @@ def further_scores_table(evaluation: Mapping[str, Any]) -> Table:
         (f"AP, {share} of the box covered ({of['instances']} instances)", f"instance.by_occlusion.{share}.ap")
         for share, of in occlusions.items()
     ]
-    for name, place in (*_PLACES[:2], *of_sizes, *_PLACES[2:]):
+    for name, place in (*_PLACES[:4], *of_sizes, *_PLACES[4:]):
         part: Any = evaluation
         *path, key = place.split(".")
         for step in path:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 __all__ = [
+    "COCO_NOTE",
     "INSTANCE_NOTE",
     "MISSING",
     "MISSING_NOTE",
@@ -37,6 +38,11 @@ INSTANCE_NOTE = (
     "AP: area under the curve of precision over recall, the mean over the overlaps IoU .50, .55, ..., .95 at which a "
     "prediction counts as found, then over the classes; each true instance is found at most once. AP50: at IoU .50 "
     "alone. Instances below 100 pixels are left out. Source: Cityscapes, instance-level semantic labelling task."
+)
+COCO_NOTE = (
+    "COCO AP: precision at 101 recalls, the mean over IoU .50, .55, ..., .95, then over the classes; at most 100 "
+    "predictions an image count, crowds are ignored. Annotations are the truth as they are, also where they overlap. "
+    "Source: pycocotools."
 )
 MISSING_NOTE = f"{MISSING}: not defined here, because the data has no such class or the model does not predict it."
 
@@ -99,6 +105,10 @@ def evaluation_tables(evaluation: Mapping[str, Any]) -> list[Table]:
         rows = [["all classes", Bar(instance.get("ap")), Bar(instance.get("ap50"))]]
         rows += _per_class(instance, ("ap", "ap50"))
         tables.append(Table("Instances", ("class", "AP %", "AP50 %"), rows, _note(INSTANCE_NOTE, rows)))
+    if coco := evaluation.get("coco"):
+        rows = [["all classes", Bar(coco["ap"]), Bar(coco["ap50"])]]
+        rows += [[name, Bar(value), MISSING] for name, value in coco["per_class"].items()]
+        tables.append(Table("COCO", ("class", "COCO AP %", "COCO AP50 %"), rows, _note(COCO_NOTE, rows)))
     if semantic:
         tables.append(_pixel_table(semantic))
     names = (evaluation.get("settings") or {}).get("metrics", ())

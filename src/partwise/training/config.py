@@ -63,12 +63,14 @@ class TrainingConfig:
     Attributes:
         steps: Length of the run in steps; 0 if `minutes` decides.
         minutes: Length of the run in minutes; 0 if `steps` decides. If both are given, the run ends with the first.
-        batch_size: Images a step, in each process.
+        batch_size: Images in a batch, in each process.
+        accumulate: Batches whose gradients make one step: as large a batch in less memory.
         precision: "bf16" (autocast), "no" (fp32), or "auto" (bf16 if it is faster on the hardware).
         seed: Seed of all random numbers.
         ema: Decay per step of a running mean of the weights, from 0 to below 1; 0 for none. This mean is scored and
             saved. The decay is smaller in the first steps, see `learner.follow`.
         evaluate_every_steps: Steps between evaluations; 0 to evaluate only at the end.
+        patience: The run ends after so many evaluations in a row that are no better than the best one; 0: never.
         evaluate_frames: The maximum number of frames that are evaluated, evenly spaced over the split; 0 for all.
         checkpoint_every_seconds: Seconds between checkpoints. A run that is killed loses at most this time.
         log_every_steps: Steps between the lines of metrics.jsonl.
@@ -79,10 +81,12 @@ class TrainingConfig:
     steps: CountOrZero = 0
     minutes: NotNegative = 0.0
     batch_size: Count = 1
+    accumulate: Count = 1
     precision: Literal["auto", "no", "bf16"] = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     ema: BelowOne = 0.0
     evaluate_every_steps: CountOrZero = 0
+    patience: CountOrZero = 0
     evaluate_frames: CountOrZero = 0
     checkpoint_every_seconds: NotNegative = 120.0
     log_every_steps: Count = 10
@@ -180,6 +184,12 @@ def check_recipe(recipe: Recipe) -> None:
     """
     if recipe.teacher_features > 0 and not recipe.teacher:
         raise PartwiseError(f"teacher_features={recipe.teacher_features}: no teacher is given: add teacher=MODEL")
+    training = recipe.training
+    if training.patience and not training.evaluate_every_steps:
+        raise PartwiseError(
+            f"training.patience={training.patience}: the run is evaluated only at its end: add "
+            "training.evaluate_every_steps"
+        )
 
 
 def check_crop(crop: tuple[int, int], multiple: int) -> None:

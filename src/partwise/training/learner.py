@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -20,7 +21,9 @@ from partwise.training.optim import build_optimiser, restore_optimiser, schedule
 from partwise.training.precision import WORTH, time_in_bf16
 from partwise.training.processes import mean_over_processes
 
-__all__ = ["Learner", "NotFiniteError", "follow"]
+__all__ = ["Batch", "Learner", "NotFiniteError", "follow"]
+
+Batch = tuple[Tensor, list[Targets]]
 
 
 class NotFiniteError(ArithmeticError):
@@ -73,34 +76,31 @@ class Learner:
             group["lr"] = lr * group["lr_factor"]
         return lr
 
-    def learn(self, images: Tensor, targets: list[Targets], step: int) -> tuple[dict[str, float], float]:
+    def learn(self, batches: Sequence[Batch], step: int) -> tuple[dict[str, float], float]:
         """Take one step of the optimiser.
 
         Args:
-            images: (B, 3, H, W) uint8 RGB.
-            targets: The targets of each image.
+            batches: Each (B, 3, H, W) uint8 RGB and the targets of each image; their gradients are averaged.
             step: The step of the run, which seeds its random numbers.
 
         Returns:
-            The terms of the loss, and the norm of the gradient before clipping.
+            The terms of the loss, means over the batches, and the norm of the gradient before clipping.
 
         Raises:
             NotFiniteError: If the loss or the gradient is not finite; the weights then stay as they were.
         """
-        accelerator, device = self.accelerator, self.accelerator.device
+        accelerator = self.accelerator
         seed = self.recipe.training.seed * 1_000_003
         torch.manual_seed(seed + step * accelerator.num_processes + accelerator.process_index)
-        images = images.to(device, non_blocking=True)
-        targets = [{key: value.to(device, non_blocking=True) for key, value in one.items()} for one in targets]
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16), pyramid_maps(self.method) as maps:
-            outputs = self.forward(images)
-        terms = self.method.loss(outputs, targets)
-        if self.teacher is not None:
-            terms |= self._taught_terms(self.teacher, images, outputs, maps)
-        values = mean_over_processes({name: float(term.detach()) for name, term in terms.items()}, accelerator)
-        _require_finite(values, "loss")
         self.optimiser.zero_grad(set_to_none=True)
-        accelerator.backward(sum(terms.values()))
+        values: dict[str, float] = {}
+        for images, targets in batches:
+            terms = self._terms(images, targets)
+            said = {name: float(term.detach()) for name, term in terms.items()}
+            for name, value in mean_over_processes(said, accelerator).items():
+                values[name] = values.get(name, 0.0) + value / len(batches)
+            _require_finite(values, "loss")
+            accelerator.backward(sum(terms.values()) / len(batches))
         clip = self.recipe.optim.clip_norm
         norm = float(torch.nn.utils.clip_grad_norm_(self.method.parameters(), clip or math.inf))
         _require_finite({"norm": norm}, "gradient")
@@ -108,6 +108,18 @@ class Learner:
         if self.ema is not None:
             self.ema.update_parameters(self.method)
         return values, norm
+
+    def _terms(self, images: Tensor, targets: list[Targets]) -> dict[str, Tensor]:
+        """The terms of the loss of one batch."""
+        device = self.accelerator.device
+        images = images.to(device, non_blocking=True)
+        targets = [{key: value.to(device, non_blocking=True) for key, value in one.items()} for one in targets]
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16), pyramid_maps(self.method) as maps:
+            outputs = self.forward(images)
+        terms = self.method.loss(outputs, targets)
+        if self.teacher is not None:
+            terms |= self._taught_terms(self.teacher, images, outputs, maps)
+        return terms
 
     def _taught_terms(
         self, teacher: Method, images: Tensor, outputs: Outputs, maps: dict[int, Tensor]

@@ -11,6 +11,7 @@ import torch
 from accelerate import Accelerator
 
 from partwise.backbones.fold import fold_batch_norm
+from partwise.class_map import ClassNames
 from partwise.data.dataset import labels_of
 from partwise.data.loader import Draws, TrainingSamples, training_batches
 from partwise.errors import PartwiseError, in_one_line
@@ -39,6 +40,7 @@ def train(
     evaluate: Callable[[Method], dict] | None = None,
     rendered: Scenes | None = None,
     weights: Sequence[str] = (),
+    class_names: ClassNames | None = None,
     teacher: Method | None = None,
     resume: bool = False,
 ) -> Method:
@@ -53,13 +55,13 @@ def train(
         evaluate: Scores a network; its figures decide which checkpoint is the best. None for no evaluation.
         rendered: Scenes that are mixed in, see `DataConfig.rendered_share`.
         weights: Model files to start from, or weights of the backbone, see `start_weights`.
+        class_names: Which classes of a model of other classes stand for those of the data, see `ClassMap.between`.
         teacher: A trained network to learn from in addition to the truth, see `Recipe.teacher`.
         resume: Whether to continue from the state in `out`.
 
     Raises:
-        PartwiseError: If a value is out of range, the run has no end, the folder holds a run or another process trains
-            in it, data cannot be read, disk or memory is full, a worker or another process of the run has ended, or a
-            loss is not finite. The checkpoints in `out` can then still be used.
+        PartwiseError: If a value is out of range, the run has no end, the folder is in use, data cannot be read, disk
+            or memory is full, a process of the run has ended, or a loss is not finite. `out` can then still be used.
         Stopped: If a signal ends the run (a KeyboardInterrupt).
     """
     check_recipe(recipe)
@@ -73,7 +75,7 @@ def train(
     check_crop(recipe.data.augment.crop, method.size_multiple)
     origin = _origin(recipe, data_name)
     if not going_on:
-        origin["weights"] = start_weights(method, recipe, weights, monitor.note)
+        origin["weights"] = start_weights(method, recipe, weights, monitor.note, class_names, scenes)
     run = Run(_learner(recipe, method, accelerator, teacher), folder, monitor, origin)
     lock = folder.lock.held(monitor.note) if run.is_main else contextlib.nullcontext()
     with lock, _explained(run):
@@ -81,10 +83,10 @@ def train(
         if going_on:
             run.restore()
         run.begin(resume, going_on)
-        samples = TrainingSamples(
-            scenes, method.targets, recipe.data, config.seed, run.presence(scenes), rendered, method.instance_classes
-        )
-        draws = Draws(config.batch_size, run.progress.step, accelerator.process_index, accelerator.num_processes)
+        presence, classes = run.presence(scenes), method.instance_classes
+        samples = TrainingSamples(scenes, method.targets, recipe.data, config.seed, presence, rendered, classes)
+        step = run.progress.step * config.accumulate
+        draws = Draws(config.batch_size, step, accelerator.process_index, accelerator.num_processes)
         with contextlib.closing(run), contextlib.closing(training_batches(samples, draws)) as batches:
             run.loop(batches, evaluate)
     return method

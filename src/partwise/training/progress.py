@@ -40,6 +40,7 @@ class Progress:
         best: Headline figure of best.safetensors; -1 before the first evaluation.
         waited: The part of `seconds` that was spent waiting for data.
         evaluated: Step of the last evaluation; -1 before the first one.
+        stale: Evaluations in a row that were no better than the best one.
     """
 
     step: int = 0
@@ -47,3 +48,4 @@ class Progress:
     best: float = -1.0
     waited: float = 0.0
     evaluated: int = -1
+    stale: int = 0

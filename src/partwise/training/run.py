@@ -5,28 +5,26 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 
 import numpy as np
-from torch import Tensor
 
 from partwise.data.loader import class_presence
 from partwise.errors import PartwiseError
 from partwise.methods import Method
-from partwise.methods.method import Targets
 from partwise.scene import Scenes
 from partwise.training.checkpoint import load_state, save_model, save_state
 from partwise.training.config import leaves, recipe_to_dict
 from partwise.training.folder import RunFolder
-from partwise.training.learner import Learner, NotFiniteError
+from partwise.training.learner import Batch, Learner, NotFiniteError
 from partwise.training.precision import slow_precision
 from partwise.training.processes import of_main_process
 from partwise.training.progress import Monitor, Progress
 from partwise.training.record import Board, describe, differences, headline, machine
 from partwise.training.stopping import StopSwitch
 
-Batches = Iterator[tuple[Tensor, list[Targets]]]
+Batches = Iterator[Batch]
 Evaluate = Callable[[Method], dict]
 
 
@@ -118,8 +116,10 @@ class Run:
         return presence
 
     def done(self) -> float:
-        """Return the share of the run that is done, 0..1: by steps or by minutes, whichever is larger."""
+        """Return the share of the run that is done, 0..1; 1 if `patience` is at its end."""
         config = self.recipe.training
+        if config.patience and self.progress.stale >= config.patience:
+            return 1.0
         by_steps = self.progress.step / config.steps if config.steps else 0.0
         by_time = self.progress.seconds / (60 * config.minutes) if config.minutes else 0.0
         return min(1.0, max(by_steps, by_time))
@@ -145,9 +145,9 @@ class Run:
                     self.evaluate(evaluate)
                 if self.done() >= 1.0 or self.stop.pressed:
                     break
-                if (timed_batch := self.next_batch(batches)) is None:
+                if (step := self.next_batches(batches)) is None:
                     break
-                self.step(*timed_batch)
+                self.step(*step)
                 kept = self.keep(kept)  # before `save`: a resumed run would not keep weights of earlier shares
                 if time.perf_counter() - self.saved_at > self.recipe.training.checkpoint_every_seconds:
                     self.save()
@@ -163,8 +163,8 @@ class Run:
         due = self.done() >= 1.0 or (every > 0 and step > 0 and step % every == 0)
         return due and self.progress.evaluated != step
 
-    def next_batch(self, batches: Batches) -> tuple[Tensor, list[Targets], float] | None:
-        """Return the next batch and the seconds that it took; None if a signal came first.
+    def next_batches(self, batches: Batches) -> tuple[list[Batch], float] | None:
+        """Return the batches of the next step and the seconds that they took; None if a signal came first.
 
         A single process stops to wait when a signal comes. Several processes wait for their batches in any case, so
         that all stop after the same step.
@@ -175,7 +175,7 @@ class Run:
         begin = time.perf_counter()
         try:
             with self.stop.lifted() if self.stop.alone else contextlib.nullcontext():
-                images, targets = next(batches)
+                taken = [next(batches) for _ in range(self.recipe.training.accumulate)]
         except KeyboardInterrupt:
             self.stop.pressed = True
             return None
@@ -185,15 +185,15 @@ class Run:
             self.save()
             how = f"step {self.progress.step} is saved; the same command with --resume continues from there"
             raise PartwiseError(f"{error}; {how}") from error
-        return images, targets, time.perf_counter() - begin
+        return taken, time.perf_counter() - begin
 
-    def step(self, images: Tensor, targets: list[Targets], waited: float) -> None:
-        """Learn from a batch of images (B, 3, H, W) uint8 that took `waited` seconds to load, and report the step."""
+    def step(self, batches: Sequence[Batch], waited: float) -> None:
+        """Learn from batches that took `waited` seconds to load, and report the step."""
         begin = time.perf_counter() - waited
         lr = self.learner.set_lr(self.progress.step, self.done())
-        terms, norm = self.learn(images, targets)
+        terms, norm = self.learn(batches)
         # All processes must agree on the time and on signals, because these decide when the run stops. While the main
-        # process evaluates, the others wait here.
+        # process evaluates, the others wait in `evaluate`.
         spent = {"seconds": time.perf_counter() - begin, "waited": waited}
         spent, stop = of_main_process(spent, self.accelerator, of_any=self.stop.pressed)
         if stop:
@@ -208,14 +208,14 @@ class Run:
             self.log(record)
         self.monitor.progress(self.done(), record)
 
-    def learn(self, images: Tensor, targets: list[Targets]) -> tuple[dict[str, float], float]:
-        """Learn from one batch, see `Learner.learn`.
+    def learn(self, batches: Sequence[Batch]) -> tuple[dict[str, float], float]:
+        """Take one step, see `Learner.learn`.
 
         Raises:
             PartwiseError: If the loss or the gradient is not finite.
         """
         try:
-            return self.learner.learn(images, targets, self.progress.step)
+            return self.learner.learn(batches, self.progress.step)
         except NotFiniteError as error:
             what, values = error.args
             raise PartwiseError(
@@ -234,15 +234,21 @@ class Run:
         """Score the current network in the main process, and save it if it is the best so far; other processes wait."""
         progress = self.progress
         progress.evaluated = progress.step
-        if not self.is_main:
-            return
+        if self.is_main:
+            self._evaluate(evaluate)
+        agreed, _ = of_main_process({"stale": progress.stale}, self.accelerator, of_any=False)
+        progress.stale = int(agreed["stale"])
+
+    def _evaluate(self, evaluate: Evaluate) -> None:
+        progress = self.progress
         with self.stop.lifted():
             figures = evaluate(self.learner.scored)
         self.folder.lock.require()
         self.log({"step": progress.step, "seconds": round(progress.seconds, 3), "evaluation": figures})
         self.monitor.note(f"step {progress.step}: {describe(figures)}")
+        progress.stale += 1
         if headline(figures) > progress.best:
-            progress.best = headline(figures)
+            progress.best, progress.stale = headline(figures), 0
             save_model(self.folder.best, self.learner.scored, self.described())
         self.save_state()
 
@@ -276,6 +282,10 @@ class Run:
         self.accelerator.wait_for_everyone()  # the next run may start from the weights of this one
         if not self.is_main:
             return
+        if self.recipe.training.patience and progress.stale >= self.recipe.training.patience:
+            self.monitor.note(
+                f"the last {progress.stale} evaluations were no better than {progress.best:.3f}: it ends here"
+            )
         self.folder.finish({"steps": progress.step, "minutes": round(progress.seconds / 60, 2)})
         if progress.seconds > 0:
             share = 100 * progress.waited / progress.seconds

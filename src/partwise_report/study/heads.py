@@ -220,7 +220,7 @@ def _step(learner: Learner, draws: Draws, course: Course, steps: int) -> None:
     scene = frames.scene(number) if area is None else area.cut(frames.scene(number))
     learner.set_lr(course.step, course.step / steps)
     try:
-        terms, _ = learner.learn(images, [method.targets(scene)], course.step)
+        terms, _ = learner.learn([(images, [method.targets(scene)])], course.step)
     except NotFiniteError as error:
         course.stopped = f"the {error.args[0]} is not finite at step {course.step} ({error.args[1]})"
         return

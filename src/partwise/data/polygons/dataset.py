@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import operator
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -117,8 +118,8 @@ class AnnotatedFolder:
             size, other = image.size, image_HW3.shape[:2]
             problem = f"is {other[1]}x{other[0]}, its annotations are for {size[1]}x{size[0]}"
             faults.append(Fault(image.path, problem, "image and truth must have one size"))
-        truth = self.annotated.where, self.annotated.where
-        return FrameContent(image_HW3, composed.semantic_HW, composed.instance_ids_HW, faults, warnings, truth)
+        files = (self.annotated.where, self.annotated.where), image.path
+        return FrameContent(image_HW3, composed.semantic_HW, composed.instance_ids_HW, faults, warnings, *files)
 
     def _pieces(self, place: int) -> list[Piece]:
         table, size = self.annotated.table, self.annotated.images[place].size
@@ -189,6 +190,10 @@ class CocoFolder(AnnotatedFolder):
             read_coco(found.file, found.folders), Path(root).resolve().stem, found.split, label_set, outside
         )
         self.root = Path(root)
+
+    def coco_content(self) -> dict[str, Any]:
+        """What the COCO file holds, which was checked when the split was opened."""
+        return json.loads(read_bytes(self.annotated.where))
 
     @classmethod
     def recognises(cls, root: Path) -> bool:

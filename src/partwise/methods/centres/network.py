@@ -23,6 +23,7 @@ from partwise.backbones.initialisation import start_as_rare
 from partwise.backbones.pyramid import Pyramid, conv_norm_relu, merged_at_finest
 from partwise.fields import Blocks, Count, CountOrZero, NotNegative, configuration
 from partwise.labels import CITYSCAPES, LabelSet
+from partwise.methods.capabilities import ClassRows
 from partwise.methods.centres.decode import CentresDecodeConfig, CentresDecoder
 from partwise.methods.centres.explain import CentresExplanation, explain
 from partwise.methods.centres.targets import centre_targets
@@ -33,6 +34,7 @@ from partwise.methods.semantic import (
     branch_losses,
     outline_refiner,
     semantic_branch,
+    semantic_heads,
     semantic_oracle,
 )
 from partwise.scene import Prediction, Scene
@@ -108,6 +110,10 @@ class Centres(Method):
         self.offset_branch = branch(2, 5)  # as in Panoptic-DeepLab, section 3.1
         start_as_rare(self.heat_branch[-1], HEAT_PRIOR)
         self.decoder = CentresDecoder(config.decode, label_set)
+
+    def class_heads(self) -> tuple[ClassRows, ...]:
+        """See HasClassHeads."""
+        return *semantic_heads(self.refiner), ClassRows(f"heat_branch.{len(self.heat_branch) - 1}", "things")
 
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """Compute the outputs for a batch, see the class."""

@@ -20,7 +20,7 @@ from partwise.backbones.initialisation import start_as_rare
 from partwise.backbones.pyramid import Pyramid, conv_norm_relu, merged_at_finest
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES, LabelSet
-from partwise.methods.capabilities import WindowTruth
+from partwise.methods.capabilities import ClassRows, WindowTruth
 from partwise.methods.distil import distilled_parts, distilled_semantics
 from partwise.methods.method import Method, Outputs, Targets
 from partwise.methods.parts.config import PartsConfig
@@ -46,6 +46,7 @@ from partwise.methods.semantic import (
     branch_losses,
     outline_refiner,
     semantic_branch,
+    semantic_heads,
     semantic_oracle,
 )
 from partwise.scene import Prediction, Scene
@@ -110,6 +111,10 @@ class PartMaps(Method):
                 f"part_weights_{index}", part_weights(config.k, window.cells, config.assembling), persistent=False
             )
         self.decoder = PartsDecoder(config.decode, self.windows, label_set)
+
+    def class_heads(self) -> tuple[ClassRows, ...]:
+        """See HasClassHeads; objectness and part maps know no classes."""
+        return semantic_heads(self.refiner)
 
     @property
     def part_weights(self) -> list[Tensor]:

@@ -1,0 +1,198 @@
+"""COCO AP against an annotation file as it is: objects may overlap there, and their areas are those of the file.
+
+The scores of `CityscapesEvaluator` are those of maps, in which a pixel belongs to one object. Here the annotations
+themselves are the truth, as for pycocotools, whose figures these are. hotcoco computes them; without it pycocotools.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from partwise.data.polygons.classes import classes_in
+from partwise.data.polygons.coco_file import AnnotatedImages
+from partwise.evaluation.coco import figures_of
+from partwise.evaluation.evaluator import CityscapesEvaluator
+from partwise.files import json_ready
+from partwise.instances import Instances
+from partwise.labels import Label, LabelSet
+
+__all__ = ["AnnotatedEvaluator", "CocoTruth", "HasCocoFile", "coco_file_scores"]
+
+
+@runtime_checkable
+class HasCocoFile(Protocol):
+    """A data set whose truth is a COCO file."""
+
+    annotated: AnnotatedImages
+    label_set: LabelSet
+
+    def coco_content(self) -> dict[str, Any]:
+        """What the file holds."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class CocoTruth:
+    """The truth of some images in COCO form.
+
+    Attributes:
+        ids: Name of a frame -> the number of its image in `content`.
+        content: "images", "categories" and "annotations": masks as compressed run lengths, classes with instances only.
+    """
+
+    ids: Mapping[str, int]
+    content: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, dataset: HasCocoFile, names: Sequence[str]) -> CocoTruth:
+        """The truth of a COCO data set.
+
+        Args:
+            dataset: The data set.
+            names: Of the frames that count.
+        """
+        wanted = set(names)
+        frames = {id_: one for one in dataset.annotated.images if one.name in wanted for id_ in one.ids}
+        ids = {name: number for number, name in enumerate(names, 1)}
+        sizes = {one.name: one.size for one in frames.values()}
+        labels = classes_in(dataset.label_set, dataset.annotated.categories)
+        annotations = []
+        for row in dataset.coco_content()["annotations"]:
+            frame, label = frames.get(row["image_id"]), labels[row["category_id"]]
+            if frame is not None and label is not None and label.evaluated and label.has_instances:
+                annotations.append(_entry(row, label, frame.size) | {"image_id": ids[frame.name]})
+        for number, entry in enumerate(annotations, 1):
+            entry["id"] = number
+        images = [{"id": ids[name], "height": sizes[name][0], "width": sizes[name][1]} for name in names]
+        categories = dataset.label_set.coco_categories
+        return cls(ids, {"images": images, "categories": categories, "annotations": annotations})
+
+
+def _entry(row: Mapping[str, Any], label: Label, size: tuple[int, int]) -> dict[str, Any]:
+    """An annotation as the libraries want it; what a file leaves out is computed from its mask."""
+    shape = row["segmentation"]
+    if isinstance(shape, Mapping):
+        rle = dict(shape)
+        if not isinstance(rle["counts"], str | bytes):
+            rle = coco_mask.frPyObjects(rle, *size)
+    else:
+        rle = coco_mask.merge(coco_mask.frPyObjects([list(map(float, polygon)) for polygon in shape], *size))
+    area = row.get("area")
+    return {
+        "category_id": label.file_id,
+        "segmentation": _as_text(rle),
+        "area": float(coco_mask.area(rle)) if area is None else float(area),
+        "bbox": coco_mask.toBbox(rle).tolist(),
+        "iscrowd": int(bool(row.get("iscrowd", 0)) or bool(row.get("ignore", 0))),
+    }
+
+
+def _as_text(rle: Mapping[str, Any]) -> dict[str, Any]:
+    counts = rle["counts"]
+    size = [int(side) for side in rle["size"]]
+    return {"size": size, "counts": counts.decode("ascii") if isinstance(counts, bytes) else counts}
+
+
+def coco_file_scores(truth: CocoTruth, results: Sequence[Mapping[str, Any]], label_set: LabelSet) -> dict[str, Any]:
+    """COCO's mask AP and its kin, see `coco_scores` for the keys; fractions, NaN without truth.
+
+    Args:
+        truth: The annotations.
+        results: Entries with the `image_id` and `category_id` of `truth`, a score, and compressed run lengths.
+        label_set: Of the names of the classes.
+    """
+    found = [
+        dict(entry)
+        | {
+            "id": number,
+            "iscrowd": 0,
+            "area": float(coco_mask.area(entry["segmentation"])),
+            "bbox": coco_mask.toBbox(entry["segmentation"]).tolist(),
+        }
+        for number, entry in enumerate(results, 1)
+    ]
+    with contextlib.redirect_stdout(io.StringIO()):  # the libraries report on stdout
+        evaluation = _evaluation(truth.content, dict(truth.content) | {"annotations": found})
+        evaluation.params.catIds = [label.file_id for label in label_set.things]
+        evaluation.evaluate()
+        evaluation.accumulate()
+    return figures_of(np.asarray(evaluation.eval["precision"]), np.asarray(evaluation.eval["recall"]), label_set)
+
+
+def _evaluation(truth: Mapping[str, Any], found: Mapping[str, Any]) -> Any:
+    """A COCOeval of masks, of hotcoco, or of pycocotools if hotcoco is not installed."""
+    try:
+        import hotcoco
+    except ModuleNotFoundError:
+        from pycocotools.cocoeval import COCOeval
+
+        return COCOeval(_opened(truth), _opened(found), "segm")
+    return hotcoco.COCOeval(hotcoco.COCO(dict(truth)), hotcoco.COCO(dict(found)), "segm")
+
+
+def _opened(content: Mapping[str, Any]) -> Any:
+    """The content of a COCO file as pycocotools has it."""
+    from pycocotools.coco import COCO
+
+    coco = COCO()
+    coco.dataset = dict(content)
+    coco.createIndex()
+    return coco
+
+
+class AnnotatedEvaluator(CityscapesEvaluator):
+    """An evaluator that also scores against a COCO file; its scores have "coco" besides, see `coco_file_scores`.
+
+    Args:
+        label_set: The classes.
+        truth: The annotations of every frame that will be scored.
+        settings: As of `CityscapesEvaluator`.
+    """
+
+    def __init__(self, label_set: LabelSet, truth: CocoTruth, **settings: Any):
+        super().__init__(label_set, **settings)
+        self.truth = truth
+        self.found: dict[str, list[dict[str, Any]]] = {}
+
+    def update(self, scene: Any, instances: Instances | None = None, *rest: Any, **options: Any) -> None:
+        """Add one image, see `CityscapesEvaluator.update`."""
+        super().update(scene, instances, *rest, **options)
+        if instances is None:
+            return
+        scores = options.get("scores")
+        scores = instances.scores if scores is None else scores
+        entries = instances.to_coco(self.truth.ids[scene.name])
+        self.found[scene.name] = [
+            {
+                "image_id": entry["image_id"],
+                "category_id": self.label_set.file_id_of(int(label)),
+                "score": float(score),
+                "segmentation": entry["segmentation"],
+            }
+            for entry, label, score in zip(entries, instances.labels, scores, strict=True)
+        ]
+
+    def fresh(self) -> AnnotatedEvaluator:
+        """An evaluator with the same settings and truth, and no image."""
+        return AnnotatedEvaluator(self.label_set, self.truth, metrics=self.others, **vars(self.settings))
+
+    def merge(self, other: CityscapesEvaluator) -> AnnotatedEvaluator:
+        """Take over another evaluator's images; returns self."""
+        super().merge(other)
+        if isinstance(other, AnnotatedEvaluator):
+            self.found |= other.found
+        return self
+
+    def compute(self) -> dict[str, Any]:
+        """All scores; "coco" is None without instances."""
+        if not self.found:
+            return super().compute() | {"coco": None}
+        entries = [entry for name in sorted(self.found) for entry in self.found[name]]
+        return super().compute() | {"coco": json_ready(coco_file_scores(self.truth, entries, self.label_set))}

@@ -1,0 +1,198 @@
+"""Any tool's results in COCO form: a list of entries, or a whole COCO file whose annotations have scores.
+
+Every fault of the file is found in one pass, before anything is scored.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from partwise.data.faults import Fault
+from partwise.data.frame import raise_faults
+from partwise.data.image_files import read_bytes
+from partwise.data.polygons.table import AnnotationTable, TableBuilder
+from partwise.errors import PartwiseError
+from partwise.instances import Instances
+from partwise.labels import LabelSet
+
+__all__ = ["CocoResults", "Frames", "read_coco_results"]
+
+_FRAME_END = "_leftImg8bit"  # of a Cityscapes frame's file, no part of its name
+
+
+@dataclass(frozen=True)
+class Frames:
+    """The frames that results are for.
+
+    Attributes:
+        names: Of every frame of the split.
+        sizes: (H, W) of each in pixels.
+        ids: The image ids that the truth gives each; empty for none.
+    """
+
+    names: Sequence[str]
+    sizes: Sequence[tuple[int, int]]
+    ids: Sequence[Sequence[int | str]]
+
+
+@dataclass(frozen=True, eq=False)
+class CocoResults:
+    """What a results file says, checked.
+
+    Attributes:
+        table: Its entries; the names are their places in the file.
+        scores: Of each entry, by its place in the file.
+        labels: Id of the label set of each category id.
+        place_of: Name of a frame -> its place in the table.
+        sizes: (H, W) of each frame.
+        remarks: What was left out.
+    """
+
+    table: AnnotationTable
+    scores: Sequence[float]
+    labels: Mapping[int, int]
+    place_of: Mapping[str, int]
+    sizes: Sequence[tuple[int, int]]
+    remarks: tuple[Fault, ...]
+
+    def of_frame(self, name: str) -> tuple[Instances, np.ndarray]:
+        """The instances of a frame, and their scores as float64; entries without a pixel are left out."""
+        place = self.place_of[name]
+        size = self.sizes[place]
+        drawn = [(n, self.table.crop(n, size)) for n in self.table.of_image(place)]
+        kept = [(n, crop) for n, crop in drawn if crop is not None]
+        scores = np.array([self.scores[int(self.table.names_N[n])] for n, _ in kept], np.float64)
+        labels = np.array([self.labels[int(self.table.categories_N[n])] for n, _ in kept])
+        boxes, masks = np.array([crop[0] for _, crop in kept]), tuple(crop[1] for _, crop in kept)
+        return Instances(labels, scores, boxes, masks, size), scores
+
+
+def read_coco_results(path: Path, frames: Frames, label_set: LabelSet) -> CocoResults:
+    """Read and check a file of results.
+
+    In a list of entries an `image_id` is that of the truth's COCO file, or the name of a frame. In a whole COCO file
+    images are found by their file names, and categories by their names.
+
+    Args:
+        path: The JSON.
+        frames: Of the truth.
+        label_set: Of the truth; category ids are those of its data.
+
+    Raises:
+        FaultyDataError: With every fault of the file.
+        PartwiseError: If it is no JSON, or neither of the two forms.
+    """
+    try:
+        content = json.loads(read_bytes(path))
+    except (ValueError, RecursionError) as error:
+        raise PartwiseError(f"{path}: not JSON ({error}): write or copy it again") from None
+    whole = isinstance(content, Mapping)
+    rows = content.get("annotations") if whole else content
+    if not isinstance(rows, list) or (whole and not isinstance(content.get("images"), list)):
+        raise PartwiseError(f"{path}: no COCO results: give a list of entries, or a file with images and annotations")
+    reader = _Reader(str(path), frames, label_set)
+    images = reader.images_of(content["images"]) if whole else reader.images_of_truth()
+    labels = reader.labels_of(content.get("categories")) if whole else reader.labels_of(None)
+    return reader.read(rows, images, labels)
+
+
+class _Reader:
+    """Keeps the faults of one file."""
+
+    def __init__(self, where: str, frames: Frames, label_set: LabelSet):
+        self.where, self.frames, self.label_set = where, frames, label_set
+        self.builder = TableBuilder(where, frames.sizes, frames.names)
+
+    def fault(self, problem: str, remedy: str) -> None:
+        """Keep a fault of the file."""
+        self.builder.faults.append(Fault(self.where, problem, remedy))
+
+    def images_of_truth(self) -> dict[int | str, int]:
+        """Image id -> place of the frame: the ids of the truth, and the names of the frames."""
+        named: dict[int | str, int] = {name: place for place, name in enumerate(self.frames.names)}
+        return named | {id_: place for place, ids in enumerate(self.frames.ids) for id_ in ids}
+
+    def images_of(self, rows: list[Any]) -> dict[int | str, int]:
+        """The same by the file names of a COCO file."""
+        known: dict[str, int] = {name: place for place, name in enumerate(self.frames.names)}
+        found: dict[int | str, int] = {}
+        for number, row in enumerate(rows):
+            if not isinstance(row, Mapping) or "id" not in row or "file_name" not in row:
+                self.fault(f"image number {number} has no id or no file_name", "add them")
+                continue
+            path = PurePosixPath(str(row["file_name"]).replace("\\", "/"))
+            names = (str(path), str(path.with_suffix("")), path.stem, path.stem.removesuffix(_FRAME_END))
+            place = next((known[name] for name in names if name in known), None)
+            if row["id"] in found:
+                self.fault(f"image id {row['id']!r} is there twice", "give each image an id of its own")
+            elif place is None:
+                self.fault(f"image {row['file_name']} is none of the {len(known)} frames", "score the split it is of")
+            else:
+                found[row["id"]] = place
+        return found
+
+    def labels_of(self, categories: Any) -> dict[int, int | None]:
+        """Category id -> id of the label set; None for a class of which no instances are told apart."""
+        things = {label.name: label for label in self.label_set.things}
+        by_id: dict[int, int | None] = {label.file_id: label.id for label in things.values()}
+        known = [label for label in self.label_set.evaluated if label.name != self.label_set.outside]
+        by_id |= {label.file_id: None for label in known if not label.has_instances}
+        if not isinstance(categories, list):
+            return by_id
+        found: dict[int, int | None] = {}
+        for row in categories:
+            if not isinstance(row, Mapping) or not isinstance(row.get("id"), int) or "name" not in row:
+                self.fault(f"category {str(row)[:40]} has no id or no name", "add them")
+            elif row["id"] in found:
+                self.fault(f"category id {row['id']} is there twice", "give each category an id of its own")
+            else:
+                label = things.get(str(row["name"]))
+                found[row["id"]] = None if label is None else label.id
+        return found
+
+    def read(self, rows: list[Any], images: Mapping[int | str, int], labels: Mapping[int, int | None]) -> CocoResults:
+        """Every entry, or every fault."""
+        left_out: dict[int, int] = {}
+        scores = []
+        for number, row in enumerate(rows):
+            score = row.get("score") if isinstance(row, Mapping) else None
+            scores.append(float(score) if score is not None and _is_number(score) else math.nan)
+            if not isinstance(row, Mapping) or "image_id" not in row or "category_id" not in row:
+                self.builder.fault(number, None, "it has no image_id or no category_id", "add them")
+            elif not _is_number(score):
+                what = "it has no score" if score is None else f"its score is {score!r}"
+                self.builder.fault(number, None, what, "give each entry a finite score (a truth file has none)")
+            elif not isinstance(row["image_id"], int | str) or row["image_id"] not in images:
+                what = f"image_id {row['image_id']!r} is none of the {len(self.frames.names)} frames"
+                self.builder.fault(number, None, what, "score the split that the results are of")
+            elif not isinstance(row["category_id"], int) or row["category_id"] not in labels:
+                known = ", ".join(f"{label.file_id} {label.name}" for label in self.label_set.things)
+                what = f"category_id {row['category_id']!r} is no class of {self.label_set.name}"
+                self.builder.fault(number, images[row["image_id"]], what, f"give one of {known}")
+            elif labels[row["category_id"]] is None:
+                left_out[row["category_id"]] = left_out.get(row["category_id"], 0) + 1
+            else:
+                place = images[row["image_id"]]
+                self.builder.add(number, place, row["category_id"], row.get("segmentation"), crowd=False, ignored=False)
+        raise_faults(self.where, self.builder.faults)
+        remarks = [
+            Fault(
+                self.where, f"{count} entries of category {id_}", "left out: the truth has no instances of this class"
+            )
+            for id_, count in left_out.items()
+        ]
+        usable = {id_: label for id_, label in labels.items() if label is not None}
+        place_of = {name: place for place, name in enumerate(self.frames.names)}
+        every = (*remarks, *self.builder.warnings)
+        return CocoResults(self.builder.table(), scores, usable, place_of, self.frames.sizes, every)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

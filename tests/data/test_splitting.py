@@ -1,0 +1,164 @@
+"""A split without copies of one photo on both sides, and photos that are there twice."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from partwise.data.dataset import open_dataset
+from partwise.data.duplicates import NEAR_BITS, hashes_of_copies, near_pairs, photo_hash, photo_key
+from partwise.data.image_files import write_png
+from partwise.data.splitting import split_groups, split_images, write_split
+from partwise.errors import PartwiseError
+
+HASH = "0123456789abcdef0123456789abcdef"
+
+
+def picture(scenes, i: int) -> np.ndarray:
+    return scenes[i].image_HW3
+
+
+def bits(a: np.ndarray, b: np.ndarray) -> int:
+    """How many bits the hash of `b` and that of the nearest copy of `a` differ in."""
+    return int(np.bitwise_count(hashes_of_copies(a) ^ photo_hash(b)).sum(axis=-1).min())
+
+
+def test_copies_have_near_hashes_and_other_scenes_have_not(scenes):
+    from PIL import Image
+
+    one, other = picture(scenes, 0), picture(scenes, 1)
+    smaller = np.asarray(Image.fromarray(one).resize((128, 64)))
+    darker = (one * 0.8).astype(np.uint8)
+    for copy in (one, one[:, ::-1], np.rot90(one), smaller, darker):
+        assert bits(one, np.ascontiguousarray(copy)) <= NEAR_BITS
+    assert bits(one, other) > NEAR_BITS
+    copies, hashes = np.array([hashes_of_copies(one)]), np.array([photo_hash(other), photo_hash(darker)])
+    assert [(n, m) for n, m, _ in near_pairs(copies, hashes)] == [(0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        (f"a_jpg.rf.{HASH}.jpg", "a_jpg"),
+        (f"deep/a_jpg.rf.{HASH[::-1]}.jpg", "a_jpg"),
+        ("a.jpg", "a.jpg"),
+        ("a.rf.jpg", "a.rf.jpg"),
+    ],
+)
+def test_copies_that_roboflow_made_have_one_key(name, key):
+    assert photo_key(name) == key
+
+
+@pytest.mark.parametrize("val", [0.1, 0.2, 0.5, 0.8])
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_stay_together_and_the_share_is_met_as_nearly_as_groups_allow(val, seed):
+    groups = [i // 3 for i in range(90)]
+    chosen = split_groups(groups, val, seed)
+    assert len({(group, inside) for group, inside in zip(groups, chosen, strict=True)}) == 30
+    assert abs(sum(chosen) - val * 90) <= 1.5
+    assert split_groups(groups, val, seed) == chosen != split_groups(groups, val, seed + 1)
+
+
+def test_both_parts_have_a_group():
+    assert sorted(split_groups([0, 0, 0, 1], 0.01, 0)) in ([False] * 3 + [True], [False] + [True] * 3)
+    with pytest.raises(PartwiseError, match="a split needs two"):
+        split_groups([0, 0, 0], 0.2, 0)
+    with pytest.raises(PartwiseError, match="above 0 and below 1"):
+        split_groups([0, 1], 1.0, 0)
+
+
+def test_copies_by_name_and_by_look_are_on_one_side(scenes):
+    pictures = [picture(scenes, i) for i in (0, 1, 2, 3)]
+    images = [*pictures, pictures[3][:, ::-1].copy(), pictures[0]]
+    names = [f"a_jpg.rf.{HASH}.jpg", f"a_jpg.rf.{HASH[::-1]}.jpg", "c.jpg", "d.jpg", "copy of d.jpg", "e.jpg"]
+    for seed in range(6):
+        split = split_images(names, images.__getitem__, val=0.4, seed=seed)
+        sides = {place: part for part, places in split.parts.items() for place in places}
+        assert split.groups == 3 and split.near == 2
+        assert sides[0] == sides[1] == sides[5] and sides[3] == sides[4] and sorted(sides) == list(range(6))
+
+
+def test_groups_by_an_expression(scenes):
+    images = [picture(scenes, i) for i in (0, 1, 2, 3)]
+    names = ["lima_1.jpg", "lima_2.jpg", "cusco_1.jpg", "cusco_2.jpg"]
+    split = split_images(names, images.__getitem__, val=0.5, group_by=r"^([a-z]+)_")
+    assert set(split.parts.values()) == {(0, 1), (2, 3)}
+    with pytest.raises(PartwiseError, match=r"1 of 5 names do not match it, such as x\.jpg"):
+        split_images([*names, "x.jpg"], images.__getitem__, group_by=r"^([a-z]+)_")
+    with pytest.raises(PartwiseError, match="no regular expression"):
+        split_images(names, images.__getitem__, group_by="(")
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_the_parts_name_the_same_images_and_keep_every_id(copy, tmp_path, scenes):
+    source = tmp_path / "own"
+    source.mkdir()
+    for name in ("a.png", "b.png"):
+        write_png(source / name, picture(scenes, 0))
+    content = {
+        "info": {"year": 2020},
+        "categories": [{"id": 4000, "name": "Moto"}],
+        "images": [{"id": 7, "file_name": "a.png"}, {"id": "x", "file_name": "b.png"}],
+        "annotations": [{"id": 3, "image_id": "x", "category_id": 4000}, {"id": 9, "image_id": 7, "category_id": 4000}],
+    }
+    paths = {"train": {7: source / "a.png"}, "val": {"x": source / "b.png"}}
+    files = write_split(content, paths, tmp_path / "out", copy=copy)
+    for file, image, annotation in zip(files, ("a.png", "b.png"), (9, 3), strict=True):
+        written = json.loads(file.read_text())
+        assert written["categories"] == content["categories"] and written["info"] == content["info"]
+        assert [row["id"] for row in written["annotations"]] == [annotation]
+        place = file.parent / written["images"][0]["file_name"]
+        assert place.samefile(source / image) is not copy and place.read_bytes() == (source / image).read_bytes()
+        assert not Path(written["images"][0]["file_name"]).is_absolute()
+    with pytest.raises(PartwiseError, match="is there already"):
+        write_split(content, paths, tmp_path / "out")
+
+
+def coco_tree(root: Path, scenes, names: dict[str, list[tuple[str, int]]]) -> Path:
+    """A COCO data set in Roboflow's layout: split -> (file name, scene that it shows)."""
+    for part, files in names.items():
+        (root / part).mkdir(parents=True)
+        for name, i in files:
+            write_png(root / part / name, scenes[i].image_HW3)
+        rows = [{"id": n, "file_name": name, "width": 256, "height": 128} for n, (name, _) in enumerate(files)]
+        box = [[10, 10, 60, 10, 60, 50, 10, 50]]
+        drawn = [{"id": n, "image_id": n, "category_id": 4000, "segmentation": box} for n in range(len(files))]
+        content = {"images": rows, "categories": [{"id": 4000, "name": "Moto"}], "annotations": drawn}
+        (root / part / "_annotations.coco.json").write_text(json.dumps(content))
+    return root
+
+
+def test_the_command_splits_and_what_it_wrote_can_be_read_and_checked(tmp_path, scenes, says, complains):
+    names = {"train": [(f"a_png.rf.{HASH}.png", 0), (f"a_png.rf.{HASH[::-1]}.png", 1), ("b.png", 2), ("c.png", 3)]}
+    root = coco_tree(tmp_path / "own", scenes, names)
+    said = says("split", root, "--out", tmp_path / "out", "--val", "0.4")
+    assert "3 groups of copies" in said
+    train, val = (open_dataset(tmp_path / "out", part) for part in ("train", "val"))
+    assert sorted([*train.names, *val.names]) == sorted(name.removesuffix(".png") for name, _ in names["train"])
+    assert [one["id"] for one in val.label_set.coco_categories] == [4000]
+    whole = open_dataset(root, "train")
+    assert np.array_equal(val[0].image_HW3, whole[whole.names.index(val.names[0])].image_HW3)
+    assert "same photo" not in says("check", tmp_path / "out")
+    assert "is there already" in complains("split", root, "--out", tmp_path / "out")
+    assert "above 0 and below 1" in complains("split", root, "--out", tmp_path / "other", "--val", "1.5")
+
+
+def test_other_formats_are_not_split(city_root, tmp_path, complains):
+    assert "only COCO data sets are split" in complains("split", city_root, "--out", tmp_path / "out")
+
+
+def test_check_warns_of_photos_that_two_splits_share(tmp_path, scenes, says):
+    names = {
+        "train": [(f"a_png.rf.{HASH}.png", 0), ("b.png", 1)],
+        "valid": [(f"a_png.rf.{HASH[::-1]}.png", 2), ("c.png", 1), ("d.png", 3)],
+    }
+    said = says("check", coco_tree(tmp_path / "own", scenes, names), "--json", tmp_path / "check.json")
+    warnings = json.loads((tmp_path / "check.json").read_text())["warnings"]
+    shared = [one for one in warnings if "of the split valid" in one["problem"]]
+    assert [Path(one["file"]).name for one in shared] == [f"a_png.rf.{HASH[::-1]}.png", "c.png"]
+    assert "same photo" in shared[0]["problem"] and "looks like" in shared[1]["problem"] and "partwise split" in said
+
+
+def test_check_of_different_photos_has_no_such_warning(city_root, says):
+    assert "partwise split" not in says("check", city_root)

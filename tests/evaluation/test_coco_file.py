@@ -1,0 +1,198 @@
+"""COCO AP of annotation files and of any tool's results in COCO form, against pycocotools on the same files."""
+
+import contextlib
+import io
+import json
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from partwise.cli import main
+from partwise.data.cityscapes import CityscapesFolder
+from partwise.data.image_files import write_png
+from partwise.errors import PartwiseError
+from partwise.scoring import score
+
+SIZES = [(60, 80), (60, 80), (40, 50), (40, 50)]
+CATEGORIES = [{"id": 0, "name": "zero"}, {"id": 7, "name": "seven"}, {"id": 4000, "name": "big"}]
+
+
+def polygon(rng, size) -> list[float]:
+    height, width = size
+    x, y, w, h = (float(v) for v in rng.uniform([0, 0, 6, 6], [width - 20, height - 20, 30, 20]))
+    return [x, y, x + w, y + 2, x + w - 1, y + h, x + 1, y + h - 1]
+
+
+def moved(rng, points, size) -> list[float]:
+    shifted = np.array(points).reshape(-1, 2) + rng.normal(0, 1.5, 2)
+    return np.clip(shifted, 0, (size[1], size[0])).ravel().tolist()
+
+
+def as_rle(points, size) -> dict:
+    rle = coco_mask.merge(coco_mask.frPyObjects([points], *size))
+    return {"size": list(size), "counts": rle["counts"].decode()}
+
+
+def made(root, seed):
+    """A COCO data set of overlapping objects, crowds and odd ids, and results for it; (truth file, results)."""
+    rng = np.random.default_rng(seed)
+    images, annotations, results = [], [], []
+    for place, size in enumerate(SIZES):
+        id_ = 1000 - place
+        write_png(root / "valid" / f"{place}.png", rng.integers(0, 255, (*size, 3), np.uint8))
+        images.append({"id": id_, "file_name": f"{place}.png", "height": size[0], "width": size[1]})
+        for _ in range(int(rng.integers(1, 7))):
+            points, category = polygon(rng, size), CATEGORIES[rng.integers(3)]["id"]
+            crowd = int(rng.random() < 0.2)
+            shape = as_rle(points, size) if crowd or rng.random() < 0.3 else [points]
+            annotations.append(
+                {
+                    "id": len(annotations) + 5,
+                    "image_id": id_,
+                    "category_id": category,
+                    "segmentation": shape,
+                    "iscrowd": crowd,
+                    "area": float(rng.choice([50, 500, 5000, 20000])),  # not that of the mask: files say so
+                    "bbox": [0, 0, 1, 1],
+                }
+            )
+            for _ in range(int(rng.integers(0, 3))):
+                guess = category if rng.random() < 0.8 else 7
+                near = as_rle(moved(rng, points, size), size)
+                results.append(
+                    {"image_id": id_, "category_id": guess, "score": float(rng.random()), "segmentation": near}
+                )
+    truth = {"images": images, "categories": CATEGORIES, "annotations": annotations}
+    (root / "valid" / "_annotations.coco.json").write_text(json.dumps(truth))
+    (root / "results.json").write_text(json.dumps(results))
+    return root / "valid" / "_annotations.coco.json", results
+
+
+def pycocotools_says(truth_file, results) -> dict:
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(truth_file)
+        evaluation = COCOeval(truth, truth.loadRes(results), "segm")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    names = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar_1", "ar_10", "ar_100")
+    return {name: None if value < 0 else value for name, value in zip(names, evaluation.stats, strict=False)}
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "valid").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize("library", ["hotcoco", "pycocotools"])
+@pytest.mark.parametrize("seed", range(4))
+def test_results_have_the_scores_that_pycocotools_gives(seed, library, root, monkeypatch):
+    if library == "pycocotools":
+        monkeypatch.setitem(__import__("sys").modules, "hotcoco", None)
+    truth_file, results = made(root, seed)
+    figures = score(root, "valid", predictions=root / "results.json")
+    wanted = pycocotools_says(truth_file, results)
+    assert wanted["ap"] > 0.05
+    for name, value in wanted.items():
+        assert figures["coco"][name] == (None if value is None else pytest.approx(value)), name
+    assert set(figures["coco"]["per_class"]) == {"zero", "seven", "big"} and figures["instance"] is not None
+
+
+def test_the_command_says_the_scores_of_each_class(root, says):
+    made(root, 0)
+    said = says("evaluate", "--data", root, "--predictions", root / "results.json", "--json", root / "scores.json")
+    assert "COCO AP %" in said and "4000" not in said and "big" in said
+    assert json.loads((root / "scores.json").read_text())["coco"]["ap"] > 0
+
+
+def test_a_whole_coco_file_is_found_by_names_whatever_its_ids(root):
+    _, results = made(root, 1)
+    listed = score(root, "valid", predictions=root / "results.json")["coco"]
+    new_id = {0: 3, 7: 2, 4000: 1}
+    images = [{"id": place, "file_name": f"images/{place}.png"} for place in range(len(SIZES))]
+    annotations = [
+        row | {"image_id": 1000 - row["image_id"], "category_id": new_id[row["category_id"]], "id": 9}
+        for row in results
+    ]
+    categories = [row | {"id": new_id[row["id"]]} for row in CATEGORIES]
+    whole = {"images": images, "annotations": annotations, "categories": categories}
+    (root / "whole.json").write_text(json.dumps(whole))
+    assert score(root, "valid", predictions=root / "whole.json")["coco"] == listed
+
+
+def test_no_result_at_all_scores_nothing(root):
+    made(root, 0)
+    (root / "empty.json").write_text("[]")
+    assert score(root, "valid", predictions=root / "empty.json")["coco"]["ap"] == 0
+
+
+def test_results_are_scored_against_a_cityscapes_tree_as_its_own_truth_scores(city_root, tmp_path):
+    rows = []
+    frames = CityscapesFolder(city_root, "val")
+    for scene in frames:
+        things = np.isin(scene.instances.labels, [label.id for label in scene.label_set.things])
+        rows += [row | {"image_id": scene.name} for row in scene.instances[things].to_coco()]
+    (tmp_path / "results.json").write_text(json.dumps(rows))
+    figures = score(city_root, "val", predictions=tmp_path / "results.json", metrics=["instance.coco"])
+    assert figures["instance"]["ap"] == pytest.approx(1) and figures["instance"]["coco"]["ap"] == pytest.approx(1)
+    images = [{"id": n, "file_name": f"city/{name}_leftImg8bit.png"} for n, name in enumerate(frames.names)]
+    rows = [row | {"image_id": frames.names.index(row["image_id"])} for row in rows]
+    whole = {"images": images, "annotations": rows, "categories": frames.label_set.coco_categories}
+    (tmp_path / "whole.json").write_text(json.dumps(whole))
+    assert score(city_root, "val", predictions=tmp_path / "whole.json")["instance"]["ap"] == pytest.approx(1)
+
+
+def test_a_model_is_scored_as_what_it_writes(root, tiny_model_file, tmp_path, capsys):
+    made(root, 2)
+    named = [word for pair in ("seven=car", "big=person", "zero=rider") for word in ("--map", pair)]
+    where = [str(root / "valid"), "--out", str(tmp_path / "out"), "--model", str(tiny_model_file)]
+    main(["predict", *where, "--format", "coco", "--min-score", "0", *named])
+    written = score(root, "valid", predictions=tmp_path / "out" / "predictions.json")
+    names = {"seven": "car", "big": "person", "zero": "rider"}
+    assert written["coco"] == score(root, "valid", model=str(tiny_model_file), class_names=names)["coco"]
+
+
+def changed(results, **fields):
+    return [results[0] | fields, *results[1:]]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda r: changed(r, image_id=5), "image_id 5 is none of the 4 frames"),
+        (lambda r: changed(r, category_id=3), "category_id 3 is no class of"),
+        (lambda r: changed(r, score="high"), "its score is 'high'"),
+        (lambda r: changed(r, score=float("nan")), "its score is nan"),
+        (lambda r: [{k: v for k, v in r[0].items() if k != "score"}], "it has no score"),
+        (lambda r: changed(r, segmentation=[[1, 2, 3, 4]]), "at least three points"),
+        (lambda r: changed(r, segmentation={"size": [9, 9], "counts": [81]}), "its RLE is 9x9, the image 80x60"),
+        (lambda r: changed(r, segmentation=None), "it has no mask"),
+        (lambda r: changed(r, image_id=[]), "image_id [] is none"),
+        (lambda r: {"a": r}, "no COCO results"),
+        (lambda r: {"images": [{"id": 1, "file_name": "x.png"}], "annotations": []}, "x.png is none of the 4 frames"),
+    ],
+)
+def test_wrong_results_are_one_line_and_nothing_is_written(change, words, root, complains):
+    _, results = made(root, 0)
+    (root / "results.json").write_text(json.dumps(change(results)))
+    said = complains("evaluate", "--data", root, "--predictions", root / "results.json", "--json", root / "s.json")
+    assert words in said and "results.json" in said and not (root / "s.json").exists()
+
+
+def test_every_fault_of_a_file_is_found_in_one_pass(root):
+    _, results = made(root, 0)
+    (root / "results.json").write_text(json.dumps([row | {"category_id": 3} for row in results[:2]] + [{}]))
+    with pytest.raises(PartwiseError) as error:
+        score(root, "valid", predictions=root / "results.json")
+    assert len(error.value.faults) == 3
+
+
+def test_a_file_that_is_no_json_is_one_line(root, complains):
+    made(root, 0)
+    (root / "results.json").write_text("{")
+    assert "not JSON" in complains("evaluate", "--data", root, "--predictions", root / "results.json")
+    assert "no such" in complains("evaluate", "--data", root, "--predictions", root / "none.json")

@@ -1,0 +1,107 @@
+"""Fine-tuning at the command line: from a model of other classes to predictions with the ids of one's own data."""
+
+import json
+
+import pytest
+from tiny_networks import QUICK
+
+from partwise.cli import main
+from partwise.data.image_files import write_png
+from partwise.methods import build_method
+from partwise.model_files import find_model
+from partwise.recipes import RECIPES
+from partwise.training.checkpoint import read_model
+
+BOX = [[20, 20, 120, 20, 120, 90, 20, 90]]
+MAP = ["--map", "Vehiculo=car,truck", "--map", "Peaton=person"]
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory, scenes):
+    """A COCO data set with the categories 7 and 4000 and one that is like no class of streets: train (2), valid (1)."""
+    root = tmp_path_factory.mktemp("own")
+    categories = [{"id": id_, "name": name} for id_, name in ((7, "Vehiculo"), (4000, "Peaton"), (3, "Cono"))]
+    for split, count in (("train", 2), ("valid", 1)):
+        (root / split).mkdir()
+        images, annotations = [], []
+        for n in range(count):
+            write_png(root / split / f"{n}.png", scenes[n].image_HW3)
+            images.append({"id": n, "file_name": f"{n}.png", "width": 256, "height": 128})
+            for category in (7, 4000, 3):
+                drawn = [[x + 40 * (category == 4000) for x in BOX[0]]]
+                number = len(annotations)
+                annotations.append({"id": number, "image_id": n, "category_id": category, "segmentation": drawn})
+        content = {"images": images, "categories": categories, "annotations": annotations}
+        (root / split / "_annotations.coco.json").write_text(json.dumps(content))
+    return root
+
+
+def train(own, tiny_model_file, out, *options):
+    quick = [*QUICK, "data.rendered_share=0.5"]
+    return [
+        "train",
+        "demo",
+        *quick,
+        "--data",
+        own,
+        "--weights",
+        tiny_model_file,
+        "--steps",
+        "1",
+        "--out",
+        out,
+        *options,
+    ]
+
+
+def test_from_a_model_of_other_classes_to_predictions_with_own_ids(own, tiny_model_file, tmp_path, says, capsys):
+    main([str(word) for word in train(own, tiny_model_file, tmp_path / "run", *MAP)])
+    said = "".join(capsys.readouterr())
+    lines = said.splitlines()
+    assert any(line.startswith("Vehiculo") and "car, truck together" in line for line in lines)
+    assert any(line.startswith("Peaton") and line.endswith("from person") for line in lines)
+    assert any(line.startswith("Cono") and "starts at random" in line for line in lines)
+    assert any(line.startswith("background") and "road" in line and "car" not in line.split() for line in lines)
+    assert "rendered streets are left out" in said
+    for model, options in (("run", []), (tiny_model_file, MAP)):
+        where = tmp_path / model if model == "run" else model
+        says("evaluate", "--model", where, "--data", own, "--json", tmp_path / "scores.json", *options)
+        assert set(json.loads((tmp_path / "scores.json").read_text())["coco"]["per_class"]) == {
+            "Vehiculo",
+            "Peaton",
+            "Cono",
+        }
+    says("predict", own / "valid", "--model", tmp_path / "run", "--out", tmp_path / "out", "--format", "coco")
+    content = json.loads((tmp_path / "out" / "predictions.json").read_text())
+    assert {one["id"]: one["name"] for one in content["categories"]} == {7: "Vehiculo", 4000: "Peaton", 3: "Cono"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--map", "Vehicle=car"], "unknown class of the data in map 'Vehicle': did you mean 'Vehiculo'?"),
+        (["--map", "Vehiculo=lorry"], "unknown class of the model in map 'lorry'"),
+        (["--map", "Vehiculo"], "write CLASS=CLASS_OF_THE_MODEL"),
+    ],
+)
+def test_a_wrong_map_is_one_line_and_nothing_is_written(options, words, own, tiny_model_file, tmp_path, complains):
+    assert words in complains(*train(own, tiny_model_file, tmp_path / "run", *options))
+    assert not (tmp_path / "run" / "last.safetensors").exists()
+    assert words in complains("evaluate", "--model", tiny_model_file, "--data", own, *options)
+
+
+def test_a_model_that_lacks_classes_of_the_data_is_one_line(own, tiny_model_file, complains):
+    said = complains("evaluate", "--model", tiny_model_file, "--data", own)
+    assert "Vehiculo" in said and "cityscapes" in said
+
+
+def test_a_map_for_result_files_is_one_line(own, tmp_path, complains):
+    (tmp_path / "results.json").write_text("[]")
+    said = complains("evaluate", "--predictions", tmp_path / "results.json", "--data", own, *MAP)
+    assert "--map is for models" in said
+
+
+def test_the_recipe_takes_every_tensor_of_the_bundled_model():
+    state, info = read_model(find_model())
+    own = build_method(RECIPES["finetune"]().method, info.label_set).state_dict()
+    assert {name: value.shape for name, value in own.items()} == {name: value.shape for name, value in state.items()}
