@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from partwise.class_list import ClassEntry, label_set_of_classes
 from partwise.data import open_dataset
 from partwise.data.dataset import described
 from partwise.data.polygons.dataset import CocoFolder
 from partwise.data.polygons.rasters import crop_of_polygons, crop_of_runs, runs_of_text
-from partwise.errors import PartwiseError
+from partwise.errors import PartwiseError, PartwiseWarning
 
 
 def opened(tmp_path: Path, what: dict, **options) -> CocoFolder:
@@ -274,7 +275,60 @@ FAULTS = {
         "no category has inst",
     ),
     "no category_id": (content([{"id": 5, "image_id": 1}]), "annotation 5 has no category_id"),
+    "a number beyond floats": (content([annotation(3, segmentation=[[1, 1, 10**400, 1, 9, 9]])]), "a list of numbers"),
+    "runs whose sum overflows": (
+        content([annotation(3, segmentation={"size": [20, 30], "counts": [2**63 - 1, 2**63 - 1, 602]})]),
+        "its RLE has runs of 602 to 9223372036854775807 pixels, the image has 600",
+    ),
+    "an id of more than 64 bits": (
+        content([annotation(3, category_id=1 << 63)], categories=[{"id": 1 << 63, "name": "car"}]),
+        "its id 9223372036854775808 is no whole number of 64 bits",
+    ),
 }
+
+
+def test_a_width_that_is_no_number_of_pixels_is_that_of_the_image(tmp_path):
+    listed = image() | {"width": float("inf")}
+    file = write_coco(tmp_path / "train" / "_annotations.coco.json", content([annotation()]))
+    file.write_text(json.dumps(content([annotation()], [listed])))
+    assert open_dataset(tmp_path, "train")[0].size == (20, 30)
+
+
+def test_an_image_without_a_name_is_missing(tmp_path):
+    file = write_coco(tmp_path / "train" / "_annotations.coco.json", content([annotation()]))
+    file.write_text(json.dumps(content([annotation()], [image(), image(2, "")])))
+    with pytest.raises(PartwiseError, match=r"image 2: .* is missing"):
+        open_dataset(tmp_path, "train")
+
+
+def test_an_image_is_not_taken_for_another_one_of_its_name(tmp_path):
+    file = write_coco(tmp_path / "train" / "_annotations.coco.json", content([annotation()]))
+    for names, words in ((("b/a.png",), ""), (("b/a.png", "c/a.png"), "b/a.png is missing")):
+        listed = [image(number, name) for number, name in enumerate(names, 1)]
+        file.write_text(json.dumps(content([annotation()], listed)))
+        if words:
+            with pytest.raises(PartwiseError, match=words):
+                open_dataset(tmp_path, "train")
+        else:
+            assert len(open_dataset(tmp_path, "train")) == 1
+
+
+def test_categories_that_are_one_class_together_have_at_most_1000_instances(tmp_path):
+    squares = [[x, y, x + 1, y, x + 1, y + 1] for y in range(20) for x in range(30)]
+    rows = [annotation(n, category_id=7 + n % 2, segmentation=[squares[n % 600]]) for n in range(1002)]
+    what = content(rows, categories=[{"id": 7, "name": "car"}, {"id": 8, "name": "van"}])
+    assert opened(tmp_path, what).instance_count == 1002
+    joined = label_set_of_classes("joined", [ClassEntry("vehicle", 1, sources=("car", "van"))])
+    with pytest.raises(PartwiseError, match=r"image a has 1002 instances of class 'vehicle': at most 1000"):
+        open_dataset(tmp_path, "train", label_set=joined)
+
+
+def test_what_is_odd_in_a_file_is_said_when_its_first_frame_is_read(tmp_path):
+    what = content(
+        [annotation(segmentation=[[-5, 2, 10, 2, 10, 8]]), annotation(2, segmentation=[[2, 9, 35, 9, 9, 15]])]
+    )
+    with pytest.warns(PartwiseWarning, match=r"leaves the image.* \(and 1 more: partwise check lists them\)"):
+        opened(tmp_path, what)[0]
 
 
 @pytest.mark.parametrize("what", FAULTS.values(), ids=FAULTS)
