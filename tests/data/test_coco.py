@@ -114,6 +114,15 @@ def test_parents_that_divide_the_classes_are_their_categories(tmp_path):
     }
 
 
+@pytest.mark.parametrize("name", ["background", "Background", "_background_"])
+def test_a_category_called_background_is_what_is_in_no_instance(tmp_path, name):
+    what = content([annotation()], categories=[{"id": 0, "name": name}, {"id": 7, "name": "car"}])
+    data = opened(tmp_path, what)
+    assert [label.name for label in data.label_set.evaluated] == [name, "car"]
+    assert [label.name for label in data.label_set.things] == ["car"] and data.label_set.outside == name
+    assert data[0].semantic_HW[0, 0] == data.label_set[name].id == 0
+
+
 def test_crowds_are_groups_and_ignored_regions_are_void(tmp_path):
     beside = [[15, 2, 25, 2, 25, 8, 15, 8]]
     data = opened(

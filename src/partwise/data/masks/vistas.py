@@ -17,7 +17,6 @@ from typing import Any, ClassVar
 
 from partwise.class_list import ClassEntry, label_set_of_classes
 from partwise.data.faults import Fault
-from partwise.data.json_files import read_json
 from partwise.data.masks.folder import (
     MaskFolder,
     MaskFrame,
@@ -28,6 +27,7 @@ from partwise.data.masks.folder import (
     splits_with,
 )
 from partwise.errors import PartwiseError
+from partwise.files import read_json
 from partwise.labels import LabelSet
 
 __all__ = ["VistasFolder"]

@@ -12,11 +12,11 @@ import numpy as np
 
 from partwise.data.faults import Fault
 from partwise.data.frame import raise_faults
-from partwise.data.json_files import read_json
 from partwise.data.polygons.classes import Category
 from partwise.data.polygons.images import ImageEntry, ListedImage, located
 from partwise.data.polygons.table import AnnotationTable, TableBuilder
 from partwise.errors import PartwiseError
+from partwise.files import read_json
 
 __all__ = ["AnnotatedImages", "read_coco", "read_records"]
 

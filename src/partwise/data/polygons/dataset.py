@@ -15,13 +15,13 @@ from partwise.class_list import BACKGROUND
 from partwise.data.faults import Fault, fault_of_error, fault_of_remark
 from partwise.data.frame import FrameContent, first_of, raise_faults
 from partwise.data.image_files import decode_frame, read_bytes
-from partwise.data.json_files import read_json
 from partwise.data.polygons.classes import Category, classes_in, label_set_of
 from partwise.data.polygons.coco_file import AnnotatedImages, read_coco
 from partwise.data.polygons.compose import Kind, Piece, compose
 from partwise.data.polygons.layout import annotation_files, looks_like_coco
 from partwise.data.splits import find_split, in_usual_order
 from partwise.errors import PartwiseError, warn_of
+from partwise.files import read_json
 from partwise.labels import INSTANCE_FACTOR, Label, LabelSet
 from partwise.scene import Scene
 

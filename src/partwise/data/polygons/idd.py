@@ -16,7 +16,6 @@ from typing import Any, ClassVar
 from partwise.data.faults import Fault, fault_of_error
 from partwise.data.frame import FaultyDataError
 from partwise.data.image_files import IMAGE_SUFFIXES
-from partwise.data.json_files import read_json
 from partwise.data.label_sets import shipped_label_set
 from partwise.data.layout import has_polygons_alone
 from partwise.data.polygons.coco_file import AnnotatedImages, read_records
@@ -24,6 +23,7 @@ from partwise.data.polygons.dataset import AnnotatedFolder
 from partwise.data.polygons.shapes import Records, numbers_of
 from partwise.data.splits import find_split, in_usual_order
 from partwise.errors import PartwiseError
+from partwise.files import read_json
 from partwise.folders import is_clutter
 from partwise.labels import LabelSet
 

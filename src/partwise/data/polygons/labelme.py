@@ -18,13 +18,13 @@ from partwise.class_list import BACKGROUND
 from partwise.data.faults import Fault, fault_of_error
 from partwise.data.frame import FaultyDataError
 from partwise.data.image_files import decode_ids
-from partwise.data.json_files import read_json
 from partwise.data.polygons.coco_file import AnnotatedImages, read_records
 from partwise.data.polygons.dataset import AnnotatedFolder
 from partwise.data.polygons.layout import beginning_of
 from partwise.data.polygons.shapes import Records, ellipse, numbers_of, rectangle
 from partwise.data.splits import find_split, in_usual_order
 from partwise.errors import PartwiseError
+from partwise.files import read_json
 from partwise.folders import is_clutter
 from partwise.labels import LabelSet
 from partwise.rle import column_runs
