@@ -13,7 +13,7 @@ import numpy as np
 
 from partwise.data.faults import Fault, fault_of_error, fault_of_remark, size_fault
 from partwise.data.frame import FrameContent, Survey, raise_faults
-from partwise.data.id_maps import numbered_instances
+from partwise.data.id_maps import ids_of_numbers, numbered_instances
 from partwise.data.image_files import decode_frame, decode_ids, read_bytes
 from partwise.data.splits import find_split, in_usual_order
 from partwise.errors import PartwiseError, warn_of
@@ -88,7 +88,7 @@ class MaskFolder:
         raise_faults(str(root), faults)
         if not self.frames:
             raise PartwiseError(f"{root}: split {self.split!r} has no image: put images and truth there")
-        self._table = _table(self.label_set)
+        self._table = _table(self.label_set, self.own_label_set(self.root))
         self._warned = False
 
     @classmethod
@@ -166,6 +166,9 @@ class MaskFolder:
             image, remarks = decode_frame(read_bytes(frame.image), str(frame.image), raw.classes_HW.shape)
         except PartwiseError as error:
             return FrameContent(None, None, None, [fault_of_error(str(frame.image), error)])
+        if raw.classes_HW.min(initial=0) < 0 or raw.classes_HW.max(initial=0) >= _CLASS_VALUES:
+            problem = f"its ids are {raw.classes_HW.min()} to {raw.classes_HW.max()}"
+            return FrameContent(None, None, None, [Fault(files[0], problem, "ids are 0 to 65535: write them as PNG")])
         faults = list(self._unknown_classes(raw.classes_HW, files[0]))
         if image.shape[:2] != raw.classes_HW.shape:
             faults.append(size_fault(str(frame.image), image.shape[:2], files[0], raw.classes_HW.shape))
@@ -176,7 +179,10 @@ class MaskFolder:
         if raw.void_HW is not None:
             semantic_HW = np.where(raw.void_HW, self.label_set.void_id, semantic_HW)
         has_instances = np.isin(semantic_HW, [label.id for label in self.label_set if label.has_instances])
-        ids_HW = numbered_instances(semantic_HW, np.where(has_instances, raw.keys_HW, 0))
+        try:
+            ids_HW = numbered_instances(semantic_HW, np.where(has_instances, raw.keys_HW, 0))
+        except PartwiseError as error:
+            return FrameContent(image, None, None, [fault_of_error(files[1], error)], warnings, files)
         return FrameContent(image, semantic_HW.astype(np.uint8), ids_HW, [], warnings, files)
 
     def _unknown_classes(self, classes_HW: np.ndarray, file: str) -> Iterator[Fault]:
@@ -192,13 +198,12 @@ def _ids(label_set: LabelSet) -> str:
     return f"{ids[0]} to {ids[-1]}" if len(ids) > 6 else ", ".join(map(str, ids))
 
 
-def _table(label_set: LabelSet) -> np.ndarray:
+def _table(label_set: LabelSet, own: LabelSet) -> np.ndarray:
     """(65536,) int32: number in the files -> id of the label set, -1 for none."""
     table = np.full(_CLASS_VALUES, -1, np.int32)
-    for label in label_set:
-        table[label.file_id] = label.id
-    for label in label_set:
-        table[[source for source in label.sources if isinstance(source, int)]] = label.id
+    for number, id_ in ids_of_numbers(label_set, own).items():
+        if 0 <= number < _CLASS_VALUES:  # no file holds others
+            table[number] = id_
     return table
 
 
