@@ -14,6 +14,7 @@ from pycocotools import mask as coco_mask
 
 from partwise.class_list import ClassEntry, label_set_of_classes
 from partwise.data import open_dataset
+from partwise.data.check import check
 from partwise.data.dataset import described
 from partwise.data.polygons.dataset import CocoFolder
 from partwise.data.polygons.rasters import crop_of_polygons, crop_of_runs, runs_of_text
@@ -381,3 +382,10 @@ def test_classes_that_a_given_label_set_lacks(tmp_path):
     file = write_coco(tmp_path / "other.json", other)
     with pytest.raises(PartwiseError, match=r"category 'tram' \(id 8, 1 annotations\) is no class of"):
         open_dataset(file, "all", label_set=data.label_set)
+
+
+def test_check_says_the_split_and_the_instances(tmp_path):
+    opened(tmp_path, content([annotation(), annotation(2, segmentation=[[12, 2, 20, 2, 20, 8]])]))
+    report = check(tmp_path)
+    assert report.splits["train"].about.endswith("1 frame, 2 instances")
+    assert {str(one).split(": ")[0] for one in report.warnings} == {f"{tmp_path}, split train"}

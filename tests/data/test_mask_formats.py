@@ -183,6 +183,15 @@ def test_a_label_file_can_join_classes(tmp_path):
     assert scene.instances.labels.tolist() == [26, 26, 26]
 
 
+def test_check_reads_the_complete_frames_where_others_are_not(tmp_path):
+    write_voc(tmp_path)
+    palette_png(tmp_path / "SegmentationClass" / "2007_000032.png", np.full(SIZE, 30))
+    names = tmp_path / "ImageSets" / "Segmentation" / "val.txt"
+    names.write_text("2007_000032\ngone\n")
+    problems = [fault.problem for fault in check(tmp_path, ["val"]).faults]
+    assert len(problems) == 2 and "gone.jpg is missing" in problems[0] and problems[1] == "unknown id 30"
+
+
 def labels_in(file: Path, rows: str) -> LabelSet:
     file.write_text(f'outside = "ignored"\n{rows}')
     return read_label_file(file)

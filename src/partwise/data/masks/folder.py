@@ -68,25 +68,29 @@ class MaskFolder:
     options: ClassVar[frozenset[str]] = frozenset({"label_set"})
     classes_by_name: ClassVar[bool] = False
 
-    def __init__(self, root: str | os.PathLike, split: str, *, label_set: LabelSet | None = None):
+    def __init__(
+        self, root: str | os.PathLike, split: str, *, label_set: LabelSet | None = None, complete: bool = True
+    ):
         """Find the frames of a split.
 
         Args:
             root: Of the data set.
             split: Such as "train"; "val" is also "validation".
             label_set: The classes, whose ids or sources are the numbers in the files; the format's own without it.
+            complete: Whether a frame without one of its files is an error; if not, it is left out.
 
         Raises:
-            FaultyDataError: If images have no truth.
+            FaultyDataError: If frames are not complete.
             PartwiseError: If there is no such split, or it is empty.
         """
         self.root = Path(root)
         self.split = find_split(split, self.splits(self.root), str(root))
         self.name = f"{self.root.resolve().name}/{self.split}"
         self.label_set = label_set or self.own_label_set(self.root)
-        self.frames, faults = self.find_frames(self.root, self.split)
-        raise_faults(str(root), faults)
-        if not self.frames:
+        self.frames, self.faults = self.find_frames(self.root, self.split)
+        if complete:
+            raise_faults(str(root), self.faults)
+        if not self.frames and not self.faults:
             raise PartwiseError(f"{root}: split {self.split!r} has no image: put images and truth there")
         self._table = _table(self.label_set, self.own_label_set(self.root))
         self._warned = False
@@ -126,13 +130,8 @@ class MaskFolder:
         Raises:
             PartwiseError: If there is no such split, or it is empty.
         """
-        _, faults = cls.find_frames(root, find_split(split, cls.splits(root), str(root)))
-        if faults:
-            return Survey(
-                str(root), label_set or cls.own_label_set(root), 0, lambda i: FrameContent(None, None, None), faults
-            )
-        folder = cls(root, split, label_set=label_set)
-        return Survey(str(root), folder.label_set, len(folder), folder.content)
+        folder = cls(root, split, label_set=label_set, complete=False)
+        return Survey(f"{root}, split {split}", folder.label_set, len(folder), folder.content, folder.faults)
 
     @property
     def names(self) -> list[str]:
