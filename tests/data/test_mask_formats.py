@@ -221,6 +221,14 @@ def test_names_of_classes_count_in_a_cityscapes_tree_too():
     assert semantic_HW.tolist() == [[26, 26, 7]] and ids_HW.tolist() == [[26001, 26000, 7]]
 
 
+def test_a_number_is_not_taken_for_the_id_that_stands_for_another():
+    classes = label_set_of_classes("own", [ClassEntry("vehicle", 4000, sources=("car",)), ClassEntry("road", 7)])
+    id_ = classes["vehicle"].id
+    assert mapped_ids(np.array([[26, 7]]), None, classes)[0].tolist() == [[id_, 7]]
+    with pytest.raises(PartwiseError, match=rf"unknown id {id_}: own has no class with this number"):
+        mapped_ids(np.array([[26, id_]]), None, classes)
+
+
 def test_more_than_1000_instances_of_a_class_are_refused():
     keys_HW = np.arange(1, 1002)[None]
     with pytest.raises(PartwiseError, match="more than 1000 instances of one class"):

@@ -203,7 +203,7 @@ def read_frame(archive: Archive, frame: Frame, label_set: LabelSet) -> FrameCont
         semantic_HW, instance_ids_HW = mapped_ids(semantic_HW, instance_ids_HW, label_set)
         faults += id_faults(semantic_HW, instance_ids_HW, files, label_set)
     except PartwiseError as error:
-        faults.append(fault_of_error(files[1], error))
+        faults.append(fault_of_error(files[0], error))
     warnings = [fault_of_remark(archive.where(frame.image), remark) for remark in remarks]
     where = archive.where(frame.image)
     return FrameContent(image_HW3, semantic_HW, instance_ids_HW, faults, warnings, files, where)

@@ -54,10 +54,18 @@ def mapped_ids(
 
     Returns:
         Both, with instances numbered again where two classes became one; the same arrays where nothing is mapped.
+
+    Raises:
+        PartwiseError: For a number that is no class of the files, but happens to be an id of the label set; or as
+            `ids_of_numbers` and `numbered_instances` do.
     """
-    targets = {number: id_ for number, id_ in ids_of_numbers(label_set, CITYSCAPES).items() if number != id_}
+    numbers = ids_of_numbers(label_set, CITYSCAPES)
+    targets = {number: id_ for number, id_ in numbers.items() if number != id_}
     if not targets:
         return semantic_HW, instance_ids_HW
+    ours = [id_ for id_ in label_set.by_id if id_ not in numbers]  # of classes with other numbers in the files
+    if semantic_HW is not None and (unknown := np.intersect1d(semantic_HW, ours)).size:
+        raise PartwiseError(f"unknown id {unknown[0]}: {label_set.name} has no class with this number")
     if semantic_HW is not None:
         stored_HW, semantic_HW = semantic_HW, semantic_HW.copy()
         for source, id_ in targets.items():
