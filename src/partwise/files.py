@@ -212,8 +212,11 @@ def read_json(path: str | os.PathLike) -> Any:
     Raises:
         PartwiseError: If it cannot be read, is not JSON, or is nested too deeply.
     """
+    path = expanded(path)
+    if path.is_fifo() and path.parts[1:2] != ("dev",):
+        raise PartwiseError(f"{path}: a pipe, which may never end: give a JSON file")
     try:
-        return json.loads(expanded(path).read_bytes())
+        return json.loads(path.read_bytes())
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise PartwiseError(f"{path}: cannot be read: {reason}: give a JSON file") from None

@@ -1,7 +1,10 @@
 """COCO files: where they lie, what their annotations become, and every fault of them."""
 
 import json
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -389,3 +392,22 @@ def test_check_says_the_split_and_the_instances(tmp_path):
     report = check(tmp_path)
     assert report.splits["train"].about.endswith("1 frame, 2 instances")
     assert {str(one).split(": ")[0] for one in report.warnings} == {f"{tmp_path}, split train"}
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path):
+    file = write_coco(tmp_path / "train" / "_annotations.coco.json", content([annotation()]))
+    file.write_text(file.read_text(), encoding="utf-8-sig")
+    assert len(open_dataset(tmp_path, "train")[0].instances) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.json")
+    write_coco(tmp_path / "train" / "_annotations.coco.json", content([annotation()]))
+    code = (
+        "import sys; from pathlib import Path; from partwise.data import open_dataset; root = Path(sys.argv[1])\n"
+        "print(len(open_dataset(root, 'train')))\n"
+        "open_dataset(root, 'train', annotations=root / 'a.json')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "1\n" and "a.json: a pipe, which may never end" in done.stderr
