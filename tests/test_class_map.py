@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from partwise.class_map import ClassMap, named_classes, parse_class_map
-from partwise.errors import PartwiseError
+from partwise.errors import PartwiseError, PartwiseWarning
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, Label, LabelSet
 from partwise.scene import Prediction
+from partwise.segmenter import load
 
 GREY = (90, 90, 90)
 OWN = LabelSet(
@@ -44,6 +45,16 @@ def test_one_class_stands_for_several():
     classes = ClassMap.between(OWN, CITYSCAPES, {"vehicle": "car", "Moto": "car", "background": ""})
     assert names(classes.sources["vehicle"]) == names(classes.sources["Moto"]) == ["car"]
     assert classes.sources["background"] == () and "road" in names(classes.unused)
+
+
+def test_classes_that_are_never_found_are_named():
+    names_of = {"vehicle": "car", "Moto": "road", "background": ""}
+    classes = ClassMap.between(OWN, CITYSCAPES, names_of)
+    assert classes.never_found == ("background", "Moto", "cone")  # a road has no instances
+    with pytest.warns(
+        PartwiseWarning, match="no class of the model gives background, Moto, cone: they are never found"
+    ):
+        load(None, classes=names_of, label_set=OWN)
 
 
 def test_the_classes_of_a_label_set_stand_for_themselves():

@@ -44,6 +44,7 @@ def test_one_split_is_not_trained_and_validated_on(complains, tmp_path):
         (["ceiling", "parts", "--data", "{file}"], "a file of no known format"),
         (["check", "{city}", "--data", "{city}"], "give the data set once"),
         (["evaluate", "--data", "{city}", "--labels", "{file}"], "not TOML"),
+        (["evaluate", "--data", "{city}", "--labels", "{file}", "--predictions", "{city}"], "have Cityscapes' ids"),
     ],
 )
 def test_wrong_options(complains, city_root, tmp_path, arguments, words):

@@ -70,7 +70,7 @@ def test_all_faults_of_a_file_come_with_their_lines(tmp_path):
     )
     assert lines_of(file) == [
         f"{file}, line 7: class 'vehicle': colour is 'blue': give [red, green, blue] in 0..255, or \"#rrggbb\"",
-        f"{file}, line 13: class 'road': id is -1: give a whole number from 0 on",
+        f"{file}, line 13: class 'road': id is -1: give a whole number from 0 to 2**63 - 1",
         f"{file}, line 20: class 'works': colour is 7: give [red, green, blue] in 0..255, or \"#rrggbb\"",
         f"{file}, line 21: class 'works': unknown key 'size': give name, id, category, has_instances, colour, ignored, "
         "from, mean_instance_px",
@@ -145,3 +145,51 @@ def test_label_sets_agree_by_their_classes_not_by_their_colours():
     other = label_set_of_classes("y", [ClassEntry("a", 1, colour=(9, 9, 9))])
     assert one.same_classes(other) and not one.same_classes(CITYSCAPES)
     assert CITYSCAPES.lacking(one) == ["a"] and one.lacking(other) == []
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path):
+    for name, text in (("a.toml", TOML), ("a.json", '{"classes": [{"name": "a", "id": 1}]}')):
+        (tmp_path / name).write_text(text, encoding="utf-8-sig")
+        assert read_label_file(tmp_path / name).things
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [
+        (
+            'name = "a"\nid = 1\nfrom = ["b"]\n[[classes]]\nname = "b"\nid = 2',
+            "line 4: class 'a': 'b' in from is the class",
+        ),
+        (
+            'name = "a"\nid = 1\nfrom = [2]\n[[classes]]\nname = "b"\nid = 2',
+            "line 4: class 'a': 2 in from is the class 'b'",
+        ),
+        (
+            'name = "background"\nid = 1\n[[classes]]\nname = "b"\nid = 2',
+            "line 1: class 'background' is that of pixels in",
+        ),
+        ('name = "a"\nid = 1\nmean_instance_px = inf', "line 4: class 'a': mean_instance_px is inf"),
+        ('name = "a"\nid = 9223372036854775808', "line 3: class 'a': id is 9223372036854775808"),
+    ],
+)
+def test_classes_that_contradict_each_other(tmp_path, classes, words):
+    file = tmp_path / "labels.toml"
+    file.write_text(f"[[classes]]\n{classes}\n")
+    (line,) = lines_of(file)
+    assert line.startswith(f"{file}, {words}")
+
+
+def test_a_wrong_outside_is_found_with_the_other_faults(tmp_path):
+    file = tmp_path / "labels.toml"
+    file.write_text('outside = "sky"\n[[classes]]\nname = "a"\nid = -1\n')
+    assert len(lines_of(file)) == 2
+
+
+def test_faults_are_found_however_the_tables_are_written(tmp_path):
+    file = tmp_path / "labels.toml"
+    file.write_text('[["classes"]]\nname = "a"\nid = 1\n[[classes]]\nname = "a"\nid = 2\n')
+    (line,) = lines_of(file)
+    assert "name 'a' is that of class 'a', too" in line
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(PartwiseError, match=r"deep.json: not JSON"):
+        read_label_file(tmp_path / "deep.json")

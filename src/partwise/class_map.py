@@ -103,6 +103,15 @@ class ClassMap:
         taken = {label.name for some in self.sources.values() for label in some}
         return tuple(label for label in self.old.evaluated if label.name not in taken)
 
+    @property
+    def never_found(self) -> tuple[str, ...]:
+        """Names of the evaluated classes of `new` that no prediction has: no class of `old`, or none with instances."""
+        return tuple(
+            label.name
+            for label in self.new.evaluated
+            if not any(one.has_instances or not label.has_instances for one in self.sources[label.name])
+        )
+
     def rows(self, classes: Literal["evaluated", "things"]) -> list[tuple[int, ...]]:
         """For each class of `new` the places of its classes of `old` among those of `old`; empty for none.
 

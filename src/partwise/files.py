@@ -203,15 +203,25 @@ def write_json(path: str | os.PathLike, value: Any, *, overwrite: bool = False) 
 def read_json(path: str | os.PathLike) -> Any:
     """Read a JSON file.
 
+    Args:
+        path: Of the file.
+
+    Returns:
+        Its content.
+
     Raises:
-        PartwiseError: If it cannot be read, or is not JSON.
+        PartwiseError: If it cannot be read, is not JSON, or is nested too deeply.
     """
+    path = expanded(path)
+    if path.is_fifo() and path.parts[1:2] != ("dev",):
+        raise PartwiseError(f"{path}: a pipe, which may never end: give a JSON file")
     try:
-        return json.loads(expanded(path).read_text(encoding="utf-8"))
+        return json.loads(path.read_bytes())
     except OSError as error:
-        raise PartwiseError(f"{path}: cannot be read ({error.strerror}): give a JSON file") from None
-    except ValueError as error:  # neither UTF-8 nor JSON
-        raise PartwiseError(f"{path}: no JSON file ({error})") from None
+        reason = (error.strerror or str(error)).lower()
+        raise PartwiseError(f"{path}: cannot be read: {reason}: give a JSON file") from None
+    except (ValueError, RecursionError) as error:  # ValueError: also bytes that are no text
+        raise PartwiseError(f"{path}: not JSON ({error}): write or copy it again") from None
 
 
 def json_ready(value: Any) -> Any:

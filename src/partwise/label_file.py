@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -40,11 +41,11 @@ def read_label_file(path: str | Path) -> LabelSet:
     """
     path = expanded(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # editors of Windows write a mark of the encoding first
         content = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
     except OSError as error:
         raise PartwiseError(f"{path}: {(error.strerror or str(error)).lower()}: give a label file") from None
-    except ValueError as error:  # also what is no UTF-8
+    except (ValueError, RecursionError) as error:  # ValueError: also what is no UTF-8
         form = "JSON" if path.suffix.lower() == ".json" else "TOML"
         raise PartwiseError(f"{path}: not {form} ({error}): correct it") from None
     reader = _Reader(str(path), text)
@@ -76,7 +77,7 @@ class _Reader:
         starts = [i for i, line in enumerate(lines) if re.match(r"\s*\[\[\s*classes\s*\]\]", line)]
         if number is None:
             first, last = 0, starts[0] if starts else len(lines)
-        elif starts:
+        elif number < len(starts):
             first, last = starts[number], [*starts, len(lines)][number + 1]
         else:
             first, last = self._json_lines(number, lines)
@@ -112,15 +113,20 @@ class _Reader:
         usable = [row for row in rows if isinstance(row, Mapping)]
         for number, key, problem in _doubles(rows):
             self.fault(number, key, problem)
-        if not self.faults:
-            outside = content.get("outside", OUTSIDE[0])
-            if outside not in OUTSIDE and outside not in [row["name"] for row in usable]:
-                self.fault(
-                    None, "outside", f"outside is {outside!r}: give {' or '.join(OUTSIDE)} or one of the classes"
-                )
-            if not any(row.get("has_instances", True) and not row.get("ignored", False) for row in usable):
-                self.fault(None, "classes", "no class has instances: set has_instances = true for at least one")
+        self._check_outside(content.get("outside", OUTSIDE[0]), rows)
+        if not any(row.get("has_instances", True) and not row.get("ignored", False) for row in usable):
+            self.fault(None, "classes", "no class has instances: set has_instances = true for at least one")
         return usable
+
+    def _check_outside(self, outside: Any, rows: list[Any]) -> None:
+        """See that pixels in no instance have a class without instances."""
+        named = [n for n, row in enumerate(rows) if isinstance(row, Mapping) and row.get("name") == outside]
+        if outside not in OUTSIDE and not named:
+            self.fault(None, "outside", f"outside is {outside!r}: give {' or '.join(OUTSIDE)} or one of the classes")
+        for number in named:
+            if rows[number].get("has_instances", True) is not False:
+                problem = f"class {outside!r} is that of pixels in no instance: set has_instances = false"
+                self.fault(number, "has_instances", problem)
 
 
 def _row_faults(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -133,7 +139,7 @@ def _row_faults(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if not isinstance(name, str) or not name.strip():
         yield "name", f"{called} has no name: give it one"
     if not _is_id(row.get("id")):
-        yield "id", f"{called}: id is {row.get('id')!r}: give a whole number from 0 on"
+        yield "id", f"{called}: id is {row.get('id')!r}: give a whole number from 0 to 2**63 - 1"
     for key in ("has_instances", "ignored"):
         if not isinstance(row.get(key, True), bool):
             yield key, f"{called}: {key} is {row[key]!r}: give true or false"
@@ -145,12 +151,12 @@ def _row_faults(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if not isinstance(sources, list) or not all(isinstance(one, str) or _is_id(one) for one in sources):
         yield "from", f"{called}: from is {sources!r}: give a list of names or ids in the data"
     mean = row.get("mean_instance_px", 1.0)
-    if isinstance(mean, bool) or not isinstance(mean, int | float) or not mean > 0:
+    if isinstance(mean, bool) or not isinstance(mean, int | float) or not 0 < mean < math.inf:
         yield "mean_instance_px", f"{called}: mean_instance_px is {mean!r}: give pixels above 0"
 
 
 def _is_id(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63
 
 
 def _doubles(rows: list[Any]) -> Iterator[tuple[int, str, str]]:
@@ -167,6 +173,19 @@ def _doubles(rows: list[Any]) -> Iterator[tuple[int, str, str]]:
             if owner != number:
                 called, other = (repr(rows[one].get("name")) for one in (number, owner))
                 yield number, key, f"class {called}: {key} {_shown(value)} is that of class {other}, too: change one"
+    yield from _sources_of_two(rows)
+
+
+def _sources_of_two(rows: list[Any]) -> Iterator[tuple[int, str, str]]:
+    """(place, key, what is wrong) of every source that is the name or the id of another class."""
+    tables = [(number, row) for number, row in enumerate(rows) if isinstance(row, Mapping)]
+    owners = {str(row.get(key)): number for number, row in tables for key in ("id", "name")}
+    for number, row in tables:
+        for source in row["from"] if isinstance(row.get("from"), list) else ():
+            owner = owners.get(str(source), number)
+            if owner != number:
+                what = f"class {row.get('name')!r}: {source!r} in from is the class {rows[owner].get('name')!r}"
+                yield number, "from", f"{what} itself: remove it from one of the two"
 
 
 def _shown(value: Any) -> str:

@@ -66,7 +66,7 @@ class LabelSet:
 
     Raises:
         PartwiseError: If an id or a name is there twice, an id or a colour is outside 0..255, the train ids of the
-            evaluated classes are not 0, 1, 2, ..., or `outside` is no class.
+            evaluated classes are not 0, 1, 2, ..., or `outside` is no class or one with instances.
     """
 
     name: str
@@ -93,6 +93,9 @@ class LabelSet:
             raise PartwiseError(f"label set {self.name!r}: {what}: number them from 0")
         if self.outside and self.outside not in {label.name for label in self.labels}:
             raise PartwiseError(f"label set {self.name!r}: outside={self.outside!r} is none of its classes: name one")
+        if self.outside and self[self.outside].has_instances:
+            problem = f"outside={self.outside!r} is the class of pixels in no instance, and has instances"
+            raise PartwiseError(f"label set {self.name!r}: {problem}: set has_instances to False for it")
 
     def __iter__(self) -> Iterator[Label]:
         return iter(self.labels)

@@ -153,6 +153,9 @@ def _score_files(
     if folder.suffix.lower() == ".json":
         return _score_coco_results(folder, data, split, frames, evaluator_for, progress)
     # Scoring result files needs no image, and decoding an image takes longer than everything else together.
+    if data.labels is not None:
+        remedy = "leave the label file out, or give the results as a COCO file"
+        raise PartwiseError(f"{data.labels}: files as the official scripts read them have Cityscapes' ids: {remedy}")
     truth = TruthFolder(data.root, split)
     _refuse_the_data(folder, data.root)
     files = ResultFiles.find(folder, truth.names, truth.names_elsewhere)
@@ -168,7 +171,8 @@ def _score_coco_results(
     file: Path, data: DataSource, split: str, frames: int, evaluator_for: EvaluatorFor, progress: Callable
 ) -> tuple[CityscapesEvaluator, dict]:
     """Of one COCO file, against data of any format."""
-    truth = TruthFolder(data.root, split) if data.form == CityscapesFolder.form else data.open(split)
+    without_images = data.form == CityscapesFolder.form and data.labels is None
+    truth = TruthFolder(data.root, split) if without_images else data.open(split)
     names = names_of(truth)
     listed = {one.name: one for one in truth.annotated.images} if isinstance(truth, HasCocoFile) else {}
     sizes = [listed[name].size if name in listed else truth[place].size for place, name in enumerate(names)]

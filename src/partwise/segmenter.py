@@ -15,7 +15,7 @@ from partwise.backbones.fold import fold_batch_norm
 from partwise.class_map import ClassMap, ClassNames, named_classes
 from partwise.data.given_image import as_image, name_of
 from partwise.device import find_device
-from partwise.errors import PartwiseError, PartwiseWarning
+from partwise.errors import PartwiseError, PartwiseWarning, warn_of
 from partwise.given import flag, shown
 from partwise.labels import LabelSet
 from partwise.methods import Explainable, Explanation, MappedMethod, Method, require_mirrorable
@@ -237,5 +237,9 @@ def load(
     if classes:
         own = method.label_set
         named = named_classes(classes, own) if label_set is None else label_set
-        method = MappedMethod(method, ClassMap.between(named, own, classes))
+        class_map = ClassMap.between(named, own, classes)
+        if missing := class_map.never_found:
+            remedy = "map a class with instances to each, or ignore them in a label file"
+            warn_of("", [f"no class of the model gives {', '.join(missing)}: they are never found, score 0: {remedy}"])
+        method = MappedMethod(method, class_map)
     return Segmenter(method, info, options)

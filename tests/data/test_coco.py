@@ -1,7 +1,10 @@
 """COCO files: where they lie, what their annotations become, and every fault of them."""
 
 import json
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +15,13 @@ from hypothesis import strategies as st
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from partwise.class_list import ClassEntry, label_set_of_classes
 from partwise.data import open_dataset
+from partwise.data.check import check
 from partwise.data.dataset import described
 from partwise.data.polygons.dataset import CocoFolder
 from partwise.data.polygons.rasters import crop_of_polygons, crop_of_runs, runs_of_text
-from partwise.errors import PartwiseError
+from partwise.errors import PartwiseError, PartwiseWarning
 
 
 def opened(tmp_path: Path, what: dict, **options) -> CocoFolder:
@@ -111,6 +116,15 @@ def test_parents_that_divide_the_classes_are_their_categories(tmp_path):
         "vehicle": ["car", "bus"],
         "human": ["man"],
     }
+
+
+@pytest.mark.parametrize("name", ["background", "Background", "_background_"])
+def test_a_category_called_background_is_what_is_in_no_instance(tmp_path, name):
+    what = content([annotation()], categories=[{"id": 0, "name": name}, {"id": 7, "name": "car"}])
+    data = opened(tmp_path, what)
+    assert [label.name for label in data.label_set.evaluated] == [name, "car"]
+    assert [label.name for label in data.label_set.things] == ["car"] and data.label_set.outside == name
+    assert data[0].semantic_HW[0, 0] == data.label_set[name].id == 0
 
 
 def test_crowds_are_groups_and_ignored_regions_are_void(tmp_path):
@@ -274,7 +288,60 @@ FAULTS = {
         "no category has inst",
     ),
     "no category_id": (content([{"id": 5, "image_id": 1}]), "annotation 5 has no category_id"),
+    "a number beyond floats": (content([annotation(3, segmentation=[[1, 1, 10**400, 1, 9, 9]])]), "a list of numbers"),
+    "runs whose sum overflows": (
+        content([annotation(3, segmentation={"size": [20, 30], "counts": [2**63 - 1, 2**63 - 1, 602]})]),
+        "its RLE has runs of 602 to 9223372036854775807 pixels, the image has 600",
+    ),
+    "an id of more than 64 bits": (
+        content([annotation(3, category_id=1 << 63)], categories=[{"id": 1 << 63, "name": "car"}]),
+        "its id 9223372036854775808 is no whole number of 64 bits",
+    ),
 }
+
+
+def test_a_width_that_is_no_number_of_pixels_is_that_of_the_image(tmp_path):
+    listed = image() | {"width": float("inf")}
+    file = write_coco(tmp_path / "train" / "_annotations.coco.json", content([annotation()]))
+    file.write_text(json.dumps(content([annotation()], [listed])))
+    assert open_dataset(tmp_path, "train")[0].size == (20, 30)
+
+
+def test_an_image_without_a_name_is_missing(tmp_path):
+    file = write_coco(tmp_path / "train" / "_annotations.coco.json", content([annotation()]))
+    file.write_text(json.dumps(content([annotation()], [image(), image(2, "")])))
+    with pytest.raises(PartwiseError, match=r"image 2: .* is missing"):
+        open_dataset(tmp_path, "train")
+
+
+def test_an_image_is_not_taken_for_another_one_of_its_name(tmp_path):
+    file = write_coco(tmp_path / "train" / "_annotations.coco.json", content([annotation()]))
+    for names, words in ((("b/a.png",), ""), (("b/a.png", "c/a.png"), "b/a.png is missing")):
+        listed = [image(number, name) for number, name in enumerate(names, 1)]
+        file.write_text(json.dumps(content([annotation()], listed)))
+        if words:
+            with pytest.raises(PartwiseError, match=words):
+                open_dataset(tmp_path, "train")
+        else:
+            assert len(open_dataset(tmp_path, "train")) == 1
+
+
+def test_categories_that_are_one_class_together_have_at_most_1000_instances(tmp_path):
+    squares = [[x, y, x + 1, y, x + 1, y + 1] for y in range(20) for x in range(30)]
+    rows = [annotation(n, category_id=7 + n % 2, segmentation=[squares[n % 600]]) for n in range(1002)]
+    what = content(rows, categories=[{"id": 7, "name": "car"}, {"id": 8, "name": "van"}])
+    assert opened(tmp_path, what).instance_count == 1002
+    joined = label_set_of_classes("joined", [ClassEntry("vehicle", 1, sources=("car", "van"))])
+    with pytest.raises(PartwiseError, match=r"image a has 1002 instances of class 'vehicle': at most 1000"):
+        open_dataset(tmp_path, "train", label_set=joined)
+
+
+def test_what_is_odd_in_a_file_is_said_when_its_first_frame_is_read(tmp_path):
+    what = content(
+        [annotation(segmentation=[[-5, 2, 10, 2, 10, 8]]), annotation(2, segmentation=[[2, 9, 35, 9, 9, 15]])]
+    )
+    with pytest.warns(PartwiseWarning, match=r"leaves the image.* \(and 1 more: partwise check lists them\)"):
+        opened(tmp_path, what)[0]
 
 
 @pytest.mark.parametrize("what", FAULTS.values(), ids=FAULTS)
@@ -318,3 +385,29 @@ def test_classes_that_a_given_label_set_lacks(tmp_path):
     file = write_coco(tmp_path / "other.json", other)
     with pytest.raises(PartwiseError, match=r"category 'tram' \(id 8, 1 annotations\) is no class of"):
         open_dataset(file, "all", label_set=data.label_set)
+
+
+def test_check_says_the_split_and_the_instances(tmp_path):
+    opened(tmp_path, content([annotation(), annotation(2, segmentation=[[12, 2, 20, 2, 20, 8]])]))
+    report = check(tmp_path)
+    assert report.splits["train"].about.endswith("1 frame, 2 instances")
+    assert {str(one).split(": ")[0] for one in report.warnings} == {f"{tmp_path}, split train"}
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path):
+    file = write_coco(tmp_path / "train" / "_annotations.coco.json", content([annotation()]))
+    file.write_text(file.read_text(), encoding="utf-8-sig")
+    assert len(open_dataset(tmp_path, "train")[0].instances) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.json")
+    write_coco(tmp_path / "train" / "_annotations.coco.json", content([annotation()]))
+    code = (
+        "import sys; from pathlib import Path; from partwise.data import open_dataset; root = Path(sys.argv[1])\n"
+        "print(len(open_dataset(root, 'train')))\n"
+        "open_dataset(root, 'train', annotations=root / 'a.json')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "1\n" and "a.json: a pipe, which may never end" in done.stderr

@@ -149,3 +149,72 @@ def test_idd_names_a_class_that_it_does_not_have(tmp_path):
     write_idd(tmp_path, [{"label": "spaceship", "polygon": POINTS}])
     with pytest.raises(PartwiseError, match=r"category 'spaceship' .* is no class of idd"):
         open_dataset(tmp_path, "train")
+
+
+@pytest.mark.parametrize(
+    ("objects", "words"),
+    [
+        ([7], "object 1 has no label"),
+        ([{"label": "car", "polygon": 7}], "object 1: its points are '7', a list of points"),
+        ([{"label": "car", "polygon": [[1, 1], [2]]}], "object 1: its points are"),
+        (7, "has no list 'objects'"),
+    ],
+)
+def test_damaged_polygons_of_idd_are_one_line(tmp_path, objects, words):
+    write_idd(tmp_path, objects)
+    with pytest.raises(PartwiseError, match=words) as error:
+        open_dataset(tmp_path, "train")
+    assert str(error.value).count("\n") == 0 and "000_gtFine_polygons.json" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("regions", "words"),
+    [
+        (["a"], "a.png region 1 has no shape"),
+        ([{"shape_attributes": [], "region_attributes": {"class": "car"}}], "a.png region 1 has no shape"),
+        ([via_region() | {"region_attributes": None}], "a.png region 1: its attribute"),
+    ],
+)
+def test_damaged_regions_of_via_are_one_line(tmp_path, regions, words):
+    write_via(tmp_path / "via.json", regions)
+    with pytest.raises(PartwiseError, match=words) as error:
+        open_dataset(tmp_path, "train")
+    assert str(error.value).count("\n") == 0
+
+
+def test_a_polyline_of_via_has_no_area(tmp_path):
+    line = via_region(name="polyline", all_points_x=[1, 9, 9], all_points_y=[1, 1, 9])
+    write_via(tmp_path / "via.json", [via_region(), line])
+    data = open_dataset(tmp_path, "train")
+    assert data.instance_count == 1 and "'polyline'" in str(data.annotated.warnings[0])
+
+
+@pytest.mark.parametrize(
+    ("shape", "more"),
+    [
+        (labelme_shape(points=[], kind="rectangle"), {}),
+        (labelme_shape(points=[[1, 1]], kind="circle"), {}),
+        (labelme_shape(points=[[float("inf"), 1], [3, 3]], kind="mask", mask=""), {}),
+        (labelme_shape(points=[[1, 1], [3, 3]], kind="mask", mask=""), {"imageHeight": "a"}),
+        (7, {}),
+    ],
+)
+def test_damaged_shapes_of_labelme_are_one_line(tmp_path, shape, more):
+    write_labelme(tmp_path / "a.json", [labelme_shape(), shape], **more)
+    with pytest.raises(PartwiseError, match=r"a.json.* shape 2") as error:
+        open_dataset(tmp_path, "train")
+    assert str(error.value).count("\n") == 0
+
+
+def test_a_labelme_rectangle_of_four_corners(tmp_path):
+    write_labelme(tmp_path / "a.json", [labelme_shape(kind="rectangle")])
+    assert open_dataset(tmp_path, "train")[0].instances.areas.tolist() == [48]
+
+
+def test_json_that_is_nested_too_deeply_is_one_line(tmp_path):
+    deep = "[" * 100_000
+    for name, start in (("via", '{"_via_settings": '), ("labelme", '{"shapes": [')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.json").write_text(start + deep)
+        with pytest.raises(PartwiseError, match=r"a.json: not JSON"):
+            open_dataset(tmp_path / name, "train")

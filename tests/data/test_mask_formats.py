@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from partwise.class_list import ClassEntry, label_set_of_classes
 from partwise.data import open_dataset
 from partwise.data.check import check
 from partwise.data.dataset import described
+from partwise.data.id_maps import mapped_ids, numbered_instances
 from partwise.data.image_files import write_png
 from partwise.data.masks.voc import voc_palette
 from partwise.errors import PartwiseError
+from partwise.label_file import read_label_file
+from partwise.labels import LabelSet
 
 SIZE = (8, 12)
 
@@ -169,8 +173,6 @@ def test_grey_masks_with_indices_are_read_as_those_with_a_palette(tmp_path):
 
 
 def test_a_label_file_can_join_classes(tmp_path):
-    from partwise.label_file import read_label_file
-
     write_kitti(tmp_path / "kitti")
     file = tmp_path / "labels.toml"
     file.write_text(
@@ -179,3 +181,63 @@ def test_a_label_file_can_join_classes(tmp_path):
     )
     scene = open_dataset(tmp_path / "kitti", "train", label_set=read_label_file(file))[0]
     assert scene.instances.labels.tolist() == [26, 26, 26]
+
+
+def test_check_reads_the_complete_frames_where_others_are_not(tmp_path):
+    write_voc(tmp_path)
+    palette_png(tmp_path / "SegmentationClass" / "2007_000032.png", np.full(SIZE, 30))
+    names = tmp_path / "ImageSets" / "Segmentation" / "val.txt"
+    names.write_text("2007_000032\ngone\n")
+    problems = [fault.problem for fault in check(tmp_path, ["val"]).faults]
+    assert len(problems) == 2 and "gone.jpg is missing" in problems[0] and problems[1] == "unknown id 30"
+
+
+def labels_in(file: Path, rows: str) -> LabelSet:
+    file.write_text(f'outside = "ignored"\n{rows}')
+    return read_label_file(file)
+
+
+def test_a_label_file_can_name_the_classes_of_the_format(tmp_path):
+    write_kitti(tmp_path / "kitti")
+    rows = (
+        '[[classes]]\nname = "moving"\nid = 70000\nfrom = ["car", "person"]\n'
+        '[[classes]]\nname = "road"\nid = 7\nhas_instances = false\n'
+    )
+    classes = labels_in(tmp_path / "labels.toml", rows)
+    scene = open_dataset(tmp_path / "kitti", "train", label_set=classes)[0]
+    assert scene.instances.labels.tolist() == [classes["moving"].id] * 3 and classes["moving"].file_id == 70000
+
+
+def test_a_name_whose_number_is_another_class_is_refused(tmp_path):
+    write_kitti(tmp_path / "kitti")
+    rows = '[[classes]]\nname = "a"\nid = 1\nfrom = ["car"]\n[[classes]]\nname = "b"\nid = 26\n'
+    with pytest.raises(PartwiseError, match=r"class 'a': 'car' has the number 26, which is the class 'b'"):
+        open_dataset(tmp_path / "kitti", "train", label_set=labels_in(tmp_path / "labels.toml", rows))
+
+
+def test_names_of_classes_count_in_a_cityscapes_tree_too():
+    classes = label_set_of_classes("own", [ClassEntry("vehicle", 26, sources=("truck",)), ClassEntry("road", 7)])
+    semantic_HW, ids_HW = mapped_ids(np.array([[27, 26, 7]]), np.array([[27000, 26000, 7]]), classes)
+    assert semantic_HW.tolist() == [[26, 26, 7]] and ids_HW.tolist() == [[26001, 26000, 7]]
+
+
+def test_a_number_is_not_taken_for_the_id_that_stands_for_another():
+    classes = label_set_of_classes("own", [ClassEntry("vehicle", 4000, sources=("car",)), ClassEntry("road", 7)])
+    id_ = classes["vehicle"].id
+    assert mapped_ids(np.array([[26, 7]]), None, classes)[0].tolist() == [[id_, 7]]
+    with pytest.raises(PartwiseError, match=rf"unknown id {id_}: own has no class with this number"):
+        mapped_ids(np.array([[26, id_]]), None, classes)
+
+
+def test_more_than_1000_instances_of_a_class_are_refused():
+    keys_HW = np.arange(1, 1002)[None]
+    with pytest.raises(PartwiseError, match="more than 1000 instances of one class"):
+        numbered_instances(np.full(keys_HW.shape, 26), keys_HW)
+
+
+def test_ids_of_32_bits_are_a_fault(tmp_path):
+    write_vistas(tmp_path)
+    (file,) = tmp_path.rglob("instances/*.png")
+    Image.fromarray(np.full((12, 16), 1 << 25, np.int32)).save(file, "TIFF")
+    with pytest.raises(PartwiseError, match=r"its ids are 131072 to 131072: ids are 0 to 65535"):
+        open_dataset(tmp_path, "train")[0]

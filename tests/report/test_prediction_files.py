@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from partwise.class_list import ClassEntry, label_set_of_classes
 from partwise.errors import PartwiseError
 from partwise.instances import Instances
 from partwise.report import prediction_files
@@ -38,6 +39,17 @@ def test_four_files_that_say_the_same(tmp_path, scene, prediction):
     assert record["origin"] == {"model": "m"} and record["image"] == {"width": 200, "height": 120}
     scores = [row["score"] for row in record["instances"]]
     assert scores == sorted(scores, reverse=True) and len(scores) == len(prediction.instances)
+
+
+def test_ids_beyond_16_bits_are_kept(tmp_path):
+    classes = label_set_of_classes("own", [ClassEntry("car", 3), ClassEntry("tram", 200)], "ignored")
+    tram = Instances.from_masks([200], [0.9], [np.eye(6, dtype=bool)])
+    image_HW3 = np.zeros((6, 6, 3), np.uint8)
+    paths = write_prediction("x", image_HW3, Prediction(tram), tmp_path, classes)
+    mode, samples_HW3 = read(paths[1])
+    values_HW = samples_HW3.astype(int) @ [1, 256, 65536]
+    assert mode == "RGB" and sorted(set(values_HW.flat)) == [0, 200_000] and (values_HW > 0).sum() == 6
+    assert json.loads(paths[3].read_text())["instances"][0]["instance_id"] == 200_000
 
 
 def test_instance_ids_decode_to_the_masks_where_nothing_overlaps(tmp_path, scene, prediction):

@@ -8,7 +8,7 @@ import numpy as np
 
 from partwise.data.dataset import summary
 from partwise.data.duplicates import Photos, shared_photos
-from partwise.data.faults import Fault, fault_of_error, implied_ids
+from partwise.data.faults import Fault, counted, fault_of_error, implied_ids
 from partwise.data.frame import FaultyDataError, FrameContent
 from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
@@ -123,6 +123,8 @@ def _check_split(
             photos.add(content.image, content.arrays()[0])
         if progress:
             progress(split, i + 1, survey.frames)
+    instances = sum(counts.classes[label.name].instances for label in label_set.things)
+    counts.about += f", {counted(instances, 'instance')}"
     report.warnings += _split_warnings(survey.where, counts, label_set)
 
 

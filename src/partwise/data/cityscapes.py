@@ -199,8 +199,11 @@ def read_frame(archive: Archive, frame: Frame, label_set: LabelSet) -> FrameCont
     for file, ids_HW in zip(files, (semantic_HW, instance_ids_HW), strict=True):
         if image_HW3 is not None and ids_HW is not None and ids_HW.shape != image_HW3.shape[:2]:
             faults.append(size_fault(frame.image, image_HW3.shape[:2], file, ids_HW.shape))
-    semantic_HW, instance_ids_HW = mapped_ids(semantic_HW, instance_ids_HW, label_set)
-    faults += id_faults(semantic_HW, instance_ids_HW, files, label_set)
+    try:
+        semantic_HW, instance_ids_HW = mapped_ids(semantic_HW, instance_ids_HW, label_set)
+        faults += id_faults(semantic_HW, instance_ids_HW, files, label_set)
+    except PartwiseError as error:
+        faults.append(fault_of_error(files[0], error))
     warnings = [fault_of_remark(archive.where(frame.image), remark) for remark in remarks]
     where = archive.where(frame.image)
     return FrameContent(image_HW3, semantic_HW, instance_ids_HW, faults, warnings, files, where)

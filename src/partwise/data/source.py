@@ -138,7 +138,7 @@ class DataSource:
         if own is not None:
             label_set = {} if self.labels is None else {"label_set": read_label_file(self.labels)}
             return own(self.root, split, **label_set)
-        return survey_of(self.open(split), str(self.root))
+        return survey_of(self.open(split), f"{self.root}, split {split}")
 
     def splits(self) -> list[str]:
         """The names of all splits; empty where the format does not say."""

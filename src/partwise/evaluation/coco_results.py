@@ -5,7 +5,6 @@ Every fault of the file is found in one pass, before anything is scored.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,9 @@ import numpy as np
 
 from partwise.data.faults import Fault
 from partwise.data.frame import raise_faults
-from partwise.data.image_files import read_bytes
 from partwise.data.polygons.table import AnnotationTable, TableBuilder
 from partwise.errors import PartwiseError
+from partwise.files import read_json
 from partwise.instances import Instances
 from partwise.labels import LabelSet
 
@@ -89,10 +88,7 @@ def read_coco_results(path: Path, frames: Frames, label_set: LabelSet) -> CocoRe
         FaultyDataError: With every fault of the file.
         PartwiseError: If it is no JSON, or neither of the two forms.
     """
-    try:
-        content = json.loads(read_bytes(path))
-    except (ValueError, RecursionError) as error:
-        raise PartwiseError(f"{path}: not JSON ({error}): write or copy it again") from None
+    content = read_json(path)
     whole = isinstance(content, Mapping)
     rows = content.get("annotations") if whole else content
     if not isinstance(rows, list) or (whole and not isinstance(content.get("images"), list)):

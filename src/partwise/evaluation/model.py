@@ -162,7 +162,8 @@ def require_known_classes(
         has = ", ".join(label.name for label in known.evaluated)
         raise PartwiseError(
             f"{what}: the label set {known.name} lacks the {'class' if len(lacking) == 1 else 'classes'} "
-            f"{', '.join(lacking)} of the data (it has {has}): {remedy}, or map them by a label file"
+            f"{', '.join(lacking)} of the data (it has {has}): {remedy}, or map the classes by a class map or a label "
+            "file"
         )
 
 

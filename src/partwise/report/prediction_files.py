@@ -40,7 +40,8 @@ def write_prediction(
 
     - NAME_overlay.png is the picture of `draw_overlay`, 8-bit RGB.
     - NAME_instanceIds.png has 16 bits: id * 1000 + number for instances, or else the semantic id. A higher score lies
-      on top.
+      on top. Where a class with instances has an id above 64, 16 bits are too few: the same values are RGB there,
+      R + 256 G + 65536 B, as in COCO's panoptic PNGs.
     - NAME_labelIds.png has 8-bit ids; without a semantic map, those of the instances alone.
     - NAME.json has what `prediction_record` returns.
 
@@ -73,7 +74,7 @@ def write_prediction(
     record = prediction_record(name, prediction, label_set, origin=origin)
     contents = (
         _png(draw_overlay(image_HW3, prediction, label_set)),
-        _png(instance_ids_HW.astype(np.uint16)),
+        _png(_coded_ids(instance_ids_HW, label_set)),
         _png(semantic_HW.astype(np.uint8)),
         (json.dumps(json_ready(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode(),
     )
@@ -167,6 +168,22 @@ def prediction_record(
         "origin": dict(origin or {}),
         "instances": rows,
     }
+
+
+def _coded_ids(instance_ids_HW: np.ndarray, label_set: LabelSet) -> np.ndarray:
+    """Instance ids as the samples of a PNG; all images of a label set have the same kind.
+
+    Args:
+        instance_ids_HW: (H, W) int32, id * 1000 + number or the bare id.
+        label_set: Of the ids.
+
+    Returns:
+        (H, W) uint16, or (H, W, 3) uint8 if an id of a class with instances does not fit.
+    """
+    highest = max((label.id for label in label_set if label.has_instances), default=0)
+    if max(highest * INSTANCE_FACTOR + INSTANCE_FACTOR - 1, int(instance_ids_HW.max(initial=0))) < 1 << 16:
+        return instance_ids_HW.astype(np.uint16)
+    return np.stack([instance_ids_HW >> shift & 255 for shift in (0, 8, 16)], axis=-1).astype(np.uint8)
 
 
 def _png(array: np.ndarray) -> bytes:

@@ -69,7 +69,7 @@ def check_text(report: CheckReport) -> str:
     blocks = []
     for split, counts in report.splits.items():
         sizes = ", ".join(f"{count} of {size}" for size, count in counts.image_sizes.items())
-        blocks.append(f"{split}: {counts.frames} frames without fault" + (f" ({sizes})" if sizes else ""))
+        blocks.append(f"{split}: {counted(counts.frames, 'frame')} without fault" + (f" ({sizes})" if sizes else ""))
         rows = [
             [name, count.instances, *(count.sizes[bin_] for bin_ in SIZE_BINS), count.tiny_instances]
             for name, count in counts.classes.items()

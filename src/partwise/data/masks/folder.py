@@ -13,7 +13,7 @@ import numpy as np
 
 from partwise.data.faults import Fault, fault_of_error, fault_of_remark, size_fault
 from partwise.data.frame import FrameContent, Survey, raise_faults
-from partwise.data.id_maps import numbered_instances
+from partwise.data.id_maps import ids_of_numbers, numbered_instances
 from partwise.data.image_files import decode_frame, decode_ids, read_bytes
 from partwise.data.splits import find_split, in_usual_order
 from partwise.errors import PartwiseError, warn_of
@@ -68,27 +68,31 @@ class MaskFolder:
     options: ClassVar[frozenset[str]] = frozenset({"label_set"})
     classes_by_name: ClassVar[bool] = False
 
-    def __init__(self, root: str | os.PathLike, split: str, *, label_set: LabelSet | None = None):
+    def __init__(
+        self, root: str | os.PathLike, split: str, *, label_set: LabelSet | None = None, complete: bool = True
+    ):
         """Find the frames of a split.
 
         Args:
             root: Of the data set.
             split: Such as "train"; "val" is also "validation".
             label_set: The classes, whose ids or sources are the numbers in the files; the format's own without it.
+            complete: Whether a frame without one of its files is an error; if not, it is left out.
 
         Raises:
-            FaultyDataError: If images have no truth.
+            FaultyDataError: If frames are not complete.
             PartwiseError: If there is no such split, or it is empty.
         """
         self.root = Path(root)
         self.split = find_split(split, self.splits(self.root), str(root))
         self.name = f"{self.root.resolve().name}/{self.split}"
         self.label_set = label_set or self.own_label_set(self.root)
-        self.frames, faults = self.find_frames(self.root, self.split)
-        raise_faults(str(root), faults)
-        if not self.frames:
+        self.frames, self.faults = self.find_frames(self.root, self.split)
+        if complete:
+            raise_faults(str(root), self.faults)
+        if not self.frames and not self.faults:
             raise PartwiseError(f"{root}: split {self.split!r} has no image: put images and truth there")
-        self._table = _table(self.label_set)
+        self._table = _table(self.label_set, self.own_label_set(self.root))
         self._warned = False
 
     @classmethod
@@ -126,13 +130,8 @@ class MaskFolder:
         Raises:
             PartwiseError: If there is no such split, or it is empty.
         """
-        _, faults = cls.find_frames(root, find_split(split, cls.splits(root), str(root)))
-        if faults:
-            return Survey(
-                str(root), label_set or cls.own_label_set(root), 0, lambda i: FrameContent(None, None, None), faults
-            )
-        folder = cls(root, split, label_set=label_set)
-        return Survey(str(root), folder.label_set, len(folder), folder.content)
+        folder = cls(root, split, label_set=label_set, complete=False)
+        return Survey(f"{root}, split {split}", folder.label_set, len(folder), folder.content, folder.faults)
 
     @property
     def names(self) -> list[str]:
@@ -166,6 +165,9 @@ class MaskFolder:
             image, remarks = decode_frame(read_bytes(frame.image), str(frame.image), raw.classes_HW.shape)
         except PartwiseError as error:
             return FrameContent(None, None, None, [fault_of_error(str(frame.image), error)])
+        if raw.classes_HW.min(initial=0) < 0 or raw.classes_HW.max(initial=0) >= _CLASS_VALUES:
+            problem = f"its ids are {raw.classes_HW.min()} to {raw.classes_HW.max()}"
+            return FrameContent(None, None, None, [Fault(files[0], problem, "ids are 0 to 65535: write them as PNG")])
         faults = list(self._unknown_classes(raw.classes_HW, files[0]))
         if image.shape[:2] != raw.classes_HW.shape:
             faults.append(size_fault(str(frame.image), image.shape[:2], files[0], raw.classes_HW.shape))
@@ -176,7 +178,10 @@ class MaskFolder:
         if raw.void_HW is not None:
             semantic_HW = np.where(raw.void_HW, self.label_set.void_id, semantic_HW)
         has_instances = np.isin(semantic_HW, [label.id for label in self.label_set if label.has_instances])
-        ids_HW = numbered_instances(semantic_HW, np.where(has_instances, raw.keys_HW, 0))
+        try:
+            ids_HW = numbered_instances(semantic_HW, np.where(has_instances, raw.keys_HW, 0))
+        except PartwiseError as error:
+            return FrameContent(image, None, None, [fault_of_error(files[1], error)], warnings, files)
         return FrameContent(image, semantic_HW.astype(np.uint8), ids_HW, [], warnings, files)
 
     def _unknown_classes(self, classes_HW: np.ndarray, file: str) -> Iterator[Fault]:
@@ -192,13 +197,12 @@ def _ids(label_set: LabelSet) -> str:
     return f"{ids[0]} to {ids[-1]}" if len(ids) > 6 else ", ".join(map(str, ids))
 
 
-def _table(label_set: LabelSet) -> np.ndarray:
+def _table(label_set: LabelSet, own: LabelSet) -> np.ndarray:
     """(65536,) int32: number in the files -> id of the label set, -1 for none."""
     table = np.full(_CLASS_VALUES, -1, np.int32)
-    for label in label_set:
-        table[label.file_id] = label.id
-    for label in label_set:
-        table[[source for source in label.sources if isinstance(source, int)]] = label.id
+    for number, id_ in ids_of_numbers(label_set, own).items():
+        if 0 <= number < _CLASS_VALUES:  # no file holds others
+            table[number] = id_
     return table
 
 

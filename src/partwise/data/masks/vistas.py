@@ -10,7 +10,6 @@ and numbers begin at 0. Source: demo.py of the data set.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,6 @@ from typing import Any, ClassVar
 
 from partwise.class_list import ClassEntry, label_set_of_classes
 from partwise.data.faults import Fault
-from partwise.data.image_files import read_bytes
 from partwise.data.masks.folder import (
     MaskFolder,
     MaskFrame,
@@ -29,6 +27,7 @@ from partwise.data.masks.folder import (
     splits_with,
 )
 from partwise.errors import PartwiseError
+from partwise.files import read_json
 from partwise.labels import LabelSet
 
 __all__ = ["VistasFolder"]
@@ -64,9 +63,9 @@ class VistasFolder(MaskFolder):
         names = (f"config_{version}.json", "config.json") if version else ("config.json", "config_v1.1.json")
         file = next((root / name for name in names if (root / name).is_file()), root / names[0])
         try:
-            rows = json.loads(read_bytes(file))["labels"]
+            rows = read_json(file)["labels"]
             entries = [_entry(number, row) for number, row in enumerate(rows)]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, OverflowError, KeyError, TypeError) as error:
             raise PartwiseError(f"{file}: no list of classes can be read from it ({error!r}): copy it again") from None
         return label_set_of_classes(f"vistas_{version}" if version else "vistas", _distinct(entries), "ignored")
 

@@ -27,6 +27,10 @@ _IGNORED_NAMES = frozenset(
 )
 
 
+# Names of what is in no instance.
+_BACKGROUND_NAMES = frozenset({BACKGROUND, "_background_", "__background__"})
+
+
 @dataclass(frozen=True)
 class Category:
     """A class as an annotation file lists it.
@@ -51,7 +55,8 @@ def label_set_of(
 
     A category that no annotation uses and that is the parent of another is no class: Roboflow writes one. Parents are
     the categories of the classes where there are at least two of them. Where all classes have one parent it says
-    nothing, and each class is a category of its own.
+    nothing, and each class is a category of its own. A category called background has no instances, and is the class of
+    pixels in no instance.
 
     Args:
         categories: As the file lists them; ids and names differ.
@@ -71,13 +76,16 @@ def label_set_of(
     entries = []
     for one in classes:
         ignored = one.name.casefold() in _IGNORED_NAMES
+        is_thing = one.is_thing and not ignored and one.name.casefold() not in _BACKGROUND_NAMES
+        if outside == BACKGROUND and one.name.casefold() in _BACKGROUND_NAMES:
+            outside = one.name
         category = one.parent if grouped and one.parent not in _NO_PARENT else ""
         entries.append(
             ClassEntry(
                 one.name,
                 one.id,
                 "void" if ignored else category,
-                has_instances=one.is_thing and not ignored,
+                has_instances=is_thing,
                 ignored=ignored,
             )
         )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import operator
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,7 +13,7 @@ import numpy as np
 
 from partwise.class_list import BACKGROUND
 from partwise.data.faults import Fault, fault_of_error, fault_of_remark
-from partwise.data.frame import FrameContent, raise_faults
+from partwise.data.frame import FrameContent, first_of, raise_faults
 from partwise.data.image_files import decode_frame, read_bytes
 from partwise.data.polygons.classes import Category, classes_in, label_set_of
 from partwise.data.polygons.coco_file import AnnotatedImages, read_coco
@@ -21,7 +21,8 @@ from partwise.data.polygons.compose import Kind, Piece, compose
 from partwise.data.polygons.layout import annotation_files, looks_like_coco
 from partwise.data.splits import find_split, in_usual_order
 from partwise.errors import PartwiseError, warn_of
-from partwise.labels import Label, LabelSet
+from partwise.files import read_json
+from partwise.labels import INSTANCE_FACTOR, Label, LabelSet
 from partwise.scene import Scene
 
 __all__ = ["AnnotatedFolder", "CocoFolder"]
@@ -57,14 +58,16 @@ class AnnotatedFolder:
             outside: What pixels in no instance are, where the file gives the classes; see `label_set_of`.
 
         Raises:
-            FaultyDataError: If annotations have a class that `label_set` lacks.
+            FaultyDataError: If annotations have a class that `label_set` lacks, or an image has more than 1000
+                instances of one class.
         """
         self.annotated, self.split, self.name = annotated, split, f"{name}/{split}"
         used = annotated.used
         self.label_set = label_set or label_set_of(annotated.categories, used, name, outside)
         self._labels = classes_in(self.label_set, annotated.categories)
         raise_faults(annotated.where, list(_lacking(annotated, self._labels, self.label_set)))
-        self._warned = False
+        raise_faults(annotated.where, list(_too_many(annotated, self._labels)))
+        self._warned = self._warned_of_file = False
 
     @property
     def names(self) -> list[str]:
@@ -79,9 +82,8 @@ class AnnotatedFolder:
     @property
     def instance_count(self) -> int:
         """Instances of evaluated classes in all frames, before duplicates are left out."""
-        table = self.annotated.table
-        things = [id_ for id_, label in self._labels.items() if label and label.evaluated and label.has_instances]
-        return int((np.isin(table.categories_N, things) & ~table.crowd_N & ~table.ignored_N).sum())
+        evaluated = {id_: label for id_, label in self._labels.items() if label and label.evaluated}
+        return int(_told_apart(self.annotated, evaluated).sum())
 
     def __len__(self) -> int:
         return len(self.annotated.images)
@@ -98,6 +100,9 @@ class AnnotatedFolder:
         place = range(len(self))[operator.index(i)]
         content = self.content(place)
         scene = content.scene(self.annotated.images[place].name, self.label_set)
+        if self.annotated.warnings and not self._warned_of_file:
+            warn_of("", [first_of(self.annotated.warnings)])
+            self._warned_of_file = True
         if content.warnings and not self._warned:
             warn_of("", [f"{content.warnings[0]} (partwise check lists every such frame)"])
             self._warned = True
@@ -154,6 +159,28 @@ def _lacking(annotated: AnnotatedImages, labels: Mapping[int, Label | None], lab
             )
 
 
+def _told_apart(annotated: AnnotatedImages, labels: Mapping[int, Label | None]) -> np.ndarray:
+    """(N,) bool: which annotations are one instance each."""
+    table = annotated.table
+    things = [id_ for id_, label in labels.items() if label and label.has_instances]
+    return np.isin(table.categories_N, things) & ~table.crowd_N & ~table.ignored_N
+
+
+def _too_many(annotated: AnnotatedImages, labels: Mapping[int, Label | None]) -> Iterator[Fault]:
+    """A fault for each image with more instances of a class than there are numbers; a class may join categories."""
+    told_N, table = _told_apart(annotated, labels), annotated.table
+    counts = Counter(zip(table.images_N[told_N].tolist(), table.categories_N[told_N].tolist(), strict=True))
+    of_class: Counter[tuple[int, str]] = Counter()
+    for (place, category), count in counts.items():
+        label = labels[category]
+        of_class[place, label.name if label else ""] += count
+    for (place, name), count in of_class.items():
+        if count > INSTANCE_FACTOR:
+            what = f"image {annotated.images[place].name} has {count} instances of class {name!r}"
+            remedy = f"at most {INSTANCE_FACTOR} of one class are possible: cut the image"
+            yield Fault(annotated.where, what, remedy)
+
+
 class CocoFolder(AnnotatedFolder):
     """One split of a data set in COCO form: a folder in one of the usual layouts, or one COCO file."""
 
@@ -193,7 +220,7 @@ class CocoFolder(AnnotatedFolder):
 
     def coco_content(self) -> dict[str, Any]:
         """What the COCO file holds, which was checked when the split was opened."""
-        return json.loads(read_bytes(self.annotated.where))
+        return read_json(self.annotated.where)
 
     @classmethod
     def recognises(cls, root: Path) -> bool:

@@ -8,21 +8,22 @@ Each object lies over those before it; a name that ends in "group" is a group. S
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from partwise.data.faults import Fault
+from partwise.data.faults import Fault, fault_of_error
 from partwise.data.frame import FaultyDataError
-from partwise.data.image_files import IMAGE_SUFFIXES, read_bytes
+from partwise.data.image_files import IMAGE_SUFFIXES
 from partwise.data.label_sets import shipped_label_set
 from partwise.data.layout import has_polygons_alone
 from partwise.data.polygons.coco_file import AnnotatedImages, read_records
 from partwise.data.polygons.dataset import AnnotatedFolder
-from partwise.data.polygons.shapes import Records
+from partwise.data.polygons.shapes import Records, numbers_of
 from partwise.data.splits import find_split, in_usual_order
+from partwise.errors import PartwiseError
+from partwise.files import read_json
 from partwise.folders import is_clutter
 from partwise.labels import LabelSet
 
@@ -77,33 +78,41 @@ def _read(root: Path, split: str) -> AnnotatedImages:
     records, faults = Records(), []
     for file in sorted((root / _TRUTH / split).glob(f"*/*{_POLYGONS}")):
         try:
-            content = json.loads(read_bytes(file))
-            width, height, objects = content["imgWidth"], content["imgHeight"], content["objects"]
-        except ValueError as error:
-            faults.append(Fault(str(file), f"not JSON ({error})", "copy it again"))
+            content = read_json(file)
+        except PartwiseError as error:
+            faults.append(fault_of_error(str(file), error))
             continue
-        except (KeyError, TypeError) as error:
-            faults.append(Fault(str(file), f"has no {error}", "copy it again"))
+        if not isinstance(content, Mapping) or not isinstance(content.get("objects"), list):
+            faults.append(Fault(str(file), "has no list 'objects'", "copy it again"))
             continue
         stem = f"{file.parent.name}/{_stem(file)}_{_IMAGES}"
         folder = root / _IMAGES / split
         image = next((stem + end for end in IMAGE_SUFFIXES if (folder / (stem + end)).is_file()), f"{stem}.png")
-        records.add_image(image, width, height)
-        for number, one in _objects(objects):
-            polygon = [value for point in one.get("polygon", ()) for value in point]
-            if len(polygon) < _LEAST_NUMBERS:  # of a published data set, that nobody can correct
-                records.left_out["fewer than three points"] += 1
-                continue
-            records.add(f"{file.name} object {number}", image, str(one.get("label")), [polygon])
+        records.add_image(image, content.get("imgWidth"), content.get("imgHeight"))
+        faults += _add_objects(records, file, image, content["objects"])
     if faults:
         raise FaultyDataError(str(root), faults)
     where = str(root / _TRUTH / split)
     return read_records(_with_groups(records), where, (root / _IMAGES / split,), list(records.warnings(where)))
 
 
-def _objects(objects: list[Mapping[str, Any]]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """(number from 1, object) of those that were not deleted."""
-    yield from ((number, one) for number, one in enumerate(objects, 1) if not one.get("deleted"))
+def _add_objects(records: Records, file: Path, image: str, objects: list[Any]) -> Iterator[Fault]:
+    """Add the objects of an image that were not deleted; a fault for each that cannot be read."""
+    for number, one in enumerate(objects, 1):
+        if not isinstance(one, Mapping) or not isinstance(one.get("label"), str):
+            yield Fault(str(file), f"object {number} has no label", "copy it again")
+            continue
+        if one.get("deleted"):
+            continue
+        try:
+            polygon = numbers_of(one.get("polygon", []))
+        except ValueError as error:
+            yield Fault(str(file), f"object {number}: {error}", "copy it again")
+            continue
+        if len(polygon) < _LEAST_NUMBERS:  # of a published data set, that nobody can correct
+            records.left_out["polygon of fewer than three points"] += 1
+        else:
+            records.add(f"{file.name} object {number}", image, one["label"], [polygon])
 
 
 def _with_groups(records: Records) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -64,7 +64,7 @@ def located(
     Returns:
         The images; the place of each id among them; and a fault for each that is missing, damaged, or of another size.
     """
-    finder = _Finder(folders)
+    finder = _Finder(folders, {_plain(one.file_name) for one in listed})
     entries: list[ImageEntry] = []
     places: dict[int | str, int] = {}
     place_of_path: dict[str, int] = {}
@@ -106,26 +106,34 @@ def _names(paths: Sequence[str]) -> list[str]:
     """The shortest form of all paths that tells them apart: stems, or paths without suffixes, or paths."""
     whole = [PurePosixPath(path) for path in paths]
     distinct = len(set(paths))
-    for names in ([path.stem for path in whole], [str(path.with_suffix("")) for path in whole]):
+    for names in ([path.stem for path in whole], [str(path.parent / path.stem) for path in whole]):
         if len(set(names)) == distinct:
             return names
     return [str(path) for path in whole]
 
 
 class _Finder:
-    """Looks for files in some folders; first in the one where the last was found."""
+    """Looks for files in some folders; first in the one where most were found.
 
-    def __init__(self, folders: Sequence[Path]):
+    Args:
+        folders: That the paths may be relative to.
+        paths: Of all files, as the annotation file has them.
+    """
+
+    def __init__(self, folders: Sequence[Path], paths: Collection[str]):
         self.folders = [str(folder) for folder in folders]
-        self.last: Counter[str] = Counter()
+        self.found_in: Counter[str] = Counter()
+        # A file is looked for without its folders only if no other one has its name: it might be that one.
+        self.times: Counter[str] = Counter(PurePosixPath(path).name for path in paths)
 
     def find(self, name: str) -> str | None:
         """The path of a file of this name, or of its last part; None if there is none."""
-        for relative in dict.fromkeys((name.lstrip("/"), os.path.basename(name))):  # noqa: PTH119 - of a text
-            for folder in sorted(self.folders, key=lambda folder: -self.last[folder]):
+        last = PurePosixPath(name).name
+        for relative in dict.fromkeys((name.lstrip("/"), *([last] if self.times[last] == 1 else []))):
+            for folder in sorted(self.folders, key=lambda folder: -self.found_in[folder]):
                 path = os.path.join(folder, relative)  # noqa: PTH118 - many thousand times
                 if os.path.isfile(path):  # noqa: PTH113
-                    self.last[folder] += 1
+                    self.found_in[folder] += 1
                     return path
         return None
 

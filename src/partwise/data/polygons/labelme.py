@@ -6,25 +6,25 @@ Source: the JSON that labelme 4 and 5 write: `shapes` with label, points, group_
 from __future__ import annotations
 
 import base64
-import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from partwise.class_list import BACKGROUND
-from partwise.data.faults import Fault
+from partwise.data.faults import Fault, fault_of_error
 from partwise.data.frame import FaultyDataError
-from partwise.data.image_files import decode_ids, read_bytes
+from partwise.data.image_files import decode_ids
 from partwise.data.polygons.coco_file import AnnotatedImages, read_records
 from partwise.data.polygons.dataset import AnnotatedFolder
 from partwise.data.polygons.layout import beginning_of
-from partwise.data.polygons.shapes import Records, ellipse, rectangle
+from partwise.data.polygons.shapes import Records, ellipse, numbers_of, rectangle
 from partwise.data.splits import find_split, in_usual_order
 from partwise.errors import PartwiseError
+from partwise.files import read_json
 from partwise.folders import is_clutter
 from partwise.labels import LabelSet
 from partwise.rle import column_runs
@@ -104,63 +104,65 @@ def _read(folder: Path, images: Path | None) -> AnnotatedImages:
         if is_clutter(file.name):
             continue
         try:
-            content = json.loads(read_bytes(file))
-            shapes, image = content["shapes"], str(content["imagePath"])
-        except ValueError as error:
-            faults.append(Fault(str(file), f"not JSON ({error})", "save or copy it again"))
+            content = read_json(file)
+        except PartwiseError as error:
+            faults.append(fault_of_error(str(file), error))
             continue
-        except (KeyError, TypeError):
+        content = content if isinstance(content, Mapping) else {}
+        if not isinstance(content.get("shapes"), list) or not content.get("imagePath"):
             faults.append(Fault(str(file), "has no shapes or no imagePath", "it is no file of labelme: move it away"))
             continue
-        image = image.replace("\\", "/")
+        image = str(content["imagePath"]).replace("\\", "/")
         records.add_image(image, content.get("imageWidth"), content.get("imageHeight"))
-        size = int(content.get("imageHeight") or 0), int(content.get("imageWidth") or 0)
-        try:
-            _add_shapes(records, file.name, image, shapes, size)
-        except (KeyError, TypeError, ValueError, PartwiseError) as error:
-            faults.append(Fault(str(file), f"a shape cannot be read ({error})", "draw it again"))
+        faults += _add_shapes(records, file, image, content)
     if faults:
         raise FaultyDataError(str(folder), faults)
     places = (folder,) if images is None else (images,)
     return read_records(records.content(), str(folder), places, list(records.warnings(str(folder))))
 
 
-def _add_shapes(
-    records: Records, file: str, image: str, shapes: list[Mapping[str, Any]], size: tuple[int, int]
-) -> None:
-    """Add the shapes of an image; polygons of one label and group_id are one instance."""
+def _add_shapes(records: Records, file: Path, image: str, content: Mapping[str, Any]) -> Iterator[Fault]:
+    """Add the shapes of an image; polygons of one label and group_id are one instance.
+
+    Yields:
+        A fault for each shape that cannot be read.
+    """
     groups: dict[tuple[str, Any], list[list[float]]] = {}
-    for number, shape in enumerate(shapes, 1):
-        label, kind = str(shape["label"]), shape.get("shape_type") or "polygon"
-        name = f"{file} shape {number}"
-        if kind in _WITHOUT_AREA:
-            records.left_out[kind] += 1
-        elif kind == "mask":
-            records.add(name, image, label, _mask(shape, size))
-        elif shape.get("group_id") is None:
-            records.add(name, image, label, [_polygon(shape, kind)])
-        else:
-            key = label, shape["group_id"]
-            if key not in groups:
-                groups[key] = []
-                records.add(name, image, label, groups[key])
-            groups[key].append(_polygon(shape, kind))
+    for number, shape in enumerate(content["shapes"], 1):
+        try:
+            label, kind = str(shape["label"]), shape.get("shape_type") or "polygon"
+            name = f"{file.name} shape {number}"
+            if kind in _WITHOUT_AREA:
+                records.left_out[kind] += 1
+            elif kind == "mask":
+                records.add(name, image, label, _mask(shape, content))
+            elif shape.get("group_id") is None:
+                records.add(name, image, label, [_polygon(shape, kind)])
+            else:
+                key, polygon = (label, shape["group_id"]), _polygon(shape, kind)
+                if key not in groups:
+                    groups[key] = []
+                    records.add(name, image, label, groups[key])
+                groups[key].append(polygon)
+        except (KeyError, TypeError, ValueError, OverflowError, PartwiseError) as error:
+            yield Fault(str(file), f"shape {number} cannot be read ({error})", "draw it again or remove it")
 
 
 def _polygon(shape: Mapping[str, Any], kind: str) -> list[float]:
-    points = shape["points"]
-    if kind == "rectangle":
-        return rectangle(*points[0], *points[1])
+    numbers = numbers_of(shape["points"])
+    if kind == "rectangle" and len(numbers) == 4:  # two opposite corners; some tools write all four
+        return rectangle(*numbers)
     if kind == "circle":
-        (x, y), (edge_x, edge_y) = points
+        x, y, edge_x, edge_y = numbers
         radius = float(np.hypot(edge_x - x, edge_y - y))
         return ellipse(x, y, radius, radius)
-    return [value for x, y in points for value in (x, y)]
+    return numbers
 
 
-def _mask(shape: Mapping[str, Any], size: tuple[int, int]) -> dict[str, Any]:
+def _mask(shape: Mapping[str, Any], content: Mapping[str, Any]) -> dict[str, Any]:
     """An RLE of a shape of kind "mask": a PNG of its box."""
-    (x, y), _ = shape["points"]
+    x, y, *_ = numbers_of(shape["points"])
+    size = int(content["imageHeight"]), int(content["imageWidth"])
     crop = decode_ids(base64.b64decode(shape["mask"]), "its mask") != 0
     height, width = size
     crop = crop[: height - int(y), : width - int(x)]

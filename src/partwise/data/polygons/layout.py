@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -50,8 +51,10 @@ class AnnotationFile:
 def beginning_of(file: Path) -> bytes:
     """What a file begins with, enough to know its format; nothing where it cannot be read."""
     try:
+        if not file.is_file():  # a pipe would never end
+            return b""
         with file.open("rb") as opened:
-            return opened.read(_SNIFFED_BYTES).lstrip()
+            return opened.read(_SNIFFED_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()
     except OSError:
         return b""
 

@@ -44,6 +44,8 @@ def crop_of_polygons(polygons: Sequence[np.ndarray], size: tuple[int, int]) -> C
 def crop_of_runs(runs: np.ndarray, size: tuple[int, int]) -> Crop | None:
     """The pixels of COCO's run lengths.
 
+    Only the columns with a run of 1 are drawn, so that the cost is that of the object, not of the image.
+
     Args:
         runs: Lengths in pixels, column after column, of 0 and 1 in turn; their sum is H * W.
         size: (H, W) of the image.
@@ -54,8 +56,15 @@ def crop_of_runs(runs: np.ndarray, size: tuple[int, int]) -> Crop | None:
     >>> crop_of_runs(np.array([2, 1, 1, 1, 3]), (2, 4))
     ((1, 0, 3, 1), array([[ True,  True]]))
     """
-    inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
-    return _tight(inside.reshape(size[1], size[0]).T, (0, 0))
+    is_inside = np.arange(len(runs)) % 2 == 1
+    drawn = np.flatnonzero(is_inside & (runs > 0))
+    if not drawn.size:
+        return None
+    bounds, height = np.concatenate([[0], np.cumsum(runs)]), size[0]
+    first, last = int(bounds[drawn[0]] // height), int((bounds[drawn[-1] + 1] - 1) // height)  # columns
+    lengths = np.diff(bounds.clip(first * height, (last + 1) * height))
+    inside = np.repeat(is_inside, lengths)
+    return _tight(inside.reshape(last - first + 1, height).T, (first, 0))
 
 
 def _tight(mask_hw: np.ndarray, corner: tuple[int, int]) -> Crop | None:

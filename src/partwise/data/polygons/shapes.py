@@ -10,9 +10,23 @@ from typing import Any
 
 from partwise.data.faults import Fault, counted
 
-__all__ = ["Records", "ellipse", "rectangle"]
+__all__ = ["Records", "ellipse", "numbers_of", "rectangle"]
 
 _CORNERS_OF_CIRCLE = 64
+
+
+def numbers_of(points: Any) -> list[float]:
+    """The numbers x y x y ... of a list of points [x, y].
+
+    Raises:
+        ValueError: If it is anything else.
+
+    >>> numbers_of([[1, 2], [5, 2]])
+    [1, 2, 5, 2]
+    """
+    if not isinstance(points, list) or not all(isinstance(point, list) and len(point) == 2 for point in points):
+        raise ValueError(f"its points are {str(points)[:40]!r}, a list of points [x, y] is expected")
+    return [value for point in points for value in point]
 
 
 def rectangle(x0: float, y0: float, x1: float, y1: float) -> list[float]:
@@ -72,4 +86,4 @@ class Records:
     def warnings(self, where: str) -> Iterable[Fault]:
         """What was left out."""
         for kind, count in self.left_out.items():
-            yield Fault(where, f"{counted(count, 'shape')} of the kind {kind!r} have no area", "they are left out")
+            yield Fault(where, f"{counted(count, 'shape')} of the kind {kind!r} without an area", "left out")

@@ -5,7 +5,6 @@ Source: the JSON that via.js 2.0 writes; `regions` is a list there and a diction
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections import Counter
@@ -16,13 +15,12 @@ from typing import Any, ClassVar
 from partwise.class_list import BACKGROUND
 from partwise.data.faults import Fault
 from partwise.data.frame import FaultyDataError
-from partwise.data.image_files import read_bytes
 from partwise.data.polygons.coco_file import AnnotatedImages, read_records
 from partwise.data.polygons.dataset import AnnotatedFolder
 from partwise.data.polygons.layout import annotation_files, beginning_of
 from partwise.data.polygons.shapes import Records, ellipse, rectangle
 from partwise.data.splits import find_split, in_usual_order
-from partwise.errors import PartwiseError
+from partwise.files import read_json
 from partwise.labels import LabelSet
 
 __all__ = ["ViaFolder"]
@@ -72,23 +70,22 @@ class ViaFolder(AnnotatedFolder):
 
 
 def _read(file: Path, folders: tuple[Path, ...]) -> AnnotatedImages:
-    try:
-        content = json.loads(read_bytes(file))
-    except ValueError as error:
-        raise PartwiseError(f"{file}: not JSON ({error}): export or copy it again") from None
+    content = read_json(file)
     entries = content.get("_via_img_metadata", content) if isinstance(content, Mapping) else {}
-    pictures = [entry for entry in entries.values() if isinstance(entry, Mapping) and "filename" in entry]
+    entries = entries.values() if isinstance(entries, Mapping) else ()
+    pictures = [entry for entry in entries if isinstance(entry, Mapping) and "filename" in entry]
     attribute = _class_attribute(pictures)
     records, faults = Records(), []
     for entry in pictures:
         name = str(entry["filename"])
         records.add_image(name, None, None)
-        for number, region in _regions(entry):
+        for number, (shape, attributes) in enumerate(_regions(entry), 1):
             what = f"{name} region {number}"
-            shape = region.get("shape_attributes", {})
             polygon = _polygon(shape)
-            value = _class_name(region.get("region_attributes", {}), attribute)
-            if polygon is None:
+            value = _class_name(attributes, attribute)
+            if not shape:
+                faults.append(Fault(str(file), f"{what} has no shape", "draw it again or remove it"))
+            elif polygon is None:
                 records.left_out[str(shape.get("name"))] += 1
             elif value is None:
                 problem = f"{what}: its attribute {attribute!r} names no single class"
@@ -100,18 +97,23 @@ def _read(file: Path, folders: tuple[Path, ...]) -> AnnotatedImages:
     return read_records(records.content(), str(file), folders, list(records.warnings(str(file))))
 
 
-def _regions(entry: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """(number from 1, region) of an image."""
+def _regions(entry: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """(shape, attributes) of each region of an image; either is empty where the file is damaged."""
     regions = entry.get("regions") or []
-    yield from enumerate(regions.values() if isinstance(regions, Mapping) else regions, 1)
+    if isinstance(regions, Mapping):
+        regions = list(regions.values())
+    for region in regions if isinstance(regions, list) else [regions]:
+        whole = region if isinstance(region, Mapping) else {}
+        shape, attributes = whole.get("shape_attributes"), whole.get("region_attributes")
+        yield shape if isinstance(shape, Mapping) else {}, attributes if isinstance(attributes, Mapping) else {}
 
 
 def _class_attribute(pictures: list[Mapping[str, Any]]) -> str:
     """The attribute of the regions that holds the class; the most frequent one where none has a usual name."""
     used: Counter[str] = Counter()
     for entry in pictures:
-        for _, region in _regions(entry):
-            used.update(region.get("region_attributes", {}).keys())
+        for _, attributes in _regions(entry):
+            used.update(attributes.keys())
     usual = (name for wanted in _CLASS_ATTRIBUTES for name in used if name.lower() == wanted)
     return next(usual, used.most_common(1)[0][0] if used else _CLASS_ATTRIBUTES[0])
 
@@ -129,7 +131,7 @@ def _polygon(shape: Mapping[str, Any]) -> list[float] | None:
     """Points x y x y ... of a region; None for one without an area."""
     kind = shape.get("name")
     try:
-        if kind in ("polygon", "polyline"):
+        if kind == "polygon":
             return [value for pair in zip(shape["all_points_x"], shape["all_points_y"], strict=True) for value in pair]
         if kind == "rect":
             x, y = shape["x"], shape["y"]
