@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -52,7 +52,7 @@ def one_window(
     return PartsConfig(windows=((stride_px, cells),), k=k, assembling=assembling, assign=ANY_SIZE)
 
 
-def scaled(*windows: tuple[int, int], fill_max: float = 0.8, **fields) -> PartsConfig:
+def scaled(*windows: tuple[int, int], fill_max: float = 0.8, **fields: Any) -> PartsConfig:
     """Our windows that scale with the object."""
     return PartsConfig(windows=windows, assign=AssignConfig(fill_max=fill_max), **fields)
 

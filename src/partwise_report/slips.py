@@ -79,8 +79,14 @@ def start_at_zero(*modules: nn.Module) -> None:
 
 
 def without_mean(images_B3HW: Tensor, backbone: Backbone) -> Tensor:
-    """no_mean_subtraction: uint8 0..255 -> float with the scale, but not the mean, that the backbone's weights
-    expect.
+    """Apply the slip no_mean_subtraction.
+
+    Args:
+        images_B3HW: uint8, 0..255.
+        backbone: Its weights expect a mean and a scale.
+
+    Returns:
+        (B, 3, H, W) float with this scale, the mean not subtracted.
     """
     std = torch.tensor(backbone.std, device=images_B3HW.device).view(3, 1, 1)
     return (images_B3HW / 255.0 / std).contiguous(memory_format=torch.channels_last)

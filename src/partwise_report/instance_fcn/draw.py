@@ -173,5 +173,5 @@ def _within(centre_px: float, cells: int, reach_px: float, stride_px: int) -> np
     return inside if len(inside) else np.array([round((low + high) / 2)])
 
 
-def _box(y0: float, x0: float, cells_2) -> Box:
+def _box(y0: float, x0: float, cells_2: np.ndarray) -> Box:
     return int(y0), int(x0), int(y0 + cells_2[0]), int(x0 + cells_2[1])

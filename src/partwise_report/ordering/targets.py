@@ -127,11 +127,18 @@ def map_of_pixels(scene: Scene, class_id: int, limit: int, assign: Assign) -> np
 def count_assignments(
     scenes: Iterable[Scene], class_id: int = 26, limit: int = 30, assign: Assign | None = None
 ) -> dict[str, int]:
-    """What the assignment could not decide, over a data set: nothing is left out in silence (report 2.3, its "at most
-    30" and "we assume we don't have the case").
+    """Count what the assignment could not decide, over a data set.
 
-    returns  {"frames", "instances", "most" (in one frame), "ties", "frames_with_ties", "overflow",
-             "frames_with_overflow"}
+    Report 2.3 assumes "at most 30" instances and that no two centres are equal.
+
+    Args:
+        scenes: The data set.
+        class_id: Whose instances are counted.
+        limit: Instances beyond it have no map.
+        assign: None for `by_centre`.
+
+    Returns:
+        {"frames", "instances", "most" (in one frame), "ties", "frames_with_ties", "overflow", "frames_with_overflow"}.
     """
     assign = assign or by_centre
     counts = dict.fromkeys(

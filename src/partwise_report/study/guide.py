@@ -39,7 +39,7 @@ class Watcher(Protocol):
     def note(self, text: str) -> None:
         """Something that a person should know."""
 
-    def count(self, *position) -> None:
+    def count(self, *position: int) -> None:
         """(done, total)."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 from partwise.errors import unknown_name
 
@@ -87,12 +88,12 @@ def _slip(name: str, back: bool = True) -> str:
     return f"method.slips.{name}={'true' if back else 'false'}"
 
 
-def _three(name: str, group: str, about: str, *overrides: str, **how) -> Variant:
+def _three(name: str, group: str, about: str, *overrides: str, **how: Any) -> Variant:
     """Implementation III as the text has it, changed."""
     return Variant(name, group, "parts_report_3", about, (*PARTS, *DECODER, *overrides), **how)
 
 
-def _committed(name: str, group: str, about: str, *overrides: str, **how) -> Variant:
+def _committed(name: str, group: str, about: str, *overrides: str, **how: Any) -> Variant:
     """Implementation III as committed, but for the lost conv5_1, changed. The store must be that of its backbone."""
     fixed = (*PARTS, *DECODER, _slip("lost_conv5_1", False))
     return Variant(name, group, "parts_report_3_committed", about, (*fixed, *overrides), **how)

@@ -32,7 +32,7 @@ MEANING = {
 class Probes:
     """Add every frame, then ask for the figures."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.frames: list[dict[str, float]] = []
         self.shapes: dict[int, list[Shape]] = {}
         self.ranks: list[tuple[np.ndarray, np.ndarray]] = []
@@ -71,14 +71,15 @@ class Probes:
         return float((said == truth_HW[shown]).mean()) if shown.any() else float("nan")
 
     def figures(self) -> dict:
-        """{figure: {"mean", "by_frame"}} and the marks that each is to be held against:
+        """Return every figure and the marks that each is compared with.
 
-        constant_maps_iou   mask IoU of the best part maps that say the same at every cell
-        constant_order      order where all pixels of a frame have one rank, the best for the other frames
-        column_order        the same of each of 16 strips of the image
+        Each mark is a mean over frames, as the figure is. Ranks are chosen on the other frames, because a network has
+        not seen these either.
 
-        Each is a mean over frames, as the figure is. Ranks are chosen on the other frames, because a network has not
-        seen these either.
+        Returns:
+            Figure -> {"mean", "by_frame"}, and mark -> its value: "constant_maps_iou" (mask IoU of part maps that say
+            the same at every cell), "constant_order" (order where all pixels of a frame have one rank, the best for the
+            other frames), "column_order" (the same of each of 16 strips of the image).
         """
         made: dict[str, Any] = {}
         for name in FIGURES:

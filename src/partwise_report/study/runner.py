@@ -18,6 +18,7 @@ from partwise.files import require_replaceable, write_json
 from partwise.methods import METHODS, method_name
 from partwise.model_files import find_model
 from partwise.recipes import recipe as find_recipe
+from partwise.scene import Scenes
 from partwise.training.checkpoint import read_model
 from partwise.training.config import Recipe, check_recipe, leaves, override, recipe_to_dict
 from partwise.training.folder import RunFolder
@@ -204,7 +205,7 @@ def run_study(variants: Sequence[Variant], study: Study, monitor: Monitor) -> li
     return records
 
 
-def _train(variant: Variant, recipe: Recipe, scenes, looked_at: View, study: Study, monitor: Monitor) -> None:
+def _train(variant: Variant, recipe: Recipe, scenes: Scenes, looked_at: View, study: Study, monitor: Monitor) -> None:
     folder, weights = study.folder(variant.name), []
     if variant.start:
         fcn8s = _given_start(variant, study)

@@ -1,5 +1,6 @@
-"""What the part maps say of each object of the truth in the window that is its own: a measure that needs no training to
-have come far enough for AP.
+"""What the part maps say of each object of the truth in the window that is its own.
+
+It shows what was learnt before a training has come far enough for AP.
 
 Axes: N objects, K = k * k parts, h and w cells of a map, S and T rows and columns of a window, H and W pixels.
 """
