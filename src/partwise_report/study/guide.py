@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -39,7 +39,7 @@ class Watcher(Protocol):
     def note(self, text: str) -> None:
         """Something that a person should know."""
 
-    def count(self, *position: int) -> None:
+    def count(self, *position: Any) -> None:
         """(done, total)."""
 
 

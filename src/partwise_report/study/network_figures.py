@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from partwise.methods import Method, image_batch
+from partwise.methods import image_batch
 from partwise.report.maps import draw_part_maps
 from partwise.report.overlay import draw_overlay, draw_semantic
 from partwise.report.palette import assign_colours
