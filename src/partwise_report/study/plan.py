@@ -78,6 +78,7 @@ COMMON = (
     "optim.warmup_steps=20",
     "optim.schedule=poly",
     "optim.clip_norm=10",
+    "optim.weight_decay=0",
 )
 PARTS = ("method.branch_channels=128",)
 DECODER = ("method.decode.nms_iou=0.5", "method.decode.max_windows=300", "method.decode.max_instances=100")
