@@ -12,7 +12,7 @@ from partwise.report.page import Section, write_report
 from partwise.report.tables import MISSING, Table, fraction
 from partwise_report.study.charts import draw_guesses, draw_steps
 from partwise_report.study.conduct import Study
-from partwise_report.study.effects import Effect, difference, has_learnt, level
+from partwise_report.study.effects import Effect, difference, has_learnt, keeps_half, level
 from partwise_report.study.guesses import MEANING, RULE, Verdict, verdicts
 from partwise_report.study.measure import SIZES
 from partwise_report.study.plan import CHAIN_STEPS, GROUPS, ORDER_STEPS, VARIANTS
@@ -28,6 +28,11 @@ BASES = {
     "corrections": "committed_rate",
     "heads": "corrected",
     "conv5": "conv5_learnt",
+}
+# Group -> (variant whose AP of cars counts, what is asked of half of it), as the page of the hypotheses fixed it.
+HALVES = {
+    "slips": ("corrected", "AP of cars at least halved"),
+    "corrections": ("corrected", "AP of cars at least half that of corrected"),
 }
 STEPS = {"chain": CHAIN_STEPS, "orders": ORDER_STEPS}
 FIGURES = ("car_ap", "mask_iou", "auc_near", "order")
@@ -199,6 +204,9 @@ def _group_sections(trials: Trials) -> list[Section]:
         base = BASES.get(group)
         columns = ["variant", "what it is", "steps", "seeds", *(MEANING[figure] for figure in FIGURES), "learnt"]
         rows = [_variant_row(name, trials, base) for name in names]
+        if group in HALVES:
+            columns.append(HALVES[group][1])
+            rows = [[*row, half_of(trials, group, name)] for row, name in zip(rows, names, strict=True)]
         note = f"In brackets: the difference from {base}, with its 95 % interval." if base else ""
         pictures = []
         if group in STEPS and len(names) > 1:
@@ -224,6 +232,15 @@ def _variant_row(name: str, trials: Trials, base: str | None) -> list[Any]:
     return [name, records[0].about, ", ".join(map(str, steps)), len(records), *cells, words]
 
 
+def half_of(trials: Trials, group: str, name: str) -> str:
+    """What the threshold of a group in HALVES says of a variant: "yes", "no", "open", or MISSING without trainings."""
+    half = HALVES[group][0]
+    if half not in trials or name == half:
+        return MISSING
+    kept = keeps_half(trials[name], trials[half])
+    return {"yes": "no", "no": "yes"}.get(kept, kept) if group == "slips" else kept
+
+
 def effects_of(trials: Trials, group: str) -> list[dict[str, Any]]:
     """Every variant of a group against its base, figure by figure."""
     base, found = BASES[group], []
@@ -234,6 +251,8 @@ def effects_of(trials: Trials, group: str) -> list[dict[str, Any]]:
                 effect = difference(records, trials[base], figure)
                 if effect is not None:
                     row[figure] = {"mean": effect.mean, "low": effect.low, "high": effect.high}
+            if group in HALVES:
+                row[HALVES[group][1]] = half_of(trials, group, name)
             found.append(row)
     return found
 

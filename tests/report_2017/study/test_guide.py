@@ -91,6 +91,15 @@ def test_what_is_compared_is_planned_and_has_one_length_and_crop():
         assert (one.steps, one.crop) == (other.steps, other.crop), guess
 
 
+def test_two_variants_of_a_guess_differ_by_what_it_blames(study):
+    """So the optimiser is the same, unless the guess is about the rate."""
+    by_name = {variant.name: replace(variant, start="") for variant in VARIANTS}
+    for guess in GUESSES:
+        one, other = (recipe_of(by_name[name], 0, study).optim for name in (guess.without, guess.blamed))
+        if not guess.without.startswith("rate_"):
+            assert one == replace(other, backbone_lr_factor=one.backbone_lr_factor), guess
+
+
 def test_a_finished_training_is_passed_over_and_the_rest_is_trained(study, done):
     assert len(recorded(study, VARIANTS)) == 3
     listener = Listener()
