@@ -25,8 +25,8 @@ from partwise_report.features import StoredFrames
 from partwise_report.ordering import Ordering
 from partwise_report.ordering.measures import PlaceRanks
 from partwise_report.study.heads import show
-from partwise_report.study.marks import PlacePrior, constant_ious, window_aucs
-from partwise_report.study.probes import Shape, map_likeness, mask_iou, part_counts
+from partwise_report.study.marks import PlacePrior, window_aucs
+from partwise_report.study.probes import Shape, constant_ious, map_likeness, mask_iou, shape_of
 from partwise_report.study.windows import CLASS_NAME, object_windows, objects_of, part_maps, parts_across
 
 DRAWS, DRAWS_SEED = 400, 0  # of frames; the same for every variant, so that differences are paired
@@ -110,8 +110,7 @@ def _add_frame(rows: _Rows, method: Method, outputs: Outputs, scene: Scene, yard
             figures = {"mask_iou": mask_iou(window.mask(scene.size), truth)}
             figures |= window_aucs(window, objects, yardsticks.prior)
             rows.windows.append(figures | {"frame": place, "side": float(objects.longest_sides[window.n])})
-            counts = part_counts(window.window_of(truth), parts_across(method))
-            rows.shapes.append(Shape(*counts, int(truth.sum()), place))
+            rows.shapes.append(shape_of(window, truth, parts_across(method), place))
             rows.slots.append(window.slot)
     if isinstance(method, Ordering) and "ranks" in (targets := method.targets(scene)):
         row |= _order(targets["ranks"].numpy(), outputs, scene, yardsticks)
