@@ -15,6 +15,7 @@ from partwise_report.study.conduct import Study
 from partwise_report.study.effects import Effect, difference, has_learnt, keeps_half, level
 from partwise_report.study.guesses import MEANING, RULE, Verdict, verdicts
 from partwise_report.study.measure import SIZES
+from partwise_report.study.order_table import order_tables
 from partwise_report.study.plan import CHAIN_STEPS, GROUPS, ORDER_STEPS, VARIANTS
 from partwise_report.study.trial import TrialRecord
 
@@ -212,7 +213,8 @@ def _group_sections(trials: Trials) -> list[Section]:
         if group in STEPS and len(names) > 1:
             caption = "What each step is worth in AP of cars, with its 95 % interval over frames and seeds."
             pictures = [(caption, draw_steps(chain_of(trials, group)))]
-        sections.append(Section(f"{group}: {about}", tables=[Table(group, columns, rows, note)], pictures=pictures))
+        tables = [Table(group, columns, rows, note), *(order_tables(trials) if group == "orders" else ())]
+        sections.append(Section(f"{group}: {about}", tables=tables, pictures=pictures))
     return sections
 
 

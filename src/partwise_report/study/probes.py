@@ -196,8 +196,8 @@ def constant_ious(shapes: Sequence[Shape], slots: Sequence[int]) -> NDArray[np.f
         judged, others = (np.flatnonzero((slot_M == slot) & (frame_M % 2 == side)) for side in (half, 1 - half))
         if len(judged):
             chosen = others if len(others) else judged
-            on_K = _best_parts([shapes[n] for n in chosen], weight_M[chosen])
-            found[judged] = [_iou_of_parts(shapes[n], on_K) for n in judged]
+            on_K = _best_parts([shapes[n] for n in chosen.tolist()], weight_M[chosen])
+            found[judged] = [_iou_of_parts(shapes[n], on_K) for n in judged.tolist()]
     return found
 
 

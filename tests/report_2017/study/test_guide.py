@@ -44,6 +44,8 @@ def study(tmp_path_factory):
         scenes = shown_frames(open_dataset(root / "T", part), 0)
         folder = root / "caches" / "plain" / part
         store_features(scenes, backbone, ["conv5_3_holes"], folder, data_name=part)
+        folder = root / "caches" / "pools" / part
+        store_features(scenes, backbone, ["pool3", "pool4", "pool5"], folder, data_name=part)
     return Study(root / "T", root / "out", root / "caches", weights="random", steps=2, seeds=(0, 1))
 
 
@@ -125,6 +127,17 @@ def test_a_record_of_other_settings_is_refused(study, done):
 def test_two_seeds_are_two_trainings(study, done):
     one, other = (read_trial(study.trials / f"corrected-{seed}.json") for seed in (0, 1))
     assert one.losses != other.losses and one.settings == other.settings
+
+
+def test_a_network_of_ranks_is_held_against_what_can_be_known_without_learning(study, tmp_path):
+    (variant,) = choose(["order_full"])
+    few = replace(variant, store="pools", start="", overrides=(*variant.overrides, "method.channels=8"))
+    elsewhere = replace(study, out=tmp_path)
+    run_task(Task(elsewhere, few, 0))
+    figures = read_trial(elsewhere.trials / "order_full-0.json").figures
+    for name in ("order", "order_constant", "order_place", "order_unseen"):
+        assert 0 <= figures[name]["mean"] <= 1, name
+    assert figures["order_unseen"]["mean"] == 0  # the frames are smaller than what a pixel sees
 
 
 def test_the_page_and_its_json_are_written_and_say_what_is_lacking(study, small, done):
