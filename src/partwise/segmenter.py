@@ -141,8 +141,8 @@ class Segmenter:
         if not isinstance(self.method, Explainable):
             name, able = self.info.method.get("kind"), [one for one in METHODS if issubclass(METHODS[one], Explainable)]
             raise PartwiseError(
-                f"a model of method {name} cannot explain its decisions: give a model of {', '.join(able)}, such as the "
-                "bundled model"
+                f"a model of method {name} cannot explain its decisions: give a model of {', '.join(able)}, "
+                "such as the bundled model"
             )
         pixels = as_image(image)
         size, seen = pixels.shape[:2], self.seen(pixels, scale)
