@@ -69,6 +69,12 @@ STORES = {
     "middle_4": "--layer conv5_3_holes --view 512x256 --enlarge 4",
 }
 
+
+def frames_of(store: str) -> int:
+    """Frames of each split that a store of the plan holds."""
+    return 80 if store.startswith("middle_") else 200
+
+
 # Of every variant that has the field: fp32, the rate of the study, and decoders that cost little.
 COMMON = (
     "training.precision=no",

@@ -1,13 +1,18 @@
 """The study of the guesses: the plan is whole, what is recorded is passed over, and other settings are refused."""
 
 import json
+import shlex
+import shutil
 from dataclasses import replace
 
 import pytest
+from safetensors.torch import save_file
 
+from partwise.backbones import VggBackbone
 from partwise.data.dataset import open_dataset
 from partwise.data.streets import render_dataset
 from partwise.errors import PartwiseError
+from partwise_report.cli import study as commands
 from partwise_report.features import CHANGES, FrozenVgg, store_features
 from partwise_report.features.store import POOLED
 from partwise_report.study.answer import by_variant, chain_of
@@ -159,6 +164,45 @@ def test_a_training_is_shown_when_its_features_are_gone(study, small, done, tmp_
     run_whole(replace(study, caches=tmp_path), [], 1, listener, variants=small)
     written = json.loads((study.out / "study.json").read_text())
     assert set(written["variants"]) == {"corrected", "mask_plain"} and not written["lacking"]
+
+
+def test_the_command_that_stores_features_can_be_run_as_it_is_said(study, tmp_path):
+    elsewhere = replace(study, caches=tmp_path, fcn8s="FCN.safetensors")
+    for variant in choose(["corrected", "slip_one_dilated", "from_fcn8s", "size_2"]):
+        words = shlex.split(missing_of(variant, elsewhere).partition("(")[2].removesuffix(")"))
+        assert words[:2] == ["partwise", "study"]
+        _, given, _ = commands.parse_args(words[2:], exit_on_error=False, print_error=False)
+        assert given.arguments["data"] == study.data
+        assert given.arguments["out"] == tmp_path / variant.store / "train"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"mean_subtracted": False}, "with their mean subtracted"),
+        ({"changes": ("one_dilated_layer",)}, "without slips"),
+    ],
+)
+def test_features_of_another_backbone_are_not_trained_on(study, tmp_path, changed, said):
+    """The slip of a variant lies in its features: with those of another one it would compare nothing."""
+    for part in ("train", "val"):
+        shutil.copytree(study.store("plain", part), tmp_path / "plain" / part)
+        described = json.loads((tmp_path / "plain" / part / "features.json").read_text())
+        (tmp_path / "plain" / part / "features.json").write_text(json.dumps(described | changed))
+    assert said in missing_of(choose(["corrected"])[0], replace(study, caches=tmp_path))
+    assert missing_of(choose(["corrected"])[0], study) == ""
+
+
+def test_a_start_from_other_weights_than_the_features_is_named(study, tmp_path):
+    save_file(VggBackbone().state_dict(), tmp_path / "other.safetensors")
+    (variant,) = choose(["conv5_learnt"])
+    for part in ("train", "val"):
+        scenes = shown_frames(open_dataset(study.data, part), 1)
+        store_features(scenes, FrozenVgg("random"), ["conv4_3"], tmp_path / "plain" / part, data_name=part)
+    elsewhere = replace(study, caches=tmp_path)
+    assert missing_of(variant, elsewhere) == ""
+    told = missing_of(variant, replace(elsewhere, weights=str(tmp_path / "other.safetensors")))
+    assert "of the weights of" in told and "other.safetensors" in told
 
 
 def test_nothing_to_train_is_one_line(study):
