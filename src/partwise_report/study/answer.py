@@ -122,7 +122,7 @@ def _caveats(records: Sequence[TrialRecord], lacking: Mapping[str, str]) -> list
     if lacking:
         reasons: dict[str, list[str]] = {}
         for name, reason in lacking.items():
-            reasons.setdefault(reason, []).append(name)
+            reasons.setdefault(reason.partition(" (")[0], []).append(name)
         said = "; ".join(f"{', '.join(names)}, for lack of {reason}" for reason, names in reasons.items())
         found.append(f"Not trained: {said}.")
     return found

@@ -19,7 +19,7 @@ from partwise_report.study.answer import by_variant, chain_of
 from partwise_report.study.conduct import Study, Task, conduct, recipe_of, recorded, run_task
 from partwise_report.study.frames import shown_frames
 from partwise_report.study.guesses import GUESSES
-from partwise_report.study.guide import run_whole
+from partwise_report.study.guide import _run, run_whole
 from partwise_report.study.needs import missing_of, needed_layers
 from partwise_report.study.plan import CHAIN_STEPS, GROUPS, ORDER_STEPS, SHORT, STORES, VARIANTS, choose
 from partwise_report.study.trial import read_trial
@@ -203,6 +203,15 @@ def test_a_start_from_other_weights_than_the_features_is_named(study, tmp_path):
     assert missing_of(variant, elsewhere) == ""
     told = missing_of(variant, replace(elsewhere, weights=str(tmp_path / "other.safetensors")))
     assert "of the weights of" in told and "other.safetensors" in told
+
+
+def test_what_the_time_is_too_short_for_is_said(study, small, tmp_path):
+    listener = Listener()
+    never = replace(study, out=tmp_path)
+    _run(never, small, 1, listener, "", lambda: False, small)
+    written = json.loads((tmp_path / "study.json").read_text())
+    assert written["lacking"] == {"corrected": "time", "mask_plain": "time"} and not written["variants"]
+    assert any(note.startswith("4 trainings were not begun") for note in listener.notes)
 
 
 def test_nothing_to_train_is_one_line(study):
