@@ -23,6 +23,7 @@ def missing_of(variant: Variant, study: Study) -> str:
     """
     if variant.start == "fcn8s" and not study.fcn8s:
         return "a trained FCN-8s (--fcn8s)"
+    hashes = set()
     for part in ("train", "val"):
         folder = study.store(variant.store, part)
         if not (folder / "features.json").exists():
@@ -34,6 +35,9 @@ def missing_of(variant: Variant, study: Study) -> str:
             return f"layer {lost[0]} in {folder}"
         if other := _unfit(variant, study, store):
             return f"features {other} in {folder} ({cache_command(variant.store, part, study)})"
+        hashes.add((store.description.weights_hash, tuple(store.description.layers)))
+    if len(hashes) > 1:
+        return f"features of the same layers and weights in both parts of {study.store(variant.store, 'train').parent}"
     return ""
 
 

@@ -193,6 +193,15 @@ def test_features_of_another_backbone_are_not_trained_on(study, tmp_path, change
     assert missing_of(choose(["corrected"])[0], study) == ""
 
 
+def test_both_splits_have_features_of_the_same_weights(study, tmp_path):
+    assert FrozenVgg("random").hash(["conv3_3"]) == FrozenVgg("random").hash(["conv3_3"])
+    for part in ("train", "val"):
+        shutil.copytree(study.store("plain", part), tmp_path / "plain" / part)
+    path = tmp_path / "plain" / "val" / "features.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"weights_hash": "0"}))
+    assert "same layers and weights" in missing_of(choose(["corrected"])[0], replace(study, caches=tmp_path))
+
+
 def test_a_start_from_other_weights_than_the_features_is_named(study, tmp_path):
     save_file(VggBackbone().state_dict(), tmp_path / "other.safetensors")
     (variant,) = choose(["conv5_learnt"])
