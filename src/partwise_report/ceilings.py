@@ -32,11 +32,12 @@ CLASS_NAME = "car"  # the class that the report works on
 class Setting:
     """One row of the table.
 
-    group     whose setting it is
-    name      what is different in it
-    config    of the method
-    enlarged  the frame is seen at so many times its size, and the masks are brought back: the report and the paper
-              mean full-size frames
+    Attributes:
+        group: Whose setting it is.
+        name: What is different in it.
+        config: Of the method.
+        enlarged: The frame is seen at so many times its size, and the masks are brought back: the report and the paper
+            mean full-size frames.
     """
 
     group: str

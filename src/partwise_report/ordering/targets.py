@@ -27,9 +27,10 @@ BACKGROUND = 0
 class Assignment:
     """The map of each instance, and how often the rule of the assignment had nothing to say.
 
-    maps_N    (N,) int: 1 ... limit, or OVERFLOW
-    ties      instances whose place another one shares exactly
-    overflow  instances without a map
+    Attributes:
+        maps_N: (N,) int: 1 ... limit, or OVERFLOW.
+        ties: Instances whose place another one shares exactly.
+        overflow: Instances without a map.
     """
 
     maps_N: np.ndarray
@@ -43,7 +44,10 @@ Assign = Callable[[Instances, int], Assignment]
 def by_centre(instances: Instances, limit: int, *, vertical_first: bool = False) -> Assignment:
     """Report 2.3: instances sorted by the mean of their pixels, x first, then y; the first has map 1.
 
-    vertical_first  y first, then x, as in the report's published code
+    Args:
+        instances: Of one class.
+        limit: Instances beyond it have no map.
+        vertical_first: y first, then x, as in the report's published code.
 
     The report assumes that no two centres are equal. Where two are, the larger instance comes first, of equally large
     ones that whose first pixel (in reading order) comes first: never the one with the lower number.

@@ -239,10 +239,13 @@ def part_of_pixels(k: int, shape: tuple[int, int]) -> np.ndarray:
 def order_marks(frames: Sequence[tuple[np.ndarray, np.ndarray]], strips: int = 16) -> tuple[float, float]:
     """What one rank for all pixels reaches, and one for each strip of the image; see `Probes.figures`.
 
-    frames   (rank, place across the image in 0..1) of each frame's pixels; every frame counts the same, as it does in
-             the mean of "order", however many pixels it shows
+    Args:
+        frames: (rank, place across the image in 0..1) of each frame's pixels; every frame counts the same, as it does
+            in the mean of "order", however many pixels it shows.
+        strips: Of the image.
 
-    NaN where there are no other frames.
+    Returns:
+        Both shares; NaN where there are no other frames.
     """
     frames = [(ranks, columns) for ranks, columns in frames if len(ranks)]
     if len(frames) < 2:

@@ -65,17 +65,18 @@ class GivenFcn8s:
 class Study:
     """The settings that all variants share.
 
-    data       the tree, and its splits
-    out        folder: OUT/runs/<variant> and what page.py writes
-    minutes    of training for all variants together; 0 where `steps` decide
-    steps      of a variant of share 1: exactly repeatable, and fair where the machine's speed varies
-    frames     evenly spaced ones of the validation split that every network is looked at on
-    view       (H, W) px: the part around the middle of these frames; (0, 0) for whole frames
-    weights    of the VGG16 backbone: a file, torchvision or random; "" as the recipes say
-    overrides  "field=value" for all variants that have the field, or "PATTERN:field=value" for those whose name or
-               group matches, such as "fcn*:method.channels=512"
-    seed       of every training, unless a variant says another
-    fcn8s      a trained FCN-8s, see `GivenFcn8s`, from which variants start instead of the study's own
+    Attributes:
+        data: The tree, and its splits.
+        out: Folder: OUT/runs/<variant> and what page.py writes.
+        minutes: Of training for all variants together; 0 where `steps` decide.
+        steps: Of a variant of share 1: exactly repeatable, and fair where the machine's speed varies.
+        frames: Evenly spaced ones of the validation split that every network is looked at on.
+        view: (H, W) px: the part around the middle of these frames; (0, 0) for whole frames.
+        weights: Of the VGG16 backbone: a file, torchvision or random; "" as the recipes say.
+        overrides: "field=value" for all variants that have the field, or "PATTERN:field=value" for those whose name or
+            group matches, such as "fcn*:method.channels=512".
+        seed: Of every training, unless a variant says another.
+        fcn8s: A trained FCN-8s, see `GivenFcn8s`, from which variants start instead of the study's own.
     """
 
     data: TrainingData
