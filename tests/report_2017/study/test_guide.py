@@ -15,7 +15,8 @@ from partwise.errors import PartwiseError
 from partwise_report.cli import study as commands
 from partwise_report.features import CHANGES, FrozenVgg, store_features
 from partwise_report.features.store import POOLED
-from partwise_report.study.answer import by_variant, chain_of
+from partwise_report.study.answer import by_variant
+from partwise_report.study.comparisons import chain_of
 from partwise_report.study.conduct import Study, Task, conduct, recipe_of, recorded, run_task
 from partwise_report.study.frames import shown_frames
 from partwise_report.study.guesses import GUESSES
@@ -242,4 +243,5 @@ def test_a_chain_compares_each_step_with_the_trained_one_before_it():
     records = [one for name, value in values.items() for one in made_trials(name, value, figure="car_ap")]
     steps = chain_of(by_variant(records), "chain")
     assert [step["variant"] for step in steps] == list(values)
+    assert steps[1]["step"] == "usual inference; rate 1e-3; random start"  # what is not trained is in it, too
     assert "worth" not in steps[0] and steps[1]["worth"] == pytest.approx(0.2, abs=0.05)
