@@ -37,17 +37,20 @@ PATHS = {
     "IoU category": "semantic/iou_category",
     "iIoU category": "semantic/iiou_category",
 }
+MEAN = re.compile(r"COCO AP, mean of (.+)")  # of classes, as "Moto, Peaton and Vehiculo"
 QUOTED = re.compile(r"\{([\w.]+):([^{}]+):([^{}:]*)\}")
 
 
 def path_of(heading: str) -> str:
     """Where the figure under a heading stands in the JSON of an evaluation.
 
-    >>> path_of("car AP"), path_of("AP50 <32 px"), path_of("truck IoU")
-    ('instance/per_class/car/ap', 'instance/by_size/<32/ap50', 'semantic/per_class/truck/iou')
+    >>> path_of("car AP"), path_of("AP50 <32 px"), path_of("truck IoU"), path_of("Moto COCO AP")
+    ('instance/per_class/car/ap', 'instance/by_size/<32/ap50', 'semantic/per_class/truck/iou', 'coco/per_class/Moto')
     """
     if heading in PATHS:
         return PATHS[heading]
+    if of_class := re.fullmatch(r"(.+) COCO AP", heading):
+        return f"coco/per_class/{of_class[1]}"
     if size := re.fullmatch(r"(AP|AP50) (\S+) px", heading):
         return f"instance/by_size/{size[2]}/{size[1].lower()}"
     if of_class := re.fullmatch(r"(.+) (AP|AP50|IoU)", heading):
@@ -72,6 +75,9 @@ def difference_of(heading: str) -> str:
 
 def cell(data: dict[str, Any], heading: str) -> str:
     """A figure of an evaluation, or a difference of a comparison with its interval."""
+    if several := MEAN.fullmatch(heading):
+        classes = re.split(", | and ", several[1])
+        return fraction(sum(at(data, path_of(f"{name} COCO AP")) for name in classes) / len(classes))
     if "differences" not in data:
         return fraction(at(data, path_of(heading)))
     found = data["differences"].get(difference_of(heading))
