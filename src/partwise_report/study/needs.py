@@ -35,7 +35,7 @@ def missing_of(variant: Variant, study: Study) -> str:
             return f"layer {lost[0]} in {folder}"
         if other := _unfit(variant, study, store):
             return f"features {other} in {folder} ({cache_command(variant.store, part, study)})"
-        hashes.add((store.description.weights_hash, tuple(store.description.layers)))
+        hashes.add((store.description.weights_hash, frozenset(store.description.layers)))
     if len(hashes) > 1:
         return f"features of the same layers and weights in both parts of {study.store(variant.store, 'train').parent}"
     return ""
