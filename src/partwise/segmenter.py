@@ -18,7 +18,7 @@ from partwise.device import find_device
 from partwise.errors import PartwiseError, PartwiseWarning, warn_of
 from partwise.given import flag, shown
 from partwise.labels import LabelSet
-from partwise.methods import Explainable, Explanation, MappedMethod, Method, require_mirrorable
+from partwise.methods import METHODS, Explainable, Explanation, MappedMethod, Method, require_mirrorable
 from partwise.methods.asked import require_inside
 from partwise.methods.method import image_at, image_batch
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions, Scale, seen_sizes
@@ -139,10 +139,10 @@ class Segmenter:
                 are given, or the method cannot explain its decisions.
         """
         if not isinstance(self.method, Explainable):
-            name = self.info.method.get("kind")
+            name, able = self.info.method.get("kind"), [one for one in METHODS if issubclass(METHODS[one], Explainable)]
             raise PartwiseError(
-                f"a model of method {name}: only part maps and centres can be explained: "
-                "give one of those, such as the bundled model"
+                f"a model of method {name} cannot explain its decisions: give a model of {', '.join(able)}, "
+                "such as the bundled model"
             )
         pixels = as_image(image)
         size, seen = pixels.shape[:2], self.seen(pixels, scale)

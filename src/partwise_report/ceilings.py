@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -32,11 +32,12 @@ CLASS_NAME = "car"  # the class that the report works on
 class Setting:
     """One row of the table.
 
-    group     whose setting it is
-    name      what is different in it
-    config    of the method
-    enlarged  the frame is seen at so many times its size, and the masks are brought back: the report and the paper
-              mean full-size frames
+    Attributes:
+        group: Whose setting it is.
+        name: What is different in it.
+        config: Of the method.
+        enlarged: The frame is seen at so many times its size, and the masks are brought back: the report and the paper
+            mean full-size frames.
     """
 
     group: str
@@ -52,7 +53,7 @@ def one_window(
     return PartsConfig(windows=((stride_px, cells),), k=k, assembling=assembling, assign=ANY_SIZE)
 
 
-def scaled(*windows: tuple[int, int], fill_max: float = 0.8, **fields) -> PartsConfig:
+def scaled(*windows: tuple[int, int], fill_max: float = 0.8, **fields: Any) -> PartsConfig:
     """Our windows that scale with the object."""
     return PartsConfig(windows=windows, assign=AssignConfig(fill_max=fill_max), **fields)
 

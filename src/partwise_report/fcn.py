@@ -25,10 +25,11 @@ ORACLE_LOGIT = 10.0
 class ReportFcnConfig(FcnConfig):
     """FCN with a score map for void.
 
-    void        "taught": the pixels of all other classes are a class of their own, the last one; "ignored": the network
-                is that of `FcnConfig`, with 19 score maps
-    void_as_id  label id that pixels of void are given in a prediction. The report's code wrote its train id 19 as the
-                label id 19, which is "traffic light"; 0 ("unlabeled") would have said what was meant
+    Attributes:
+        void: "taught": the pixels of all other classes are a class of their own, the last one; "ignored": the network
+            is that of `FcnConfig`, with 19 score maps.
+        void_as_id: Label id that pixels of void are given in a prediction. The report's code wrote its train id 19 as
+            the label id 19, which is "traffic light"; 0 ("unlabeled") would have said what was meant.
     """
 
     conv7: Literal["1x1", "3x3"] = "3x3"

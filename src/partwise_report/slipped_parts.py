@@ -24,7 +24,8 @@ NOT_HERE = (  # slips of what part maps do not have
 class SlippedPartsConfig(PartsConfig):
     """Part maps with slips.
 
-    slips   which slips of the report's code are put back; a window here is what a padded box is there
+    Attributes:
+        slips: Which slips of the report's code are put back; a window here is what a padded box is there.
     """
 
     slips: Slips = field(default_factory=Slips)

@@ -24,23 +24,25 @@ SPARSE_STEP_CELLS = 29  # 21 cells of a window and the 8 of a stride that was me
 class Slips:
     """Which slips of the report's code are put back.
 
-    objectness_all_ones   the objectness target is 1 for every window, negative ones too
-    zero_start            every new convolution starts at weight 0 and bias .1, the two stacked ones of a branch too
-    lost_conv5_1          VGG16's conv5_1 starts at 0 instead of its ImageNet weights
-    one_dilated_layer     the hole algorithm dilates conv5_1 only, and pool4 is dropped
-    wrong_negatives       negative windows are shifted by the same amount in x and y, drawn evenly from 16 to 448 px in
-                          both directions (unless the method's fields give other limits): most lie far away, some
-                          nearer than the 32 px of a true negative. The test whether a window is right for an object
-                          compares x of the one with y of the other
-    one_positive_shift    positive windows, too, are shifted by the same amount in x and y
-    whole_parts           the sides of windows are rounded down to whole cells of every part: to a multiple of 24 px
-    no_border_windows     an object whose padded box leaves the image gets no window
-    sparse_inference      windows advance by 29 cells at inference instead of by one
-    overlap_of_image      suppression at inference measures the overlap of two windows as a share of the image, not of
-                          their union: hardly any is suppressed
-    summed_windows        the result is one mask, the sum of all windows that are left, instead of one mask a window
-    no_mean_subtraction   the backbone sees images without their mean subtracted; the scale stays the one of its weights
-    linear_branches       no ReLU between the two convolutions of a branch
+    Attributes:
+        objectness_all_ones: The objectness target is 1 for every window, negative ones too.
+        zero_start: Every new convolution starts at weight 0 and bias .1, the two stacked ones of a branch too.
+        lost_conv5_1: VGG16's conv5_1 starts at 0 instead of its ImageNet weights.
+        one_dilated_layer: The hole algorithm dilates conv5_1 only, and pool4 is dropped.
+        wrong_negatives: Negative windows are shifted by the same amount in x and y, drawn evenly from 16 to 448 px in
+            both directions (unless the method's fields give other limits): most lie far away, some nearer than the 32
+            px of a true negative. The test whether a window is right for an object compares x of the one with y of the
+            other.
+        one_positive_shift: Positive windows, too, are shifted by the same amount in x and y.
+        whole_parts: The sides of windows are rounded down to whole cells of every part: to a multiple of 24 px.
+        no_border_windows: An object whose padded box leaves the image gets no window.
+        sparse_inference: Windows advance by 29 cells at inference instead of by one.
+        overlap_of_image: Suppression at inference measures the overlap of two windows as a share of the image, not of
+            their union: hardly any is suppressed.
+        summed_windows: The result is one mask, the sum of all windows that are left, instead of one mask a window.
+        no_mean_subtraction: The backbone sees images without their mean subtracted; the scale stays the one of its
+            weights.
+        linear_branches: No ReLU between the two convolutions of a branch.
     """
 
     objectness_all_ones: bool = False
@@ -79,8 +81,14 @@ def start_at_zero(*modules: nn.Module) -> None:
 
 
 def without_mean(images_B3HW: Tensor, backbone: Backbone) -> Tensor:
-    """no_mean_subtraction: uint8 0..255 -> float with the scale, but not the mean, that the backbone's weights
-    expect.
+    """Apply the slip no_mean_subtraction.
+
+    Args:
+        images_B3HW: uint8, 0..255.
+        backbone: Its weights expect a mean and a scale.
+
+    Returns:
+        (B, 3, H, W) float with this scale, the mean not subtracted.
     """
     std = torch.tensor(backbone.std, device=images_B3HW.device).view(3, 1, 1)
     return (images_B3HW / 255.0 / std).contiguous(memory_format=torch.channels_last)

@@ -126,8 +126,9 @@ def test_the_picture_shows_pixel_centre_and_mask_and_no_mask_where_there_is_none
 def test_a_model_without_an_explanation_and_a_pixel_outside_are_refused(method, outputs):
     image = np.zeros((64, 64, 3), np.uint8)
     fcn = build_method(FcnConfig(channels=4)).eval()
-    with pytest.raises(PartwiseError, match="method fcn: only part maps and centres can be explained"):
+    with pytest.raises(PartwiseError, match="method fcn cannot explain") as refused:
         Segmenter(fcn, ModelInfo({"kind": "fcn"}, "cityscapes", {})).explain(image, (3, 3))
+    assert all(f" {able}," in str(refused.value) for able in ("parts", "centres", "ordering", "instance_fcn"))
     with pytest.raises(PartwiseError, match="pixel 256,3: the image is 256x128"):
         explain(method, outputs, SIZE, (256, 3))
     empty = {**outputs, "heat": torch.full_like(outputs["heat"], -10.0)}

@@ -9,8 +9,10 @@ from partwise.doctor import Severity
 from partwise.errors import PartwiseError
 from partwise.scene import Scene
 from partwise_report.doctor import merged_ranks, order_direction
+from partwise_report.features.frames import Area
 from partwise_report.ordering import Ordering, OrderingConfig
 from partwise_report.ordering.targets import OVERFLOW, by_depth, count_assignments, of_class
+from partwise_report.study.frames import Enlarged
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,12 @@ def test_the_oracle_gives_every_car_back(method, scene):
     found = method.decode(method.oracle([method.targets(scene)]), scene.size)[0].instances
     assert len(found) == len(of_class(scene, 26))
     assert count_assignments([scene])["instances"] == len(found)
+
+
+def test_parts_and_enlarged_frames_of_a_study_keep_the_distances(method, scene):
+    height, width = scene.size
+    for shown in (Area(0, 0, height, width // 2).cut(scene), Enlarged([scene], 2)[0]):
+        assert len(np.unique(method.targets(shown)["ranks"])) > 1, shown.size
 
 
 def test_without_depth_one_line_says_so(method, scene):

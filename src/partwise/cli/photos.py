@@ -91,13 +91,15 @@ def explain(
 ) -> None:
     """Explain why a pixel of a photo belongs to its instance, or to no instance.
 
-    It shows the windows and part maps, or the centres, the votes for each class, and how the score is computed.
+    It shows the windows and part maps, the centres, or the maps of ranks that the pixel was decided by, the votes for
+    each class, and how the score is computed.
 
     Args:
         photo: An image.
         out: Folder for the picture and the JSON.
         at: The pixel as X,Y; the middle of the instance with the highest score without it.
-        model: A model file or run folder of part maps or centres; the default model without it.
+        model: A model file or run folder; its method must be one that explains: part maps, centres, the
+            instance-sensitive FCN or an ordering. The default model without it.
     """
     from partwise.photos import explain_photo
     from partwise.segmenter import load

@@ -37,6 +37,7 @@ LAYERS = {
 }
 CHANGES = {"one_dilated_layer": dilate_one_layer}  # slips of the report's code that lie in the fifth block
 SIZE_MULTIPLE = 32
+RANDOM_SEED = 0  # of the weights "random"
 FP16_MAX = float(np.finfo(np.float16).max)
 
 
@@ -71,7 +72,9 @@ class FrozenVgg:
             if change not in CHANGES:
                 raise unknown_name("slip of the backbone", change, CHANGES)
         self.mean_subtracted, self.changes = mean_subtracted, tuple(sorted(set(changes)))
-        self.plain, self.source = VggBackbone(taps="pool"), ""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(RANDOM_SEED)  # so that "random" has the same weights for every split
+            self.plain, self.source = VggBackbone(taps="pool"), ""
         self.source = _load(self.plain, weights)
         self.holes = VggBackbone(holes=True, taps="pool")
         self.holes.load_state_dict(self.plain.state_dict())

@@ -35,7 +35,12 @@ class Area:
         """The scene in this part alone."""
         part = (slice(self.top, self.top + self.height), slice(self.left, self.left + self.width))
         return Scene(
-            scene.name, scene.image_HW3[part], scene.semantic_HW[part], scene.instance_ids_HW[part], scene.label_set
+            scene.name,
+            scene.image_HW3[part],
+            scene.semantic_HW[part],
+            scene.instance_ids_HW[part],
+            scene.label_set,
+            scene.distances,
         )
 
     def in_cells(self, size: tuple[int, int], shape: tuple[int, int]) -> tuple[slice, slice]:

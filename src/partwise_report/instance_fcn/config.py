@@ -25,12 +25,13 @@ CODE_NEGATIVE_PX = (16, 448)  # the same in the report's code
 class InstanceFcnDecodeConfig:
     """How outputs become instances.
 
-    max_windows     at most so many of a size are assembled, the best by objectness
-    nms_iou         of two whose masks' boxes overlap more, the higher-scoring one stays; .8 in InstanceFCN, section
-                    3.3: made for proposals and AR, AP wants less
-    max_instances   at most so many are returned
-    min_score       those below it are left out
-    short_sides_px  image pyramid: the image is looked at with its short side at each of these; () is as it comes
+    Attributes:
+        max_windows: At most so many of a size are assembled, the best by objectness.
+        nms_iou: Of two whose masks' boxes overlap more, the higher-scoring one stays; .8 in InstanceFCN, section 3.3:
+            made for proposals and AR, AP wants less.
+        max_instances: At most so many are returned.
+        min_score: Those below it are left out.
+        short_sides_px: Image pyramid: the image is looked at with its short side at each of these; () is as it comes.
     """
 
     max_windows: Count = 1000
@@ -44,44 +45,45 @@ class InstanceFcnDecodeConfig:
 class InstanceFcnConfig(MethodConfig):
     """Every variant of the report and the paper.
 
-    features     what both branches read, (B, channels, h, w) at stride 8:
-                 "skips": FCN-8s whose three score layers (on conv7, pool4, pool3) have branch_channels maps instead of
-                 classes, enlarged and summed as scores are (report 2.4.2; so in its code);
-                 "holes": the backbone's last layer, dilated to stride 8: of VGG16 conv5_3, 512 channels, with pool4 at
-                 stride 1 and conv5_1..3 dilated (InstanceFCN, section 4)
-    windows      "report": box plus margin_px (2.4.4);  "paper": 21 x 21 cells and DeepMask's rule (3.2)
-    objectness   what the objectness of a window is and how it is taught: "mean_l1" (2.4.5), "central4" (2.4.6),
-                 "window" (2.4.7), "centre" (the paper); see losses.py
-    mask_loss    of positive windows: "plain" logistic; "balanced" (2.4.6; Caelles et al. 2016), which favours objects
-                 that fill their window; "weighted" (the report's code), which favours those that do not; see losses.py
-    k            k x k parts; 3 in the report, 3, 5 and 7 in the paper's table 1
-    classes      ids whose instances are objects; (26,), cars, in the report; () is all classes with instances
-    sizes_px     (height, width) of windows at inference with windows="report", for a margin of 32 px and images that
-                 are not enlarged; otherwise the part of a window that is not margin is enlarged with the image, and the
-                 margin is that of training. Rounded to cells. The report trains on windows of the object's size and
-                 says nothing of inference; these are the median heights and widths of the cars of each fifth by size
-                 (568 cars of 60 frames at 1024x512), the two smallest fifths as one, plus the margin of 64 px
-    semantic_loss_weight  above 0 the network has a semantic map too, which several classes need: with "skips" the score
-                 of the FCN-8s itself, with "holes" a 1x1 convolution. It was not in the report or the paper
-    channels     of conv6 and conv7 ("skips" only); 4096 in the report
-    slips        which slips of the report's code are put back
-    backbone     "vgg16", or with features="holes" a timm model that can be dilated: "efficientnet_lite0" needs about a
-                 tenth of VGG16's multiplications
-    enlarge      how many times the image is enlarged, in training and at inference, before the network sees it; the
-                 windows' margin and shifts are pixels of the enlarged image. 2 gives frames of half the size the
-                 report's geometry
-    margin_px    between the object and each side of its window (report 2.4.4: 32)
-    shift_px     positive windows are shifted by at most this along each axis (report 2.4.4: 16)
-    negative_shift_px  negative windows are shifted by at least this along one axis; None: 32 (report 2.4.4), with
-                 slips.wrong_negatives 16 (its code)
-    negative_shift_max_px  and by at most this; None: as far as the window still touches the object, with
-                 slips.wrong_negatives 448 (the report's code)
-    windows_per_image  drawn for training, half of them positive (report 2.4.3: 256)
-    reduction    "mean": both losses are means over windows;  "sum": sums over windows, each the mean over its cells
-                 (the report's code)
-    target_level  "cells": the truth of a cell is the share of it that the object covers;  "pixels": the maps are
-                 enlarged (bilinear) to the pixels of the image, and the truth is that of each pixel (the report's code)
-    branch_stride  of the 3x3 convolution of each branch: 2 is what report 2.4.2 says; neither its code nor the paper
+    Attributes:
+        features: What both branches read, (B, channels, h, w) at stride 8: "skips": FCN-8s whose three score layers (on
+            conv7, pool4, pool3) have branch_channels maps instead of classes, enlarged and summed as scores are (report
+            2.4.2; so in its code); "holes": the backbone's last layer, dilated to stride 8: of VGG16 conv5_3, 512
+            channels, with pool4 at stride 1 and conv5_1..3 dilated (InstanceFCN, section 4).
+        windows: "report": box plus margin_px (2.4.4); "paper": 21 x 21 cells and DeepMask's rule (3.2).
+        objectness: What the objectness of a window is and how it is taught: "mean_l1" (2.4.5), "central4" (2.4.6),
+            "window" (2.4.7), "centre" (the paper); see losses.py.
+        mask_loss: Of positive windows: "plain" logistic; "balanced" (2.4.6; Caelles et al. 2016), which favours objects
+            that fill their window; "weighted" (the report's code), which favours those that do not; see losses.py.
+        k: A window has k x k parts; 3 in the report, 3, 5 and 7 in the paper's table 1.
+        classes: Ids whose instances are objects; (26,), cars, in the report; () is all classes with instances.
+        sizes_px: (height, width) of windows at inference with windows="report", for a margin of 32 px and images that
+            are not enlarged; otherwise the part of a window that is not margin is enlarged with the image, and the
+            margin is that of training. Rounded to cells. The report trains on windows of the object's size and says
+            nothing of inference; these are the median heights and widths of the cars of each fifth by size (568 cars of
+            60 frames at 1024x512), the two smallest fifths as one, plus the margin of 64 px.
+        semantic_loss_weight: Above 0 the network has a semantic map too, which several classes need: with "skips" the
+            score of the FCN-8s itself, with "holes" a 1x1 convolution. It was not in the report or the paper.
+        channels: Of conv6 and conv7 ("skips" only); 4096 in the report.
+        slips: Which slips of the report's code are put back.
+        backbone: "vgg16", or with features="holes" a timm model that can be dilated: "efficientnet_lite0" needs about a
+            tenth of VGG16's multiplications.
+        enlarge: How many times the image is enlarged, in training and at inference, before the network sees it; the
+            windows' margin and shifts are pixels of the enlarged image. 2 gives frames of half the size the report's
+            geometry.
+        margin_px: Between the object and each side of its window (report 2.4.4: 32).
+        shift_px: Positive windows are shifted by at most this along each axis (report 2.4.4: 16).
+        negative_shift_px: Negative windows are shifted by at least this along one axis; None: 32 (report 2.4.4), with
+            slips.wrong_negatives 16 (its code).
+        negative_shift_max_px: Negative windows are shifted by at most this; None: as far as the window still touches
+            the object, with slips.wrong_negatives 448 (the report's code).
+        windows_per_image: Drawn for training, half of them positive (report 2.4.3: 256).
+        reduction: "mean": both losses are means over windows; "sum": sums over windows, each the mean over its cells
+            (the report's code).
+        target_level: "cells": the truth of a cell is the share of it that the object covers; "pixels": the maps are
+            enlarged (bilinear) to the pixels of the image, and the truth is that of each pixel (the report's code).
+        branch_stride: Of the 3x3 convolution of each branch: 2 is what report 2.4.2 says; neither its code nor the
+            paper.
     """
 
     features: Literal["skips", "holes"] = "holes"

@@ -30,8 +30,11 @@ OUTSIDE_LOGIT = -20.0  # of a window's cells that do not lie on the map
 def objectness_of_windows(kind: str, objectness_hw: Tensor, cells: tuple[int, int]) -> Tensor:
     """(h, w) score of the window of `cells` (rows, columns) centred at each cell: what the loss of this kind looks at.
 
-    kind  "mean_l1": mean of the map in the window, not a logit;  "window": mean probability in the window;
-          "central4": probability of the mean logit of its four central cells;  "centre": of its centre cell
+    Args:
+        kind: "mean_l1": mean of the map in the window, not a logit; "window": mean probability in the window;
+            "central4": probability of the mean logit of its four central cells; "centre": of its centre cell.
+        objectness_hw: The map as the network gives it.
+        cells: (rows, columns) of the windows.
     """
     if kind == "centre":
         return torch.sigmoid(objectness_hw)
@@ -60,10 +63,13 @@ def objectness_of_windows(kind: str, objectness_hw: Tensor, cells: tuple[int, in
 class Proposals:
     """M assembled windows of one size on one map, before their masks are painted.
 
-    boxes_M4     int64: y0 x0 y1 x1 in cells;  logits  (M, rows, columns)
-    mask_box_M4  float: x0 y0 x1 y1 of the mask in pixels of the image, by its cells
-    scores_M     in 0..1;  labels_M  ids of the label set
-    cell_px      (y, x): pixels of the image that a cell is high and wide
+    Attributes:
+        boxes_M4: int64: y0 x0 y1 x1 in cells.
+        logits: (M, rows, columns) of the masks.
+        mask_box_M4: float: x0 y0 x1 y1 of the mask in pixels of the image, by its cells.
+        scores_M: In 0..1.
+        labels_M: Ids of the label set.
+        cell_px: (y, x): pixels of the image that a cell is high and wide.
     """
 
     boxes_M4: Tensor

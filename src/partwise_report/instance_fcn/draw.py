@@ -5,6 +5,7 @@ Axes: N objects, M windows, h and w cells of the map. Boxes of windows are y0 x0
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -173,5 +174,5 @@ def _within(centre_px: float, cells: int, reach_px: float, stride_px: int) -> np
     return inside if len(inside) else np.array([round((low + high) / 2)])
 
 
-def _box(y0: float, x0: float, cells_2) -> Box:
+def _box(y0: float, x0: float, cells_2: Sequence[int] | np.ndarray) -> Box:
     return int(y0), int(x0), int(y0 + cells_2[0]), int(x0 + cells_2[1])

@@ -19,9 +19,12 @@ from torch.nn import functional as F
 class WindowCells:
     """The cells of M windows, window after window, row after row.
 
-    window_P  which window;  part_P  which of the K parts;  y_P, x_P  where, clamped to the map
-    inside_P  bool: whether the cell lies on the map
-    count     M
+    Attributes:
+        window_P: The window of each cell.
+        part_P: The part of each cell, 0 to K - 1.
+        y_P, x_P: Row and column of each cell, clamped to the map.
+        inside_P: bool: whether the cell lies on the map.
+        count: The number M of windows.
     """
 
     window_P: Tensor
@@ -45,10 +48,14 @@ class WindowCells:
 def cells_of(boxes_M4: Tensor, k: int, shape: Sequence[int]) -> WindowCells:
     """The cells of windows on a map of `shape` (h, w), each window cut into k x k parts as even as whole cells allow.
 
-    boxes_M4  int64: y0 x0 y1 x1 in cells, half-open, at least one cell; windows may leave the map
+    Args:
+        boxes_M4: int64: y0 x0 y1 x1 in cells, half-open, at least one cell; windows may leave the map.
+        k: A window has k x k parts.
+        shape: (h, w) of the map.
 
-    >>> cells_of(torch.tensor([[0, 0, 2, 3]]), 2, (4, 4)).part_P.tolist()
-    [0, 0, 1, 2, 2, 3]
+    Example:
+        >>> cells_of(torch.tensor([[0, 0, 2, 3]]), 2, (4, 4)).part_P.tolist()
+        [0, 0, 1, 2, 2, 3]
     """
     y0, x0, y1, x1 = boxes_M4.unbind(dim=1)
     rows, columns = y1 - y0, x1 - x0

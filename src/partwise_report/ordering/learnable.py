@@ -36,16 +36,18 @@ MOST_INSTANCES = 254  # that a map of numbers can hold
 class OrdersConfig(MethodConfig):
     """Four ways to give instances their maps; the networks are those of `OrderingConfig`.
 
-    assignment    "rank": the report's; "location": the cell of the centre in `grid` (SOLO); "hungarian": for each
-                  image the assignment that fits the network's maps best; "colouring": few colours, shared by instances
-                  that are far from each other, told apart as connected components (Deep Coloring)
-    coordinates   the layers that make the maps also see y and x, -1 to 1 over the image (CoordConv, Liu et al. 2018)
-    maps          ranks, or maps of "hungarian", or colours
-    grid          (rows, columns) of "location"
-    halo_px, halo_weight   of "colouring", see `colouring_loss`
-    min_area_px   "colouring": smaller components are left out
-    loss_over     as in OrderingConfig; "colouring" has a loss of its own
-    source, class_id, void_taught, fc6, conv7, upsampling, channels, dropout, frozen_blocks   as in OrderingConfig
+    Attributes:
+        assignment: "rank": the report's; "location": the cell of the centre in `grid` (SOLO); "hungarian": for each
+            image the assignment that fits the network's maps best; "colouring": few colours, shared by instances that
+            are far from each other, told apart as connected components (Deep Coloring).
+        coordinates: The layers that make the maps also see y and x, -1 to 1 over the image (CoordConv, Liu et al.
+            2018).
+        maps: Ranks, or maps of "hungarian", or colours.
+        grid: (rows, columns) of "location".
+        halo_px, halo_weight: Of "colouring", see `colouring_loss`.
+        min_area_px: "colouring": smaller components are left out.
+        loss_over: As in OrderingConfig; "colouring" has a loss of its own.
+        source, class_id, void_taught, fc6, conv7, upsampling, channels, dropout, frozen_blocks: As in OrderingConfig.
     """
 
     assignment: Literal["rank", "location", "hungarian", "colouring"] = "rank"

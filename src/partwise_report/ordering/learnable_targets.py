@@ -21,8 +21,13 @@ LEAST_PROBABILITY = 1e-6
 def by_location(instances: Instances, limit: int, *, grid: tuple[int, int]) -> Assignment:
     """The map of an instance is the cell of a grid over the image in which its centre lies (SOLO, section 3.1).
 
-    grid   (rows, columns); rows x columns = limit. Of several instances with their centres in one cell the largest has
-           it (of equally large ones that which begins first in reading order), the others overflow
+    Of several instances with their centres in one cell the largest has it (of equally large ones that which begins
+    first in reading order), the others overflow.
+
+    Args:
+        instances: Of one class.
+        limit: Number of maps, rows x columns.
+        grid: (rows, columns).
 
     >>> one = np.zeros((4, 8), bool); one[3, 6] = True
     >>> by_location(Instances.from_masks([26], [1], [one]), 8, grid=(2, 4)).maps_N.tolist()

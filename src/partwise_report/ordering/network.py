@@ -44,19 +44,20 @@ ORACLE_LOGIT = 10.0
 class OrderingConfig(MethodConfig):
     """The two networks of report 2.3; the backbone is VGG16.
 
-    source          "slice": a 3x3 convolution from the class's slice of the score of FCN-8s, at stride 8 before it is
-                    enlarged, to the maps (2.3.1);
-                    "full": the score layers of FCN-8s get the maps in place of the classes (2.3.2)
-    class_id        whose instances are told apart; 26 is car
-    max_instances   ranks; further instances are overflow: counted, and ignored by the loss
-    merge_last      as in the report's code: one map less, so that the last two ranks share the last map
-    order           "place": by the centre, x first, then y (2.3); "depth": the nearest first, by the data's disparity
-    vertical_first  as in the report's code: sorted by y, then x
-    loss_over       pixels of the cross entropy: "all" as in the report, where background counts as it comes;
-                    "instances": those of ranked instances alone, so that background is never taught; "balanced":
-                    background and instances half each
-    void_taught     "slice": the score has a map for void, too, as that of `ReportFcn`, to start from one
-    fc6, conv7, upsampling, channels, dropout, frozen_blocks   as in FcnConfig
+    Attributes:
+        source: "slice": a 3x3 convolution from the class's slice of the score of FCN-8s, at stride 8 before it is
+            enlarged, to the maps (2.3.1); "full": the score layers of FCN-8s get the maps in place of the classes
+            (2.3.2).
+        class_id: Whose instances are told apart; 26 is car.
+        max_instances: Ranks; further instances are overflow: counted, and ignored by the loss.
+        merge_last: As in the report's code: one map less, so that the last two ranks share the last map.
+        order: "place": by the centre, x first, then y (2.3); "depth": the nearest first, by the data's disparity.
+        vertical_first: As in the report's code: sorted by y, then x.
+        loss_over: Pixels of the cross entropy: "all" as in the report, where background counts as it comes;
+            "instances": those of ranked instances alone, so that background is never taught; "balanced": background and
+            instances half each.
+        void_taught: "slice": the score has a map for void, too, as that of `ReportFcn`, to start from one.
+        fc6, conv7, upsampling, channels, dropout, frozen_blocks: As in FcnConfig.
     """
 
     source: Literal["slice", "full"] = "slice"

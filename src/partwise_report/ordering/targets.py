@@ -27,9 +27,10 @@ BACKGROUND = 0
 class Assignment:
     """The map of each instance, and how often the rule of the assignment had nothing to say.
 
-    maps_N    (N,) int: 1 ... limit, or OVERFLOW
-    ties      instances whose place another one shares exactly
-    overflow  instances without a map
+    Attributes:
+        maps_N: (N,) int: 1 ... limit, or OVERFLOW.
+        ties: Instances whose place another one shares exactly.
+        overflow: Instances without a map.
     """
 
     maps_N: np.ndarray
@@ -43,7 +44,10 @@ Assign = Callable[[Instances, int], Assignment]
 def by_centre(instances: Instances, limit: int, *, vertical_first: bool = False) -> Assignment:
     """Report 2.3: instances sorted by the mean of their pixels, x first, then y; the first has map 1.
 
-    vertical_first  y first, then x, as in the report's published code
+    Args:
+        instances: Of one class.
+        limit: Instances beyond it have no map.
+        vertical_first: y first, then x, as in the report's published code.
 
     The report assumes that no two centres are equal. Where two are, the larger instance comes first, of equally large
     ones that whose first pixel (in reading order) comes first: never the one with the lower number.
@@ -127,11 +131,18 @@ def map_of_pixels(scene: Scene, class_id: int, limit: int, assign: Assign) -> np
 def count_assignments(
     scenes: Iterable[Scene], class_id: int = 26, limit: int = 30, assign: Assign | None = None
 ) -> dict[str, int]:
-    """What the assignment could not decide, over a data set: nothing is left out in silence (report 2.3, its "at most
-    30" and "we assume we don't have the case").
+    """Count what the assignment could not decide, over a data set.
 
-    returns  {"frames", "instances", "most" (in one frame), "ties", "frames_with_ties", "overflow",
-             "frames_with_overflow"}
+    Report 2.3 assumes "at most 30" instances and that no two centres are equal.
+
+    Args:
+        scenes: The data set.
+        class_id: Whose instances are counted.
+        limit: Instances beyond it have no map.
+        assign: None for `by_centre`.
+
+    Returns:
+        {"frames", "instances", "most" (in one frame), "ties", "frames_with_ties", "overflow", "frames_with_overflow"}.
     """
     assign = assign or by_centre
     counts = dict.fromkeys(

@@ -11,27 +11,28 @@ from partwise.files import require_replaceable, write_json
 from partwise.report.page import Section, write_report
 from partwise.report.tables import MISSING, Table, fraction
 from partwise_report.study.charts import draw_guesses, draw_steps
+from partwise_report.study.comparisons import (
+    BASES,
+    FIGURES,
+    HALVES,
+    STEPS,
+    Trials,
+    chain_of,
+    effects_of,
+    half_of,
+)
 from partwise_report.study.conduct import Study
 from partwise_report.study.effects import Effect, difference, has_learnt, level
 from partwise_report.study.guesses import MEANING, RULE, Verdict, verdicts
 from partwise_report.study.measure import SIZES
-from partwise_report.study.plan import CHAIN_STEPS, GROUPS, ORDER_STEPS, VARIANTS
+from partwise_report.study.order_table import order_tables
+from partwise_report.study.plan import GROUPS, VARIANTS
 from partwise_report.study.trial import TrialRecord
 
 LEAD = (
     "Each guess of the 2017 report about why its systems did not learn, held against trainings that differ by what it "
     "blames."
 )
-BASES = {
-    "rates": "corrected",
-    "slips": "corrected",
-    "corrections": "committed_rate",
-    "heads": "corrected",
-    "conv5": "conv5_learnt",
-}
-STEPS = {"chain": CHAIN_STEPS, "orders": ORDER_STEPS}
-FIGURES = ("car_ap", "mask_iou", "auc_near", "order")
-Trials = Mapping[str, Sequence[TrialRecord]]
 
 
 def by_variant(records: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
@@ -116,7 +117,7 @@ def _caveats(records: Sequence[TrialRecord], lacking: Mapping[str, str]) -> list
     if lacking:
         reasons: dict[str, list[str]] = {}
         for name, reason in lacking.items():
-            reasons.setdefault(reason, []).append(name)
+            reasons.setdefault(reason.partition(" (")[0], []).append(name)
         said = "; ".join(f"{', '.join(names)}, for lack of {reason}" for reason, names in reasons.items())
         found.append(f"Not trained: {said}.")
     return found
@@ -199,12 +200,16 @@ def _group_sections(trials: Trials) -> list[Section]:
         base = BASES.get(group)
         columns = ["variant", "what it is", "steps", "seeds", *(MEANING[figure] for figure in FIGURES), "learnt"]
         rows = [_variant_row(name, trials, base) for name in names]
+        if group in HALVES:
+            columns.append(HALVES[group][1])
+            rows = [[*row, half_of(trials, group, name)] for row, name in zip(rows, names, strict=True)]
         note = f"In brackets: the difference from {base}, with its 95 % interval." if base else ""
         pictures = []
         if group in STEPS and len(names) > 1:
             caption = "What each step is worth in AP of cars, with its 95 % interval over frames and seeds."
             pictures = [(caption, draw_steps(chain_of(trials, group)))]
-        sections.append(Section(f"{group}: {about}", tables=[Table(group, columns, rows, note)], pictures=pictures))
+        tables = [Table(group, columns, rows, note), *(order_tables(trials) if group == "orders" else ())]
+        sections.append(Section(f"{group}: {about}", tables=tables, pictures=pictures))
     return sections
 
 
@@ -222,36 +227,6 @@ def _variant_row(name: str, trials: Trials, base: str | None) -> list[Any]:
     words = ", ".join(MEANING[figure] for figure in learnt) or "nothing above the marks"
     steps = sorted({record.steps for record in records})
     return [name, records[0].about, ", ".join(map(str, steps)), len(records), *cells, words]
-
-
-def effects_of(trials: Trials, group: str) -> list[dict[str, Any]]:
-    """Every variant of a group against its base, figure by figure."""
-    base, found = BASES[group], []
-    for name, records in trials.items():
-        if records[0].group == group and name != base and base in trials:
-            row: dict[str, Any] = {"variant": name, "base": base}
-            for figure in FIGURES:
-                effect = difference(records, trials[base], figure)
-                if effect is not None:
-                    row[figure] = {"mean": effect.mean, "low": effect.low, "high": effect.high}
-            found.append(row)
-    return found
-
-
-def chain_of(trials: Trials, group: str) -> list[dict[str, Any]]:
-    """The steps of a chain in AP of cars: the value at each, and the difference from the trained step before it."""
-    found: list[dict[str, Any]] = []
-    before = ""
-    for name, words in STEPS[group].items():
-        if name not in trials or (own := level(trials[name], "car_ap")) is None:
-            continue
-        step = difference(trials[name], trials[before], "car_ap") if before else None
-        row: dict[str, Any] = {"variant": name, "step": words, "car_ap": own.mean, "low": own.low, "high": own.high}
-        if step is not None:
-            row |= {"worth": step.mean, "worth_low": step.low, "worth_high": step.high}
-        found.append(row)
-        before = name
-    return found
 
 
 def _size_section(trials: Trials) -> Section:

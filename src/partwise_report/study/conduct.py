@@ -7,25 +7,25 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from partwise.data.dataset import open_dataset
 from partwise.errors import PartwiseError
 from partwise.machine import describe_machine
-from partwise.methods import Method
+from partwise.methods import Method, build_method
 from partwise.recipes import recipe as find_recipe
 from partwise.training.checkpoint import read_model
 from partwise.training.config import Recipe, check_recipe, leaves, override, recipe_to_dict
 from partwise.workers import Workers
 from partwise_report.features import FeatureStore, StoredFrames
 from partwise_report.ordering import Ordering
-from partwise_report.ordering.measures import fit_place_ranks
+from partwise_report.ordering.measures import fit_place_ranks, receptive_field_px
 from partwise_report.study.frames import shown_frames
 from partwise_report.study.heads import STATE, Draws, Look, build_heads, frames_with_objects, train_heads
 from partwise_report.study.marks import fit_prior
-from partwise_report.study.measure import Figures, Yardsticks, measure
+from partwise_report.study.measure import Figures, Yardsticks, measure, says_ranks
 from partwise_report.study.plan import COMMON, Variant
 from partwise_report.study.trial import TrialRecord, file_name, kept_trial, read_trial, thinned
 from partwise_report.study.windows import CAR
@@ -139,12 +139,13 @@ def run_task(task: Task) -> tuple[str, int]:
     train, val = (_frames(study, variant.store, part) for part in ("train", "val"))
     weights = [_model_of(study.fcn8s)] if variant.start == "fcn8s" else []
     method = build_heads(recipe, val.scene(0).label_set, weights, conv5_learns=variant.conv5_learns)
+    with_cars = frames_with_objects(train, CAR)
     yardsticks = _yardsticks(method, train, recipe)
     few = (
         [place * len(val) // LOOKED_AT for place in range(LOOKED_AT)] if len(val) > LOOKED_AT else list(range(len(val)))
     )
     look = lambda network: summary(measure(network, val, yardsticks, numbers=few, drawn=False))
-    draws = Draws(train, frames_with_objects(train, CAR), variant.crop, CAR, task.seed)
+    draws = Draws(train, with_cars, variant.crop, CAR, task.seed)
     steps = recipe.training.steps
     looks: dict[int, Look] = {0: look, steps // 2: look}
     folder = study.out / "work" / f"{variant.name}-{task.seed}"
@@ -264,10 +265,12 @@ def _frames(study: Study, store: str, part: str) -> StoredFrames:
 def _yardsticks(method: Method, train: StoredFrames, recipe: Recipe) -> Yardsticks:
     scenes = [train.scene(number) for number in range(len(train))]
     prior = fit_prior(scenes)
-    if not isinstance(method, Ordering) or "ranks" not in method.targets(scenes[0]):
+    if not says_ranks(method):
         return Yardsticks(prior)
     ranks = [method.targets(scene)["ranks"].numpy() for scene in scenes]
-    return Yardsticks(prior, (fit_place_ranks(ranks), fit_place_ranks(ranks, ((1, 1),))))
+    with torch.device("meta"):  # the whole network, without memory: `method` has given maps in place of its backbone
+        whole = cast(Ordering, build_method(recipe.method))
+    return Yardsticks(prior, (fit_place_ranks(ranks), fit_place_ranks(ranks, ((1, 1),))), receptive_field_px(whole))
 
 
 def _model_of(given: str) -> str:

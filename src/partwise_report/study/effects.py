@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partwise.evaluation.bootstrap import interval
-from partwise_report.study.trial import TrialRecord
+from partwise_report.study.trial import TrialRecord, unlike
 
-Z = 1.96  # half the width of a 95 % interval in standard errors
+SEEDS = 3  # of each variant, from which on a difference decides anything
 # Figure -> what its marks are subtracted from: figures of the same record that do not count as learnt.
 MARKS = {
     "mask_iou": ("constant_iou",),
@@ -69,16 +69,27 @@ def level(records: Sequence[TrialRecord], figure: str, less: str = "") -> Effect
     return _effect(float(np.mean(means)), _over_seeds(rows, 1), [np.array(means)])
 
 
-def difference(one: Sequence[TrialRecord], other: Sequence[TrialRecord], figure: str) -> Effect | None:
+def difference(
+    one: Sequence[TrialRecord], other: Sequence[TrialRecord], figure: str, share: float = 1.0
+) -> Effect | None:
     """One figure of a variant less that of another, in the same draws of frames and independent draws of seeds.
 
+    Args:
+        one: Records of the seeds of a variant.
+        other: Those of the variant that it is compared with.
+        figure: See `measure.measure`.
+        share: The figure of `other` is multiplied by it first.
+
     Returns:
-        None if either has no record with this figure.
+        None if either has no record with this figure, or if the trainings cannot be compared (see `trial.unlike`).
     """
-    rows = [[record.draws(figure) for record in records if record.draws(figure).size] for records in (one, other)]
-    if not all(rows):
+    rows = [
+        [of * record.draws(figure) for record in records if record.draws(figure).size]
+        for records, of in ((one, 1.0), (other, share))
+    ]
+    if not all(rows) or unlike([*one, *other]):
         return None
-    means = [np.array([record.mean(figure) for record in records]) for records in (one, other)]
+    means = [of * np.array([record.mean(figure) for record in records]) for records, of in ((one, 1.0), (other, share))]
     drawn_B = _over_seeds(rows[0], 1) - _over_seeds(rows[1], 2)
     return _effect(float(means[0].mean() - means[1].mean()), drawn_B, means)
 
@@ -102,6 +113,7 @@ def _effect(mean: float, drawn_B: NDArray[np.float64], of_seeds: Sequence[NDArra
 def outcome(effect: Effect, threshold: float) -> str:
     """Whether a difference decides a guess that is right from a threshold on: "right", "wrong" or "open".
 
+    With fewer than `SEEDS` seeds of either variant it is open.
     With a threshold above 0: right if the mean reaches it and the interval lies above 0; wrong if the whole interval
     lies below it. With one below 0: right if the whole interval lies above it, wrong if it lies below.
 
@@ -110,7 +122,7 @@ def outcome(effect: Effect, threshold: float) -> str:
     >>> outcome(Effect(0.05, -0.01, 0.11, 0.5, 3), 0.02)
     'open'
     """
-    if not all(map(math.isfinite, (effect.mean, effect.low, effect.high))) or effect.seeds < 2:
+    if not all(map(math.isfinite, (effect.mean, effect.low, effect.high))) or effect.seeds < SEEDS:
         return "open"
     if effect.high < threshold:
         return "wrong"
@@ -137,16 +149,35 @@ def has_learnt(records: Sequence[TrialRecord], figure: str) -> bool:
 
 def seeds_needed(effect: Effect, threshold: float) -> str:
     """How much more would decide an open difference if its mean stayed, in words."""
+    if effect.seeds < SEEDS:
+        return f"{SEEDS} seeds of each variant"
     bound = 0.0 if threshold > 0 else threshold
     distance = effect.mean - bound if effect.mean >= threshold else threshold - effect.mean
     half = (effect.high - effect.low) / 2
-    if not math.isfinite(half) or distance <= 0 or effect.seeds < 2:
-        return "cannot be said from so few seeds"
+    if not math.isfinite(half) or distance <= 0:
+        return "cannot be said"
     of_seeds, of_frames = effect.seed_share * half**2, (1 - effect.seed_share) * half**2
     if of_frames < distance**2:
         needed = max(effect.seeds + 1, math.ceil(effect.seeds * of_seeds / (distance**2 - of_frames)))
         return f"about {needed} seeds"
     return f"about {math.ceil((half / distance) ** 2)} times as many frames and seeds"
+
+
+def keeps_half(records: Sequence[TrialRecord], base: Sequence[TrialRecord]) -> str:
+    """Whether a variant reaches at least half of the AP of cars of another one, in words.
+
+    Args:
+        records: Of the seeds of the variant.
+        base: Those of the other one.
+
+    Returns:
+        "yes" or "no" where the interval of (AP - half of the other one's AP) lies on one side of 0, else "open"; "open"
+        too with fewer than `SEEDS` seeds, or if the other one has learnt nothing.
+    """
+    effect = difference(records, base, "car_ap", 0.5)
+    if effect is None or effect.seeds < SEEDS or not has_learnt(base, "car_ap"):
+        return "open"
+    return "yes" if effect.low >= 0 else "no" if effect.high < 0 else "open"
 
 
 def steps_needed(records: Sequence[TrialRecord], figure: str) -> str:

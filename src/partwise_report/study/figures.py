@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +99,7 @@ def test_image(study: Study, rendered: bool) -> np.ndarray | None:
     return image_HW3[middle_of(image.size[::-1], study.view)]
 
 
-def _busiest(scene_at: Callable[[int], Scene], places) -> Scene:
+def _busiest(scene_at: Callable[[int], Scene], places: Iterable[int]) -> Scene:
     return max((scene_at(place) for place in places), key=lambda scene: len(objects_of(scene)))
 
 

@@ -36,7 +36,7 @@ class Enlarged(Sequence):
         size = (scene.size[0] * self.times, scene.size[1] * self.times)
         rows, columns = (nearest_index(old, new) for old, new in zip(scene.size, size, strict=True))
         truth = (scene.semantic_HW[rows][:, columns], scene.instance_ids_HW[rows][:, columns])
-        return Scene(scene.name, image_at(scene.image_HW3, size), *truth, scene.label_set)
+        return Scene(scene.name, image_at(scene.image_HW3, size), *truth, scene.label_set, scene.distances)
 
 
 def shown_frames(scenes: Scenes, frames: int, view: tuple[int, int] = (0, 0), times: int = 1) -> Enlarged:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from partwise_report.study.effects import Effect, difference, has_learnt, outcome, seeds_needed, steps_needed
-from partwise_report.study.trial import TrialRecord
+from partwise_report.study.trial import TrialRecord, unlike
 
 MEANING = {
     "car_ap": "AP of cars",
@@ -19,8 +19,9 @@ MEANING = {
 }
 RULE = (
     "right: the mean difference (without what the guess blames - with it) over seeds reaches the threshold and its "
-    "95 % interval over frames and seeds lies above 0; wrong: the interval lies below the threshold; a comparison "
-    "counts only if the better variant lies above every mark of the figure"
+    "95 % interval over frames and seeds lies above 0; wrong: the interval lies below the threshold. With a threshold "
+    "below 0, right: the interval lies above the threshold. A comparison counts only with three seeds of each variant, "
+    "and if the better variant lies above every mark of the figure"
 )
 
 
@@ -128,7 +129,7 @@ class Verdict:
     Attributes:
         guess: See `Guess`.
         outcome: "right", "wrong", "not decided" or "not trained".
-        effect: The difference; None if it is not trained.
+        effect: The difference; None if it is not trained, or if the trainings cannot be compared.
         more: What would decide it, in words; "" if it is decided.
         steps: Of the trainings.
         seeds: Trainings of each side.
@@ -163,6 +164,9 @@ def verdicts(trials: Mapping[str, Sequence[TrialRecord]], guesses: Sequence[Gues
 
 def _judge(trials: Mapping[str, Sequence[TrialRecord]], guess: Guess) -> Verdict:
     one, other = (trials.get(name, ()) for name in (guess.without, guess.blamed))
+    if one and other and (different := unlike([*one, *other])):
+        more = f"trainings of both variants with the same {' and '.join(different)}"
+        return Verdict(guess, "not decided", None, more, seeds=(len(one), len(other)))
     effect = difference(one, other, guess.figure) if one and other else None
     if effect is None:
         missing = [name for name, records in ((guess.without, one), (guess.blamed, other)) if not records]

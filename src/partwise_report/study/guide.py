@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -39,7 +39,7 @@ class Watcher(Protocol):
     def note(self, text: str) -> None:
         """Something that a person should know."""
 
-    def count(self, *position) -> None:
+    def count(self, *position: Any) -> None:
         """(done, total)."""
 
 
@@ -183,4 +183,8 @@ def _run(
         )
     except KeyboardInterrupt:
         raise Stopped(f"stopped: {study.out} holds {len(known)} trainings, and the same command goes on") from None
+    if open_tasks := [task for task in tasks if (task.variant.name, task.seed) not in known]:
+        watcher.note(f"{len(open_tasks)} trainings were not begun in the time: the same command goes on with them")
+        trained = {name for name, _ in known}
+        lacking |= {task.variant.name: "time" for task in open_tasks if task.variant.name not in trained}
     return write_answer(list(known.values()), study, lacking, command)

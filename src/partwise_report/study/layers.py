@@ -5,7 +5,7 @@ Axes: H and W in pixels of the image.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -63,7 +63,9 @@ def layers_of(config: MethodConfig) -> list[Layer]:
     return found
 
 
-def _reader(name: str, kind: Kind, found: list[Layer]):
+def _reader(
+    name: str, kind: Kind, found: list[Layer]
+) -> Callable[[nn.Module, tuple[torch.Tensor, ...], torch.Tensor], None]:
     def read(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
         kernel, dilation = (_first(getattr(module, one)) for one in ("kernel_size", "dilation"))
         channels, height = output.shape[1], output.shape[-2]

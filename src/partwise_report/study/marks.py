@@ -1,11 +1,11 @@
-"""What is reached without looking at the image: by where cars stand in other frames, and by maps without variation.
+"""What is reached without looking at the image: by where cars stand in other frames.
 
-Axes: N objects, h and w windows of a grid, K parts.
+Axes: N objects, h and w windows of a grid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 
 from partwise.instances import Instances
 from partwise.scene import Scene
-from partwise_report.study.probes import Shape, share_above
+from partwise_report.study.probes import share_above
 from partwise_report.study.windows import ObjectWindow, centres_of, far_from, objects_of
 
 NEAR_PX = (32, 64)  # a near negative is centred so far beside the object, and at least 32 px from every other one
@@ -105,30 +105,3 @@ def window_aucs(window: ObjectWindow, objects: Instances, prior: PlacePrior) -> 
         "prior_near": share_above(own, density_hw[near]),
         "prior_far": share_above(own, density_hw[far]),
     }
-
-
-def constant_ious(shapes: Sequence[Shape], slots: Sequence[int]) -> NDArray[np.float64]:
-    """IoU of each window with its object where each part map is on or off everywhere, the best such maps.
-
-    The maps are those of `probes.constant_maps_iou`: a part is on where objects fill most of it on average.
-
-    Args:
-        shapes: Of each window.
-        slots: The set of part maps that each window reads.
-
-    Returns:
-        (windows,) in 0..1.
-    """
-    found = np.zeros(len(shapes))
-    for slot in set(slots):
-        mine = [n for n, one in enumerate(slots) if one == slot]
-        frames = np.array([shapes[n].frame for n in mine])
-        weights = 1 / np.bincount(frames)[frames]
-        filled = np.average(
-            [shapes[n].own / np.maximum(shapes[n].every, 1) for n in mine], axis=0, weights=weights / weights.sum()
-        )
-        on = filled > 0.5 if (filled > 0.5).any() else filled == filled.max()
-        for n in mine:
-            own, every, area, _ = shapes[n]
-            found[n] = own[on].sum() / (every[on].sum() + area - own[on].sum())
-    return found

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from partwise.evaluation.average_precision import class_table, instance_scores
 from partwise.evaluation.bootstrap import draw_images
@@ -23,10 +22,10 @@ from partwise.methods.method import Outputs
 from partwise.scene import Scene
 from partwise_report.features import StoredFrames
 from partwise_report.ordering import Ordering
-from partwise_report.ordering.measures import PlaceRanks
+from partwise_report.ordering.measures import PlaceRanks, unseen_order
 from partwise_report.study.heads import show
-from partwise_report.study.marks import PlacePrior, constant_ious, window_aucs
-from partwise_report.study.probes import Shape, map_likeness, mask_iou, part_counts
+from partwise_report.study.marks import PlacePrior, window_aucs
+from partwise_report.study.probes import Shape, constant_ious, map_likeness, mask_iou, shape_of
 from partwise_report.study.windows import CLASS_NAME, object_windows, objects_of, part_maps, parts_across
 
 DRAWS, DRAWS_SEED = 400, 0  # of frames; the same for every variant, so that differences are paired
@@ -43,10 +42,13 @@ class Yardsticks:
     Attributes:
         prior: Where cars stand.
         ranks: The most frequent rank at every place, and one for the whole frame; None where no order is measured.
+        view_px: Side of the square of the image that a pixel of the network sees, see `unseen_order`; 0 where no order
+            is measured.
     """
 
     prior: PlacePrior
     ranks: tuple[PlaceRanks, PlaceRanks] | None = None
+    view_px: int = 0
 
 
 @dataclass
@@ -82,8 +84,9 @@ def measure(
 
     Returns:
         Figure -> {"mean", and "by_frame": (N,) or "draws": (B,)}. By frame: mask_iou, constant_iou, mask_above (their
-        difference), auc_near, prior_near, each also by size ("mask_iou <32"); auc_far, prior_far, map_likeness; order,
-        order_constant, order_place. By draws: car_ap, also by size, and car_ap50. NaN where a frame has no such car.
+        difference), auc_near, prior_near, each also by size ("mask_iou <32"); auc_far, prior_far, map_likeness; of
+        networks of ranks order, order_constant, order_place, order_unseen (share of the cars whose rank depends on one
+        that no pixel of theirs sees). By draws: car_ap, also by size, and car_ap50. NaN where a frame has no such car.
     """
     numbers = range(len(frames)) if numbers is None else numbers
     method.eval()
@@ -110,16 +113,21 @@ def _add_frame(rows: _Rows, method: Method, outputs: Outputs, scene: Scene, yard
             figures = {"mask_iou": mask_iou(window.mask(scene.size), truth)}
             figures |= window_aucs(window, objects, yardsticks.prior)
             rows.windows.append(figures | {"frame": place, "side": float(objects.longest_sides[window.n])})
-            counts = part_counts(window.window_of(truth), parts_across(method))
-            rows.shapes.append(Shape(*counts, int(truth.sum()), place))
+            rows.shapes.append(shape_of(window, truth, parts_across(method), place))
             rows.slots.append(window.slot)
-    if isinstance(method, Ordering) and "ranks" in (targets := method.targets(scene)):
-        row |= _order(targets["ranks"].numpy(), outputs, scene, yardsticks)
+    if says_ranks(method):
+        row |= _order(method, outputs, scene, yardsticks)
     rows.frames.append(row)
 
 
-def _order(truth_HW: NDArray[Any], outputs: Outputs, scene: Scene, yardsticks: Yardsticks) -> dict[str, float]:
+def says_ranks(method: Method) -> TypeGuard[Ordering]:
+    """Whether the maps of a network stand for ranks, and not for places, colours or other things."""
+    return isinstance(method, Ordering) and method.noun == "rank"
+
+
+def _order(method: Ordering, outputs: Outputs, scene: Scene, yardsticks: Yardsticks) -> dict[str, float]:
     """Shares of the pixels of cars whose rank is right, by the network and by what sees no image."""
+    truth_HW = method.targets(scene)["ranks"].numpy()
     logits_RHW = outputs["ranks"][0, :, : scene.size[0], : scene.size[1]].float()
     shown = (truth_HW > 0) & (truth_HW < len(logits_RHW))
     said = logits_RHW[1:].argmax(dim=0).numpy()[shown] + 1
@@ -127,6 +135,8 @@ def _order(truth_HW: NDArray[Any], outputs: Outputs, scene: Scene, yardsticks: Y
     if yardsticks.ranks is not None:
         at_place, constant = yardsticks.ranks
         row |= {"order_place": at_place.share_right(truth_HW), "order_constant": constant.share_right(truth_HW)}
+    if yardsticks.view_px:
+        row["order_unseen"] = cast(float, unseen_order([scene], method, yardsticks.view_px)["share"])
     return row
 
 

@@ -1,5 +1,6 @@
-"""The report's figures of its networks: semantic maps (2.3), ranks (2.6, 2.7), parts of one car (2.8), maps (2.11 to
-2.14).
+"""The report's figures of its networks: semantic maps, ranks, parts of one car and all maps.
+
+They are 2.3 (semantic maps), 2.6 and 2.7 (ranks), 2.8 (parts of one car) and 2.11 to 2.14 (maps).
 
 Axes: K = k * k part maps, R maps of ranks, h and w cells of a map, H and W pixels.
 """
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from partwise.methods import Method, image_batch
+from partwise.methods import image_batch
 from partwise.report.maps import draw_part_maps
 from partwise.report.overlay import draw_overlay, draw_semantic
 from partwise.report.palette import assign_colours
@@ -22,7 +23,7 @@ from partwise.report.panels import draw_contact_sheet, match_instances
 from partwise.scene import Prediction, Scene
 from partwise.training.checkpoint import load_model
 from partwise_report.study.look import outputs_of
-from partwise_report.study.windows import object_windows, objects_of, parts_across
+from partwise_report.study.windows import ObjectWindow, object_windows, objects_of, parts_across
 
 SHOWN_RANKS = 3
 FILL, WRONG = 0.7, (235, 235, 235)  # what fits no car is nearly white
@@ -133,7 +134,7 @@ def parts_of_one(name: str, model: Path, scene: Scene) -> Picture | None:
     fits = [w for w in windows if objects.longest_sides[w.n] <= max(w.logits_ST.shape) * w.stride_px]
     window = max(fits or windows, key=lambda one: objects.areas[one.n])
     maps_Khw = outputs["parts"][window.slot][0].float().numpy()
-    pieces = [_cut(one_hw, window, method) for one_hw in maps_Khw]
+    pieces = [_cut(one_hw, window) for one_hw in maps_Khw]
     limit = max(float(np.abs(np.stack([*pieces, window.logits_ST.numpy()])).max()), 1e-6)
     pictures = [_photo(scene, window), *(coloured(piece, limit) for piece in pieces)]
     pictures.append(coloured(window.logits_ST.numpy(), limit))
@@ -150,7 +151,7 @@ def coloured(logits_hw: np.ndarray, limit: float) -> np.ndarray:
     return np.round(255 * matplotlib.colormaps["RdBu_r"](share)[:, :, :3]).astype(np.uint8)
 
 
-def _cut(map_hw: np.ndarray, window, method: Method) -> np.ndarray:
+def _cut(map_hw: np.ndarray, window: ObjectWindow) -> np.ndarray:
     """The cells of a map in a window, 0 outside the map."""
     rows, columns = window.logits_ST.shape
     y, x = (side // window.stride_px for side in window.corner)
@@ -161,7 +162,7 @@ def _cut(map_hw: np.ndarray, window, method: Method) -> np.ndarray:
     return piece
 
 
-def _photo(scene: Scene, window) -> np.ndarray:
+def _photo(scene: Scene, window: ObjectWindow) -> np.ndarray:
     """The photo in a window, black outside the image."""
     height, width = (side * window.stride_px for side in window.logits_ST.shape)
     y, x = window.corner

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 from partwise.errors import unknown_name
 
@@ -68,6 +69,12 @@ STORES = {
     "middle_4": "--layer conv5_3_holes --view 512x256 --enlarge 4",
 }
 
+
+def frames_of(store: str) -> int:
+    """Frames of each split that a store of the plan holds."""
+    return 80 if store.startswith("middle_") else 200
+
+
 # Of every variant that has the field: fp32, the rate of the study, and decoders that cost little.
 COMMON = (
     "training.precision=no",
@@ -77,6 +84,7 @@ COMMON = (
     "optim.warmup_steps=20",
     "optim.schedule=poly",
     "optim.clip_norm=10",
+    "optim.weight_decay=0",
 )
 PARTS = ("method.branch_channels=128",)
 DECODER = ("method.decode.nms_iou=0.5", "method.decode.max_windows=300", "method.decode.max_instances=100")
@@ -87,12 +95,12 @@ def _slip(name: str, back: bool = True) -> str:
     return f"method.slips.{name}={'true' if back else 'false'}"
 
 
-def _three(name: str, group: str, about: str, *overrides: str, **how) -> Variant:
+def _three(name: str, group: str, about: str, *overrides: str, **how: Any) -> Variant:
     """Implementation III as the text has it, changed."""
     return Variant(name, group, "parts_report_3", about, (*PARTS, *DECODER, *overrides), **how)
 
 
-def _committed(name: str, group: str, about: str, *overrides: str, **how) -> Variant:
+def _committed(name: str, group: str, about: str, *overrides: str, **how: Any) -> Variant:
     """Implementation III as committed, but for the lost conv5_1, changed. The store must be that of its backbone."""
     fixed = (*PARTS, *DECODER, _slip("lost_conv5_1", False))
     return Variant(name, group, "parts_report_3_committed", about, (*fixed, *overrides), **how)

@@ -5,18 +5,19 @@ Axes: K part maps, h and w cells, H and W pixels, S pixels of a window's side, R
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from partwise.methods import Method
 from partwise.methods.method import Outputs
 from partwise.scene import Scene
-from partwise_report.study.windows import object_windows, objects_of, part_maps, parts_across
+from partwise_report.study.windows import ObjectWindow, object_windows, objects_of, part_maps, parts_across
 
 SMALL_PX = 32  # longest side of a small object, as in COCO (32 x 32)
 FIGURES = ("mask_iou", "mask_iou_small", "objectness_auc", "map_likeness", "order")
@@ -32,7 +33,7 @@ MEANING = {
 class Probes:
     """Add every frame, then ask for the figures."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.frames: list[dict[str, float]] = []
         self.shapes: dict[int, list[Shape]] = {}
         self.ranks: list[tuple[np.ndarray, np.ndarray]] = []
@@ -56,8 +57,7 @@ class Probes:
             iou.append(mask_iou(window.mask(scene.size), truth))
             small.append(objects.longest_sides[window.n] < SMALL_PX)
             auc.append(share_above(window.objectness, window.scores_hw[window.far_hw]))
-            counts = part_counts(window.window_of(truth), k)
-            self.shapes.setdefault(window.slot, []).append(Shape(*counts, int(truth.sum()), len(self.frames)))
+            self.shapes.setdefault(window.slot, []).append(shape_of(window, truth, k, len(self.frames)))
         iou_N = np.array(iou)
         of_small = _mean(iou_N[np.array(small, bool)])
         return {"mask_iou": _mean(iou_N), "mask_iou_small": of_small, "objectness_auc": _mean(np.array(auc))}
@@ -71,14 +71,15 @@ class Probes:
         return float((said == truth_HW[shown]).mean()) if shown.any() else float("nan")
 
     def figures(self) -> dict:
-        """{figure: {"mean", "by_frame"}} and the marks that each is to be held against:
+        """Return every figure and the marks that each is compared with.
 
-        constant_maps_iou   mask IoU of the best part maps that say the same at every cell
-        constant_order      order where all pixels of a frame have one rank, the best for the other frames
-        column_order        the same of each of 16 strips of the image
+        Each mark is a mean over frames, as the figure is. Ranks are chosen on the other frames, because a network has
+        not seen these either.
 
-        Each is a mean over frames, as the figure is. Ranks are chosen on the other frames, because a network has not
-        seen these either.
+        Returns:
+            Figure -> {"mean", "by_frame"}, and mark -> its value: "constant_maps_iou" (mask IoU of part maps that say
+            the same at every cell), "constant_order" (order where all pixels of a frame have one rank, the best for the
+            other frames), "column_order" (the same of each of 16 strips of the image).
         """
         made: dict[str, Any] = {}
         for name in FIGURES:
@@ -132,15 +133,24 @@ def map_likeness(maps_Khw: Tensor) -> float:
     return round(float(likeness[pairs].mean()), 9)
 
 
-def part_counts(truth_ST: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def part_counts(
+    truth_ST: NDArray[np.bool_], k: int, inside_ST: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(K,) pixels of the object and (K,) all pixels in each part of a window.
 
-    >>> [counts.tolist() for counts in part_counts(np.array([[True, True], [True, False]]), 2)]
-    [[1, 1, 1, 0], [1, 1, 1, 1]]
+    Args:
+        truth_ST: Where the object is in the window.
+        k: A window has k x k parts.
+        inside_ST: Pixels of the window that lie in the image, which alone count; None for all.
+
+    Example:
+        >>> [counts.tolist() for counts in part_counts(np.array([[True, True], [True, False]]), 2)]
+        [[1, 1, 1, 0], [1, 1, 1, 1]]
     """
     part = part_of_pixels(k, truth_ST.shape).ravel()
     counts = np.bincount(part, truth_ST.ravel(), k * k)
-    return counts.astype(int), np.bincount(part, minlength=k * k)
+    inside = np.ones(truth_ST.size, bool) if inside_ST is None else inside_ST.ravel()
+    return counts.astype(int), np.bincount(part, inside, minlength=k * k).astype(int)
 
 
 class Shape(NamedTuple):
@@ -152,22 +162,68 @@ class Shape(NamedTuple):
     frame: int
 
 
-def constant_maps_iou(shapes: dict[int, list[Shape]]) -> float:
-    """Mean IoU when each part is on or off everywhere: on where objects fill most of it on average.
+def shape_of(window: ObjectWindow, truth_HW: NDArray[np.bool_], k: int, frame: int) -> Shape:
+    """The object of a window in its parts; as in its mask, pixels outside the image do not count.
 
-    Means over frames of the means over a frame's windows, as that of "mask_iou".
-
-    shapes   of each slot
+    Args:
+        window: Of the object.
+        truth_HW: Where the object is in the image.
+        k: A window has k x k parts.
+        frame: Number of the frame.
     """
-    windows_of = Counter(one.frame for windows in shapes.values() for one in windows)
-    total = 0.0
-    for windows in shapes.values():
-        weights = [1 / windows_of[one.frame] / len(windows_of) for one in windows]
-        filled = np.average([one.own / np.maximum(one.every, 1) for one in windows], axis=0, weights=weights)
-        on = filled > 0.5 if (filled > 0.5).any() else filled == filled.max()
-        for weight, (own, every, area, _) in zip(weights, windows, strict=True):
-            total += weight * own[on].sum() / (every[on].sum() + area - own[on].sum())
-    return float(total)
+    inside_ST = window.window_of(np.ones(truth_HW.shape, bool))
+    return Shape(*part_counts(window.window_of(truth_HW), k, inside_ST), int(truth_HW.sum()), frame)
+
+
+def constant_ious(shapes: Sequence[Shape], slots: Sequence[int]) -> NDArray[np.float64]:
+    """IoU of each window with its object where each part map is on or off everywhere.
+
+    Which parts are on is chosen on the other half of the frames (every second one), so that it does not depend on the
+    frame that it is held against: of the sets that take parts in the order in which objects fill them, the one with the
+    highest IoU, as a mean over frames of the means over a frame's windows.
+
+    Args:
+        shapes: Of each window.
+        slots: The set of part maps that each window reads.
+
+    Returns:
+        (windows,) in 0..1. Where only one half of the frames shows a slot, its maps are chosen on that half.
+    """
+    found, slot_M = np.zeros(len(shapes)), np.array(slots)
+    frame_M = np.array([one.frame for one in shapes])
+    weight_M = 1 / np.bincount(frame_M)[frame_M]
+    for slot, half in product(np.unique(slot_M), (0, 1)):
+        judged, others = (np.flatnonzero((slot_M == slot) & (frame_M % 2 == side)) for side in (half, 1 - half))
+        if len(judged):
+            chosen = others if len(others) else judged
+            on_K = _best_parts([shapes[n] for n in chosen.tolist()], weight_M[chosen])
+            found[judged] = [_iou_of_parts(shapes[n], on_K) for n in judged.tolist()]
+    return found
+
+
+def _best_parts(shapes: Sequence[Shape], weight_M: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Indices of the parts that are on."""
+    filled_K = np.average([one.own / np.maximum(one.every, 1) for one in shapes], axis=0, weights=weight_M)
+    order = np.argsort(-filled_K, kind="stable")
+    nested = [order[: count + 1] for count in range(len(order))]
+    return max(nested, key=lambda on_K: np.average([_iou_of_parts(one, on_K) for one in shapes], weights=weight_M))
+
+
+def _iou_of_parts(shape: Shape, on_K: NDArray[np.int64]) -> float:
+    own = shape.own[on_K].sum()
+    return float(own / (shape.every[on_K].sum() + shape.area - own))
+
+
+def constant_maps_iou(shapes: dict[int, list[Shape]]) -> float:
+    """Mean over frames of the means over a frame's windows of `constant_ious`, as the mean of "mask_iou" is.
+
+    Args:
+        shapes: Of each slot.
+    """
+    windows = [(one, slot) for slot, of_slot in shapes.items() for one in of_slot]
+    frame_M = np.array([one.frame for one, _ in windows])
+    ious_M = constant_ious(*zip(*windows, strict=True))
+    return float(np.mean([ious_M[frame_M == frame].mean() for frame in np.unique(frame_M)]))
 
 
 def part_of_pixels(k: int, shape: tuple[int, int]) -> np.ndarray:
@@ -183,10 +239,13 @@ def part_of_pixels(k: int, shape: tuple[int, int]) -> np.ndarray:
 def order_marks(frames: Sequence[tuple[np.ndarray, np.ndarray]], strips: int = 16) -> tuple[float, float]:
     """What one rank for all pixels reaches, and one for each strip of the image; see `Probes.figures`.
 
-    frames   (rank, place across the image in 0..1) of each frame's pixels; every frame counts the same, as it does in
-             the mean of "order", however many pixels it shows
+    Args:
+        frames: (rank, place across the image in 0..1) of each frame's pixels; every frame counts the same, as it does
+            in the mean of "order", however many pixels it shows.
+        strips: Of the image.
 
-    NaN where there are no other frames.
+    Returns:
+        Both shares; NaN where there are no other frames.
     """
     frames = [(ranks, columns) for ranks, columns in frames if len(ranks)]
     if len(frames) < 2:

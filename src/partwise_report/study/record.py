@@ -35,15 +35,17 @@ CRITERION = (
 class Record:
     """What is kept of one trained variant; fractions of 1, None where a figure has no value.
 
-    steps, seconds  of training           weights   what it started from, in words
-    loss_first, loss_last                 means over the first and the last tenth of the steps
-    moved           {"backbone", "rest"}: how far the weights came from where they began, as a share of their norm
-    scores          of the evaluator: ap, ap50, ar (of 10, 100, 1000 proposals), car_ap, by_size, iou_class,
-                    iiou_class, iou_category, iiou_category, iou_by_class
-    probes, untrained   of study/probes.py, after training and before the first step
-    untrained_scores    car_ap and iou_class before the first step
-    oracle               the probes of a network that says exactly its truth: what the representation allows
-    converged, why      by CRITERION
+    Attributes:
+        steps, seconds: Of training.
+        weights: What it started from, in words.
+        loss_first, loss_last: Means over the first and the last tenth of the steps.
+        moved: {"backbone", "rest"}: how far the weights came from where they began, as a share of their norm.
+        scores: Of the evaluator: ap, ap50, ar (of 10, 100, 1000 proposals), car_ap, by_size, iou_class, iiou_class,
+            iou_category, iiou_category, iou_by_class.
+        probes, untrained: Of study/probes.py, after training and before the first step.
+        untrained_scores: car_ap and iou_class before the first step.
+        oracle: The probes of a network that says exactly its truth: what the representation allows.
+        converged, why: By CRITERION.
     """
 
     name: str
@@ -100,8 +102,12 @@ def make_record(
 ) -> Record:
     """The record of a finished run.
 
-    scenes         those that the network was looked at on at its end, for what an oracle one would say
-    untrained_on   those that it is looked at on as it was before its first step
+    Args:
+        variant: That was trained.
+        folder: Of its run.
+        scenes: Those that the network was looked at on at its end, for what an oracle one would say.
+        untrained_on: Those that it is looked at on as it was before its first step.
+        progress: Is told (what, frames done, frames).
     """
     described, metrics = folder.described(), read_metrics(folder.metrics)
     figures = metrics.evaluations[-1][1]

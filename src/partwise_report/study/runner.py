@@ -18,6 +18,7 @@ from partwise.files import require_replaceable, write_json
 from partwise.methods import METHODS, method_name
 from partwise.model_files import find_model
 from partwise.recipes import recipe as find_recipe
+from partwise.scene import Scenes
 from partwise.training.checkpoint import read_model
 from partwise.training.config import Recipe, check_recipe, leaves, override, recipe_to_dict
 from partwise.training.folder import RunFolder
@@ -64,17 +65,18 @@ class GivenFcn8s:
 class Study:
     """The settings that all variants share.
 
-    data       the tree, and its splits
-    out        folder: OUT/runs/<variant> and what page.py writes
-    minutes    of training for all variants together; 0 where `steps` decide
-    steps      of a variant of share 1: exactly repeatable, and fair where the machine's speed varies
-    frames     evenly spaced ones of the validation split that every network is looked at on
-    view       (H, W) px: the part around the middle of these frames; (0, 0) for whole frames
-    weights    of the VGG16 backbone: a file, torchvision or random; "" as the recipes say
-    overrides  "field=value" for all variants that have the field, or "PATTERN:field=value" for those whose name or
-               group matches, such as "fcn*:method.channels=512"
-    seed       of every training, unless a variant says another
-    fcn8s      a trained FCN-8s, see `GivenFcn8s`, from which variants start instead of the study's own
+    Attributes:
+        data: The tree, and its splits.
+        out: Folder: OUT/runs/<variant> and what page.py writes.
+        minutes: Of training for all variants together; 0 where `steps` decide.
+        steps: Of a variant of share 1: exactly repeatable, and fair where the machine's speed varies.
+        frames: Evenly spaced ones of the validation split that every network is looked at on.
+        view: (H, W) px: the part around the middle of these frames; (0, 0) for whole frames.
+        weights: Of the VGG16 backbone: a file, torchvision or random; "" as the recipes say.
+        overrides: "field=value" for all variants that have the field, or "PATTERN:field=value" for those whose name or
+            group matches, such as "fcn*:method.channels=512".
+        seed: Of every training, unless a variant says another.
+        fcn8s: A trained FCN-8s, see `GivenFcn8s`, from which variants start instead of the study's own.
     """
 
     data: TrainingData
@@ -204,7 +206,7 @@ def run_study(variants: Sequence[Variant], study: Study, monitor: Monitor) -> li
     return records
 
 
-def _train(variant: Variant, recipe: Recipe, scenes, looked_at: View, study: Study, monitor: Monitor) -> None:
+def _train(variant: Variant, recipe: Recipe, scenes: Scenes, looked_at: View, study: Study, monitor: Monitor) -> None:
     folder, weights = study.folder(variant.name), []
     if variant.start:
         fcn8s = _given_start(variant, study)

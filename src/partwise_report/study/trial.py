@@ -137,6 +137,28 @@ def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [name for name in {**before, **plain} if before.get(name) != plain.get(name)]
 
 
+def unlike(records: Iterable[TrialRecord]) -> list[str]:
+    """Say in what trainings differ that must be the same where they are compared.
+
+    Args:
+        records: Of all variants and seeds of one comparison.
+
+    Returns:
+        Of "steps", "crop", "frames to train on", "frames to measure on".
+    """
+    shared = [_shared(record) for record in records]
+    return [name for name in shared[0] if any(one[name] != shared[0][name] for one in shared)] if shared else []
+
+
+def _shared(record: TrialRecord) -> dict[str, Any]:
+    features = record.settings["features"]
+    frames = {
+        f"frames to {use}": [features[part].get("data"), features[part]["frames"]]
+        for part, use in (("train", "train on"), ("val", "measure on"))
+    }
+    return {"steps": record.settings.get("steps"), "crop": record.settings.get("crop"), **frames}
+
+
 def thinned(losses: Sequence[float]) -> list[float]:
     """Means over equal parts of a curve, at most `LOSS_POINTS`.
 

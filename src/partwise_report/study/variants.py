@@ -25,12 +25,13 @@ GROUPS = {
 class Variant:
     """One training of the study.
 
-    group      a key of GROUPS
-    recipe     the recipe that it changes
-    overrides  fields of the recipe, "field=value"
-    start      the variant whose last weights it starts from; "" for the backbone's own weights
-    share      of the budget: a variant of share 2 is trained twice as long as one of share 1
-    about      what it is, or how it differs from the base of its group
+    Attributes:
+        group: A key of GROUPS.
+        recipe: The recipe that it changes.
+        overrides: Fields of the recipe, "field=value".
+        start: The variant whose last weights it starts from; "" for the backbone's own weights.
+        share: Of the budget: a variant of share 2 is trained twice as long as one of share 1.
+        about: What it is, or how it differs from the base of its group.
     """
 
     name: str

@@ -23,8 +23,9 @@ AGAIN = "working_again"  # the working method with another seed: what chance alo
 class Difference:
     """One figure of a variant less that of another, over the frames that both were looked at on.
 
-    within   a difference up to this is undecided: the largest of FLOOR, SURE standard errors over the frames, and what
-             another seed changed
+    Attributes:
+        within: A difference up to this is undecided: the largest of FLOOR, SURE standard errors over the frames, and
+            what another seed changed.
     """
 
     figure: str
@@ -50,7 +51,12 @@ def difference(
 ) -> Difference | None:
     """One figure of `name` less that of `base`; None where one of them was not trained or has no such figure.
 
-    of   "probes", or "oracle" for what the representations allow
+    Args:
+        records: Name of a variant -> its record.
+        name: Of one variant.
+        base: Of the other.
+        figure: See `probes.FIGURES`.
+        of: "probes", or "oracle" for what the representations allow.
     """
     if name not in records or base not in records:
         return None
@@ -79,10 +85,11 @@ def chance(records: Mapping[str, Record], figure: str) -> float:
 class Guess:
     """A guess of the report and what decides it.
 
-    pairs     (variant without what the guess blames, variant with it)
-    right     what is said where the first is better in every pair
-    wrong     what is said where it is better in none, and worse in one
-    of        "oracle" where the guess is about the truth that a network is asked for: perfect maps decide it then
+    Attributes:
+        pairs: (variant without what the guess blames, variant with it).
+        right: What is said where the first is better in every pair.
+        wrong: What is said where it is better in none, and worse in one.
+        of: "oracle" where the guess is about the truth that a network is asked for: perfect maps decide it then.
     """
 
     key: str

@@ -1,5 +1,6 @@
-"""What the part maps say of each object of the truth in the window that is its own: a measure that needs no training to
-have come far enough for AP.
+"""What the part maps say of each object of the truth in the window that is its own.
+
+It shows what was learnt before a training has come far enough for AP.
 
 Axes: N objects, K = k * k parts, h and w cells of a map, S and T rows and columns of a window, H and W pixels.
 """
@@ -36,16 +37,17 @@ NEAR_SHARE = 0.25  # DeepMask 3.2: a window off by a quarter of the object's lon
 class ObjectWindow:
     """One object, its own window and what the maps say there.
 
-    n              index among the objects
-    slot           index of the set of part maps; windows of one slot share their maps
-    corner         (y, x) of the window's first pixel; it may lie outside the image
-    logits_ST      float, at the window's cells; values outside the map are those of its border
-    stride_px      side of a cell, in pixels of the image
-    objectness     score of this window, higher where an object is likelier
-    centre_px      (y, x) of this window
-    scores_hw      of every window of its grid
-    axes_px        (h,) and (w,) centres of those windows along y and x
-    far_hw         bool: those that are centred on no object
+    Attributes:
+        n: Index among the objects.
+        slot: Index of the set of part maps; windows of one slot share their maps.
+        corner: (y, x) of the window's first pixel; it may lie outside the image.
+        logits_ST: float, at the window's cells; values outside the map are those of its border.
+        stride_px: Side of a cell, in pixels of the image.
+        objectness: Score of this window, higher where an object is likelier.
+        centre_px: (y, x) of this window.
+        scores_hw: Of every window of its grid.
+        axes_px: (h,) and (w,) centres of those windows along y and x.
+        far_hw: bool: those that are centred on no object.
     """
 
     n: int
@@ -166,7 +168,10 @@ def _of_instance_fcn(method: InstanceFcn, outputs: Outputs, objects: Instances) 
 def far_from(axes_px: Sequence[np.ndarray], centres_N2: np.ndarray, reach_px_N: np.ndarray) -> Tensor:
     """(h, w) bool: cells whose window is centred farther than its reach, along y or x, from the centre of every object.
 
-    axes_px   centres of the windows of each row and of each column
+    Args:
+        axes_px: Centres of the windows of each row and of each column.
+        centres_N2: (y, x) of the objects.
+        reach_px_N: Of each object.
     """
     far = np.ones((len(axes_px[0]), len(axes_px[1])), bool)
     for (y, x), reach in zip(centres_N2, reach_px_N, strict=True):

@@ -9,6 +9,7 @@ from partwise_report.study.effects import (
     Effect,
     difference,
     has_learnt,
+    keeps_half,
     level,
     outcome,
     seeds_needed,
@@ -65,8 +66,41 @@ def test_a_guess_is_decided_by_its_threshold(low, mean, high, threshold, expecte
     assert outcome(Effect(mean, low, high, 0.5, 3), threshold) == expected
 
 
-def test_one_seed_decides_nothing():
-    assert outcome(Effect(0.5, 0.4, 0.6, 0.0, 1), 0.02) == "open"
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_less_than_three_seeds_decide_nothing(seeds):
+    effect = Effect(0.5, 0.4, 0.6, 0.0, seeds)
+    assert outcome(effect, 0.02) == "open"
+    assert seeds_needed(effect, 0.02) == "3 seeds of each variant"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"steps": 5}, "steps"),
+        ({"crop": [64, 64]}, "crop"),
+        ({"features": {"train": {"frames": 1}, "val": {"frames": 2}}}, "frames to measure on"),
+        ({"features": {"train": {"frames": 1, "data": "other"}, "val": {"frames": 1}}}, "frames to train on"),
+    ],
+)
+def test_trainings_that_differ_in_what_must_be_shared_are_not_compared(settings, said):
+    """Their frames would be paired although they are of other streets, or one of them was trained longer."""
+    trials = {"without": made_trials("without", 0.6), "blamed": made_trials("blamed", 0.5)}
+    assert verdicts(trials, [GUESS])[0].outcome == "right"
+    trials["blamed"][1] = made_trial("blamed", 1, np.full(100, 0.5), **settings)
+    (found,) = verdicts(trials, [GUESS])
+    assert (found.outcome, found.effect) == ("not decided", None) and found.more.endswith(f"the same {said}")
+    assert difference(*trials.values(), "mask_iou") is None
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0.3, "yes"), (0.1, "no"), (0.2, "open")])
+def test_half_of_another_variant_is_kept_or_not(value, expected):
+    base = made_trials("base", 0.4, figure="car_ap", of_frames=0.2)
+    assert keeps_half(made_trials("a", value, figure="car_ap", of_frames=0.2), base) == expected
+
+
+def test_half_of_what_has_learnt_nothing_says_nothing():
+    base = made_trials("base", 0.4, figure="car_ap", looks={"0": {"car_ap": 0.5}})
+    assert keeps_half(made_trials("a", 0.5, figure="car_ap"), base) == "open"
 
 
 def test_what_is_not_above_its_marks_has_learnt_nothing():

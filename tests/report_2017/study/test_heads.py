@@ -74,7 +74,7 @@ def test_the_losses_are_those_of_the_frozen_network(recipe, draws, course):
     for step in range(STEPS):
         scene = draws.frames.scene(draws.at(step)[0])
         learner.set_lr(step, step / STEPS)
-        terms, _ = learner.learn(image_batch(scene.image_HW3), [method.targets(scene)], step)
+        terms, _ = learner.learn([(image_batch(scene.image_HW3), [method.targets(scene)])], step)
         losses.append(sum(terms.values()))
     assert course.losses == pytest.approx(losses, rel=2e-3)
     assert abs(losses[-1] - losses[0]) > 10 * abs(losses[-1] - course.losses[-1])  # a change that can be told

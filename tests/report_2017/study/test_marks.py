@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from partwise.scene import Scene
-from partwise_report.study.marks import PlacePrior, constant_ious, fit_prior, near_windows, window_aucs
-from partwise_report.study.probes import Shape, constant_maps_iou
+from partwise_report.study.marks import PlacePrior, fit_prior, near_windows, window_aucs
+from partwise_report.study.probes import Shape, constant_ious, constant_maps_iou
 from partwise_report.study.windows import ObjectWindow, objects_of
 
 SIZE, CAR_ID = (256, 512), 26
@@ -90,15 +90,30 @@ def test_only_near_windows_show_that_a_network_knows_the_row_alone(one_row):
     assert aucs["auc_near"] < aucs["auc_far"]
 
 
+def made_shape(own, frame, every=10, beside=0):
+    """An object that fills so many of the 10 pixels of each part, and has some beside its window."""
+    own = np.array(own)
+    return Shape(own, np.full(len(own), every), int(own.sum()) + beside, frame)
+
+
 def test_constant_maps_are_those_of_the_probes():
     rng = np.random.default_rng(2)
-    shapes = [
-        Shape(own := rng.integers(0, 10, 4), np.full(4, 10), int(own.sum()) + int(rng.integers(0, 5)), frame)
-        for frame in (0, 0, 1, 2)
-    ]
+    shapes = [made_shape(rng.integers(0, 10, 4), frame, beside=int(rng.integers(0, 5))) for frame in (0, 0, 1, 2)]
     ious = constant_ious(shapes, [0, 0, 0, 0])
     frames = np.array([0, 0, 1, 2])
     assert np.mean([ious[frames == n].mean() for n in range(3)]) == pytest.approx(constant_maps_iou({0: shapes}))
+
+
+def test_constant_maps_are_the_best_ones():
+    """Parts that objects fill by less than a half belong to them: an IoU of 26 / 50 against 10 / 26."""
+    shapes = [made_shape([10, 4, 4, 4, 4], frame) for frame in range(4)]
+    assert constant_ious(shapes, [0] * 4) == pytest.approx(26 / 50)
+
+
+def test_constant_maps_are_chosen_on_other_frames():
+    shapes = [made_shape(own, frame) for frame, own in enumerate([[10, 0], [0, 10], [10, 0], [0, 10]])]
+    assert constant_ious(shapes, [0] * 4).tolist() == [0, 0, 0, 0]
+    assert constant_ious(shapes, [0, 1, 0, 1]).tolist() == [1, 1, 1, 1]  # each slot is in one half alone
 
 
 def test_the_grid_of_a_prior_is_asked_at_its_cells():

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,11 +18,13 @@ from partwise_report.study.probes import (
     Shape,
     constant_maps_iou,
     map_likeness,
+    mask_iou,
     order_marks,
     part_counts,
+    shape_of,
     share_above,
 )
-from partwise_report.study.windows import object_windows, objects_of
+from partwise_report.study.windows import ObjectWindow, object_windows, objects_of
 
 METHODS = {
     "parts": PartsConfig(channels=8),
@@ -100,6 +103,20 @@ def test_constant_maps_are_the_parts_that_are_mostly_full():
     whole, half = (Shape(*part_counts(truth, 3), area, 0) for area in (4, 8))  # of one half lies outside
     assert constant_maps_iou({0: [whole]}) == pytest.approx(1)
     assert constant_maps_iou({0: [half]}) == pytest.approx(0.5)
+
+
+def test_constant_maps_are_cut_at_the_image_as_masks_are():
+    """A window half of which lies outside the image, and an object that fills the other half."""
+    axes = (np.array([2.0]), np.array([4.0]))
+    window = ObjectWindow(
+        0, 0, (-2, 0), torch.ones(2, 2), 2, 0.0, (0.0, 2.0), torch.zeros(1, 1), axes, torch.ones(1, 1, dtype=bool)
+    )
+    truth = np.zeros((4, 4), bool)
+    truth[:2] = True
+    assert mask_iou(window.mask(truth.shape), truth) == 1
+    assert constant_maps_iou({0: [shape_of(window, truth, 2, 0)]}) == 1
+    below = shape_of(replace(window, corner=(0, 0)), truth, 1, 0)
+    assert constant_maps_iou({0: [below]}) == pytest.approx(0.5)  # one part: the whole window
 
 
 def test_every_frame_counts_alike_in_the_mark_of_constant_maps_as_in_the_figure(scene):
