@@ -480,3 +480,9 @@ def test_help_needs_no_torch():
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert all(verb in said for verb in ("train", "predict", "evaluate", "check", "render", "demo", "export"))
+
+
+def test_describe_shows_fields_that_the_model_file_leaves_to_their_defaults(says, tmp_path):
+    said = says("describe", "streets", "--json", tmp_path / "streets.json")
+    assert "method: parts, backbone efficientnet_lite0" in said and "non-commercial" in said
+    assert json.loads((tmp_path / "streets.json").read_text())["method"]["k"] >= 1
