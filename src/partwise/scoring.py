@@ -177,12 +177,14 @@ def _score_coco_results(
     scenes = EvenlySpaced(truth, frames)
     require_truth(scenes, f"{data}, split {split}", progress)
     evaluator, depth = evaluator_for(scenes, False), find_depth(data.root, split)
+    found: dict[str, int] = {}
     for place in range(len(scenes)):
         scene = scenes[place]
         instances, scores = results.of_frame(scene.name)
+        found[scene.name] = len(instances)
         evaluator.update(scene, instances, scores=scores, depth_HW=depth(scene.name))
         progress(place + 1, len(scenes))
-    return evaluator, evaluator.compute() | {"warnings": [asdict(remark) for remark in results.remarks]}
+    return evaluator, evaluator.compute() | {"warnings": [asdict(remark) for remark in results.remarks_on(found)]}
 
 
 def _refuse_the_data(folder: Path, data: Path) -> None:

@@ -118,12 +118,13 @@ def coco_file_scores(truth: CocoTruth, results: Sequence[Mapping[str, Any]], lab
         }
         for number, entry in enumerate(results, 1)
     ]
+    classes = sorted(label_set.things, key=lambda label: label.file_id)
     with contextlib.redirect_stdout(io.StringIO()):  # the libraries report on stdout
         evaluation = _evaluation(truth.content, dict(truth.content) | {"annotations": found})
-        evaluation.params.catIds = [label.file_id for label in label_set.things]
+        evaluation.params.catIds = [label.file_id for label in classes]
         evaluation.evaluate()
         evaluation.accumulate()
-    return figures_of(np.asarray(evaluation.eval["precision"]), np.asarray(evaluation.eval["recall"]), label_set)
+    return figures_of(np.asarray(evaluation.eval["precision"]), np.asarray(evaluation.eval["recall"]), classes)
 
 
 def _evaluation(truth: Mapping[str, Any], found: Mapping[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -162,7 +163,7 @@ def _listed_images(rows: list, where: str, faults: list[Fault]) -> list[ListedIm
 
 
 def _is_length(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and value >= 1
+    return isinstance(value, int | float) and 1 <= value < math.inf
 
 
 def _add_annotations(

@@ -143,7 +143,7 @@ class TableBuilder:
             start = len(self._numbers)
             try:
                 self._numbers.extend(polygon)
-            except TypeError:
+            except (TypeError, OverflowError):
                 self.fault(name, place, f"{part}holds {str(polygon)[:40]!r}: a list of numbers x y x y ... is expected")
                 break
             self._end_part(False)
@@ -183,8 +183,12 @@ class TableBuilder:
             runs = runs_of_text(counts) if isinstance(counts, str) else np.array(counts, np.int64).reshape(-1)
         except (ValueError, TypeError, OverflowError) as error:
             return self.fault(name, place, f"its RLE cannot be read ({error})")
-        if runs.min(initial=0) < 0 or runs.sum() != height * width:
-            problem = f"the run lengths of its RLE add up to {runs.sum()}, the image has {height * width} pixels"
+        pixels = height * width
+        if runs.min(initial=0) < 0 or runs.max(initial=0) > pixels:
+            wrong = next(run for run in runs.tolist() if not 0 <= run <= pixels)
+            return self.fault(name, place, f"its RLE has a run of {wrong}, the image has {pixels} pixels")
+        if runs.sum() != pixels:
+            problem = f"the run lengths of its RLE add up to {runs.sum()}, the image has {pixels} pixels"
             return self.fault(name, place, problem)
         self._numbers.frombytes(runs.astype(np.float64).tobytes())
         return self._end_part(True)
