@@ -14,6 +14,7 @@ from pycocotools import mask as coco_mask
 
 from partwise.data import open_dataset
 from partwise.data.dataset import described
+from partwise.data.polygons.coco_file import read_records
 from partwise.data.polygons.dataset import CocoFolder
 from partwise.data.polygons.rasters import crop_of_polygons, crop_of_runs, runs_of_text
 from partwise.errors import PartwiseError
@@ -261,6 +262,11 @@ FAULTS = {
         content([annotation(3, segmentation={"size": [20, 30], "counts": [500, 1]})]),
         "add up to 501, the image has 600 pixels",
     ),
+    "runs whose sum wraps around": (
+        content([annotation(3, segmentation={"size": [20, 30], "counts": [2**62] * 4 + [600]})]),
+        "annotation 3 of image a: its RLE has a run of 4611686018427387904, the image has 600 pixels",
+    ),
+    "a number beyond floats": (content([annotation(3, segmentation=[[1, 1, 5, 1, 5, 10**400]])]), "a list of numbers"),
     "damaged runs": (content([annotation(3, segmentation={"size": [20, 30], "counts": "xxxx"})]), "its RLE"),
     "annotation id twice": (content([annotation(3), annotation(3)]), "annotation 3 of image a: this annotation id"),
     "image id twice": (
@@ -283,6 +289,12 @@ def test_every_fault_is_one_line_with_file_and_id(what, tmp_path):
         opened(tmp_path, what[0])
     (line,) = [line for line in str(error.value).split("\n") if what[1] in line]
     assert line.startswith(str(tmp_path)) and "_annotations.coco.json: " in line
+
+
+@pytest.mark.parametrize("name", ["", "/", ".."])
+def test_an_image_whose_name_is_that_of_no_file_is_missing(name, tmp_path):
+    with pytest.raises(PartwiseError, match="image 1: .* is missing"):
+        read_records(content([], [image(1, name)]), "boxes.json", [tmp_path])
 
 
 def test_all_faults_of_a_file_are_found_in_one_pass(tmp_path):

@@ -230,3 +230,15 @@ def test_the_ap_of_a_class_is_its_own_whatever_its_category_id(library, root, mo
     (root / "results.json").write_text(json.dumps(perfect))
     by_class = score(root, "valid", predictions=root / "results.json")["coco"]["per_class"]
     assert by_class == {"zero": 0, "big": 0, "seven": pytest.approx(1)}
+
+
+def test_areas_that_are_no_numbers_are_named_before_anything_is_scored(root):
+    truth_file, _ = made(root, 0)
+    truth = json.loads(truth_file.read_text())
+    assert len(truth["annotations"]) > 4
+    areas = ["9", [], -1, float("nan"), 10**400]
+    truth["annotations"] = [row | {"area": area} for row, area in zip(truth["annotations"], areas, strict=False)]
+    truth_file.write_text(json.dumps(truth))
+    with pytest.raises(PartwiseError, match=r"annotation 5 of image 0: its area is '9': give a number") as error:
+        score(root, "valid", predictions=root / "results.json")
+    assert len(error.value.faults) == len(areas)

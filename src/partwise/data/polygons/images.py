@@ -106,7 +106,7 @@ def _names(paths: Sequence[str]) -> list[str]:
     """The shortest form of all paths that tells them apart: stems, or paths without suffixes, or paths."""
     whole = [PurePosixPath(path) for path in paths]
     distinct = len(set(paths))
-    for names in ([path.stem for path in whole], [str(path.with_suffix("")) for path in whole]):
+    for names in ([path.stem for path in whole], [str(path.parent / path.stem) for path in whole]):
         if len(set(names)) == distinct:
             return names
     return [str(path) for path in whole]
