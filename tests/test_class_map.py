@@ -60,6 +60,7 @@ def test_the_classes_of_a_label_set_stand_for_themselves():
         ({"vehicle": "trailer"}, "unknown class of the model in map 'trailer'"),  # a class that is not evaluated
         ({"vehicle": "car,*"}, "give it alone"),
         ({"vehicle": "*", "cone": "*"}, "given for two classes"),
+        ({"vehicle": "car", "Vehicle": "truck"}, "class 'vehicle' is given twice"),
     ],
 )
 def test_a_class_that_neither_side_has_is_one_line(given, words):

@@ -181,6 +181,8 @@ def _resolved(new: LabelSet, old: LabelSet, names: ClassNames) -> dict[str, tupl
         some = _listed(given, old)
         if None in some and len(some) > 1:
             raise PartwiseError(f"map {name}={given}: {REST} is all classes that no other class takes: give it alone")
+        if label.name in found:
+            raise PartwiseError(f"map: class {label.name!r} is given twice, in upper and lower case: give it once")
         found[label.name] = None if None in some else tuple(one for one in some if one is not None)
     if sum(some is None for some in found.values()) > 1:
         raise PartwiseError(f"map: {REST} is given for two classes: give it for one")
