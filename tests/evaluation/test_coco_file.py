@@ -102,6 +102,18 @@ def test_results_have_the_scores_that_pycocotools_gives(seed, library, root, mon
     assert set(figures["coco"]["per_class"]) == {"zero", "seven", "big"} and figures["instance"] is not None
 
 
+def test_equal_scores_and_more_than_a_hundred_results_an_image_count_as_for_pycocotools(root):
+    """Of equal scores those of the image with the lowest id come first, and the ids fall where the names rise."""
+    truth_file, results = made(root, 2)
+    rng = np.random.default_rng(2)
+    many = [row | {"score": float(rng.choice([0.1, 0.5, 0.9]))} for row in results for _ in range(30)]
+    rng.shuffle(many)
+    (root / "results.json").write_text(json.dumps(many))
+    scores = score(root, "valid", predictions=root / "results.json")["coco"]
+    for name, value in pycocotools_says(truth_file, many).items():
+        assert scores[name] == (None if value is None else pytest.approx(value)), name
+
+
 def test_the_command_says_the_scores_of_each_class(root, says):
     made(root, 0)
     said = says("evaluate", "--data", root, "--predictions", root / "results.json", "--json", root / "scores.json")

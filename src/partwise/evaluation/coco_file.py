@@ -67,7 +67,9 @@ class CocoTruth:
         """
         wanted = set(names)
         frames = {id_: one for one in dataset.annotated.images if one.name in wanted for id_ in one.ids}
-        ids = {name: number for number, name in enumerate(names, 1)}
+        # In the order of the file's ids, in which pycocotools takes predictions of the same score.
+        place_in_file = {one.name: _in_order(one.ids) for one in frames.values()}
+        ids = {name: number for number, name in enumerate(sorted(names, key=place_in_file.__getitem__), 1)}
         sizes = {one.name: one.size for one in frames.values()}
         labels = classes_in(dataset.label_set, dataset.annotated.categories)
         annotations, faults = [], []
@@ -86,6 +88,11 @@ class CocoTruth:
         # The libraries print on stderr about a category without a name, and need no names.
         categories = [{"id": label.file_id, "name": str(label.file_id)} for label in dataset.label_set.things]
         return cls(ids, {"images": images, "categories": categories, "annotations": annotations})
+
+
+def _in_order(ids: Sequence[int | str]) -> tuple[bool, int | str]:
+    """The key by which images are sorted: numbers first, then texts."""
+    return min((isinstance(id_, str), id_) for id_ in ids)
 
 
 def _is_area(value: Any) -> bool:
