@@ -110,3 +110,6 @@ def test_a_map_alone_makes_a_label_set():
     assert [(x.name, x.id, x.has_instances) for x in own] == [("vehicle", 1, True), ("street", 2, False)]
     with pytest.raises(PartwiseError, match="give the class of the model"):
         named_classes({"vehicle": ""}, CITYSCAPES)
+    with pytest.raises(PartwiseError) as error:
+        named_classes({"a\nb": ""}, CITYSCAPES)
+    assert "\n" not in str(error.value)

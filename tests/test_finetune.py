@@ -96,13 +96,15 @@ def test_a_wrong_map_is_one_line_and_nothing_is_written(options, words, own, tin
 
 def test_a_model_that_lacks_classes_of_the_data_is_one_line(own, tiny_model_file, complains):
     said = complains("evaluate", "--model", tiny_model_file, "--data", own)
-    assert "Vehiculo" in said and "cityscapes" in said
+    assert "Vehiculo" in said and "cityscapes" in said and "--map" in said
 
 
 def test_a_map_for_result_files_is_one_line(own, tmp_path, complains):
     (tmp_path / "results.json").write_text("[]")
     said = complains("evaluate", "--predictions", tmp_path / "results.json", "--data", own, *MAP)
     assert "--map is for models" in said
+    said = complains("evaluate", "--predictions", tmp_path / "results.json", "--data", own, "--workers", "2")
+    assert "--workers 2 is for folders" in said
 
 
 def test_the_recipe_takes_every_tensor_of_the_bundled_model():

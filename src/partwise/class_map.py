@@ -165,7 +165,8 @@ def named_classes(names: ClassNames, old: LabelSet) -> LabelSet:
     for place, name in enumerate(names):
         some = _listed(names[name], old)
         if not some or not (first := some[0]):
-            raise PartwiseError(f"map {name}={names[name]}: give the class of the model that stands for {name!r}")
+            given = f"{name}={names[name]}"
+            raise PartwiseError(f"map {given!r}: give the class of the model that stands for {name!r}")
         instances = any(one is not None and one.has_instances for one in some)
         labels.append(Label(name, place + 1, place, first.category, instances, first.colour))
     return LabelSet("mapped", tuple(labels))

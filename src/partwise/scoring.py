@@ -151,6 +151,7 @@ def _score_files(
     progress: Callable,
 ) -> tuple[CityscapesEvaluator, dict]:
     if folder.suffix.lower() == ".json":
+        _leave_out({f"--workers {workers}": workers > 1}, "is for folders, and --predictions is one file")
         return _score_coco_results(folder, data, split, frames, evaluator_for, progress)
     # Scoring result files needs no image, and decoding an image takes longer than everything else together.
     truth = TruthFolder(data.root, split)

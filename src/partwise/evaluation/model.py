@@ -155,14 +155,14 @@ def require_known_classes(
         known: Of the model.
         label_set: Of the data.
         what: The data in words.
-        remedy: What to do, but for a label file that maps the classes.
+        remedy: What to do, except for mapping classes.
     """
     lacking = known.lacking(label_set)
     if lacking:
         has = ", ".join(label.name for label in known.evaluated)
         raise PartwiseError(
             f"{what}: the label set {known.name} lacks the {'class' if len(lacking) == 1 else 'classes'} "
-            f"{', '.join(lacking)} of the data (it has {has}): {remedy}, or map them by a label file"
+            f"{', '.join(lacking)} of the data (it has {has}): {remedy}, or map classes (--map, or a label file)"
         )
 
 
