@@ -293,7 +293,7 @@ def test_every_fault_is_one_line_with_file_and_id(what, tmp_path):
 
 @pytest.mark.parametrize("name", ["", "/", ".."])
 def test_an_image_whose_name_is_that_of_no_file_is_missing(name, tmp_path):
-    with pytest.raises(PartwiseError, match="image 1: .* is missing"):
+    with pytest.raises(PartwiseError, match=r"image 1: .* is missing"):
         read_records(content([], [image(1, name)]), "boxes.json", [tmp_path])
 
 
