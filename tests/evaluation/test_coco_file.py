@@ -214,6 +214,16 @@ def test_every_fault_of_a_file_is_found_in_one_pass(root):
     assert len(error.value.faults) == 3
 
 
+def test_faults_that_are_not_shown_are_kept_beside_the_json(root, fails):
+    _, results = made(root, 0)
+    (root / "results.json").write_text(json.dumps([row | {"image_id": 5} for row in results[:1] * 9]))
+    where = ("--data", root, "--predictions", root / "results.json")
+    assert "all of them: the same with --json FILE" in fails("evaluate", *where)
+    assert f"all of them: {root}/s.faults.json" in fails("evaluate", *where, "--json", root / "s.json")
+    assert len(json.loads((root / "s.faults.json").read_text())["faults"]) == 9
+    assert not (root / "s.json").exists()
+
+
 def test_a_file_that_is_no_json_is_one_line(root, complains):
     made(root, 0)
     (root / "results.json").write_text("{")
