@@ -87,18 +87,18 @@ def six_boxes(seed: int) -> tuple[Instances, list[np.ndarray]]:
 
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=60, deadline=None)
-def test_crowding_is_the_highest_iou_with_a_surer_instance_of_the_class(seed):
+def test_crowding_is_the_highest_iou_with_a_higher_scoring_instance_of_the_class(seed):
     made, masks = six_boxes(seed)
     for i, crowding in enumerate(made.crowding()):
-        surer = [j for j in range(6) if made.scores[j] > made.scores[i] and made.labels[j] == made.labels[i]]
-        overlaps = [(masks[i] & masks[j]).sum() / (masks[i] | masks[j]).sum() for j in surer]
+        higher = [j for j in range(6) if made.scores[j] > made.scores[i] and made.labels[j] == made.labels[i]]
+        overlaps = [(masks[i] & masks[j]).sum() / (masks[i] | masks[j]).sum() for j in higher]
         assert crowding == max(overlaps, default=0.0)
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1))
 @settings(max_examples=60, deadline=None)
 def test_distinct_instances_have_the_highest_scores_of_those_that_overlap(seed, iou):
-    """None that is left has a surer one of another class over it; each that is gone has one that is left."""
+    """None that is left has a higher-scoring one of another class over it; each that is gone has one that is left."""
     made, masks = six_boxes(seed)
     left = made.distinct(iou)
     kept = [i for i in range(6) if made.scores[i] in left.scores]
@@ -106,8 +106,8 @@ def test_distinct_instances_have_the_highest_scores_of_those_that_overlap(seed, 
 
     def hidden(i: int) -> bool:
         overlap = lambda j: (masks[i] & masks[j]).sum() / (masks[i] | masks[j]).sum()
-        surer = (j for j in kept if made.scores[j] > made.scores[i] and made.labels[j] != made.labels[i])
-        return any(overlap(j) > iou for j in surer)
+        higher = (j for j in kept if made.scores[j] > made.scores[i] and made.labels[j] != made.labels[i])
+        return any(overlap(j) > iou for j in higher)
 
     assert [i for i in range(6) if not hidden(i)] == kept
 

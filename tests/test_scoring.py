@@ -63,7 +63,7 @@ def test_the_terminal_shows_the_further_scores_and_says_what_is_missing(says, mo
     said = says("evaluate", "--model", models[0], "--data", city_root, "--full")
     for row in ("AP, longest side 32-64 px", "AR@1000", "AP of boundaries", "PQ", "COCO AP", "IoU of classes"):
         assert row in said
-    assert "AP100m and AP50m need the data set's disparity/ and camera/" in said
+    assert "AP100m and AP50m are missing: they need disparity/ and camera/" in said
 
 
 def test_result_files_need_no_images(says, models, city_root, tmp_path):

@@ -107,7 +107,7 @@ def test_scaled_down_it_is_the_small_image_and_its_result_enlarged(segment, scen
 
 
 def test_several_scales_find_what_each_finds(segment, scenes):
-    """A scale twice is the scale once; two scales hold everything that one of them holds, or a surer repeat of it."""
+    """A scale twice is the scale once; two scales hold all that one of them holds, or a higher-scoring copy of it."""
     image = scenes[0].image_HW3
     once, twice = segment(image, scale=1.0), segment(image, scale=(1.0, 1.0))
     assert np.mean(once.semantic_HW == twice.semantic_HW) > 0.999 and len(once) == len(twice) > 0

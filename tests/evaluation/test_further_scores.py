@@ -86,7 +86,7 @@ def test_a_size_counts_its_own_truth_and_no_other(name):
     truth = painted((26000, 0, 0, side, 12), (26001, 0, 50, other, 70), background=7, size=(120, 300))
     found = predicted((26, 0.5, 0, 0, side, 12), (26, 0.9, 0, 90, other, 110), size=(120, 300))
     scores = evaluated([scene_of(truth)], [found])
-    assert scores["ap"] == 0.125, "the decoy is surer: precision 0, then 1/2 at recall 1/2"
+    assert scores["ap"] == 0.125, "the decoy scores higher: precision 0, then 1/2 at recall 1/2"
     assert scores["by_size"][name]["ap"] == 1.0
     assert sum(of["ap"] is not None for of in scores["by_size"].values()) == 2
 

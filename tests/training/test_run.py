@@ -211,7 +211,7 @@ def test_another_optimiser_cannot_be_resumed(name, other, frames, tmp_path):
         train(second, frames, tmp_path / "run", Watcher(), data_name="tiny", resume=True)
 
 
-def test_other_data_is_told_and_its_classes_are_looked_for_anew(frames, tmp_path):
+def test_other_data_is_told_and_its_classes_are_looked_for_again(frames, tmp_path):
     folder, watcher = RunFolder(tmp_path / "run"), Watcher()
     recipe = replace(RECIPE, data=replace(RECIPE.data, repeat_threshold=0.5))
     train(recipe, frames, folder.path, Watcher(), data_name="a")
