@@ -92,7 +92,7 @@ def evaluate(
 
 @contextlib.contextmanager
 def _faults_kept(json: Path | None) -> Iterator[None]:
-    """Write all faults of results or data beside the file of --json. The error itself names some faults of each kind."""
+    """Write all faults of results or data beside the file of --json. The error itself names some of each kind."""
     from partwise.data.frame import FaultyDataError
     from partwise.evaluation.submission import ResultFilesError
 
