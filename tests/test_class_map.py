@@ -71,6 +71,7 @@ def test_the_classes_of_a_label_set_stand_for_themselves():
         ({"vehicle": "trailer"}, "unknown class of the model in map 'trailer'"),  # a class that is not evaluated
         ({"vehicle": "car,*"}, "give it alone"),
         ({"vehicle": "*", "cone": "*"}, "given for two classes"),
+        ({"vehicle": "car", "Vehicle": "truck"}, "class 'vehicle' is given twice"),
     ],
 )
 def test_a_class_that_neither_side_has_is_one_line(given, words):
@@ -120,3 +121,6 @@ def test_a_map_alone_makes_a_label_set():
     assert [(x.name, x.id, x.has_instances) for x in own] == [("vehicle", 1, True), ("street", 2, False)]
     with pytest.raises(PartwiseError, match="give the class of the model"):
         named_classes({"vehicle": ""}, CITYSCAPES)
+    with pytest.raises(PartwiseError) as error:
+        named_classes({"a\nb": ""}, CITYSCAPES)
+    assert "\n" not in str(error.value)

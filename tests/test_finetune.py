@@ -2,14 +2,18 @@
 
 import json
 
+import numpy as np
 import pytest
 from tiny_networks import QUICK
 
 from partwise.cli import main
 from partwise.data.image_files import write_png
+from partwise.errors import PartwiseError
 from partwise.methods import build_method
+from partwise.methods.options import InferenceOptions
 from partwise.model_files import find_model
 from partwise.recipes import RECIPES
+from partwise.segmenter import load
 from partwise.training.checkpoint import read_model
 
 BOX = [[20, 20, 120, 20, 120, 90, 20, 90]]
@@ -92,16 +96,29 @@ def test_a_wrong_map_is_one_line_and_nothing_is_written(options, words, own, tin
 
 def test_a_model_that_lacks_classes_of_the_data_is_one_line(own, tiny_model_file, complains):
     said = complains("evaluate", "--model", tiny_model_file, "--data", own)
-    assert "Vehiculo" in said and "cityscapes" in said
+    assert "Vehiculo" in said and "cityscapes" in said and "class map" in said
 
 
 def test_a_map_for_result_files_is_one_line(own, tmp_path, complains):
     (tmp_path / "results.json").write_text("[]")
     said = complains("evaluate", "--predictions", tmp_path / "results.json", "--data", own, *MAP)
     assert "--map is for models" in said
+    said = complains("evaluate", "--predictions", tmp_path / "results.json", "--data", own, "--workers", "2")
+    assert "--workers 2 is for folders" in said
 
 
 def test_the_recipe_takes_every_tensor_of_the_bundled_model():
     state, info = read_model(find_model())
     own = build_method(RECIPES["finetune"]().method, info.label_set).state_dict()
     assert {name: value.shape for name, value in own.items()} == {name: value.shape for name, value in state.items()}
+
+
+def test_a_mapped_model_averages_mirror_images_as_its_own_and_says_why_it_explains_nothing(scenes, tiny_model_file):
+    image = scenes[0].image_HW3
+    own = load(tiny_model_file)(image, flip=True)
+    most = int(np.bincount(own.semantic_HW.ravel()).argmax())
+    names = {"mine": own.label_set.name_of(most)}
+    mapped = load(tiny_model_file, classes=names, options=InferenceOptions(flip=True))
+    assert np.array_equal(mapped(image).semantic_HW == 1, own.semantic_HW == most)
+    with pytest.raises(PartwiseError, match="load it without them"):
+        mapped.explain(image)

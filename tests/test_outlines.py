@@ -29,6 +29,14 @@ def test_the_mask_of_a_disc_with_a_hole_comes_back():
     assert np.array_equal(drawn(polygons_of(mask), mask.shape), mask)
 
 
+def test_a_mask_full_of_holes_is_cut_once_for_each_row_of_them():
+    """Holes that were cut one after the other, with the outlines of all found again each time, took minutes."""
+    mask = np.ones((150, 150), bool)
+    mask[1::3, 1::3] = False
+    polygons = polygons_of(mask)
+    assert np.array_equal(drawn(polygons, mask.shape), mask) and len(polygons) == 51
+
+
 @pytest.mark.parametrize("shape", [(3, 3), (0, 0)])
 def test_no_mask_gives_no_polygon(shape):
     assert polygons_of(np.zeros(shape, bool)) == []

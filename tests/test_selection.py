@@ -49,7 +49,11 @@ def test_what_cannot_be_kept_is_one_line(found, min_score, classes, words):
 
 def test_options_in_words():
     assert parse_min_scores(["car=0.3", "traffic=x=0.2", ".1"]) == {"car": 0.3, "traffic=x": 0.2, "*": 0.1}
-    assert parse_classes(["car, person", "bus"]) == ("car", "person", "bus")
-    for wrong in (["x"], ["car="], ["car=2"], ["nan"], ["0.1", "0.2"], ["car=.1", "car=.2"]):
+    assert parse_min_scores([" car = 0.3 "]) == {"car": 0.3}
+    assert parse_classes(["car, person", "bus"]) == ("car", "person", "bus") and parse_classes([]) == ()
+    for nothing in ([""], [" , "]):
+        with pytest.raises(PartwiseError, match="at least one name"):
+            parse_classes(nothing)
+    for wrong in (["x"], ["car="], ["=0.3"], ["car=2"], ["nan"], ["0.1", "0.2"], ["car=.1", "car=.2"]):
         with pytest.raises(PartwiseError, match="min-score"):
             parse_min_scores(wrong)

@@ -193,7 +193,7 @@ def evaluate(
         data: Root of a data set.
         model: A model file, a run folder or the name of a model; the default model if neither `model` nor
             `predictions` is given.
-        predictions: A folder of result files, instead of a model.
+        predictions: A folder of result files, or a JSON file in COCO form, instead of a model.
         split: The split of the data to score on.
         classes: Which classes of the model stand for those of the data, where they differ, as in `train`.
         frames: The largest number of frames to score, evenly spaced; 0 for all.

@@ -174,7 +174,8 @@ def named_classes(names: ClassNames, old: LabelSet) -> LabelSet:
     for place, name in enumerate(names):
         some = _listed(names[name], old)
         if not some or not (first := some[0]):
-            raise PartwiseError(f"map {name}={names[name]}: give the class of the model that stands for {name!r}")
+            given = f"{name}={names[name]}"
+            raise PartwiseError(f"map {given!r}: give the class of the model that stands for {name!r}")
         instances = any(one is not None and one.has_instances for one in some)
         labels.append(Label(name, place + 1, place, first.category, instances, first.colour))
     return LabelSet("mapped", tuple(labels))
@@ -190,6 +191,8 @@ def _resolved(new: LabelSet, old: LabelSet, names: ClassNames) -> dict[str, tupl
         some = _listed(given, old)
         if None in some and len(some) > 1:
             raise PartwiseError(f"map {name}={given}: {REST} is all classes that no other class takes: give it alone")
+        if label.name in found:
+            raise PartwiseError(f"map: class {label.name!r} is given twice, in upper and lower case: give it once")
         found[label.name] = None if None in some else tuple(one for one in some if one is not None)
     if sum(some is None for some in found.values()) > 1:
         raise PartwiseError(f"map: {REST} is given for two classes: give it for one")

@@ -66,7 +66,7 @@ class TrainingData:
         if validation.name == scenes.name and self.split != self.val_split:
             raise PartwiseError(
                 f"{self.source}: the split {self.val_split!r} is the same as {self.split!r} ({scenes.name}): "
-                "give a data set with two splits, or the same name for both"
+                "split it (partwise split), or give the same name for both"
             )
         what, remedy = f"{self.source}, split {self.val_split}", "add them to what is trained on"
         require_known_classes(scenes.label_set, validation.label_set, what, remedy)

@@ -97,7 +97,8 @@ def shown(value: Any) -> str:
         >>> shown(np.float64(0.25)), shown("2"), shown([1] * 1000)
         ('0.25', "'2'", '[1, 1, 1, 1, 1, 1, ...]')
     """
-    text = " ".join((f"{value:g}" if isinstance(value, Real) else reprlib.repr(value)).split())
+    is_float = isinstance(value, Real) and not isinstance(value, int)  # an int may be too large for a float
+    text = " ".join((f"{value:g}" if is_float else reprlib.repr(value)).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -5,6 +5,9 @@ Axes: h and w of a mask in pixels, P corners of a polygon.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
+
 import numpy as np
 
 __all__ = ["polygons_of"]
@@ -15,7 +18,7 @@ _Point = tuple[int, int]  # (x, y): a corner of pixels
 def polygons_of(mask_hw: np.ndarray) -> list[np.ndarray]:
     """The polygons whose union is a mask, none of them with a hole.
 
-    COCO has no polygons with holes: a mask is cut through each of its holes, so that what is left has none.
+    COCO has no polygons with holes: a mask is cut along a few rows that meet all of its holes, so that none is left.
 
     Args:
         mask_hw: (h, w) bool.
@@ -26,17 +29,22 @@ def polygons_of(mask_hw: np.ndarray) -> list[np.ndarray]:
     >>> [one.tolist() for one in polygons_of(np.array([[True, True, False]]))]
     [[[0, 0], [2, 0], [2, 1], [0, 1]]]
     """
-    polygons, waiting = [], [(np.asarray(mask_hw, bool), 0)]
-    while waiting:
-        mask, top = waiting.pop()
-        loops = _loops(mask)
-        hole = next((loop for loop in loops if _doubled_area(loop) < 0), None)
-        if hole is None:
-            polygons += [np.add(loop, (0, top)) for loop in loops]
-        else:
-            cut = (int(hole[:, 1].min()) + int(hole[:, 1].max()) + 1) // 2
-            waiting += [(mask[:cut], top), (mask[cut:], top + cut)]
-    return polygons
+    mask_hw = np.asarray(mask_hw, bool)
+    loops = _loops(mask_hw)
+    cuts = _cuts([loop for loop in loops if _doubled_area(loop) < 0])
+    if not cuts:
+        return loops
+    bands = itertools.pairwise((0, *cuts, len(mask_hw)))
+    return [np.add(loop, (0, top)) for top, bottom in bands for loop in _loops(mask_hw[top:bottom])]
+
+
+def _cuts(holes: Sequence[np.ndarray]) -> list[int]:
+    """The fewest rows, rising, before which a mask is cut so that each hole reaches the edge of a part."""
+    cuts: list[int] = []
+    for low, high in sorted(((int(hole[:, 1].min()), int(hole[:, 1].max())) for hole in holes), key=lambda row: row[1]):
+        if not cuts or cuts[-1] < low:
+            cuts.append(high)
+    return cuts
 
 
 def _doubled_area(loop: np.ndarray) -> int:

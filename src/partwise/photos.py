@@ -15,6 +15,7 @@ from PIL import Image
 from partwise.errors import ForeignFileError, PartwiseError
 from partwise.evaluation.submission import check_name, submission_paths, write_submission
 from partwise.files import atomic_write, require_replaceable, require_writable, write_json
+from partwise.instances import Instances
 from partwise.machine import is_out_of_memory
 from partwise.photo_files import Photo
 from partwise.report.coco_file import COCO_NAME, FoundInImage, coco_predictions, file_name_of
@@ -121,17 +122,20 @@ def predict_photos(
     together = out / COCO_NAME
     if form.kind == "coco" and not form.overwrite:
         require_replaceable(together, COCO_PREDICTIONS)
-    found: list[FoundInImage] = []
+    found: dict[str, Instances] = {}  # of each image in the COCO file
     inputs = {os.path.realpath(photo.path) for photo in photos}
     files, done, replaced, faults = 0, 0, 0, []
     written: dict[tuple[int, int], Path] = {}
     for number, photo in enumerate(photos, 1):
         try:
+            name = file_name_of(photo.path, photo.folder)
+            if name in found:
+                raise PartwiseError(f"{photo.path}: another photo is called {name} in the COCO file: rename the file")
             earlier = _see_that_it_can_be_written(photo, out, form, inputs, written)
             result = _predict(segment, photo, form)
             made = _written(result, segment, photo, out, form)
             if form.kind == "coco":
-                found.append(FoundInImage(file_name_of(photo.path, photo.folder), result.instances))
+                found[name] = result.instances
             written |= {_identity(path): path for path in made}
             files, done, replaced = files + len(made), done + 1, replaced + earlier
         except PartwiseError as error:
@@ -140,7 +144,9 @@ def predict_photos(
                 break
         progress(number, len(photos))
     if found:
-        content = coco_predictions(found, segment.method.label_set, polygons=form.polygons, origin=segment.info.origin)
+        images = [FoundInImage(name, instances) for name, instances in found.items()]
+        labels, origin = segment.method.label_set, segment.info.origin
+        content = coco_predictions(images, labels, polygons=form.polygons, origin=origin)
         write_json(together, content, overwrite=form.overwrite)
         files += 1
     return Predicted(files, done, replaced, faults)

@@ -59,8 +59,7 @@ def score(
         predictions: A folder of result files, or a JSON file in COCO form, instead of a model.
         class_names: Which classes of a model stand for those of the data, see `ClassMap.between`.
         frames: The largest number of frames to score, evenly spaced; 0 for all.
-        full: Also compute boundary AP, COCO AP and bootstrap intervals, and panoptic quality if there are instances and
-            a semantic map.
+        full: Also compute boundary AP, COCO AP, bootstrap intervals, and panoptic quality if there is a semantic map.
         metrics: Names of further metrics: those of other packages, or some of those that `full` adds.
         workers: Number of processes that read result files.
         options: How a model predicts the frames. It is scored at the size of the truth.
@@ -68,8 +67,7 @@ def score(
         progress: Called with the number of frames that are done, and the number of all frames.
 
     Returns:
-        What `CityscapesEvaluator.compute` returns, "records" (what `compare` needs of each image) and "circumstances"
-        (how the figures were made).
+        What `CityscapesEvaluator.compute` returns, "records" (for `compare`) and "circumstances" (how it was made).
 
     Raises:
         PartwiseError: If the data, the model or the result files cannot be used.
@@ -151,6 +149,7 @@ def _score_files(
     progress: Callable,
 ) -> tuple[CityscapesEvaluator, dict]:
     if folder.suffix.lower() == ".json":
+        _leave_out({f"--workers {workers}": workers > 1}, "is for folders, and --predictions is one file")
         return _score_coco_results(folder, data, split, frames, evaluator_for, progress)
     # Scoring result files needs no image, and decoding an image takes longer than everything else together.
     if data.labels is not None:
@@ -181,12 +180,14 @@ def _score_coco_results(
     scenes = EvenlySpaced(truth, frames)
     require_truth(scenes, f"{data}, split {split}", progress)
     evaluator, depth = evaluator_for(scenes, False), find_depth(data.root, split)
+    found: dict[str, int] = {}
     for place in range(len(scenes)):
         scene = scenes[place]
         instances, scores = results.of_frame(scene.name)
+        found[scene.name] = len(instances)
         evaluator.update(scene, instances, scores=scores, depth_HW=depth(scene.name))
         progress(place + 1, len(scenes))
-    return evaluator, evaluator.compute() | {"warnings": [asdict(remark) for remark in results.remarks]}
+    return evaluator, evaluator.compute() | {"warnings": [asdict(remark) for remark in results.remarks_on(found)]}
 
 
 def _refuse_the_data(folder: Path, data: Path) -> None:

@@ -138,6 +138,8 @@ class Segmenter:
             PartwiseError: If the pixel lies outside the image, nothing was found and no pixel is given, several scales
                 are given, or the method cannot explain its decisions.
         """
+        if isinstance(self.method, MappedMethod):
+            raise PartwiseError("explain: the model is loaded with other classes than its own: load it without them")
         if not isinstance(self.method, Explainable):
             name, able = self.info.method.get("kind"), [one for one in METHODS if issubclass(METHODS[one], Explainable)]
             raise PartwiseError(

@@ -30,12 +30,12 @@ def parse_min_scores(texts: Iterable[str]) -> dict[str, float]:
     """
     scores: dict[str, float] = {}
     for text in texts:
-        name, _, value = text.rpartition("=")
+        name, equals, value = (part.strip() for part in text.rpartition("="))
         try:
             score = float(value)
         except ValueError:
             score = np.nan
-        if not 0 <= score <= 1:
+        if not 0 <= score <= 1 or (equals and not name):
             raise PartwiseError(f"min-score {text!r}: give a number in 0..1, or CLASS=NUMBER, such as car=0.3")
         if (name or OTHERS) in scores:
             raise PartwiseError(
@@ -48,10 +48,17 @@ def parse_min_scores(texts: Iterable[str]) -> dict[str, float]:
 def parse_classes(texts: Iterable[str]) -> tuple[str, ...]:
     """Names of classes from texts such as "car,person".
 
+    Raises:
+        PartwiseError: If texts are given and none of them holds a name.
+
     >>> parse_classes(["car,person", "bus"])
     ('car', 'person', 'bus')
     """
-    return tuple(name for text in texts for name in (part.strip() for part in text.split(",")) if name)
+    texts = list(texts)
+    names = tuple(name for text in texts for name in (part.strip() for part in text.split(",")) if name)
+    if texts and not names:
+        raise PartwiseError(f"classes {','.join(texts)!r}: give at least one name, such as car,person")
+    return names
 
 
 def require_selection(label_set: LabelSet, min_score: MinScore, classes: Sequence[str] = ()) -> None:

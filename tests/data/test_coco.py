@@ -19,6 +19,7 @@ from partwise.class_list import ClassEntry, label_set_of_classes
 from partwise.data import open_dataset
 from partwise.data.check import check
 from partwise.data.dataset import described
+from partwise.data.polygons.coco_file import read_records
 from partwise.data.polygons.dataset import CocoFolder
 from partwise.data.polygons.rasters import crop_of_polygons, crop_of_runs, runs_of_text
 from partwise.errors import PartwiseError, PartwiseWarning
@@ -275,6 +276,11 @@ FAULTS = {
         content([annotation(3, segmentation={"size": [20, 30], "counts": [500, 1]})]),
         "add up to 501, the image has 600 pixels",
     ),
+    "runs whose sum wraps around": (
+        content([annotation(3, segmentation={"size": [20, 30], "counts": [2**62] * 4 + [600]})]),
+        "annotation 3 of image a: its RLE has a run of 4611686018427387904, the image has 600 pixels",
+    ),
+    "a number beyond floats": (content([annotation(3, segmentation=[[1, 1, 5, 1, 5, 10**400]])]), "a list of numbers"),
     "damaged runs": (content([annotation(3, segmentation={"size": [20, 30], "counts": "xxxx"})]), "its RLE"),
     "annotation id twice": (content([annotation(3), annotation(3)]), "annotation 3 of image a: this annotation id"),
     "image id twice": (
@@ -288,10 +294,9 @@ FAULTS = {
         "no category has inst",
     ),
     "no category_id": (content([{"id": 5, "image_id": 1}]), "annotation 5 has no category_id"),
-    "a number beyond floats": (content([annotation(3, segmentation=[[1, 1, 10**400, 1, 9, 9]])]), "a list of numbers"),
     "runs whose sum overflows": (
         content([annotation(3, segmentation={"size": [20, 30], "counts": [2**63 - 1, 2**63 - 1, 602]})]),
-        "its RLE has runs of 602 to 9223372036854775807 pixels, the image has 600",
+        "its RLE has a run of 9223372036854775807, the image has 600",
     ),
     "an id of more than 64 bits": (
         content([annotation(3, category_id=1 << 63)], categories=[{"id": 1 << 63, "name": "car"}]),
@@ -350,6 +355,12 @@ def test_every_fault_is_one_line_with_file_and_id(what, tmp_path):
         opened(tmp_path, what[0])
     (line,) = [line for line in str(error.value).split("\n") if what[1] in line]
     assert line.startswith(str(tmp_path)) and "_annotations.coco.json: " in line
+
+
+@pytest.mark.parametrize("name", ["", "/", ".."])
+def test_an_image_whose_name_is_that_of_no_file_is_missing(name, tmp_path):
+    with pytest.raises(PartwiseError, match=r"image 1: .* is missing"):
+        read_records(content([], [image(1, name)]), "boxes.json", [tmp_path])
 
 
 def test_all_faults_of_a_file_are_found_in_one_pass(tmp_path):

@@ -42,7 +42,7 @@ def test_copies_have_near_hashes_and_other_scenes_have_not(scenes):
     [
         (f"a_jpg.rf.{HASH}.jpg", "a_jpg"),
         (f"deep/a_jpg.rf.{HASH[::-1]}.jpg", "a_jpg"),
-        ("a.jpg", "a.jpg"),
+        ("lima/1.jpg", "lima/1.jpg"),
         ("a.rf.jpg", "a.rf.jpg"),
     ],
 )
@@ -58,6 +58,11 @@ def test_groups_stay_together_and_the_share_is_met_as_nearly_as_groups_allow(val
     assert len({(group, inside) for group, inside in zip(groups, chosen, strict=True)}) == 30
     assert abs(sum(chosen) - val * 90) <= 1.5
     assert split_groups(groups, val, seed) == chosen != split_groups(groups, val, seed + 1)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_group_that_is_far_too_large_is_not_in_val(seed):
+    assert 15 <= sum(split_groups([0] * 80 + list(range(1, 21)), 0.15, seed)) <= 16
 
 
 def test_both_parts_have_a_group():
@@ -115,6 +120,22 @@ def test_the_parts_name_the_same_images_and_keep_every_id(copy, tmp_path, scenes
         write_split(content, paths, tmp_path / "out")
 
 
+def test_an_image_that_is_listed_twice_is_copied_once_and_two_of_one_name_are_not_copied(tmp_path, scenes):
+    for folder in ("a", "b"):
+        write_png(tmp_path / folder / "1.png", picture(scenes, 0))
+    content = {"images": [{"id": n, "file_name": "a/1.png"} for n in range(3)], "annotations": []}
+    one, other = tmp_path / "a" / "1.png", tmp_path / "b" / "1.png"
+    files = write_split(content, {"train": {0: one, 1: one}, "val": {2: other}}, tmp_path / "out", copy=True)
+    assert [row["file_name"] for row in json.loads(files[0].read_text())["images"]] == ["1.png", "1.png"]
+    with pytest.raises(PartwiseError, match="have one name"):
+        write_split(content, {"train": {0: one, 1: other}, "val": {2: one}}, tmp_path / "other", copy=True)
+    assert not (tmp_path / "other").exists()
+    for file in files:
+        file.unlink()
+    with pytest.raises(PartwiseError, match=r"1\.png is there already"):
+        write_split(content, {"train": {0: one, 1: one}, "val": {}}, tmp_path / "out", copy=True)
+
+
 def coco_tree(root: Path, scenes, names: dict[str, list[tuple[str, int]]]) -> Path:
     """A COCO data set in Roboflow's layout: split -> (file name, scene that it shows)."""
     for part, files in names.items():
@@ -129,7 +150,7 @@ def coco_tree(root: Path, scenes, names: dict[str, list[tuple[str, int]]]) -> Pa
     return root
 
 
-def test_the_command_splits_and_what_it_wrote_can_be_read_and_checked(tmp_path, scenes, says, complains):
+def test_the_command_splits_and_what_it_wrote_can_be_read_and_checked(tmp_path, scenes, says, complains, monkeypatch):
     names = {"train": [(f"a_png.rf.{HASH}.png", 0), (f"a_png.rf.{HASH[::-1]}.png", 1), ("b.png", 2), ("c.png", 3)]}
     root = coco_tree(tmp_path / "own", scenes, names)
     said = says("split", root, "--out", tmp_path / "out", "--val", "0.4")
@@ -140,6 +161,7 @@ def test_the_command_splits_and_what_it_wrote_can_be_read_and_checked(tmp_path, 
     whole = open_dataset(root, "train")
     assert np.array_equal(val[0].image_HW3, whole[whole.names.index(val.names[0])].image_HW3)
     assert "same photo" not in says("check", tmp_path / "out")
+    monkeypatch.setattr("partwise.data.splitting.read_image", None)  # both are found before an image is read
     assert "is there already" in complains("split", root, "--out", tmp_path / "out")
     assert "above 0 and below 1" in complains("split", root, "--out", tmp_path / "other", "--val", "1.5")
 

@@ -102,6 +102,18 @@ def test_results_have_the_scores_that_pycocotools_gives(seed, library, root, mon
     assert set(figures["coco"]["per_class"]) == {"zero", "seven", "big"} and figures["instance"] is not None
 
 
+def test_equal_scores_and_more_than_a_hundred_results_an_image_count_as_for_pycocotools(root):
+    """Of equal scores those of the image with the lowest id come first, and the ids fall where the names rise."""
+    truth_file, results = made(root, 2)
+    rng = np.random.default_rng(2)
+    many = [row | {"score": float(rng.choice([0.1, 0.5, 0.9]))} for row in results for _ in range(30)]
+    rng.shuffle(many)
+    (root / "results.json").write_text(json.dumps(many))
+    scores = score(root, "valid", predictions=root / "results.json")["coco"]
+    for name, value in pycocotools_says(truth_file, many).items():
+        assert scores[name] == (None if value is None else pytest.approx(value)), name
+
+
 def test_the_command_says_the_scores_of_each_class(root, says):
     made(root, 0)
     said = says("evaluate", "--data", root, "--predictions", root / "results.json", "--json", root / "scores.json")
@@ -173,7 +185,18 @@ def changed(results, **fields):
         (lambda r: changed(r, segmentation=None), "it has no mask"),
         (lambda r: changed(r, image_id=[]), "image_id [] is none"),
         (lambda r: {"a": r}, "no COCO results"),
-        (lambda r: {"images": [{"id": 1, "file_name": "x.png"}], "annotations": []}, "x.png is none of the 4 frames"),
+        (lambda r: {"images": [{"id": 1, "file_name": "x.png"}], "annotations": []}, "'x.png' is none of the 4 frames"),
+        (lambda r: changed(r, score=10**400), "its score is 1000"),
+        (lambda r: changed(r, image_id=10**400), "is none of the 4 frames"),
+        (lambda r: changed(r, segmentation=[[1, 2, 3, 4, 5, 10**400]]), "a list of numbers x y x y"),
+        # A sum that wraps around in 64 bits once ended the program with a segmentation fault.
+        (lambda r: changed(r, segmentation={"size": [60, 80], "counts": [2**62] * 4 + [4800]}), "has a run of 46"),
+        (lambda r: {"images": [{"id": [], "file_name": "0.png"}], "annotations": []}, "image number 0 has no id"),
+        (lambda r: {"images": [{"id": 1, "file_name": "/"}], "annotations": []}, "image '/' is none of the 4 frames"),
+        (
+            lambda r: {"images": [{"id": n, "file_name": f"{n}/0.png"} for n in (1, 2)], "annotations": []},
+            "images '1/0.png' and '2/0.png' are both frame 0",
+        ),
     ],
 )
 def test_wrong_results_are_one_line_and_nothing_is_written(change, words, root, complains):
@@ -191,8 +214,53 @@ def test_every_fault_of_a_file_is_found_in_one_pass(root):
     assert len(error.value.faults) == 3
 
 
+def test_faults_that_are_not_shown_are_kept_beside_the_json(root, fails):
+    _, results = made(root, 0)
+    (root / "results.json").write_text(json.dumps([row | {"image_id": 5} for row in results[:1] * 9]))
+    where = ("--data", root, "--predictions", root / "results.json")
+    assert "all of them: the same with --json FILE" in fails("evaluate", *where)
+    assert f"all of them: {root}/s.faults.json" in fails("evaluate", *where, "--json", root / "s.json")
+    assert len(json.loads((root / "s.faults.json").read_text())["faults"]) == 9
+    assert not (root / "s.json").exists()
+
+
 def test_a_file_that_is_no_json_is_one_line(root, complains):
     made(root, 0)
     (root / "results.json").write_text("{")
     assert "not JSON" in complains("evaluate", "--data", root, "--predictions", root / "results.json")
     assert "no such" in complains("evaluate", "--data", root, "--predictions", root / "none.json")
+
+
+def test_frames_without_results_and_masks_without_a_pixel_are_counted(root):
+    _, results = made(root, 0)
+    (root / "results.json").write_text(
+        json.dumps([results[0], results[0] | {"segmentation": {"size": [60, 80], "counts": [4800]}}])
+    )
+    said = [one["problem"] for one in score(root, "valid", predictions=root / "results.json")["warnings"]]
+    assert said == ["3 of 4 frames without an entry that counts", "1 masks without a pixel"]
+
+
+@pytest.mark.parametrize("library", ["hotcoco", "pycocotools"])
+def test_the_ap_of_a_class_is_its_own_whatever_its_category_id(library, root, monkeypatch):
+    """The ids of the label set are 1 for 4000 and 7 for 7: the libraries sort category ids, label sets their own."""
+    if library == "pycocotools":
+        monkeypatch.setitem(__import__("sys").modules, "hotcoco", None)
+    truth_file, _ = made(root, 3)
+    annotations = json.loads(truth_file.read_text())["annotations"]
+    perfect = [row | {"score": 0.5} for row in annotations if row["category_id"] == 7 and not row["iscrowd"]]
+    assert perfect
+    (root / "results.json").write_text(json.dumps(perfect))
+    by_class = score(root, "valid", predictions=root / "results.json")["coco"]["per_class"]
+    assert by_class == {"zero": 0, "big": 0, "seven": pytest.approx(1)}
+
+
+def test_areas_that_are_no_numbers_are_named_before_anything_is_scored(root):
+    truth_file, _ = made(root, 0)
+    truth = json.loads(truth_file.read_text())
+    assert len(truth["annotations"]) > 4
+    areas = ["9", [], -1, float("nan"), 10**400]
+    truth["annotations"] = [row | {"area": area} for row, area in zip(truth["annotations"], areas, strict=False)]
+    truth_file.write_text(json.dumps(truth))
+    with pytest.raises(PartwiseError, match=r"annotation 5 of image 0: its area is '9': give a number") as error:
+        score(root, "valid", predictions=root / "results.json")
+    assert len(error.value.faults) == len(areas)

@@ -57,7 +57,7 @@ def photos(tmp_path, scenes):
 def test_the_command_writes_one_file_that_says_what_python_says(predict, tiny_model_file, tmp_path, scenes):
     folder = photos(tmp_path, scenes)
     code, said, _ = predict(folder, "--out", tmp_path / "out", "--format", "coco", "--min-score", "0")
-    assert code == 0 and "wrote 1 files for 2 of 2 images" in said
+    assert code == 0 and "wrote 1 file for 2 of 2 images" in said
     content = json.loads((tmp_path / "out" / "predictions.json").read_text())
     segment = load(tiny_model_file)
     assert [one["file_name"] for one in content["images"]] == ["a.png", "deep/b.png"]
@@ -76,6 +76,17 @@ def test_a_foreign_file_is_not_replaced(predict, tmp_path, scenes):
     (tmp_path / "out" / "predictions.json").write_text('{"images": [], "categories": [], "annotations": []}')
     code, _, complaints = predict(photos(tmp_path, scenes), "--out", tmp_path / "out", "--format", "coco")
     assert code == 2 and len(complaints) == 1 and "predictions.json" in complaints[0]
+
+
+def test_two_photos_of_one_name_are_not_written_as_one(predict, tmp_path, scenes):
+    one = photos(tmp_path, scenes) / "a.png"
+    other = one.parent / "deep" / "a.png"
+    write_png(other, scenes[2].image_HW3)
+    code, said, complaints = predict(one, other, "--out", tmp_path / "files", "--format", "coco")
+    assert code == 2 and "another photo is called a.png" in complaints[0] and "wrote 1 file for 1 of 2" in said
+    code, said, _ = predict(one.parent, "--out", tmp_path / "folder", "--format", "coco")
+    names = [one["file_name"] for one in json.loads((tmp_path / "folder" / "predictions.json").read_text())["images"]]
+    assert code == 0 and names == ["a.png", "deep/a.png", "deep/b.png"]
 
 
 @pytest.mark.parametrize(

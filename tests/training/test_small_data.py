@@ -13,6 +13,7 @@ from partwise.data.cityscapes import CityscapesFolder
 from partwise.data.loader import TrainingSamples
 from partwise.errors import PartwiseError
 from partwise.methods import build_method
+from partwise.training.checkpoint import read_model
 from partwise.training.config import OptimConfig, check_recipe
 from partwise.training.folder import RunFolder
 from partwise.training.learner import Learner
@@ -52,20 +53,21 @@ def test_a_run_with_several_batches_a_step_sees_each_sample_once_though_it_is_re
 
 
 def test_a_run_ends_when_evaluations_no_longer_improve(frames, tmp_path):
-    values = iter([0.1, 0.3, 0.2, 0.3, 0.9])
+    values = iter([0.1, 0.3, 0.2, 0.3, 0.9, 0.9, 0.9])
     folder, watcher = RunFolder(tmp_path / "run"), Watcher()
     recipe = tiny_recipe(steps=20, evaluate_every_steps=1, patience=2)
-    train(
-        recipe,
-        frames,
-        folder.path,
-        watcher,
-        data_name="tiny",
-        evaluate=lambda method: {"instance": {"ap": next(values)}},
-    )
+    evaluate = lambda method: {"instance": {"ap": next(values)}}
+    train(recipe, frames, folder.path, watcher, data_name="tiny", evaluate=evaluate)
     steps = [json.loads(line)["step"] for line in folder.metrics.read_text().splitlines() if "evaluation" in line]
     assert steps == [1, 2, 3, 4] and folder.finished
-    assert any("no better than 0.300" in note for note in watcher.notes)
+    assert any("no better than 0.300; the best weights are in best.safetensors" in note for note in watcher.notes)
+    assert read_model(folder.best)[1].origin["steps"] == 2 and read_model(folder.last)[1].origin["steps"] == 4
+    again = Watcher()
+    train(recipe, frames, folder.path, again, data_name="tiny", evaluate=evaluate, resume=True)
+    assert any("give a larger training.patience to continue it" in note for note in again.notes)
+    more = tiny_recipe(steps=6, evaluate_every_steps=1, patience=9)
+    train(more, frames, folder.path, again, data_name="tiny", evaluate=evaluate, resume=True)
+    assert read_model(folder.best)[1].origin["steps"] == 5 and read_model(folder.last)[1].origin["steps"] == 6
 
 
 def test_patience_without_evaluations_is_one_line():

@@ -47,6 +47,7 @@ def predict(
         only: Keep instances of these classes only, such as car,person; the semantic map does not change.
     """
     from partwise.class_map import parse_class_map
+    from partwise.data.faults import counted
     from partwise.photo_files import find_photos, left_out_text
     from partwise.photos import Form, predict_photos
     from partwise.segmenter import load
@@ -58,14 +59,16 @@ def predict(
     found = find_photos(inputs, submission=form.submission)
     if found.left_out:
         console.print(left_out_text(found.left_out))
-    for photo in found.renamed:
+    for photo in found.renamed if format != "coco" else ():
         console.print(on_one_line(f"{photo.path}: another photo has this name, its results are called {photo.name}"))
     segment = load(model, options=inference.options(), classes=parse_class_map(classes or ()))
     with counting("predicting") as progress:
         made = predict_photos(segment, found.photos, out, form, progress=progress)
     faults = [*found.faults, *made.faults]
     total = len(found.photos) + len(found.faults)
-    console.print(f"wrote {made.files} files for {made.done} of {total} images to {out}{_remarks(made, faults)}")
+    console.print(
+        f"wrote {counted(made.files, 'file')} for {made.done} of {total} images to {out}{_remarks(made, faults)}"
+    )
     if any(isinstance(fault, ForeignFileError) for fault in faults):
         console.print("next: the same with --overwrite replaces files that partwise did not write")
     if faults:

@@ -92,12 +92,13 @@ def evaluate(
 
 @contextlib.contextmanager
 def _faults_kept(json: Path | None) -> Iterator[None]:
-    """Write all faults of result files beside the file of --json. The error itself names some faults of each kind."""
+    """Write all faults of results or data beside the file of --json. The error itself names some of each kind."""
+    from partwise.data.frame import FaultyDataError
     from partwise.evaluation.submission import ResultFilesError
 
     try:
         yield
-    except ResultFilesError as error:
+    except (ResultFilesError, FaultyDataError) as error:
         if error.all_shown:
             raise
         kept = "all of them: the same with --json FILE"

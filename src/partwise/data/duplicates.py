@@ -41,14 +41,14 @@ _ROBOFLOW = re.compile(r"(.+)\.rf\.[0-9A-Za-z]{16,}(\.[A-Za-z]+)?")
 
 
 def photo_key(file_name: str) -> str:
-    """The same for all copies that Roboflow exports of one photo, NAME.rf.HASH.jpg; else the name of the file itself.
+    """The same for all copies that Roboflow exports of one photo, NAME.rf.HASH.jpg; else `file_name` itself.
 
     >>> photo_key("train/a_jpg.rf.0123456789abcdef0123456789abcdef.jpg"), photo_key("train/a.jpg")
-    ('a_jpg', 'a.jpg')
+    ('a_jpg', 'train/a.jpg')
     """
     name = file_name.replace("\\", "/").rpartition("/")[2]
     found = _ROBOFLOW.fullmatch(name)
-    return found[1] if found else name
+    return found[1] if found else file_name
 
 
 def photo_hash(image_HW3: np.ndarray) -> np.ndarray:

@@ -79,7 +79,8 @@ class FaultyDataError(PartwiseError):
     """Data that cannot be used: some faults of each kind in words, all of them in `faults`."""
 
     def __init__(self, where: str, faults: Sequence[Fault]):
-        self.faults, lines = list(faults), listed(faults)
+        self.root, self.faults, lines = where, list(faults), listed(faults)
+        self.all_shown = len(lines) == len(faults)
         head = f"{where}: {counted(len(faults), 'fault')}, so that nothing was read:"
         super().__init__("\n".join([head, *lines] if len(faults) > 1 else lines))
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from partwise.data.duplicates import hashes_of_copies, joined_groups, near_pairs, photo_key
+from partwise.data.faults import counted
 from partwise.data.image_files import read_bytes, read_image
 from partwise.data.polygons.dataset import CocoFolder
 from partwise.data.source import DataSource
@@ -24,6 +25,7 @@ from partwise.files import atomic_write, write_json
 __all__ = ["Split", "split_coco", "split_groups", "split_images", "write_split"]
 
 _FILE = "_annotations.coco.json"  # as Roboflow calls it: images lie beside it
+_PARTS = ("train", "val")
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ def split_coco(
         raise PartwiseError(
             f"{source}: {source.form}: only COCO data sets are split: other formats have a folder for each split"
         )
+    _require_free([out / part / _FILE for part in _PARTS])  # before all images are read
     dataset = CocoFolder(source.root, split, annotations=source.annotations, images=source.images)
     images = dataset.annotated.images
     parts = split_images(
@@ -102,23 +105,28 @@ def split_groups(groups: Sequence[int], val: float, seed: int) -> list[bool]:
     Raises:
         PartwiseError: If there are fewer than two groups, or `val` is out of its limits.
     """
-    if not 0 < val < 1:
-        raise PartwiseError(f"val {val:g}: give a share of the images above 0 and below 1, such as 0.2")
+    _require_share(val)
     sizes: dict[int, int] = {}
     for group in groups:
         sizes[group] = sizes.get(group, 0) + 1
     if len(sizes) < 2:
-        raise PartwiseError(f"{len(groups)} images in {len(sizes)} group: a split needs two: give a finer group_by")
+        raise PartwiseError(
+            f"{counted(len(groups), 'image')} in {counted(len(sizes), 'group')} of copies: a split needs two groups: "
+            "give more images, or a group_by that divides them further"
+        )
     order = [sorted(sizes)[i] for i in np.random.default_rng(seed).permutation(len(sizes))]
     wanted, taken, chosen = val * len(groups), 0, set()
     for group in order[:-1]:
-        if taken and abs(taken + sizes[group] - wanted) >= abs(taken - wanted):
-            continue
-        chosen.add(group)
-        taken += sizes[group]
-        if taken >= wanted:
-            break
+        if abs(taken + sizes[group] - wanted) < abs(taken - wanted):
+            chosen.add(group)
+            taken += sizes[group]
+    chosen = chosen or {min(order, key=sizes.__getitem__)}  # where every group is far too large
     return [group in chosen for group in groups]
+
+
+def _require_share(val: float) -> None:
+    if not 0 < val < 1:
+        raise PartwiseError(f"val {val:g}: give a share of the images above 0 and below 1, such as 0.2")
 
 
 def split_images(
@@ -144,6 +152,7 @@ def split_images(
     Raises:
         PartwiseError: For an expression that is none or that a name does not match, and as `split_groups` does.
     """
+    _require_share(val)
     keys = _keys(names, group_by)
     copies_N84 = np.zeros((len(names), 8, 4), np.uint64)
     for place in range(len(names)):
@@ -154,7 +163,7 @@ def split_images(
     in_val = split_groups(groups, val, seed)
     parts = {
         name: tuple(place for place, inside in enumerate(in_val) if inside == side)
-        for name, side in (("train", False), ("val", True))
+        for name, side in zip(_PARTS, (False, True), strict=True)
     }
     return Split(parts, len(set(groups)), sum(keys[a] != keys[b] for a, b, _ in pairs))
 
@@ -191,27 +200,42 @@ def write_split(
         The COCO files.
 
     Raises:
-        PartwiseError: If one of the files is there already, or cannot be written.
+        PartwiseError: If one of the files is there already, two images would be copied to one file, or a file cannot
+            be written.
     """
     files = [out / part / _FILE for part in paths]
-    for file in files:
-        if file.exists():
-            raise PartwiseError(f"{file} is there already: give another folder")
+    copies = _copies(paths, out) if copy else {}
+    _require_free([*files, *copies])
+    for target, image in copies.items():
+        with atomic_write(target) as written:
+            written.write(read_bytes(image))
     for file, images in zip(files, paths.values(), strict=True):
         kept = [row for row in content["images"] if row["id"] in images]
-        rows = [row | {"file_name": _place_of(images[row["id"]], file.parent, copy)} for row in kept]
+        rows = [row | {"file_name": _name_in(file.parent, images[row["id"]], copy)} for row in kept]
         annotations = [row for row in content["annotations"] if row["image_id"] in images]
         write_json(file, dict(content) | {"images": rows, "annotations": annotations})
     return files
 
 
-def _place_of(image: Path, folder: Path, copy: bool) -> str:
-    """The name of an image in the COCO file of a folder; it is copied there if that is asked for."""
-    if not copy:
-        return Path(os.path.relpath(image.resolve(), folder.resolve())).as_posix()
-    target = folder / image.name
-    if target.exists():
-        raise PartwiseError(f"{target}: two images are called {image.name}: rename one, or do not copy the images")
-    with atomic_write(target) as file:
-        file.write(read_bytes(image))
-    return image.name
+def _copies(paths: Mapping[str, Mapping[int | str, Path]], out: Path) -> dict[Path, Path]:
+    """New file -> the image that is copied there."""
+    copies: dict[Path, Path] = {}
+    for part, images in paths.items():
+        for image in images.values():
+            target = out / part / image.name
+            if copies.setdefault(target, image) != image:
+                raise PartwiseError(
+                    f"{copies[target]} and {image} have one name: rename one, or do not copy the images"
+                )
+    return copies
+
+
+def _require_free(files: Sequence[Path]) -> None:
+    for file in files:
+        if file.exists():
+            raise PartwiseError(f"{file} is there already: give another folder")
+
+
+def _name_in(folder: Path, image: Path, copied: bool) -> str:
+    """The name of an image in the COCO file of a folder."""
+    return image.name if copied else Path(os.path.relpath(image.resolve(), folder.resolve())).as_posix()

@@ -21,7 +21,7 @@ import numpy as np
 from partwise.evaluation.metric import Detail, Metric, Predicted
 from partwise.evaluation.pixel import mean_of_valid
 from partwise.instances import Instances
-from partwise.labels import INSTANCE_FACTOR, LabelSet
+from partwise.labels import INSTANCE_FACTOR, Label, LabelSet
 from partwise.rle import value_counts
 from partwise.scene import Scene
 
@@ -105,33 +105,35 @@ def coco_scores(matches: Sequence[Verdicts], label_set: LabelSet) -> dict:
     evaluation._paramsEval = copy.deepcopy(evaluation.params)
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation.accumulate()
-    return figures_of(evaluation.eval["precision"], evaluation.eval["recall"], label_set)
+    classes = sorted(label_set.things, key=lambda label: label.id)
+    return figures_of(evaluation.eval["precision"], evaluation.eval["recall"], classes)
 
 
 _OVERLAPS = np.linspace(0.5, 0.95, 10)  # COCOeval's
 _PREDICTIONS = (1, 10, 100)  # an image, COCOeval's maxDets
 
 
-def figures_of(precision_TRKAM: np.ndarray, recall_TKAM: np.ndarray, label_set: LabelSet) -> dict[str, Any]:
+def figures_of(precision_TRKAM: np.ndarray, recall_TKAM: np.ndarray, classes: Sequence[Label]) -> dict[str, Any]:
     """The figures of `coco_scores` from what COCOeval gathers, with its usual parameters.
 
     Args:
         precision_TRKAM: -1 without truth.
         recall_TKAM: Likewise.
-        label_set: Its classes with instances are the K classes.
+        classes: The K classes. COCOeval sorts them by their category ids.
     """
     sizes = {
         f"ap_{name}": _mean(precision_TRKAM[:, :, :, area, -1])
         for area, name in enumerate(("small", "medium", "large"), 1)
     }
     recalls = {f"ar_{count}": _mean(recall_TKAM[:, :, 0, m]) for m, count in enumerate(_PREDICTIONS)}
+    in_order = sorted(enumerate(classes), key=lambda place: place[1].train_id)
     return {
         "ap": _mean(precision_TRKAM[:, :, :, 0, -1]),
         "ap50": _mean(precision_TRKAM[np.isclose(_OVERLAPS, 0.5), :, :, 0, -1]),
         "ap75": _mean(precision_TRKAM[np.isclose(_OVERLAPS, 0.75), :, :, 0, -1]),
         **sizes,
         **recalls,
-        "per_class": {label.name: _mean(precision_TRKAM[:, :, k, 0, -1]) for k, label in enumerate(label_set.things)},
+        "per_class": {label.name: _mean(precision_TRKAM[:, :, k, 0, -1]) for k, label in in_order},
     }
 
 

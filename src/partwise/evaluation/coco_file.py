@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -15,11 +16,14 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from partwise.data.faults import Fault
+from partwise.data.frame import raise_faults
 from partwise.data.polygons.classes import classes_in
 from partwise.data.polygons.coco_file import AnnotatedImages
 from partwise.evaluation.coco import figures_of
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.files import json_ready
+from partwise.given import shown
 from partwise.instances import Instances
 from partwise.labels import Label, LabelSet
 
@@ -57,22 +61,43 @@ class CocoTruth:
         Args:
             dataset: The data set.
             names: Of the frames that count.
+
+        Raises:
+            FaultyDataError: For areas that are no numbers, which matter to nothing else.
         """
         wanted = set(names)
         frames = {id_: one for one in dataset.annotated.images if one.name in wanted for id_ in one.ids}
-        ids = {name: number for number, name in enumerate(names, 1)}
+        # In the order of the file's ids, in which pycocotools takes predictions of the same score.
+        place_in_file = {one.name: _in_order(one.ids) for one in frames.values()}
+        ids = {name: number for number, name in enumerate(sorted(names, key=place_in_file.__getitem__), 1)}
         sizes = {one.name: one.size for one in frames.values()}
         labels = classes_in(dataset.label_set, dataset.annotated.categories)
-        annotations = []
+        annotations, faults = [], []
         for row in dataset.coco_content()["annotations"]:
             frame, label = frames.get(row["image_id"]), labels[row["category_id"]]
             if frame is not None and label is not None and label.evaluated and label.has_instances:
+                if not _is_area(row.get("area", 0)):
+                    problem = f"annotation {row.get('id')!r} of image {frame.name}: its area is {shown(row['area'])}"
+                    faults.append(Fault(dataset.annotated.where, problem, "give a number of pixels, or leave it out"))
+                    continue
                 annotations.append(_entry(row, label, frame.size) | {"image_id": ids[frame.name]})
+        raise_faults(dataset.annotated.where, faults)
         for number, entry in enumerate(annotations, 1):
             entry["id"] = number
         images = [{"id": ids[name], "height": sizes[name][0], "width": sizes[name][1]} for name in names]
-        categories = dataset.label_set.coco_categories
+        # The libraries print on stderr about a category without a name, and need no names.
+        categories = [{"id": label.file_id, "name": str(label.file_id)} for label in dataset.label_set.things]
         return cls(ids, {"images": images, "categories": categories, "annotations": annotations})
+
+
+def _in_order(ids: Sequence[int | str]) -> tuple[bool, int | str]:
+    """The key by which images are sorted: numbers first, then texts."""
+    return min((isinstance(id_, str), id_) for id_ in ids)
+
+
+def _is_area(value: Any) -> bool:
+    """Whether it is a number of pixels, or None, which stands for no number."""
+    return value is None or (isinstance(value, int | float) and 0 <= value <= sys.float_info.max)
 
 
 def _entry(row: Mapping[str, Any], label: Label, size: tuple[int, int]) -> dict[str, Any]:
@@ -118,12 +143,13 @@ def coco_file_scores(truth: CocoTruth, results: Sequence[Mapping[str, Any]], lab
         }
         for number, entry in enumerate(results, 1)
     ]
+    classes = sorted(label_set.things, key=lambda label: label.file_id)
     with contextlib.redirect_stdout(io.StringIO()):  # the libraries report on stdout
         evaluation = _evaluation(truth.content, dict(truth.content) | {"annotations": found})
-        evaluation.params.catIds = [label.file_id for label in label_set.things]
+        evaluation.params.catIds = [label.file_id for label in classes]
         evaluation.evaluate()
         evaluation.accumulate()
-    return figures_of(np.asarray(evaluation.eval["precision"]), np.asarray(evaluation.eval["recall"]), label_set)
+    return figures_of(np.asarray(evaluation.eval["precision"]), np.asarray(evaluation.eval["recall"]), classes)
 
 
 def _evaluation(truth: Mapping[str, Any], found: Mapping[str, Any]) -> Any:

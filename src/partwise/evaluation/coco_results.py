@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from partwise.data.faults import Fault
+from partwise.data.faults import Fault, counted
 from partwise.data.frame import raise_faults
 from partwise.data.polygons.table import AnnotationTable, TableBuilder
 from partwise.errors import PartwiseError
 from partwise.files import read_json
+from partwise.given import shown
 from partwise.instances import Instances
 from partwise.labels import LabelSet
 
@@ -46,14 +47,16 @@ class CocoResults:
     """What a results file says, checked.
 
     Attributes:
+        where: The file.
         table: Its entries; the names are their places in the file.
         scores: Of each entry, by its place in the file.
         labels: Id of the label set of each category id.
         place_of: Name of a frame -> its place in the table.
         sizes: (H, W) of each frame.
-        remarks: What was left out.
+        remarks: What was left out when the file was read.
     """
 
+    where: str
     table: AnnotationTable
     scores: Sequence[float]
     labels: Mapping[int, int]
@@ -71,6 +74,23 @@ class CocoResults:
         labels = np.array([self.labels[int(self.table.categories_N[n])] for n, _ in kept])
         boxes, masks = np.array([crop[0] for _, crop in kept]), tuple(crop[1] for _, crop in kept)
         return Instances(labels, scores, boxes, masks, size), scores
+
+    def remarks_on(self, found: Mapping[str, int]) -> list[Fault]:
+        """All that was left out, and the frames without a result.
+
+        Args:
+            found: Name of each frame that is scored -> how many instances `of_frame` gave.
+        """
+        entries = {name: len(self.table.of_image(self.place_of[name])) for name in found}
+        bare = sum(count == 0 for count in entries.values())
+        empty = sum(entries.values()) - sum(found.values())
+        remarks = list(self.remarks)
+        if bare:
+            problem = f"{bare} of {counted(len(found), 'frame')} without an entry that counts"
+            remarks.append(Fault(self.where, problem, "scored as frames in which nothing was found"))
+        if empty:
+            remarks.append(Fault(self.where, f"{empty} masks without a pixel", "left out"))
+        return remarks
 
 
 def read_coco_results(path: Path, frames: Frames, label_set: LabelSet) -> CocoResults:
@@ -99,6 +119,12 @@ def read_coco_results(path: Path, frames: Frames, label_set: LabelSet) -> CocoRe
     return reader.read(rows, images, labels)
 
 
+def _names_of(file_name: str) -> tuple[str, ...]:
+    """The names that the frame of an image may have, the most likely one first."""
+    path = PurePosixPath(file_name.replace("\\", "/"))
+    return str(path), str(path.parent / path.stem), path.stem, path.stem.removesuffix(_FRAME_END)
+
+
 class _Reader:
     """Keeps the faults of one file."""
 
@@ -119,17 +145,20 @@ class _Reader:
         """The same by the file names of a COCO file."""
         known: dict[str, int] = {name: place for place, name in enumerate(self.frames.names)}
         found: dict[int | str, int] = {}
+        files: dict[int, str] = {}  # place of a frame -> its image
         for number, row in enumerate(rows):
-            if not isinstance(row, Mapping) or "id" not in row or "file_name" not in row:
+            if not isinstance(row, Mapping) or not isinstance(row.get("id"), int | str) or "file_name" not in row:
                 self.fault(f"image number {number} has no id or no file_name", "add them")
                 continue
-            path = PurePosixPath(str(row["file_name"]).replace("\\", "/"))
-            names = (str(path), str(path.with_suffix("")), path.stem, path.stem.removesuffix(_FRAME_END))
-            place = next((known[name] for name in names if name in known), None)
+            file = str(row["file_name"])
+            place = next((known[name] for name in _names_of(file) if name in known), None)
             if row["id"] in found:
-                self.fault(f"image id {row['id']!r} is there twice", "give each image an id of its own")
+                self.fault(f"image id {shown(row['id'])} is there twice", "give each image an id of its own")
             elif place is None:
-                self.fault(f"image {row['file_name']} is none of the {len(known)} frames", "score the split it is of")
+                self.fault(f"image {shown(file)} is none of the {len(known)} frames", "score the split it is of")
+            elif files.setdefault(place, file) != file:
+                both = f"images {shown(files[place])} and {shown(file)} are both frame {self.frames.names[place]}"
+                self.fault(both, "give file names with their folders, as the truth has them")
             else:
                 found[row["id"]] = place
         return found
@@ -159,18 +188,18 @@ class _Reader:
         scores = []
         for number, row in enumerate(rows):
             score = row.get("score") if isinstance(row, Mapping) else None
-            scores.append(float(score) if score is not None and _is_number(score) else math.nan)
+            scores.append(_number(score))
             if not isinstance(row, Mapping) or "image_id" not in row or "category_id" not in row:
                 self.builder.fault(number, None, "it has no image_id or no category_id", "add them")
-            elif not _is_number(score):
-                what = "it has no score" if score is None else f"its score is {score!r}"
+            elif math.isnan(scores[-1]):
+                what = "it has no score" if score is None else f"its score is {shown(score)}"
                 self.builder.fault(number, None, what, "give each entry a finite score (a truth file has none)")
             elif not isinstance(row["image_id"], int | str) or row["image_id"] not in images:
-                what = f"image_id {row['image_id']!r} is none of the {len(self.frames.names)} frames"
+                what = f"image_id {shown(row['image_id'])} is none of the {len(self.frames.names)} frames"
                 self.builder.fault(number, None, what, "score the split that the results are of")
             elif not isinstance(row["category_id"], int) or row["category_id"] not in labels:
                 known = ", ".join(f"{label.file_id} {label.name}" for label in self.label_set.things)
-                what = f"category_id {row['category_id']!r} is no class of {self.label_set.name}"
+                what = f"category_id {shown(row['category_id'])} is no class of {self.label_set.name}"
                 self.builder.fault(number, images[row["image_id"]], what, f"give one of {known}")
             elif labels[row["category_id"]] is None:
                 left_out[row["category_id"]] = left_out.get(row["category_id"], 0) + 1
@@ -187,8 +216,14 @@ class _Reader:
         usable = {id_: label for id_, label in labels.items() if label is not None}
         place_of = {name: place for place, name in enumerate(self.frames.names)}
         every = (*remarks, *self.builder.warnings)
-        return CocoResults(self.builder.table(), scores, usable, place_of, self.frames.sizes, every)
+        return CocoResults(self.where, self.builder.table(), scores, usable, place_of, self.frames.sizes, every)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _number(value: Any) -> float:
+    """A score as a float; NaN for anything but a finite number."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value) if math.isfinite(value) else math.nan
+    except OverflowError:  # a whole number beyond the range of floats
+        return math.nan

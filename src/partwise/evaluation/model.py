@@ -155,7 +155,7 @@ def require_known_classes(
         known: Of the model.
         label_set: Of the data.
         what: The data in words.
-        remedy: What to do, but for a label file that maps the classes.
+        remedy: What to do, except for mapping classes.
     """
     lacking = known.lacking(label_set)
     if lacking:

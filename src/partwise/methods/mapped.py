@@ -10,6 +10,7 @@ from torch import Tensor
 
 from partwise.backbones import Backbone
 from partwise.class_map import ClassMap
+from partwise.methods.capabilities import Mirrorable
 from partwise.methods.method import Method, Outputs
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions
 from partwise.scene import Prediction
@@ -32,6 +33,7 @@ class MappedMethod(Method):
         self.method, self.classes = method, classes
         self.config, self.label_set = method.config, classes.new
         self.has_instances, self.has_semantics = method.has_instances, method.has_semantics
+        self.mirrored = method.mirrored if isinstance(method, Mirrorable) else None  # the ability of the method
 
     @property
     def backbone(self) -> Backbone:  # type: ignore[override]  # a module cannot belong to two others under two names

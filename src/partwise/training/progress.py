@@ -49,3 +49,7 @@ class Progress:
     waited: float = 0.0
     evaluated: int = -1
     stale: int = 0
+
+    def is_stale(self, patience: int) -> bool:
+        """Check whether `patience` evaluations in a row were no better than the best one; 0 waits for ever."""
+        return 0 < patience <= self.stale

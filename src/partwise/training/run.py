@@ -118,7 +118,7 @@ class Run:
     def done(self) -> float:
         """Return the share of the run that is done, 0..1; 1 if `patience` is at its end."""
         config = self.recipe.training
-        if config.patience and self.progress.stale >= config.patience:
+        if self.progress.is_stale(config.patience):
             return 1.0
         by_steps = self.progress.step / config.steps if config.steps else 0.0
         by_time = self.progress.seconds / (60 * config.minutes) if config.minutes else 0.0
@@ -136,7 +136,9 @@ class Run:
         """
         self.learner.method.train()
         if self.done() >= 1.0:
-            self.monitor.note("the run has reached its end: give more steps or minutes to continue it")
+            stale = self.progress.is_stale(self.recipe.training.patience)
+            more = "a larger training.patience" if stale else "more steps or minutes"
+            self.monitor.note(f"the run has reached its end: give {more} to continue it")
         kept = self.keep(-1.0 if self.progress.step == 0 else self.done())
         with self.stop:
             while True:
@@ -236,8 +238,7 @@ class Run:
         progress.evaluated = progress.step
         if self.is_main:
             self._evaluate(evaluate)
-        agreed, _ = of_main_process({"stale": progress.stale}, self.accelerator, of_any=False)
-        progress.stale = int(agreed["stale"])
+        progress.stale = int(of_main_process({"stale": progress.stale}, self.accelerator, of_any=False)[0]["stale"])
 
     def _evaluate(self, evaluate: Evaluate) -> None:
         progress = self.progress
@@ -282,10 +283,9 @@ class Run:
         self.accelerator.wait_for_everyone()  # the next run may start from the weights of this one
         if not self.is_main:
             return
-        if self.recipe.training.patience and progress.stale >= self.recipe.training.patience:
-            self.monitor.note(
-                f"the last {progress.stale} evaluations were no better than {progress.best:.3f}: it ends here"
-            )
+        if progress.is_stale(self.recipe.training.patience):
+            why = f"{progress.stale} evaluations in a row were no better than {progress.best:.3f}"
+            self.monitor.note(f"the run ends early, since {why}; the best weights are in {self.folder.best.name}")
         self.folder.finish({"steps": progress.step, "minutes": round(progress.seconds / 60, 2)})
         if progress.seconds > 0:
             share = 100 * progress.waited / progress.seconds

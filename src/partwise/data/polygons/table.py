@@ -183,11 +183,12 @@ class TableBuilder:
             runs = runs_of_text(counts) if isinstance(counts, str) else np.array(counts, np.int64).reshape(-1)
         except (ValueError, TypeError, OverflowError) as error:
             return self.fault(name, place, f"its RLE cannot be read ({error})")
-        if runs.min(initial=0) < 0 or runs.max(initial=0) > height * width:
-            problem = f"its RLE has runs of {runs.min()} to {runs.max()} pixels, the image has {height * width}"
-            return self.fault(name, place, problem)
-        if runs.sum() != height * width:
-            problem = f"the run lengths of its RLE add up to {runs.sum()}, the image has {height * width} pixels"
+        pixels = height * width
+        if runs.min(initial=0) < 0 or runs.max(initial=0) > pixels:
+            wrong = next(run for run in runs.tolist() if not 0 <= run <= pixels)
+            return self.fault(name, place, f"its RLE has a run of {wrong}, the image has {pixels} pixels")
+        if runs.sum() != pixels:
+            problem = f"the run lengths of its RLE add up to {runs.sum()}, the image has {pixels} pixels"
             return self.fault(name, place, problem)
         self._numbers.frombytes(runs.astype(np.float64).tobytes())
         return self._end_part(True)
