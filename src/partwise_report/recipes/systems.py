@@ -13,7 +13,7 @@ GrumpyZhou/APC_InstanceSegmentation (2017), branch city-instance-sensitive-fcn; 
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from partwise.data.loader import DataConfig
 from partwise.data.transforms import AugmentConfig
@@ -61,14 +61,8 @@ def parts_report_1() -> Recipe:
 
     Start it from a trained fcn8s with --weights. Learning rate 1e-6, 50,000 iterations.
     """
-    return Recipe(
-        name="parts_report_1",
-        about="instance-sensitive FCN, the report's Implementation I (2.4.5); start it from fcn8s",
-        method=InstanceFcnConfig(features="skips", windows="report", objectness="mean_l1", mask_loss="plain"),
-        backbone_weights="torchvision",
-        data=UNCHANGED,
-        optim=_adam(1e-6),
-        training=_length(50_000),
+    return _parts_report(
+        1, "(2.4.5); start it from fcn8s", 1e-6, 50_000, features="skips", objectness="mean_l1", mask_loss="plain"
     )
 
 
@@ -77,14 +71,8 @@ def parts_report_2() -> Recipe:
 
     Start it from a trained fcn8s with --weights: its backbone fits. Learning rate 1e-8, 100,000 iterations.
     """
-    return Recipe(
-        name="parts_report_2",
-        about="instance-sensitive FCN, the report's Implementation II (2.4.6); start it from fcn8s",
-        method=InstanceFcnConfig(features="holes", windows="report", objectness="central4", mask_loss="balanced"),
-        backbone_weights="torchvision",
-        data=UNCHANGED,
-        optim=_adam(1e-8),
-        training=_length(100_000),
+    return _parts_report(
+        2, "(2.4.6); start it from fcn8s", 1e-8, 100_000, features="holes", objectness="central4", mask_loss="balanced"
     )
 
 
@@ -93,14 +81,21 @@ def parts_report_3() -> Recipe:
 
     50,000 and then 100,000 iterations; the report names no learning rate for it: here that of Implementation I.
     """
+    return _parts_report(
+        3, "(2.4.7), from ImageNet weights", 1e-6, 150_000, features="holes", objectness="window", mask_loss="balanced"
+    )
+
+
+def _parts_report(number: int, about: str, lr: float, steps: int, **fields: Any) -> Recipe:
+    """Return the recipe of an implementation of section 2.4 with these fields of its method."""
     return Recipe(
-        name="parts_report_3",
-        about="instance-sensitive FCN, the report's Implementation III (2.4.7), from ImageNet weights",
-        method=InstanceFcnConfig(features="holes", windows="report", objectness="window", mask_loss="balanced"),
+        name=f"parts_report_{number}",
+        about=f"instance-sensitive FCN, the report's Implementation {'I' * number} {about}",
+        method=InstanceFcnConfig(windows="report", **fields),
         backbone_weights="torchvision",
         data=UNCHANGED,
-        optim=_adam(1e-6),
-        training=_length(150_000),
+        optim=_adam(lr),
+        training=_length(steps),
     )
 
 
