@@ -9,7 +9,6 @@ Axes: N instances, M tracks.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,12 +64,12 @@ class _Known:
 
     mask: np.ndarray
     box: np.ndarray
-    votes: Counter[int] = field(default_factory=Counter)
+    votes: dict[int, float] = field(default_factory=dict)
 
     @property
     def label(self) -> int:
         """The class with the highest sum of scores so far."""
-        return self.votes.most_common(1)[0][0]
+        return max(self.votes, key=lambda label: self.votes[label])
 
 
 class Tracker:
@@ -123,8 +122,8 @@ class Tracker:
             self._overlap.see(instances, kept)
         followed = self._library.update(found)
         tracks_N = np.full(len(instances), NO_TRACK, np.int64)
-        if len(followed):
-            tracks_N[followed.data["place"]] = followed.tracker_id
+        if followed.tracker_id is not None and len(followed):
+            tracks_N[np.asarray(followed.data["place"])] = followed.tracker_id
         self._remember(instances, tracks_N)
         return tracks_N
 
@@ -132,7 +131,8 @@ class Tracker:
         for i in np.flatnonzero(tracks_N != NO_TRACK):
             known = self._known.setdefault(int(tracks_N[i]), _Known(instances.masks[i], instances.boxes[i]))
             known.mask, known.box = instances.masks[i], instances.boxes[i]
-            known.votes[int(instances.labels[i])] += float(instances.scores[i])
+            label = int(instances.labels[i])
+            known.votes[label] = known.votes.get(label, 0.0) + float(instances.scores[i])
         alive = {tracklet.tracker_id for tracklet in self._library.tracks}
         for track in set(self._known) - alive - set(tracks_N.tolist()):
             del self._known[track]
@@ -178,7 +178,9 @@ def _mask_overlap(tracker: Tracker) -> Any:
             for m, box in enumerate(boxes_1):
                 tracks = predicted.get(np.asarray(box, np.float64).tobytes())
                 known = tracks.pop(0) if tracks else None
-                for n in np.flatnonzero(overlap_MN[m] > 0) if known is not None else ():
+                if known is None:
+                    continue
+                for n in np.flatnonzero(overlap_MN[m] > 0):
                     overlap_MN[m, n] = self._of_masks(known, box, boxes_2[n])
             return overlap_MN
 
