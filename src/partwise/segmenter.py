@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -27,6 +27,9 @@ from partwise.result import Result
 from partwise.selection import MinScore, require_selection, selected
 from partwise.training.checkpoint import ModelInfo, load_model
 from partwise.training.precision import gains_from_bf16, slow_precision
+
+if TYPE_CHECKING:
+    from partwise.video.following import TrackedResult
 
 __all__ = [
     "SHOWN_SCORE",
@@ -192,6 +195,25 @@ class Segmenter:
         if single or not isinstance(images, Iterable):
             raise PartwiseError(f"stream: {type(images).__name__} is not several images: give a list of images")
         return (self(image, **arguments) for image in images)
+
+    def track(self, source: str | os.PathLike, **arguments: Any) -> Iterator[TrackedResult]:
+        """Find the instances in each frame of a video and follow them. It needs the extra `video`.
+
+        Args:
+            source: A video file, the address of a stream, the number of a camera, or a folder of pictures.
+            **arguments: `span` and `settings` of `partwise.video.following.follow`, and keyword arguments of a call,
+                such as `scale`.
+
+        Returns:
+            An iterator over the frames. Each is a Result with `tracks`, `frame` and `seconds`; it has the instances
+            that are in a track.
+
+        Raises:
+            PartwiseError: If the video cannot be read.
+        """
+        from partwise.video.following import follow
+
+        return follow(self, source, **arguments)
 
 
 def load(

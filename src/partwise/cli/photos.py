@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from partwise.cli.app import DEFAULT_INFERENCE, ClassNames, Inference, Overwrite, app
+from partwise.cli.videos import VIDEO_FORMATS, VideoOptions, predict_videos
 from partwise.errors import ForeignFileError, PartwiseError, on_one_line
 from partwise.terminal import Display, console, counting
 
@@ -18,18 +19,22 @@ if TYPE_CHECKING:
 
 @app.command
 def predict(
-    *inputs: Path,
+    *inputs: str,
     out: Path,
     model: str | None = None,
-    format: Literal["files", "cityscapes", "coco"] = "files",
+    format: Literal["files", "cityscapes", "coco", "jsonl", "mots"] | None = None,
     polygons: bool = False,
     min_score: list[str] | None = None,
     only: Annotated[list[str] | None, Parameter(name="--classes")] = None,
     classes: ClassNames = None,
+    track: bool = False,
+    every: int | None = None,
+    begin: Annotated[str | None, Parameter(name="--from")] = None,
+    end: Annotated[str | None, Parameter(name="--to")] = None,
     inference: Inference = DEFAULT_INFERENCE,
     overwrite: Overwrite = False,
 ) -> None:
-    """Find the instances in photos.
+    """Find the instances in photos, or in a video.
 
     If a photo cannot be read or its results cannot be written, the others are still done, the errors are listed at the
     end, and the exit code is 2.
@@ -40,10 +45,16 @@ def predict(
         out: Folder for the results; the results of a folder lie in it as the photos lie in that folder.
         model: A model file, a run folder, or the name of a model; the default model without it.
         format: files: overlay, instanceIds, labelIds and JSON of each image; cityscapes: the benchmark's submission
-            form; coco: one COCO file for all, predictions.json, which annotation tools import.
+            form; coco: one COCO file for all, predictions.json, which annotation tools import. Of a video: jsonl, a
+            line of JSON a frame; mots, the form of MOTS with --track. Without it: files, or jsonl of a video.
         polygons: Write the masks of the COCO file as polygons, not as run lengths; some tools read polygons only.
         min_score: Leave out instances with a lower score: a number for all classes, or CLASS=NUMBER for one, such as
             car=0.3; can be given several times. 0.1 without it, or 0 for the submission form.
+        track: Follow the instances of a video from frame to frame. A folder is taken for the frames of a video, in the
+            order of their names.
+        every: Of a video, take each n-th frame.
+        begin: Of a video, the time of the first frame, such as 0:10 or 12.5.
+        end: Of a video, the time at which to stop.
         only: Keep instances of these classes only, such as car,person; the semantic map does not change.
     """
     from partwise.class_map import parse_class_map
@@ -52,14 +63,29 @@ def predict(
     from partwise.photos import Form, predict_photos
     from partwise.segmenter import load
     from partwise.selection import parse_classes, parse_min_scores
+    from partwise.video.frames import is_video
 
-    if polygons and format != "coco":
+    asked = VideoOptions(format, track, every, begin, end)
+    if any(is_video(one) for one in inputs) or track:
+        if polygons or only or (format is not None and format not in VIDEO_FORMATS):
+            raise PartwiseError("--polygons, --classes and the formats of photos are for photos: leave them out")
+        least = parse_min_scores(min_score or ())
+        segment = load(model, options=inference.options(), classes=parse_class_map(classes or ()))
+        predict_videos(segment, inputs, out, asked, least, overwrite)
+        return
+    asked.require_none()
+    form_name = format or "files"
+    if form_name in VIDEO_FORMATS:
+        raise PartwiseError(
+            f"--format {form_name} is for videos: name a video, or give --track with a folder of frames"
+        )
+    if polygons and form_name != "coco":
         raise PartwiseError("--polygons is for --format coco: leave it out")
-    form = Form(format, parse_min_scores(min_score or ()) or None, overwrite, parse_classes(only or ()), polygons)
-    found = find_photos(inputs, submission=form.submission)
+    form = Form(form_name, parse_min_scores(min_score or ()) or None, overwrite, parse_classes(only or ()), polygons)
+    found = find_photos([Path(one) for one in inputs], submission=form.submission)
     if found.left_out:
         console.print(left_out_text(found.left_out))
-    for photo in found.renamed if format != "coco" else ():
+    for photo in found.renamed if form_name != "coco" else ():
         console.print(on_one_line(f"{photo.path}: another photo has this name, its results are called {photo.name}"))
     segment = load(model, options=inference.options(), classes=parse_class_map(classes or ()))
     with counting("predicting") as progress:

@@ -1,0 +1,329 @@
+"""Read the frames of a video, a stream, a camera, or a folder of pictures.
+
+Axes: H image height, W image width.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import re
+import threading
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from partwise.data.image_files import PHOTO_SUFFIXES, VIDEO_SUFFIXES, read_image
+from partwise.errors import PartwiseError, in_one_line
+from partwise.files import expanded
+
+if TYPE_CHECKING:
+    import av
+
+__all__ = ["Clip", "Frame", "Span", "Video", "is_video", "open_video", "seconds_of"]
+
+FOLDER_RATE = Fraction(25)  # frames a second of a folder of pictures
+_CAMERA = re.compile(r"\d{1,2}")
+_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One frame of a video.
+
+    Attributes:
+        number: Place of the frame in the video, from 0 on; frames that are left out count.
+        seconds: Time of the frame since the begin of the video.
+        image_HW3: (H, W, 3) uint8 RGB, upright.
+    """
+
+    number: int
+    seconds: float
+    image_HW3: np.ndarray
+
+
+@dataclass(frozen=True)
+class Span:
+    """Which frames of a video are taken.
+
+    Attributes:
+        every: Take each n-th frame, from the first one on.
+        begin: Seconds of the first frame.
+        end: Seconds of the first frame that is not taken any more; None for the end of the video.
+
+    Raises:
+        PartwiseError: If a number is out of range.
+    """
+
+    every: int = 1
+    begin: float = 0.0
+    end: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise PartwiseError(f"every {self.every}: give a whole number from 1 on")
+        if self.end is not None and self.end <= self.begin:
+            raise PartwiseError(f"the end ({self.end:g} s) is not after the begin ({self.begin:g} s): give a later end")
+
+
+EVERY_FRAME = Span()
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What is known of a video before its frames are read.
+
+    Attributes:
+        name: Name for the results, without a folder.
+        rate: Frames a second, the mean if the rate varies.
+        frames: Number of frames, an estimate; None for a stream.
+    """
+
+    name: str
+    rate: Fraction
+    frames: int | None
+
+
+class Video:
+    """A video that is read once. `open_video` makes it; use it as a context, or call `close`.
+
+    Attributes:
+        source: What was given.
+        clip: What is known before reading.
+        faults: Texts of errors that were met while reading. What was read before and after them is given.
+    """
+
+    def __init__(self, source: str, clip: Clip, frames: Generator[Frame], faults: list[str]) -> None:
+        self.source, self.clip, self.faults = source, clip, faults
+        self._frames = frames
+
+    def __enter__(self) -> Video:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop reading."""
+        with contextlib.suppress(ValueError):  # it is at work in its thread, which closes it
+            self._frames.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames. The next frame is decoded in a thread of its own while one is in use."""
+        return _ahead(self._frames)
+
+
+def is_video(source: str | os.PathLike) -> bool:
+    """Whether something is a video file by its suffix, the address of a stream, or the number of a camera.
+
+    >>> [is_video(one) for one in ("street.MP4", "rtsp://camera/1", "0", "street.jpg", "photos")]
+    [True, True, True, False, False]
+    """
+    text = os.fspath(source)
+    if _URL.match(text):
+        return True
+    if _CAMERA.fullmatch(text):
+        return not Path(text).exists()
+    return Path(text).suffix.lower() in VIDEO_SUFFIXES and not Path(text).is_dir()
+
+
+def seconds_of(text: str) -> float:
+    """Read a time such as 12.5, 0:10 or 1:02:03.
+
+    >>> seconds_of("12.5"), seconds_of("0:10"), seconds_of("1:02:03")
+    (12.5, 10.0, 3723.0)
+
+    Raises:
+        PartwiseError: If it is no time.
+    """
+    found = _CLOCK.fullmatch(text.strip())
+    if not found:
+        raise PartwiseError(f"time {text!r}: give seconds, minutes:seconds or hours:minutes:seconds, such as 0:10")
+    hours, minutes, seconds = found.groups()
+    return 3600 * int(hours or 0) + 60 * int(minutes or 0) + float(seconds)
+
+
+def open_video(source: str | os.PathLike, span: Span = EVERY_FRAME) -> Video:
+    """Open a video without reading its frames.
+
+    Args:
+        source: A video file, the address of a stream, the number of a camera, or a folder of pictures, which are taken
+            in the order of their names at 25 frames a second.
+        span: Which frames are taken.
+
+    Returns:
+        The video.
+
+    Raises:
+        PartwiseError: If there is no such file, it holds no video, it cannot be read, or the span begins after its end.
+    """
+    text = os.fspath(source)
+    path = expanded(text)
+    if path.is_dir():
+        return _open_folder(text, path, span)
+    container, stream = _open_stream(text)
+    rate = Fraction(stream.average_rate or stream.guessed_rate or FOLDER_RATE)
+    seconds = _length(container, stream)
+    if seconds is not None and span.begin >= seconds:
+        container.close()
+        raise PartwiseError(f"{text}: the begin ({span.begin:g} s) lies after its end ({seconds:g} s): begin earlier")
+    faults: list[str] = []
+    name = "camera" + text if _CAMERA.fullmatch(text) else Path(text.split("?")[0].rstrip("/")).stem or "stream"
+    frames = None
+    if seconds is not None:
+        frames = max(1, int((min(seconds, span.end or seconds) - span.begin) * rate / span.every))
+    return Video(text, Clip(name, rate, frames), _frames_of(text, container, stream, span, faults), faults)
+
+
+def _open_folder(text: str, path: Path, span: Span) -> Video:
+    pictures = sorted(one for one in path.iterdir() if one.suffix.lower() in PHOTO_SUFFIXES and one.name[0] != ".")
+    if not pictures:
+        raise PartwiseError(f"{text}: no picture in this folder: give a folder of frames, or a video")
+    chosen = [
+        (number, one)
+        for number, one in enumerate(pictures)
+        if number / FOLDER_RATE >= span.begin and (span.end is None or number / FOLDER_RATE < span.end)
+    ][:: span.every]
+    if not chosen:
+        end = len(pictures) / float(FOLDER_RATE)
+        raise PartwiseError(f"{text}: the begin ({span.begin:g} s) lies after its end ({end:g} s): begin earlier")
+    faults: list[str] = []
+
+    def frames() -> Generator[Frame]:
+        for number, picture in chosen:
+            try:
+                yield Frame(number, float(number / FOLDER_RATE), read_image(picture))
+            except PartwiseError as error:
+                faults.append(str(error))
+
+    return Video(text, Clip(path.resolve().name, FOLDER_RATE, len(chosen)), frames(), faults)
+
+
+def _open_stream(text: str) -> tuple[av.container.InputContainer, Any]:
+    """Open a file, a stream or a camera with PyAV, and find its video stream."""
+    import av
+
+    options: dict[str, Any] = {}
+    place: str = text
+    if _CAMERA.fullmatch(text) and not Path(text).exists():
+        place, options = f"/dev/video{int(text)}", {"format": "v4l2"}
+        if not Path(place).exists():
+            raise PartwiseError(f"camera {text}: there is no {place}: give the number of a camera that is connected")
+    elif not _URL.match(text):
+        place = str(expanded(text))
+        if not Path(place).exists():
+            raise PartwiseError(f"{text}: no such file: look at the spelling")
+    try:
+        container = av.open(place, timeout=(20.0, 20.0), **options)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise PartwiseError(f"{text}: cannot be read as a video: {_reason(error)}: copy or convert it again") from None
+    streams = [stream for stream in container.streams.video if not _is_cover(stream)]
+    if not streams:
+        container.close()
+        raise PartwiseError(f"{text}: it holds no video stream: give a video")
+    streams[0].thread_type = "AUTO"
+    return container, streams[0]
+
+
+def _is_cover(stream: Any) -> bool:
+    """Whether a stream is the cover picture of a piece of music."""
+    return bool(stream.disposition & type(stream.disposition).attached_pic)
+
+
+def _length(container: Any, stream: Any) -> float | None:
+    """Seconds of a video; None for a stream without end."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return container.duration / 1e6 if container.duration else None
+
+
+def _frames_of(text: str, container: Any, stream: Any, span: Span, faults: list[str]) -> Generator[Frame]:
+    """Decode the frames of a span. An error ends what is damaged and not the rest."""
+    first: float | None = None
+    before = -1.0
+    with container:
+        for number, frame in enumerate(_decoded(text, container, stream, faults)):
+            time = frame.time if frame.time is not None else number / float(stream.average_rate or FOLDER_RATE)
+            first = time if first is None else first
+            seconds = max(time - first, before + 1e-6)  # never back in time, as in damaged files
+            before = seconds
+            if span.end is not None and seconds >= span.end - 1e-6:
+                return
+            if seconds < span.begin - 1e-6 or number % span.every:
+                continue
+            yield Frame(number, seconds, _upright(frame))
+
+
+def _decoded(text: str, container: Any, stream: Any, faults: list[str]) -> Iterator[Any]:
+    import av
+
+    packets, broken = container.demux(stream), 0
+    while True:
+        try:
+            packet = next(packets, None)
+        except (av.error.FFmpegError, OSError) as error:
+            faults.append(f"{text}: reading ended early: {_reason(error)}")
+            break
+        if packet is None:
+            break
+        try:
+            yield from packet.decode()
+        except av.error.EOFError:
+            break
+        except av.error.FFmpegError:
+            broken += 1
+    if broken:
+        faults.append(f"{text}: {broken} packets could not be decoded: the file is damaged or incomplete")
+
+
+def _upright(frame: Any) -> np.ndarray:
+    """A frame as (H, W, 3) uint8 RGB, turned as a player turns it."""
+    image_HW3 = frame.to_ndarray(format="rgb24")
+    quarters = round(frame.rotation / 90) % 4  # counterclockwise
+    return np.ascontiguousarray(np.rot90(image_HW3, quarters)) if quarters else image_HW3
+
+
+def _reason(error: BaseException) -> str:
+    return (getattr(error, "strerror", None) or in_one_line(error)).lower()
+
+
+def _ahead(frames: Generator[Frame]) -> Iterator[Frame]:
+    """Yield what an iterator yields, one item of which is made ahead in a thread."""
+    made: queue.Queue[Frame | BaseException | None] = queue.Queue(maxsize=1)
+    ended = threading.Event()
+
+    def put(item: Frame | BaseException | None) -> bool:
+        while not ended.is_set():
+            try:
+                made.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def work() -> None:
+        with contextlib.closing(frames):
+            try:
+                for frame in frames:
+                    if not put(frame):
+                        return
+                put(None)
+            except BaseException as error:
+                put(error)
+
+    thread = threading.Thread(target=work, name="partwise-video", daemon=True)
+    thread.start()
+    try:
+        while (item := made.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        ended.set()
+        thread.join(timeout=5)
