@@ -18,13 +18,14 @@ from torch import Tensor, nn
 from partwise.backbones import build_backbone
 from partwise.backbones.initialisation import start_as_rare
 from partwise.backbones.pyramid import Pyramid, conv_norm_relu, merged_at_finest
+from partwise.decoding.maps import softmax
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.capabilities import ClassRows, WindowTruth
 from partwise.methods.distil import distilled_parts, distilled_semantics
 from partwise.methods.method import Method, Outputs, Targets
 from partwise.methods.parts.config import PartsConfig
-from partwise.methods.parts.decode import Decoded, ImageOutputs, PartsDecoder
+from partwise.methods.parts.decode import Decoded, ImageOutputs, PartsDecoder, as_array
 from partwise.methods.parts.explain import Explanation, explain
 from partwise.methods.parts.losses import mask_loss, objectness_loss, untouched, window_loss
 from partwise.methods.parts.oracle import OracleParts
@@ -249,11 +250,12 @@ class PartMaps(Method):
 
     def decode_one(self, outputs: Outputs, b: int, size: tuple[int, int]) -> Decoded:
         """Decode the outputs for image `b` of a batch, with the data of all stages, see `PartsDecoder.decode`."""
-        return self.decoder.decode(ImageOutputs.of(outputs, b), self.part_weights, size, self.mask_refiner)
+        correct = None if self.mask_refiner is None else self.mask_refiner.correct_arrays
+        weights = [as_array(weights_Kmm) for weights_Kmm in self.part_weights]
+        return self.decoder.decode(ImageOutputs.of(outputs, b), weights, size, correct)
 
     def reconciled(self, prediction: Prediction, outputs: Outputs, b: int, seen: tuple[int, int]) -> Prediction:
         """Make the semantic map consistent with the instances, see `Method.reconciled` and `decoding.reconcile`."""
-        semantic_Chw = outputs["semantic"][b]
+        semantic_Chw = as_array(outputs["semantic"][b])
         stride_px = self.decoder.semantic_stride_px([grid[b] for grid in outputs["objectness"]], semantic_Chw)
-        highest_hw = torch.softmax(semantic_Chw, dim=0).max(dim=0).values
-        return self.decoder.reconciled(prediction, highest_hw, stride_px, seen)
+        return self.decoder.reconciled(prediction, softmax(semantic_Chw).max(axis=0), stride_px, seen)
