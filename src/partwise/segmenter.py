@@ -5,28 +5,33 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from PIL import Image
 
-from partwise.backbones.fold import fold_batch_norm
 from partwise.class_map import ClassMap, ClassNames, named_classes
 from partwise.data.given_image import as_image, name_of
+from partwise.data.resized import image_at
 from partwise.device import find_device
 from partwise.errors import PartwiseError, PartwiseWarning, warn_of
 from partwise.given import flag, shown
 from partwise.labels import LabelSet
-from partwise.methods import METHODS, Explainable, Explanation, MappedMethod, Method, require_mirrorable
 from partwise.methods.asked import require_inside
-from partwise.methods.method import image_at, image_batch
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions, Scale, seen_sizes
 from partwise.model_files import find_model
+from partwise.model_info import ModelInfo
 from partwise.result import Result
+from partwise.runtime.onnx_file import is_onnx, open_onnx
+from partwise.runtime.onnx_parts import OnnxParts
 from partwise.selection import MinScore, require_selection, selected
-from partwise.training.checkpoint import ModelInfo, load_model
-from partwise.training.precision import gains_from_bf16, slow_precision
+
+if TYPE_CHECKING:
+    from partwise.methods import Explanation, Method
+    from partwise.scene import Prediction
 
 __all__ = [
     "SHOWN_SCORE",
@@ -35,6 +40,7 @@ __all__ = [
     "load",
 ]
 
+AUTOMATIC = InferenceOptions(device="auto")
 SHOWN_SCORE = 0.1  # default display threshold; the precision of the default model there is 0.83
 
 
@@ -42,7 +48,8 @@ class Segmenter:
     """A trained method on a device. `load` makes it.
 
     Attributes:
-        method: The network with its decoder, in evaluation mode, on `options.device`.
+        method: The network with its decoder, in evaluation mode, on `options.device`: a `Method`, or an ONNX file as
+            `OnnxParts`.
         info: What the model file says about the model.
         options: How the model predicts if a call does not say otherwise. The precision is "no" (fp32) or "bf16".
 
@@ -50,10 +57,10 @@ class Segmenter:
         PartwiseError: If `options.flip` is set and the method does not support mirror images.
     """
 
-    def __init__(self, method: Method, info: ModelInfo, options: InferenceOptions = DEFAULT_OPTIONS) -> None:
-        if options.flip:
-            require_mirrorable(method)
-        self.method = method.to(options.device).to(memory_format=torch.channels_last).eval()
+    def __init__(
+        self, method: Method | OnnxParts, info: ModelInfo, options: InferenceOptions = DEFAULT_OPTIONS
+    ) -> None:
+        self.method: Any = method if isinstance(method, OnnxParts) else _on_device(method, options)
         self.info, self.options = info, options
 
     @property
@@ -99,17 +106,30 @@ class Segmenter:
         Raises:
             PartwiseError: If the image cannot be read, a number is out of range, or the method does not support `flip`.
         """
-        require_selection(self.method.label_set, min_score, classes)
         if name is None:
             name = name_of(image)
         if name is not None and not isinstance(name, str):
             raise PartwiseError(f"name {shown(name)}: give a text")
+        shown_as = _Shown(min_score, tuple(classes), flag("distinct", distinct))
+        require_selection(self.method.label_set, min_score, classes)
         options = self.options.changed(scale=scale, flip=flip)
         pixels = as_image(image)
+        return self._result(pixels, self._predict([pixels], options)[0], shown_as, name)
+
+    def _predict(self, images: Sequence[np.ndarray], options: InferenceOptions) -> list[Prediction]:
+        """Predict images of one size, each (H, W, 3), in one batch."""
+        batch = np.stack(images).transpose(0, 3, 1, 2)
+        if isinstance(self.method, OnnxParts):
+            return self.method.predict(batch, options)
+        import torch
+
         with options.autocast():
-            prediction = self.method.predict(image_batch(pixels, self.device), options)[0]
-        kept = selected(prediction.instances, self.method.label_set, min_score, classes)
-        kept = kept.distinct() if flag("distinct", distinct) else kept
+            return self.method.predict(torch.tensor(batch).to(self.device), options)
+
+    def _result(self, pixels: np.ndarray, prediction: Prediction, chosen: _Shown, name: str | None) -> Result:
+        """Make the result of one image of the prediction's instances that are kept."""
+        kept = selected(prediction.instances, self.method.label_set, chosen.min_score, chosen.classes)
+        kept = kept.distinct() if chosen.distinct else kept
         return Result(
             kept.labels,
             kept.scores,
@@ -138,6 +158,10 @@ class Segmenter:
             PartwiseError: If the pixel lies outside the image, nothing was found and no pixel is given, several scales
                 are given, or the method cannot explain its decisions.
         """
+        if isinstance(self.method, OnnxParts):
+            raise PartwiseError("explain: an ONNX file cannot explain its decisions: give the .safetensors model")
+        from partwise.methods import METHODS, Explainable, MappedMethod, image_batch
+
         if isinstance(self.method, MappedMethod):
             raise PartwiseError("explain: the model is loaded with other classes than its own: load it without them")
         if not isinstance(self.method, Explainable):
@@ -175,29 +199,82 @@ class Segmenter:
             raise PartwiseError(f"scale {shown(scales)}: give one number here")
         return image_at(pixels, sizes[0])
 
-    def stream(self, images: Iterable[Any], **arguments: Any) -> Iterator[Result]:
+    def stream(self, images: Iterable[Any], *, batch: int = 1, **arguments: Any) -> Iterator[Result]:
         """Yield `self(image, **arguments)` for each of several images.
 
         Args:
             images: A list, a generator or an array (N, H, W, 3).
+            batch: Number of images that are read before the network runs. Those of one size go through the network
+                together, which is faster on a GPU.
             **arguments: Keyword arguments of a call, such as `min_score`.
 
         Returns:
-            An iterator over the results. Each image is processed when its result is taken.
+            An iterator over the results, in the order of the images. Each batch is processed when the first of its
+            results is taken.
 
         Raises:
-            PartwiseError: If a single image is given.
+            PartwiseError: If a single image is given, or `batch` is not a whole number from 1 on.
         """
+        if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
+            raise PartwiseError(f"batch {shown(batch)}: give a whole number from 1 on")
         single = isinstance(images, str | bytes | os.PathLike | Image.Image) or getattr(images, "ndim", 4) in (2, 3)
         if single or not isinstance(images, Iterable):
             raise PartwiseError(f"stream: {type(images).__name__} is not several images: give a list of images")
-        return (self(image, **arguments) for image in images)
+        if batch == 1:
+            return (self(image, **arguments) for image in images)
+        return self._streamed(iter(images), batch, **arguments)
+
+    def _streamed(
+        self,
+        images: Iterator[Any],
+        batch: int,
+        *,
+        min_score: MinScore = 0.0,
+        classes: Sequence[str] = (),
+        distinct: bool = False,
+        scale: Scale = None,
+        flip: bool | None = None,
+    ) -> Iterator[Result]:
+        """Yield the results of images, `batch` at a time; those of one size go through the network together."""
+        require_selection(self.method.label_set, min_score, classes)
+        chosen = _Shown(min_score, tuple(classes), flag("distinct", distinct))
+        options = self.options.changed(scale=scale, flip=flip)
+        while given := list(islice(images, batch)):
+            pixels = [as_image(image) for image in given]
+            by_size: dict[tuple[int, ...], list[int]] = {}
+            for index, one in enumerate(pixels):
+                by_size.setdefault(one.shape, []).append(index)
+            found: dict[int, Prediction] = {}
+            for indices in by_size.values():
+                found |= zip(indices, self._predict([pixels[index] for index in indices], options), strict=True)
+            for index, (image, one) in enumerate(zip(given, pixels, strict=True)):
+                yield self._result(one, found[index], chosen, name_of(image))
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """Which instances of a prediction a result has; see `Segmenter.__call__`."""
+
+    min_score: MinScore
+    classes: tuple[str, ...]
+    distinct: bool
+
+
+def _on_device(method: Method, options: InferenceOptions) -> Method:
+    """Move a network to its device, in the memory format in which it is fastest."""
+    import torch
+
+    from partwise.methods import require_mirrorable
+
+    if options.flip:
+        require_mirrorable(method)
+    return method.to(options.device).to(memory_format=torch.channels_last).eval()
 
 
 def load(
     model: str | os.PathLike | None = None,
     *,
-    options: InferenceOptions = DEFAULT_OPTIONS,
+    options: InferenceOptions = AUTOMATIC,
     device: str | None = None,
     precision: str | None = None,
     decode: Mapping[str, Any] | None = None,
@@ -209,9 +286,11 @@ def load(
     If the precision is "bf16" and the hardware only emulates it, there is a `PartwiseWarning`.
 
     Args:
-        model: The name of an installed model, a .safetensors file, or a run folder; None for the default model.
+        model: The name of an installed model, a .safetensors or .onnx file, or a run folder; None for the default
+            model.
         options: Device, precision, scale and flip of every call that does not say otherwise.
-        device: Replaces `options.device`: a name of torch, such as "cuda:1", or "auto" for a GPU if there is one.
+        device: Replaces `options.device`: a name of torch, such as "cuda:1", or "auto" for a GPU if there is one. For
+            an ONNX file also the name of a provider of ONNX Runtime.
         precision: Replaces `options.precision`: "no" (fp32), "bf16" (faster on a GPU, or on a processor with AMX), or
             "auto" (bf16 if it is faster on this device).
         decode: Fields of the method's decoder to change, such as {"nms_iou": 0.6}.
@@ -227,21 +306,63 @@ def load(
             not fit the model.
     """
     options = options.changed(device=device, precision=precision)
-    options = options.changed(device=find_device(options.device))
     if decode is not None and not isinstance(decode, Mapping):
         raise PartwiseError(f"decode {shown(decode)}: give a dict of fields, such as {{'nms_iou': 0.6}}")
+    path = find_model(model)
+    if is_onnx(path):
+        return _load_onnx(path, options, decode, classes, label_set)
+    return _load_torch(path, options, decode, classes, label_set)
+
+
+def _load_onnx(
+    path: Path,
+    options: InferenceOptions,
+    decode: Mapping[str, Any] | None,
+    classes: ClassNames | None,
+    label_set: LabelSet | None,
+) -> Segmenter:
+    """Load an ONNX file, see `load`."""
+    if options.precision == "bf16":
+        raise PartwiseError("precision bf16: an ONNX file keeps the precision in which it was written: leave it out")
+    file = open_onnx(path, options.device)
+    own = file.info.label_set
+    class_map = _class_map(own, classes, label_set) if classes else None
+    # Outside the network the device is the processor.
+    return Segmenter(OnnxParts(file, decode, class_map), file.info, options.changed(device="cpu", precision="no"))
+
+
+def _class_map(own: LabelSet, classes: ClassNames, label_set: LabelSet | None) -> ClassMap:
+    """Map a model's classes to other names, and warn of those that are never found."""
+    named = named_classes(classes, own) if label_set is None else label_set
+    class_map = ClassMap.between(named, own, classes)
+    if missing := class_map.never_found:
+        remedy = "map a class with instances to each, or ignore them in a label file"
+        warn_of("", [f"no class of the model gives {', '.join(missing)}: they are never found, score 0: {remedy}"])
+    return class_map
+
+
+def _load_torch(
+    path: Path,
+    options: InferenceOptions,
+    decode: Mapping[str, Any] | None,
+    classes: ClassNames | None,
+    label_set: LabelSet | None,
+) -> Segmenter:
+    """Load a model file for torch, see `load`."""
+    import torch
+
+    from partwise.backbones.fold import fold_batch_norm
+    from partwise.methods import MappedMethod
+    from partwise.training.checkpoint import load_model
+    from partwise.training.precision import gains_from_bf16, slow_precision
+
+    options = options.changed(device=find_device(options.device))
     if options.precision == "auto":
         options = options.changed(precision="bf16" if gains_from_bf16(torch.device(options.device)) else "no")
     elif options.precision == "bf16" and (slow := slow_precision(torch.device(options.device))):
-        warnings.warn(slow, PartwiseWarning, stacklevel=2)
-    method, info = load_model(find_model(model), decode=None if decode is None else dict(decode))
+        warnings.warn(slow, PartwiseWarning, stacklevel=3)
+    method, info = load_model(path, decode=None if decode is None else dict(decode))
     method = fold_batch_norm(method)
     if classes:
-        own = method.label_set
-        named = named_classes(classes, own) if label_set is None else label_set
-        class_map = ClassMap.between(named, own, classes)
-        if missing := class_map.never_found:
-            remedy = "map a class with instances to each, or ignore them in a label file"
-            warn_of("", [f"no class of the model gives {', '.join(missing)}: they are never found, score 0: {remedy}"])
-        method = MappedMethod(method, class_map)
+        method = MappedMethod(method, _class_map(method.label_set, classes, label_set))
     return Segmenter(method, info, options)

@@ -28,6 +28,7 @@ from partwise.methods.parts.config import PartsConfig
 from partwise.methods.parts.decode import Decoded, ImageOutputs, PartsDecoder, as_array
 from partwise.methods.parts.explain import Explanation, explain
 from partwise.methods.parts.losses import mask_loss, objectness_loss, untouched, window_loss
+from partwise.methods.parts.mirror import mirrored_outputs
 from partwise.methods.parts.oracle import OracleParts
 from partwise.methods.parts.pooled import PooledMaps
 from partwise.methods.parts.refine import (
@@ -40,7 +41,7 @@ from partwise.methods.parts.refine import (
 )
 from partwise.methods.parts.targets import assign_windows
 from partwise.methods.parts.window_truth import window_truth as windows_of_targets
-from partwise.methods.parts.windows import assemble, mirrored_windows, parse_windows, part_weights
+from partwise.methods.parts.windows import assemble, parse_windows, part_weights
 from partwise.methods.semantic import (
     REFINER_CHANNELS,
     branch_logits,
@@ -237,12 +238,7 @@ class PartMaps(Method):
         With "nearest" assembling and a number of cells that k does not divide, the parts differ in width. Then a
         mirrored mask can differ by a column from the mask of the mirror image.
         """
-        k = self.config.k
-        maps = {key: outputs[key].flip(-1) for key in ("semantic", "detail") if key in outputs}
-        return maps | {
-            "objectness": [mirrored_windows(*one) for one in zip(outputs["objectness"], self.windows, strict=True)],
-            "parts": [maps_BKhw.flip(-1).unflatten(1, (k, k)).flip(2).flatten(1, 2) for maps_BKhw in outputs["parts"]],
-        }
+        return mirrored_outputs(outputs, self.windows, self.config.k)
 
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
         """Decode the outputs for each image, see `PartsDecoder.decode`."""

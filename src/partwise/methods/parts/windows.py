@@ -23,7 +23,6 @@ __all__ = [
     "Array",
     "Window",
     "assemble",
-    "mirrored_windows",
     "parse_windows",
     "part_weights",
     "part_weights_array",
@@ -157,30 +156,6 @@ def window_cells(centres_M2: Array, cells: int, shape: Sequence[int]) -> tuple[A
     inside_y, inside_x = (rows >= 0) & (rows < shape[0]), (columns >= 0) & (columns < shape[1])
     inside = inside_y[:, :, None] & inside_x[:, None, :]
     return rows.clip(0, shape[0] - 1), columns.clip(0, shape[1] - 1), inside
-
-
-def mirrored_windows(maps_Bhw: Tensor, window: Window) -> Tensor:
-    """Turn a map of the windows of a mirror image into a map of the windows of the image.
-
-    The centre of a window with an even number of cells lies between two cells. Therefore the window at cell c
-    corresponds to the window at cell w - c of the mirror image. For c = 0 there is no such window, and the window takes
-    the value of its neighbour.
-
-    Args:
-        maps_Bhw: (B, h, w) one value for each window.
-        window: The windows of the map.
-
-    Returns:
-        (B, h, w).
-
-    >>> import torch
-    >>> mirrored_windows(torch.tensor([[[1, 2, 3, 4]]]), Window(4, 8)).tolist()
-    [[[4, 4, 3, 2]]]
-    """
-    import torch
-
-    flipped = maps_Bhw.flip(-1)
-    return flipped if window.cells % 2 else torch.cat([flipped[..., :1], flipped[..., :-1]], dim=-1)
 
 
 def assemble(parts_Khw: Array, centres_M2: Array, weights_Kmm: Array) -> tuple[Array, Array]:
