@@ -224,7 +224,9 @@ def test_find_model(tmp_path, model, monkeypatch):
     (run / "best.safetensors").write_bytes(b"")
     assert find_model(str(run)) == run / "best.safetensors"
     assert find_model(model) == model
-    with pytest.raises(PartwiseError, match=r"no such model: give a \.safetensors or \.onnx file, a run folder, or streets"):
+    with pytest.raises(
+        PartwiseError, match=r"no such model: give a \.safetensors or \.onnx file, a run folder, or streets"
+    ):
         find_model(tmp_path / "none")
     monkeypatch.setitem(MODELS.own, "streets", lambda: model)
     assert find_model() == find_model("streets") == model

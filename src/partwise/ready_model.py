@@ -163,7 +163,8 @@ class Segmenter:
         if point is not None:
             point = int(point[0]) * seen.shape[1] // size[1], int(point[1]) * seen.shape[0] // size[0]
         with self.options.autocast():
-            outputs = self.method.respond(image_batch(seen, self.device), self.options.flip)
+            method: Any = self.method
+            outputs = method.respond(image_batch(seen, self.device), self.options.flip)
         return self.method.explain(outputs, seen.shape[:2], point)
 
     def seen(self, image: Any, scale: float | None = None) -> np.ndarray:

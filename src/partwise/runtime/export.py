@@ -111,7 +111,7 @@ def export_onnx(path: Path, method: Method, info: ModelInfo) -> OnnxFile:
 
 def _graph(module: nn.Module, example: Tensor, name: str, outputs: Sequence[str], axes: Any) -> bytes:
     """Trace a module into an ONNX model."""
-    written = io.BytesIO()
+    written: Any = io.BytesIO()  # the tracing exporter takes a stream, although its annotation has paths only
     with warnings.catch_warnings(), torch.inference_mode():
         # The traced sizes are those of the graph: the check on several sizes shows that none was fixed.
         warnings.simplefilter("ignore")

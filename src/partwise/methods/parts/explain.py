@@ -6,7 +6,6 @@ Axes: K = k * k parts, m window cells a side, n finer cells a side.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +139,7 @@ class Explanation:
 
 def explain(
     method: PartMaps,
-    outputs: Mapping[str, Any],
+    outputs: dict[str, Any],
     size: tuple[int, int],
     point: tuple[int, int] | None = None,
     most: int = 6,

@@ -21,7 +21,7 @@ class PooledMaps(Generic[Array]):
     """
 
     def __init__(self, maps_Fhw: Array):
-        self.shape = tuple(maps_Fhw.shape[-2:])
+        self.shape: tuple[int, ...] = tuple(maps_Fhw.shape[-2:])
         self._made: dict[tuple[int, ...], Array] = {self.shape: maps_Fhw}
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
@@ -149,12 +149,12 @@ def window_cells(centres_M2: Array, cells: int, shape: Sequence[int]) -> tuple[A
     Returns:
         Rows (M, m), columns (M, m), and (M, m, m) bool: the cells that lie on the map.
     """
-    offset = np.arange(cells) - cells // 2
+    offset: Any = np.arange(cells) - cells // 2
     if not isinstance(centres_M2, np.ndarray):
         offset = centres_M2.new_tensor(offset)
     rows, columns = centres_M2[:, :1] + offset, centres_M2[:, 1:] + offset
     inside_y, inside_x = (rows >= 0) & (rows < shape[0]), (columns >= 0) & (columns < shape[1])
-    inside = inside_y[:, :, None] & inside_x[:, None, :]
+    inside: Any = inside_y[:, :, None] & inside_x[:, None, :]
     return rows.clip(0, shape[0] - 1), columns.clip(0, shape[1] - 1), inside
 
 
