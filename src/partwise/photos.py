@@ -88,9 +88,8 @@ class Form:
 
     def paths(self, name: str, folder: Path) -> list[Path]:
         """List the files that will be written for a photo alone, as far as they are known before the prediction."""
-        if self.kind == "coco":
-            return []
-        return submission_paths(name, folder) if self.submission else result_paths(name, folder)
+        alone = submission_paths if self.submission else result_paths
+        return [] if self.kind == "coco" else alone(name, folder)
 
 
 def predict_photos(
