@@ -12,7 +12,9 @@ __all__ = ["image_at"]
 
 
 def image_at(image_HW3: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize an image in the same way as networks see it (bilinear, smoothed where it becomes smaller).
+    """Resize an image as networks see it (bilinear, smoothed where it becomes smaller).
+
+    It differs from `resized_images`, which uses torch, by at most one level where a value is rounded.
 
     Each channel is resized as float, because Pillow rounds twice when it resizes bytes.
 
