@@ -74,11 +74,7 @@ def predict(
         predict_videos(segment, inputs, out, asked, least, overwrite)
         return
     asked.require_none()
-    form_name = format or "files"
-    if form_name in VIDEO_FORMATS:
-        raise PartwiseError(
-            f"--format {form_name} is for videos: name a video, or give --track with a folder of frames"
-        )
+    form_name = _form_of_photos(format or "files")
     if polygons and form_name != "coco":
         raise PartwiseError("--polygons is for --format coco: leave it out")
     form = Form(form_name, parse_min_scores(min_score or ()) or None, overwrite, parse_classes(only or ()), polygons)
@@ -99,6 +95,13 @@ def predict(
         console.print("next: the same with --overwrite replaces files that partwise did not write")
     if faults:
         raise PartwiseError("\n".join(on_one_line(str(fault)) for fault in faults))
+
+
+def _form_of_photos(format: str) -> Literal["files", "cityscapes", "coco"]:
+    """The form of the results of photos; PartwiseError for a form of videos."""
+    if format in VIDEO_FORMATS:
+        raise PartwiseError(f"--format {format} is for videos: name one, or give --track with a folder of frames")
+    return "coco" if format == "coco" else "cityscapes" if format == "cityscapes" else "files"
 
 
 def _remarks(made: Predicted, faults: Sequence[PartwiseError]) -> str:

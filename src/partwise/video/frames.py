@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import re
-import threading
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,6 +19,7 @@ import numpy as np
 from partwise.data.image_files import PHOTO_SUFFIXES, VIDEO_SUFFIXES, read_image
 from partwise.errors import PartwiseError, in_one_line
 from partwise.files import expanded
+from partwise.video.ahead import ahead
 
 if TYPE_CHECKING:
     import av
@@ -116,7 +115,7 @@ class Video:
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames. The next frame is decoded in a thread of its own while one is in use."""
-        return _ahead(self._frames)
+        return ahead(self._frames)
 
 
 def is_video(source: str | os.PathLike) -> bool:
@@ -291,39 +290,3 @@ def _upright(frame: Any) -> np.ndarray:
 
 def _reason(error: BaseException) -> str:
     return (getattr(error, "strerror", None) or in_one_line(error)).lower()
-
-
-def _ahead(frames: Generator[Frame]) -> Iterator[Frame]:
-    """Yield what an iterator yields, one item of which is made ahead in a thread."""
-    made: queue.Queue[Frame | BaseException | None] = queue.Queue(maxsize=1)
-    ended = threading.Event()
-
-    def put(item: Frame | BaseException | None) -> bool:
-        while not ended.is_set():
-            try:
-                made.put(item, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def work() -> None:
-        with contextlib.closing(frames):
-            try:
-                for frame in frames:
-                    if not put(frame):
-                        return
-                put(None)
-            except BaseException as error:
-                put(error)
-
-    thread = threading.Thread(target=work, name="partwise-video", daemon=True)
-    thread.start()
-    try:
-        while (item := made.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        ended.set()
-        thread.join(timeout=5)
