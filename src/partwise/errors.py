@@ -35,6 +35,7 @@ EXTRAS = {
     "matplotlib": "report",
     "hotcoco": "eval",
     "supervision": "supervision",
+    "pyarrow": "parquet",
     "tensorboard": "tensorboard",
     "cityscapesscripts": "bench",
 }
