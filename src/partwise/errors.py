@@ -42,6 +42,7 @@ EXTRAS = {
     "supervision": "supervision",
     "av": "video",
     "trackers": "video",
+    "pyarrow": "parquet",
     "tensorboard": "tensorboard",
     "cityscapesscripts": "bench",
 }

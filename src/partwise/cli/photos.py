@@ -14,7 +14,7 @@ from partwise.errors import ForeignFileError, PartwiseError, on_one_line
 from partwise.terminal import Display, console, counting
 
 if TYPE_CHECKING:
-    from partwise.photos import Predicted
+    from partwise.photos import Form, Predicted
 
 
 @app.command
@@ -22,7 +22,7 @@ def predict(
     *inputs: str,
     out: Path,
     model: str | None = None,
-    format: Literal["files", "cityscapes", "coco", "jsonl", "mots"] | None = None,
+    format: Literal["files", "cityscapes", "coco", "parquet", "jsonl", "mots"] | None = None,
     polygons: bool = False,
     min_score: list[str] | None = None,
     only: Annotated[list[str] | None, Parameter(name="--classes")] = None,
@@ -32,6 +32,8 @@ def predict(
     begin: Annotated[str | None, Parameter(name="--from")] = None,
     end: Annotated[str | None, Parameter(name="--to")] = None,
     inference: Inference = DEFAULT_INFERENCE,
+    shard: str | None = None,
+    resume: bool = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Find the instances in photos, or in a video.
@@ -45,8 +47,10 @@ def predict(
         out: Folder for the results; the results of a folder lie in it as the photos lie in that folder.
         model: A model file, a run folder, or the name of a model; the default model without it.
         format: files: overlay, instanceIds, labelIds and JSON of each image; cityscapes: the benchmark's submission
-            form; coco: one COCO file for all, predictions.json, which annotation tools import. Of a video: jsonl, a
-            line of JSON a frame; mots, the form of MOTS with --track. Without it: files, or jsonl of a video.
+            form; coco: one COCO file for all, predictions.json, which annotation tools import; parquet: parts for
+            any number of photos (docs/scale.md), whose inputs can also be text files (.txt) with one path a line, or -
+            for standard input. Of a video: jsonl, a line of JSON a frame; mots, the form of MOTS with --track. Without
+            it: files, or jsonl of a video.
         polygons: Write the masks of the COCO file as polygons, not as run lengths; some tools read polygons only.
         min_score: Leave out instances with a lower score: a number for all classes, or CLASS=NUMBER for one, such as
             car=0.3; can be given several times. 0.1 without it, or 0 for the submission form.
@@ -56,6 +60,8 @@ def predict(
         begin: Of a video, the time of the first frame, such as 0:10 or 12.5.
         end: Of a video, the time at which to stop.
         only: Keep instances of these classes only, such as car,person; the semantic map does not change.
+        shard: NUMBER/COUNT: predict this share of the photos; for --format parquet.
+        resume: Continue a run in parts: what is done is skipped; for --format parquet.
     """
     from partwise.class_map import parse_class_map
     from partwise.data.faults import counted
@@ -77,6 +83,16 @@ def predict(
     form_name = _form_of_photos(format or "files")
     if polygons and form_name != "coco":
         raise PartwiseError("--polygons is for --format coco: leave it out")
+    if format == "parquet":
+        if overwrite:
+            raise PartwiseError("--overwrite is not for --format parquet: give --resume, or choose another folder")
+        # The other options of the form are those of COCO: they decide which instances are written.
+        parquet = Form("coco", parse_min_scores(min_score or ()) or None, classes=parse_classes(only or ()))
+        if classes:
+            raise PartwiseError("--map is not for --format parquet: give the classes of the model")
+        return _predict_shard([Path(one) for one in inputs], out, model, parquet, inference, shard or "1/1", resume)
+    if shard or resume:
+        raise PartwiseError("--shard and --resume are for --format parquet: add it, or leave them out")
     form = Form(form_name, parse_min_scores(min_score or ()) or None, overwrite, parse_classes(only or ()), polygons)
     found = find_photos([Path(one) for one in inputs], submission=form.submission)
     if found.left_out:
@@ -102,6 +118,26 @@ def _form_of_photos(format: str) -> Literal["files", "cityscapes", "coco"]:
     if format in VIDEO_FORMATS:
         raise PartwiseError(f"--format {format} is for videos: name one, or give --track with a folder of frames")
     return "coco" if format == "coco" else "cityscapes" if format == "cityscapes" else "files"
+
+
+def _predict_shard(
+    inputs: Sequence[Path], out: Path, model: str | None, form: Form, inference: Inference, shard: str, resume: bool
+) -> None:
+    """Write the parts of one shard, and say what was done."""
+    from partwise.data.faults import counted
+    from partwise.segmenter import load
+    from partwise.shards.listing import Shard
+    from partwise.shards.model import predict_photos_in_shards
+
+    share = Shard.parsed(shard)
+    segment = load(model, options=inference.options())
+    with Display("predicting"):
+        done = predict_photos_in_shards(segment, model, inputs, out, form, shard=share, resume=resume)
+    repeated = f"; {done.repeated} listed more than once" if done.repeated else ""
+    console.print(f"shard {shard} of {out}: {counted(done.photos, 'photo')}, {done.earlier} from before{repeated}")
+    if done.failed:
+        table = out / share.folder / "faults-*.parquet"
+        raise PartwiseError(f"{counted(done.failed, 'photo')} failed: see {table}; --resume tries them again")
 
 
 def _remarks(made: Predicted, faults: Sequence[PartwiseError]) -> str:
