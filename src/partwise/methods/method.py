@@ -5,6 +5,7 @@ Axes: B images, H and W in pixels, C evaluated classes, N instances.
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -28,6 +29,7 @@ from partwise.methods.options import (
     resized_images,
     seen_sizes,
 )
+from partwise.methods.views import overview_size, whole_from_overview
 from partwise.scene import Prediction, Scene
 
 __all__ = ["Method", "MethodConfig", "Outputs", "Targets", "image_at", "image_batch", "require_mirrorable"]
@@ -170,6 +172,20 @@ class Method(nn.Module):
         return 1.0
 
     @property
+    def view_px(self) -> int:
+        """Number of pixels of the usual view of any image; 0 if the default scale decides, see `seen_sizes`."""
+        return 0
+
+    def usual_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return (H, W) in pixels at which the network sees an image of this size if the caller gives no scale."""
+        return seen_sizes(size, None, self.default_scale, self.view_px)[0]
+
+    @property
+    def largest_px(self) -> float:
+        """Longest side in pixels of the largest object that the method finds whole; infinite if there is no limit."""
+        return math.inf
+
+    @property
     def size_multiple(self) -> int:
         """Number of pixels that the height and the width of the input must be a multiple of."""
         return self.backbone.size_multiple
@@ -211,10 +227,11 @@ class Method(nn.Module):
 
         Args:
             images_B3HW: (B, 3, H, W) uint8 RGB, on the device of the network.
-            options: Only `scale` and `flip` are read. If several scales are given, the semantic maps are averaged
-                before the outputs of each scale are decoded, and the instances of all scales are joined. The caller
-                decides device and precision: the network runs on the device of its weights, and in fp32 unless it is
-                called inside `InferenceOptions.autocast`.
+            options: Only `scale` and `flip` are read. Without a scale, objects that are too large for the usual size
+                are taken from an overview, see `predict_views`. If several scales are given, the semantic maps
+                are averaged before the outputs of each scale are decoded, and the instances of all scales are joined.
+                The caller decides device and precision: the network runs on the device of its weights, and in fp32
+                unless it is called inside `InferenceOptions.autocast`.
 
         Returns:
             A prediction of size (H, W) for each image.
@@ -223,7 +240,9 @@ class Method(nn.Module):
             PartwiseError: If `options.flip` is set and the method is not `Mirrorable`.
         """
         size = _size_of(images_B3HW)
-        seen = sorted(seen_sizes(size, options.scale, self.default_scale))
+        if options.scale is None:
+            return self.predict_views(images_B3HW, self.usual_size(size), options.flip)
+        seen = sorted(seen_sizes(size, options.scale))
         if len(seen) == 1:
             found = self.predict_as_is(resized_images(images_B3HW, seen[0]), options.flip)
             return [one.resized(size) for one in found]
@@ -234,6 +253,38 @@ class Method(nn.Module):
         by_size = [self.decode(*one) for one in zip(outputs, seen, strict=True)]
         together = [joined([one.resized(size) for one in image]) for image in zip(*by_size, strict=True)]
         return [self.reconciled(prediction, outputs[-1], b, seen[-1]) for b, prediction in enumerate(together)]
+
+    @torch.inference_mode()
+    def predict_views(
+        self, images_B3HW: Tensor, seen: tuple[int, int], flip: bool = False, *, overview: bool = True
+    ) -> list[Prediction]:
+        """Predict from images at one size, and find objects that are too large for it at a smaller size.
+
+        Args:
+            images_B3HW: (B, 3, H, W) uint8 RGB.
+            seen: (H, W) in pixels at which the network sees the images.
+            flip: Whether to average the outputs with those of the mirror images.
+            overview: Whether large objects are taken from a smaller view, if there is anything to gain.
+
+        Returns:
+            A prediction of the size of the images for each, see `views.whole_from_overview`.
+
+        Raises:
+            PartwiseError: If `flip` is given and the method is not `Mirrorable`.
+        """
+        size = _size_of(images_B3HW)
+        smaller = overview_size(size, seen, self.largest_px) if overview else None
+        by_view = [
+            [one.resized(size) for one in self.predict_as_is(resized_images(images_B3HW, view), flip)]
+            for view in (seen, smaller)
+            if view is not None
+        ]
+        if len(by_view) == 1:
+            return by_view[0]
+        limit_px = self.largest_px * max(size) / max(seen)
+        categories = list(self.label_set.things_by_category)
+        kind_of = {label.id: categories.index(label.category) for label in self.label_set.things}
+        return [whole_from_overview(*pair, limit_px, kind_of) for pair in zip(*by_view, strict=True)]
 
     def reconciled(self, prediction: Prediction, outputs: Outputs, b: int, seen: tuple[int, int]) -> Prediction:
         """Make the semantic map of a prediction consistent with its instances, which were joined from several scales.

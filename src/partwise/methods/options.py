@@ -5,6 +5,7 @@ Axes: B images, C evaluated classes, H and W pixels, h and w cells of a map.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
@@ -38,19 +39,25 @@ __all__ = [
 # finds only objects of the sizes that it was trained on.
 LONGEST_SIDE_PX = 2048
 MAX_SCALE = 8.0
+MAX_ENLARGEMENT = 2.0
 PRECISIONS = ("no", "bf16", "auto")
 Scale = float | Sequence[float] | None
 Outputs = dict[str, Any]  # the outputs of a network by name: each is a tensor or a list of tensors
 
 
-def seen_sizes(size: tuple[int, int], scale: Scale = None, usual: float = 1.0) -> list[tuple[int, int]]:
+def seen_sizes(
+    size: tuple[int, int], scale: Scale = None, usual: float = 1.0, view_px: int = 0
+) -> list[tuple[int, int]]:
     """Compute the sizes at which a network sees an image.
 
     Args:
         size: (H, W) of the image in pixels.
         scale: How many times as large the network sees it, above 0 and at most MAX_SCALE, or several such numbers. None
-            for `usual`, but no side longer than LONGEST_SIDE_PX.
-        usual: The scale that the method was made for, see `Method.default_scale`.
+            for the usual size.
+        usual: The scale that the method was made for, see `Method.default_scale`. It gives the usual size, with no side
+            longer than LONGEST_SIDE_PX.
+        view_px: Number of pixels of the usual size, whatever the size of the image is; 0 to use `usual`. An image is
+            not enlarged by more than MAX_ENLARGEMENT x `usual` for it.
 
     Returns:
         (H, W) in pixels for each scale.
@@ -60,8 +67,14 @@ def seen_sizes(size: tuple[int, int], scale: Scale = None, usual: float = 1.0) -
 
     >>> seen_sizes((3000, 4000)), seen_sizes((512, 1024), usual=1.25), seen_sizes((512, 1024), (0.5, 2))
     ([(1536, 2048)], [(640, 1280)], [(256, 512), (1024, 2048)])
+    >>> seen_sizes((3000, 4000), view_px=750_000), seen_sizes((30, 40), usual=1.25, view_px=750_000)
+    ([(750, 1000)], [(75, 100)])
     """
-    given: Any = min(usual, LONGEST_SIDE_PX / max(size)) if scale is None else scale
+    given: Any = scale
+    if scale is None and view_px:
+        given = min(math.sqrt(view_px / (size[0] * size[1])), MAX_ENLARGEMENT * usual)
+    elif scale is None:
+        given = min(usual, LONGEST_SIDE_PX / max(size))
     scales: list[Any]
     try:
         scales = [given] if isinstance(given, str) else list(given)

@@ -1,0 +1,89 @@
+"""The views of a photo: the usual size, and an overview in which an object may fill the photo.
+
+The windows of part maps have a largest size. An object that is larger in the image that the network sees is cut at the
+edge of a window, or missed. The overview shows the same photo so small that the largest window holds it. Only objects
+that are too large for the usual view are taken from the overview.
+
+Axes: H and W pixels, N instances.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from partwise.geometry import crop_intersection
+from partwise.instances import Instances
+from partwise.methods.options import joined
+from partwise.scene import Prediction
+
+__all__ = ["overview_size", "whole_from_overview"]
+
+ROOM = 1.0  # the longer side of the overview is this many times as long as the largest object that a window holds
+WORTHWHILE = 1.5  # an overview that is not smaller than the usual view by this factor would show nothing new
+NEAR_LIMIT = 0.8  # objects from this share of the largest size on are taken from the overview, too
+PIECE_INSIDE = 0.5  # an instance is a piece of a larger one if at least this share of its pixels lies inside
+PIECE_SCORE = 0.5  # a piece gives way to a whole object that has at least this share of its score
+
+
+def overview_size(size: tuple[int, int], seen: tuple[int, int], largest_px: float) -> tuple[int, int] | None:
+    """Compute the size of the overview.
+
+    Args:
+        size: (H, W) of the image in pixels.
+        seen: (H, W) of the usual view in pixels.
+        largest_px: Longest side of the largest object that the method finds whole, see `Method.largest_px`.
+
+    Returns:
+        (H, W) in pixels; None if the usual view is not much larger than the overview would be.
+
+    >>> overview_size((512, 1024), (640, 1280), 410), overview_size((240, 320), (300, 400), 410)
+    ((205, 410), None)
+    """
+    longest = ROOM * largest_px
+    if math.isinf(longest) or max(seen) <= WORTHWHILE * longest:
+        return None
+    height, width = (max(1, round(side * longest / max(size))) for side in size)
+    return height, width
+
+
+def whole_from_overview(
+    usual: Prediction, overview: Prediction, limit_px: float, kind_of: Mapping[int, int]
+) -> Prediction:
+    """Take the objects that are too large for the usual view from the overview, and drop their pieces.
+
+    An instance of the usual view that is larger than the limit may be cut at the edge of its window, and is dropped
+    as well.
+
+    Args:
+        usual: The prediction of the usual view; its semantic map is kept.
+        overview: The prediction of the overview, at the same size (H, W).
+        limit_px: Longest side in pixels of the image of the largest object that the usual view shows whole.
+        kind_of: Class id -> number of its category. A piece of a bus may have been taken for a car.
+
+    Returns:
+        The prediction, with the instance with the highest score first.
+    """
+    large = overview.instances[overview.instances.longest_sides >= NEAR_LIMIT * limit_px]
+    whole = usual.instances[usual.instances.longest_sides <= limit_px]
+    return joined([Prediction(large), Prediction(_without_pieces(whole, large, kind_of), usual.semantic_HW)])
+
+
+def _without_pieces(instances: Instances, large: Instances, kind_of: Mapping[int, int]) -> Instances:
+    """Leave out each instance that is a piece of a large one of the same category."""
+    is_piece = [
+        any(_is_piece(instances, i, large, j, kind_of) for j in range(len(large))) for i in range(len(instances))
+    ]
+    return instances[np.flatnonzero(~np.array(is_piece, bool))]
+
+
+def _is_piece(instances: Instances, i: int, large: Instances, j: int, kind_of: Mapping[int, int]) -> bool:
+    """Check whether instance `i` is a piece of the large instance `j`."""
+    if kind_of[int(instances.labels[i])] != kind_of[int(large.labels[j])]:
+        return False
+    if large.scores[j] < PIECE_SCORE * instances.scores[i] or instances.areas[i] >= large.areas[j]:
+        return False
+    shared = crop_intersection(instances.boxes[i], instances.masks[i], large.boxes[j], large.masks[j])
+    return shared >= PIECE_INSIDE * instances.areas[i]
