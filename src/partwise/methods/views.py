@@ -22,7 +22,7 @@ from partwise.scene import Prediction
 __all__ = ["overview_size", "whole_from_overview"]
 
 ROOM = 1.0  # the longer side of the overview is this many times as long as the largest object that a window holds
-WORTHWHILE = 1.5  # an overview that is not smaller than the usual view by this factor would show nothing new
+WORTHWHILE = 2.0  # an overview that is not smaller than the usual view by this factor costs more than it shows
 NEAR_LIMIT = 0.8  # objects from this share of the largest size on are taken from the overview, too
 PIECE_INSIDE = 0.5  # an instance is a piece of a larger one if at least this share of its pixels lies inside
 PIECE_SCORE = 0.5  # a piece gives way to a whole object that has at least this share of its score
