@@ -142,9 +142,8 @@ def test_from_the_pavement_people_cycles_and_vehicles_are_large(pavement):
         for label, side in zip(scene.instances.labels.tolist(), scene.instances.longest_sides.tolist(), strict=True):
             name = CITYSCAPES.by_id[label].name
             sides[name] = max(sides.get(name, 0.0), side / 256)
-    assert min(sides[name] for name in ("person", "bicycle", "motorcycle", "rider", "car", "truck", "bus")) > 0.25, (
-        sides
-    )
+    large = ("person", "bicycle", "motorcycle", "rider", "car", "truck", "bus")
+    assert min(sides[name] for name in large) > 0.25, sides
 
 
 def test_the_truth_from_the_pavement_is_valid(pavement):
