@@ -67,10 +67,28 @@ def test_an_overview_is_as_long_as_the_largest_object_and_keeps_the_aspect(size)
     seen = seen_sizes(size, view_px=819_200, usual=1.25)[0]
     overview = overview_size(size, seen, largest_px=410)
     if overview is None:
-        assert max(seen) <= 2 * 410
+        assert max(seen) <= 1.25 * 410
     else:
         assert max(overview) == 410 < max(seen)
         assert overview[0] / overview[1] == pytest.approx(size[0] / size[1], rel=0.03)
+
+
+@pytest.mark.parametrize(("width", "score", "views"), [(60, 0.9, 2), (60, 0.01, 1), (20, 0.9, 1)])
+def test_a_small_photo_has_an_overview_only_if_something_may_be_cut(width, score, views):
+    """A photo of 80 px is between 1.25 and 2 times as long as the largest object of 51 px."""
+    method = PartMaps(PartsConfig(channels=8, windows=((4, 8), (4, 16)))).eval()
+    mask = np.zeros((40, 80), bool)
+    mask[:, :width] = True
+    seen = []
+
+    def predict_as_is(images, flip=False):
+        seen.append(tuple(images.shape[-2:]))
+        found = Prediction(Instances.from_masks([CAR], [score], [mask], (40, 80)))
+        return [found.resized(seen[-1])]
+
+    method.predict_as_is = predict_as_is  # type: ignore[method-assign]
+    method.predict(image_batch(np.zeros((40, 80, 3), np.uint8)))
+    assert len(seen) == views
 
 
 def test_a_method_without_a_limit_has_no_overview():

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,13 +22,15 @@ from partwise.methods.options import (
     DEFAULT_OPTIONS,
     InferenceOptions,
     Outputs,
+    image_at,
+    image_batch,
     joined,
     mean_outputs,
     mean_semantics,
     resized_images,
     seen_sizes,
 )
-from partwise.methods.views import overview_size, whole_from_overview
+from partwise.methods.views import predict_views
 from partwise.scene import Prediction, Scene
 
 __all__ = ["Method", "MethodConfig", "Outputs", "Targets", "image_at", "image_batch", "require_mirrorable"]
@@ -40,34 +41,6 @@ Targets = dict[str, Tensor]
 @configuration
 class MethodConfig:
     """The base class of the configurations of methods: a pydantic dataclass with a default for each field."""
-
-
-def image_batch(image_HW3: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
-    """Copy an image into a batch of one, in the form that networks take.
-
-    Args:
-        image_HW3: (H, W, 3) uint8 RGB.
-        device: The device of the result.
-
-    Returns:
-        (1, 3, H, W) uint8.
-    """
-    return torch.tensor(image_HW3).permute(2, 0, 1)[None].to(device)
-
-
-def image_at(image_HW3: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize an image in the same way as networks see it.
-
-    Args:
-        image_HW3: (H, W, 3) uint8 RGB.
-        size: New (H, W) in pixels.
-
-    Returns:
-        (*size, 3) uint8 RGB; the image itself if it has this size already.
-    """
-    if image_HW3.shape[:2] == tuple(size):
-        return image_HW3
-    return resized_images(image_batch(image_HW3), size)[0].permute(1, 2, 0).numpy()
 
 
 def require_mirrorable(method: Method) -> Mirrorable:
@@ -258,33 +231,20 @@ class Method(nn.Module):
     def predict_views(
         self, images_B3HW: Tensor, seen: tuple[int, int], flip: bool = False, *, overview: bool = True
     ) -> list[Prediction]:
-        """Predict from images at one size, and find objects that are too large for it at a smaller size.
+        """Predict from images at the size `seen`, and take objects that are too large for it from a smaller view.
 
         Args:
             images_B3HW: (B, 3, H, W) uint8 RGB.
             seen: (H, W) in pixels at which the network sees the images.
-            flip: Whether to average the outputs with those of the mirror images.
-            overview: Whether large objects are taken from a smaller view, if there is anything to gain.
+            flip: See `predict_as_is`.
+            overview: Whether there is a smaller view, see `views.predict_views`.
 
         Returns:
-            A prediction of the size of the images for each, see `views.whole_from_overview`.
-
-        Raises:
-            PartwiseError: If `flip` is given and the method is not `Mirrorable`.
+            A prediction of size (H, W) for each image.
         """
-        size = _size_of(images_B3HW)
-        smaller = overview_size(size, seen, self.largest_px) if overview else None
-        by_view = [
-            [one.resized(size) for one in self.predict_as_is(resized_images(images_B3HW, view), flip)]
-            for view in (seen, smaller)
-            if view is not None
-        ]
-        if len(by_view) == 1:
-            return by_view[0]
-        limit_px = self.largest_px * max(size) / max(seen)
-        categories = list(self.label_set.things_by_category)
-        kind_of = {label.id: categories.index(label.category) for label in self.label_set.things}
-        return [whole_from_overview(*pair, limit_px, kind_of) for pair in zip(*by_view, strict=True)]
+        size, largest_px = _size_of(images_B3HW), self.largest_px if overview else math.inf
+        at = lambda view: [one.resized(size) for one in self.predict_as_is(resized_images(images_B3HW, view), flip)]
+        return predict_views(at, size, seen, largest_px, self.label_set)
 
     def reconciled(self, prediction: Prediction, outputs: Outputs, b: int, seen: tuple[int, int]) -> Prediction:
         """Make the semantic map of a prediction consistent with its instances, which were joined from several scales.

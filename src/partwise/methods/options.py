@@ -28,6 +28,8 @@ __all__ = [
     "MAX_SCALE",
     "PRECISIONS",
     "InferenceOptions",
+    "image_at",
+    "image_batch",
     "joined",
     "mean_outputs",
     "mean_semantics",
@@ -225,3 +227,31 @@ def joined(predictions: list[Prediction], iou: float = 0.5) -> Prediction:
     """
     together = Instances.joined([one.instances for one in predictions]).without_repeats(iou)
     return Prediction(together[np.argsort(-together.scores, kind="stable")], predictions[-1].semantic_HW)
+
+
+def image_batch(image_HW3: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """Copy an image into a batch of one, in the form that networks take.
+
+    Args:
+        image_HW3: (H, W, 3) uint8 RGB.
+        device: The device of the result.
+
+    Returns:
+        (1, 3, H, W) uint8.
+    """
+    return torch.tensor(image_HW3).permute(2, 0, 1)[None].to(device)
+
+
+def image_at(image_HW3: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize an image in the same way as networks see it.
+
+    Args:
+        image_HW3: (H, W, 3) uint8 RGB.
+        size: New (H, W) in pixels.
+
+    Returns:
+        (*size, 3) uint8 RGB; the image itself if it has this size already.
+    """
+    if image_HW3.shape[:2] == tuple(size):
+        return image_HW3
+    return resized_images(image_batch(image_HW3), size)[0].permute(1, 2, 0).numpy()

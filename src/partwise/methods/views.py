@@ -10,22 +10,50 @@ Axes: H and W pixels, N instances.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from partwise.geometry import crop_intersection
 from partwise.instances import Instances
+from partwise.labels import LabelSet
 from partwise.methods.options import joined
 from partwise.scene import Prediction
 
-__all__ = ["overview_size", "whole_from_overview"]
+__all__ = ["may_be_cut", "overview_size", "predict_views", "whole_from_overview"]
 
-ROOM = 1.0  # the longer side of the overview is this many times as long as the largest object that a window holds
-WORTHWHILE = 2.0  # an overview that is not smaller than the usual view by this factor costs more than it shows
+FITS = 1.25  # in a view with a longer side of so many times the largest object, even an object that fills it fits
+ALWAYS = 2.0  # in a view that is longer than this many times the largest object, a near object may be missed altogether
+CUT_SCORE = 0.05  # an instance with a lower score is no sign that an object was cut
 NEAR_LIMIT = 0.8  # objects from this share of the largest size on are taken from the overview, too
 PIECE_INSIDE = 0.5  # an instance is a piece of a larger one if at least this share of its pixels lies inside
 PIECE_SCORE = 0.5  # a piece gives way to a whole object that has at least this share of its score
+
+
+def predict_views(
+    predict: Callable[[tuple[int, int]], list[Prediction]],
+    size: tuple[int, int],
+    seen: tuple[int, int],
+    largest_px: float,
+    label_set: LabelSet,
+) -> list[Prediction]:
+    """Predict images from their usual view, and from an overview where an object may be too large for that.
+
+    Args:
+        predict: (H, W) of a view in pixels -> a prediction of the size of the images for each of them.
+        size: (H, W) of the images in pixels.
+        seen: (H, W) of the usual view in pixels.
+        largest_px: See `overview_size`.
+        label_set: The classes.
+    """
+    usual, smaller = predict(seen), overview_size(size, seen, largest_px)
+    limit_px = largest_px * max(size) / max(seen)
+    needed = max(seen) > ALWAYS * largest_px or any(may_be_cut(one, limit_px) for one in usual)
+    if smaller is None or not needed:
+        return usual
+    categories = list(label_set.things_by_category)
+    kind_of = {label.id: categories.index(label.category) for label in label_set.things}
+    return [whole_from_overview(*pair, limit_px, kind_of) for pair in zip(usual, predict(smaller), strict=True)]
 
 
 def overview_size(size: tuple[int, int], seen: tuple[int, int], largest_px: float) -> tuple[int, int] | None:
@@ -37,16 +65,21 @@ def overview_size(size: tuple[int, int], seen: tuple[int, int], largest_px: floa
         largest_px: Longest side of the largest object that the method finds whole, see `Method.largest_px`.
 
     Returns:
-        (H, W) in pixels; None if the usual view is not much larger than the overview would be.
+        (H, W) in pixels; None if an object that fills the usual view fits into the largest window.
 
     >>> overview_size((512, 1024), (640, 1280), 410), overview_size((240, 320), (300, 400), 410)
     ((205, 410), None)
     """
-    longest = ROOM * largest_px
-    if math.isinf(longest) or max(seen) <= WORTHWHILE * longest:
+    if math.isinf(largest_px) or max(seen) <= FITS * largest_px:
         return None
-    height, width = (max(1, round(side * longest / max(size))) for side in size)
+    height, width = (max(1, round(side * largest_px / max(size))) for side in size)
     return height, width
+
+
+def may_be_cut(usual: Prediction, limit_px: float) -> bool:
+    """Check whether the usual view shows an object that may be too large for its windows."""
+    instances = usual.instances
+    return bool(((instances.longest_sides >= NEAR_LIMIT * limit_px) & (instances.scores >= CUT_SCORE)).any())
 
 
 def whole_from_overview(
