@@ -122,12 +122,10 @@ def test_without_a_scale_a_method_predicts_from_both_views_and_with_one_from_tha
     assert seen == [(128, 256), (26, 51), (128, 256)]
 
 
-def test_a_number_of_pixels_gives_every_photo_the_same_view():
-    decode = {"view_px": 20_000, "scale": 1.25}
-    method = PartMaps(PartsConfig(channels=8, decode=decode))
+def test_a_limit_on_pixels_shrinks_large_photos_and_enlarges_none():
+    method = PartMaps(PartsConfig(channels=8, decode={"view_px": 20_000, "scale": 1.25}))
     for size in ((300, 400), (3000, 4000), (400, 300), (100, 800)):
         height, width = method.usual_size(size)
-        assert height * width == pytest.approx(20_000, rel=0.03) and height / width == pytest.approx(
-            size[0] / size[1], rel=0.05
-        )
-    assert method.usual_size((10, 20)) == (25, 50)  # a tiny image is not enlarged without limit
+        assert height * width == pytest.approx(20_000, rel=0.03)
+        assert height / width == pytest.approx(size[0] / size[1], rel=0.05)
+    assert method.usual_size((40, 80)) == (50, 100)  # as without a limit

@@ -10,6 +10,7 @@ Axes: H and W pixels.
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -82,7 +83,10 @@ class Rule:
 
     def seen(self, size: tuple[int, int], default_scale: float) -> Seen:
         """Return (H, W) in pixels of the usual view of a photo of this size (H, W)."""
-        return seen_sizes(size, None, default_scale, self.area_px)[0]
+        if not self.area_px:
+            return seen_sizes(size, None, default_scale)[0]
+        scale = math.sqrt(self.area_px / (size[0] * size[1]))
+        return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 AREA_PX = 1280 * 640  # what the bundled model sees of a Cityscapes frame of 1024x512
@@ -181,8 +185,8 @@ def framed(scene: Scene, near: Near) -> Scene:
     photo = Image.fromarray(np.ascontiguousarray(scene.image_HW3[window])).resize(
         (width, height), Image.Resampling.BICUBIC
     )
-    truth = [array[window][np.ix_(rows, columns)] for array in (scene.semantic_HW, scene.instance_ids_HW)]
-    return Scene(scene.name, np.array(photo), *truth, scene.label_set)
+    semantic, ids = (array[window][np.ix_(rows, columns)] for array in (scene.semantic_HW, scene.instance_ids_HW))
+    return Scene(scene.name, np.array(photo), semantic, ids, scene.label_set)
 
 
 def _row(method: Method, scenes: Sequence[Scene], rule: Rule) -> dict:

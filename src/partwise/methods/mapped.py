@@ -47,7 +47,7 @@ class MappedMethod(Method):
 
     @property
     def view_px(self) -> int:
-        """Number of pixels of the usual view of any image."""
+        """The maximum number of pixels of the usual view."""
         return self.method.view_px
 
     def forward(self, images_B3HW: Tensor) -> Outputs:

@@ -146,7 +146,7 @@ class Method(nn.Module):
 
     @property
     def view_px(self) -> int:
-        """Number of pixels of the usual view of any image; 0 if the default scale decides, see `seen_sizes`."""
+        """The maximum number of pixels of the usual view; 0 for no limit, see `seen_sizes`."""
         return 0
 
     def usual_size(self, size: tuple[int, int]) -> tuple[int, int]:

@@ -41,7 +41,6 @@ __all__ = [
 # finds only objects of the sizes that it was trained on.
 LONGEST_SIDE_PX = 2048
 MAX_SCALE = 8.0
-MAX_ENLARGEMENT = 2.0
 PRECISIONS = ("no", "bf16", "auto")
 Scale = float | Sequence[float] | None
 Outputs = dict[str, Any]  # the outputs of a network by name: each is a tensor or a list of tensors
@@ -58,8 +57,7 @@ def seen_sizes(
             for the usual size.
         usual: The scale that the method was made for, see `Method.default_scale`. It gives the usual size, with no side
             longer than LONGEST_SIDE_PX.
-        view_px: Number of pixels of the usual size, whatever the size of the image is; 0 to use `usual`. An image is
-            not enlarged by more than MAX_ENLARGEMENT x `usual` for it.
+        view_px: The maximum number of pixels of the usual size; 0 for no limit.
 
     Returns:
         (H, W) in pixels for each scale.
@@ -69,14 +67,13 @@ def seen_sizes(
 
     >>> seen_sizes((3000, 4000)), seen_sizes((512, 1024), usual=1.25), seen_sizes((512, 1024), (0.5, 2))
     ([(1536, 2048)], [(640, 1280)], [(256, 512), (1024, 2048)])
-    >>> seen_sizes((3000, 4000), view_px=750_000), seen_sizes((30, 40), usual=1.25, view_px=750_000)
-    ([(750, 1000)], [(75, 100)])
+    >>> seen_sizes((3000, 4000), view_px=750_000), seen_sizes((32, 40), usual=1.25, view_px=750_000)
+    ([(750, 1000)], [(40, 50)])
     """
     given: Any = scale
-    if scale is None and view_px:
-        given = min(math.sqrt(view_px / (size[0] * size[1])), MAX_ENLARGEMENT * usual)
-    elif scale is None:
+    if scale is None:
         given = min(usual, LONGEST_SIDE_PX / max(size))
+        given = min(given, math.sqrt(view_px / (size[0] * size[1]))) if view_px else given
     scales: list[Any]
     try:
         scales = [given] if isinstance(given, str) else list(given)

@@ -114,8 +114,7 @@ class OutlineRefiner(nn.Module):
         coarse_channels: Channels of the features that the logits were made from.
         fine_channels: Channels of the backbone's map at stride 2.
         classes: Number of classes.
-        channels: Channels inside the refiner.
-        block: Makes the layers of the body, see `block_of`.
+        channels: Channels inside the refiner; `block` makes its layers, see `block_of`.
     """
 
     def __init__(
@@ -150,29 +149,19 @@ class OutlineRefiner(nn.Module):
 
 
 def outline_refiner(
-    stride_px: int,
-    channels: int,
-    backbone_channels: dict[int, int],
-    classes: int,
-    refiner_channels: int = REFINER_CHANNELS,
-    block: Block = conv_norm_relu,
+    stride_px: int, coarse_channels: int, backbone_channels: dict[int, int], classes: int, **layers: Any
 ) -> OutlineRefiner | None:
-    """Make the refiner that brings the logits of a `semantic_branch` from stride 4 to `stride_px`.
+    """Make the refiner that brings the logits of a `semantic_branch` from stride 4 to `stride_px`, None for stride 4.
 
     Args:
         stride_px: Stride of the refined logits in pixels: 2, or 4 for no refiner.
-        channels: Channels of the features that the logits are made from.
+        coarse_channels: Channels of the features that the logits are made from.
         backbone_channels: Channels of the backbone's map at each stride.
         classes: Number of classes.
-        refiner_channels: Channels inside the refiner.
-        block: Makes the layers of the refiner, see `block_of`.
-
-    Returns:
-        The refiner; None if `stride_px` is 4.
+        **layers: `channels` and `block` of the `OutlineRefiner`.
     """
-    if stride_px == FINEST_PX:
-        return None
-    return OutlineRefiner(channels, backbone_channels[stride_px], classes, refiner_channels, block)
+    fine_channels = backbone_channels.get(stride_px, 0)
+    return None if stride_px == FINEST_PX else OutlineRefiner(coarse_channels, fine_channels, classes, **layers)
 
 
 def semantic_heads(refiner: OutlineRefiner | None) -> tuple[ClassRows, ...]:

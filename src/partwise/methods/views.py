@@ -53,7 +53,8 @@ def predict_views(
         return usual
     categories = list(label_set.things_by_category)
     kind_of = {label.id: categories.index(label.category) for label in label_set.things}
-    return [whole_from_overview(*pair, limit_px, kind_of) for pair in zip(usual, predict(smaller), strict=True)]
+    pairs = zip(usual, predict(smaller), strict=True)
+    return [whole_from_overview(one, small, limit_px, kind_of) for one, small in pairs]
 
 
 def overview_size(size: tuple[int, int], seen: tuple[int, int], largest_px: float) -> tuple[int, int] | None:

@@ -17,8 +17,8 @@ class DecodeConfig:
     Attributes:
         scale: The network sees an image this many times as large unless the caller gives another scale, see
             `seen_sizes`.
-        view_px: The network sees an image at a size with this many pixels instead, whatever size the image has, unless
-            the caller gives a scale; 0 for `scale`. Give it if photos may have any size.
+        view_px: The network sees an image with at most this many pixels, unless the caller gives a scale; 0 for no
+            limit. A larger photo usually shows larger objects rather than more of them.
         min_objectness: Only windows with an objectness above it are assembled, 0..1.
         peaks: Only windows whose objectness is at least this share of the highest objectness among their cell and its 8
             neighbours are assembled. 1 takes only maxima, which misses people in a crowd; 0 takes all windows above

@@ -102,7 +102,12 @@ class PartMaps(Method):
         classes = len(label_set.evaluated)
         self.semantic_branch = semantic_branch(channels, classes, block)
         self.refiner = outline_refiner(
-            config.semantic_stride_px, channels, self.backbone.channels, classes, config.refiner_channels, block
+            config.semantic_stride_px,
+            channels,
+            self.backbone.channels,
+            classes,
+            channels=config.refiner_channels,
+            block=block,
         )
         if config.refine_masks and self.refiner is None:
             raise PartwiseError("method.refine_masks: it needs a semantic map at stride 2: give semantic_stride_px=2")
@@ -246,7 +251,7 @@ class PartMaps(Method):
 
     @property
     def view_px(self) -> int:
-        """The number of pixels in the settings of the decoder."""
+        """The limit in the settings of the decoder."""
         return self.config.decode.view_px
 
     @property
