@@ -99,7 +99,7 @@ def test_scaled_down_it_is_the_small_image_and_its_result_enlarged(segment, scen
     for scale, size in ((0.5, (height // 2, width // 2)), (2, (2 * height, 2 * width))):
         small = segment.seen(image, scale)
         assert small.shape == (*size, 3)
-        result, direct = segment(image, scale=scale), segment(small)
+        result, direct = segment(image, scale=scale), segment(small, scale=1)
         assert result.size == (height, width) and np.array_equal(result.image_HW3, image)
         moved = direct.prediction.resized((height, width))
         assert np.array_equal(result.semantic_HW, moved.semantic_HW)
