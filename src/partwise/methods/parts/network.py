@@ -94,10 +94,10 @@ class PartMaps(Method):
         self.tower = block(channels, channels)
         self.objectness_branch = nn.Sequential(block(channels, channels), nn.Conv2d(channels, len(slots), 1))
         maps = len(slots) * config.k**2
-        last = [nn.Conv2d(channels, maps, 3, padding=1)]
-        self.parts_branch = nn.Sequential(
-            conv_norm_relu(channels, channels, kernel=1),
-            *(last if config.heads == "dense" else separable_conv(channels, maps, bias=True)),
+        self.parts_branch = nn.Sequential(conv_norm_relu(channels, channels, kernel=1))
+        dense = config.heads == "dense"
+        self.parts_branch.extend(
+            [nn.Conv2d(channels, maps, 3, padding=1)] if dense else separable_conv(channels, maps, bias=True)
         )
         classes = len(label_set.evaluated)
         self.semantic_branch = semantic_branch(channels, classes, block)
