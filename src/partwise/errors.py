@@ -35,6 +35,8 @@ EXTRAS = {
     "matplotlib": "report",
     "hotcoco": "eval",
     "supervision": "supervision",
+    "av": "video",
+    "trackers": "video",
     "tensorboard": "tensorboard",
     "cityscapesscripts": "bench",
 }

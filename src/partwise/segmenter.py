@@ -27,6 +27,7 @@ from partwise.result import Result
 from partwise.selection import MinScore, require_selection, selected
 from partwise.training.checkpoint import ModelInfo, load_model
 from partwise.training.precision import gains_from_bf16, slow_precision
+from partwise.video import Followed, Span, VideoSource, follow
 
 __all__ = [
     "SHOWN_SCORE",
@@ -35,6 +36,7 @@ __all__ = [
     "load",
 ]
 
+WHOLE = Span()
 SHOWN_SCORE = 0.1  # default display threshold; the precision of the default model there is 0.83
 
 
@@ -174,6 +176,22 @@ class Segmenter:
         if len(sizes) > 1:
             raise PartwiseError(f"scale {shown(scales)}: give one number here")
         return image_at(pixels, sizes[0])
+
+    def track(self, video: str | os.PathLike | int, *, span: Span = WHOLE, **arguments: Any) -> Iterator[Followed]:
+        """Find the instances of each frame of a video and follow them from frame to frame.
+
+        Args:
+            video: A video file, a URL, the number of a webcam, or a folder of frames in the order of their names.
+            span: Which frames are read.
+            **arguments: Keyword arguments of a call, such as `min_score`.
+
+        Returns:
+            An iterator over results with `tracks`, `frame` and `time_s`.
+
+        Raises:
+            PartwiseError: If the video cannot be read, or the extra `video` is not installed.
+        """
+        return follow(self, VideoSource(video, span), **arguments)
 
     def stream(self, images: Iterable[Any], **arguments: Any) -> Iterator[Result]:
         """Yield `self(image, **arguments)` for each of several images.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from partwise.cli.app import DEFAULT_INFERENCE, ClassNames, Inference, Overwrite, app
+from partwise.cli.moving import STILL, Moving, show_video
 from partwise.errors import ForeignFileError, PartwiseError, on_one_line
 from partwise.terminal import Display, console, counting
 
@@ -18,29 +19,31 @@ if TYPE_CHECKING:
 
 @app.command
 def predict(
-    *inputs: Path,
+    *inputs: str,
     out: Path,
     model: str | None = None,
-    format: Literal["files", "cityscapes", "coco"] = "files",
+    format: Literal["files", "cityscapes", "coco", "mots"] = "files",
     polygons: bool = False,
     min_score: list[str] | None = None,
     only: Annotated[list[str] | None, Parameter(name="--classes")] = None,
     classes: ClassNames = None,
     inference: Inference = DEFAULT_INFERENCE,
     overwrite: Overwrite = False,
+    moving: Moving = STILL,
 ) -> None:
-    """Find the instances in photos.
+    """Find the instances in photos or in a video.
 
     If a photo cannot be read or its results cannot be written, the others are still done, the errors are listed at the
     end, and the exit code is 2.
 
     Args:
-        inputs: Images or folders of images; hidden files, files that systems leave behind, and earlier results are
-            skipped.
+        inputs: Images or folders of images, or one video: a file, a stream URL or the number of a webcam; hidden files,
+            files that systems leave behind, and earlier results are skipped.
         out: Folder for the results; the results of a folder lie in it as the photos lie in that folder.
         model: A model file, a run folder, or the name of a model; the default model without it.
         format: files: overlay, instanceIds, labelIds and JSON of each image; cityscapes: the benchmark's submission
-            form; coco: one COCO file for all, predictions.json, which annotation tools import.
+            form; coco: one COCO file for all, predictions.json, which annotation tools import; mots: tracks of a video
+            in the text form of MOTS.
         polygons: Write the masks of the COCO file as polygons, not as run lengths; some tools read polygons only.
         min_score: Leave out instances with a lower score: a number for all classes, or CLASS=NUMBER for one, such as
             car=0.3; can be given several times. 0.1 without it, or 0 for the submission form.
@@ -50,13 +53,24 @@ def predict(
     from partwise.data.faults import counted
     from partwise.photo_files import find_photos, left_out_text
     from partwise.photos import Form, predict_photos
-    from partwise.segmenter import load
+    from partwise.segmenter import SHOWN_SCORE, load
     from partwise.selection import parse_classes, parse_min_scores
+    from partwise.video.predict import VideoForm
 
     if polygons and format != "coco":
         raise PartwiseError("--polygons is for --format coco: leave it out")
+    if moving.is_wanted(inputs):
+        if polygons or format not in ("files", "mots"):
+            raise PartwiseError(f"--format {format}: a video has the forms files and mots: give one of them")
+        video = moving.opened(inputs)
+        segment = load(model, options=inference.options(), classes=parse_class_map(classes or ()))
+        chosen = {"min_score": parse_min_scores(min_score or ()) or SHOWN_SCORE, "classes": parse_classes(only or ())}
+        show_video(segment, video, out, VideoForm(moving.track, format, overwrite), **chosen)
+        return
+    if format == "mots":
+        raise PartwiseError("--format mots is for a video: give a video file, or a folder of frames with --video")
     form = Form(format, parse_min_scores(min_score or ()) or None, overwrite, parse_classes(only or ()), polygons)
-    found = find_photos(inputs, submission=form.submission)
+    found = find_photos([Path(given) for given in inputs], submission=form.submission)
     if found.left_out:
         console.print(left_out_text(found.left_out))
     for photo in found.renamed if format != "coco" else ():
