@@ -224,7 +224,9 @@ def test_find_model(tmp_path, model, monkeypatch):
     (run / "best.safetensors").write_bytes(b"")
     assert find_model(str(run)) == run / "best.safetensors"
     assert find_model(model) == model
-    with pytest.raises(PartwiseError, match=r"no such model: give a \.safetensors file, a run folder, or streets"):
+    with pytest.raises(
+        PartwiseError, match=r"no such model: give a \.safetensors or \.onnx file, a run folder, or streets"
+    ):
         find_model(tmp_path / "none")
     monkeypatch.setitem(MODELS.own, "streets", lambda: model)
     assert find_model() == find_model("streets") == model
@@ -249,7 +251,7 @@ def test_a_device_that_is_not_here(monkeypatch):
 
 @pytest.mark.parametrize(("gains", "precision"), [(True, "bf16"), (False, "no")])
 def test_auto_is_bf16_where_it_gains(model, scenes, monkeypatch, gains, precision):
-    monkeypatch.setattr("partwise.segmenter.gains_from_bf16", lambda device: gains)
+    monkeypatch.setattr("partwise.training.precision.gains_from_bf16", lambda device: gains)
     chosen = load(model, precision="auto")
     assert chosen.precision == precision
     assert same(chosen(scenes[0].image_HW3), load(model, precision=precision)(scenes[0].image_HW3))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-
 from partwise.errors import PartwiseError
 
 __all__ = ["find_device"]
@@ -18,6 +16,8 @@ def find_device(name: str) -> str:
     Raises:
         PartwiseError: If the device is not here.
     """
+    import torch
+
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
         return "cuda" if gpus else "cpu"

@@ -30,6 +30,11 @@ class PartwiseError(Exception):
 
 # Module -> the extra of partwise that installs it.
 EXTRAS = {
+    "torch": "torch",
+    "torchvision": "torch",
+    "timm": "torch",
+    "onnxruntime": "onnx",
+    "onnx": "export",
     "accelerate": "train",
     "jinja2": "report",
     "matplotlib": "report",
@@ -37,6 +42,7 @@ EXTRAS = {
     "supervision": "supervision",
     "av": "video",
     "trackers": "video",
+    "pyarrow": "parquet",
     "tensorboard": "tensorboard",
     "cityscapesscripts": "bench",
 }

@@ -12,6 +12,7 @@ from typing import Literal
 
 from PIL import Image
 
+from partwise.data.given_image import as_image
 from partwise.errors import ForeignFileError, PartwiseError
 from partwise.evaluation.submission import check_name, submission_paths, write_submission
 from partwise.files import atomic_write, require_replaceable, require_writable, write_json
@@ -20,7 +21,7 @@ from partwise.machine import is_out_of_memory
 from partwise.photo_files import Photo
 from partwise.report.coco_file import COCO_NAME, FoundInImage, coco_predictions, file_name_of
 from partwise.report.prediction_files import result_paths
-from partwise.segmenter import SHOWN_SCORE, Result, Segmenter, as_image
+from partwise.segmenter import SHOWN_SCORE, Result, Segmenter
 from partwise.selection import OTHERS, MinScore, require_selection
 from partwise.written import COCO_PREDICTIONS, PNG_TEXT
 
@@ -87,9 +88,8 @@ class Form:
 
     def paths(self, name: str, folder: Path) -> list[Path]:
         """List the files that will be written for a photo alone, as far as they are known before the prediction."""
-        if self.kind == "coco":
-            return []
-        return submission_paths(name, folder) if self.submission else result_paths(name, folder)
+        alone = submission_paths if self.submission else result_paths
+        return [] if self.kind == "coco" else alone(name, folder)
 
 
 def predict_photos(

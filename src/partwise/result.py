@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from partwise.data.resized import image_at
 from partwise.errors import PartwiseError
 from partwise.given import shown
 from partwise.instances import Instances
 from partwise.labels import CITYSCAPES, LabelSet
-from partwise.methods.method import image_at
 from partwise.report.prediction_files import write_prediction
 from partwise.scene import Prediction
 

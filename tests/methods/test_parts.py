@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from partwise.decoding.candidates import Candidates
+from partwise.decoding.maps import sigmoid
 from partwise.labels import CITYSCAPES
 from partwise.methods import PartMaps, PartsConfig
 from partwise.methods.options import InferenceOptions
@@ -21,7 +22,7 @@ from partwise.methods.parts.paint import paint, paint_cells, paint_pixels
 from partwise.methods.parts.pooled import PooledMaps
 from partwise.methods.parts.sharpen import sharpen
 from partwise.methods.parts.targets import AssignConfig, assign_windows, coverage, right_grid
-from partwise.methods.parts.windows import Window, part_weights
+from partwise.methods.parts.windows import Window, part_weights_array
 from partwise.scene import Scene
 
 WINDOWS = (Window(4, 8), Window(4, 16), Window(8, 16), Window(16, 16))
@@ -112,13 +113,15 @@ def test_window_loss_is_zero_for_the_truth_and_ignores_cells_outside():
     assert window_loss(-logits, truth, inside).min() > 10
 
 
-@pytest.mark.parametrize("order", [(4, 2, 8, 1), (8, 4), (3, 6, 12), (12, 1, 3)])
+@pytest.mark.parametrize("order", [(4, 2, 8, 1), (8, 4), (3, 6, 12), (12, 1, 3), (5, 7)])
 def test_pooled_maps_are_means_over_cells_whatever_is_asked_first(order):
     maps = torch.rand(3, 48, 96, generator=torch.Generator().manual_seed(0))
     pooled = PooledMaps(maps)
     for times in order:
         shape = (48 // times, 96 // times)
-        torch.testing.assert_close(pooled.at(shape), F.adaptive_avg_pool2d(maps[None], shape)[0])
+        expected = F.adaptive_avg_pool2d(maps[None], shape)[0]
+        torch.testing.assert_close(pooled.at(shape), expected)
+        np.testing.assert_allclose(PooledMaps(maps.numpy()).at(shape), expected, atol=1e-6)
         assert pooled.at(shape) is pooled.at(shape)
 
 
@@ -159,8 +162,8 @@ def test_touching_objects_of_one_class_are_told_apart():
 
 def decoded_maps(decoder, semantic_Chw, objectness_hw, parts_Khw):
     """Decode an image of 128 x 256 px with windows of 8 cells of 4 px."""
-    outputs = ImageOutputs(semantic_Chw, [objectness_hw], [parts_Khw])
-    return decoder.decode(outputs, [part_weights(3, 8, "bilinear")], (128, 256)).prediction
+    outputs = ImageOutputs(semantic_Chw.numpy(), [objectness_hw.numpy()], [parts_Khw.numpy()])
+    return decoder.decode(outputs, [part_weights_array(3, 8, "bilinear")], (128, 256)).prediction
 
 
 def test_two_windows_on_one_object_give_one_instance():
@@ -242,7 +245,7 @@ def test_neighbours_of_a_maximum_are_looked_at_as_far_as_peaks_says():
     objectness = torch.full((32, 64), -10.0)
     objectness[16, 30], objectness[16, 31] = torch.logit(torch.tensor(0.9)), torch.logit(torch.tensor(0.82))
     for peaks, expected in ((1.0, 1), (0.95, 1), (0.9, 2), (0.0, 2)):
-        assert len(decoder(peaks).best_windows([objectness])[0]) == expected
+        assert len(decoder(peaks).best_windows([objectness.numpy()])[0]) == expected
 
 
 @pytest.mark.parametrize("power", [1.0, 4.0])
@@ -297,13 +300,13 @@ def test_the_map_of_several_sizes_agrees_with_the_instances_of_all(monkeypatch):
 def masks_of(logits_Mmm: torch.Tensor, centres, things_Thw: torch.Tensor, stride: int, size, sharpen_by=0.0):
     """Sharpened masks of windows of 8 cells of 4 px that are certainly cars, and the index of this class."""
     car = [label.name for label in CITYSCAPES.things].index("car")
-    count, centres = len(logits_Mmm), torch.tensor(centres)
-    one, share = torch.ones(count), torch.zeros(len(things_Thw), count)
-    assembled = AssembledWindows(0, Window(4, 8), centres, one, logits_Mmm, torch.sigmoid(logits_Mmm), one, share)
+    count, centres, logits = len(logits_Mmm), np.array(centres), logits_Mmm.numpy()
+    one, share = np.ones(count), np.zeros((len(things_Thw), count))
+    assembled = AssembledWindows(0, Window(4, 8), centres, one, logits, sigmoid(logits), one, share)
     index = np.arange(count)
-    candidates = Candidates(index * 0, index, centres.numpy(), index * 0 + car, one.numpy(), one.numpy())
+    candidates = Candidates(index * 0, index, centres, index * 0 + car, one, one)
     options = {"min_score": 0.0, "weight": sharpen_by}
-    return sharpen([assembled], candidates, things_Thw, stride, size, CITYSCAPES, **options), car
+    return sharpen([assembled], candidates, things_Thw.numpy(), stride, size, CITYSCAPES, **options), car
 
 
 @pytest.mark.parametrize("stride", [1, 2, 4])

@@ -1,4 +1,4 @@
-"""The stages of decoding part maps that use torch, each by itself: propose, assemble, sharpen, refine, paint."""
+"""The stages of decoding part maps, each by itself: propose, assemble, sharpen, refine, paint."""
 
 from dataclasses import replace
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from partwise.decoding.maps import sigmoid, softmax
 from partwise.decoding.masks import RefinedMask, window_masks
 from partwise.labels import CITYSCAPES
 from partwise.methods import PartMaps, PartsConfig
@@ -16,7 +17,7 @@ from partwise.methods.parts.pooled import PooledMaps
 from partwise.methods.parts.propose import propose
 from partwise.methods.parts.refine_masks import RefinerMaps, refine_masks
 from partwise.methods.parts.sharpen import sharpen
-from partwise.methods.parts.windows import Window, part_weights
+from partwise.methods.parts.windows import Window, part_weights_array
 
 WINDOWS = (Window(4, 8), Window(8, 16))
 SHAPES = ((16, 24), (8, 12))
@@ -26,15 +27,19 @@ THINGS = [label.name for label in CITYSCAPES.things]
 
 @pytest.fixture(params=range(3))
 def generator(request):
-    return torch.Generator().manual_seed(request.param)
+    return np.random.default_rng(request.param)
+
+
+def normal(generator, *shape):
+    return generator.standard_normal(shape, dtype=np.float32)
 
 
 def random_image(generator):
     """Objectness and assembled windows of an image, and the probability of its classes with instances."""
-    things = PooledMaps(torch.softmax(torch.randn(len(THINGS), 32, 48, generator=generator) * 2, 0))
-    objectness = [torch.randn(shape, generator=generator) * 2 for shape in SHAPES]
-    parts = [torch.randn(9, *shape, generator=generator) * 4 for shape in SHAPES]
-    weights = [part_weights(3, window.cells, "bilinear") for window in WINDOWS]
+    things = PooledMaps(softmax(normal(generator, len(THINGS), 32, 48) * 2))
+    objectness = [normal(generator, *shape) * 2 for shape in SHAPES]
+    parts = [normal(generator, 9, *shape) * 4 for shape in SHAPES]
+    weights = [part_weights_array(3, window.cells, "bilinear") for window in WINDOWS]
     centres = propose(objectness, DecodeConfig(max_windows=20))
     return objectness, assemble_grids(WINDOWS, centres, objectness, parts, weights, things), things
 
@@ -42,10 +47,10 @@ def random_image(generator):
 @pytest.mark.parametrize(("peaks", "most", "step"), [(0.9, 300, 1), (1.0, 300, 1), (0.0, 7, 1), (0.5, 300, 3)])
 def test_the_proposed_windows_are_those_that_pass_every_question(generator, peaks, most, step):
     config = DecodeConfig(peaks=peaks, max_windows=most, min_objectness=0.3)
-    logits = [torch.randn(shape, generator=generator) * 2 for shape in SHAPES]
+    logits = [normal(generator, *shape) * 2 for shape in SHAPES]
     expected = []
     for grid, one in enumerate(logits):
-        probability = torch.sigmoid(one)
+        probability = sigmoid(one)
         for y, x in np.ndindex(*one.shape):
             near = probability[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2].max()
             own = float(probability[y, x])
@@ -67,7 +72,7 @@ def test_a_window_is_a_candidate_for_each_likely_class_with_the_product_as_score
             shares = one.share_TM[:, n]
             for class_index, share in enumerate(shares.tolist()):
                 if share >= 0.2 or share == float(shares.max()):
-                    own = float(torch.sigmoid(objectness[one.grid][y, x]))
+                    own = float(sigmoid(objectness[one.grid][y, x]))
                     expected[one.grid, n, (y, x), class_index] = own, own * float(one.quality_M[n]) ** 3 * share
     keys = list(
         zip(
@@ -86,7 +91,7 @@ def test_a_window_is_a_candidate_for_each_likely_class_with_the_product_as_score
 
 def test_an_image_without_windows_has_no_candidates_and_no_masks():
     candidates = list_candidates([], quality_power=1.0, class_share=0.1)
-    things = torch.rand(len(THINGS), 32, 48)
+    things = np.full((len(THINGS), 32, 48), 0.1, np.float32)
     assert len(candidates) == 0
     assert sharpen([], candidates, things, 2, SIZE, CITYSCAPES, min_score=0.0, weight=0.5) == []
     assert paint([], [], SIZE) == []
@@ -116,21 +121,21 @@ def test_a_refined_mask_does_not_depend_on_the_other_candidates(generator):
     torch.nn.init.normal_(method.mask_refiner.correction.weight, std=0.3)
     _, assembled, things = random_image(generator)
     candidates = list_candidates(assembled, quality_power=1.0, class_share=0.05)
-    detail = torch.randn(method.mask_refiner.reduce.out_channels, 32, 48, generator=generator)
+    detail = normal(generator, method.mask_refiner.reduce.out_channels, 32, 48)
     maps = RefinerMaps(detail, things, CITYSCAPES)
     min_score = float(np.median(candidates.score_E))
     with torch.inference_mode():
-        found = refine_masks(method.mask_refiner, maps, assembled, candidates, min_score)
+        found = refine_masks(method.mask_refiner.correct_arrays, maps, assembled, candidates, min_score)
         assert len(found) == int((candidates.score_E >= min_score).sum()) > 5
         for e in (0, len(found) // 2, len(found) - 1):
-            (alone,) = refine_masks(method.mask_refiner, maps, assembled, candidates[[e]], 0.0)
+            (alone,) = refine_masks(method.mask_refiner.correct_arrays, maps, assembled, candidates[[e]], 0.0)
             np.testing.assert_allclose(alone.mask.logits_nn, found[e].mask.logits_nn, atol=1e-4)
             assert (alone.mask.corner_px, alone.mask.cell_px) == (found[e].mask.corner_px, found[e].mask.cell_px)
             assert (alone.quality, alone.share) == pytest.approx((found[e].quality, found[e].share), abs=1e-4)
     assert len({one.mask for one in found}) < len(found), "classes of one category share the mask of their window"
 
 
-def test_masks_and_outcomes_are_numpy_arrays_after_the_torch_stages(generator):
+def test_masks_and_outcomes_are_numpy_arrays(generator):
     """The next stages run without torch."""
     _, assembled, things = random_image(generator)
     candidates = list_candidates(assembled, quality_power=1.0, class_share=0.05)
@@ -162,7 +167,7 @@ def test_a_refined_mask_is_painted_only_if_it_has_a_pixel_in_the_image():
 @pytest.mark.parametrize("cell_px", [1, 2, 4])
 @pytest.mark.parametrize("corner", [(0, 0), (-4, 8), (52, 88), (-60, 0)])
 def test_a_painted_mask_is_the_whole_window_enlarged_and_cut_to_the_image(generator, cell_px, corner):
-    logits = torch.randn(1, 1, 12, 12, generator=generator)
+    logits = torch.from_numpy(normal(generator, 1, 1, 12, 12))
     mask = paint_pixels(mask_of(logits[0, 0].numpy(), corner, cell_px), SIZE)
     side = 12 * cell_px
     large = torch.nn.functional.interpolate(logits, size=(side, side), mode="bilinear")[0, 0]
@@ -197,6 +202,6 @@ def test_decoding_leaves_the_outputs_and_earlier_predictions_as_they_are():
 
 
 def test_an_assembled_window_knows_its_corner_in_the_image():
-    none = torch.zeros(2, 1)
-    windows = AssembledWindows(0, Window(8, 4), torch.tensor([[0, 3], [5, 2]]), none, none, none, none, none)
+    none = np.zeros((2, 1))
+    windows = AssembledWindows(0, Window(8, 4), np.array([[0, 3], [5, 2]]), none, none, none, none, none)
     assert windows.corners_px() == [[-16, 8], [24, 0]]

@@ -45,7 +45,9 @@ app = App(
     result_action="return_value",
     suppress_keyboard_interrupt=False,
 )
-Device = Annotated[str, Parameter(help="cpu, cuda, cuda:1, or auto for a GPU if there is one")]
+Device = Annotated[
+    str, Parameter(help="cpu, cuda, cuda:1, auto for a GPU if there is one; for an ONNX file also a provider's name")
+]
 Precision = Annotated[
     Literal["no", "bf16", "auto"],
     Parameter(help="no: fp32; bf16: autocast; auto: bf16 if it is faster on this machine"),
@@ -89,7 +91,7 @@ class Inference:
         flip: Whether the network also sees the mirror image.
     """
 
-    device: Device = "cpu"
+    device: Device = "auto"
     precision: Precision = "no"
     scale: Scales = None
     flip: Flip = False

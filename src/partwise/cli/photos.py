@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from partwise.cli.app import DEFAULT_INFERENCE, ClassNames, Inference, Overwrite, app
-from partwise.cli.moving import STILL, Moving, show_video
+from partwise.cli.videos import VIDEO_FORMATS, VideoOptions, predict_videos
 from partwise.errors import ForeignFileError, PartwiseError, on_one_line
 from partwise.terminal import Display, console, counting
 
 if TYPE_CHECKING:
-    from partwise.photos import Predicted
+    from partwise.photos import Form, Predicted
 
 
 @app.command
@@ -22,58 +22,82 @@ def predict(
     *inputs: str,
     out: Path,
     model: str | None = None,
-    format: Literal["files", "cityscapes", "coco", "mots"] = "files",
+    format: Literal["files", "cityscapes", "coco", "parquet", "jsonl", "mots"] | None = None,
     polygons: bool = False,
     min_score: list[str] | None = None,
     only: Annotated[list[str] | None, Parameter(name="--classes")] = None,
     classes: ClassNames = None,
+    track: bool = False,
+    every: int | None = None,
+    begin: Annotated[str | None, Parameter(name="--from")] = None,
+    end: Annotated[str | None, Parameter(name="--to")] = None,
     inference: Inference = DEFAULT_INFERENCE,
+    shard: str | None = None,
+    resume: bool = False,
     overwrite: Overwrite = False,
-    moving: Moving = STILL,
 ) -> None:
-    """Find the instances in photos or in a video.
+    """Find the instances in photos, or in a video.
 
     If a photo cannot be read or its results cannot be written, the others are still done, the errors are listed at the
     end, and the exit code is 2.
 
     Args:
-        inputs: Images or folders of images, or one video: a file, a stream URL or the number of a webcam; hidden files,
-            files that systems leave behind, and earlier results are skipped.
+        inputs: Images or folders of images; hidden files, files that systems leave behind, and earlier results are
+            skipped.
         out: Folder for the results; the results of a folder lie in it as the photos lie in that folder.
         model: A model file, a run folder, or the name of a model; the default model without it.
         format: files: overlay, instanceIds, labelIds and JSON of each image; cityscapes: the benchmark's submission
-            form; coco: one COCO file for all, predictions.json, which annotation tools import; mots: tracks of a video
-            in the text form of MOTS.
+            form; coco: one COCO file for all, predictions.json, which annotation tools import; parquet: parts for
+            any number of photos (docs/scale.md), whose inputs can also be text files (.txt) with one path a line, or -
+            for standard input. Of a video: jsonl, a line of JSON a frame; mots, the form of MOTS with --track. Without
+            it: files, or jsonl of a video.
         polygons: Write the masks of the COCO file as polygons, not as run lengths; some tools read polygons only.
         min_score: Leave out instances with a lower score: a number for all classes, or CLASS=NUMBER for one, such as
             car=0.3; can be given several times. 0.1 without it, or 0 for the submission form.
+        track: Follow the instances of a video from frame to frame. A folder is taken for the frames of a video, in the
+            order of their names.
+        every: Of a video, take each n-th frame.
+        begin: Of a video, the time of the first frame, such as 0:10 or 12.5.
+        end: Of a video, the time at which to stop.
         only: Keep instances of these classes only, such as car,person; the semantic map does not change.
+        shard: NUMBER/COUNT: predict this share of the photos; for --format parquet.
+        resume: Continue a run in parts: what is done is skipped; for --format parquet.
     """
     from partwise.class_map import parse_class_map
     from partwise.data.faults import counted
     from partwise.photo_files import find_photos, left_out_text
     from partwise.photos import Form, predict_photos
-    from partwise.segmenter import SHOWN_SCORE, load
+    from partwise.segmenter import load
     from partwise.selection import parse_classes, parse_min_scores
-    from partwise.video.predict import VideoForm
+    from partwise.video.frames import is_video
 
-    if polygons and format != "coco":
-        raise PartwiseError("--polygons is for --format coco: leave it out")
-    if moving.is_wanted(inputs):
-        if polygons or format not in ("files", "mots"):
-            raise PartwiseError(f"--format {format}: a video has the forms files and mots: give one of them")
-        video = moving.opened(inputs)
+    asked = VideoOptions(format, track, every, begin, end)
+    if any(is_video(one) for one in inputs) or track:
+        if polygons or only or (format is not None and format not in VIDEO_FORMATS):
+            raise PartwiseError("--polygons, --classes and the formats of photos are for photos: leave them out")
+        least = parse_min_scores(min_score or ())
         segment = load(model, options=inference.options(), classes=parse_class_map(classes or ()))
-        chosen = {"min_score": parse_min_scores(min_score or ()) or SHOWN_SCORE, "classes": parse_classes(only or ())}
-        show_video(segment, video, out, VideoForm(moving.track, format, overwrite), **chosen)
+        predict_videos(segment, inputs, out, asked, least, overwrite)
         return
-    if format == "mots":
-        raise PartwiseError("--format mots is for a video: give a video file, or a folder of frames with --video")
-    form = Form(format, parse_min_scores(min_score or ()) or None, overwrite, parse_classes(only or ()), polygons)
-    found = find_photos([Path(given) for given in inputs], submission=form.submission)
+    asked.require_none()
+    form_name = _form_of_photos(format or "files")
+    if polygons and form_name != "coco":
+        raise PartwiseError("--polygons is for --format coco: leave it out")
+    if format == "parquet":
+        if overwrite:
+            raise PartwiseError("--overwrite is not for --format parquet: give --resume, or choose another folder")
+        # The other options of the form are those of COCO: they decide which instances are written.
+        parquet = Form("coco", parse_min_scores(min_score or ()) or None, classes=parse_classes(only or ()))
+        if classes:
+            raise PartwiseError("--map is not for --format parquet: give the classes of the model")
+        return _predict_shard([Path(one) for one in inputs], out, model, parquet, inference, shard or "1/1", resume)
+    if shard or resume:
+        raise PartwiseError("--shard and --resume are for --format parquet: add it, or leave them out")
+    form = Form(form_name, parse_min_scores(min_score or ()) or None, overwrite, parse_classes(only or ()), polygons)
+    found = find_photos([Path(one) for one in inputs], submission=form.submission)
     if found.left_out:
         console.print(left_out_text(found.left_out))
-    for photo in found.renamed if format != "coco" else ():
+    for photo in found.renamed if form_name != "coco" else ():
         console.print(on_one_line(f"{photo.path}: another photo has this name, its results are called {photo.name}"))
     segment = load(model, options=inference.options(), classes=parse_class_map(classes or ()))
     with counting("predicting") as progress:
@@ -87,6 +111,33 @@ def predict(
         console.print("next: the same with --overwrite replaces files that partwise did not write")
     if faults:
         raise PartwiseError("\n".join(on_one_line(str(fault)) for fault in faults))
+
+
+def _form_of_photos(format: str) -> Literal["files", "cityscapes", "coco"]:
+    """The form of the results of photos; PartwiseError for a form of videos."""
+    if format in VIDEO_FORMATS:
+        raise PartwiseError(f"--format {format} is for videos: name one, or give --track with a folder of frames")
+    return "coco" if format == "coco" else "cityscapes" if format == "cityscapes" else "files"
+
+
+def _predict_shard(
+    inputs: Sequence[Path], out: Path, model: str | None, form: Form, inference: Inference, shard: str, resume: bool
+) -> None:
+    """Write the parts of one shard, and say what was done."""
+    from partwise.data.faults import counted
+    from partwise.segmenter import load
+    from partwise.shards.listing import Shard
+    from partwise.shards.model import predict_photos_in_shards
+
+    share = Shard.parsed(shard)
+    segment = load(model, options=inference.options())
+    with Display("predicting"):
+        done = predict_photos_in_shards(segment, model, inputs, out, form, shard=share, resume=resume)
+    repeated = f"; {done.repeated} listed more than once" if done.repeated else ""
+    console.print(f"shard {shard} of {out}: {counted(done.photos, 'photo')}, {done.earlier} from before{repeated}")
+    if done.failed:
+        table = out / share.folder / "faults-*.parquet"
+        raise PartwiseError(f"{counted(done.failed, 'photo')} failed: see {table}; --resume tries them again")
 
 
 def _remarks(made: Predicted, faults: Sequence[PartwiseError]) -> str:

@@ -1,33 +1,29 @@
 """Methods of instance segmentation, each in its own file or folder. `build_method` makes one from its configuration."""
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from partwise.labels import CITYSCAPES, LabelSet
-from partwise.methods.capabilities import (
-    ClassRows,
-    Distillable,
-    Explainable,
-    Explanation,
-    HasClassHeads,
-    HasPyramid,
-    HasWindows,
-    Mirrorable,
-    WindowTruth,
-    usable_objects,
-)
-from partwise.methods.centres import Centres, CentresConfig
-from partwise.methods.fcn import Fcn, FcnConfig
-from partwise.methods.mapped import MappedMethod
-from partwise.methods.mask_rcnn import MaskRcnn, MaskRcnnConfig
-from partwise.methods.method import Method, MethodConfig, Outputs, Targets, image_batch, require_mirrorable
-from partwise.methods.parts import PartMaps, PartsConfig
-from partwise.plugins import Plugins
+from partwise.lazy import lazy_names
 
-METHODS: Mapping[str, type[Method]] = Plugins(
-    "partwise.methods",
-    {"fcn": Fcn, "parts": PartMaps, "mask_rcnn": MaskRcnn, "centres": Centres},
-    "method",
-)
+if TYPE_CHECKING:
+    from partwise.methods.capabilities import (
+        ClassRows,
+        Distillable,
+        Explainable,
+        Explanation,
+        HasClassHeads,
+        HasPyramid,
+        HasWindows,
+        Mirrorable,
+        WindowTruth,
+        usable_objects,
+    )
+    from partwise.methods.centres import Centres, CentresConfig
+    from partwise.methods.fcn import Fcn, FcnConfig
+    from partwise.methods.mapped import MappedMethod
+    from partwise.methods.mask_rcnn import MaskRcnn, MaskRcnnConfig
+    from partwise.methods.method import Method, MethodConfig, Outputs, Targets, image_batch, require_mirrorable
+    from partwise.methods.parts import PartMaps, PartsConfig
+    from partwise.methods.registry import METHODS, build_method, method_name
 
 __all__ = [
     "METHODS",
@@ -60,28 +56,36 @@ __all__ = [
     "usable_objects",
 ]
 
-
-def build_method(config: MethodConfig, label_set: LabelSet = CITYSCAPES) -> Method:
-    """Build the method that a configuration describes, with random weights.
-
-    Args:
-        config: The configuration; its type decides which method is built.
-        label_set: The classes that the method tells apart.
-
-    Raises:
-        TypeError: If no method has configurations of this type.
-        PartwiseError: If fields of the configuration do not fit each other, or the backbone is unknown.
-    """
-    return METHODS[method_name(config)](config, label_set)
-
-
-def method_name(config: MethodConfig) -> str:
-    """Return the name under which the method of a configuration is listed in METHODS.
-
-    Raises:
-        TypeError: If no method has configurations of this type.
-    """
-    for name in METHODS:
-        if METHODS[name].Config is type(config):
-            return name
-    raise TypeError(f"{type(config).__name__} is not the configuration of a method")
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Centres": "partwise.methods.centres",
+        "CentresConfig": "partwise.methods.centres",
+        "ClassRows": "partwise.methods.capabilities",
+        "Distillable": "partwise.methods.capabilities",
+        "Explainable": "partwise.methods.capabilities",
+        "Explanation": "partwise.methods.capabilities",
+        "Fcn": "partwise.methods.fcn",
+        "FcnConfig": "partwise.methods.fcn",
+        "HasClassHeads": "partwise.methods.capabilities",
+        "HasPyramid": "partwise.methods.capabilities",
+        "HasWindows": "partwise.methods.capabilities",
+        "METHODS": "partwise.methods.registry",
+        "MappedMethod": "partwise.methods.mapped",
+        "MaskRcnn": "partwise.methods.mask_rcnn",
+        "MaskRcnnConfig": "partwise.methods.mask_rcnn",
+        "Method": "partwise.methods.method",
+        "MethodConfig": "partwise.methods.method",
+        "Mirrorable": "partwise.methods.capabilities",
+        "Outputs": "partwise.methods.method",
+        "PartMaps": "partwise.methods.parts",
+        "PartsConfig": "partwise.methods.parts",
+        "Targets": "partwise.methods.method",
+        "WindowTruth": "partwise.methods.capabilities",
+        "build_method": "partwise.methods.registry",
+        "image_batch": "partwise.methods.method",
+        "method_name": "partwise.methods.registry",
+        "require_mirrorable": "partwise.methods.method",
+        "usable_objects": "partwise.methods.capabilities",
+    },
+)

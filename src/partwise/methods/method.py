@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from partwise.backbones import Backbone
+from partwise.data.resized import image_at
 from partwise.errors import PartwiseError
 from partwise.fields import configuration
 from partwise.geometry import padded_size
@@ -51,21 +52,6 @@ def image_batch(image_HW3: np.ndarray, device: torch.device | str = "cpu") -> Te
         (1, 3, H, W) uint8.
     """
     return torch.tensor(image_HW3).permute(2, 0, 1)[None].to(device)
-
-
-def image_at(image_HW3: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize an image in the same way as networks see it.
-
-    Args:
-        image_HW3: (H, W, 3) uint8 RGB.
-        size: New (H, W) in pixels.
-
-    Returns:
-        (*size, 3) uint8 RGB; the image itself if it has this size already.
-    """
-    if image_HW3.shape[:2] == tuple(size):
-        return image_HW3
-    return resized_images(image_batch(image_HW3), size)[0].permute(1, 2, 0).numpy()
 
 
 def require_mirrorable(method: Method) -> Mirrorable:

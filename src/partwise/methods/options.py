@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
 from partwise.geometry import padded_size
 from partwise.given import flag, shown
 from partwise.instances import Instances
 from partwise.scene import Prediction
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 __all__ = [
     "DEFAULT_OPTIONS",
@@ -117,6 +118,8 @@ class InferenceOptions:
         Raises:
             PartwiseError: If the precision is "auto", which is chosen when a model is loaded.
         """
+        import torch
+
         if self.precision == "auto":
             raise PartwiseError("precision 'auto' is chosen when a model is loaded: give no or bf16 here")
         return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bf16")
@@ -135,6 +138,9 @@ def resized_images(images_B3HW: Tensor, size: tuple[int, int]) -> Tensor:
     Returns:
         (B, 3, *size) uint8.
     """
+    import torch
+    from torch.nn import functional as F
+
     if tuple(images_B3HW.shape[-2:]) == tuple(size):
         return images_B3HW
     scaled = F.interpolate(images_B3HW.float(), size=size, mode="bilinear", antialias=True)
@@ -169,6 +175,8 @@ def mean_semantics(logits: list[Tensor], seen: list[tuple[int, int]], multiple: 
     Returns:
         For each size the logarithm of the mean probabilities, (B, C, h, w), at the cells of that size.
     """
+    import torch
+
     probabilities = [torch.softmax(one.float(), dim=1) for one in logits]
     return [
         torch.stack(
@@ -188,6 +196,9 @@ def _on_grid_of(
     cells: Sequence[int], seen: tuple[int, int], maps_BChw: Tensor, maps_seen: tuple[int, int], multiple: int
 ) -> Tensor:
     """Resample maps of one size of the image (bilinear) at the centres of the cells (h, w) of another size."""
+    import torch
+    from torch.nn import functional as F
+
     if seen == maps_seen and tuple(cells) == tuple(maps_BChw.shape[-2:]):
         return maps_BChw
     axes = []

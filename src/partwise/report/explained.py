@@ -10,7 +10,7 @@ import numpy as np
 from partwise.errors import PartwiseError
 from partwise.methods import Explanation, Method
 from partwise.methods.centres import CentresExplanation
-from partwise.methods.parts import PartsExplanation
+from partwise.methods.parts.explain import Explanation as PartsExplanation
 from partwise.report.inspect import draw_explanation, explanation_text
 from partwise.report.inspect_centres import centres_explanation_text, draw_centres_explanation
 

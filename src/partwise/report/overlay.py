@@ -5,6 +5,8 @@ Axes: H and W in pixels, N instances. Every function returns a new picture and l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from partwise.errors import PartwiseError
@@ -32,6 +34,7 @@ def draw_overlay(
     scores: bool = True,
     text_px: int | None = None,
     colours_N3: np.ndarray | None = None,
+    captions: Sequence[str] | None = None,
 ) -> np.ndarray:
     """Draw each instance in a colour of its own, with its outline, its class and its score.
 
@@ -48,6 +51,7 @@ def draw_overlay(
         scores: End the text with the score.
         text_px: Height of the letters in pixels; None for `text_height_px` of the size.
         colours_N3: (N, 3) uint8 RGB, a colour for each instance; None for `assign_colours`.
+        captions: A text for each instance instead of its class and score.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -67,7 +71,7 @@ def draw_overlay(
         return picture_HW3
     text_px = text_px or text_height_px(instances.size)
     order = _worth_text(instances, text_px)
-    names = [_caption(instances, i, label_set, scores) for i in order]
+    names = [captions[i] if captions else _caption(instances, i, label_set, scores) for i in order]
     chips = place_chips(names, instances.boxes[order], colours_N3[order], instances.size, text_px, instances.boxes)
     return draw_chips(picture_HW3, chips, text_px)
 

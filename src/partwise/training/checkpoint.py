@@ -17,6 +17,7 @@ from partwise.errors import PartwiseError
 from partwise.files import atomic_write, expanded
 from partwise.labels import LABEL_SETS, LabelSet
 from partwise.methods import Method, build_method
+from partwise.model_info import ModelInfo
 from partwise.training.config import method_from_dict, method_to_dict
 from partwise.training.migration import migrated_tensors
 
@@ -34,21 +35,6 @@ __all__ = [
 ]
 
 FORMAT = "partwise-1"
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """The description that a model file contains.
-
-    Attributes:
-        method: The configuration of the method, with the method's name under "kind".
-        label_set: The classes.
-        origin: The recipe, the data, the weights that training started from, the number of steps, and the terms of use.
-    """
-
-    method: dict
-    label_set: LabelSet
-    origin: dict
 
 
 def save_model(path: str | os.PathLike, method: Method, origin: dict, *, half: bool = False) -> None:

@@ -1,240 +1,292 @@
-"""Read the frames of a video file, a stream, a webcam, or a folder of images.
+"""Read the frames of a video, a stream, a camera, or a folder of pictures.
 
-The next frame is decoded in a thread while the current one is processed. At most two frames wait, so the memory does
-not depend on the length of the video.
+Axes: H image height, W image width.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import queue
 import re
-import sys
-import threading
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from partwise.data.given_image import as_image
-from partwise.data.image_files import PHOTO_SUFFIXES, VIDEO_SUFFIXES
+from partwise.data.image_files import PHOTO_SUFFIXES, VIDEO_SUFFIXES, read_image
 from partwise.errors import PartwiseError, in_one_line
+from partwise.files import expanded
+from partwise.video.ahead import ahead
 
-__all__ = ["FOLDER_RATE", "Frame", "Span", "VideoSource", "is_moving"]
+if TYPE_CHECKING:
+    import av
 
-FOLDER_RATE = Fraction(25)  # frames a second of a folder of images
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
-_WAIT_S = 0.2
+__all__ = ["Clip", "Frame", "Span", "Video", "is_video", "open_video", "seconds_of"]
+
+FOLDER_RATE = Fraction(25)  # frames a second of a folder of pictures
+_CAMERA = re.compile(r"\d{1,2}")
+_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
-    """One frame.
+    """One frame of a video.
 
     Attributes:
-        index: Its number in the video, from 0. After a seek it is its time multiplied by the average frame rate.
-        time_s: Its time from the start of the video, in seconds.
+        number: Place of the frame in the video, from 0 on; frames that are left out count.
+        seconds: Time of the frame since the begin of the video.
         image_HW3: (H, W, 3) uint8 RGB, upright.
     """
 
-    index: int
-    time_s: float
+    number: int
+    seconds: float
     image_HW3: np.ndarray
 
 
 @dataclass(frozen=True)
 class Span:
-    """Which frames are read.
+    """Which frames of a video are taken.
 
     Attributes:
-        start_s: First time, in seconds from the start of the video.
-        end_s: The frames before this time are read; None for all.
-        every: Read each n-th frame, from 1.
+        every: Take each n-th frame, from the first one on.
+        begin: Seconds of the first frame.
+        end: Seconds of the first frame that is not taken any more; None for the end of the video.
 
     Raises:
         PartwiseError: If a number is out of range.
     """
 
-    start_s: float = 0.0
-    end_s: float | None = None
     every: int = 1
+    begin: float = 0.0
+    end: float | None = None
 
     def __post_init__(self) -> None:
-        if self.start_s < 0 or self.every < 1:
-            raise PartwiseError(f"start {self.start_s:g} s, every {self.every}: give a start from 0, and every from 1")
-        if self.end_s is not None and self.end_s <= self.start_s:
-            raise PartwiseError(f"the end {self.end_s:g} s is not after the start {self.start_s:g} s: give a later end")
+        if self.every < 1:
+            raise PartwiseError(f"every {self.every}: give a whole number from 1 on")
+        if self.end is not None and self.end <= self.begin:
+            raise PartwiseError(f"the end ({self.end:g} s) is not after the begin ({self.begin:g} s): give a later end")
 
 
-def is_moving(source: str | os.PathLike) -> bool:
-    """Whether a source is a video file, a stream URL or the number of a webcam; folders are photos."""
-    text = os.fspath(source)
-    if _URL.match(text) and not Path(text).exists():
-        return True
-    if Path(text).exists():
-        return Path(text).suffix.lower() in VIDEO_SUFFIXES and not Path(text).is_dir()
-    return text.isdecimal() or Path(text).suffix.lower() in VIDEO_SUFFIXES
+EVERY_FRAME = Span()
 
 
-class VideoSource:
-    """A video that can be read once.
-
-    Args:
-        source: A file, a URL, the number of a webcam, or a folder of images, read in the order of their names.
-        span: Which frames are read.
+@dataclass(frozen=True)
+class Clip:
+    """What is known of a video before its frames are read.
 
     Attributes:
-        name: Name of the results.
-        rate: Average frames a second.
-        path: The file, if it is one; only a file can have sound.
-        fault: One line about a part that could not be read; None if the whole source was read.
-
-    Raises:
-        PartwiseError: If there is no video, or the start lies behind its end.
+        name: Name for the results, without a folder.
+        rate: Frames a second, the mean if the rate varies.
+        frames: Number of frames, an estimate; None for a stream.
     """
 
-    def __init__(self, source: str | os.PathLike | int, span: Span = Span()) -> None:
-        text = os.fspath(source) if not isinstance(source, int) else str(source)
-        self.text, self.span = text, span
-        self.path = Path(text) if Path(text).is_file() else None
-        self.fault: str | None = None
-        self._images: list[Path] | None = None
-        self._container: Any = None
-        if Path(text).is_dir():
-            self._images = sorted(path for path in Path(text).iterdir() if path.suffix.lower() in PHOTO_SUFFIXES)
-            self.name, self.rate = Path(text).resolve().name, FOLDER_RATE
-            duration: float | None = float(len(self._images) / FOLDER_RATE)
-            if not self._images:
-                raise PartwiseError(f"{text}: a folder without images: give a folder of frames")
-        else:
-            self._container = _opened(text)
-            self._stream = self._container.streams.video[0]
-            self._stream.thread_type = "AUTO"
-            self.rate = self._stream.average_rate or self._stream.guessed_rate or FOLDER_RATE
-            self.name = Path(text.split("?")[0]).stem or "video"
-            self.name = f"webcam_{text}" if text.isdecimal() else self.name
-            duration = self._container.duration / 1e6 if self._container.duration else None
-        self._length_s = duration or 0.0
-        if duration is not None and span.start_s >= duration:
-            self._close()
-            raise PartwiseError(f"{text}: the start {span.start_s:g} s lies behind the end, {duration:.2f} s")
-
-    def __iter__(self) -> Generator[Frame]:
-        """Yield the frames. The thread ends when the iterator is closed."""
-        waiting: queue.Queue[Any] = queue.Queue(maxsize=1)
-        stopped = threading.Event()
-        thread = threading.Thread(target=self._fill, args=(waiting, stopped), daemon=True)
-        thread.start()
-        try:
-            while (item := waiting.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-        finally:
-            stopped.set()
-            thread.join(5)
-
-    def _fill(self, waiting: queue.Queue[Any], stopped: threading.Event) -> None:
-        """Decode into the queue until the end or until the reader stops; an exception is passed on."""
-        last: BaseException | None = None
-        try:
-            with closing(self._from_folder() if self._images is not None else self._decoded()) as frames:
-                for frame in frames:
-                    if not _put(waiting, frame, stopped):
-                        return
-        except BaseException as error:  # it is raised where the frames are taken
-            last = error
-        finally:
-            self._close()
-            _put(waiting, last, stopped)
-
-    def _from_folder(self) -> Generator[Frame]:
-        for i, path in enumerate(self._images or ()):
-            time_s = float(i / self.rate)
-            if self._wanted(i, time_s):
-                yield Frame(i, time_s, as_image(path))
-            if self.span.end_s is not None and time_s >= self.span.end_s:
-                return
-
-    def _decoded(self) -> Generator[Frame]:
-        """Decode the video. If the data is damaged, the frames before the fault are kept and `fault` says so."""
-        import av
-
-        origin_s = float((self._stream.start_time or 0) * self._stream.time_base)
-        if self.span.start_s:
-            self._container.seek(int((self.span.start_s + origin_s) / self._stream.time_base), stream=self._stream)
-        index = None
-        try:
-            for frame in self._container.decode(self._stream):
-                time_s = frame.time - origin_s if frame.time is not None else float((index or 0) / self.rate)
-                index = index + 1 if index is not None else round(time_s * self.rate) if self.span.start_s else 0
-                if self.span.end_s is not None and time_s >= self.span.end_s:
-                    return
-                if self._wanted(index, time_s):
-                    upright = np.rot90(frame.to_ndarray(format="rgb24"), getattr(frame, "rotation", 0) // 90)
-                    yield Frame(index, time_s, np.ascontiguousarray(upright))
-        except av.error.FFmpegError as error:
-            if index is None:
-                raise PartwiseError(f"{self.text}: no frame can be decoded ({in_one_line(error)})") from error
-            self.fault = f"{self.text}: damaged after frame {index}: the frames before it were used"
-            return
-        if index is None:
-            raise PartwiseError(
-                f"{self.text}: the video has no frame from {self.span.start_s:g} s on: give another file"
-            )
-        expected_s = float(self._stream.duration * self._stream.time_base) if self._stream.duration else self._length_s
-        if time_s + 2 / float(self.rate) < expected_s:
-            self.fault = f"{self.text}: ends at {time_s:.2f} s, not at {expected_s:.2f} s: the file may be incomplete"
-
-    def _wanted(self, index: int, time_s: float) -> bool:
-        inside = time_s >= self.span.start_s - 1e-6 and (self.span.end_s is None or time_s < self.span.end_s)
-        return inside and index % self.span.every == 0
-
-    def _close(self) -> None:
-        if self._container is not None:
-            self._container.close()
+    name: str
+    rate: Fraction
+    frames: int | None
 
 
-def _put(waiting: queue.Queue[Any], item: Any, stopped: threading.Event) -> bool:
-    """Put an item unless the reader has stopped; return whether it was put."""
-    while not stopped.is_set():
-        try:
-            waiting.put(item, timeout=_WAIT_S)
-            return True
-        except queue.Full:
-            continue
-    return False
+class Video:
+    """A video that is read once. `open_video` makes it; use it as a context, or call `close`.
+
+    Attributes:
+        source: What was given.
+        clip: What is known before reading.
+        faults: Texts of errors that were met while reading. What was read before and after them is given.
+    """
+
+    def __init__(self, source: str, clip: Clip, frames: Generator[Frame], faults: list[str]) -> None:
+        self.source, self.clip, self.faults = source, clip, faults
+        self._frames = frames
+
+    def __enter__(self) -> Video:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop reading."""
+        with contextlib.suppress(ValueError):  # it is at work in its thread, which closes it
+            self._frames.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames. The next frame is decoded in a thread of its own while one is in use."""
+        return ahead(self._frames)
 
 
-def _opened(text: str) -> Any:
-    """Open a source that has a video stream with a known codec."""
+def is_video(source: str | os.PathLike) -> bool:
+    """Whether something is a video file by its suffix, the address of a stream, or the number of a camera.
+
+    >>> [is_video(one) for one in ("street.MP4", "rtsp://camera/1", "0", "street.jpg", "photos")]
+    [True, True, True, False, False]
+    """
+    text = os.fspath(source)
+    if _URL.match(text):
+        return True
+    if _CAMERA.fullmatch(text):
+        return not Path(text).exists()
+    return Path(text).suffix.lower() in VIDEO_SUFFIXES and not Path(text).is_dir()
+
+
+def seconds_of(text: str) -> float:
+    """Read a time such as 12.5, 0:10 or 1:02:03.
+
+    >>> seconds_of("12.5"), seconds_of("0:10"), seconds_of("1:02:03")
+    (12.5, 10.0, 3723.0)
+
+    Raises:
+        PartwiseError: If it is no time.
+    """
+    found = _CLOCK.fullmatch(text.strip())
+    if not found:
+        raise PartwiseError(f"time {text!r}: give seconds, minutes:seconds or hours:minutes:seconds, such as 0:10")
+    hours, minutes, seconds = found.groups()
+    return 3600 * int(hours or 0) + 60 * int(minutes or 0) + float(seconds)
+
+
+def open_video(source: str | os.PathLike, span: Span = EVERY_FRAME) -> Video:
+    """Open a video without reading its frames.
+
+    Args:
+        source: A video file, the address of a stream, the number of a camera, or a folder of pictures, which are taken
+            in the order of their names at 25 frames a second.
+        span: Which frames are taken.
+
+    Returns:
+        The video.
+
+    Raises:
+        PartwiseError: If there is no such file, it holds no video, it cannot be read, or the span begins after its end.
+    """
+    text = os.fspath(source)
+    path = expanded(text)
+    if path.is_dir():
+        return _open_folder(text, path, span)
+    container, stream = _open_stream(text)
+    rate = Fraction(stream.average_rate or stream.guessed_rate or FOLDER_RATE)
+    seconds = _length(container, stream)
+    if seconds is not None and span.begin >= seconds:
+        container.close()
+        raise PartwiseError(f"{text}: the begin ({span.begin:g} s) lies after its end ({seconds:g} s): begin earlier")
+    faults: list[str] = []
+    name = "camera" + text if _CAMERA.fullmatch(text) else Path(text.split("?")[0].rstrip("/")).stem or "stream"
+    frames = None
+    if seconds is not None:
+        frames = max(1, int((min(seconds, span.end or seconds) - span.begin) * rate / span.every))
+    return Video(text, Clip(name, rate, frames), _frames_of(text, container, stream, span, faults), faults)
+
+
+def _open_folder(text: str, path: Path, span: Span) -> Video:
+    pictures = sorted(one for one in path.iterdir() if one.suffix.lower() in PHOTO_SUFFIXES and one.name[0] != ".")
+    if not pictures:
+        raise PartwiseError(f"{text}: no picture in this folder: give a folder of frames, or a video")
+    chosen = [
+        (number, one)
+        for number, one in enumerate(pictures)
+        if number / FOLDER_RATE >= span.begin and (span.end is None or number / FOLDER_RATE < span.end)
+    ][:: span.every]
+    if not chosen:
+        end = len(pictures) / float(FOLDER_RATE)
+        raise PartwiseError(f"{text}: the begin ({span.begin:g} s) lies after its end ({end:g} s): begin earlier")
+    faults: list[str] = []
+
+    def frames() -> Generator[Frame]:
+        for number, picture in chosen:
+            try:
+                yield Frame(number, float(number / FOLDER_RATE), read_image(picture))
+            except PartwiseError as error:
+                faults.append(str(error))
+
+    return Video(text, Clip(path.resolve().name, FOLDER_RATE, len(chosen)), frames(), faults)
+
+
+def _open_stream(text: str) -> tuple[av.container.InputContainer, Any]:
+    """Open a file, a stream or a camera with PyAV, and find its video stream."""
     import av
 
-    place, form = text, None
-    if text.isdecimal() and not Path(text).exists():
-        place, form = _webcam(int(text))
-    elif not _URL.match(text) and not Path(text).exists():
-        raise PartwiseError(f"{text}: no such file: look at the spelling")
+    options: dict[str, Any] = {}
+    place: str = text
+    if _CAMERA.fullmatch(text) and not Path(text).exists():
+        place, options = f"/dev/video{int(text)}", {"format": "v4l2"}
+        if not Path(place).exists():
+            raise PartwiseError(f"camera {text}: there is no {place}: give the number of a camera that is connected")
+    elif not _URL.match(text):
+        place = str(expanded(text))
+        if not Path(place).exists():
+            raise PartwiseError(f"{text}: no such file: look at the spelling")
     try:
-        container = av.open(place, format=form, timeout=20)
+        container = av.open(place, timeout=(20.0, 20.0), **options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise PartwiseError(f"{text}: cannot be opened as a video ({in_one_line(error)}): give another one") from error
-    if not container.streams.video:
+        raise PartwiseError(f"{text}: cannot be read as a video: {_reason(error)}: copy or convert it again") from None
+    streams = [stream for stream in container.streams.video if not _is_cover(stream)]
+    if not streams:
         container.close()
-        raise PartwiseError(f"{text}: no video in it, only sound or other data: give a file with a video")
-    if container.streams.video[0].codec_context is None:
-        container.close()
-        raise PartwiseError(f"{text}: its codec is unknown here: convert it to H.264, for example with ffmpeg")
-    return container
+        raise PartwiseError(f"{text}: it holds no video stream: give a video")
+    streams[0].thread_type = "AUTO"
+    return container, streams[0]
 
 
-def _webcam(number: int) -> tuple[str, str]:
-    if sys.platform == "darwin":
-        return str(number), "avfoundation"
-    if sys.platform == "win32":
-        raise PartwiseError(f"webcam {number}: Windows names webcams: give a stream URL or a file")
-    return f"/dev/video{number}", "v4l2"
+def _is_cover(stream: Any) -> bool:
+    """Whether a stream is the cover picture of a piece of music."""
+    return bool(stream.disposition & type(stream.disposition).attached_pic)
+
+
+def _length(container: Any, stream: Any) -> float | None:
+    """Seconds of a video; None for a stream without end."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return container.duration / 1e6 if container.duration else None
+
+
+def _frames_of(text: str, container: Any, stream: Any, span: Span, faults: list[str]) -> Generator[Frame]:
+    """Decode the frames of a span. An error ends what is damaged and not the rest."""
+    first: float | None = None
+    before = -1.0
+    with container:
+        for number, frame in enumerate(_decoded(text, container, stream, faults)):
+            time = frame.time if frame.time is not None else number / float(stream.average_rate or FOLDER_RATE)
+            first = time if first is None else first
+            seconds = max(time - first, before + 1e-6)  # never back in time, as in damaged files
+            before = seconds
+            if span.end is not None and seconds >= span.end - 1e-6:
+                return
+            if seconds < span.begin - 1e-6 or number % span.every:
+                continue
+            yield Frame(number, seconds, _upright(frame))
+
+
+def _decoded(text: str, container: Any, stream: Any, faults: list[str]) -> Iterator[Any]:
+    import av
+
+    packets, broken = container.demux(stream), 0
+    while True:
+        try:
+            packet = next(packets, None)
+        except (av.error.FFmpegError, OSError) as error:
+            faults.append(f"{text}: reading ended early: {_reason(error)}")
+            break
+        if packet is None:
+            break
+        try:
+            yield from packet.decode()
+        except av.error.EOFError:
+            break
+        except av.error.FFmpegError:
+            broken += 1
+    if broken:
+        faults.append(f"{text}: {broken} packets could not be decoded: the file is damaged or incomplete")
+
+
+def _upright(frame: Any) -> np.ndarray:
+    """A frame as (H, W, 3) uint8 RGB, turned as a player turns it."""
+    image_HW3 = frame.to_ndarray(format="rgb24")
+    quarters = round(frame.rotation / 90) % 4  # counterclockwise
+    return np.ascontiguousarray(np.rot90(image_HW3, quarters)) if quarters else image_HW3
+
+
+def _reason(error: BaseException) -> str:
+    return (getattr(error, "strerror", None) or in_one_line(error)).lower()

@@ -1,123 +1,167 @@
-"""Predict a video into a folder."""
+"""Write the results of a video: the video with its instances drawn, and a file of all results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
+
+import numpy as np
 
 from partwise.errors import PartwiseError
 from partwise.files import require_writable
+from partwise.labels import LabelSet
+from partwise.report.overlay import draw_overlay
+from partwise.report.palette import distinct_colours
 from partwise.result import Result
-from partwise.video.follow import Followed, follow
-from partwise.video.frames import VideoSource
-from partwise.video.writing import MOTS_CLASSES, VideoWriter, append, drawn, json_lines, mots_lines
+from partwise.video.following import TrackedResult, follow_frames
+from partwise.video.frames import EVERY_FRAME, Span, Video, open_video
+from partwise.video.records import json_line, mots_classes, mots_lines
+from partwise.video.tracker import DEFAULT_TRACKING, NO_TRACK, TrackSettings
+from partwise.video.writing import VideoFile
 
-__all__ = ["PredictedVideo", "VideoForm", "predict_video"]
+__all__ = ["VideoDone", "VideoForm", "predict_video"]
+
+COLOURS = 48  # tracks with numbers that differ by a multiple of this have one colour
 
 
 @dataclass(frozen=True)
 class VideoForm:
-    """What is written.
+    """How the results of a video are written.
 
     Attributes:
-        track: Whether instances get the numbers of their tracks.
-        form: "files" for JSON lines, "mots" for the text form of MOTS.
-        overwrite: Whether earlier files of the same names are replaced.
-
-    Raises:
-        PartwiseError: If MOTS is wanted without tracks.
+        results: "jsonl" for one line of JSON a frame, "mots" for the form of MOTS, which needs tracks.
+        tracking: Thresholds of the tracker; None for no tracks.
+        min_score: Least score of an instance without tracks, 0..1.
+        overwrite: Replace results that are there.
     """
 
-    track: bool = False
-    form: Literal["files", "mots"] = "files"
+    results: Literal["jsonl", "mots"] = "jsonl"
+    tracking: TrackSettings | None = DEFAULT_TRACKING
+    min_score: float = 0.1
     overwrite: bool = False
 
     def __post_init__(self) -> None:
-        if self.form == "mots" and not self.track:
-            raise PartwiseError("the form of MOTS consists of tracks: let instances be tracked, too")
+        if self.results == "mots" and self.tracking is None:
+            raise PartwiseError("MOTS holds tracks: follow the instances, too")
 
 
 @dataclass
-class PredictedVideo:
-    """What was written.
+class VideoDone:
+    """The outcome of `predict_video`.
 
     Attributes:
-        frames: Number of frames.
-        instances: Number of instances in all frames.
-        left_out: Number of instances that the form of MOTS does not have: other classes, or without a track.
+        frames: Number of frames that were written.
+        tracks: Numbers of the tracks that were written.
         files: The files.
-        remarks: One line for each thing that was not read or written.
+        faults: An error for each part that could not be read.
     """
 
-    frames: int
-    instances: int
-    left_out: int
-    files: list[Path]
-    remarks: list[str]
+    frames: int = 0
+    tracks: set[int] = field(default_factory=set)
+    files: list[Path] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
 
 def predict_video(
-    segment: Callable[..., Result],
-    video: VideoSource,
+    find: Callable[..., Result],
+    source: str | os.PathLike,
     out: Path,
     form: VideoForm,
-    progress: Callable[[int, int], None] | None = None,
-    **arguments: Any,
-) -> PredictedVideo:
-    """Write NAME.mp4 and NAME.jsonl (or NAME.txt in the form of MOTS).
+    label_set: LabelSet,
+    *,
+    span: Span = EVERY_FRAME,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> VideoDone:
+    """Write OUT/NAME.mp4 and OUT/NAME.jsonl, or OUT/NAME.txt in the form of MOTS.
 
-    If it is interrupted, both files hold the frames so far and can be used.
+    Memory does not grow with the length of the video. If the call is interrupted, the video that was written so far can
+    be played, and the file of results has a whole line for each of its frames.
 
     Args:
-        segment: The model.
-        video: The video.
+        find: A model, as `partwise.load` returns it.
+        source: See `open_video`.
         out: Folder of the results.
-        form: What is written.
-        progress: Called after each frame with the number of frames that are done, and 0 because the total is unknown.
-        **arguments: Keyword arguments of a call of the model.
+        form: How they are written.
+        label_set: The classes of the model.
+        span: Which frames are taken.
+        progress: Called with the numbers of frames that are done, and of all.
+
+    Returns:
+        What was written.
 
     Raises:
-        PartwiseError: If a file would be replaced, or a folder cannot be written.
+        PartwiseError: If the video cannot be read, results are there already, or the disk is full.
     """
-    movie = out / f"{video.name}.mp4"
-    table = out / f"{video.name}.{'txt' if form.form == 'mots' else 'jsonl'}"
-    _require_free([movie, table], video, form.overwrite)
     require_writable(out)
-    out.mkdir(parents=True, exist_ok=True)
-    done = PredictedVideo(0, 0, 0, [movie, table], [])
-    lines = mots_lines if form.form == "mots" else json_lines
-    with ExitStack() as stack:
-        file = stack.enter_context(table.open("w", encoding="utf-8"))
-        writer: VideoWriter | None = None
-        for result in stack.enter_context(closing(follow(segment, video, track=form.track, **arguments))):
-            if writer is None:
-                rate = video.rate / video.span.every
-                writer = VideoWriter(movie, rate, result.size, video.path, result.time_s)
-                stack.callback(writer.close)
-            append(file, lines(result))
-            writer.write(drawn(result), result.time_s)
-            done.frames += 1
-            done.instances += len(result)
-            done.left_out += _left_out(result) if form.form == "mots" else 0
-            if progress:
-                progress(done.frames, 0)
-    done.remarks = [remark for remark in (video.fault, writer and writer.remark) if remark]
+    if form.results == "mots":
+        mots_classes(label_set)
+    with open_video(source, span) as video:
+        paths = [out / f"{video.clip.name}.mp4", out / f"{video.clip.name}.{_SUFFIXES[form.results]}"]
+        _require_free(paths, form, source)
+        done = VideoDone(files=paths)
+        out.mkdir(parents=True, exist_ok=True)
+        sound = video.source if Path(video.source).is_file() else None
+        with (
+            VideoFile(paths[0], video.clip.rate / span.every, sound, span.begin) as written,
+            _lines(paths[1]) as lines,
+        ):
+            for result in _results(find, video, span, form):
+                for line in _text(result, form, done.frames):
+                    lines.write(line + "\n")
+                lines.flush()
+                written.write(_drawn(result, label_set), result.seconds)
+                done.frames += 1
+                done.tracks |= set(result.tracks.tolist()) - {NO_TRACK}
+                progress(done.frames, max(video.clip.frames or 0, done.frames))
+    done.faults = [*video.faults, *written.faults]
+    if not done.frames:
+        paths[1].unlink(missing_ok=True)
+        raise PartwiseError("; ".join(video.faults) or f"{video.source}: no frame could be read: look at the video")
     return done
 
 
-def _left_out(result: Followed) -> int:
-    assert result.tracks is not None
-    names = [result.label_set.name_of(int(label)) for label in result.labels]
-    return sum(name not in MOTS_CLASSES or track < 0 for name, track in zip(names, result.tracks, strict=True))
+_SUFFIXES = {"jsonl": "jsonl", "mots": "txt"}
 
 
-def _require_free(files: list[Path], video: VideoSource, overwrite: bool) -> None:
-    for file in files:
-        if file.exists() and video.path is not None and file.samefile(video.path):
-            raise PartwiseError(f"{file}: the result would replace the video itself: give another folder")
-    there = [file.name for file in files if file.exists()]
-    if there and not overwrite:
-        raise PartwiseError(f"{files[0].parent}: would replace {', '.join(there)}: allow it, or give another folder")
+def _require_free(paths: list[Path], form: VideoForm, source: str | os.PathLike) -> None:
+    for path in paths:
+        if path.exists() and os.path.realpath(path) == os.path.realpath(source):
+            raise PartwiseError(f"{path}: the result would replace the video: choose another folder")
+    there = [str(path) for path in paths if path.exists()]
+    if there and not form.overwrite:
+        raise PartwiseError(f"{' and '.join(there)}: there already: replace with overwrite, or choose another folder")
+
+
+@contextlib.contextmanager
+def _lines(path: Path) -> Iterator[IO[str]]:
+    try:
+        with path.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+    except OSError as error:
+        raise PartwiseError(f"cannot write {path}: {(error.strerror or str(error)).lower()}: free the place") from error
+
+
+def _results(find: Callable[..., Result], video: Video, span: Span, form: VideoForm) -> Iterator[TrackedResult]:
+    arguments: dict[str, Any] = {"distinct": True}
+    if form.tracking is None:
+        arguments["min_score"] = form.min_score
+    return follow_frames(find, iter(video), float(video.clip.rate) / span.every, form.tracking, **arguments)
+
+
+def _text(result: TrackedResult, form: VideoForm, place: int) -> list[str]:
+    return mots_lines(result, place) if form.results == "mots" else [json_line(result)]
+
+
+def _drawn(result: TrackedResult, label_set: LabelSet) -> np.ndarray:
+    """The frame with its instances; the colour of a track stays the same in all frames."""
+    assert result.image_HW3 is not None
+    if not (result.tracks != NO_TRACK).any():
+        return draw_overlay(result.image_HW3, result.prediction, label_set)
+    names = {label.id: label.name for label in label_set}
+    captions = [f"{names[int(label)]} {track}" for label, track in zip(result.labels, result.tracks, strict=True)]
+    colours_N3 = distinct_colours(COLOURS)[result.tracks % COLOURS]
+    return draw_overlay(result.image_HW3, result.prediction, label_set, colours_N3=colours_N3, captions=captions)

@@ -1,123 +1,208 @@
-"""Give each instance the number of its track: ByteTrack of the library trackers, with masks where boxes overlap."""
+"""Follow instances from frame to frame: ByteTrack (Zhang et al. 2022) of the library `trackers`, on masks.
+
+ByteTrack predicts the box of each track and assigns detections by overlap, the confident ones first. Here the overlap
+is that of masks: the mask that a track had last, moved into its predicted box. So two cars whose boxes overlap are told
+apart by their outlines. Instances of another category, such as a person on a vehicle, never continue a track.
+
+Axes: N instances, M tracks.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import supervision as sv
-from PIL import Image
-from trackers import ByteTrackTracker
 
+from partwise.errors import PartwiseError
 from partwise.instances import Instances
+from partwise.labels import LabelSet
 
-__all__ = ["Tracker"]
+__all__ = ["NO_TRACK", "TrackSettings", "Tracker"]
 
-# Scores are products of several factors, so they are lower than those of other detectors: the defaults of the
-# library, .6 and .7, would find nothing.
-HIGH_SCORE, NEW_TRACK_SCORE, LEAST_IOU, LOST_FRAMES_AT_30 = 0.2, 0.25, 0.1, 45
+NO_TRACK = -1
+
+
+@dataclass(frozen=True)
+class TrackSettings:
+    """Thresholds of the tracker.
+
+    The scores of partwise are products (of objectness, class and mask) and lower than those of other detectors, for
+    which ByteTrack's own thresholds of 0.6 and 0.7 are made.
+
+    Attributes:
+        low: Least score of an instance that continues a track, 0..1.
+        high: Least score of an instance that is assigned first, 0..1.
+        start: Least score of an instance that begins a track, 0..1.
+        overlap: Least IoU of masks that continues a track, 0..1.
+        lost_seconds: Seconds for which a track waits for an instance that is covered.
+        masks: Whether the overlap is that of masks; otherwise of boxes, as in ByteTrack.
+    """
+
+    low: float = 0.04
+    high: float = 0.1
+    start: float = 0.15
+    overlap: float = 0.15
+    lost_seconds: float = 1.0
+    masks: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high", "start", "overlap"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise PartwiseError(f"tracking: {name} {value!r}: give a number from 0 to 1")
+        if not self.lost_seconds >= 0:
+            raise PartwiseError(f"tracking: lost_seconds {self.lost_seconds!r}: give a number from 0 on")
+
+
+DEFAULT_TRACKING = TrackSettings()
+
+
+@dataclass
+class _Known:
+    """What is kept of a track: its last mask with its box, and how much score each class had."""
+
+    mask: np.ndarray
+    box: np.ndarray
+    votes: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def label(self) -> int:
+        """The class with the highest sum of scores so far."""
+        return max(self.votes, key=lambda label: self.votes[label])
 
 
 class Tracker:
-    """Follows instances from frame to frame.
+    """Gives instances of consecutive frames the numbers of their tracks.
 
     Args:
-        rate: Frames a second, positive.
-        masks: Compare masks where several boxes overlap; otherwise boxes alone.
+        rate: Frames a second that `update` will see.
+        label_set: The classes of the instances.
+        settings: The thresholds.
     """
 
-    def __init__(self, rate: float, *, masks: bool = True) -> None:
-        self._tracker = _MaskByteTrack(
-            lost_track_buffer=LOST_FRAMES_AT_30,
-            frame_rate=rate,
-            track_activation_threshold=NEW_TRACK_SCORE,
-            minimum_iou_threshold=LEAST_IOU,
-            high_conf_det_threshold=HIGH_SCORE,
+    def __init__(self, rate: float, label_set: LabelSet, settings: TrackSettings = DEFAULT_TRACKING) -> None:
+        from trackers import ByteTrackTracker
+
+        self.settings = settings
+        self._categories = {label.id: label.category for label in label_set}
+        self._known: dict[int, _Known] = {}
+        self._overlap = _mask_overlap(self) if settings.masks else None
+        self._library = ByteTrackTracker(
+            lost_track_buffer=round(30 * settings.lost_seconds),
+            frame_rate=float(rate),
+            track_activation_threshold=settings.start,
+            minimum_consecutive_frames=2,
+            minimum_iou_threshold=settings.overlap,
+            high_conf_det_threshold=settings.high,
+            iou=self._overlap,
         )
-        self._tracker.masks = masks
 
     def update(self, instances: Instances) -> np.ndarray:
-        """Return the track of each instance of the next frame.
+        """Continue the tracks with the instances of the next frame.
 
         Args:
-            instances: The instances of the frame.
+            instances: What was found, with scores from `settings.low` on.
 
         Returns:
-            (N,) int64, numbers from 0; -1 for an instance that is not in a track yet.
+            (N,) int64: number of the track of each instance, from 0 on; NO_TRACK for one that is in no track. A track
+            gets its number with its second instance.
         """
-        return self._tracker.follow(instances)
+        import supervision
 
-
-class _MaskByteTrack(ByteTrackTracker):
-    """ByteTrack whose similarity is the IoU of masks for boxes that overlap several others.
-
-    The library calls `_get_associated_indices` twice in a frame: with confident detections and all tracks, then with
-    the others and the tracks that remain.
-    """
-
-    masks = True
-
-    def follow(self, instances: Instances) -> np.ndarray:
-        self._instances = instances
-        self._rows: list[Any] | None = None
-        tracks = np.full(len(instances), -1, np.int64)
-        detections = sv.Detections(
-            xyxy=instances.boxes.astype(np.float64).reshape(-1, 4),
-            confidence=instances.scores.astype(np.float64),
-            data={"order": np.arange(len(instances))},
+        kept = np.flatnonzero(instances.scores >= self.settings.low)
+        boxes = instances.boxes[kept].astype(np.float64)
+        found = supervision.Detections(
+            xyxy=boxes.reshape(-1, 4),
+            confidence=instances.scores[kept].astype(np.float64),
+            class_id=instances.labels[kept].astype(int),
+            data={"place": kept},
         )
-        high = instances.scores >= self.high_conf_det_threshold
-        self._columns = [np.flatnonzero(high), np.flatnonzero(~high)]
-        followed = self.update(detections)
+        if self._overlap is not None:
+            self._overlap.see(instances, kept)
+        followed = self._library.update(found)
+        tracks_N = np.full(len(instances), NO_TRACK, np.int64)
         if followed.tracker_id is not None and len(followed):
-            tracks[followed.data["order"]] = followed.tracker_id
-        return tracks
+            tracks_N[np.asarray(followed.data["place"])] = followed.tracker_id
+        self._remember(instances, tracks_N)
+        return tracks_N
 
-    def _get_associated_indices(
-        self, similarity_matrix: np.ndarray, min_similarity_thresh: float
-    ) -> tuple[list[tuple[int, int]], list[int], list[int]]:
-        first = self._rows is None
-        rows: list[Any] = list(self.tracks) if self._rows is None else self._rows
-        columns = self._columns[0 if first else 1]
-        if self.masks and similarity_matrix.size:
-            similarity_matrix = self._with_masks(similarity_matrix, rows, columns)
-        matched, free_rows, free_columns = super()._get_associated_indices(similarity_matrix, min_similarity_thresh)
-        for row, column in matched:
-            rows[row].shape = self._instances.masks[columns[column]]
-        self._rows = [rows[i] for i in free_rows]
-        return matched, free_rows, free_columns
+    def _remember(self, instances: Instances, tracks_N: np.ndarray) -> None:
+        for i in np.flatnonzero(tracks_N != NO_TRACK):
+            known = self._known.setdefault(int(tracks_N[i]), _Known(instances.masks[i], instances.boxes[i]))
+            known.mask, known.box = instances.masks[i], instances.boxes[i]
+            label = int(instances.labels[i])
+            known.votes[label] = known.votes.get(label, 0.0) + float(instances.scores[i])
+        alive = {tracklet.tracker_id for tracklet in self._library.tracks}
+        for track in set(self._known) - alive - set(tracks_N.tolist()):
+            del self._known[track]
 
-    def _with_masks(self, overlap: np.ndarray, rows: list[Any], columns: np.ndarray) -> np.ndarray:
-        """Replace the IoU of boxes by that of masks for every pair that is not the only one of its row and column."""
-        result, touch = overlap.copy(), overlap > 0
-        several = touch & ((touch.sum(1) > 1)[:, None] | (touch.sum(0) > 1)[None])
-        for row, column in np.argwhere(several):
-            predicted = np.round(rows[row].get_state_bbox()).astype(int)
-            i = columns[column]
-            result[row, column] = _mask_iou(
-                rows[row].shape, predicted, self._instances.masks[i], self._instances.boxes[i]
-            )
-        return result
+    def predicted(self) -> dict[bytes, list[_Known | None]]:
+        """The predicted box of each track (its bytes) -> what is kept of the tracks with it; None for a new one."""
+        predicted: dict[bytes, list[_Known | None]] = {}
+        for tracklet in self._library.tracks:
+            box = np.asarray(tracklet.get_state_bbox(), np.float64).tobytes()
+            predicted.setdefault(box, []).append(self._known.get(tracklet.tracker_id))
+        return predicted
 
-    def _spawn_new_tracks(self, boxes: Any, scores: Any, unmatched: Any, high: Any, out: Any, ids: Any) -> None:
-        before = len(self.tracks)
-        super()._spawn_new_tracks(boxes, scores, unmatched, high, out, ids)
-        new = [high[i] for i in unmatched if scores[high[i]] >= self.track_activation_threshold]
-        added: list[Any] = self.tracks[before:]
-        for track, i in zip(added, new, strict=True):
-            track.shape = self._instances.masks[i]
+    def category_of(self, label: int) -> str:
+        """The category of a class."""
+        return self._categories.get(label, "")
 
 
-def _mask_iou(last: np.ndarray, predicted: np.ndarray, mask: np.ndarray, box: np.ndarray) -> float:
-    """IoU of the last mask of a track, stretched to its predicted box, and the mask of an instance."""
-    x0, y0, x1, y1 = (int(value) for value in predicted)
-    width, height = max(1, x1 - x0), max(1, y1 - y0)
-    moved = np.asarray(Image.fromarray(last).resize((width, height), Image.Resampling.NEAREST))
-    left, top = max(x0, int(box[0])), max(y0, int(box[1]))
-    right, bottom = min(x0 + width, int(box[2])), min(y0 + height, int(box[3]))
-    if left >= right or top >= bottom:
+def _mask_overlap(tracker: Tracker) -> Any:
+    """Make the measure of overlap that the library asks for: IoU of masks where boxes overlap."""
+    from trackers import BaseIoU, IoU
+
+    class MaskOverlap(BaseIoU):
+        """IoU of masks between tracks and instances; of boxes for a track that is new."""
+
+        def __init__(self) -> None:
+            self.boxes = IoU()
+            self.found: dict[bytes, tuple[np.ndarray, np.ndarray, str]] = {}
+
+        def see(self, instances: Instances, kept: np.ndarray) -> None:
+            """Take the instances of a frame."""
+            self.found = {
+                instances.boxes[i].astype(np.float64).tobytes(): (
+                    instances.masks[i],
+                    instances.boxes[i],
+                    tracker.category_of(int(instances.labels[i])),
+                )
+                for i in kept
+            }
+
+        def _compute(self, boxes_1: np.ndarray, boxes_2: np.ndarray) -> np.ndarray:
+            overlap_MN = np.array(self.boxes.compute(boxes_1, boxes_2), np.float64)
+            predicted = tracker.predicted()
+            for m, box in enumerate(boxes_1):
+                tracks = predicted.get(np.asarray(box, np.float64).tobytes())
+                known = tracks.pop(0) if tracks else None
+                if known is None:
+                    continue
+                for n in np.flatnonzero(overlap_MN[m] > 0):
+                    overlap_MN[m, n] = self._of_masks(known, box, boxes_2[n])
+            return overlap_MN
+
+        def _of_masks(self, known: _Known, predicted: np.ndarray, box: np.ndarray) -> float:
+            mask, own_box, category = self.found[np.asarray(box, np.float64).tobytes()]
+            same = category == tracker.category_of(known.label)
+            return _moved_iou(known, predicted, mask, own_box) if same else 0.0
+
+    return MaskOverlap()
+
+
+def _moved_iou(kept: _Known, predicted: np.ndarray, mask: np.ndarray, box: np.ndarray) -> float:
+    """IoU of a mask with the mask that a track had last, moved to the middle of its predicted box."""
+    old = kept.box.astype(np.float64)
+    dx, dy = np.round(((predicted[:2] + predicted[2:]) - (old[:2] + old[2:])) / 2).astype(int)
+    ax0, ay0 = int(kept.box[0]) + dx, int(kept.box[1]) + dy
+    ax1, ay1 = ax0 + kept.mask.shape[1], ay0 + kept.mask.shape[0]
+    x0, y0, x1, y1 = max(ax0, box[0]), max(ay0, box[1]), min(ax1, box[2]), min(ay1, box[3])
+    if x0 >= x1 or y0 >= y1:
         return 0.0
-    ours = moved[top - y0 : bottom - y0, left - x0 : right - x0]
-    theirs = mask[top - box[1] : bottom - box[1], left - box[0] : right - box[0]]
-    both = int((ours & theirs).sum())
-    return both / max(1, int(moved.sum()) + int(mask.sum()) - both)
+    both = (
+        kept.mask[y0 - ay0 : y1 - ay0, x0 - ax0 : x1 - ax0] & mask[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
+    )
+    shared = int(both.sum())
+    return shared / (int(kept.mask.sum()) + int(mask.sum()) - shared)

@@ -1,183 +1,137 @@
-"""Write the results of a video: a video with masks and labels, JSON lines, and the text form of MOTS."""
+"""Write the frames of a result as a video: H.264 in MP4, each frame at its own time, with the sound of the source."""
 
 from __future__ import annotations
 
-import json
+import contextlib
+import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
 from partwise.errors import PartwiseError, in_one_line
-from partwise.report.overlay import draw_overlay
-from partwise.report.palette import FEW_COLOURS, distinct_colours
-from partwise.rle import column_runs
-from partwise.video.follow import Followed
+from partwise.files import expanded
 
-__all__ = ["MOTS_CLASSES", "VideoWriter", "drawn", "json_lines", "mots_lines"]
+__all__ = ["VideoFile"]
 
-MOTS_CLASSES = {"car": 1, "person": 2}
-_TICKS = 90000  # time units of the video in a second
-_TRACKS_OF_CLASS = 1000
+TIME_BASE = Fraction(1, 90000)  # seconds of a tick of the written video; MPEG's usual clock
+QUALITY = "20"  # constant rate factor of x264: 0 is lossless, 51 the worst
+_COPIED = ("aac", "mp3", "ac3", "eac3", "alac", "opus")  # codecs of sound that MP4 holds
 
 
-def drawn(result: Followed) -> np.ndarray:
-    """Draw the instances on their frame, (H, W, 3) uint8 RGB. A track has one colour in the whole video."""
-    assert result.image_HW3 is not None
-    colours = None
-    if result.tracks is not None and len(result) and (result.tracks >= 0).any():
-        palette = distinct_colours(FEW_COLOURS)
-        colours = palette[result.tracks % len(palette)]
-        colours[result.tracks < 0] = 200
-    return draw_overlay(result.image_HW3, result.prediction, result.label_set, colours_N3=colours)
-
-
-def json_lines(result: Followed) -> str:
-    """Return one JSON line for each instance: frame, time, track, label, score, box and mask (COCO RLE)."""
-    tracks = [-1] * len(result) if result.tracks is None else result.tracks.tolist()
-    return "".join(
-        json.dumps(
-            {
-                "frame": result.frame,
-                "time": round(result.time_s, 6),
-                "track": tracks[i] if tracks[i] >= 0 else None,
-                "label": result.label_set.name_of(int(result.labels[i])),
-                "score": round(float(result.scores[i]), 4),
-                "box": result.boxes[i].tolist(),
-                "segmentation": _rle(result.masks[i], result.boxes[i], result.size),
-            }
-        )
-        + "\n"
-        for i in range(len(result))
-    )
-
-
-def mots_lines(result: Followed) -> str:
-    """Return lines of MOTS: frame, id (class * 1000 + track), class, height, width, mask.
-
-    A pixel belongs to the instance with the highest score, because MOTS allows no overlaps. Instances without a track
-    and classes other than car and person are left out.
-
-    Raises:
-        PartwiseError: If a track has a number above 999.
-    """
-    taken, lines = np.zeros(result.size, bool), []
-    tracks = np.full(len(result), -1) if result.tracks is None else result.tracks
-    for i in np.argsort(-result.scores, kind="stable"):
-        number = MOTS_CLASSES.get(result.label_set.name_of(int(result.labels[i])))
-        if number is None or tracks[i] < 0:
-            continue
-        if tracks[i] >= _TRACKS_OF_CLASS:
-            raise PartwiseError("more than 1000 tracks do not fit into the form of MOTS: give a shorter part")
-        x0, y0, x1, y1 = result.boxes[i]
-        mask = result.masks[i] & ~taken[y0:y1, x0:x1]
-        taken[y0:y1, x0:x1] |= mask
-        if mask.any():
-            rle = _rle(mask, result.boxes[i], result.size)
-            height, width = result.size
-            identity = number * _TRACKS_OF_CLASS + tracks[i]
-            lines.append(f"{result.frame} {identity} {number} {height} {width} {rle['counts']}\n")
-    return "".join(lines)
-
-
-def _rle(mask: np.ndarray, box: np.ndarray, size: tuple[int, int]) -> dict[str, Any]:
-    runs = column_runs(mask, (int(box[0]), int(box[1])), size)
-    rle = coco_mask.frPyObjects({"size": list(size), "counts": runs.tolist()}, *size)
-    return {"size": list(size), "counts": rle["counts"].decode("ascii")}
-
-
-class VideoWriter:
-    """Writes an H.264 video with the times of the frames, and copies the sound of the source.
+class VideoFile:
+    """A video that is being written. It is a context; when it ends, also by an exception, the file can be played.
 
     Args:
-        path: The new file.
-        rate: Average frames a second.
-        size: (H, W) in pixels; an odd side loses its last row or column, as H.264 has even sides.
-        sound: A file whose sound is copied; None for none.
-        start_s: Time of the source at which the new video starts.
-
-    Attributes:
-        remark: One line about sound that could not be copied; "" otherwise.
+        path: The file, which is made beside under another name and gets its name at the end.
+        rate: Frames a second, for players; the time of each frame is what `write` says.
+        sound: The source whose sound is copied; None for no sound.
+        begin: Seconds of the source at which the written video begins.
     """
 
-    def __init__(
-        self, path: Path, rate: Fraction, size: tuple[int, int], sound: Path | None = None, start_s: float = 0.0
-    ) -> None:
+    def __init__(self, path: Path, rate: Fraction, sound: str | None = None, begin: float = 0.0) -> None:
+        self.path, self.rate, self.sound, self.begin = path, rate, sound, begin
+        self.faults: list[str] = []
+        self._part = path.with_name(f".partwise-{os.getpid()}-{path.name}")
+        self._open = contextlib.ExitStack()
+        self._stream: Any = None
+        self._last = -1
+        self._audio: Iterator[Any] = iter(())
+        self._waiting: Any = None
+
+    def __enter__(self) -> VideoFile:
         import av
 
-        self._av, self.remark, self.start_s = av, "", start_s
-        self._last_tick = -1
-        self._container = av.open(str(path), "w", format="mp4")
-        stream: Any = self._container.add_stream("libx264", rate=rate)
-        stream.height, stream.width = size[0] // 2 * 2, size[1] // 2 * 2
-        stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": "20", "preset": "veryfast"}
-        stream.codec_context.time_base = Fraction(1, _TICKS)
-        self._stream = stream
-        self._packets: Iterator[Any] = iter(())
-        self._waiting: Any = None
-        self._source: Any = None
-        if sound is not None:
-            self._open_sound(sound)
-
-    def write(self, image_HW3: np.ndarray, time_s: float) -> None:
-        """Add a frame at a time of the source."""
-        height, width = self._stream.height, self._stream.width
-        frame = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(image_HW3[:height, :width]), format="rgb24")
-        self._last_tick = max(self._last_tick + 1, round((time_s - self.start_s) * _TICKS))
-        frame.pts, frame.time_base = self._last_tick, Fraction(1, _TICKS)
-        for packet in self._stream.encode(frame):
-            self._container.mux(packet)
-        self._copy_sound(time_s)
-
-    def close(self) -> None:
-        """Write what is left, so that the file can be played."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            for packet in self._stream.encode():
-                self._container.mux(packet)
-        finally:
-            self._container.close()
-            if self._source is not None:
-                self._source.close()
+            self._file = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
+        except (av.error.FFmpegError, OSError) as error:
+            raise PartwiseError(f"cannot write {self.path}: {in_one_line(error)}: choose another folder") from None
+        return self
 
-    def _open_sound(self, path: Path) -> None:
-        source = self._av.open(str(path))
-        if not source.streams.audio:
-            source.close()
-            return
-        audio: Any = source.streams.audio[0]
+    def write(self, image_HW3: np.ndarray, seconds: float) -> None:
+        """Add a frame.
+
+        Args:
+            image_HW3: (H, W, 3) uint8 RGB. All frames have the size of the first one; a row or column that makes a
+                side odd is left out, because H.264 halves the resolution of colours.
+            seconds: Time of the frame since the begin of the source.
+
+        Raises:
+            PartwiseError: If the disk is full or the frame cannot be encoded.
+        """
+        import av
+
+        height, width = (side - side % 2 for side in image_HW3.shape[:2])
         try:
-            self._sound = self._container.add_stream_from_template(audio)
-        except (ValueError, self._av.error.FFmpegError) as error:
-            self.remark = f"{path}: its sound does not fit into an MP4 file and was left out ({in_one_line(error)})"
-            source.close()
-            return
-        if self.start_s:
-            source.seek(int(self.start_s / audio.time_base), stream=audio)
-        self._source, self._packets = source, source.demux(audio)
+            if self._stream is None:
+                self._begin(max(height, 2), max(width, 2))
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image_HW3[:height, :width]), format="rgb24")
+            if (width, height) != (self._stream.width, self._stream.height):
+                frame = frame.reformat(self._stream.width, self._stream.height)
+            frame.pts = self._last = max(self._last + 1, round((seconds - self.begin) / TIME_BASE))
+            frame.time_base = TIME_BASE
+            self._mux_sound(seconds - self.begin)
+            for packet in self._stream.encode(frame):
+                self._file.mux(packet)
+        except (av.error.FFmpegError, OSError) as error:
+            raise PartwiseError(f"cannot write {self.path}: {in_one_line(error)}: free the place") from error
 
-    def _copy_sound(self, until_s: float) -> None:
-        """Copy the packets of the sound up to a time."""
-        while True:
-            packet = self._waiting or next(self._packets, None)
-            self._waiting = None
-            if packet is None or packet.dts is None:
+    def _begin(self, height: int, width: int) -> None:
+        self._stream = self._file.add_stream("libx264", rate=self.rate)
+        self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
+        self._stream.codec_context.time_base = TIME_BASE
+        self._stream.options = {"crf": QUALITY, "preset": "veryfast"}
+        if self.sound is not None:
+            self._audio = self._packets_of_sound(self.sound)
+            self._waiting = next(self._audio, None)
+
+    def _packets_of_sound(self, source: str) -> Iterator[Any]:
+        """Copy the packets of the first sound stream, from `begin` on. Without one, or with another codec: none."""
+        import av
+
+        with contextlib.suppress(av.error.FFmpegError, OSError):
+            container = self._open.enter_context(av.open(str(expanded(source))))
+            if not container.streams.audio:
                 return
-            time_s = float(packet.dts * packet.time_base)
-            if time_s > until_s:
-                self._waiting = packet
+            audio = container.streams.audio[0]
+            if audio.codec_context.name not in _COPIED:
+                self.faults.append(f"{source}: the sound ({audio.codec_context.name}) does not fit into MP4: left out")
                 return
-            if time_s < self.start_s:
-                continue
-            moved = round(self.start_s / packet.time_base)
-            packet.pts, packet.dts, packet.stream = packet.pts - moved, packet.dts - moved, self._sound
-            self._container.mux(packet)
+            copied = self._file.add_stream_from_template(audio)
+            yield None  # the stream must be there before the first packet is written
+            for packet in container.demux(audio):
+                if packet.pts is None or float(packet.pts * packet.time_base) < self.begin:
+                    continue
+                shift = round(self.begin / packet.time_base)
+                time = float(packet.pts * packet.time_base) - self.begin
+                packet.pts, packet.dts = packet.pts - shift, (packet.dts or packet.pts) - shift
+                packet.stream = copied
+                yield time, packet
 
+    def _mux_sound(self, until: float) -> None:
+        """Write the sound up to a time."""
+        if self._waiting is None:
+            self._waiting = next(self._audio, None)
+        while self._waiting is not None and self._waiting[0] <= until:
+            self._file.mux(self._waiting[1])
+            self._waiting = next(self._audio, None)
 
-def append(file: IO[str], text: str) -> None:
-    """Write whole lines at once, so that an interrupted file has complete lines."""
-    file.write(text)
-    file.flush()
+    def __exit__(self, *_: object) -> None:
+        import av
+
+        try:
+            if self._stream is not None:
+                for packet in self._stream.encode(None):
+                    self._file.mux(packet)
+            self._file.close()
+            self._open.close()
+            if self._stream is None:
+                self._part.unlink(missing_ok=True)
+            else:
+                self._part.replace(self.path)
+        except (av.error.FFmpegError, OSError) as error:
+            self._part.unlink(missing_ok=True)
+            raise PartwiseError(f"cannot write {self.path}: {in_one_line(error)}: free the place") from error

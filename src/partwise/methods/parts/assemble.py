@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from partwise.decoding.candidates import Candidates
+from partwise.decoding.maps import sigmoid
 from partwise.methods.parts.pooled import PooledMaps
 from partwise.methods.parts.windows import Window, assemble, window_cells
 
@@ -35,12 +34,12 @@ class AssembledWindows:
 
     grid: int
     window: Window
-    centres_M2: Tensor
-    objectness_M: Tensor
-    logits_Mmm: Tensor
-    probability_Mmm: Tensor
-    quality_M: Tensor
-    share_TM: Tensor
+    centres_M2: np.ndarray
+    objectness_M: np.ndarray
+    logits_Mmm: np.ndarray
+    probability_Mmm: np.ndarray
+    quality_M: np.ndarray
+    share_TM: np.ndarray
 
     def corners_px(self) -> list[list[int]]:
         """Return (y, x) of each window's first cell in pixels of the image; it may lie outside the image."""
@@ -50,11 +49,11 @@ class AssembledWindows:
 def assemble_windows(
     grid: int,
     window: Window,
-    centres_M2: Tensor,
-    objectness_hw: Tensor,
-    parts_Khw: Tensor,
-    weights_Kmm: Tensor,
-    votes_Thw: Tensor,
+    centres_M2: np.ndarray,
+    objectness_hw: np.ndarray,
+    parts_Khw: np.ndarray,
+    weights_Kmm: np.ndarray,
+    votes_Thw: np.ndarray,
 ) -> AssembledWindows:
     """Assemble the windows of one grid, and compute the quality of their masks and their votes for classes.
 
@@ -68,29 +67,29 @@ def assemble_windows(
         votes_Thw: (T, h, w) probability of each class with instances at the cells of the grid.
     """
     logits, inside = assemble(parts_Khw, centres_M2, weights_Kmm)
-    probability = torch.sigmoid(logits) * inside
+    probability = sigmoid(logits) * inside
     rows, columns, _ = window_cells(centres_M2, window.cells, parts_Khw.shape[-2:])
     votes_TMmm = votes_Thw[:, rows[:, :, None], columns[:, None, :]]
     mask = probability * (probability > 0.5)
-    area = mask.sum(dim=(1, 2)).clamp(min=1e-6)
+    area = mask.sum(axis=(1, 2)).clip(min=1e-6)
     return AssembledWindows(
         grid=grid,
         window=window,
         centres_M2=centres_M2,
-        objectness_M=torch.sigmoid(objectness_hw[centres_M2[:, 0], centres_M2[:, 1]]),
+        objectness_M=sigmoid(objectness_hw[centres_M2[:, 0], centres_M2[:, 1]]),
         logits_Mmm=logits,
         probability_Mmm=probability,
-        quality_M=mask.square().sum(dim=(1, 2)) / area,
-        share_TM=(votes_TMmm * mask).sum(dim=(2, 3)) / area,
+        quality_M=(mask * mask).sum(axis=(1, 2)) / area,
+        share_TM=np.einsum("tmyx,myx->tm", votes_TMmm, mask) / area,
     )
 
 
 def assemble_grids(
     windows: Sequence[Window],
-    centres: Sequence[Tensor],
-    objectness: Sequence[Tensor],
-    parts: Sequence[Tensor],
-    part_weights: Sequence[Tensor],
+    centres: Sequence[np.ndarray],
+    objectness: Sequence[np.ndarray],
+    parts: Sequence[np.ndarray],
+    part_weights: Sequence[np.ndarray],
     things: PooledMaps,
 ) -> list[AssembledWindows]:
     """Assemble the proposed windows of all grids, see `assemble_windows`; grids without a proposed window are left out.
@@ -123,7 +122,7 @@ def list_candidates(assembled: Sequence[AssembledWindows], quality_power: float,
             likely.
 
     Returns:
-        The candidates in NumPy arrays, because the next stages need no torch; the highest score comes first.
+        The candidates; the highest score comes first.
     """
     none = np.zeros(0, np.int64)
     columns: list[tuple[np.ndarray, ...]] = [(none, none, np.zeros((0, 2), np.int64), none, np.zeros(0), np.zeros(0))]
@@ -134,13 +133,13 @@ def list_candidates(assembled: Sequence[AssembledWindows], quality_power: float,
 def _candidate_columns(one: AssembledWindows, quality_power: float, class_share: float) -> tuple[np.ndarray, ...]:
     """Return the fields of `Candidates` for the windows of one grid."""
     scores_TM = one.objectness_M * one.quality_M**quality_power * one.share_TM
-    likely_TM = (one.share_TM >= class_share) | (one.share_TM == one.share_TM.max(dim=0).values)
-    class_E, window_E = (index.cpu().numpy() for index in likely_TM.nonzero(as_tuple=True))
+    likely_TM = (one.share_TM >= class_share) | (one.share_TM == one.share_TM.max(axis=0))
+    class_E, window_E = likely_TM.nonzero()
     return (
         np.full(len(class_E), one.grid),
         window_E,
-        one.centres_M2.cpu().numpy()[window_E],
+        one.centres_M2[window_E],
         class_E,
-        one.objectness_M.cpu().double().numpy()[window_E],
-        scores_TM[likely_TM].cpu().double().numpy(),
+        one.objectness_M.astype(np.float64)[window_E],
+        scores_TM[likely_TM].astype(np.float64),
     )

@@ -9,11 +9,11 @@ h and w cells of a map, H and W pixels. Lists have one entry for each grid of wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from partwise.decoding.candidates import Candidates
 from partwise.decoding.outcomes import CandidateOutcome, outcomes_of
@@ -21,14 +21,12 @@ from partwise.decoding.reconcile import reconcile, uncertain_pixels
 from partwise.decoding.score import Scored, score_instances
 from partwise.decoding.suppress import Kept, suppress
 from partwise.labels import LabelSet
-from partwise.methods.method import Outputs
 from partwise.methods.parts.assemble import assemble_grids, list_candidates
 from partwise.methods.parts.class_maps import ClassMaps
 from partwise.methods.parts.decode_config import DecodeConfig
 from partwise.methods.parts.paint import paint
 from partwise.methods.parts.propose import propose
-from partwise.methods.parts.refine import MaskRefiner
-from partwise.methods.parts.refine_masks import RefinerMaps, refine_masks
+from partwise.methods.parts.refine_masks import Correct, RefinerMaps, refine_masks
 from partwise.methods.parts.sharpen import sharpen
 from partwise.methods.parts.windows import Window
 from partwise.scene import Prediction
@@ -47,20 +45,32 @@ class ImageOutputs:
         detail_Fhw: (F, h, w) features at stride 2 for the mask refiner; None if masks are not refined.
     """
 
-    semantic_Chw: Tensor
-    objectness: list[Tensor]
-    parts: list[Tensor]
-    detail_Fhw: Tensor | None = None
+    semantic_Chw: np.ndarray
+    objectness: list[np.ndarray]
+    parts: list[np.ndarray]
+    detail_Fhw: np.ndarray | None = None
 
     @classmethod
-    def of(cls, outputs: Outputs, b: int) -> ImageOutputs:
-        """Select the outputs of image `b` of a batch, see `PartMaps`."""
+    def of(cls, outputs: Mapping[str, Any], b: int) -> ImageOutputs:
+        """Copy the outputs of image `b` of a batch into NumPy arrays; see `PartMaps` for the outputs.
+
+        Args:
+            outputs: Tensors on any device, or arrays.
+            b: Index of the image.
+        """
         return cls(
-            outputs["semantic"][b],
-            [grid[b] for grid in outputs["objectness"]],
-            [grid[b] for grid in outputs["parts"]],
-            outputs["detail"][b] if "detail" in outputs else None,
+            as_array(outputs["semantic"][b]),
+            [as_array(grid[b]) for grid in outputs["objectness"]],
+            [as_array(grid[b]) for grid in outputs["parts"]],
+            as_array(outputs["detail"][b]) if "detail" in outputs else None,
         )
+
+
+def as_array(maps: Any) -> np.ndarray:
+    """Return a tensor on any device, or an array, as a contiguous float32 array."""
+    if not isinstance(maps, np.ndarray):
+        maps = maps.detach().float().cpu().numpy()
+    return np.ascontiguousarray(maps, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,13 +108,12 @@ class PartsDecoder:
         self.config, self.windows, self.label_set, self.step_cells = config, windows, label_set, step_cells
         self.thing_train_ids = [label.train_id for label in label_set.things]
 
-    @torch.no_grad()
     def decode(
         self,
         outputs: ImageOutputs,
-        part_weights: Sequence[Tensor],
+        part_weights: Sequence[np.ndarray],
         size: tuple[int, int],
-        refiner: MaskRefiner | None = None,
+        correct: Correct | None = None,
     ) -> Decoded:
         """Find the instances and the semantic map of one image.
 
@@ -112,7 +121,8 @@ class PartsDecoder:
             outputs: The outputs of the network for the image.
             part_weights: (K, m, m) of each grid, see `windows.part_weights`.
             size: (H, W) of the image in pixels, without the padding.
-            refiner: The network that corrects masks; needed if `outputs` has features for it.
+            correct: The network that corrects masks, see `refine_masks.Correct`; needed if `outputs` has features for
+                it.
         """
         config, label_set, objectness = self.config, self.label_set, outputs.objectness
         stride_px = self.semantic_stride_px(objectness, outputs.semantic_Chw)
@@ -130,9 +140,9 @@ class PartsDecoder:
         )  # fmt: skip
         found, refined = candidates[kept.candidate_N], []
         if outputs.detail_Fhw is not None:
-            assert refiner is not None
+            assert correct is not None
             maps = RefinerMaps(outputs.detail_Fhw, classes.things, label_set)
-            refined = refine_masks(refiner, maps, assembled, found, config.refine_score)
+            refined = refine_masks(correct, maps, assembled, found, config.refine_score)
         painted = paint([sharpened[index] for index in kept.candidate_N], refined, size)
         scored = score_instances(
             found, painted, label_set, size, refined_power=config.refined_power, soft_sigma=config.soft_sigma
@@ -141,12 +151,12 @@ class PartsDecoder:
         prediction = self.reconciled(prediction, classes.highest_hw, stride_px, size)
         return Decoded(prediction, candidates, kept, scored)
 
-    def best_windows(self, objectness: Sequence[Tensor]) -> list[Tensor]:
+    def best_windows(self, objectness: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Choose the windows that are assembled: the cells (M, 2) of each grid, see `propose`."""
         return propose(objectness, self.config, self.step_cells)
 
     def reconciled(
-        self, prediction: Prediction, highest_hw: Tensor, stride_px: int, seen: tuple[int, int]
+        self, prediction: Prediction, highest_hw: np.ndarray, stride_px: int, seen: tuple[int, int]
     ) -> Prediction:
         """Make the semantic map of a prediction consistent with its instances, see `decoding.reconcile`.
 
@@ -158,12 +168,12 @@ class PartsDecoder:
         """
         semantic_HW = prediction.semantic_HW
         assert semantic_HW is not None
-        uncertain_hw = (highest_hw < CONFIDENT).cpu().numpy()
+        uncertain_hw = highest_hw < CONFIDENT
         uncertain_HW = uncertain_pixels(uncertain_hw, stride_px, seen, semantic_HW.shape)
         confident = prediction.instances[prediction.instances.scores >= self.config.agree_score]
         return Prediction(prediction.instances, reconcile(semantic_HW, confident, uncertain_HW, self.label_set))
 
-    def semantic_stride_px(self, objectness: Sequence[Tensor], semantic_Chw: Tensor) -> int:
+    def semantic_stride_px(self, objectness: Sequence[np.ndarray], semantic_Chw: np.ndarray) -> int:
         """Return the side of a cell of the semantic map in pixels of the image.
 
         Args:

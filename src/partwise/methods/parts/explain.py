@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from partwise.decoding.maps import softmax
 from partwise.decoding.outcomes import CandidateOutcome
 from partwise.methods.asked import instance_at, largest, middle_of_highest_score, pixel_to_json, require_inside
-from partwise.methods.method import Outputs
 from partwise.methods.parts.assemble import assemble_windows
+from partwise.methods.parts.decode import ImageOutputs, as_array
 from partwise.methods.parts.pooled import PooledMaps
 from partwise.methods.parts.propose import screen
 from partwise.methods.parts.refine_masks import RefinerMaps, refine_windows
@@ -138,9 +137,12 @@ class Explanation:
         }
 
 
-@torch.inference_mode()
 def explain(
-    method: PartMaps, outputs: Outputs, size: tuple[int, int], point: tuple[int, int] | None = None, most: int = 6
+    method: PartMaps,
+    outputs: dict[str, Any],
+    size: tuple[int, int],
+    point: tuple[int, int] | None = None,
+    most: int = 6,
 ) -> Explanation:
     """Decode the outputs for one image, and explain the outcome of the windows over a pixel.
 
@@ -162,19 +164,21 @@ def explain(
     by_window: dict[tuple, list[CandidateOutcome]] = {}
     for candidate in decoded.outcomes(method.label_set):
         by_window.setdefault((candidate.grid, candidate.centre), []).append(candidate)
-    over = _windows_over(method, outputs, by_window, instance, point)
+    maps_of_image = ImageOutputs.of(outputs, 0)
+    over = _windows_over(method, maps_of_image, by_window, instance, point)
     rank = {outcome: place for place, outcome in enumerate(OUTCOMES)}
     over.sort(key=lambda one: (rank[one.outcome], max((c.score for c in one.as_classes), default=0.0), one.objectness))
-    probability_Chw = torch.softmax(outputs["semantic"][0], dim=0)
+    probability_Chw = softmax(maps_of_image.semantic_Chw)
     things = PooledMaps(probability_Chw[method.decoder.thing_train_ids])
-    maps = RefinerMaps(outputs["detail"][0], things, method.label_set) if "detail" in outputs else None
+    detail_Fhw = maps_of_image.detail_Fhw
+    maps = None if detail_Fhw is None else RefinerMaps(detail_Fhw, things, method.label_set)
     counts = Counter(one.outcome for one in over)
     return Explanation(
         point,
         prediction,
         instance,
-        _semantic_at(method, outputs, probability_Chw, point),
-        tuple(_story(method, outputs, things, maps, one, point, instance) for one in over[::-1][:most]),
+        _semantic_at(method, maps_of_image, probability_Chw, point),
+        tuple(_story(method, maps_of_image, things, maps, one, point, instance) for one in over[::-1][:most]),
         {name: counts[name] for name in OUTCOMES if counts[name]},
     )
 
@@ -193,15 +197,15 @@ class _Window:
 
 def _windows_over(
     method: PartMaps,
-    outputs: Outputs,
+    outputs: ImageOutputs,
     by_window: dict[tuple, list[CandidateOutcome]],
     instance: int,
     point: tuple[int, int],
 ) -> list[_Window]:
     """List every window over the pixel."""
     found = []
-    for index, (window, logits) in enumerate(zip(method.windows, outputs["objectness"], strict=True)):
-        screened = screen(logits[0], method.decoder.config, method.decoder.step_cells)
+    for index, (window, logits) in enumerate(zip(method.windows, outputs.objectness, strict=True)):
+        screened = screen(logits, method.decoder.config, method.decoder.step_cells)
         objectness, best_near = screened.objectness_hw, screened.best_near_hw
         rows, columns = (
             _cells_over(window, at, count) for at, count in zip(point[::-1], objectness.shape, strict=True)
@@ -233,26 +237,26 @@ def _furthest(as_classes: tuple[CandidateOutcome, ...], instance: int) -> str:
 
 def _story(
     method: PartMaps,
-    outputs: Outputs,
-    things: PooledMaps,
+    outputs: ImageOutputs,
+    things: PooledMaps[np.ndarray],
     maps: RefinerMaps | None,
     one: _Window,
     point: tuple[int, int],
     instance: int,
 ) -> WindowStory:
     """Describe one window. It is assembled here, because the decoder may not have assembled it."""
-    window, parts = method.windows[one.grid], outputs["parts"][one.grid][0]
-    centres, weights = torch.tensor([one.centre], device=parts.device), method.part_weights[one.grid]
+    window, parts = method.windows[one.grid], outputs.parts[one.grid]
+    centres, weights = np.array([one.centre]), as_array(method.part_weights[one.grid])
     votes = things.at(parts.shape[-2:])
-    assembled = assemble_windows(one.grid, window, centres, outputs["objectness"][one.grid][0], parts, weights, votes)
+    assembled = assemble_windows(one.grid, window, centres, outputs.objectness[one.grid], parts, weights, votes)
     refined = None
     if candidates := [(each, each.refined) for each in one.as_classes if each.refined is not None]:
         told, _ = max(candidates, key=lambda pair: (pair[0].instance == instance, pair[1].score))
         assert method.mask_refiner is not None and maps is not None
         ids = [label.id for label in method.label_set.things]
-        class_1 = torch.tensor([ids.index(told.label)], device=parts.device)
-        found = refine_windows(method.mask_refiner, maps, window, centres, assembled.logits_Mmm, class_1)
-        refined = found.logits_Unn[0].float().cpu().numpy()
+        class_1 = np.array([ids.index(told.label)])
+        found = refine_windows(method.mask_refiner.correct_arrays, maps, window, centres, assembled.logits_Mmm, class_1)
+        refined = found.logits_Unn[0]
     rows, columns, _ = window_cells(centres, window.cells, parts.shape[-2:])
     top, left = ((cell - window.cells // 2) * window.stride_px for cell in one.centre)
     y, x = (point[1] - top) // window.stride_px, (point[0] - left) // window.stride_px
@@ -265,8 +269,8 @@ def _story(
         best_near=one.best_near,
         outcome=one.outcome,
         part=divmod(int(weights[:, y, x].argmax()), method.config.k),
-        parts_Kmm=parts[:, rows[0][:, None], columns[0][None, :]].float().cpu().numpy(),
-        logits_mm=assembled.logits_Mmm[0].float().cpu().numpy(),
+        parts_Kmm=parts[:, rows[0][:, None], columns[0][None, :]],
+        logits_mm=assembled.logits_Mmm[0],
         refined_nn=refined,
         pixel=float(assembled.probability_Mmm[0, y, x]),
         quality=float(assembled.quality_M[0]),
@@ -276,9 +280,9 @@ def _story(
 
 
 def _semantic_at(
-    method: PartMaps, outputs: Outputs, probability_Chw: Tensor, point: tuple[int, int]
+    method: PartMaps, outputs: ImageOutputs, probability_Chw: np.ndarray, point: tuple[int, int]
 ) -> dict[str, float]:
     """Return the probability of each class at the pixel, the largest first."""
-    stride = method.decoder.semantic_stride_px([grid[0] for grid in outputs["objectness"]], probability_Chw)
+    stride = method.decoder.semantic_stride_px(outputs.objectness, probability_Chw)
     column = probability_Chw[:, point[1] // stride, point[0] // stride]
     return largest([label.name for label in method.label_set.evaluated], column.tolist())

@@ -18,15 +18,17 @@ from torch import Tensor, nn
 from partwise.backbones import build_backbone
 from partwise.backbones.initialisation import start_as_rare
 from partwise.backbones.pyramid import Pyramid, conv_norm_relu, merged_at_finest
+from partwise.decoding.maps import softmax
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.capabilities import ClassRows, WindowTruth
 from partwise.methods.distil import distilled_parts, distilled_semantics
 from partwise.methods.method import Method, Outputs, Targets
 from partwise.methods.parts.config import PartsConfig
-from partwise.methods.parts.decode import Decoded, ImageOutputs, PartsDecoder
+from partwise.methods.parts.decode import Decoded, ImageOutputs, PartsDecoder, as_array
 from partwise.methods.parts.explain import Explanation, explain
 from partwise.methods.parts.losses import mask_loss, objectness_loss, untouched, window_loss
+from partwise.methods.parts.mirror import mirrored_outputs
 from partwise.methods.parts.oracle import OracleParts
 from partwise.methods.parts.pooled import PooledMaps
 from partwise.methods.parts.refine import (
@@ -39,7 +41,7 @@ from partwise.methods.parts.refine import (
 )
 from partwise.methods.parts.targets import assign_windows
 from partwise.methods.parts.window_truth import window_truth as windows_of_targets
-from partwise.methods.parts.windows import assemble, mirrored_windows, parse_windows, part_weights
+from partwise.methods.parts.windows import assemble, parse_windows, part_weights
 from partwise.methods.semantic import (
     REFINER_CHANNELS,
     branch_logits,
@@ -236,12 +238,7 @@ class PartMaps(Method):
         With "nearest" assembling and a number of cells that k does not divide, the parts differ in width. Then a
         mirrored mask can differ by a column from the mask of the mirror image.
         """
-        k = self.config.k
-        maps = {key: outputs[key].flip(-1) for key in ("semantic", "detail") if key in outputs}
-        return maps | {
-            "objectness": [mirrored_windows(*one) for one in zip(outputs["objectness"], self.windows, strict=True)],
-            "parts": [maps_BKhw.flip(-1).unflatten(1, (k, k)).flip(2).flatten(1, 2) for maps_BKhw in outputs["parts"]],
-        }
+        return mirrored_outputs(outputs, self.windows, self.config.k)
 
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
         """Decode the outputs for each image, see `PartsDecoder.decode`."""
@@ -249,11 +246,12 @@ class PartMaps(Method):
 
     def decode_one(self, outputs: Outputs, b: int, size: tuple[int, int]) -> Decoded:
         """Decode the outputs for image `b` of a batch, with the data of all stages, see `PartsDecoder.decode`."""
-        return self.decoder.decode(ImageOutputs.of(outputs, b), self.part_weights, size, self.mask_refiner)
+        correct = None if self.mask_refiner is None else self.mask_refiner.correct_arrays
+        weights = [as_array(weights_Kmm) for weights_Kmm in self.part_weights]
+        return self.decoder.decode(ImageOutputs.of(outputs, b), weights, size, correct)
 
     def reconciled(self, prediction: Prediction, outputs: Outputs, b: int, seen: tuple[int, int]) -> Prediction:
         """Make the semantic map consistent with the instances, see `Method.reconciled` and `decoding.reconcile`."""
-        semantic_Chw = outputs["semantic"][b]
+        semantic_Chw = as_array(outputs["semantic"][b])
         stride_px = self.decoder.semantic_stride_px([grid[b] for grid in outputs["objectness"]], semantic_Chw)
-        highest_hw = torch.softmax(semantic_Chw, dim=0).max(dim=0).values
-        return self.decoder.reconciled(prediction, highest_hw, stride_px, seen)
+        return self.decoder.reconciled(prediction, softmax(semantic_Chw).max(axis=0), stride_px, seen)

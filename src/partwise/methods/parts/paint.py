@@ -1,8 +1,5 @@
 """The stage of decoding that paints the masks of instances in pixels.
 
-Masks are enlarged by torch, because its rounding depends on the processor and no other code gives the same bits. Only
-this step needs torch here.
-
 Axes: n cells a side of a window, H and W pixels.
 """
 
@@ -10,10 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-import torch
-from torch.nn import functional as F
-
+from partwise.decoding.maps import enlarged
 from partwise.decoding.masks import Mask, PaintedMask, RefinedMask, WindowMask
 from partwise.geometry import box_of_mask
 
@@ -59,7 +53,7 @@ def paint_pixels(mask: WindowMask, size: tuple[int, int]) -> Mask | None:
     cut_x1, cut_y1 = min(left + x1 * cell_px, size[1]), min(top + y1 * cell_px, size[0])
     if cut_x0 >= cut_x1 or cut_y0 >= cut_y1:
         return None
-    logits = enlarged(mask.logits_nn[y0:y1, x0:x1], cell_px)
+    logits = enlarged(mask.logits_nn[y0:y1, x0:x1], ((y1 - y0) * cell_px, (x1 - x0) * cell_px))
     inside = logits[cut_y0 - piece_y : cut_y1 - piece_y, cut_x0 - piece_x : cut_x1 - piece_x] > 0
     tight = box_of_mask(inside)
     if tight is None:
@@ -83,10 +77,3 @@ def paint_cells(mask: WindowMask, size: tuple[int, int]) -> Mask:
     x1, y1 = min(x1, size[1]), min(y1, size[0])
     pixels = inside.repeat(mask.cell_px, 0).repeat(mask.cell_px, 1)
     return (x0, y0, x1, y1), pixels[: y1 - y0, : x1 - x0]
-
-
-def enlarged(logits_hw: np.ndarray, times: int) -> np.ndarray:
-    """Enlarge (h, w) float32 logits to (h * times, w * times), bilinear."""
-    if times == 1:
-        return logits_hw
-    return F.interpolate(torch.from_numpy(logits_hw)[None, None], scale_factor=times, mode="bilinear")[0, 0].numpy()

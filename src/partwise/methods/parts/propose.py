@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+import numpy as np
+from scipy import ndimage
 
+from partwise.decoding.maps import sigmoid
 from partwise.methods.parts.decode_config import DecodeConfig
 
 
@@ -26,12 +26,12 @@ class Screened:
             "skipped", see `explain.OUTCOMES` for what it means to fail one.
     """
 
-    objectness_hw: Tensor
-    best_near_hw: Tensor
-    passes: dict[str, Tensor]
+    objectness_hw: np.ndarray
+    best_near_hw: np.ndarray
+    passes: dict[str, np.ndarray]
 
 
-def screen(logits_hw: Tensor, config: DecodeConfig, step_cells: int = 1) -> Screened:
+def screen(logits_hw: np.ndarray, config: DecodeConfig, step_cells: int = 1) -> Screened:
     """Test the windows of one grid, each by itself and against its neighbours.
 
     Args:
@@ -39,8 +39,8 @@ def screen(logits_hw: Tensor, config: DecodeConfig, step_cells: int = 1) -> Scre
         config: The settings; `min_objectness` and `peaks` are read.
         step_cells: Only the windows at every `step_cells`-th cell pass the test "skipped".
     """
-    objectness = torch.sigmoid(logits_hw)
-    best_near = F.max_pool2d(objectness[None], 3, stride=1, padding=1)[0]
+    objectness = sigmoid(logits_hw)
+    best_near = ndimage.maximum_filter(objectness, 3, mode="nearest")
     passes = {
         "objectness": objectness > config.min_objectness,
         "beside": objectness >= config.peaks * best_near,
@@ -49,7 +49,7 @@ def screen(logits_hw: Tensor, config: DecodeConfig, step_cells: int = 1) -> Scre
     return Screened(objectness, best_near, passes)
 
 
-def propose(logits: Sequence[Tensor], config: DecodeConfig, step_cells: int = 1) -> list[Tensor]:
+def propose(logits: Sequence[np.ndarray], config: DecodeConfig, step_cells: int = 1) -> list[np.ndarray]:
     """Choose the windows that are assembled.
 
     Args:
@@ -64,15 +64,15 @@ def propose(logits: Sequence[Tensor], config: DecodeConfig, step_cells: int = 1)
     for index, logits_hw in enumerate(logits):
         screened = screen(logits_hw, config, step_cells)
         good = screened.passes["objectness"] & screened.passes["beside"] & screened.passes["skipped"]
-        cells = good.nonzero()
-        grid = torch.full((len(cells),), index, device=logits_hw.device)
+        cells = np.argwhere(good)
+        grid = np.full(len(cells), index)
         found.append((screened.objectness_hw[good], cells, grid))
-    scores, cells, grids = (torch.cat(column) for column in zip(*found, strict=True))
-    best = torch.argsort(scores, descending=True, stable=True)[: config.max_windows]
+    scores, cells, grids = (np.concatenate(column) for column in zip(*found, strict=True))
+    best = np.argsort(-scores, kind="stable")[: config.max_windows]
     return [cells[best][grids[best] == index] for index in range(len(logits))]
 
 
-def _every(step: int, like_hw: Tensor) -> Tensor:
+def _every(step: int, like_hw: np.ndarray) -> np.ndarray:
     """Return (h, w) bool: True at every `step`-th cell along both axes."""
-    y, x = (torch.arange(side, device=like_hw.device) % step == 0 for side in like_hw.shape)
+    y, x = (np.arange(side) % step == 0 for side in like_hw.shape)
     return y[:, None] & x[None, :]

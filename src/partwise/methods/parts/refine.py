@@ -12,9 +12,7 @@ cells a side of the finer grid, h and w cells of a map at stride 2, H and W pixe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -22,12 +20,12 @@ from torch.nn import functional as F
 from partwise.backbones.initialisation import he_normal, start_at_zero
 from partwise.labels import INSTANCE_FACTOR, LabelSet
 from partwise.methods.method import Targets
-from partwise.methods.parts.windows import Window, window_cells
+from partwise.methods.parts.fine_grid import ODDS_MARGIN, FineGrid, fine_cells, kinds_of
+from partwise.methods.parts.windows import Window
 
-FINE_PX = 2  # stride of the features, and side of the finest cells, in pixels
-MOST_CELLS = 64  # the maximum number of cells a side
+__all__ = ["FineGrid", "MaskRefiner", "chosen_windows", "kind_of_owner", "kinds_of", "window_truth"]
+
 CHANNELS = 16
-ODDS_MARGIN = 1e-4  # probabilities are clamped to this distance from 0 and 1 before they become log-odds
 
 
 def kind_of_owner(owner_M: Tensor, label_set: LabelSet) -> Tensor:
@@ -44,69 +42,6 @@ def kind_of_owner(owner_M: Tensor, label_set: LabelSet) -> Tensor:
     for kind, members in enumerate(label_set.things_by_category.values()):
         table[[label.id for label in members]] = kind
     return table.to(owner_M.device)[owner_M // INSTANCE_FACTOR]
-
-
-def kinds_of(things_Thw: Tensor, label_set: LabelSet) -> Tensor:
-    """Sum the probabilities of the classes of each category.
-
-    Args:
-        things_Thw: (T, h, w) probability of each class with instances.
-        label_set: The classes.
-
-    Returns:
-        (K, h, w) probability of each category of `label_set.things_by_category`.
-    """
-    of_label = dict(zip(label_set.things, things_Thw, strict=True))
-    return torch.stack([sum(of_label[label] for label in members) for members in label_set.things_by_category.values()])
-
-
-@dataclass(frozen=True)
-class FineGrid:
-    """The finer cells of one grid of windows.
-
-    Attributes:
-        cell_px: Side of a cell in pixels.
-        cells: Number of cells along a side of a window.
-
-    >>> FineGrid.of(Window(4, 8)), FineGrid.of(Window(32, 16))
-    (FineGrid(cell_px=2, cells=16), FineGrid(cell_px=8, cells=64))
-    """
-
-    cell_px: int
-    cells: int
-
-    @classmethod
-    def of(cls, window: Window) -> FineGrid:
-        """Choose the finer cells of a window.
-
-        They have a side of 2 px. While a side of the window would have more than 64 of them, their side is doubled, up
-        to the side of the window's own cells.
-        """
-        cell_px = FINE_PX
-        while window.side_px // cell_px > MOST_CELLS and 2 * cell_px <= window.stride_px:
-            cell_px *= 2
-        return cls(cell_px, window.side_px // cell_px)
-
-    def shape_of(self, maps_Fhw: Tensor) -> tuple[int, int]:
-        """Return how many of these cells (h, w) an image has, from its (F, h, w) maps at stride 2."""
-        height, width = (side * FINE_PX // self.cell_px for side in maps_Fhw.shape[-2:])
-        return height, width
-
-
-def fine_cells(
-    centres_M2: Tensor, window: Window, fine: FineGrid, shape: Sequence[int]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the finer cells of M windows; the result has the form of `window_cells`.
-
-    Args:
-        centres_M2: (M, 2) int64, cells (y, x) of the windows in their own grid.
-        window: Stride and cells of the windows.
-        fine: The finer cells.
-        shape: Number of finer cells (h, w) of the map.
-    """
-    times = window.stride_px // fine.cell_px
-    corner = (centres_M2 - window.cells // 2) * times
-    return window_cells(corner + fine.cells // 2, fine.cells, shape)
 
 
 class MaskRefiner(nn.Module):
@@ -158,25 +93,25 @@ class MaskRefiner(nn.Module):
         enlarged = F.interpolate(logits_Mmm[:, None], size=(fine.cells,) * 2, mode="bilinear")
         odds = torch.logit(kinds_Khw[kind_M[:, None, None], rows, columns].clamp(ODDS_MARGIN, 1 - ODDS_MARGIN))
         seen = torch.cat([enlarged, odds[:, None], detail_Fhw[:, rows, columns].movedim(0, 1)], dim=1)
-        seen = seen.contiguous(memory_format=torch.channels_last)  # halves the time of the convolutions on a CPU
-        return (enlarged + self.correction(self.body(seen)))[:, 0], inside
+        return enlarged[:, 0] + self.correct(seen), inside
 
+    def correct(self, seen_MFnn: Tensor) -> Tensor:
+        """Compute what is added to the logits of M masks.
 
-def soft_iou(probability_Mnn: Tensor) -> Tensor:
-    """Compute the IoU that each mask is expected to have if every cell belongs to the object with its own probability.
+        Args:
+            seen_MFnn: (M, 2 + F, n, n): the enlarged logits, the log-odds of the category, and the features.
 
-    The mask has the cells with a probability above .5. The intersection is the sum of the probabilities in the mask;
-    the union is the number of its cells plus the sum of the probabilities outside it.
+        Returns:
+            (M, n, n).
+        """
+        seen = seen_MFnn.contiguous(memory_format=torch.channels_last)  # halves the time of the convolutions on a CPU
+        return self.correction(self.body(seen))[:, 0]
 
-    Args:
-        probability_Mnn: (M, n, n) 0..1.
-
-    Returns:
-        (M,) 0..1; 0 for a mask without a cell.
-    """
-    mask = (probability_Mnn > 0.5).to(probability_Mnn.dtype)
-    held = (probability_Mnn * mask).sum(dim=(1, 2))
-    return held / (mask.sum(dim=(1, 2)) + probability_Mnn.sum(dim=(1, 2)) - held).clamp(min=1e-6)
+    @torch.inference_mode()
+    def correct_arrays(self, seen_MFnn: np.ndarray) -> np.ndarray:
+        """Compute `correct` for the decoder, which uses NumPy."""
+        weight = self.correction.weight
+        return self.correct(torch.from_numpy(seen_MFnn).to(weight)).float().cpu().numpy()
 
 
 def window_truth(centres_M2: Tensor, window: Window, owned_HW: Tensor, owner_M: Tensor) -> Tensor:

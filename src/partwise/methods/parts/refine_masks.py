@@ -6,19 +6,22 @@ with a mask of their own, m window cells a side, n finer cells a side, h and w c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from partwise.decoding.candidates import Candidates
+from partwise.decoding.maps import enlarged, log_odds, sigmoid
 from partwise.decoding.masks import RefinedMask, window_masks
 from partwise.labels import LabelSet
 from partwise.methods.parts.assemble import AssembledWindows
+from partwise.methods.parts.fine_grid import ODDS_MARGIN, FineGrid, fine_cells, kinds_of
 from partwise.methods.parts.pooled import PooledMaps
-from partwise.methods.parts.refine import FineGrid, MaskRefiner, fine_cells, kinds_of, soft_iou
 from partwise.methods.parts.windows import Window
+
+# (M, 2 + F, n, n) float32 -> (M, n, n): the network of `MaskRefiner.correct`, in torch or another library.
+Correct = Callable[[np.ndarray], np.ndarray]
 
 
 class RefinerMaps:
@@ -30,20 +33,18 @@ class RefinerMaps:
         label_set: The label set of these classes.
     """
 
-    def __init__(self, detail_Fhw: Tensor, things: PooledMaps, label_set: LabelSet):
+    def __init__(self, detail_Fhw: np.ndarray, things: PooledMaps[np.ndarray], label_set: LabelSet):
         self.things, self.label_set = things, label_set
-        self.detail = PooledMaps(detail_Fhw.contiguous())  # the refiner reads the memory channel by channel
+        self.detail = PooledMaps(detail_Fhw)
         categories = list(label_set.things_by_category)
-        self.kind_T = torch.tensor([categories.index(label.category) for label in label_set.things]).to(
-            detail_Fhw.device
-        )
-        self._kinds: dict[tuple[int, int], Tensor] = {}
+        self.kind_T = np.array([categories.index(label.category) for label in label_set.things])
+        self._kinds: dict[tuple[int, int], np.ndarray] = {}
 
     def shape_of(self, window: Window) -> tuple[int, int]:
         """Return how many finer cells (h, w) the image has for this grid."""
         return FineGrid.of(window).shape_of(self.detail.finest)
 
-    def kinds_at(self, shape: tuple[int, int]) -> Tensor:
+    def kinds_at(self, shape: tuple[int, int]) -> np.ndarray:
         """Return (K, *shape): the probability of each category that has instances."""
         if shape not in self._kinds:
             self._kinds[shape] = kinds_of(self.things.at(shape), self.label_set)
@@ -63,19 +64,24 @@ class RefinedWindows:
         share_M: (M,) 0..1, share of the class in the votes of the mask's cells.
     """
 
-    logits_Unn: Tensor
-    quality_U: Tensor
-    place_M: Tensor
-    share_M: Tensor
+    logits_Unn: np.ndarray
+    quality_U: np.ndarray
+    place_M: np.ndarray
+    share_M: np.ndarray
 
 
 def refine_windows(
-    refiner: MaskRefiner, maps: RefinerMaps, window: Window, centres_M2: Tensor, logits_Mmm: Tensor, class_M: Tensor
+    correct: Correct,
+    maps: RefinerMaps,
+    window: Window,
+    centres_M2: np.ndarray,
+    logits_Mmm: np.ndarray,
+    class_M: np.ndarray,
 ) -> RefinedWindows:
     """Correct the masks of windows of one grid.
 
     Args:
-        refiner: The network.
+        correct: The network.
         maps: The maps of the image.
         window: Stride and cells of the grid's windows.
         centres_M2: (M, 2) int64, cells (y, x) of the windows.
@@ -83,21 +89,55 @@ def refine_windows(
         class_M: (M,) int64, index of each window's class in `LabelSet.things`.
     """
     shape = maps.shape_of(window)
-    keys, place_M = torch.cat([centres_M2, maps.kind_T[class_M][:, None]], 1).unique(dim=0, return_inverse=True)
-    first = place_M.new_empty(len(keys)).scatter_(0, place_M, torch.arange(len(place_M), device=place_M.device))
-    refined, inside = refiner(
-        logits_Mmm[first], centres_M2[first], window, maps.detail.at(shape), maps.kinds_at(shape), keys[:, 2]
-    )
-    probability = torch.sigmoid(refined) * inside
-    rows, columns, _ = fine_cells(centres_M2, window, FineGrid.of(window), shape)
-    mask = (probability > 0.5).to(probability.dtype)[place_M]
-    votes = maps.things.at(shape)[class_M[:, None, None], rows[:, :, None], columns[:, None, :]] * mask
-    share = votes.sum(dim=(1, 2)) / mask.sum(dim=(1, 2)).clamp(min=1)
+    keyed_M3 = np.concatenate([centres_M2, maps.kind_T[class_M][:, None]], 1)
+    keys, first, place_M = np.unique(keyed_M3, axis=0, return_index=True, return_inverse=True)
+    place_M = place_M.reshape(-1)  # NumPy 2.0 returns another shape than later versions
+    rows, columns, inside = fine_cells(keys[:, :2], window, FineGrid.of(window), shape)
+    refined = _corrected(correct, maps, shape, logits_Mmm[first], keys[:, 2], rows, columns)
+    probability = sigmoid(refined) * inside
+    mask = (probability > 0.5).astype(np.float32)
+    votes = maps.things.at(shape)[class_M[:, None, None], rows[place_M][:, :, None], columns[place_M][:, None, :]]
+    share = (votes * mask[place_M]).sum(axis=(1, 2)) / mask[place_M].sum(axis=(1, 2)).clip(min=1)
     return RefinedWindows(refined, soft_iou(probability), place_M, share)
 
 
+def _corrected(
+    correct: Correct,
+    maps: RefinerMaps,
+    shape: tuple[int, int],
+    logits_Umm: np.ndarray,
+    kind_U: np.ndarray,
+    rows_Un: np.ndarray,
+    columns_Un: np.ndarray,
+) -> np.ndarray:
+    """Return (U, n, n): the logits at the finer cells with their correction, as `MaskRefiner.forward` computes them."""
+    rows, columns = rows_Un[:, :, None], columns_Un[:, None, :]
+    fine_Unn = enlarged(logits_Umm, (rows_Un.shape[1],) * 2)
+    odds_Unn = log_odds(maps.kinds_at(shape)[kind_U[:, None, None], rows, columns], ODDS_MARGIN)
+    detail_UFnn = maps.detail.at(shape)[:, rows, columns].swapaxes(0, 1)
+    seen = np.concatenate([fine_Unn[:, None], odds_Unn[:, None], detail_UFnn], axis=1, dtype=np.float32)
+    return fine_Unn + correct(seen)
+
+
+def soft_iou(probability_Mnn: np.ndarray) -> np.ndarray:
+    """Compute the IoU that each mask is expected to have if every cell belongs to the object with its own probability.
+
+    The mask has the cells with a probability above .5. The intersection is the sum of the probabilities in the mask;
+    the union is the number of its cells plus the sum of the probabilities outside it.
+
+    Args:
+        probability_Mnn: (M, n, n) 0..1.
+
+    Returns:
+        (M,) 0..1; 0 for a mask without a cell.
+    """
+    mask = (probability_Mnn > 0.5).astype(np.float32)
+    held = (probability_Mnn * mask).sum(axis=(1, 2))
+    return held / (mask.sum(axis=(1, 2)) + probability_Mnn.sum(axis=(1, 2)) - held).clip(min=1e-6)
+
+
 def refine_masks(
-    refiner: MaskRefiner,
+    correct: Correct,
     maps: RefinerMaps,
     assembled: Sequence[AssembledWindows],
     candidates: Candidates,
@@ -106,33 +146,32 @@ def refine_masks(
     """Correct the masks of the candidates with a score of at least `min_score`, those of one grid at once.
 
     Args:
-        refiner: The network.
+        correct: The network.
         maps: The maps of the image.
         assembled: The windows of the image, by grid.
         candidates: Candidates made of these windows, the highest score first.
         min_score: Candidates with a score below it are not refined.
 
     Returns:
-        The refined masks in the order of the candidates, as NumPy arrays.
+        The refined masks in the order of the candidates.
     """
     candidates = candidates[: int((candidates.score_E >= min_score).sum())]
     made: dict[int, RefinedMask] = {}
     for windows in assembled:
         own = (candidates.grid_E == windows.grid).nonzero()[0]
         if len(own):
-            made |= zip(own.tolist(), _refined(refiner, maps, windows, candidates[own]), strict=True)
+            made |= zip(own.tolist(), _refined(correct, maps, windows, candidates[own]), strict=True)
     return [made[index] for index in range(len(candidates))]
 
 
 def _refined(
-    refiner: MaskRefiner, maps: RefinerMaps, windows: AssembledWindows, candidates: Candidates
+    correct: Correct, maps: RefinerMaps, windows: AssembledWindows, candidates: Candidates
 ) -> list[RefinedMask]:
     """Refine the masks of the candidates of one grid."""
     which = candidates.window_E.tolist()
     centres_M2 = windows.centres_M2[which]
-    class_M = torch.tensor(candidates.class_E, device=centres_M2.device)
-    found = refine_windows(refiner, maps, windows.window, centres_M2, windows.logits_Mmm[which], class_M)
-    logits_Unn = found.logits_Unn.float().cpu().numpy()
+    found = refine_windows(correct, maps, windows.window, centres_M2, windows.logits_Mmm[which], candidates.class_E)
+    logits_Unn = found.logits_Unn
     place_M, all_corners = found.place_M.tolist(), windows.corners_px()
     corners = {place: all_corners[n] for place, n in zip(place_M, which, strict=True)}
     cell_px = windows.window.side_px // logits_Unn.shape[-1]

@@ -9,15 +9,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+import numpy as np
 
 from partwise.decoding.candidates import Candidates
+from partwise.decoding.maps import enlarged, log_odds
 from partwise.decoding.masks import WindowMask, window_masks
 from partwise.labels import LabelSet
 from partwise.methods.parts.assemble import AssembledWindows
-from partwise.methods.parts.refine import ODDS_MARGIN, FineGrid, fine_cells
+from partwise.methods.parts.fine_grid import ODDS_MARGIN, FineGrid, fine_cells
 
 CELL_PX = 2  # side of a cell of the masks that suppression compares: that of the finest semantic map of a network
 
@@ -28,7 +27,7 @@ Classes = tuple[int, ...]  # indices in `LabelSet.things`
 def sharpen(
     assembled: Sequence[AssembledWindows],
     candidates: Candidates,
-    things_Thw: Tensor,
+    things_Thw: np.ndarray,
     stride_px: int,
     size: tuple[int, int],
     label_set: LabelSet,
@@ -60,9 +59,8 @@ def sharpen(
     for key in keys:
         wanted.setdefault(key[0], {})[key] = classes[key]
     cell_px = min(stride_px, CELL_PX)
-    things_Thw = things_Thw.float().cpu()
-    if stride_px > CELL_PX:
-        things_Thw = F.interpolate(things_Thw[None], scale_factor=stride_px // CELL_PX, mode="bilinear")[0]
+    height, width = (side * stride_px // cell_px for side in things_Thw.shape[1:])
+    things_Thw = enlarged(things_Thw, (height, width))
     sets = itertools.chain.from_iterable(own.values() for own in wanted.values())
     odds = _LogOdds(things_Thw, sets, weight) if weight else None
     made: dict[WindowKey, WindowMask] = {}
@@ -98,28 +96,26 @@ def _sharpened(
     which = [window for _, window, _ in wanted]
     fine = FineGrid(cell_px, windows.window.side_px // cell_px)
     shape = tuple(-(-along // cell_px) for along in size)
-    rows, columns, inside = fine_cells(windows.centres_M2[which].cpu(), windows.window, fine, shape)
-    logits = windows.logits_Mmm[which].float().cpu()
-    logits = F.interpolate(logits[:, None], size=(fine.cells,) * 2, mode="bilinear")[:, 0]
+    rows, columns, inside = fine_cells(windows.centres_M2[which], windows.window, fine, shape)
+    logits = enlarged(windows.logits_Mmm[which], (fine.cells,) * 2)
     if odds is not None:
         logits = logits + odds.at(list(wanted.values()), rows, columns)
     corners = windows.corners_px()
-    return window_masks(logits.numpy(), ((logits > 0) & inside).numpy(), cell_px, [corners[n] for n in which])
+    return window_masks(logits, (logits > 0) & inside, cell_px, [corners[n] for n in which])
 
 
 class _LogOdds:
     """Weighted log-odds log(p / (1 - p)) for several sets of classes; p is the probability of any class of a set."""
 
-    def __init__(self, things_Thw: Tensor, sets: Iterable[Classes], weight: float):
-        self.weight = weight
+    def __init__(self, things_Thw: np.ndarray, sets: Iterable[Classes], weight: float):
         self.index = {classes: index for index, classes in enumerate(dict.fromkeys(sets))}
-        member_ST = torch.zeros(len(self.index), len(things_Thw))
+        member_ST = np.zeros((len(self.index), len(things_Thw)), np.float32)
         for classes, index in self.index.items():
             member_ST[index, list(classes)] = 1
-        any_Shw = (member_ST @ things_Thw.flatten(1)).unflatten(1, things_Thw.shape[1:])
-        self.odds_Shw = any_Shw.clamp_(ODDS_MARGIN, 1 - ODDS_MARGIN).logit_()
+        any_Shw = (member_ST @ things_Thw.reshape(len(things_Thw), -1)).reshape(-1, *things_Thw.shape[1:])
+        self.odds_Shw = weight * log_odds(any_Shw, ODDS_MARGIN)
 
-    def at(self, classes: Sequence[Classes], rows_Pn: Tensor, columns_Pn: Tensor) -> Tensor:
+    def at(self, classes: Sequence[Classes], rows_Pn: np.ndarray, columns_Pn: np.ndarray) -> np.ndarray:
         """Return (P, n, n): the log-odds of one set of classes for each window, at the window's cells."""
-        which_P = torch.tensor([self.index[one] for one in classes])
-        return self.weight * self.odds_Shw[which_P[:, None, None], rows_Pn[:, :, None], columns_Pn[:, None, :]]
+        which_P = np.array([self.index[one] for one in classes])
+        return self.odds_Shw[which_P[:, None, None], rows_Pn[:, :, None], columns_Pn[:, None, :]]

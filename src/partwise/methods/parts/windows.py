@@ -8,15 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from partwise.errors import PartwiseError
 
-__all__ = ["Window", "assemble", "mirrored_windows", "parse_windows", "part_weights", "window_cells"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = TypeVar("Array", "np.ndarray", "Tensor")  # decoding uses NumPy, training uses torch
+
+__all__ = [
+    "Array",
+    "Window",
+    "assemble",
+    "parse_windows",
+    "part_weights",
+    "part_weights_array",
+    "window_cells",
+]
 
 
 @dataclass(frozen=True)
@@ -90,7 +101,7 @@ def parse_windows(pairs: list[list[int]] | tuple) -> tuple[Window, ...]:
     return tuple(sorted(windows, key=lambda window: window.side_px))
 
 
-def part_weights(k: int, cells: int, mode: str) -> Tensor:
+def part_weights_array(k: int, cells: int, mode: str) -> np.ndarray:
     """Compute how much each part map counts at each cell of a window.
 
     Args:
@@ -105,22 +116,29 @@ def part_weights(k: int, cells: int, mode: str) -> Tensor:
     Raises:
         PartwiseError: If the mode is unknown.
 
-    >>> part_weights(2, 4, "nearest")[0].tolist()
+    >>> part_weights_array(2, 4, "nearest")[0].tolist()
     [[1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
     """
-    position = (torch.arange(cells) + 0.5) * k / cells - 0.5  # in units of parts, 0 = centre of the first
+    parts = np.arange(k, dtype=np.float32)[:, None]
     if mode == "nearest":
-        nearest = torch.div(torch.arange(cells) * k, cells, rounding_mode="floor")
-        axis = (nearest[None, :] == torch.arange(k)[:, None]).float()
+        axis = (np.arange(cells) * k // cells == parts).astype(np.float32)
     elif mode == "bilinear":
-        inside = position.clamp(0, k - 1)
-        axis = (1 - (inside[None, :] - torch.arange(k)[:, None]).abs()).clamp(min=0)
+        # in units of parts, 0 = centre of the first
+        position = ((np.arange(cells, dtype=np.float32) + np.float32(0.5)) * k / cells - np.float32(0.5)).clip(0, k - 1)
+        axis = (1 - np.abs(position - parts)).clip(min=0)
     else:
         raise PartwiseError(f"assembling {mode!r}: give 'bilinear' or 'nearest'")
-    return torch.einsum("ay,bx->abyx", axis, axis).reshape(k * k, cells, cells)
+    return np.einsum("ay,bx->abyx", axis, axis).reshape(k * k, cells, cells)
 
 
-def window_cells(centres_M2: Tensor, cells: int, shape: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+def part_weights(k: int, cells: int, mode: str) -> Tensor:
+    """Return what `part_weights_array` computes as a tensor, for a network."""
+    import torch
+
+    return torch.from_numpy(part_weights_array(k, cells, mode))
+
+
+def window_cells(centres_M2: Array, cells: int, shape: Sequence[int]) -> tuple[Array, Array, Array]:
     """Return row and column of every cell of M windows, clamped to the map.
 
     Args:
@@ -131,35 +149,16 @@ def window_cells(centres_M2: Tensor, cells: int, shape: Sequence[int]) -> tuple[
     Returns:
         Rows (M, m), columns (M, m), and (M, m, m) bool: the cells that lie on the map.
     """
-    offset = torch.arange(cells, device=centres_M2.device) - cells // 2
+    offset: Any = np.arange(cells) - cells // 2
+    if not isinstance(centres_M2, np.ndarray):
+        offset = centres_M2.new_tensor(offset)
     rows, columns = centres_M2[:, :1] + offset, centres_M2[:, 1:] + offset
     inside_y, inside_x = (rows >= 0) & (rows < shape[0]), (columns >= 0) & (columns < shape[1])
-    inside = inside_y[:, :, None] & inside_x[:, None, :]
-    return rows.clamp(0, shape[0] - 1), columns.clamp(0, shape[1] - 1), inside
+    inside: Any = inside_y[:, :, None] & inside_x[:, None, :]
+    return rows.clip(0, shape[0] - 1), columns.clip(0, shape[1] - 1), inside
 
 
-def mirrored_windows(maps_Bhw: Tensor, window: Window) -> Tensor:
-    """Turn a map of the windows of a mirror image into a map of the windows of the image.
-
-    The centre of a window with an even number of cells lies between two cells. Therefore the window at cell c
-    corresponds to the window at cell w - c of the mirror image. For c = 0 there is no such window, and the window takes
-    the value of its neighbour.
-
-    Args:
-        maps_Bhw: (B, h, w) one value for each window.
-        window: The windows of the map.
-
-    Returns:
-        (B, h, w).
-
-    >>> mirrored_windows(torch.tensor([[[1, 2, 3, 4]]]), Window(4, 8)).tolist()
-    [[[4, 4, 3, 2]]]
-    """
-    flipped = maps_Bhw.flip(-1)
-    return flipped if window.cells % 2 else torch.cat([flipped[..., :1], flipped[..., :-1]], dim=-1)
-
-
-def assemble(parts_Khw: Tensor, centres_M2: Tensor, weights_Kmm: Tensor) -> tuple[Tensor, Tensor]:
+def assemble(parts_Khw: Array, centres_M2: Array, weights_Kmm: Array) -> tuple[Array, Array]:
     """Assemble windows from part maps (InstanceFCN, section 3.1); this is differentiable and has no parameters.
 
     Args:
@@ -172,4 +171,4 @@ def assemble(parts_Khw: Tensor, centres_M2: Tensor, weights_Kmm: Tensor) -> tupl
     """
     rows, columns, inside = window_cells(centres_M2, weights_Kmm.shape[-1], parts_Khw.shape[-2:])
     gathered = parts_Khw[:, rows[:, :, None], columns[:, None, :]]  # (K, M, m, m)
-    return (gathered * weights_Kmm[:, None]).sum(dim=0), inside
+    return (gathered * weights_Kmm[:, None]).sum(0), inside

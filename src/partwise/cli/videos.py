@@ -1,0 +1,101 @@
+"""What `partwise predict` does with a video."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from partwise.data.faults import counted
+from partwise.errors import PartwiseError, on_one_line
+from partwise.terminal import console, counting
+
+if TYPE_CHECKING:
+    from partwise.segmenter import Segmenter
+    from partwise.video.predict import VideoDone
+
+__all__ = ["VIDEO_FORMATS", "VideoOptions", "predict_videos"]
+
+VIDEO_FORMATS = ("jsonl", "mots")
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """The options of the command that are about videos.
+
+    Attributes:
+        format: Form of the file of results; None for the default.
+        track: Whether instances are followed.
+        every: Take each n-th frame.
+        begin: Time of the first frame.
+        end: Time at which to stop.
+    """
+
+    format: str | None
+    track: bool
+    every: int | None
+    begin: str | None
+    end: str | None
+
+    def require_none(self) -> None:
+        """Check that no option of a video was given.
+
+        Raises:
+            PartwiseError: If one was.
+        """
+        given = {"--every": self.every, "--from": self.begin, "--to": self.end}
+        named = [name for name, value in given.items() if value is not None]
+        if named:
+            raise PartwiseError(f"{', '.join(named)}: for a video: name a video file, or give --track with a folder")
+
+
+def predict_videos(
+    segment: Segmenter,
+    inputs: Sequence[str],
+    out: Path,
+    asked: VideoOptions,
+    least: Mapping[str, float],
+    overwrite: bool,
+) -> None:
+    """Write the results of each video and print what was written.
+
+    Raises:
+        PartwiseError: If a video cannot be read whole or its results cannot be written; the others are done first.
+    """
+    from partwise.segmenter import SHOWN_SCORE
+    from partwise.selection import OTHERS
+    from partwise.video.frames import Span, seconds_of
+    from partwise.video.predict import VideoForm, predict_video
+    from partwise.video.tracker import DEFAULT_TRACKING
+
+    if set(least) - {OTHERS}:
+        raise PartwiseError("--min-score of one class is for photos: give one number for a video")
+    if least and asked.track:
+        raise PartwiseError("--min-score: the tracker has thresholds of its own: leave it out, or leave out --track")
+    begin = 0.0 if asked.begin is None else seconds_of(asked.begin)
+    span = Span(1 if asked.every is None else asked.every, begin, None if asked.end is None else seconds_of(asked.end))
+    form = VideoForm(
+        "mots" if asked.format == "mots" else "jsonl",
+        DEFAULT_TRACKING if asked.track else None,
+        least.get(OTHERS, SHOWN_SCORE),
+        overwrite,
+    )
+    faults: list[str] = []
+    for source in inputs:
+        try:
+            with counting("predicting") as progress:
+                labels = segment.method.label_set
+                done = predict_video(segment, source, out, form, labels, span=span, progress=progress)
+        except PartwiseError as error:
+            faults.append(str(error))
+            continue
+        console.print(_said(done, source), highlight=False, markup=False, soft_wrap=True)
+        faults += done.faults
+    if faults:
+        raise PartwiseError("\n".join(on_one_line(fault) for fault in faults))
+
+
+def _said(done: VideoDone, source: str) -> str:
+    tracks = f", {counted(len(done.tracks), 'track')}" if done.tracks else ""
+    return f"{source}: {counted(done.frames, 'frame')}{tracks}: wrote {' and '.join(map(str, done.files))}"

@@ -1,0 +1,1 @@
+"""Networks as ONNX files: they are written with torch, and run without it."""

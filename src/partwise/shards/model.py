@@ -1,0 +1,79 @@
+"""Predict shards with a model, and describe the settings that decide its results."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from partwise.data.given_image import as_image
+from partwise.errors import PartwiseError
+from partwise.files import json_ready
+from partwise.model_files import find_model
+from partwise.photos import Form
+from partwise.segmenter import Segmenter
+from partwise.selection import require_selection
+from partwise.shards.listing import WHOLE, Shard, listed_photos
+from partwise.shards.run import ShardDone, predict_shard
+
+__all__ = ["predict_photos_in_shards"]
+
+
+def predict_photos_in_shards(
+    segment: Segmenter,
+    model: str | os.PathLike | None,
+    inputs: Sequence[str | os.PathLike],
+    out: Path,
+    form: Form,
+    *,
+    shard: Shard = WHOLE,
+    resume: bool = False,
+) -> ShardDone:
+    """Write the Parquet parts of one shard of a job.
+
+    Args:
+        segment: The model.
+        model: What `segment` was loaded from, for its identity.
+        inputs: See `listed_photos`.
+        out: Folder of the whole job.
+        form: Least scores and classes.
+        shard: Which photos to predict.
+        resume: Continue a shard that was begun.
+
+    Raises:
+        PartwiseError: See `predict_shard`; also if pyarrow is not installed.
+    """
+    try:
+        import pyarrow.parquet  # noqa: F401 - so that a missing library is known before the first photo
+    except ModuleNotFoundError:
+        raise PartwiseError("pyarrow is not installed: pip install 'partwise[parquet]'") from None
+    if not inputs:
+        raise PartwiseError("no image given: name a list, a folder, a pattern or images")
+    require_selection(segment.method.label_set, form.least_scores, form.classes)
+
+    def find(path: Path) -> Any:
+        found = segment(as_image(path), min_score=form.least_scores, classes=form.classes, distinct=form.distinct)
+        return found.instances
+
+    settings = _settings(segment, model, form)
+    return predict_shard(find, listed_photos(inputs), out, settings, shard=shard, resume=resume)
+
+
+def _settings(segment: Segmenter, model: str | os.PathLike | None, form: Form) -> dict[str, Any]:
+    """Describe what decides the results: the model's file, the label set, and the options."""
+    with find_model(model).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    options = segment.options
+    return json_ready(
+        {
+            "model": digest,
+            "label_set": segment.method.label_set.to_dict(),
+            "min_score": form.least_scores,
+            "classes": sorted(form.classes),
+            "scale": options.scale,
+            "flip": options.flip,
+            "precision": options.precision,
+        }
+    )

@@ -1,0 +1,164 @@
+"""Parts: Parquet files with a row for each photo, or for each photo that failed. They need the extra `parquet`.
+
+A row of a part holds name, height, width, seconds and the list of instances; a photo without instances has a row, too.
+The metadata of the file hold the settings of the run, with label set and model, under the key `partwise`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from partwise.errors import PartwiseError
+from partwise.files import atomic_write
+from partwise.geometry import box_of_mask
+from partwise.instances import Instances
+from partwise.rle import column_runs
+
+__all__ = ["FAULTS", "PARTS", "names_in", "part_files", "photo_row", "photos_in", "write_faults", "write_part"]
+
+PARTS, FAULTS = "part", "faults"  # beginnings of the names of files
+_METADATA = b"partwise"
+_ROWS_AT_ONCE = 64
+
+
+def photo_row(name: str, found: Instances, seconds: float) -> dict[str, Any]:
+    """Make the row of a photo.
+
+    Args:
+        name: Of the photo.
+        found: Its instances.
+        seconds: Time that it took.
+    """
+    from pycocotools import mask as coco_mask
+
+    instances = []
+    for label, score, box, mask in zip(
+        found.labels.tolist(), found.scores.tolist(), found.boxes.tolist(), found.masks, strict=True
+    ):
+        counts = column_runs(mask, (box[0], box[1]), found.size).tolist()
+        rle = coco_mask.frPyObjects({"size": list(found.size), "counts": counts}, *found.size)
+        instances.append({"label": label, "score": score, "box": box, "rle": rle["counts"].decode("ascii")})
+    height, width = found.size
+    return {"name": name, "height": height, "width": width, "seconds": seconds, "instances": instances}
+
+
+def write_part(path: Path, rows: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> None:
+    """Write a part, completely or not at all.
+
+    Args:
+        path: Of the part; it must not exist.
+        rows: From `photo_row`.
+        settings: Of the run, for the metadata.
+
+    Raises:
+        PartwiseError: If it cannot be written.
+    """
+    import pyarrow as pa
+
+    instance = pa.struct(
+        [("label", pa.int32()), ("score", pa.float32()), ("box", pa.list_(pa.int32(), 4)), ("rle", pa.string())]
+    )
+    fields = [("name", pa.string()), ("height", pa.int32()), ("width", pa.int32()), ("seconds", pa.float32())]
+    _write(path, rows, pa.schema([*fields, ("instances", pa.list_(instance))]), settings)
+
+
+def write_faults(path: Path, rows: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> None:
+    """Write a table with the columns name and fault. See `write_part`."""
+    import pyarrow as pa
+
+    _write(path, rows, pa.schema([("name", pa.string()), ("fault", pa.string())]), settings)
+
+
+def _write(path: Path, rows: Sequence[Mapping[str, Any]], schema: Any, settings: Mapping[str, Any]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = schema.with_metadata({_METADATA: json.dumps(settings).encode()})
+    table = pa.Table.from_pylist(list(rows), schema=schema)
+    with atomic_write(path) as file:
+        pq.write_table(table, file)
+
+
+def part_files(out: Path, kind: str = PARTS) -> list[Path]:
+    """List the files of one kind in the folder of a run or of a shard.
+
+    Raises:
+        PartwiseError: If pyarrow is not installed.
+    """
+    return sorted([*out.glob(f"{kind}-*.parquet"), *out.glob(f"shard-*/{kind}-*.parquet")])
+
+
+def names_in(path: Path) -> list[str]:
+    """The names in a part or a table of faults.
+
+    Raises:
+        PartwiseError: If it is damaged.
+    """
+    return [row["name"] for row in _rows(path, ["name"])]
+
+
+@dataclass(frozen=True)
+class PhotoInPart:
+    """A photo as a part holds it.
+
+    Attributes:
+        name: Of the photo.
+        seconds: Time that its prediction took.
+        instances: What was found.
+    """
+
+    name: str
+    seconds: float
+    instances: Instances
+
+
+def photos_in(out: Path) -> Iterator[PhotoInPart]:
+    """Yield the photos of all parts below a folder. At most 64 rows are in memory.
+
+    Args:
+        out: The folder of a run or of a shard.
+
+    Raises:
+        PartwiseError: If there is no part, or one is damaged.
+    """
+    files = part_files(out)
+    if not files:
+        raise PartwiseError(f"{out}: no parts (part-*.parquet): give the folder of a run with the format parquet")
+    for path in files:
+        for row in _rows(path):
+            yield PhotoInPart(row["name"], row["seconds"], _instances(row))
+
+
+def _instances(row: Mapping[str, Any]) -> Instances:
+    """Decode the instances of a row."""
+    from pycocotools import mask as coco_mask
+
+    size = row["height"], row["width"]
+    found = row["instances"]
+    masks, boxes = [], []
+    for one in found:
+        mask = coco_mask.decode({"size": list(size), "counts": one["rle"].encode()}) != 0
+        box = box_of_mask(mask) or tuple(one["box"])
+        boxes.append(box)
+        masks.append(mask[box[1] : box[3], box[0] : box[2]].copy())
+    labels, scores = [one["label"] for one in found], [one["score"] for one in found]
+    boxes_N4 = np.array(boxes, np.int32).reshape(-1, 4)
+    return Instances(np.array(labels, np.int32), np.array(scores, np.float32), boxes_N4, tuple(masks), size)
+
+
+def _rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=columns):
+                yield from batch.to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise PartwiseError(f"{path}: cannot be read ({error}): delete it and resume the run") from None

@@ -1,0 +1,116 @@
+"""A model and a tracker over the frames of a video: `follow` yields a `TrackedResult` a frame."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import numpy as np
+
+from partwise.result import Result
+from partwise.video.frames import EVERY_FRAME, Frame, Span, Video, open_video
+from partwise.video.tracker import DEFAULT_TRACKING, NO_TRACK, Tracker, TrackSettings
+
+__all__ = ["TrackedResult", "follow", "follow_frames"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TrackedResult(Result):
+    """The instances of one frame of a video, each with the number of its track.
+
+    Attributes:
+        tracks: (N,) int64, number of the track of each instance, from 0 on; NO_TRACK (-1) without tracking.
+        frame: Place of the frame in the video, from 0 on.
+        seconds: Time of the frame since the begin of the video.
+    """
+
+    tracks: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    frame: int = 0
+    seconds: float = 0.0
+
+    def __getitem__(self, index: Any) -> Self:
+        """Return the instances at `index` with their tracks, see `Instances`."""
+        order = self._order(index)
+        return replace(super().__getitem__(index), tracks=self.tracks[order])
+
+
+def follow(
+    find: Callable[..., Result],
+    source: str | os.PathLike,
+    *,
+    span: Span = EVERY_FRAME,
+    settings: TrackSettings = DEFAULT_TRACKING,
+    **arguments: Any,
+) -> Iterator[TrackedResult]:
+    """Find the instances in each frame of a video and follow them.
+
+    Args:
+        find: A model, as `partwise.load` returns it.
+        source: See `open_video`.
+        span: Which frames are taken.
+        settings: Thresholds of the tracker.
+        **arguments: Keyword arguments of each call of the model, such as `scale`.
+
+    Returns:
+        An iterator over the frames. It has the instances that are in a track.
+
+    Raises:
+        PartwiseError: If the video cannot be read.
+    """
+    return _closing(open_video(source, span), find, span, settings, arguments)
+
+
+def _closing(
+    video: Video, find: Callable[..., Result], span: Span, settings: TrackSettings, arguments: dict[str, Any]
+) -> Iterator[TrackedResult]:
+    with video:
+        rate = float(video.clip.rate) / span.every
+        yield from follow_frames(find, iter(video), rate, settings, **arguments)
+
+
+def follow_frames(
+    find: Callable[..., Result],
+    frames: Iterator[Frame],
+    rate: float,
+    settings: TrackSettings | None = DEFAULT_TRACKING,
+    **arguments: Any,
+) -> Iterator[TrackedResult]:
+    """Find the instances in frames, and follow them.
+
+    Args:
+        find: A model, as `partwise.load` returns it.
+        frames: The frames, in order.
+        rate: Frames a second.
+        settings: Thresholds of the tracker; None for no tracks.
+        **arguments: Keyword arguments of each call of the model. With tracks `min_score` is `settings.low`.
+
+    Returns:
+        An iterator over the frames. With tracks it has only the instances that are in one.
+    """
+    tracker: Tracker | None = None
+    if settings is not None:
+        arguments = {"distinct": True, **arguments, "min_score": settings.low}
+    for frame in frames:
+        result = find(frame.image_HW3, name=f"{frame.number:06d}", **arguments)
+        tracks_N = np.full(len(result), NO_TRACK, np.int64)
+        if settings is not None:
+            tracker = tracker or Tracker(rate, result.label_set, settings)
+            tracks_N = tracker.update(result.instances)
+        made = TrackedResult(
+            result.labels,
+            result.scores,
+            result.boxes,
+            result.masks,
+            result.size,
+            semantic_HW=result.semantic_HW,
+            image_HW3=result.image_HW3,
+            name=result.name,
+            origin=result.origin,
+            label_set=result.label_set,
+            tracks=tracks_N,
+            frame=frame.number,
+            seconds=frame.seconds,
+        )
+        yield made if settings is None else made[tracks_N != NO_TRACK]

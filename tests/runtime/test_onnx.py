@@ -1,0 +1,193 @@
+"""ONNX files: export, prediction without torch, batches, and files that cannot be used."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from PIL import Image
+from tiny_networks import tiny_model, tiny_recipe
+
+import partwise
+from partwise.cli.app import main
+from partwise.data.resized import image_at
+from partwise.errors import PartwiseError
+from partwise.methods import build_method
+from partwise.methods.method import image_batch
+from partwise.methods.options import resized_images
+from partwise.runtime import export
+from partwise.runtime.onnx_file import FORMAT_KEY, INFO_KEY, run_session
+from partwise.training.checkpoint import save_model
+
+SOURCES = Path(partwise.__file__).resolve().parents[1]
+WITHOUT_TORCH = "import sys\nsys.modules.update(dict.fromkeys(['torch', 'torchvision', 'timm', 'onnx']))\n"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A tiny model with a mask refiner, as a safetensors file and as an ONNX file."""
+    torch.manual_seed(0)
+    config = replace(tiny_recipe().method, semantic_stride_px=2, refine_masks=True)
+    config = replace(config, decode=replace(config.decode, min_objectness=0.0, min_score=0.0, max_windows=20))
+    method = build_method(config)
+    torch.nn.init.normal_(method.mask_refiner.correction.weight, std=0.3)
+    folder = tmp_path_factory.mktemp("onnx")
+    save_model(folder / "tiny.safetensors", method, {"recipe": "tiny", "terms": "non-commercial"})
+    main(["export", str(folder / "tiny.safetensors"), "--format", "onnx", "--out", str(folder / "tiny.onnx")])
+    return folder / "tiny.safetensors", folder / "tiny.onnx"
+
+
+def photo(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def assert_same(one, other):
+    assert len(one) == len(other)
+    np.testing.assert_array_equal(one.labels, other.labels)
+    np.testing.assert_allclose(one.scores, other.scores, atol=1e-4)
+    np.testing.assert_array_equal(one.boxes, other.boxes)
+    assert (one.semantic_HW != other.semantic_HW).mean() < 0.001
+    assert all(np.array_equal(a, b) for a, b in zip(one.masks, other.masks, strict=True))
+
+
+@pytest.mark.parametrize("size", [(64, 96), (1, 1), (50, 131), (160, 64)])
+@pytest.mark.parametrize("flip", [False, True])
+def test_the_onnx_file_predicts_as_torch_does(files, size, flip):
+    in_torch, in_onnx = (partwise.load(file, device="cpu") for file in files)
+    one, other = in_torch(photo(*size), flip=flip), in_onnx(photo(*size), flip=flip)
+    assert_same(one, other)
+    assert len(one) > 0 or size == (1, 1)
+
+
+def test_decoder_fields_classes_and_origin_are_those_of_the_model(files):
+    in_torch, in_onnx = (
+        partwise.load(
+            file, device="cpu", decode={"max_instances": 3}, classes={"vehicle": "car,truck", "human": "person"}
+        )
+        for file in files
+    )
+    one, other = in_torch(photo(64, 96)), in_onnx(photo(64, 96))
+    assert_same(one, other)
+    assert one.origin == other.origin and other.origin["terms"] == "non-commercial"
+    assert one.label_set == other.label_set
+    with pytest.raises(PartwiseError, match="no_such_field"):
+        partwise.load(files[1], decode={"no_such_field": 1})
+
+
+def test_the_command_line_predicts_without_torch(files, tmp_path):
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "sitecustomize.py").write_text(WITHOUT_TORCH)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "without"), str(SOURCES)])}
+    Image.fromarray(photo(64, 96)).save(tmp_path / "street.png")
+
+    def run(model):
+        words = ["predict", "street.png", "--model", str(model), "--out", "out"]
+        command = [sys.executable, "-m", "partwise", *words]
+        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+
+    done = run(files[1])
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "out" / "street.json").read_text())
+    needs_torch = run(files[0])
+    assert needs_torch.returncode == 2
+    assert needs_torch.stderr.strip().splitlines()[-1].endswith("pip install 'partwise[torch]'")
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("batch", [2, 3, 10])
+def test_a_batch_gives_the_same_results_in_the_same_order(files, which, batch):
+    segment = partwise.load(files[which], device="cpu")
+    photos = [photo(*size, seed) for seed, size in enumerate([(64, 96), (40, 70), (64, 96), (64, 96), (40, 70)])]
+    together = list(segment.stream(photos, batch=batch, min_score=0.01))
+    for one, other in zip(segment.stream(photos, min_score=0.01), together, strict=True):
+        assert_same(one, other)
+
+
+@pytest.mark.parametrize("batch", [0, -1, 1.5, True, "2"])
+def test_a_batch_is_a_whole_number_from_1_on(files, batch):
+    with pytest.raises(PartwiseError, match="batch"):
+        partwise.load(files[1]).stream([photo(8, 8)], batch=batch)
+
+
+@pytest.mark.parametrize("size", [(64, 96), (20, 31), (150, 90)])
+def test_a_photo_is_resized_as_torch_resizes_it(size):
+    """Rounding may differ where a value lies between two whole numbers."""
+    image = photo(50, 70)
+    expected = resized_images(image_batch(image), size)[0].permute(1, 2, 0).numpy().astype(int)
+    difference = np.abs(image_at(image, size) - expected)
+    assert difference.max() <= 1 and (difference > 0).mean() < 0.01
+
+
+def changed(source, target, change):
+    model = onnx.load(source)
+    metadata = {one.key: one.value for one in model.metadata_props}
+    change(metadata)
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, metadata)
+    onnx.save(model, target)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda metadata: metadata.clear(), "without the description of partwise"),
+        (lambda metadata: metadata.update({FORMAT_KEY: "partwise-onnx-9"}), "partwise-onnx-9"),
+        (lambda metadata: metadata.pop(INFO_KEY), "cannot be read"),
+        (lambda metadata: metadata.update({INFO_KEY: "{"}), "cannot be read"),
+        (lambda metadata: metadata.update({INFO_KEY: '{"method": {}}'}), "cannot be read"),
+        (lambda metadata: metadata.update({"partwise_refiner": "AAAA"}), "cannot be read"),
+    ],
+)
+def test_a_file_that_is_not_ours_or_of_another_version_is_one_line(files, tmp_path, capsys, change, said):
+    changed(files[1], tmp_path / "other.onnx", change)
+    with pytest.raises(PartwiseError, match=said) as raised:
+        partwise.load(tmp_path / "other.onnx")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x07" * 50])
+def test_a_damaged_file_is_one_line(tmp_path, content):
+    (tmp_path / "damaged.onnx").write_bytes(content)
+    with pytest.raises(PartwiseError, match=r"damaged\.onnx: not an ONNX file, or a damaged one") as raised:
+        partwise.load(tmp_path / "damaged.onnx")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_cut_file_is_one_line(files, tmp_path):
+    content = files[1].read_bytes()
+    (tmp_path / "cut.onnx").write_bytes(content[: len(content) // 2])
+    with pytest.raises(PartwiseError, match="damaged"):
+        partwise.load(tmp_path / "cut.onnx")
+
+
+def test_a_provider_that_is_not_there_is_one_line(files):
+    with pytest.raises(PartwiseError, match="no provider NoSuchExecutionProvider: give cpu"):
+        partwise.load(files[1], device="NoSuchExecutionProvider")
+
+
+def test_ending_and_format_must_agree(files, tmp_path, capsys):
+    for words in (["m.onnx"], ["m.safetensors", "--format", "onnx"], ["m.bin"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["export", str(files[0]), "--out", str(tmp_path / words[0]), *words[1:]])
+        assert ended.value.code == 2 and not list(tmp_path.iterdir())
+        assert "ending and format differ" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_file_that_computes_something_else_is_not_written(files, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "run_session", lambda *given: [one + 0.1 for one in run_session(*given)])
+    with pytest.raises(SystemExit):
+        main(["export", str(files[0]), "--format", "onnx", "--out", str(tmp_path / "m.onnx")])
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_part_maps_can_be_exported(tmp_path, capsys):
+    model = tiny_model(tmp_path / "fcn.safetensors", semantic=True)
+    with pytest.raises(SystemExit):
+        main(["export", str(model), "--format", "onnx", "--out", str(tmp_path / "m.onnx")])
+    assert "cannot be exported" in " ".join(capsys.readouterr().err.split())

@@ -1,0 +1,145 @@
+"""Shards: what is done stays done, whatever ends the process."""
+
+import json
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from partwise.errors import PartwiseError
+from partwise.instances import Instances
+from partwise.shards.listing import ListedPhoto, NameSet, Shard, listed_photos
+from partwise.shards.parts import FAULTS, names_in, part_files, photos_in
+from partwise.shards.run import MANIFEST, predict_shard
+
+pytest.importorskip("pyarrow")
+SETTINGS = {"model": "one"}
+
+
+def listed(count):
+    return (ListedPhoto(Path(f"{i}.jpg"), f"{i}.jpg") for i in range(count))
+
+
+def find(path):
+    """Stands for a model: the label of photo 7.jpg is 7; photo 5.jpg fails."""
+    if path.name == "5.jpg":
+        raise PartwiseError(f"{path}: damaged")
+    mask = np.zeros((4, 6), bool)
+    mask[1:3, 2:5] = mask[3, 2] = True
+    return Instances.from_masks([int(path.stem)], [0.5], [mask])
+
+
+def test_parts_hold_what_was_found_and_faults_do_not_stop_the_rest(tmp_path):
+    done = predict_shard(find, listed(10), tmp_path, SETTINGS, photos_a_part=3)
+    assert (done.photos, done.failed) == (9, 1)
+    found = {one.name: one.instances for one in photos_in(tmp_path)}
+    assert set(found) == {f"{i}.jpg" for i in range(10) if i != 5}
+    expected = find(Path("7.jpg"))
+    assert found["7.jpg"].labels.tolist() == [7] and found["7.jpg"].size == (4, 6)
+    assert found["7.jpg"].boxes.tolist() == expected.boxes.tolist()
+    assert np.array_equal(found["7.jpg"].masks[0], expected.masks[0])
+    assert [name for path in part_files(tmp_path, FAULTS) for name in names_in(path)] == ["5.jpg"]
+    assert json.loads((tmp_path / MANIFEST).read_text())["complete"]["shard-00001-of-00001"]["failed"] == 1
+
+
+def test_killed_at_100_random_moments_it_loses_at_most_one_part(tmp_path):
+    rng, count, a_part = random.Random(0), 3000, 10
+    kills, before = 0, set()
+    for _ in range(100):
+        started = tmp_path / "started"
+        started.unlink(missing_ok=True)
+        child = os.fork()
+        if child == 0:
+            calls = os.open(started, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+
+            def found(path):
+                os.write(calls, b".")
+                return find(path)
+
+            try:
+                predict_shard(found, listed(count), tmp_path / "out", SETTINGS, resume=True, photos_a_part=a_part)
+            finally:
+                os._exit(0)
+        time.sleep(rng.uniform(0, 0.15))
+        os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        kills += os.WIFSIGNALED(status)
+        names = [one for path in part_files(tmp_path / "out") for one in names_in(path)]
+        assert len(names) == len(set(names)) and before <= set(names)
+        calls = started.stat().st_size if started.exists() else 0
+        assert calls - len(set(names) - before) <= a_part + 1  # at most one part, and 5.jpg, which fails
+        before = set(names)
+    assert kills > 50 and before
+    done = predict_shard(find, listed(count), tmp_path / "out", SETTINGS, resume=True, photos_a_part=500)
+    assert (done.photos, done.failed, done.earlier) == (count - 1, 1, len(before))
+    assert sorted(one.name for one in photos_in(tmp_path / "out")) == sorted(f"{i}.jpg" for i in range(count) if i != 5)
+    assert not list((tmp_path / "out").glob("*/.partwise-*"))
+
+
+def test_shards_are_disjoint_and_complete(tmp_path):
+    for number in (1, 2, 3):
+        predict_shard(find, listed(50), tmp_path, SETTINGS, shard=Shard(number, 3))
+    names = [one.name for one in photos_in(tmp_path)]
+    assert len(names) == 49 and len(set(names)) == 49
+
+
+@pytest.mark.parametrize("text", ["3/2", "0/2", "1", "a/b", "1/0", ""])
+def test_a_wrong_shard_is_refused(text):
+    with pytest.raises(PartwiseError, match="NUMBER/COUNT"):
+        Shard.parsed(text)
+
+
+def test_a_run_with_other_settings_or_without_resume_is_refused(tmp_path):
+    predict_shard(find, listed(3), tmp_path, SETTINGS)
+    with pytest.raises(PartwiseError, match="this run has model one, not two"):
+        predict_shard(find, listed(3), tmp_path, {"model": "two"}, resume=True)
+    with pytest.raises(PartwiseError, match="shards"):
+        predict_shard(find, listed(3), tmp_path, SETTINGS, shard=Shard(1, 2), resume=True)
+    with pytest.raises(PartwiseError, match="has results"):
+        predict_shard(find, listed(3), tmp_path, SETTINGS)
+
+
+def test_a_second_process_on_the_same_shard_is_refused(tmp_path):
+    def meanwhile(path):
+        with pytest.raises(PartwiseError, match="another process writes this shard"):
+            predict_shard(find, listed(1), tmp_path, SETTINGS, resume=True)
+        return find(path)
+
+    assert predict_shard(meanwhile, listed(1), tmp_path, SETTINGS).photos == 1
+
+
+def test_a_full_disk_ends_the_run_and_keeps_earlier_parts(tmp_path, monkeypatch):
+    def full(path, *_):
+        error = PartwiseError("cannot write: no space left on device")
+        raise error from OSError(28, "No space left on device")
+
+    predict_shard(find, listed(3), tmp_path, SETTINGS)
+    monkeypatch.setattr("partwise.shards.run.write_part", full)
+    with pytest.raises(PartwiseError, match="no space"):
+        predict_shard(find, listed(9), tmp_path, SETTINGS, resume=True)
+    assert len(list(photos_in(tmp_path))) == 3
+
+
+def test_names_are_relative_paths_and_repeated_ones_are_counted(tmp_path, monkeypatch):
+    for name in ("a/1.jpg", "b/1.jpg", "b/.hidden.jpg", "b/notes.md"):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "photos" / name).touch()
+    monkeypatch.chdir(tmp_path / "photos")
+    assert [one.name for one in listed_photos([tmp_path / "photos"])] == ["a/1.jpg", "b/1.jpg"]
+    assert sorted(one.name for one in listed_photos(["*/*.jpg"])) == ["a/1.jpg", "b/1.jpg"]
+    (tmp_path / "list.txt").write_text("a/1.jpg\n\nb/1.jpg\r\n./a/1.jpg\nmissing.jpg\n")
+    given = list(listed_photos([tmp_path / "list.txt"]))
+    assert [one.name for one in given] == ["a/1.jpg", "b/1.jpg", "a/1.jpg", "missing.jpg"]
+    done = predict_shard(lambda path: Instances.empty((1, 1)), given, tmp_path / "out", SETTINGS)
+    assert (done.photos, done.repeated) == (3, 1)
+
+
+def test_a_set_of_names_knows_what_was_added(monkeypatch):
+    monkeypatch.setattr("partwise.shards.listing._RECENT", 4)
+    names = NameSet()
+    assert all(names.add(str(i)) for i in range(50)) and not any(names.add(str(i)) for i in range(50))
+    assert len(names) == 50

@@ -1,0 +1,244 @@
+"""`predict_video` and the tracker, on tiny videos that the tests write."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+av = pytest.importorskip("av", reason="needs the extra `video`")
+pytest.importorskip("trackers", reason="needs the extra `video`")
+
+from pycocotools import mask as coco_mask  # noqa: E402
+
+from partwise.errors import PartwiseError  # noqa: E402
+from partwise.labels import CITYSCAPES  # noqa: E402
+from partwise.video.following import follow  # noqa: E402
+from partwise.video.frames import Span, open_video  # noqa: E402
+from partwise.video.predict import VideoForm, predict_video  # noqa: E402
+from partwise.video.tracker import TrackSettings  # noqa: E402
+from tests.video.clips import CAR, PERSON, SIZE, Finder, write_clip  # noqa: E402
+
+
+def lines_of(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def times_of(path: Path) -> list[float]:
+    with av.open(str(path)) as file:
+        return [frame.time for frame in file.decode(video=0)]
+
+
+def test_each_frame_has_a_line_and_a_picture(tmp_path):
+    clip = write_clip(tmp_path / "street.mp4")
+    done = predict_video(Finder(), clip, tmp_path / "out", VideoForm(), CITYSCAPES)
+    lines = lines_of(tmp_path / "out/street.jsonl")
+    assert done.frames == 12 and done.faults == []
+    assert [line["frame"] for line in lines] == list(range(12))
+    assert times_of(tmp_path / "out/street.mp4") == pytest.approx([number / 10 for number in range(12)])
+    last = {one["label"]: one for one in lines[-1]["instances"]}
+    assert set(last) == {"car", "person"} and last["car"]["track"] != last["person"]["track"]
+    mask_HW = coco_mask.decode(last["car"]["segmentation"])
+    x, y, width, height = last["car"]["bbox"]
+    assert mask_HW.shape == SIZE and mask_HW.sum() == mask_HW[y : y + height, x : x + width].sum() > 200
+
+
+def test_a_track_keeps_its_number_while_its_object_is_covered(tmp_path):
+    clip = write_clip(tmp_path / "street.mp4", 20, hidden=range(8, 12))
+    results = list(follow(Finder(), clip))
+    before = {int(result.tracks[result.labels == CAR][0]) for result in results[2:8]}
+    after = {int(result.tracks[result.labels == CAR][0]) for result in results[12:]}
+    assert len(before) == 1 and before == after
+    assert all(not (result.labels == CAR).any() for result in results[8:12])
+
+
+def test_a_person_never_continues_the_track_of_a_car():
+    from partwise.instances import Instances
+    from partwise.video.tracker import NO_TRACK, Tracker
+
+    mask_HW = np.zeros((1, *SIZE), bool)
+    mask_HW[0, 10:30, 10:40] = True
+    tracker = Tracker(10, CITYSCAPES)
+    cars = [tracker.update(Instances.from_masks([CAR], [0.5], mask_HW))[0] for _ in range(3)]
+    people = [tracker.update(Instances.from_masks([PERSON], [0.5], mask_HW))[0] for _ in range(3)]
+    assert cars[1:] == [0, 0] and people[0] == NO_TRACK and people[-1] not in (0, NO_TRACK)
+
+
+def test_masks_tell_apart_what_boxes_do_not():
+    """Two triangles have one box; from one frame to the next their order in the list changes."""
+    from partwise.instances import Instances
+    from partwise.video.tracker import Tracker
+
+    y, x = np.mgrid[:40, :40]
+    upper, lower = np.zeros(SIZE, bool), np.zeros(SIZE, bool)
+    upper[10:50, 20:60], lower[10:50, 20:60] = x > y + 1, x < y - 1
+    tracker = Tracker(10, CITYSCAPES)
+    scores = [0.5, 0.4]
+    found = [tracker.update(Instances.from_masks([CAR, CAR], scores, np.stack([upper, lower]))) for _ in range(3)][-1]
+    swapped = tracker.update(Instances.from_masks([CAR, CAR], scores, np.stack([lower, upper])))
+    assert found[0] != found[1] and swapped.tolist() == found[::-1].tolist()
+
+
+def test_scores_of_products_begin_tracks_and_the_default_thresholds_would_not(tmp_path):
+    clip = write_clip(tmp_path / "street.mp4", 6)
+    usual = TrackSettings(low=0.1, high=0.6, start=0.7)
+    assert sum(len(result) for result in follow(Finder(score=0.3), clip)) >= 8
+    assert sum(len(result) for result in follow(Finder(score=0.3), clip, settings=usual)) == 0
+
+
+def test_a_varying_rate_and_a_span_keep_their_times(tmp_path):
+    times = [0, 0.1, 0.15, 0.4, 0.5, 1.0, 1.3, 1.35]
+    clip = write_clip(tmp_path / "street.mp4", len(times), times=times)
+    predict_video(Finder(), clip, tmp_path / "all", VideoForm(tracking=None), CITYSCAPES)
+    assert times_of(tmp_path / "all/street.mp4") == pytest.approx(times, abs=1e-3)
+    predict_video(Finder(), clip, tmp_path / "part", VideoForm(tracking=None), CITYSCAPES, span=Span(2, 0.15, 1.31))
+    seconds = [line["seconds"] for line in lines_of(tmp_path / "part/street.jsonl")]
+    assert seconds == pytest.approx([0.15, 0.5, 1.3], abs=1e-3)  # frames 2, 4, 6
+    assert times_of(tmp_path / "part/street.mp4") == pytest.approx([0, 0.35, 1.15], abs=1e-3)
+
+
+def test_sound_is_kept(tmp_path):
+    clip = write_clip(tmp_path / "street.mp4", sound=True)
+    predict_video(Finder(), clip, tmp_path / "out", VideoForm(tracking=None), CITYSCAPES)
+    with av.open(str(tmp_path / "out/street.mp4")) as file:
+        sounds = [float(packet.pts * packet.time_base) for packet in file.demux(audio=0) if packet.pts is not None]
+    assert len(sounds) >= 7 and min(sounds) <= 0.13
+
+
+def test_ctrl_c_leaves_a_video_and_whole_lines(tmp_path):
+    clip = write_clip(tmp_path / "street.mp4")
+    with pytest.raises(KeyboardInterrupt):
+        predict_video(Finder(stop=5), clip, tmp_path / "out", VideoForm(), CITYSCAPES)
+    assert len(times_of(tmp_path / "out/street.mp4")) == len(lines_of(tmp_path / "out/street.jsonl")) == 5
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["street.jsonl", "street.mp4"]
+
+
+def test_a_truncated_video_gives_what_is_there_and_one_line(tmp_path):
+    whole = write_clip(tmp_path / "whole.ts", 12).read_bytes()
+    clip = tmp_path / "street.ts"
+    clip.write_bytes(whole[: len(whole) // 2] + b"\0" * 400)
+    done = predict_video(Finder(), clip, tmp_path / "out", VideoForm(), CITYSCAPES)
+    assert 2 <= done.frames < 12
+    assert len(lines_of(tmp_path / "out/street.jsonl")) == len(times_of(tmp_path / "out/street.mp4")) == done.frames
+
+
+def test_mots_lines_do_not_overlap_and_name_class_and_track(tmp_path):
+    clip = write_clip(tmp_path / "street.mp4", 6)
+    predict_video(Finder(), clip, tmp_path / "out", VideoForm("mots"), CITYSCAPES)
+    rows = [line.split() for line in (tmp_path / "out/street.txt").read_text().splitlines()]
+    assert {row[2] for row in rows} == {"1", "2"}
+    assert all(int(row[1]) // 1000 == int(row[2]) and row[3:5] == ["64", "96"] for row in rows)
+    for place in {row[0] for row in rows}:
+        masks = [coco_mask.decode({"size": list(SIZE), "counts": row[5]}) for row in rows if row[0] == place]
+        assert np.sum(masks, axis=0).max() == 1
+
+
+def test_a_folder_is_a_video_in_the_order_of_its_names(tmp_path):
+    from PIL import Image
+
+    from tests.video.clips import squares
+
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for number in (2, 0, 1):
+        Image.fromarray(squares(number)).save(folder / f"{number:03d}.png")
+    (folder / "003.png").write_bytes(b"no picture")
+    with open_video(folder) as video:
+        frames = list(video)
+    assert [frame.number for frame in frames] == [0, 1, 2] and "003.png" in video.faults[0]
+    assert np.array_equal(frames[2].image_HW3, squares(2))
+
+
+def test_frames_are_decoded_one_ahead_and_no_further(tmp_path):
+    clip = write_clip(tmp_path / "street.mp4")
+    taken: list[int] = []
+    with open_video(clip) as video:
+        source = video._frames
+        video._frames = (taken.append(frame.number) or frame for frame in source)  # type: ignore[func-returns-value]
+        frames = iter(video)
+        next(frames)
+        frames.close()
+    assert len(taken) <= 3
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: None, "no such file"),
+        (lambda path: path.write_bytes(b"no video at all"), "cannot be read as a video"),
+        (lambda path: path.write_bytes(b""), "cannot be read as a video"),
+    ],
+)
+def test_what_is_no_video_is_said_in_one_line(tmp_path, make, said):
+    path = tmp_path / "street.mp4"
+    make(path)
+    with pytest.raises(PartwiseError, match=said) as error:
+        open_video(path)
+    assert "\n" not in str(error.value)
+
+
+def test_results_that_are_there_are_named_and_kept(tmp_path):
+    clip = write_clip(tmp_path / "street.mp4", 3)
+    out = tmp_path / "out"
+    predict_video(Finder(), clip, out, VideoForm(), CITYSCAPES)
+    before = (out / "street.jsonl").read_bytes()
+    with pytest.raises(PartwiseError, match=r"street\.mp4 and .*street\.jsonl: there already"):
+        predict_video(Finder(), clip, out, VideoForm(), CITYSCAPES)
+    assert (out / "street.jsonl").read_bytes() == before
+    predict_video(Finder(), clip, out, VideoForm(overwrite=True), CITYSCAPES)
+    with pytest.raises(PartwiseError, match="would replace the video"):
+        predict_video(Finder(), clip, tmp_path, VideoForm(overwrite=True), CITYSCAPES)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--from", "0:10", "--to", "0:05"], "is not after the begin"),
+        (["--from", "99"], "lies after its end"),
+        (["--from", "soon"], "give seconds"),
+        (["--every", "0"], "from 1 on"),
+        (["--format", "coco"], "for photos"),
+        (["--format", "mots"], "tracks"),
+        (["--track", "--min-score", "0.5"], "thresholds of its own"),
+    ],
+)
+def test_wrong_options_end_in_one_line(tmp_path, words, said, capsys, monkeypatch):
+    from partwise.cli.app import main
+
+    clip = write_clip(tmp_path / "street.mp4", 3)
+    monkeypatch.setattr("partwise.segmenter.load", lambda *_, **__: _Loaded())
+    with pytest.raises(SystemExit) as end:
+        main(["predict", str(clip), "--out", str(tmp_path / "out"), *words])
+    text = capsys.readouterr().err
+    assert end.value.code == 2 and said in text and len(text.strip().splitlines()) == 1
+
+
+class _Loaded(Finder):
+    class method:  # noqa: N801
+        label_set = CITYSCAPES
+
+
+@pytest.mark.parametrize(("degrees", "turns"), [(0, 0), (90, 1), (-90, 3), (180, 2), (-180, 2)])
+def test_a_frame_is_turned_as_players_turn_it(degrees, turns):
+    from types import SimpleNamespace
+
+    from partwise.video.frames import _upright
+
+    picture = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    frame = SimpleNamespace(rotation=degrees, to_ndarray=lambda format: picture)
+    assert np.array_equal(_upright(frame), np.rot90(picture, turns))
+
+
+def test_a_missing_library_is_named(tmp_path):
+    clip = write_clip(tmp_path / "street.mp4", 3)
+    code = (
+        "import sys; sys.modules['av'] = None\n"
+        "from partwise.cli.app import main\n"
+        f"main(['predict', {str(clip)!r}, '--out', {str(tmp_path / 'out')!r}])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 2 and run.stderr.strip().endswith("pip install 'partwise[video]'"), run.stderr
