@@ -49,7 +49,7 @@ html_additional_pages = {"index": "index.html"}  # leads to README.html
 NAVIGATION = {
     "README": """
         Guides: docs/concepts docs/training docs/data docs/finetuning docs/cityscapes docs/ceilings docs/reproduce
-        Extensions: docs/extending
+        Extensions: docs/extending docs/bundled-training
         Reference: docs/api/index docs/models docs/benchmarks docs/evaluation docs/doctor
         Project: docs/log/README CONTRIBUTING CHANGELOG
     """,

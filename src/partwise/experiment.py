@@ -187,7 +187,9 @@ def _train(
         require_truth(scenes, f"{data.source}, split {data.split}")
         require_truth(validation, f"{data.source}, split {data.val_split}")
     chosen = EvenlySpaced(validation, recipe.training.evaluate_frames)
-    rendered = Streets(RENDERED_SCENES, RENDERED_SIZE, recipe.training.seed) if recipe.data.rendered_share else None
+    rendered = None
+    if recipe.data.rendered_share:
+        rendered = Streets(RENDERED_SCENES, RENDERED_SIZE, recipe.training.seed, recipe.data.rendered_pavement)
     if rendered and not rendered.label_set.same_classes(scenes.label_set):
         monitor.note(f"rendered streets are left out: their classes are not those of {scenes.label_set.name}")
         rendered = None

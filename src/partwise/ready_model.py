@@ -84,7 +84,8 @@ class Segmenter:
             name: Name of the files that `Result.save` writes; None for the name of the image file without its suffix.
             scale: Factor by which the image is enlarged for the network. A smaller factor is faster, a larger one finds
                 smaller objects. With several factors, such as (1, 1.5), the instances of all sizes are joined. None
-                for the scale of `options`, by default the default scale of the model with no side longer than 2048 px.
+                for the scale of `options`. Without one the model chooses the size, and takes objects that are too large
+                for it from a smaller view.
             flip: Let the network also see the mirror image, and average both outputs. It is more accurate and takes
                 twice the time. None for the flip of `options`.
 
@@ -137,7 +138,8 @@ class Segmenter:
         Args:
             image: An image in any form that a call takes.
             point: (x, y) in pixels of the image; None for the middle of the instance with the highest score.
-            scale: Factor by which the image is enlarged for the network; None for the scale of `options`.
+            scale: Factor by which the image is enlarged for the network; None for the scale of `options`. Without one
+                the usual view is explained, and not the smaller view from which large objects are taken.
 
         Returns:
             The explanation. Its positions are in pixels of the image that `seen` returns.
@@ -183,7 +185,7 @@ class Segmenter:
         """
         pixels = as_image(image)
         scales = self.options.changed(scale=scale).scale
-        sizes = seen_sizes(pixels.shape[:2], scales, self.method.default_scale)
+        sizes = seen_sizes(pixels.shape[:2], scales, self.method.default_scale, self.method.view_px)
         if len(sizes) > 1:
             raise PartwiseError(f"scale {shown(scales)}: give one number here")
         return image_at(pixels, sizes[0])

@@ -24,8 +24,10 @@ from PIL.PngImagePlugin import PngInfo
 __all__ = [
     "BENCH_EVALUATION",
     "BENCH_MODELS",
+    "BENCH_NETWORKS",
     "BENCH_PEERS",
     "BENCH_SPEED",
+    "BENCH_VIEWS",
     "CEILING",
     "CHECK",
     "COCO_PREDICTIONS",
@@ -72,7 +74,8 @@ TRIAL = "trial"
 RESULT_FAULTS = "faults of result files"
 DESCRIPTION = "description of a model"
 BENCH_SPEED, BENCH_EVALUATION = "bench speed", "bench evaluation"
-BENCH_MODELS, BENCH_PEERS = "bench models", "bench baselines"
+BENCH_MODELS, BENCH_PEERS, BENCH_VIEWS = "bench models", "bench baselines", "bench views"
+BENCH_NETWORKS = "bench networks"
 JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     COCO_PREDICTIONS: {"partwise", "images", "categories", "annotations"},
     PREDICTION: {"name", "label_set", "image", "origin", "instances"},
@@ -91,6 +94,8 @@ JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     BENCH_SPEED: {"machine", "size", "predict"},
     BENCH_EVALUATION: {"machine", "images", "predictions an image", "in memory, seconds an image"},
     BENCH_MODELS: {"machine", "data", "frames", "models"},
+    BENCH_NETWORKS: {"machine", "size", "networks"},
+    BENCH_VIEWS: {"machine", "model", "data", "frames", "rows", "means"},
     BENCH_PEERS: {"machine", "contest", "results", "seeds", "differences"},
 }
 PICTURES_OF_PREDICTION = ("_overlay.png", "_instanceIds.png", "_labelIds.png")

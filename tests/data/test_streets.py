@@ -129,3 +129,31 @@ def test_a_data_set_on_the_disk_is_the_sequence(tmp_path):
     again = tmp_path / "again"
     render_dataset(again, {"train": 2, "val": 1}, (64, 128), 7)
     assert np.array_equal(CityscapesFolder(again, "train")[1].image_HW3, train[1].image_HW3)
+
+
+@pytest.fixture(scope="module")
+def pavement() -> list:
+    return list(Streets(24, (192, 256), seed=5, pavement=1.0))
+
+
+def test_from_the_pavement_people_cycles_and_vehicles_are_large(pavement):
+    sides = dict.fromkeys(("person", "bicycle", "car", "truck", "bus"), 0.0)
+    for scene in pavement:
+        for label, side in zip(scene.instances.labels.tolist(), scene.instances.longest_sides.tolist(), strict=True):
+            name = CITYSCAPES.by_id[label].name
+            sides[name] = max(sides.get(name, 0.0), side / 256)
+    large = ("person", "bicycle", "motorcycle", "rider", "car", "truck", "bus")
+    assert min(sides[name] for name in large) > 0.25, sides
+
+
+def test_the_truth_from_the_pavement_is_valid(pavement):
+    for scene in pavement:
+        known = {label.id for label in CITYSCAPES}
+        assert set(np.unique(scene.semantic_HW).tolist()) <= known
+        assert np.array_equal(scene.semantic_HW, implied_ids(scene.instance_ids_HW))
+
+
+def test_a_share_of_the_streets_is_seen_from_the_pavement_and_the_others_stay():
+    driver, mixed = (Streets(8, (64, 128), seed=1, pavement=share) for share in (0.0, 0.25))
+    differ = [not np.array_equal(a.image_HW3, b.image_HW3) for a, b in zip(driver, mixed, strict=True)]
+    assert sum(differ) == 2

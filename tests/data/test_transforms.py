@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import max_pool2d
 
+from partwise.data.degrade import DegradeConfig
 from partwise.data.loader import DataConfig, TrainingSamples
 from partwise.data.streets import Streets
 from partwise.data.transforms import AugmentConfig, augment
@@ -162,3 +163,73 @@ def test_a_frame_without_instances_and_a_frame_of_one_pixel_are_cropped_all_the_
         moved = changed(plain, seed, config)
         assert (moved.semantic_HW == 7).sum() == 1 and (moved.semantic_HW == VOID_ID).sum() == 1023
         assert (moved.image_HW3[moved.semantic_HW == 7] == 9).all()
+
+
+@given(seeds, st.floats(0, 45), st.floats(0, 0.3))
+@settings(max_examples=25, deadline=None)
+def test_a_tilted_truth_moves_with_the_image_and_nothing_lies_outside(seed, rotation, perspective):
+    scene = blocks()
+    moved = changed(scene, seed, replace(STILL, rotation_deg=rotation, perspective=perspective))
+    assert moved.size == SIZE
+    assert set(np.unique(moved.instance_ids_HW).tolist()) <= set(np.unique(scene.instance_ids_HW).tolist())
+    says = {int(i): scene.image_HW3[scene.instance_ids_HW == i][0] for i in np.unique(scene.instance_ids_HW)}
+    exact = torch.from_numpy(moved.instance_ids_HW)[None].float()
+    highest, lowest = (sign * max_pool2d(sign * exact, 17, stride=1)[0].numpy() for sign in (1, -1))
+    flat, inner = highest == lowest, moved.instance_ids_HW[8:-8, 8:-8]
+    for value in np.unique(inner[flat]).tolist():
+        colours = moved.image_HW3[8:-8, 8:-8][flat & (inner == value)].astype(int)
+        assert np.abs(colours - says[value].astype(int)).max() <= 1, value
+    assert np.array_equal(
+        moved.semantic_HW, np.where(moved.instance_ids_HW >= 1000, moved.instance_ids_HW // 1000, moved.instance_ids_HW)
+    )
+
+
+def test_a_rotated_crop_is_rotated():
+    """The share of pixels that differ from the frame grows with the angle; without an angle there is none."""
+    differs = [
+        np.mean(
+            [
+                (
+                    changed(STREET, seed, replace(STILL, rotation_deg=deg)).instance_ids_HW != STREET.instance_ids_HW
+                ).mean()
+                for seed in range(4)
+            ]
+        )
+        for deg in (0, 3, 30)
+    ]
+    assert differs[0] == 0 < differs[1] < differs[2]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"gamma": 0.5}, {"blur": 1.0}, {"noise": 0.1}, {"jpeg": 1.0, "jpeg_quality": 5}],
+    ids=lambda one: next(iter(one)),
+)
+def test_a_degraded_image_changes_and_its_truth_does_not(fields):
+    made = changed(STREET, 1, replace(STILL, degrade=DegradeConfig(**fields)))
+    assert made.image_HW3.dtype == np.uint8 and made.image_HW3.shape == STREET.image_HW3.shape
+    difference = np.abs(made.image_HW3.astype(int) - STREET.image_HW3)
+    assert 0 < difference.mean() < 60
+    assert np.array_equal(made.instance_ids_HW, STREET.instance_ids_HW)
+    assert np.array_equal(made.semantic_HW, STREET.semantic_HW)
+    assert same(made, changed(STREET, 1, replace(STILL, degrade=DegradeConfig(**fields))))
+
+
+def test_a_blur_lowers_contrast_between_neighbours_and_noise_raises_it():
+    contrast = lambda scene: np.abs(np.diff(scene.image_HW3.astype(int), axis=1)).mean()
+    blurred, noisy = (
+        changed(STREET, 1, replace(STILL, degrade=one)) for one in (DegradeConfig(blur=1), DegradeConfig(noise=0.3))
+    )
+    assert contrast(blurred) < contrast(STREET) < contrast(noisy)
+
+
+def test_a_changed_aspect_changes_width_against_height():
+    """A square of the frame becomes a rectangle, up to the limit and in both directions."""
+    ids = np.full(SIZE, 7, np.int32)
+    ids[44:84, 108:148] = 26000
+    scene = Scene("", np.zeros((*SIZE, 3), np.uint8), np.where(ids >= 1000, 26, 7).astype(np.uint8), ids)
+    ratios = []
+    for seed in range(20):
+        (x0, y0, x1, y1) = changed(scene, seed, replace(STILL, aspect=0.5)).instances.boxes[0]
+        ratios.append((x1 - x0) / (y1 - y0))
+    assert 1 / 1.6 < min(ratios) < 0.8 and 1.25 < max(ratios) < 1.6

@@ -82,11 +82,9 @@ def test_bad_windows_are_refused(bad):
         parse_windows(bad)
 
 
-@pytest.mark.parametrize("window", [(2, 16), (64, 4), (5, 8)])
+@pytest.mark.parametrize("window", [(2, 16), (5, 8), (48, 8)])
 def test_a_grid_that_no_map_of_the_pyramid_has_is_refused(window):
-    with pytest.raises(
-        PartwiseError, match=rf"no map at stride {window[0]}: give strides of the pyramid, .* 4, 8, 16, 32"
-    ):
+    with pytest.raises(PartwiseError, match=rf"no map at stride {window[0]}: give 4 or a power of 2 above it"):
         PartMaps(PartsConfig(channels=8, windows=((4, 8), window)))
 
 

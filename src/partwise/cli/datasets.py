@@ -50,7 +50,14 @@ def check(
 
 @app.command
 def render(
-    out: Path, *, train: int = 400, val: int = 40, size: str = "512x256", seed: int = 0, depth: bool = False
+    out: Path,
+    *,
+    train: int = 400,
+    val: int = 40,
+    size: str = "512x256",
+    seed: int = 0,
+    depth: bool = False,
+    pavement: float = 0.0,
 ) -> None:
     """Write rendered street scenes as a Cityscapes tree.
 
@@ -61,6 +68,7 @@ def render(
         size: Width x height in pixels.
         seed: Another seed gives other scenes; the same seed gives the same scenes.
         depth: Also write disparity/ and camera/, with the distance of every instance.
+        pavement: Share of the scenes, 0 to 1, that are seen from the pavement, with large people, cycles and vehicles.
     """
     from partwise.data.cityscapes import TREES
     from partwise.data.streets import render_dataset
@@ -70,12 +78,14 @@ def render(
         raise PartwiseError(
             f"--train {train} --val {val} --seed {seed}: give numbers from 0 on, and at least one scene"
         )
+    if not 0 <= pavement <= 1:
+        raise PartwiseError(f"--pavement {pavement:g}: give a share of the scenes from 0 to 1")
     if out.exists() and (not out.is_dir() or any((out / tree).exists() for tree in TREES)):
         kind = "holds a data set already" if out.is_dir() else "is a file"
         raise PartwiseError(f"{out}: {kind}: give a new folder")
     splits = {split: count for split, count in (("train", train), ("val", val)) if count}
     with counting("rendering") as progress:
-        render_dataset(out, splits, size_hw, seed, progress=progress, depth=depth)
+        render_dataset(out, splits, size_hw, seed, progress=progress, depth=depth, pavement=pavement)
     console.print(f"wrote {train + val} scenes to {out}")
     console.print(f"next: partwise check {out}")
 

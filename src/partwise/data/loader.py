@@ -52,6 +52,8 @@ class DataConfig:
     Attributes:
         augment: How a scene is cut and changed.
         rendered_share: Share of the samples, 0..1, that are rendered streets instead of frames of the data set.
+        rendered_pavement: Share of the rendered streets, 0..1, that are seen from the pavement, with large things near
+            the camera, instead of from a car.
         paste: Probability that instances of another frame are pasted over a sample (see data/paste.py).
         repeat_threshold: A frame comes more often if it has a class that is in less than this share of the frames
             (LVIS, section 4.2).
@@ -60,6 +62,7 @@ class DataConfig:
 
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     rendered_share: Share = 0.0
+    rendered_pavement: Share = 0.0
     paste: Share = 0.0
     repeat_threshold: Share = 0.0
     workers: CountOrZero = 1

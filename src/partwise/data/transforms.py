@@ -6,15 +6,17 @@ Every random number comes from the generator that is passed in: the same generat
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import field
 from typing import Annotated
 
 import numpy as np
 import torch
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tvf
 
+from partwise.data.degrade import DegradeConfig, degraded
 from partwise.fields import BelowOne, Count, Positive, Share, configuration
 from partwise.scene import Scene
 
@@ -42,6 +44,10 @@ class AugmentConfig:
         flip: Probability of a mirror image.
         photometric: Largest relative change of brightness, contrast and saturation, 0 to below 1.
         centre_instance: Probability that the crop is laid around an instance instead of anywhere.
+        aspect: Largest relative change of width against height, 0 to below 1.
+        rotation_deg: Largest rotation in degrees. The crop is a little smaller then, so that it stays in the frame.
+        perspective: Largest shift of a corner of the crop, as a share of its sides, 0 to below .5.
+        degrade: How an image is made worse, see `DegradeConfig`.
     """
 
     crop: tuple[Count, Count] = (384, 768)
@@ -49,6 +55,10 @@ class AugmentConfig:
     flip: Share = 0.5
     photometric: BelowOne = 0.3
     centre_instance: Share = 0.5
+    aspect: BelowOne = 0.0
+    rotation_deg: Annotated[float, Field(ge=0, le=45)] = 0.0
+    perspective: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    degrade: DegradeConfig = field(default_factory=DegradeConfig)
 
 
 def augment(
@@ -73,7 +83,10 @@ def augment(
     """
     low, high = config.scale
     scale = float(np.exp(rng.uniform(np.log(low), np.log(high))))
-    window = tuple(max(1, round(side / scale)) for side in config.crop)
+    stretch = _stretch(rng, config.aspect)
+    window = tuple(
+        max(1, round(side * by / scale)) for side, by in zip(config.crop, (stretch, 1 / stretch), strict=True)
+    )
     centre = None
     if rng.random() < config.centre_instance:
         centre = _instance_centre(scene, rng, class_weights, classes)
@@ -87,9 +100,11 @@ def augment(
     box = {"top": top, "left": left, "height": window[0], "width": window[1]}
     image = tvf.resize(tvf.crop(image, **box), config.crop, antialias=True)
     truth = tvf.resize(tvf.crop(truth, **box), config.crop, interpolation=InterpolationMode.NEAREST_EXACT)
+    if config.rotation_deg or config.perspective:
+        image, truth = tilted(image, truth, _tilted_corners(rng, config))
     if rng.random() < config.flip:
         image, truth = tvf.horizontal_flip(image), tvf.horizontal_flip(truth)
-    image = _recolour(image, rng, config.photometric)
+    image = degraded(_recolour(image, rng, config.photometric), rng, config.degrade)
     semantic, instance_ids = truth.numpy() + void
     return Scene(
         scene.name,
@@ -99,6 +114,11 @@ def augment(
         scene.label_set,
         scene.distances,
     )
+
+
+def _stretch(rng: np.random.Generator, aspect: float) -> float:
+    """Draw by how much the window of a crop is higher; a recipe that keeps the aspect draws no number."""
+    return float(np.sqrt(np.exp(rng.uniform(-1, 1) * np.log1p(aspect)))) if aspect else 1.0
 
 
 def _offset(rng: np.random.Generator, length: int, window: int, centre: float | None) -> int:
@@ -143,3 +163,36 @@ def _recolour(image: tv_tensors.Image, rng: np.random.Generator, strength: float
     for change in (tvf.adjust_brightness, tvf.adjust_contrast, tvf.adjust_saturation):
         image = change(image, float(rng.uniform(1 - strength, 1 + strength)))
     return image
+
+
+def _tilted_corners(rng: np.random.Generator, config: AugmentConfig) -> np.ndarray:
+    """Draw the corners of a rotated and distorted piece of a crop.
+
+    Returns:
+        (4, 2) x and y in pixels of the crop, all inside it, clockwise from the top left.
+    """
+    height, width = config.crop
+    half = np.array([width - 1, height - 1]) / 2
+    signs = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+    angle = np.deg2rad(rng.uniform(-1, 1) * config.rotation_deg)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    shifts = rng.uniform(0, 2 * config.perspective, (4, 2)) * half
+    corners = (signs * (half - shifts)) @ turn
+    return half + corners / max(1.0, float((np.abs(corners) / half).max()))
+
+
+def tilted(
+    image: tv_tensors.Image, truth: tv_tensors.Mask, corners_42: np.ndarray
+) -> tuple[tv_tensors.Image, tv_tensors.Mask]:
+    """Stretch a piece of an image and of its truth over the whole image, so that nothing lies outside.
+
+    Args:
+        image: (3, H, W).
+        truth: (2, H, W).
+        corners_42: (4, 2) x and y in pixels of the piece's corners, clockwise from the top left.
+    """
+    height, width = image.shape[-2:]
+    whole = [[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]]
+    start = corners_42.tolist()
+    image = tvf.perspective(image, start, whole, interpolation=InterpolationMode.BILINEAR)
+    return image, tvf.perspective(truth, start, whole, interpolation=InterpolationMode.NEAREST)

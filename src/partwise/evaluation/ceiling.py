@@ -23,7 +23,6 @@ from partwise.geometry import crop_iou, nearest_index, padded_size
 from partwise.instances import Instances
 from partwise.methods import Method
 from partwise.methods.method import Outputs, image_at, image_batch
-from partwise.methods.options import seen_sizes
 from partwise.methods.semantic import upsample
 from partwise.scene import Prediction, Scene, Scenes
 
@@ -95,7 +94,7 @@ def ceiling(
 
 def _rows(method: Method, scene: Scene, trained: bool) -> Iterator[tuple[str, Prediction]]:
     """Yield the name of each row with the prediction of one scene."""
-    (size,) = seen_sizes(scene.size, usual=method.default_scale)
+    size = method.usual_size(scene.size)
     padded = pad_scene(seen_scene(scene, size), method.size_multiple)
     oracle = method.oracle([method.targets(padded)])
     decoded = lambda outputs: method.decode(outputs, size)[0].resized(scene.size)

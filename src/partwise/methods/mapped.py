@@ -45,6 +45,11 @@ class MappedMethod(Method):
         """How many times as large the network sees an image where nothing else is said."""
         return self.method.default_scale
 
+    @property
+    def view_px(self) -> int:
+        """The maximum number of pixels of the usual view."""
+        return self.method.view_px
+
     def forward(self, images_B3HW: Tensor) -> Outputs:
         """The outputs of the network, in its own classes."""
         return self.method(images_B3HW)

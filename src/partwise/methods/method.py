@@ -5,9 +5,9 @@ Axes: B images, H and W in pixels, C evaluated classes, N instances.
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -29,6 +29,7 @@ from partwise.methods.options import (
     resized_images,
     seen_sizes,
 )
+from partwise.methods.views import predict_views
 from partwise.scene import Prediction, Scene
 
 __all__ = ["Method", "MethodConfig", "Outputs", "Targets", "image_at", "image_batch", "require_mirrorable"]
@@ -156,6 +157,20 @@ class Method(nn.Module):
         return 1.0
 
     @property
+    def view_px(self) -> int:
+        """The maximum number of pixels of the usual view; 0 for no limit, see `seen_sizes`."""
+        return 0
+
+    def usual_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return (H, W) in pixels at which the network sees an image of this size if the caller gives no scale."""
+        return seen_sizes(size, None, self.default_scale, self.view_px)[0]
+
+    @property
+    def largest_px(self) -> float:
+        """Longest side in pixels of the largest object that the method finds whole; infinite if there is no limit."""
+        return math.inf
+
+    @property
     def size_multiple(self) -> int:
         """Number of pixels that the height and the width of the input must be a multiple of."""
         return self.backbone.size_multiple
@@ -197,10 +212,11 @@ class Method(nn.Module):
 
         Args:
             images_B3HW: (B, 3, H, W) uint8 RGB, on the device of the network.
-            options: Only `scale` and `flip` are read. If several scales are given, the semantic maps are averaged
-                before the outputs of each scale are decoded, and the instances of all scales are joined. The caller
-                decides device and precision: the network runs on the device of its weights, and in fp32 unless it is
-                called inside `InferenceOptions.autocast`.
+            options: Only `scale` and `flip` are read. Without a scale, objects that are too large for the usual size
+                are taken from an overview, see `predict_views`. If several scales are given, the semantic maps
+                are averaged before the outputs of each scale are decoded, and the instances of all scales are joined.
+                The caller decides device and precision: the network runs on the device of its weights, and in fp32
+                unless it is called inside `InferenceOptions.autocast`.
 
         Returns:
             A prediction of size (H, W) for each image.
@@ -209,7 +225,9 @@ class Method(nn.Module):
             PartwiseError: If `options.flip` is set and the method is not `Mirrorable`.
         """
         size = _size_of(images_B3HW)
-        seen = sorted(seen_sizes(size, options.scale, self.default_scale))
+        if options.scale is None:
+            return self.predict_views(images_B3HW, self.usual_size(size), options.flip)
+        seen = sorted(seen_sizes(size, options.scale))
         if len(seen) == 1:
             found = self.predict_as_is(resized_images(images_B3HW, seen[0]), options.flip)
             return [one.resized(size) for one in found]
@@ -220,6 +238,25 @@ class Method(nn.Module):
         by_size = [self.decode(*one) for one in zip(outputs, seen, strict=True)]
         together = [joined([one.resized(size) for one in image]) for image in zip(*by_size, strict=True)]
         return [self.reconciled(prediction, outputs[-1], b, seen[-1]) for b, prediction in enumerate(together)]
+
+    @torch.inference_mode()
+    def predict_views(
+        self, images_B3HW: Tensor, seen: tuple[int, int], flip: bool = False, *, overview: bool = True
+    ) -> list[Prediction]:
+        """Predict from images at the size `seen`, and take objects that are too large for it from a smaller view.
+
+        Args:
+            images_B3HW: (B, 3, H, W) uint8 RGB.
+            seen: (H, W) in pixels at which the network sees the images.
+            flip: See `predict_as_is`.
+            overview: Whether there is a smaller view, see `views.predict_views`.
+
+        Returns:
+            A prediction of size (H, W) for each image.
+        """
+        size, largest_px = _size_of(images_B3HW), self.largest_px if overview else math.inf
+        at = lambda view: [one.resized(size) for one in self.predict_as_is(resized_images(images_B3HW, view), flip)]
+        return predict_views(at, size, seen, largest_px, self.label_set)
 
     def reconciled(self, prediction: Prediction, outputs: Outputs, b: int, seen: tuple[int, int]) -> Prediction:
         """Make the semantic map of a prediction consistent with its instances, which were joined from several scales.

@@ -5,6 +5,7 @@ Axes: B images, C evaluated classes, H and W pixels, h and w cells of a map.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
@@ -44,14 +45,18 @@ Scale = float | Sequence[float] | None
 Outputs = dict[str, Any]  # the outputs of a network by name: each is a tensor or a list of tensors
 
 
-def seen_sizes(size: tuple[int, int], scale: Scale = None, usual: float = 1.0) -> list[tuple[int, int]]:
+def seen_sizes(
+    size: tuple[int, int], scale: Scale = None, usual: float = 1.0, view_px: int = 0
+) -> list[tuple[int, int]]:
     """Compute the sizes at which a network sees an image.
 
     Args:
         size: (H, W) of the image in pixels.
         scale: How many times as large the network sees it, above 0 and at most MAX_SCALE, or several such numbers. None
-            for `usual`, but no side longer than LONGEST_SIDE_PX.
-        usual: The scale that the method was made for, see `Method.default_scale`.
+            for the usual size.
+        usual: The scale that the method was made for, see `Method.default_scale`. It gives the usual size, with no side
+            longer than LONGEST_SIDE_PX.
+        view_px: The maximum number of pixels of the usual size; 0 for no limit.
 
     Returns:
         (H, W) in pixels for each scale.
@@ -61,8 +66,13 @@ def seen_sizes(size: tuple[int, int], scale: Scale = None, usual: float = 1.0) -
 
     >>> seen_sizes((3000, 4000)), seen_sizes((512, 1024), usual=1.25), seen_sizes((512, 1024), (0.5, 2))
     ([(1536, 2048)], [(640, 1280)], [(256, 512), (1024, 2048)])
+    >>> seen_sizes((3000, 4000), view_px=750_000), seen_sizes((32, 40), usual=1.25, view_px=750_000)
+    ([(750, 1000)], [(40, 50)])
     """
-    given: Any = min(usual, LONGEST_SIDE_PX / max(size)) if scale is None else scale
+    given: Any = scale
+    if scale is None:
+        given = min(usual, LONGEST_SIDE_PX / max(size))
+        given = min(given, math.sqrt(view_px / (size[0] * size[1]))) if view_px else given
     scales: list[Any]
     try:
         scales = [given] if isinstance(given, str) else list(given)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from partwise.backbones.initialisation import start_at_zero
-from partwise.backbones.pyramid import FINEST_PX, conv_norm_relu
+from partwise.backbones.pyramid import FINEST_PX, Block, conv_norm_relu
 from partwise.labels import IGNORED_TRAIN_ID, LabelSet
 from partwise.methods.capabilities import ClassRows
 from partwise.methods.method import Targets
@@ -94,14 +94,15 @@ def every_second_pixel(train_ids_HW: Tensor) -> Tensor:
     return train_ids_HW[rows[:, None].to(train_ids_HW.device), columns.to(train_ids_HW.device)]
 
 
-def semantic_branch(channels: int, classes: int) -> nn.Sequential:
+def semantic_branch(channels: int, classes: int, block: Block = conv_norm_relu) -> nn.Sequential:
     """Make the layers that turn the merged maps of a pyramid into logits: features first, then a score for each class.
 
     Args:
         channels: Channels of the pyramid and of the features.
         classes: Number of classes.
+        block: Makes the layers of the features, see `block_of`.
     """
-    return nn.Sequential(conv_norm_relu(channels, channels), nn.Conv2d(channels, classes, 1))
+    return nn.Sequential(block(channels, channels), nn.Conv2d(channels, classes, 1))
 
 
 class OutlineRefiner(nn.Module):
@@ -113,14 +114,21 @@ class OutlineRefiner(nn.Module):
         coarse_channels: Channels of the features that the logits were made from.
         fine_channels: Channels of the backbone's map at stride 2.
         classes: Number of classes.
-        channels: Channels inside the refiner.
+        channels: Channels inside the refiner; `block` makes its layers, see `block_of`.
     """
 
-    def __init__(self, coarse_channels: int, fine_channels: int, classes: int, channels: int = REFINER_CHANNELS):
+    def __init__(
+        self,
+        coarse_channels: int,
+        fine_channels: int,
+        classes: int,
+        channels: int = REFINER_CHANNELS,
+        block: Block = conv_norm_relu,
+    ):
         super().__init__()
         self.coarse = nn.Conv2d(coarse_channels, channels, 1)
         self.fine = nn.Conv2d(fine_channels, channels, 1)
-        self.body = nn.Sequential(conv_norm_relu(channels, channels), conv_norm_relu(channels, channels))
+        self.body = nn.Sequential(block(channels, channels), block(channels, channels))
         self.correction = nn.Conv2d(channels, classes, 1)
         start_at_zero(self.correction)
 
@@ -133,7 +141,7 @@ class OutlineRefiner(nn.Module):
             fine_BGhw: (B, G, 2 h, 2 w) map of the backbone at stride 2.
 
         Returns:
-            (B, C, 2 h, 2 w) refined logits, and the features (B, REFINER_CHANNELS, 2 h, 2 w) of the correction.
+            (B, C, 2 h, 2 w) refined logits, and the features (B, channels, 2 h, 2 w) of the correction.
         """
         size = fine_BGhw.shape[-2:]
         features = self.body(self.fine(fine_BGhw).add_(upsample(self.coarse(coarse_BFhw), size)))
@@ -141,20 +149,19 @@ class OutlineRefiner(nn.Module):
 
 
 def outline_refiner(
-    stride_px: int, channels: int, backbone_channels: dict[int, int], classes: int
+    stride_px: int, coarse_channels: int, backbone_channels: dict[int, int], classes: int, **layers: Any
 ) -> OutlineRefiner | None:
-    """Make the refiner that brings the logits of a `semantic_branch` from stride 4 to `stride_px`.
+    """Make the refiner that brings the logits of a `semantic_branch` from stride 4 to `stride_px`, None for stride 4.
 
     Args:
         stride_px: Stride of the refined logits in pixels: 2, or 4 for no refiner.
-        channels: Channels of the features that the logits are made from.
+        coarse_channels: Channels of the features that the logits are made from.
         backbone_channels: Channels of the backbone's map at each stride.
         classes: Number of classes.
-
-    Returns:
-        The refiner; None if `stride_px` is 4.
+        **layers: `channels` and `block` of the `OutlineRefiner`.
     """
-    return None if stride_px == FINEST_PX else OutlineRefiner(channels, backbone_channels[stride_px], classes)
+    fine_channels = backbone_channels.get(stride_px, 0)
+    return None if stride_px == FINEST_PX else OutlineRefiner(coarse_channels, fine_channels, classes, **layers)
 
 
 def semantic_heads(refiner: OutlineRefiner | None) -> tuple[ClassRows, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from partwise.errors import unknown_name
 from partwise.plugins import Plugins
+from partwise.recipes.any_photo import parts_fast, parts_free
 from partwise.recipes.baselines import mask_rcnn_light
 from partwise.recipes.finetune import finetune, finetune_mask_rcnn
 from partwise.recipes.ours import centres_light, centres_vgg, demo, fcn8s, fcn16s, fcn32s, parts_light, parts_vgg
@@ -23,6 +24,8 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = Plugins(
         "parts_light": parts_light,
         "centres_light": centres_light,
         "centres_vgg": centres_vgg,
+        "parts_fast": parts_fast,
+        "parts_free": parts_free,
         "demo": demo,
         "mask_rcnn_light": mask_rcnn_light,
         "finetune": finetune,

@@ -5,6 +5,7 @@ Axes: B images, F channels of the refiner's input, M windows, n cells a side, H 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -20,6 +21,7 @@ from partwise.methods.parts.decode import ImageOutputs, PartsDecoder
 from partwise.methods.parts.decode_config import DecodeConfig
 from partwise.methods.parts.mirror import mirrored_outputs
 from partwise.methods.parts.windows import parse_windows, part_weights_array
+from partwise.methods.views import predict_views
 from partwise.runtime.onnx_file import OnnxFile, run_session
 from partwise.scene import Prediction
 
@@ -40,6 +42,7 @@ class OnnxParts:
         info: The description in the file.
         has_instances: Whether predictions have instances.
         has_semantics: Whether predictions have a semantic map.
+        largest_px: Longest side of an object that the largest windows hold.
 
     Args:
         file: The opened file.
@@ -61,6 +64,7 @@ class OnnxParts:
         except TypeError as error:
             raise PartwiseError(f"decode: {error}: give fields of {', '.join(asdict(DecodeConfig()))}") from None
         self.windows, self.k = parse_windows(method["windows"]), int(method["k"])
+        self.largest_px = float(method["assign"]["fill_max"]) * self.windows[-1].side_px  # as in `PartMaps`
         self.part_weights = [part_weights_array(self.k, one.cells, method["assembling"]) for one in self.windows]
         self.decoder = PartsDecoder(self.config, self.windows, file.info.label_set)
         self.label_set = file.info.label_set if classes is None else classes.new
@@ -70,6 +74,11 @@ class OnnxParts:
     def default_scale(self) -> float:
         """The scale in the settings of the decoder."""
         return self.config.scale
+
+    @property
+    def view_px(self) -> int:
+        """The limit in the settings of the decoder."""
+        return self.config.view_px
 
     def respond(self, images_B3HW: np.ndarray, flip: bool = False) -> dict[str, Any]:
         """Compute the outputs of the network for images of any size, see `Method.respond`.
@@ -116,10 +125,21 @@ class OnnxParts:
         """
         images = np.asarray(images_B3HW)
         size = images.shape[2], images.shape[3]
-        seen = seen_sizes(size, options.scale, self.default_scale)
+        seen = seen_sizes(size, options.scale, self.default_scale, self.view_px)
         if len(seen) > 1:
             raise PartwiseError(f"scale {options.scale}: an ONNX file predicts at one scale at a time: give one number")
-        resized = [image_at(one.transpose(1, 2, 0), seen[0]).transpose(2, 0, 1) for one in images]
-        found = self.decode(self.respond(np.stack(resized), options.flip), seen[0])
-        found = [one.resized(size) for one in found]
+        largest_px = self.largest_px if options.scale is None else math.inf
+        found = predict_views(
+            lambda view: self._predict_at(images, view, options.flip),
+            size,
+            seen[0],
+            largest_px,
+            self.file.info.label_set,
+        )
         return found if self.classes is None else [self.classes.applied(one) for one in found]
+
+    def _predict_at(self, images_B3HW: np.ndarray, view: tuple[int, int], flip: bool) -> list[Prediction]:
+        """Predict images that the network sees at the size `view`; the predictions have the size of the images."""
+        resized = [image_at(one.transpose(1, 2, 0), view).transpose(2, 0, 1) for one in images_B3HW]
+        found = self.decode(self.respond(np.stack(resized), flip), view)
+        return [one.resized((images_B3HW.shape[2], images_B3HW.shape[3])) for one in found]

@@ -20,7 +20,7 @@ from torch import Tensor
 from partwise.class_map import ClassMap
 from partwise.errors import PartwiseError
 from partwise.methods import ClassRows, HasClassHeads, Method, image_batch
-from partwise.methods.options import resized_images, seen_sizes
+from partwise.methods.options import resized_images
 
 __all__ = ["Blend", "logits_of_images", "mapped_state"]
 
@@ -88,7 +88,7 @@ def logits_of_images(model: Method, images: Sequence[np.ndarray]) -> Tensor | No
         return None
     rng, found = np.random.default_rng(0), []
     for image_HW3 in images:
-        size = seen_sizes(image_HW3.shape[:2], None, model.default_scale)[0]
+        size = model.usual_size(image_HW3.shape[:2])
         outputs = model.respond(resized_images(image_batch(image_HW3), size))
         logits_PC = outputs["semantic"][0].flatten(1).T
         found.append(logits_PC[torch.from_numpy(rng.permutation(len(logits_PC))[:_PIXELS])])

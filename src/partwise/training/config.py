@@ -109,6 +109,8 @@ class Recipe:
         teacher: A trained model to learn from in addition to the truth (methods/distil.py): a file, a run folder, or
             the name of a bundled model; "" for none.
         teacher_weight: Weight of the loss terms that compare the outputs with the teacher's.
+        teacher_flip: Whether the teacher also sees the mirror image; the outputs of both are averaged. It is more
+            accurate and takes twice the time.
         teacher_features: Weight of the loss term that compares the maps of the pyramid with the teacher's; 0 for none.
     """
 
@@ -121,6 +123,7 @@ class Recipe:
     backbone_weights: str = "random"
     teacher: str = ""
     teacher_weight: NotNegative = 1.0
+    teacher_flip: bool = False
     teacher_features: NotNegative = 0.0
 
 

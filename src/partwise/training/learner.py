@@ -14,7 +14,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from partwise.methods import Distillable, Method
 from partwise.methods.distil import feature_loss, pyramid_maps
-from partwise.methods.method import Outputs, Targets
+from partwise.methods.method import Outputs, Targets, require_mirrorable
+from partwise.methods.options import mean_outputs
 from partwise.training.checkpoint import load_matching
 from partwise.training.config import Recipe
 from partwise.training.optim import build_optimiser, restore_optimiser, schedule
@@ -129,6 +130,9 @@ class Learner:
         autocast = torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16)
         with torch.no_grad(), autocast, pyramid_maps(teacher) as taught_maps:
             taught = teacher(images)
+        if recipe.teacher_flip:
+            with torch.no_grad(), autocast:
+                taught = mean_outputs(taught, require_mirrorable(teacher).mirrored(teacher(images.flip(-1))))
         assert isinstance(self.method, Distillable)  # see check_teacher
         terms = self.method.distillation(outputs, taught)
         terms = {name: recipe.teacher_weight * term for name, term in terms.items()}

@@ -18,6 +18,7 @@ from partwise.errors import PartwiseError, in_one_line
 from partwise.machine import is_out_of_memory
 from partwise.methods import Method, build_method
 from partwise.methods.distil import check_teacher
+from partwise.methods.method import require_mirrorable
 from partwise.scene import Scenes
 from partwise.training.config import Recipe, check_crop, check_recipe
 from partwise.training.folder import RunFolder
@@ -103,6 +104,8 @@ def _learner(recipe: Recipe, method: Method, accelerator: Accelerator, teacher: 
     method.to(accelerator.device).to(memory_format=torch.channels_last)
     if teacher is not None:
         check_teacher(method, teacher, features=recipe.teacher_features > 0)
+        if recipe.teacher_flip:
+            require_mirrorable(teacher)
         teacher = fold_batch_norm(teacher).to(accelerator.device).to(memory_format=torch.channels_last)
     return Learner(recipe, method, accelerator, teacher)
 

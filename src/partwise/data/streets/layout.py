@@ -9,6 +9,7 @@ from partwise.data.streets import furniture, houses, plants, vehicles
 from partwise.data.streets.canvas import Camera, Canvas
 from partwise.data.streets.ground import Street
 from partwise.data.streets.light import Weather
+from partwise.data.streets.pavement import draw_near, seen_from_pavement
 from partwise.data.streets.placing import (
     VEHICLES,
     Layout,
@@ -41,15 +42,27 @@ def draw_street(dice: random.Random) -> Street:
     )
 
 
-def draw_layout(dice: random.Random, weather: Weather, camera: Camera) -> Layout:
-    """Draw everything on one street, from traffic to bins."""
-    layout = Layout(draw_street(dice))
+def draw_layout(dice: random.Random, weather: Weather, camera: Camera, pavement: bool = False) -> Layout:
+    """Draw everything on one street, from traffic to bins.
+
+    Args:
+        dice: Source of every random number.
+        weather: The weather.
+        camera: The camera.
+        pavement: Whether the camera stands on the pavement, with things near it, instead of in a lane.
+    """
+    street, lane_m = draw_street(dice), 0.0
+    if pavement:
+        street, lane_m = seen_from_pavement(street, dice)
+    layout = Layout(street)
     busy = dice.random()
-    _draw_traffic(layout, dice, weather, busy)
+    _draw_traffic(layout, dice, weather, busy, lane_m)
     for side in (-1, 1):
         _draw_kerb(layout, dice, weather, side)
         _draw_walk(layout, dice, weather, side, busy)
     _draw_crossing(layout, dice, weather, busy)
+    if pavement:
+        draw_near(layout, dice, weather)
     visible = lambda z: camera.px_per_m(z) * 1.5 > _HIDDEN_PX
     layout.objects = sorted((item for item in layout.objects if visible(item[0])), key=lambda item: -item[0])
     return layout
@@ -89,11 +102,11 @@ def _far(dice: random.Random, near: float, far: float) -> float:
     return near * (far / near) ** dice.random()
 
 
-def _draw_traffic(layout: Layout, dice: random.Random, weather: Weather, busy: float) -> None:
-    """Draw the moving vehicles in the lanes: ours ahead, theirs towards us."""
+def _draw_traffic(layout: Layout, dice: random.Random, weather: Weather, busy: float, lane_m: float) -> None:
+    """Draw the moving vehicles: ahead in the lane around x = `lane_m`, and towards us in the lanes left of it."""
     street = layout.street
-    ours = [0.0]
-    theirs = [line - 1.6 for line in street.lanes if line < 0] if street.kerb_left_m < -4 else []
+    ours = [lane_m]
+    theirs = [line - 1.6 for line in street.lanes if line < lane_m] if street.kerb_left_m < lane_m - 4 else []
     for x, yaw, near in [(x, 0.0, 9.0) for x in ours] + [(x, math.pi, 5.0) for x in theirs]:
         z = dice.uniform(near, 45)
         while z < 130:
@@ -109,7 +122,7 @@ def _draw_traffic(layout: Layout, dice: random.Random, weather: Weather, busy: f
                 place_rider(layout, x + aside, z, dice, weather, turn=dice.uniform(0, 0.35), away=yaw == 0, kind=kind)
             z += length + dice.expovariate(1.0) * (4 + 45 * (1 - busy)) + 1.5
     if street.tracks is not None and dice.random() < 0.85:
-        yaw = 0.0 if street.tracks > -1 else math.pi
+        yaw = 0.0 if street.tracks > lane_m - 1 else math.pi
         z = _far(dice, 22, 70) + 13
         layout.objects = [item for item in layout.objects if item[0] < z - 16]
         place_vehicle(layout, "train", Pose(street.tracks, z, yaw), dice, weather)

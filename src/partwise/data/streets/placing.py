@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from partwise.data.streets import people, vehicles
+from partwise.data.streets import abroad, people, vehicles
 from partwise.data.streets.canvas import Canvas
 from partwise.data.streets.ground import Street
 from partwise.data.streets.light import Weather
@@ -20,7 +20,12 @@ VEHICLES = {
     "train": (vehicles.paint_tram, 26.0, 2.5, 3.4),
     "caravan": (vehicles.paint_caravan, 5.5, 2.2, 2.5),
     "trailer": (vehicles.paint_trailer, 3.0, 1.7, 1.1),
+    "three-wheeler": (abroad.paint_three_wheeler, 2.7, 1.3, 1.7),
+    "pickup": (abroad.paint_pickup, 5.2, 1.9, 1.7),
+    "minibus": (abroad.paint_minibus, 6.0, 2.0, 2.5),
 }
+# Classes of the vehicles whose kind is no class. Cityscapes counts pick-ups as trucks, and has no three-wheelers.
+CLASS_OF_KIND = {"three-wheeler": "car", "pickup": "truck", "minibus": "bus"}
 
 
 @dataclass
@@ -48,7 +53,7 @@ def place_vehicle(layout: Layout, kind: str, pose: Pose, dice: random.Random, we
     depth = pose.z_m
 
     def draw(canvas: Canvas) -> None:
-        paint(canvas.instance_brush(kind, depth), pose, dice)
+        paint(canvas.instance_brush(CLASS_OF_KIND.get(kind, kind), depth), pose, dice)
 
     layout.add(depth, draw)
     add_shadow(layout, pose.footprint(length, width), height, weather)

@@ -16,6 +16,7 @@ from partwise.data.streets.furniture import paint_ego_vehicle
 from partwise.data.streets.ground import paint_ground, paint_sky, paint_skyline
 from partwise.data.streets.layout import draw_layout, paint_sides
 from partwise.data.streets.light import develop, draw_weather
+from partwise.data.streets.pavement import pavement_camera
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES
 from partwise.scene import Scene
@@ -24,7 +25,10 @@ SMALLEST_PX = 16
 
 
 def render_street(
-    rng: np.random.Generator, size: tuple[int, int] = (256, 512), name: str = "street_000000_000000"
+    rng: np.random.Generator,
+    size: tuple[int, int] = (256, 512),
+    name: str = "street_000000_000000",
+    pavement: bool = False,
 ) -> Scene:
     """Render one street with its truth, exact to a quarter of a pixel.
 
@@ -35,6 +39,8 @@ def render_street(
         rng: Source of every random number; the scene is a function of its state.
         size: (H, W) in pixels, each at least 16.
         name: Name of the scene.
+        pavement: Whether somebody on the pavement sees the street, with large things near the camera, instead of the
+            driver of a car.
 
     Returns:
         The scene in Cityscapes ids.
@@ -45,8 +51,9 @@ def render_street(
     if min(size) < SMALLEST_PX:
         raise PartwiseError(f"a street of {size[1]}x{size[0]} pixels: each side must be at least {SMALLEST_PX}")
     dice = random.Random(int(rng.integers(2**62)))
-    weather, camera = draw_weather(dice), draw_camera(dice, size)
-    layout = draw_layout(dice, weather, camera)
+    weather = draw_weather(dice)
+    camera = pavement_camera(dice, size) if pavement else draw_camera(dice, size)
+    layout = draw_layout(dice, weather, camera, pavement)
     canvas = Canvas(size, camera, weather)
     paint_sky(canvas, rng)
     paint_ground(canvas, layout.street, layout.shadows, dice)
@@ -54,7 +61,7 @@ def render_street(
     paint_sides(canvas, layout.street, dice)
     for _, paint in layout.objects:
         paint(canvas)
-    if dice.random() < 0.7:
+    if not pavement and dice.random() < 0.7:
         paint_ego_vehicle(canvas, dice)
     instance_ids_HW = np.array(canvas.ids.resize((size[1], size[0]), Image.Resampling.NEAREST))
     semantic_HW = implied_ids(instance_ids_HW).astype(np.uint8)
@@ -76,13 +83,19 @@ def draw_camera(dice: random.Random, size: tuple[int, int]) -> Camera:
 class Streets:
     """Rendered streets as a sequence of Scenes, each rendered when it is asked for.
 
-    Scene i is a function of (seed, i, size) alone, in whatever order and process it is asked for.
+    Scene i is a function of (seed, i, size) and of its view alone, in whatever order and process it is asked for.
+
+    Args:
+        count: Number of scenes.
+        size: (H, W) in pixels.
+        seed: Seed of the scenes.
+        pavement: Share of the scenes, 0..1, that somebody on the pavement sees; they are spread evenly.
     """
 
     name, label_set = "rendered streets", CITYSCAPES
 
-    def __init__(self, count: int, size: tuple[int, int] = (256, 512), seed: int = 0):
-        self.count, self.size, self.seed = count, size, seed
+    def __init__(self, count: int, size: tuple[int, int] = (256, 512), seed: int = 0, pavement: float = 0.0):
+        self.count, self.size, self.seed, self.pavement = count, size, seed, pavement
 
     @property
     def names(self) -> list[str]:
@@ -98,7 +111,8 @@ class Streets:
     def __getitem__(self, i: int) -> Scene:
         """Return scene i."""
         i = range(self.count)[operator.index(i)]
-        return render_street(np.random.default_rng((self.seed, i)), self.size, self._name(i))
+        pavement = int((i + 1) * self.pavement) > int(i * self.pavement)
+        return render_street(np.random.default_rng((self.seed, i)), self.size, self._name(i), pavement)
 
     def _name(self, i: int) -> str:
         """Return the name of scene i."""
@@ -112,6 +126,7 @@ def render_dataset(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
     depth: bool = False,
+    pavement: float = 0.0,
 ) -> int:
     """Write a Cityscapes tree of rendered streets.
 
@@ -123,6 +138,7 @@ def render_dataset(
         seed: Seed of the scenes.
         progress: Called after each scene with how many are done, and how many there are.
         depth: Whether to write disparity and camera files, too, see `write_depth`.
+        pavement: Share of the scenes that are seen from the pavement, see `Streets`.
 
     Returns:
         The number of scenes.
@@ -132,7 +148,7 @@ def render_dataset(
     """
     done, total = 0, sum(count_by_split.values())
     for k, (split, count) in enumerate(count_by_split.items()):
-        for scene in Streets(count, size, seed * 100 + k):
+        for scene in Streets(count, size, seed * 100 + k, pavement):
             if depth:
                 write_depth(scene, root, split)
             write_scene(scene, root, split)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Literal
 
+from partwise.backbones.pyramid import Heads
 from partwise.fields import Blocks, Count, NotNegative, configuration
 from partwise.methods.method import MethodConfig
 from partwise.methods.parts.decode_config import DecodeConfig
 from partwise.methods.parts.targets import AssignConfig
+from partwise.methods.semantic import REFINER_CHANNELS
 
 
 @configuration
@@ -18,10 +20,14 @@ class PartsConfig(MethodConfig):
     Attributes:
         backbone: Name of the backbone, see `build_backbone`.
         frozen_blocks: Number of blocks of the backbone that keep their weights, see `VggBackbone` and `TimmBackbone`.
-        windows: (stride in px, cells a side) of each grid of windows.
+        windows: (stride in px, cells a side) of each grid of windows. The pyramid has a map at every stride from 4 px
+            to the largest of these, which may be beyond 32 px.
         k: A window is divided into k x k parts.
         assembling: How a window is assembled of its parts, "bilinear" or "nearest", see `part_weights`.
         channels: Channels of the pyramid and of the heads.
+        heads: "dense" for 3x3 convolutions in the pyramid and the heads; "separable" for depthwise 5x5 and pointwise
+            convolutions, which need an eighth of the multiplications.
+        refiner_channels: Channels of the layers at stride 2 that refine the semantic map.
         context: Dilations in cells of the blocks that the coarsest map of the pyramid passes first, see `Context`.
         assign: The rules by which a window is positive, negative or ignored.
         decode: The settings of the decoder.
@@ -44,6 +50,8 @@ class PartsConfig(MethodConfig):
     k: Count = 3
     assembling: Literal["bilinear", "nearest"] = "bilinear"
     channels: Count = 96
+    heads: Heads = "dense"
+    refiner_channels: Count = REFINER_CHANNELS
     context: tuple[Count, ...] = ()
     assign: AssignConfig = field(default_factory=AssignConfig)
     decode: DecodeConfig = field(default_factory=DecodeConfig)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from partwise.fields import Count, NotNegative, Share, configuration
+from partwise.fields import Count, CountOrZero, NotNegative, Share, configuration
 from partwise.methods.options import MAX_SCALE
 
 
@@ -17,6 +17,8 @@ class DecodeConfig:
     Attributes:
         scale: The network sees an image this many times as large unless the caller gives another scale, see
             `seen_sizes`.
+        view_px: The network sees an image with at most this many pixels, unless the caller gives a scale; 0 for no
+            limit. A larger photo usually shows larger objects rather than more of them.
         min_objectness: Only windows with an objectness above it are assembled, 0..1.
         peaks: Only windows whose objectness is at least this share of the highest objectness among their cell and its 8
             neighbours are assembled. 1 takes only maxima, which misses people in a crowd; 0 takes all windows above
@@ -42,6 +44,7 @@ class DecodeConfig:
     """
 
     scale: Annotated[float, Field(gt=0, le=MAX_SCALE)] = 1.0
+    view_px: CountOrZero = 0
     min_objectness: Share = 0.05
     peaks: Share = 0.9
     max_windows: Count = 300

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from partwise.backbones import build_backbone
 from partwise.backbones.initialisation import start_as_rare
-from partwise.backbones.pyramid import Pyramid, conv_norm_relu, merged_at_finest
+from partwise.backbones.pyramid import Pyramid, block_of, conv_norm_relu, merged_at_finest, separable_conv
 from partwise.decoding.maps import softmax
 from partwise.errors import PartwiseError
 from partwise.labels import CITYSCAPES, LabelSet
@@ -43,7 +43,6 @@ from partwise.methods.parts.targets import assign_windows
 from partwise.methods.parts.window_truth import window_truth as windows_of_targets
 from partwise.methods.parts.windows import assemble, parse_windows, part_weights
 from partwise.methods.semantic import (
-    REFINER_CHANNELS,
     branch_logits,
     branch_losses,
     outline_refiner,
@@ -84,35 +83,48 @@ class PartMaps(Method):
         self.backbone = build_backbone(
             config.backbone, frozen_blocks=config.frozen_blocks, finest_px=config.semantic_stride_px
         )
-        self.pyramid = Pyramid(self.backbone.channels, config.channels, config.context)
+        block, channels = block_of(config.heads), config.channels
+        coarsest_px = max(window.stride_px for window in self.windows)
+        self.pyramid = Pyramid(self.backbone.channels, channels, config.context, coarsest_px=coarsest_px, block=block)
         for window in self.windows:
             if window.stride_px not in self.pyramid.channels:
                 raise PartwiseError(
-                    f"method.windows: there is no map at stride {window.stride_px}: give strides of the pyramid, which "
-                    f"are {', '.join(map(str, self.pyramid.channels))}"
+                    f"method.windows: there is no map at stride {window.stride_px}: give 4 or a power of 2 above it"
                 )
         slots = sorted({window.cells for window in self.windows})
         self.slot = [slots.index(window.cells) for window in self.windows]
-        self.tower = conv_norm_relu(config.channels, config.channels)
-        self.objectness_branch = nn.Sequential(
-            conv_norm_relu(config.channels, config.channels), nn.Conv2d(config.channels, len(slots), 1)
-        )
-        self.parts_branch = nn.Sequential(
-            conv_norm_relu(config.channels, config.channels, kernel=1),
-            nn.Conv2d(config.channels, len(slots) * config.k**2, 3, padding=1),
+        self.tower = block(channels, channels)
+        self.objectness_branch = nn.Sequential(block(channels, channels), nn.Conv2d(channels, len(slots), 1))
+        maps = len(slots) * config.k**2
+        self.parts_branch = nn.Sequential(conv_norm_relu(channels, channels, kernel=1))
+        dense = config.heads == "dense"
+        self.parts_branch.extend(
+            [nn.Conv2d(channels, maps, 3, padding=1)] if dense else separable_conv(channels, maps, bias=True)
         )
         classes = len(label_set.evaluated)
-        self.semantic_branch = semantic_branch(config.channels, classes)
-        self.refiner = outline_refiner(config.semantic_stride_px, config.channels, self.backbone.channels, classes)
+        self.semantic_branch = semantic_branch(channels, classes, block)
+        self.refiner = outline_refiner(
+            config.semantic_stride_px,
+            channels,
+            self.backbone.channels,
+            classes,
+            channels=config.refiner_channels,
+            block=block,
+        )
         if config.refine_masks and self.refiner is None:
             raise PartwiseError("method.refine_masks: it needs a semantic map at stride 2: give semantic_stride_px=2")
-        self.mask_refiner = MaskRefiner(REFINER_CHANNELS) if config.refine_masks else None
+        self.mask_refiner = MaskRefiner(config.refiner_channels) if config.refine_masks else None
         start_as_rare(self.objectness_branch[-1], OBJECTNESS_PRIOR)
         for index, window in enumerate(self.windows):
             self.register_buffer(
                 f"part_weights_{index}", part_weights(config.k, window.cells, config.assembling), persistent=False
             )
         self.decoder = PartsDecoder(config.decode, self.windows, label_set)
+
+    @property
+    def size_multiple(self) -> int:
+        """See `Method.size_multiple`; a map that is coarser than those of the backbone needs a larger multiple."""
+        return max(self.backbone.size_multiple, *self.pyramid.channels)
 
     def class_heads(self) -> tuple[ClassRows, ...]:
         """See HasClassHeads; objectness and part maps know no classes."""
@@ -206,18 +218,25 @@ class PartMaps(Method):
     def check_teacher(self, teacher: Method) -> None:
         """Check that a teacher that has part maps has the same windows and parts, see `Distillable.check_teacher`.
 
+        The teacher may lack the largest windows; nothing is learnt about these from it.
+
         Raises:
             PartwiseError: If they differ.
         """
-        if isinstance(teacher, PartMaps) and (self.windows, self.config.k) != (teacher.windows, teacher.config.k):
+        if not isinstance(teacher, PartMaps):
+            return
+        if self.config.k != teacher.config.k or self.windows[: len(teacher.windows)] != teacher.windows:
             raise PartwiseError(
                 f"teacher: it has windows {list(teacher.config.windows)} and k {teacher.config.k}, the recipe has "
-                f"windows {list(self.config.windows)} and k {self.config.k}: make them equal"
+                f"windows {list(self.config.windows)} and k {self.config.k}: make them equal; only the largest windows "
+                "of the recipe may be new"
             )
 
     def distillation(self, outputs: Outputs, taught: Outputs) -> dict[str, Tensor]:
         """Measure how far semantics, objectness and part maps are from the teacher's, see `methods.distil`."""
-        return distilled_semantics(outputs, taught, self.config.class_balance) | distilled_parts(outputs, taught)
+        grids = len(taught.get("parts", ()))
+        known = {key: outputs[key][:grids] for key in ("objectness", "parts")}
+        return distilled_semantics(outputs, taught, self.config.class_balance) | distilled_parts(known, taught)
 
     def window_truth(self, scene: Scene, targets: Targets) -> WindowTruth:
         """Compare the windows of the targets with the objects of the scene, see `HasWindows`."""
@@ -231,6 +250,16 @@ class PartMaps(Method):
     def default_scale(self) -> float:
         """The scale in the settings of the decoder."""
         return self.config.decode.scale
+
+    @property
+    def view_px(self) -> int:
+        """The limit in the settings of the decoder."""
+        return self.config.decode.view_px
+
+    @property
+    def largest_px(self) -> float:
+        """The longest side of an object that the largest windows hold, see `AssignConfig.fill_max`."""
+        return self.config.assign.fill_max * self.windows[-1].side_px
 
     def mirrored(self, outputs: Outputs) -> Outputs:
         """Mirror the maps, and exchange left parts and right parts, see `Mirrorable`.
