@@ -126,6 +126,23 @@ def test_a_truncated_video_gives_what_is_there_and_one_line(tmp_path):
     assert len(lines_of(tmp_path / "out/street.jsonl")) == len(times_of(tmp_path / "out/street.mp4")) == done.frames
 
 
+@pytest.mark.parametrize("name", ["street.mkv", "street.mp4"])
+def test_a_file_that_was_not_copied_whole_is_said_to_be_incomplete(tmp_path, name):
+    times = [0.4 * number for number in range(20)]
+    clip = write_clip(tmp_path / name, 20, times=times)
+    assert predict_video(Finder(), clip, tmp_path / "whole", VideoForm(), CITYSCAPES).faults == []
+    data = bytearray(clip.read_bytes())
+    if name.endswith("mkv"):
+        del data[len(data) // 2 :]
+    else:  # the frames lie before the index; where they are missing, zeros stand
+        media = data.find(b"mdat") + 4
+        index = data.find(b"moov")
+        data[(media + index) // 2 : index - 4] = bytes(index - 4 - (media + index) // 2)
+    clip.write_bytes(data)
+    done = predict_video(Finder(), clip, tmp_path / "cut", VideoForm(), CITYSCAPES)
+    assert 0 < done.frames < 20 and len(done.faults) == 1 and name in str(done.faults[0])
+
+
 def test_mots_lines_do_not_overlap_and_name_class_and_track(tmp_path):
     clip = write_clip(tmp_path / "street.mp4", 6)
     predict_video(Finder(), clip, tmp_path / "out", VideoForm("mots"), CITYSCAPES)

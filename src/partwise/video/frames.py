@@ -20,6 +20,7 @@ from partwise.data.image_files import PHOTO_SUFFIXES, VIDEO_SUFFIXES, read_image
 from partwise.errors import PartwiseError, in_one_line
 from partwise.files import expanded
 from partwise.video.ahead import ahead
+from partwise.video.lengths import length_of, missing_end
 
 if TYPE_CHECKING:
     import av
@@ -168,7 +169,7 @@ def open_video(source: str | os.PathLike, span: Span = EVERY_FRAME) -> Video:
         return _open_folder(text, path, span)
     container, stream = _open_stream(text)
     rate = Fraction(stream.average_rate or stream.guessed_rate or FOLDER_RATE)
-    seconds = _length(container, stream)
+    seconds = length_of(container, stream)
     if seconds is not None and span.begin >= seconds:
         container.close()
         raise PartwiseError(f"{text}: the begin ({span.begin:g} s) lies after its end ({seconds:g} s): begin earlier")
@@ -235,28 +236,23 @@ def _is_cover(stream: Any) -> bool:
     return bool(stream.disposition & type(stream.disposition).attached_pic)
 
 
-def _length(container: Any, stream: Any) -> float | None:
-    """Seconds of a video; None for a stream without end."""
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return container.duration / 1e6 if container.duration else None
-
-
 def _frames_of(text: str, container: Any, stream: Any, span: Span, faults: list[str]) -> Generator[Frame]:
     """Decode the frames of a span. An error ends what is damaged and not the rest."""
     first: float | None = None
-    before = -1.0
+    before, end = -1.0, 0.0
     with container:
         for number, frame in enumerate(_decoded(text, container, stream, faults)):
             time = frame.time if frame.time is not None else number / float(stream.average_rate or FOLDER_RATE)
             first = time if first is None else first
             seconds = max(time - first, before + 1e-6)  # never back in time, as in damaged files
-            before = seconds
+            before, end = seconds, seconds + float((frame.duration or 0) * frame.time_base)
             if span.end is not None and seconds >= span.end - 1e-6:
                 return
             if seconds < span.begin - 1e-6 or number % span.every:
                 continue
             yield Frame(number, seconds, _upright(frame))
+        if not faults and (missing := missing_end(container, stream, end)):
+            faults.append(f"{text}: {missing}: the file is incomplete: copy it again")
 
 
 def _decoded(text: str, container: Any, stream: Any, faults: list[str]) -> Iterator[Any]:
