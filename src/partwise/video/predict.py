@@ -133,7 +133,7 @@ def _require_free(paths: list[Path], form: VideoForm, source: str | os.PathLike)
             raise PartwiseError(f"{path}: the result would replace the video: choose another folder")
     there = [str(path) for path in paths if path.exists()]
     if there and not form.overwrite:
-        raise PartwiseError(f"{' and '.join(there)}: there already: replace with overwrite, or choose another folder")
+        raise PartwiseError(f"{' and '.join(there)}: there already: --overwrite replaces them, or choose another folder")
 
 
 @contextlib.contextmanager
