@@ -66,7 +66,7 @@ def predict_videos(
     from partwise.segmenter import SHOWN_SCORE
     from partwise.selection import OTHERS
     from partwise.video.frames import Span, seconds_of
-    from partwise.video.predict import VideoForm, predict_video
+    from partwise.video.predict import ResultsThereError, VideoForm, predict_video
     from partwise.video.tracker import DEFAULT_TRACKING
 
     if set(least) - {OTHERS}:
@@ -89,6 +89,8 @@ def predict_videos(
                 done = predict_video(segment, source, out, form, labels, span=span, progress=progress)
         except PartwiseError as error:
             faults.append(str(error))
+            if isinstance(error, ResultsThereError):
+                console.print("next: the same with --overwrite replaces the results")
             continue
         console.print(_said(done, source), highlight=False, markup=False, soft_wrap=True)
         faults += done.faults

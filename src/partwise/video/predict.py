@@ -23,9 +23,13 @@ from partwise.video.records import json_line, mots_classes, mots_lines
 from partwise.video.tracker import DEFAULT_TRACKING, NO_TRACK, TrackSettings
 from partwise.video.writing import VideoFile
 
-__all__ = ["VideoDone", "VideoForm", "predict_video"]
+__all__ = ["ResultsThereError", "VideoDone", "VideoForm", "predict_video"]
 
 COLOURS = 48  # tracks with numbers that differ by a multiple of this have one colour
+
+
+class ResultsThereError(PartwiseError):
+    """Results of a video are there already. Nothing was changed."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,7 @@ def _require_free(paths: list[Path], form: VideoForm, source: str | os.PathLike)
             raise PartwiseError(f"{path}: the result would replace the video: choose another folder")
     there = [str(path) for path in paths if path.exists()]
     if there and not form.overwrite:
-        raise PartwiseError(f"{' and '.join(there)}: there already: --overwrite replaces them, or choose another folder")
+        raise ResultsThereError(f"{' and '.join(there)}: there already, and kept: choose another folder")
 
 
 @contextlib.contextmanager
