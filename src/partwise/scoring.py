@@ -99,7 +99,7 @@ def _of_networks(options: InferenceOptions) -> dict[str, bool]:
     return {
         "--flip": options.flip,
         "--scale": options.scale is not None,
-        "--device": options.device != DEFAULT_OPTIONS.device,
+        "--device": options.device not in ("auto", DEFAULT_OPTIONS.device),  # defaults of the command and of Python
         "--precision": options.precision != DEFAULT_OPTIONS.precision,
     }
 
