@@ -30,6 +30,7 @@ from partwise.methods import MappedMethod
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions
 from partwise.scene import names_of
 from partwise.segmenter import load
+from partwise.shards.scores import holds_parts, score_parts
 
 BOOTSTRAP_DRAWS = 1000
 
@@ -56,7 +57,7 @@ def score(
         split: The split to score on.
         model: A model file, a run folder or the name of a model; the default model if neither `model` nor
             `predictions` is given.
-        predictions: A folder of result files, or a JSON file in COCO form, instead of a model.
+        predictions: A folder of result files or of Parquet parts, or a JSON file in COCO form, instead of a model.
         class_names: Which classes of a model stand for those of the data, see `ClassMap.between`.
         frames: The largest number of frames to score, evenly spaced; 0 for all.
         full: Also compute boundary AP, COCO AP, bootstrap intervals, and panoptic quality if there is a semantic map.
@@ -105,11 +106,7 @@ def _of_networks(options: InferenceOptions) -> dict[str, bool]:
 
 
 def _leave_out(asked: dict[str, bool], why: str) -> None:
-    """Refuse options that would have no effect.
-
-    Raises:
-        PartwiseError: If an option is given; it names the first one.
-    """
+    """Raise PartwiseError for the first option that is given and would have no effect."""
     for option, given in asked.items():
         if given:
             raise PartwiseError(f"{option} {why}: leave it out")
@@ -151,6 +148,9 @@ def _score_files(
     if folder.suffix.lower() == ".json":
         _leave_out({f"--workers {workers}": workers > 1}, "is for folders, and --predictions is one file")
         return _score_coco_results(folder, data, split, frames, evaluator_for, progress)
+    if holds_parts(folder):
+        _leave_out({f"--workers {workers}": workers > 1}, "is for files in the official form, and these are parts")
+        return score_parts(folder, data, split, frames, evaluator_for, progress)
     # Scoring result files needs no image, and decoding an image takes longer than everything else together.
     if data.labels is not None:
         remedy = "leave the label file out, or give the results as a COCO file"

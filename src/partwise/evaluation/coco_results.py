@@ -22,7 +22,7 @@ from partwise.given import shown
 from partwise.instances import Instances
 from partwise.labels import LabelSet
 
-__all__ = ["CocoResults", "Frames", "read_coco_results"]
+__all__ = ["CocoResults", "Frames", "names_of_frame", "read_coco_results"]
 
 _FRAME_END = "_leftImg8bit"  # of a Cityscapes frame's file, no part of its name
 
@@ -119,7 +119,7 @@ def read_coco_results(path: Path, frames: Frames, label_set: LabelSet) -> CocoRe
     return reader.read(rows, images, labels)
 
 
-def _names_of(file_name: str) -> tuple[str, ...]:
+def names_of_frame(file_name: str) -> tuple[str, ...]:
     """The names that the frame of an image may have, the most likely one first."""
     path = PurePosixPath(file_name.replace("\\", "/"))
     return str(path), str(path.parent / path.stem), path.stem, path.stem.removesuffix(_FRAME_END)
@@ -151,7 +151,7 @@ class _Reader:
                 self.fault(f"image number {number} has no id or no file_name", "add them")
                 continue
             file = str(row["file_name"])
-            place = next((known[name] for name in _names_of(file) if name in known), None)
+            place = next((known[name] for name in names_of_frame(file) if name in known), None)
             if row["id"] in found:
                 self.fault(f"image id {shown(row['id'])} is there twice", "give each image an id of its own")
             elif place is None:

@@ -7,10 +7,10 @@ The metadata of the file hold the settings of the run, with label set and model,
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,21 @@ from partwise.geometry import box_of_mask
 from partwise.instances import Instances
 from partwise.rle import column_runs
 
-__all__ = ["FAULTS", "PARTS", "names_in", "part_files", "photo_row", "photos_in", "write_faults", "write_part"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = [
+    "FAULTS",
+    "PARTS",
+    "names_in",
+    "part_files",
+    "photo_row",
+    "photos_in",
+    "settings_in",
+    "table_of",
+    "write_faults",
+    "write_part",
+]
 
 PARTS, FAULTS = "part", "faults"  # beginnings of the names of files
 _METADATA = b"partwise"
@@ -59,13 +73,29 @@ def write_part(path: Path, rows: Sequence[Mapping[str, Any]], settings: Mapping[
     Raises:
         PartwiseError: If it cannot be written.
     """
+    _write(path, rows, _part_schema(), settings)
+
+
+def _part_schema() -> pa.Schema:
+    """The columns of a part, as a schema of pyarrow."""
     import pyarrow as pa
 
     instance = pa.struct(
         [("label", pa.int32()), ("score", pa.float32()), ("box", pa.list_(pa.int32(), 4)), ("rle", pa.string())]
     )
     fields = [("name", pa.string()), ("height", pa.int32()), ("width", pa.int32()), ("seconds", pa.float32())]
-    _write(path, rows, pa.schema([*fields, ("instances", pa.list_(instance))]), settings)
+    return pa.schema([*fields, ("instances", pa.list_(instance))])
+
+
+def table_of(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Make a table with the columns of a part, and the column `fault`.
+
+    Args:
+        rows: From `photo_row`, each with `fault`: a text or None.
+    """
+    import pyarrow as pa
+
+    return pa.Table.from_pylist(list(rows), schema=_part_schema().append(pa.field("fault", pa.string())))
 
 
 def write_faults(path: Path, rows: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> None:
@@ -118,11 +148,31 @@ class PhotoInPart:
     instances: Instances
 
 
-def photos_in(out: Path) -> Iterator[PhotoInPart]:
+def settings_in(path: Path) -> dict[str, Any]:
+    """The settings of the run that wrote a part.
+
+    Raises:
+        PartwiseError: If the file is damaged, or partwise did not write it.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        settings: dict[str, Any] = json.loads(metadata[_METADATA])
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error) from None
+    except (KeyError, ValueError):
+        raise PartwiseError(f"{path}: partwise did not write this file: give parts of a run") from None
+    return settings
+
+
+def photos_in(out: Path, names: Container[str] | None = None) -> Iterator[PhotoInPart]:
     """Yield the photos of all parts below a folder. At most 64 rows are in memory.
 
     Args:
         out: The folder of a run or of a shard.
+        names: Of the photos to yield; None for all.
 
     Raises:
         PartwiseError: If there is no part, or one is damaged.
@@ -132,7 +182,8 @@ def photos_in(out: Path) -> Iterator[PhotoInPart]:
         raise PartwiseError(f"{out}: no parts (part-*.parquet): give the folder of a run with the format parquet")
     for path in files:
         for row in _rows(path):
-            yield PhotoInPart(row["name"], row["seconds"], _instances(row))
+            if names is None or row["name"] in names:
+                yield PhotoInPart(row["name"], row["seconds"], _instances(row))
 
 
 def _instances(row: Mapping[str, Any]) -> Instances:
@@ -161,4 +212,8 @@ def _rows(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, An
             for batch in file.iter_batches(_ROWS_AT_ONCE, columns=columns):
                 yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as error:
-        raise PartwiseError(f"{path}: cannot be read ({error}): delete it and resume the run") from None
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> PartwiseError:
+    return PartwiseError(f"{path}: cannot be read ({error}): delete it and resume the run")
