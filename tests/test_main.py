@@ -39,7 +39,7 @@ def run_with(stand_in: Path, *arguments: str) -> subprocess.CompletedProcess:
     [
         ("numpy", ["--help"]),
         ("cyclopts", ["--help"]),
-        ("torch", ["predict", "photo.png", "--out", "out"]),
+        ("PIL", ["predict", "photo.png", "--out", "out"]),
     ],
 )
 def test_ctrl_c_during_an_import_is_one_line(tmp_path, module, arguments):

@@ -178,7 +178,7 @@ def test_sparse_inference_looks_at_every_29th_cell_only():
             assert 0 < len(boxes) < 64 * 128 / 29**2 + 64
             assert (boxes[:, :2] % 29 == 0).all()
     parts = with_slip(PARTS, sparse_inference=True)
-    found = parts.decoder.best_windows([torch.zeros(64, 128), torch.zeros(32, 64)])
+    found = parts.decoder.best_windows([np.zeros((64, 128), np.float32), np.zeros((32, 64), np.float32)])
     assert [len(cells) for cells in found] == [3 * 5, 2 * 3]
 
 

@@ -72,7 +72,7 @@ def predict(
     from partwise.video.frames import is_video
 
     asked = VideoOptions(format, track, every, begin, end)
-    if any(is_video(one) for one in inputs) or track:
+    if track or (inputs and all(is_video(one) for one in inputs)):
         if polygons or only or (format is not None and format not in VIDEO_FORMATS):
             raise PartwiseError("--polygons, --classes and the formats of photos are for photos: leave them out")
         least = parse_min_scores(min_score or ())
