@@ -29,6 +29,7 @@ from partwise.written import EMPTY, json_kind, kind_of
 __all__ = [
     "ESCAPED",
     "atomic_write",
+    "ends_all_writing",
     "expanded",
     "json_ready",
     "mode_of",
@@ -244,6 +245,15 @@ def json_ready(value: Any) -> Any:
     if isinstance(value, os.PathLike):
         return readable(os.fsdecode(value))
     return readable(value) if isinstance(value, str) else value
+
+
+# Errors of the system that would also stop the next file.
+_ENDS_ALL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO))
+
+
+def ends_all_writing(error: PartwiseError) -> bool:
+    """Whether a file could not be written for a reason that would also stop the next one, such as a full disk."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _ENDS_ALL
 
 
 @contextlib.contextmanager

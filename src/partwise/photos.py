@@ -15,7 +15,7 @@ from PIL import Image
 from partwise.data.given_image import as_image
 from partwise.errors import ForeignFileError, PartwiseError
 from partwise.evaluation.submission import check_name, submission_paths, write_submission
-from partwise.files import atomic_write, require_replaceable, require_writable, write_json
+from partwise.files import atomic_write, ends_all_writing, require_replaceable, require_writable, write_json
 from partwise.instances import Instances
 from partwise.machine import is_out_of_memory
 from partwise.photo_files import Photo
@@ -24,9 +24,6 @@ from partwise.report.prediction_files import result_paths
 from partwise.segmenter import SHOWN_SCORE, Result, Segmenter
 from partwise.selection import OTHERS, MinScore, require_selection
 from partwise.written import COCO_PREDICTIONS, PNG_TEXT
-
-# Errors of the system that would also stop the next photo.
-_ENDS_ALL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO))
 
 
 @dataclass(frozen=True)
@@ -140,7 +137,7 @@ def predict_photos(
             files, done, replaced = files + len(made), done + 1, replaced + earlier
         except PartwiseError as error:
             faults.append(error.with_traceback(None))  # a traceback would keep a large photo in memory
-            if isinstance(error.__cause__, OSError) and error.__cause__.errno in _ENDS_ALL:
+            if ends_all_writing(error):
                 break
         progress(number, len(photos))
     if found:

@@ -34,7 +34,7 @@ from partwise.methods.method import image_batch
 from partwise.methods.options import seen_sizes
 from partwise.report.tables import Table, fraction
 from partwise.report.text import table_text
-from partwise.scene import Prediction, Scene
+from partwise.scene import Scene
 from partwise.segmenter import load
 
 RENDERED_SEED = 11
@@ -195,19 +195,13 @@ def _row(method: Method, scenes: Sequence[Scene], rule: Rule) -> dict:
     seen: Seen = rule.seen(scenes[0].size, method.default_scale)
     for scene in scenes:
         begin = time.perf_counter()
-        found = _predicted(method, scene, seen, rule.overview)
+        found = method.predict_views(image_batch(scene.image_HW3), seen, overview=rule.overview)[0]
         seconds.append(time.perf_counter() - begin)
         evaluator.update(scene, found.instances, found.semantic_HW)
     figures = evaluator.compute()
     size = {"size": size_name(scenes[0].size), "rule": rule.name, "seen": size_name(seen)}
     scores = instance_figures(figures["instance"]) | {"iou_class": figures["semantic"]["iou_class"]}
     return size | scores | {"ms": round(1000 * float(np.median(seconds)), 1)}
-
-
-def _predicted(method: Method, scene: Scene, seen: Seen, overview: bool) -> Prediction:
-    """Predict a scene from its usual view, and from an overview if the rule has one."""
-    image = image_batch(scene.image_HW3)
-    return method.predict_views(image, seen, overview=overview)[0]
 
 
 def views_text(figures: dict) -> str:

@@ -75,9 +75,9 @@ def predict(
     if track or (inputs and all(is_video(one) for one in inputs)):
         if polygons or only or (format is not None and format not in VIDEO_FORMATS):
             raise PartwiseError("--polygons, --classes and the formats of photos are for photos: leave them out")
-        least = parse_min_scores(min_score or ())
+        span, video_form = asked.resolved(parse_min_scores(min_score or ()), overwrite)
         segment = load(model, options=inference.options(), classes=parse_class_map(classes or ()))
-        predict_videos(segment, inputs, out, asked, least, overwrite)
+        predict_videos(segment, inputs, out, span, video_form)
         return
     asked.require_none()
     form_name = _form_of_photos(format or "files")

@@ -13,7 +13,8 @@ from partwise.terminal import console, counting
 
 if TYPE_CHECKING:
     from partwise.segmenter import Segmenter
-    from partwise.video.predict import VideoDone
+    from partwise.video.frames import Span
+    from partwise.video.predict import VideoDone, VideoForm
 
 __all__ = ["VIDEO_FORMATS", "VideoOptions", "predict_videos"]
 
@@ -49,38 +50,47 @@ class VideoOptions:
         if named:
             raise PartwiseError(f"{', '.join(named)}: for a video: name a video file, or give --track with a folder")
 
+    def resolved(self, least: Mapping[str, float], overwrite: bool) -> tuple[Span, VideoForm]:
+        """Return which frames are taken, and how their results are written.
 
-def predict_videos(
-    segment: Segmenter,
-    inputs: Sequence[str],
-    out: Path,
-    asked: VideoOptions,
-    least: Mapping[str, float],
-    overwrite: bool,
-) -> None:
+        Args:
+            least: Least scores by class, as --min-score gives them.
+            overwrite: Replace results that are there.
+
+        Raises:
+            PartwiseError: If options do not fit each other, or a time cannot be read.
+        """
+        from partwise.segmenter import SHOWN_SCORE
+        from partwise.selection import OTHERS
+        from partwise.video.frames import Span, seconds_of
+        from partwise.video.predict import VideoForm
+        from partwise.video.tracker import DEFAULT_TRACKING
+
+        if set(least) - {OTHERS}:
+            raise PartwiseError("--min-score of one class is for photos: give one number for a video")
+        if least and self.track:
+            raise PartwiseError(
+                "--min-score: the tracker has thresholds of its own: leave it out, or leave out --track"
+            )
+        begin = 0.0 if self.begin is None else seconds_of(self.begin)
+        end = None if self.end is None else seconds_of(self.end)
+        form = VideoForm(
+            "mots" if self.format == "mots" else "jsonl",
+            DEFAULT_TRACKING if self.track else None,
+            least.get(OTHERS, SHOWN_SCORE),
+            overwrite,
+        )
+        return Span(1 if self.every is None else self.every, begin, end), form
+
+
+def predict_videos(segment: Segmenter, inputs: Sequence[str], out: Path, span: Span, form: VideoForm) -> None:
     """Write the results of each video and print what was written.
 
     Raises:
         PartwiseError: If a video cannot be read whole or its results cannot be written; the others are done first.
     """
-    from partwise.segmenter import SHOWN_SCORE
-    from partwise.selection import OTHERS
-    from partwise.video.frames import Span, seconds_of
-    from partwise.video.predict import ResultsThereError, VideoForm, predict_video
-    from partwise.video.tracker import DEFAULT_TRACKING
+    from partwise.video.predict import ResultsThereError, predict_video
 
-    if set(least) - {OTHERS}:
-        raise PartwiseError("--min-score of one class is for photos: give one number for a video")
-    if least and asked.track:
-        raise PartwiseError("--min-score: the tracker has thresholds of its own: leave it out, or leave out --track")
-    begin = 0.0 if asked.begin is None else seconds_of(asked.begin)
-    span = Span(1 if asked.every is None else asked.every, begin, None if asked.end is None else seconds_of(asked.end))
-    form = VideoForm(
-        "mots" if asked.format == "mots" else "jsonl",
-        DEFAULT_TRACKING if asked.track else None,
-        least.get(OTHERS, SHOWN_SCORE),
-        overwrite,
-    )
     faults: list[str] = []
     for source in inputs:
         try:

@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from partwise.data.resized import image_at
 from partwise.errors import PartwiseError
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.geometry import crop_iou, nearest_index, padded_size
 from partwise.instances import Instances
 from partwise.methods import Method
-from partwise.methods.method import Outputs, image_at, image_batch
+from partwise.methods.method import Outputs, image_batch
 from partwise.methods.semantic import upsample
 from partwise.scene import Prediction, Scene, Scenes
 

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from partwise.backbones import Backbone
-from partwise.data.resized import image_at
 from partwise.errors import PartwiseError
 from partwise.fields import configuration
 from partwise.geometry import padded_size
@@ -33,7 +32,7 @@ from partwise.methods.options import (
 from partwise.methods.views import predict_views
 from partwise.scene import Prediction, Scene
 
-__all__ = ["Method", "MethodConfig", "Outputs", "Targets", "image_at", "image_batch", "require_mirrorable"]
+__all__ = ["Method", "MethodConfig", "Outputs", "Targets", "image_batch", "require_mirrorable"]
 
 Targets = dict[str, Tensor]
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from partwise.backbones.initialisation import start_at_zero
 from partwise.backbones.pyramid import FINEST_PX, Block, conv_norm_relu
+from partwise.decoding.maps import highest
+from partwise.decoding.pixels import likeliest_of_pixels
 from partwise.labels import IGNORED_TRAIN_ID, LabelSet
 from partwise.methods.capabilities import ClassRows
 from partwise.methods.method import Targets
@@ -261,40 +264,16 @@ def likeliest(logits: Tensor, dim: int) -> Tensor:
     return logits.max(dim=dim).indices
 
 
-def semantic_argmax(logits_Chw: Tensor, stride: int, best_hw: Tensor | None = None) -> Tensor:
-    """Enlarge logits (bilinear) and take the class with the highest logit at every pixel.
-
-    The result is exactly the same as if the logits of all classes were interpolated and compared, in a tenth of the
-    time. If four neighbouring cells have the same class, every pixel between them has it as well, because its logits
-    are a weighted mean of theirs. So only the other groups of four cells (quads) are interpolated.
+def semantic_argmax(logits_Chw: Tensor, stride: int) -> Tensor:
+    """Enlarge logits (bilinear) and take the class with the highest logit at every pixel, see `likeliest_of_pixels`.
 
     Args:
         logits_Chw: (C, h, w) logits.
         stride: Pixels per cell: an even number, or 1 for no enlargement.
-        best_hw: (h, w) class with the highest logit at each cell, if it is known already.
 
     Returns:
-        (h * stride, w * stride) uint8 train ids.
+        (h * stride, w * stride) uint8 train ids, on the device of the logits.
     """
-    height, width = logits_Chw.shape[-2:]
-    best_hw = likeliest(logits_Chw, dim=0) if best_hw is None else best_hw
-    if stride == 1:
-        return best_hw.to(torch.uint8)
-    cells = logits_Chw.permute(1, 2, 0).contiguous()
-    best = F.pad(best_hw[None, None].float(), (1, 1, 1, 1), mode="replicate")[0, 0].to(torch.uint8)
-    corners = (best[:-1, :-1], best[:-1, 1:], best[1:, :-1], best[1:, 1:])
-    agreed = (corners[0] == corners[1]) & (corners[0] == corners[2]) & (corners[0] == corners[3])
-    y, x = (~agreed).nonzero(as_tuple=True)
-    # Quad (y, x) lies between the cells at y - 1 and y, x - 1 and x. Beyond the border the nearest cell is used.
-    rows, columns = ((at - 1).clamp(min=0) for at in (y, x))
-    below, right = y.clamp(max=height - 1), x.clamp(max=width - 1)
-    logits = torch.stack([cells[rows, columns], cells[rows, right], cells[below, columns], cells[below, right]])
-    share = (torch.arange(stride, device=logits.device, dtype=logits.dtype) + 0.5) / stride
-    axis = torch.stack([1 - share, share])
-    weights = torch.einsum("ay,bx->yxab", axis, axis).reshape(stride * stride, 4)
-    between = (weights @ logits.flatten(1)).unflatten(1, logits.shape[1:])
-    pixels = corners[0][:, None, :, None].repeat(1, stride, 1, stride)
-    pixels[y, :, x] = likeliest(between, dim=-1).T.to(torch.uint8).unflatten(1, (stride, stride))
-    half = stride // 2
-    whole = pixels.reshape((height + 1) * stride, (width + 1) * stride)
-    return whole[half : half + height * stride, half : half + width * stride]
+    logits = logits_Chw.detach().float().cpu().numpy()
+    pixels = likeliest_of_pixels(logits, stride, highest(logits)[1])
+    return torch.from_numpy(np.ascontiguousarray(pixels)).to(logits_Chw.device)

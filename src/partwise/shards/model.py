@@ -43,12 +43,11 @@ def predict_photos_in_shards(
         resume: Continue a shard that was begun.
 
     Raises:
-        PartwiseError: See `predict_shard`; also if pyarrow is not installed.
+        PartwiseError: See `predict_shard`.
+        ModuleNotFoundError: If pyarrow is not installed; the command says which extra has it.
     """
-    try:
-        import pyarrow.parquet  # noqa: F401 - so that a missing library is known before the first photo
-    except ModuleNotFoundError:
-        raise PartwiseError("pyarrow is not installed: pip install 'partwise[parquet]'") from None
+    import pyarrow.parquet  # noqa: F401 - so that a missing library is known before the first photo
+
     if not inputs:
         raise PartwiseError("no image given: name a list, a folder, a pattern or images")
     require_selection(segment.method.label_set, form.least_scores, form.classes)

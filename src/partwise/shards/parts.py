@@ -18,7 +18,6 @@ from partwise.errors import PartwiseError
 from partwise.files import atomic_write
 from partwise.geometry import box_of_mask
 from partwise.instances import Instances
-from partwise.rle import column_runs
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,15 +48,10 @@ def photo_row(name: str, found: Instances, seconds: float) -> dict[str, Any]:
         found: Its instances.
         seconds: Time that it took.
     """
-    from pycocotools import mask as coco_mask
-
-    instances = []
-    for label, score, box, mask in zip(
-        found.labels.tolist(), found.scores.tolist(), found.boxes.tolist(), found.masks, strict=True
-    ):
-        counts = column_runs(mask, (box[0], box[1]), found.size).tolist()
-        rle = coco_mask.frPyObjects({"size": list(found.size), "counts": counts}, *found.size)
-        instances.append({"label": label, "score": score, "box": box, "rle": rle["counts"].decode("ascii")})
+    instances = [
+        {"label": label, "score": entry["score"], "box": box, "rle": entry["segmentation"]["counts"]}
+        for label, box, entry in zip(found.labels.tolist(), found.boxes.tolist(), found.to_coco(), strict=True)
+    ]
     height, width = found.size
     return {"name": name, "height": height, "width": width, "seconds": seconds, "instances": instances}
 
@@ -116,11 +110,7 @@ def _write(path: Path, rows: Sequence[Mapping[str, Any]], schema: Any, settings:
 
 
 def part_files(out: Path, kind: str = PARTS) -> list[Path]:
-    """List the files of one kind in the folder of a run or of a shard.
-
-    Raises:
-        PartwiseError: If pyarrow is not installed.
-    """
+    """List the files of one kind in the folder of a run or of a shard."""
     return sorted([*out.glob(f"{kind}-*.parquet"), *out.glob(f"shard-*/{kind}-*.parquet")])
 
 

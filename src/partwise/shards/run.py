@@ -7,7 +7,6 @@ is read from the parts themselves; the manifest only says with which settings, a
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from partwise.errors import PartwiseError
-from partwise.files import read_json, require_writable, write_json
+from partwise.files import ends_all_writing, read_json, require_writable, write_json
 from partwise.instances import Instances
 from partwise.shards.listing import WHOLE, ListedPhoto, NameSet, Shard
 from partwise.shards.parts import FAULTS, PARTS, names_in, part_files, photo_row, write_faults, write_part
@@ -24,7 +23,6 @@ from partwise.shards.parts import FAULTS, PARTS, names_in, part_files, photo_row
 __all__ = ["MANIFEST", "ShardDone", "predict_shard"]
 
 MANIFEST = "manifest.json"
-_ENDS_ALL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO))
 
 
 @dataclass(frozen=True)
@@ -125,7 +123,7 @@ def _predict(
             try:
                 rows.append(photo_row(photo.name, find(photo.path), time.perf_counter() - begin))
             except PartwiseError as error:
-                if isinstance(error.__cause__, OSError) and error.__cause__.errno in _ENDS_ALL:
+                if ends_all_writing(error):
                     raise
                 faults.append({"name": photo.name, "fault": str(error)})
                 failed += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -98,19 +98,6 @@ def follow_frames(
         if settings is not None:
             tracker = tracker or Tracker(rate, result.label_set, settings)
             tracks_N = tracker.update(result.instances)
-        made = TrackedResult(
-            result.labels,
-            result.scores,
-            result.boxes,
-            result.masks,
-            result.size,
-            semantic_HW=result.semantic_HW,
-            image_HW3=result.image_HW3,
-            name=result.name,
-            origin=result.origin,
-            label_set=result.label_set,
-            tracks=tracks_N,
-            frame=frame.number,
-            seconds=frame.seconds,
-        )
+        found = {one.name: getattr(result, one.name) for one in fields(Result)}
+        made = TrackedResult(**found, tracks=tracks_N, frame=frame.number, seconds=frame.seconds)
         yield made if settings is None else made[tracks_N != NO_TRACK]

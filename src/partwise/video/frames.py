@@ -128,9 +128,12 @@ def is_video(source: str | os.PathLike) -> bool:
     text = os.fspath(source)
     if _URL.match(text):
         return True
-    if _CAMERA.fullmatch(text):
-        return not Path(text).exists()
-    return Path(text).suffix.lower() in VIDEO_SUFFIXES and not Path(text).is_dir()
+    return _is_camera(text) or (Path(text).suffix.lower() in VIDEO_SUFFIXES and not Path(text).is_dir())
+
+
+def _is_camera(text: str) -> bool:
+    """Whether a text is the number of a camera; a file of that name goes before it."""
+    return bool(_CAMERA.fullmatch(text)) and not Path(text).exists()
 
 
 def seconds_of(text: str) -> float:
@@ -174,7 +177,7 @@ def open_video(source: str | os.PathLike, span: Span = EVERY_FRAME) -> Video:
         container.close()
         raise PartwiseError(f"{text}: the begin ({span.begin:g} s) lies after its end ({seconds:g} s): begin earlier")
     faults: list[str] = []
-    name = "camera" + text if _CAMERA.fullmatch(text) else Path(text.split("?")[0].rstrip("/")).stem or "stream"
+    name = "camera" + text if _is_camera(text) else Path(text.split("?")[0].rstrip("/")).stem or "stream"
     frames = None
     if seconds is not None:
         frames = max(1, int((min(seconds, span.end or seconds) - span.begin) * rate / span.every))
@@ -211,7 +214,7 @@ def _open_stream(text: str) -> tuple[av.container.InputContainer, Any]:
 
     options: dict[str, Any] = {}
     place: str = text
-    if _CAMERA.fullmatch(text) and not Path(text).exists():
+    if _is_camera(text):
         place, options = f"/dev/video{int(text)}", {"format": "v4l2"}
         if not Path(place).exists():
             raise PartwiseError(f"camera {text}: there is no {place}: give the number of a camera that is connected")

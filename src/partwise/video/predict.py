@@ -107,7 +107,6 @@ def predict_video(
         paths = [out / f"{video.clip.name}.mp4", out / f"{video.clip.name}.{_SUFFIXES[form.results]}"]
         _require_free(paths, form, source)
         done = VideoDone(files=paths)
-        out.mkdir(parents=True, exist_ok=True)
         sound = video.source if Path(video.source).is_file() else None
         with (
             VideoFile(paths[0], video.clip.rate / span.every, sound, span.begin) as written,

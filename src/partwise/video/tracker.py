@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from partwise.errors import PartwiseError
+from partwise.geometry import crop_iou
 from partwise.instances import Instances
 from partwise.labels import LabelSet
 
@@ -195,14 +196,5 @@ def _mask_overlap(tracker: Tracker) -> Any:
 def _moved_iou(kept: _Known, predicted: np.ndarray, mask: np.ndarray, box: np.ndarray) -> float:
     """IoU of a mask with the mask that a track had last, moved to the middle of its predicted box."""
     old = kept.box.astype(np.float64)
-    dx, dy = np.round(((predicted[:2] + predicted[2:]) - (old[:2] + old[2:])) / 2).astype(int)
-    ax0, ay0 = int(kept.box[0]) + dx, int(kept.box[1]) + dy
-    ax1, ay1 = ax0 + kept.mask.shape[1], ay0 + kept.mask.shape[0]
-    x0, y0, x1, y1 = max(ax0, box[0]), max(ay0, box[1]), min(ax1, box[2]), min(ay1, box[3])
-    if x0 >= x1 or y0 >= y1:
-        return 0.0
-    both = (
-        kept.mask[y0 - ay0 : y1 - ay0, x0 - ax0 : x1 - ax0] & mask[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
-    )
-    shared = int(both.sum())
-    return shared / (int(kept.mask.sum()) + int(mask.sum()) - shared)
+    shift = np.round(((predicted[:2] + predicted[2:]) - (old[:2] + old[2:])) / 2).astype(int)
+    return crop_iou(kept.box + np.tile(shift, 2), kept.mask, box, mask)

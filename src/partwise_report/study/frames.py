@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from partwise.data.resized import image_at
 from partwise.evaluation.model import EvenlySpaced
 from partwise.geometry import nearest_index
-from partwise.methods.method import image_at
 from partwise.scene import Scene, Scenes, names_of
 from partwise_report.study.look import View
 
