@@ -15,9 +15,9 @@ import numpy as np
 from torch import Tensor
 
 from partwise.backbones.pyramid import Pyramid
-from partwise.instances import Instances
 from partwise.methods.options import Outputs
 from partwise.scene import Prediction, Scene
+from streeteval.instances import Instances
 
 __all__ = [
     "ClassRows",

@@ -10,13 +10,13 @@ from typing import Any
 
 from partwise.data.given_image import as_image
 from partwise.errors import PartwiseError
-from partwise.files import json_ready
 from partwise.model_files import find_model
 from partwise.photos import Form
 from partwise.segmenter import Segmenter
 from partwise.selection import require_selection
 from partwise.shards.listing import WHOLE, Shard, listed_photos
 from partwise.shards.run import ShardDone, predict_shard
+from streeteval.files import json_ready
 
 __all__ = ["predict_photos_in_shards"]
 
