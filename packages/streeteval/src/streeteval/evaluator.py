@@ -98,7 +98,7 @@ class CityscapesEvaluator:
 
     def fresh(self) -> CityscapesEvaluator:
         """Return an evaluator with the same settings and no image, for another process to fill."""
-        return CityscapesEvaluator(self.label_set, metrics=self.others, **asdict(self.settings))
+        return type(self)(self.label_set, metrics=self.others, **asdict(self.settings))
 
     def update(
         self,

@@ -27,6 +27,22 @@ NO_OTHERS: Mapping[str, Collection[str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
+class ReadOptions:
+    """How result files are read where they are not as the benchmark wants them.
+
+    Attributes:
+        train_ids: Classes are train ids (0 for road), not label ids (7).
+        enlarge: Maps and masks smaller than the truth are enlarged: each new pixel has the value at its centre.
+    """
+
+    train_ids: bool = False
+    enlarge: bool = False
+
+
+AS_WANTED = ReadOptions()
+
+
+@dataclass(frozen=True)
 class ResultFiles:
     """The result files below a folder, by the name of their frame; those of a frame are sorted.
 
@@ -36,6 +52,7 @@ class ResultFiles:
         pixel: Every .png that may hold label ids.
         png: Every .png, as text: there are as many as masks.
         warnings: Files that nobody reads, and why.
+        options: How they are read.
     """
 
     root: Path
@@ -43,6 +60,7 @@ class ResultFiles:
     pixel: dict[str, list[Path]]
     png: dict[str, list[str]]
     warnings: list[Fault] = field(default_factory=list)
+    options: ReadOptions = AS_WANTED
 
     @classmethod
     def find(
