@@ -27,3 +27,13 @@ def official_on_new_numpy(monkeypatch):
     monkeypatch.setattr(np, "in1d", np.isin, raising=False)
     for module in (instance, pixel):
         monkeypatch.setattr(module, "writeDict2JSON", write)
+
+
+@pytest.fixture(scope="session")
+def shared_polygons():
+    """Published polygons, where they lie beside the checkout."""
+    shared = Path(__file__).resolve().parents[4] / "shared"
+    found = sorted(shared.glob("cityscapes/**/gt*_polygons.json"))[:20]
+    if not found:
+        pytest.skip("needs published polygons in ../shared/cityscapes")
+    return found

@@ -13,7 +13,17 @@ from typing import Any
 
 from streeteval.errors import InputError, on_one_line
 
-__all__ = ["as_command", "colors", "dataset_path", "export_file", "frame_of", "getColorEntry", "lists_of", "only_file"]
+__all__ = [
+    "as_command",
+    "colors",
+    "dataset_path",
+    "export_file",
+    "frame_of",
+    "getColorEntry",
+    "lists_of",
+    "only_file",
+    "results_path",
+]
 
 ERROR_CODE = 255  # what sys.exit(-1) of the official scripts gives
 
@@ -45,6 +55,11 @@ def getColorEntry(val: Any, args: SimpleNamespace) -> str:
 def dataset_path() -> str:
     """Return the folder of the data set: CITYSCAPES_DATASET, or the working folder."""
     return os.environ.get("CITYSCAPES_DATASET", os.curdir)
+
+
+def results_path() -> str:
+    """Return the folder of results: CITYSCAPES_RESULTS, or results/ of the data set."""
+    return os.environ.get("CITYSCAPES_RESULTS") or str(Path(dataset_path(), "results"))
 
 
 def export_file(name: str) -> str:
@@ -87,7 +102,7 @@ def only_file(groundTruthFile: str, ending: str, args: SimpleNamespace) -> str:
         InputError: If there is no folder, or not one file.
     """
     if not args.predictionPath:
-        root = os.environ.get("CITYSCAPES_RESULTS") or str(Path(dataset_path(), "results"))
+        root = results_path()
         if not Path(root).is_dir():
             raise InputError(f"{root}: no folder of results: set CITYSCAPES_RESULTS to it")
         args.predictionPath = os.path.abspath(root)  # noqa: PTH100 - links in it stay
