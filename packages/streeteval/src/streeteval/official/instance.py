@@ -33,6 +33,7 @@ from streeteval.official.places import (
     getColorEntry,
     lists_of,
     only_file,
+    warn_of_unread,
 )
 
 __all__ = [
@@ -192,6 +193,7 @@ def printResults(avgDict: dict, args: SimpleNamespace) -> None:
 def evaluate(words: Sequence[str]) -> None:
     """Score the files that the words name, or all of val, as the official command does."""
     predictions, truth = lists_of(words, args.groundTruthSearch, lambda path: getPrediction(path, args))
+    warn_of_unread(truth, ".txt", args)
     args.workers = usable_workers(len(truth), args.workers)
     evaluateImgLists(predictions, truth, args)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from streeteval.errors import InputError
 from streeteval.evaluator import CityscapesEvaluator
 from streeteval.files import atomic_write
 from streeteval.labels import CITYSCAPES
-from streeteval.reading.faults import id_faults, implied_ids
+from streeteval.reading.faults import id_faults, implied_ids, listed
 from streeteval.reading.id_files import read_ids
 from streeteval.reading.result_files import ReadOptions, ResultFiles
 from streeteval.scene import Scenes, Truth
@@ -113,12 +114,15 @@ def scored(
     args: SimpleNamespace,
     progress: Callable[[int, int], None],
 ) -> CityscapesEvaluator:
-    """Give the evaluator all files; returns it.
+    """Give the evaluator all files, and say on stderr what was left out; returns the evaluator.
 
     Raises:
         InputError: If files have faults.
     """
-    score_results(files, truth, evaluator, workers=args.workers, progress=progress)
+    warnings = score_results(files, truth, evaluator, workers=args.workers, progress=progress)
+    if not args.quiet:
+        for line in listed(warnings):
+            print(f"WARNING: {line}", file=sys.stderr)
     return evaluator
 
 

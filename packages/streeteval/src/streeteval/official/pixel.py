@@ -31,6 +31,7 @@ from streeteval.official.places import (
     getColorEntry,
     lists_of,
     only_file,
+    warn_of_unread,
 )
 
 __all__ = [
@@ -226,6 +227,7 @@ def _print_scores(
 def evaluate(words: Sequence[str]) -> None:
     """Score the files that the words name, or all of val, as the official command does."""
     predictions, truth = lists_of(words, args.groundTruthSearch, lambda path: getPrediction(args, path))
+    warn_of_unread(truth, ".png", args)
     args.workers = usable_workers(len(truth), args.workers)
     evaluateImgLists(predictions, truth, args)
 

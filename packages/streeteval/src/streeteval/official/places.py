@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from streeteval.errors import InputError, on_one_line
+from streeteval.reading.faults import SHOWN_OF_A_KIND
 
 __all__ = [
     "as_command",
@@ -23,8 +25,10 @@ __all__ = [
     "lists_of",
     "only_file",
     "results_path",
+    "warn_of_unread",
 ]
 
+_FRAME = re.compile(r"[^_]+_\d{6}_\d{6}")
 ERROR_CODE = 255  # what sys.exit(-1) of the official scripts gives
 
 
@@ -143,7 +147,7 @@ def lists_of(words: Sequence[str], search: str, find: Callable[[str], str]) -> t
                 f"Cannot find any ground truth images to use for evaluation. Searched for: {search}. "
                 "Set CITYSCAPES_DATASET to the folder of the data set"
             )
-        return [find(path) for path in truth], truth
+        return _all_found(truth, find), truth
     truth = [word for word in words if "gt" in word or "groundtruth" in word]
     predictions = [word for word in words if word not in truth and "pred" in word]
     if len(truth) != len(predictions) or not truth:
@@ -152,6 +156,45 @@ def lists_of(words: Sequence[str], search: str, find: Callable[[str], str]) -> t
             "'gt'): give one for each, or none of both"
         )
     return predictions, truth
+
+
+def _all_found(truth: Sequence[str], find: Callable[[str], str]) -> list[str]:
+    """Return what is found for each truth.
+
+    Raises:
+        InputError: If something is not found; it names the first of all that are missing.
+    """
+    found, problems = [], []
+    for path in truth:
+        try:
+            found.append(find(path))
+        except InputError as error:
+            problems.append(str(error))
+    if problems:
+        more = len(problems) - SHOWN_OF_A_KIND
+        lines = problems[:SHOWN_OF_A_KIND] + ([f"and {more} more of {len(truth)} frames"] if more > 0 else [])
+        raise InputError("\n".join(lines))
+    return found
+
+
+def warn_of_unread(truth: Sequence[str], ending: str, args: SimpleNamespace) -> None:
+    """Say on stderr which result files belong to no frame of the truth, such as those of a city that it lacks.
+
+    Args:
+        truth: The files of the truth.
+        ending: Of the result files, such as ".txt".
+        args: The arguments of the module, after `only_file`.
+    """
+    frames = {frame_of(path) for path in truth}
+    unread = [
+        str(Path(root, name))
+        for root, names in args.predictionWalk or ()
+        for name in names
+        if name.endswith(ending) and (start := _FRAME.match(name)) and start[0] not in frames
+    ]
+    if unread:
+        what = "1 result file belongs" if len(unread) == 1 else f"{len(unread)} result files belong"
+        print(f"WARNING: {what} to no frame of the truth, such as {min(unread)}: not read", file=sys.stderr)
 
 
 def as_command(run: Callable[[Sequence[str]], object]) -> int:
