@@ -1,0 +1,82 @@
+"""A Python with cityscapesScripts 2.3.0 and the NumPy that it still runs with, so that no shim of ours is trusted."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+PACKAGES = ("numpy==1.26.4", "pillow==11.3.0", "pyquaternion==0.9.9", "cityscapesScripts==2.3.0")
+DRIVER = """
+import contextlib, glob, io, json, os, sys
+import cityscapesscripts.evaluation.evalInstanceLevelSemanticLabeling as instance
+import cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling as pixel
+import cityscapesscripts.evaluation.evalPanopticSemanticLabeling as panoptic
+from cityscapesscripts.preparation.createPanopticImgs import convert2panoptic
+
+def main():
+    root, out = sys.argv[1:]
+    os.chdir(out)  # the instance script writes matches.json into the working folder
+    held = {}
+    with contextlib.redirect_stdout(io.StringIO()):
+        for module, kind, end in ((instance, "instances", "instanceIds"), (pixel, "pixels", "labelIds")):
+            module.args.predictionPath = os.path.join(root, "results", kind)
+            module.args.gtInstancesFile = os.path.join(out, "gtInstances.json")
+            module.args.exportFile = os.path.join(out, kind + ".json")
+            truth = glob.glob(os.path.join(root, "gtFine", "val", "*", "*_gtFine_%s.png" % end))
+            find = (lambda path: module.getPrediction(path, module.args)) if module is instance else (
+                lambda path: module.getPrediction(module.args, path))
+            module.evaluateImgLists([find(path) for path in truth], truth, module.args)
+        convert2panoptic(os.path.join(root, "gtFine"), out, setNames=["val"])
+        truth = os.path.join(out, "cityscapes_panoptic_val")
+        if os.path.exists(os.path.join(root, "results", "panoptic.json")):
+            found = os.path.join(root, "results", "panoptic")
+            panoptic.evaluatePanoptic(truth + ".json", truth, found + ".json", found, os.path.join(out, "panoptic.json"))
+
+main()
+"""
+
+
+class NotAvailableError(Exception):
+    """The environment cannot be made, such as without a network."""
+
+
+def cache_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    return Path(base) / "streeteval" / "-".join(["official", *PACKAGES, version]).replace("==", "")
+
+
+def make_environment() -> Path:
+    """Return the interpreter; the environment is made once and kept in the cache of the user.
+
+    Raises:
+        NotAvailableError: If pip cannot install it.
+    """
+    folder, interpreter = cache_folder(), "Scripts/python.exe" if os.name == "nt" else "bin/python"
+    if folder.exists():
+        return folder / interpreter
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = folder.with_name(f"{folder.name}-{os.getpid()}")  # several processes of tests may make one
+    install = [made / interpreter, "-m", "pip", "install", "-q", "--no-deps", "--retries", "1", *PACKAGES]
+    try:
+        subprocess.run([sys.executable, "-m", "venv", made], check=True, capture_output=True, timeout=120)
+        subprocess.run(install, check=True, capture_output=True, text=True, timeout=300)
+        made.rename(folder)
+    except (OSError, subprocess.SubprocessError) as error:
+        if not folder.exists():
+            said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
+            raise NotAvailableError(said[-1] if said else "pip failed") from None
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return folder / interpreter
+
+
+def official_results(python: Path, root: Path) -> dict[str, dict]:
+    """Run the official scripts on a data set; the content of every JSON file that they write, by its name."""
+    with tempfile.TemporaryDirectory() as out:
+        done = subprocess.run([python, "-c", DRIVER, root, out], capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        return {path.stem: json.loads(path.read_text()) for path in Path(out).glob("*.json")}
