@@ -32,8 +32,8 @@ def main():
         convert2panoptic(os.path.join(root, "gtFine"), out, setNames=["val"])
         truth = os.path.join(out, "cityscapes_panoptic_val")
         if os.path.exists(os.path.join(root, "results", "panoptic.json")):
-            found = os.path.join(root, "results", "panoptic")
-            panoptic.evaluatePanoptic(truth + ".json", truth, found + ".json", found, os.path.join(out, "panoptic.json"))
+            found, scores = os.path.join(root, "results", "panoptic"), os.path.join(out, "panoptic.json")
+            panoptic.evaluatePanoptic(truth + ".json", truth, found + ".json", found, scores)
 
 main()
 """
@@ -75,7 +75,7 @@ def make_environment() -> Path:
 
 
 def official_results(python: Path, root: Path) -> dict[str, dict]:
-    """Run the official scripts on a data set; the content of every JSON file that they write, by its name."""
+    """Run the official scripts on a data set; the content of every JSON file that they write."""
     with tempfile.TemporaryDirectory() as out:
         done = subprocess.run([python, "-c", DRIVER, root, out], capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr

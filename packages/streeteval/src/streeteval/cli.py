@@ -16,6 +16,7 @@ COMMANDS = {
     "create-train-id-label": ("official.create", "create_train_id_labels", "as csCreateTrainIdLabelImgs"),
     "create-train-id-instance": ("official.create", "create_train_id_instances", "as csCreateTrainIdInstanceImgs"),
     "create-ids": ("official.create", "create_ids", "labelIds and instanceIds from polygons"),
+    "bench": ("bench.command", "run_bench", "time beside cityscapesScripts"),
     "create-panoptic": ("official.create", "create_panoptic", "as csCreatePanopticImgs"),
 }
 

@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 _FRAME = re.compile(r"[^_]+_\d{6}_\d{6}")
+_PACKAGES = {"cityscapesscripts": "cityscapesScripts==2.3.0", "pycocotools": "pycocotools"}  # module -> distribution
 ERROR_CODE = 255  # what sys.exit(-1) of the official scripts gives
 
 
@@ -203,5 +204,11 @@ def as_command(run: Callable[[Sequence[str]], object]) -> int:
         run(sys.argv[1:])
     except InputError as error:
         print("ERROR: " + "\n".join(map(on_one_line, str(error).splitlines())))
+        return ERROR_CODE
+    except ModuleNotFoundError as error:
+        package = _PACKAGES.get((error.name or "").partition(".")[0])
+        if package is None:
+            raise
+        print(f"ERROR: {error.name} is not installed: pip install {package}")
         return ERROR_CODE
     return 0
