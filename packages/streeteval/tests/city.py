@@ -53,4 +53,4 @@ def write_results(rng: np.random.Generator, name: str, ids_HW: np.ndarray, insta
             lines.append(f"{name}_{number}.png {label} {rng.random():.2f}\n")
     (instances / f"{name}_pred.txt").write_text("".join(lines))
     semantic_HW = np.roll(labels_of(ids_HW), (1, 2), (0, 1))
-    Image.fromarray(semantic_HW).save(pixels / f"{name}_pred.png")
+    Image.fromarray(semantic_HW).save(pixels / f"{name}_pred_labelIds.png")

@@ -40,7 +40,7 @@ def test_two_files_for_one_image(own):
 
 
 def test_a_city_that_the_truth_lacks_is_not_read_and_said(own):
-    for kind, end in (("instances", "_pred.txt"), ("pixels", "_pred.png")):
+    for kind, end in (("instances", "_pred.txt"), ("pixels", "_pred_labelIds.png")):
         folder = getattr(own, kind)
         shutil.copy(folder / f"{BONN}{end}", folder / f"cologne_000000_000019{end}")
     for kind in ("instance", "pixel"):
@@ -50,9 +50,9 @@ def test_a_city_that_the_truth_lacks_is_not_read_and_said(own):
 
 
 def test_all_faults_of_all_frames_in_one_pass(own):
-    Image.new("L", (10, 10), 7).save(own.pixels / f"{ULM}_pred.png")
-    Image.fromarray(np.full((48, 96), 90, np.uint8)).save(own.pixels / f"{ULM_1}_pred.png")
-    (own.pixels / f"{BONN}_pred.png").write_bytes(b"no picture")
+    Image.new("L", (10, 10), 7).save(own.pixels / f"{ULM}_pred_labelIds.png")
+    Image.fromarray(np.full((48, 96), 90, np.uint8)).save(own.pixels / f"{ULM_1}_pred_labelIds.png")
+    (own.pixels / f"{BONN}_pred_labelIds.png").write_bytes(b"no picture")
     done = score(own, "pixel")
     assert done.returncode == 255
     for part in (
@@ -69,7 +69,7 @@ def test_maps_of_another_kind_of_png_score_the_same(own, form):
     assert score(own, "pixel").returncode == 0
     wanted = (own.root / "out.json").read_text()
     for name in FRAMES:
-        path = own.pixels / f"{name}_pred.png"
+        path = own.pixels / f"{name}_pred_labelIds.png"
         labels_HW = np.asarray(Image.open(path))
         image = Image.fromarray(labels_HW.astype(np.uint16)) if form == "16 bits" else Image.fromarray(labels_HW)
         if form == "palette":
@@ -121,8 +121,8 @@ def test_instances_of_train_ids_and_of_half_the_size(own):
 
 
 def test_instance_ids_in_place_of_label_ids(own):
-    Image.fromarray(own.truth[ULM].astype(np.uint16)).save(own.pixels / f"{ULM}_pred.png")
+    Image.fromarray(own.truth[ULM].astype(np.uint16)).save(own.pixels / f"{ULM}_pred_labelIds.png")
     done = score(own, "pixel")
     assert done.returncode == 255 and "these are instance ids: write label ids" in done.stdout
-    Image.fromarray(labels_of(own.truth[ULM])).save(own.pixels / f"{ULM}_pred.png")
+    Image.fromarray(labels_of(own.truth[ULM])).save(own.pixels / f"{ULM}_pred_labelIds.png")
     assert score(own, "pixel").returncode == 0

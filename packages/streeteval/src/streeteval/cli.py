@@ -16,6 +16,9 @@ COMMANDS = {
     "create-train-id-label": ("official.create", "create_train_id_labels", "as csCreateTrainIdLabelImgs"),
     "create-train-id-instance": ("official.create", "create_train_id_instances", "as csCreateTrainIdInstanceImgs"),
     "create-ids": ("official.create", "create_ids", "labelIds and instanceIds from polygons"),
+    "score": ("score_command", "run_score", "all scores of a folder, with intervals, by size, as CSV"),
+    "explain": ("score_command", "run_explain", "what matched what in one image, and why"),
+    "compare": ("score_command", "run_compare", "whether one result is better than another"),
     "bench": ("bench.command", "run_bench", "time beside cityscapesScripts"),
     "create-panoptic": ("official.create", "create_panoptic", "as csCreatePanopticImgs"),
 }

@@ -101,6 +101,6 @@ def _time_in(python: str, request: dict[str, Any]) -> dict[str, Any]:
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
         raise InputError(
-            f"{python}: cityscapesScripts cannot be measured there ({said[-1] if said else error}): give an interpreter "
-            "that has it and a NumPy that it runs with, such as 1.26"
+            f"{python}: cityscapesScripts cannot be measured there ({said[-1] if said else error}): give an "
+            "interpreter that has it and a NumPy that it runs with, such as 1.26"
         ) from None

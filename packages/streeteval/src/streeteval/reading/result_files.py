@@ -64,7 +64,11 @@ class ResultFiles:
 
     @classmethod
     def find(
-        cls, root: str | os.PathLike, names: Collection[str], elsewhere: Mapping[str, Collection[str]] = NO_OTHERS
+        cls,
+        root: str | os.PathLike,
+        names: Collection[str],
+        elsewhere: Mapping[str, Collection[str]] = NO_OTHERS,
+        options: ReadOptions = AS_WANTED,
     ) -> ResultFiles:
         """Look for the files of frames below a folder. Hidden files are left out, links to folders are followed once.
 
@@ -72,6 +76,7 @@ class ResultFiles:
             root: The folder.
             names: Names of all frames of the split, also of those that are not scored.
             elsewhere: Names of the frames of other splits, by split, so that their files are recognised.
+            options: How the files are read.
 
         Raises:
             InputError: If `root` is no folder, or no file in it belongs to a frame of `names`.
@@ -92,7 +97,8 @@ class ResultFiles:
         if summaries and not instance:
             first = next(iter(summaries.values()))[0]
             warnings.append(Fault(str(first), f"no AP from {counted(len(summaries), '.json file')}", _NO_AP))
-        return cls(root, instance, pixel, {name: [*map(str, paths)] for name, paths in png.items()}, warnings)
+        every = {name: [*map(str, paths)] for name, paths in png.items()}
+        return cls(root, instance, pixel, every, warnings, options)
 
     def unread(self, names: Collection[str], masks: Collection[str]) -> list[Fault]:
         """Return warnings for .png files that are neither label ids nor masks.
