@@ -1,10 +1,7 @@
 """A Python with cityscapesScripts 2.3.0 and the NumPy that it still runs with, so that no shim of ours is trusted."""
 
 import json
-import os
-import shutil
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -37,41 +34,6 @@ def main():
 
 main()
 """
-
-
-class NotAvailableError(Exception):
-    """The environment cannot be made, such as without a network."""
-
-
-def cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    return Path(base) / "streeteval" / "-".join(["official", *PACKAGES, version]).replace("==", "")
-
-
-def make_environment() -> Path:
-    """Return the interpreter; the environment is made once and kept in the cache of the user.
-
-    Raises:
-        NotAvailableError: If pip cannot install it.
-    """
-    folder, interpreter = cache_folder(), "Scripts/python.exe" if os.name == "nt" else "bin/python"
-    if folder.exists():
-        return folder / interpreter
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    made = folder.with_name(f"{folder.name}-{os.getpid()}")  # several processes of tests may make one
-    install = [made / interpreter, "-m", "pip", "install", "-q", "--no-deps", "--retries", "1", *PACKAGES]
-    try:
-        subprocess.run([sys.executable, "-m", "venv", made], check=True, capture_output=True, timeout=120)
-        subprocess.run(install, check=True, capture_output=True, text=True, timeout=300)
-        made.rename(folder)
-    except (OSError, subprocess.SubprocessError) as error:
-        if not folder.exists():
-            said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
-            raise NotAvailableError(said[-1] if said else "pip failed") from None
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-    return folder / interpreter
 
 
 def official_results(python: Path, root: Path) -> dict[str, dict]:

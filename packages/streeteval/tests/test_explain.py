@@ -101,13 +101,15 @@ def test_every_reason_is_said(known):
 
 
 def test_the_picture_has_the_colours_of_the_verdicts(known):
-    scene, instances = known
+    larger = lambda map_HW: np.kron(map_HW, np.ones((5, 5), map_HW.dtype))
+    scene = Truth("known", larger(known[0].semantic_HW), larger(known[0].instance_ids_HW))
+    instances = known[1].resized(scene.size)
     image = np.asarray(draw(scene, instances, explain(scene, instances)))
-    for verdict, (x, y) in {TRUE: (1, 18), IGNORED: (31, 18), FALSE: (1, 58)}.items():
+    for verdict, (x, y) in {TRUE: (50, 93), IGNORED: (200, 98), FALSE: (50, 298)}.items():
         assert tuple(image[y, x]) == COLOURS[verdict], verdict
-    photo = np.full((60, 140, 3), 200, np.uint8)
+    photo = np.full((*scene.size, 3), 200, np.uint8)
     on_photo = np.asarray(draw(scene, instances, explain(scene, instances), photo))
-    assert tuple(on_photo[55, 60]) == (200, 200, 200) and not (on_photo[40, 10] == 200).all()
+    assert tuple(on_photo[275, 300]) == (200, 200, 200) and not (on_photo[200, 50] == 200).all()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from city import make_city
-from old_environment import NotAvailableError, make_environment, official_results
+from environments import environment, python_of
+from old_environment import PACKAGES, official_results
 from PIL import Image
 
 import streeteval.official.instance as instance
@@ -19,10 +20,7 @@ from streeteval.official.panoptic import id2rgb, pq_compute
 
 @pytest.fixture(scope="module")
 def old_python():
-    try:
-        return make_environment()
-    except NotAvailableError as error:
-        pytest.skip(f"pip cannot make the environment of cityscapesScripts: {error}")
+    return python_of(environment("official", ["--no-deps", *PACKAGES]))
 
 
 def same(ours, official) -> bool:
