@@ -35,7 +35,7 @@ def light(tmp_path):
     "words",
     [
         ["predict", "street.png", "--model", "MODEL", "--out", "out"],
-        ["evaluate", "--model", "MODEL", "--data", "CITY", "--frames", "1"],
+        ["evaluate", "--model", "MODEL", "--data", "CITY", "--frames", "1", "--full"],
         ["check", "CITY"],
         ["ceiling", "parts", "--data", "CITY", "--frames", "1"],
         ["recipes"],
@@ -54,7 +54,6 @@ def test_what_needs_no_extra(light, tmp_path, tiny_model_file, city_root, words)
     [
         (["train", "demo", "--data", "CITY", "--out", "run", "--steps", "1"], "train"),
         (["explain", "street.png", "--model", "MODEL", "--at", "3,3", "--out", "out"], "report"),
-        (["evaluate", "--model", "MODEL", "--data", "CITY", "--full"], "eval"),
     ],
     ids=lambda value: value if isinstance(value, str) else value[0],
 )
