@@ -43,6 +43,7 @@ EXTRAS = {
     "av": "video",
     "trackers": "video",
     "pyarrow": "parquet",
+    "ray": "ray",
     "tensorboard": "tensorboard",
     "cityscapesscripts": "bench",
 }
