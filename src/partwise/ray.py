@@ -1,11 +1,11 @@
 """A model as a class of Ray Data's `map_batches`: the loop over photos, machines and GPUs is Ray's. Extra `ray`.
 
-    import ray
-    import partwise.ray
+import ray
+import partwise.ray
 
-    photos = ray.data.read_binary_files("photos", include_paths=True)
-    found = photos.map_batches(partwise.ray.Predictor, concurrency=2, batch_size=16, num_cpus=1)
-    found.write_parquet("found")
+photos = ray.data.read_binary_files("photos", include_paths=True)
+found = photos.map_batches(partwise.ray.Predictor, concurrency=2, batch_size=16, num_cpus=1)
+found.write_parquet("found")
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from partwise.class_map import ClassNames
-from partwise.data.given_image import as_image
 from partwise.errors import PartwiseError
 from partwise.photos import Form
 from partwise.segmenter import load

@@ -69,8 +69,13 @@ def finder(segment: Segmenter, form: Form) -> Callable[[Any], Instances]:
         PartwiseError: If the label set lacks a class, or a score is out of range.
     """
     require_selection(segment.method.label_set, form.least_scores, form.classes)
-    keep = {"min_score": form.least_scores, "classes": form.classes, "distinct": form.distinct}
-    return lambda image: segment(as_image(image), **keep).instances
+
+    def find(image: Any) -> Instances:
+        return segment(
+            as_image(image), min_score=form.least_scores, classes=form.classes, distinct=form.distinct
+        ).instances
+
+    return find
 
 
 def _settings(segment: Segmenter, model: str | os.PathLike | None, form: Form) -> dict[str, Any]:
