@@ -22,11 +22,10 @@ from partwise.evaluation.distance import find_depth
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.metric import SIDE_BOUNDS_PX
 from partwise.evaluation.metrics import OWN_METRICS, SETTING_OF, find_metric
-from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_instances
+from partwise.evaluation.model import EvenlySpaced, evaluate_ready, require_instances
 from partwise.evaluation.result_files import ResultFiles
 from partwise.evaluation.submission import score_results
 from partwise.evaluation.truth import TruthFolder, require_truth
-from partwise.methods import MappedMethod
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions
 from partwise.scene import names_of
 from partwise.segmenter import load
@@ -222,12 +221,10 @@ def _score_model(
         require_instances(scenes, f"{data}, split {split}")
     evaluator = evaluator_for(scenes, segment.method.has_instances and segment.method.has_semantics)
     depth = find_depth(data.root, split)
-    figures = evaluate_method(
-        segment.method, scenes, evaluator, options=segment.options, depth=depth, progress=progress
-    )
+    figures = evaluate_ready(segment.method, scenes, evaluator, options=segment.options, depth=depth, progress=progress)
     how = asdict(segment.options) | {"default_scale": segment.method.default_scale}
     how["dataset"] = described(data.open_as(split, segment.method.label_set))
-    if isinstance(segment.method, MappedMethod):
+    if class_names:
         how["classes"] = segment.method.classes.names
     return evaluator, figures, {"model": segment.info.origin, **how}
 
