@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 import partwise
+import streeteval
 from partwise.errors import EXTRAS
 
-SOURCES = Path(partwise.__file__).resolve().parents[1]
+SOURCES = os.pathsep.join(str(Path(one.__file__).resolve().parents[1]) for one in (partwise, streeteval))
 ABSENT = [module for module, extra in EXTRAS.items() if extra != "torch"]  # tests/runtime has a Python without torch
 NOT_THERE = "import sys\nsys.modules.update(dict.fromkeys({names!r}))\n"  # as Python tells that a module is absent
 
@@ -21,7 +22,7 @@ def light(tmp_path):
     """Runs the command line in a Python that has none of the libraries of the extras."""
     (tmp_path / "without").mkdir()
     (tmp_path / "without" / "sitecustomize.py").write_text(NOT_THERE.format(names=sorted(ABSENT)))
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "without"), str(SOURCES)])}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "without"), SOURCES])}
 
     def run(*words) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "partwise", *map(str, words)]

@@ -15,15 +15,16 @@ from PIL import Image
 from partwise.data.given_image import as_image
 from partwise.errors import ForeignFileError, PartwiseError
 from partwise.evaluation.submission import check_name, submission_paths, write_submission
-from partwise.files import atomic_write, ends_all_writing, require_replaceable, require_writable, write_json
-from partwise.instances import Instances
-from partwise.machine import is_out_of_memory
+from partwise.files import atomic_write, require_replaceable, require_writable, write_json
 from partwise.photo_files import Photo
 from partwise.report.coco_file import COCO_NAME, FoundInImage, coco_predictions, file_name_of
 from partwise.report.prediction_files import result_paths
 from partwise.segmenter import SHOWN_SCORE, Result, Segmenter
 from partwise.selection import OTHERS, MinScore, require_selection
 from partwise.written import COCO_PREDICTIONS, PNG_TEXT
+from streeteval.files import ends_all_writing
+from streeteval.instances import Instances
+from streeteval.machine import is_out_of_memory
 
 
 @dataclass(frozen=True)

@@ -12,24 +12,24 @@ from typing import Any
 from partwise.class_map import ClassNames
 from partwise.data.cityscapes import TREES, CityscapesFolder
 from partwise.data.dataset import described
-from partwise.data.layout import tree_in
 from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
 from partwise.evaluation.coco_file import AnnotatedEvaluator, CocoTruth, HasCocoFile
 from partwise.evaluation.coco_results import Frames, read_coco_results
-from partwise.evaluation.compare import RECORDS_KEY, compare, read_records, records_of
-from partwise.evaluation.distance import find_depth
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.metric import SIDE_BOUNDS_PX
-from partwise.evaluation.metrics import OWN_METRICS, SETTING_OF, find_metric
-from partwise.evaluation.model import EvenlySpaced, evaluate_ready, require_instances
-from partwise.evaluation.result_files import ResultFiles
-from partwise.evaluation.submission import score_results
-from partwise.evaluation.truth import TruthFolder, require_truth
+from partwise.evaluation.model import evaluate_ready, require_instances
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions
-from partwise.scene import names_of
 from partwise.segmenter import load
 from partwise.shards.scores import holds_parts, score_parts
+from streeteval.compare import RECORDS_KEY, compare, read_records, records_of
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.metrics.available import OWN_METRICS, SETTING_OF, find_metric
+from streeteval.metrics.metric import SIDE_BOUNDS_PX
+from streeteval.reading.depth import find_depth
+from streeteval.reading.layout import tree_in
+from streeteval.reading.result_files import ResultFiles
+from streeteval.reading.truth import TruthFolder, require_truth
+from streeteval.scene import EvenlySpaced, names_of
+from streeteval.scoring import score_results
 
 BOOTSTRAP_DRAWS = 1000
 
@@ -263,7 +263,7 @@ def compare_results(
             of it.
 
     Returns:
-        What `partwise.evaluation.compare.compare` returns, with "a" and "b", the two names.
+        What `streeteval.compare.compare` returns, with "a" and "b", the two names.
 
     Raises:
         PartwiseError: If bounds do not rise, a file or a model cannot be used, a model is given without `data`, or the

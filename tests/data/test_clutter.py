@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from partwise.data.archive import Archive
 from partwise.data.check import check
 from partwise.data.cityscapes import TREES, CityscapesFolder
 from partwise.errors import PartwiseError
-from partwise.evaluation.result_files import ResultFiles
-from partwise.evaluation.truth import TruthFolder
+from streeteval.reading.archive import Archive
+from streeteval.reading.result_files import ResultFiles
+from streeteval.reading.truth import TruthFolder
 
 APPLE = b"\0\5\x16\7"  # how a ._ file begins
 

@@ -8,9 +8,9 @@ from pycocotools.coco import COCO
 
 from partwise.class_list import ClassEntry, label_set_of_classes
 from partwise.data.image_files import write_png
-from partwise.instances import Instances
 from partwise.report.coco_file import FoundInImage, coco_predictions
 from partwise.segmenter import load
+from streeteval.instances import Instances
 
 LABELS = label_set_of_classes("own", [ClassEntry("zero", 0), ClassEntry("seven", 7), ClassEntry("big", 4000)])
 

@@ -15,6 +15,7 @@ from PIL import Image
 from tiny_networks import tiny_model, tiny_recipe
 
 import partwise
+import streeteval
 from partwise.cli.app import main
 from partwise.data.resized import image_at
 from partwise.errors import PartwiseError
@@ -25,7 +26,7 @@ from partwise.runtime import export
 from partwise.runtime.onnx_file import FORMAT_KEY, INFO_KEY, run_session
 from partwise.training.checkpoint import save_model
 
-SOURCES = Path(partwise.__file__).resolve().parents[1]
+SOURCES = os.pathsep.join(str(Path(one.__file__).resolve().parents[1]) for one in (partwise, streeteval))
 WITHOUT_TORCH = "import sys\nsys.modules.update(dict.fromkeys(['torch', 'torchvision', 'timm', 'onnx']))\n"
 
 
@@ -83,7 +84,7 @@ def test_decoder_fields_classes_and_origin_are_those_of_the_model(files):
 def test_the_command_line_predicts_without_torch(files, tmp_path):
     (tmp_path / "without").mkdir()
     (tmp_path / "without" / "sitecustomize.py").write_text(WITHOUT_TORCH)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "without"), str(SOURCES)])}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "without"), SOURCES])}
     Image.fromarray(photo(64, 96)).save(tmp_path / "street.png")
 
     def run(model):

@@ -26,7 +26,6 @@ from partwise.bench.speed import with_threads
 from partwise.data.given_image import as_image
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
-from partwise.machine import describe_machine
 from partwise.photos import Form
 from partwise.report.tables import Table
 from partwise.report.text import table_text
@@ -34,6 +33,7 @@ from partwise.segmenter import Segmenter, load
 from partwise.shards.listing import listed_photos
 from partwise.shards.model import finder
 from partwise.shards.parts import photo_row, write_part
+from streeteval.machine import describe_machine
 
 __all__ = ["bench_throughput", "throughput_text"]
 

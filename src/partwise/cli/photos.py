@@ -10,8 +10,9 @@ from cyclopts import Parameter
 
 from partwise.cli.app import DEFAULT_INFERENCE, ClassNames, Inference, Overwrite, app
 from partwise.cli.videos import VIDEO_FORMATS, VideoOptions, predict_videos
-from partwise.errors import ForeignFileError, PartwiseError, on_one_line
+from partwise.errors import ForeignFileError, PartwiseError
 from partwise.terminal import Display, console, counting
+from streeteval.errors import on_one_line
 
 if TYPE_CHECKING:
     from partwise.photos import Form, Predicted
@@ -64,12 +65,12 @@ def predict(
         resume: Continue a run in parts: what is done is skipped; for --format parquet.
     """
     from partwise.class_map import parse_class_map
-    from partwise.data.faults import counted
     from partwise.photo_files import find_photos, left_out_text
     from partwise.photos import Form, predict_photos
     from partwise.segmenter import load
     from partwise.selection import parse_classes, parse_min_scores
     from partwise.video.frames import is_video
+    from streeteval.reading.faults import counted
 
     asked = VideoOptions(format, track, every, begin, end)
     if track or (inputs and all(is_video(one) for one in inputs)):
@@ -124,10 +125,10 @@ def _predict_shard(
     inputs: Sequence[Path], out: Path, model: str | None, form: Form, inference: Inference, shard: str, resume: bool
 ) -> None:
     """Write the parts of one shard, and say what was done."""
-    from partwise.data.faults import counted
     from partwise.segmenter import load
     from partwise.shards.listing import Shard
     from partwise.shards.model import predict_photos_in_shards
+    from streeteval.reading.faults import counted
 
     share = Shard.parsed(shard)
     segment = load(model, options=inference.options())

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 
 import torch
 
 from partwise.backbones.fold import fold_batch_norm
-from partwise.data.dataset import labels_of
 from partwise.errors import PartwiseError
-from partwise.evaluation.distance import Depth, no_depth
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.labels import LabelSet
-from partwise.methods import Method
+from partwise.methods import Method, Predicts
 from partwise.methods.method import image_batch
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions
-from partwise.runtime.onnx_parts import OnnxParts
-from partwise.scene import Prediction, Scene, Scenes, names_of
-
-Ready = Method | OnnxParts  # what predicts
+from partwise.scene import Prediction, Scene, Scenes
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.labels import LabelSet
+from streeteval.reading.depth import Depth, no_depth
 
 __all__ = [
-    "EvenlySpaced",
     "add_predictions",
     "evaluate_method",
     "evaluate_ready",
@@ -67,7 +62,7 @@ def evaluate_method(
 
 
 def evaluate_ready(
-    ready: Ready,
+    ready: Predicts,
     scenes: Scenes,
     evaluator: CityscapesEvaluator,
     *,
@@ -83,7 +78,7 @@ def evaluate_ready(
 
 
 def add_predictions(
-    ready: Ready,
+    ready: Predicts,
     scenes: Scenes,
     evaluator: CityscapesEvaluator,
     options: InferenceOptions,
@@ -112,7 +107,7 @@ def add_predictions(
         progress(i + 1, len(scenes))
 
 
-def predict_scene(method: Ready, scene: Scene, options: InferenceOptions = DEFAULT_OPTIONS) -> Prediction:
+def predict_scene(method: Predicts, scene: Scene, options: InferenceOptions = DEFAULT_OPTIONS) -> Prediction:
     """Predict the image of a scene with a method that is on `options.device`."""
     with options.autocast():
         return method.predict(image_batch(scene.image_HW3, options.device), options)[0]
@@ -144,7 +139,7 @@ def require_instances(scenes: Scenes, what: str, classes: Collection[int] = ()) 
     )
 
 
-def require_same_classes(method: Ready, label_set: LabelSet, what: str = "the data") -> None:
+def require_same_classes(method: Predicts, label_set: LabelSet, what: str = "the data") -> None:
     """Check that a network's classes are those of the data that it is to be scored on.
 
     Args:
@@ -183,26 +178,3 @@ def require_known_classes(
             f"{', '.join(lacking)} of the data (it has {has}): {remedy}, or map the classes by a class map or a label "
             "file"
         )
-
-
-class EvenlySpaced(Sequence):
-    """At most `count` scenes of a sequence, evenly spaced; 0 means all."""
-
-    def __init__(self, scenes: Scenes, count: int):
-        self.scenes, total = scenes, len(scenes)
-        self.name, self.label_set = getattr(scenes, "name", ""), labels_of(scenes)
-        count = total if count <= 0 else min(count, total)
-        self.chosen = [i * total // count for i in range(count)]
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the chosen scenes."""
-        names = names_of(self.scenes)
-        return [names[i] for i in self.chosen]
-
-    def __len__(self) -> int:
-        return len(self.chosen)
-
-    def __getitem__(self, i: int) -> Scene:  # type: ignore[override]  # takes no slices
-        """Return scene i of the chosen ones."""
-        return self.scenes[self.chosen[i]]

@@ -16,9 +16,9 @@ import numpy as np
 from partwise.data.resized import planes_at
 from partwise.errors import PartwiseError
 from partwise.geometry import padded_size
-from partwise.given import flag, shown
-from partwise.instances import Instances
 from partwise.scene import Prediction
+from streeteval.given import flag, shown
+from streeteval.instances import Instances
 
 if TYPE_CHECKING:
     import torch

@@ -10,14 +10,14 @@ from typing import Any
 
 from partwise.data.given_image import as_image
 from partwise.errors import PartwiseError
-from partwise.files import json_ready
-from partwise.instances import Instances
 from partwise.model_files import find_model
 from partwise.photos import Form
 from partwise.segmenter import Segmenter
 from partwise.selection import require_selection
 from partwise.shards.listing import WHOLE, Shard, listed_photos
 from partwise.shards.run import ShardDone, predict_shard
+from streeteval.files import json_ready
+from streeteval.instances import Instances
 
 __all__ = ["finder", "predict_photos_in_shards"]
 
