@@ -234,7 +234,10 @@ def _memory_for(path: Path) -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
     # Raised outside the handler: with a context the error would keep the maps of the network in memory.
-    raise PartwiseError(f"{path}: there is not enough memory for so large a photo: scale it down")
+    raise PartwiseError(
+        f"{path}: there is not enough memory for so large a photo: give a smaller --scale, such as 0.25, or cut it "
+        "into tiles that overlap by the size of the largest object"
+    )
 
 
 def explain_photo(
