@@ -100,7 +100,8 @@ def predict_photos(
 ) -> Predicted:
     """Write the results of every photo that can be read and whose results can be written.
 
-    A photo that fails is recorded as a fault, and the next photo follows. A full disk ends the call.
+    A photo that fails is recorded as a fault, and the next photo follows. A full disk ends the call. If the call is
+    stopped, the COCO file holds the photos that are done.
 
     Args:
         segment: The model.
@@ -115,6 +116,7 @@ def predict_photos(
 
     Raises:
         PartwiseError: If `out` is not a folder or cannot be written, or `batch` is below 1.
+        KeyboardInterrupt: If the call is stopped; it says what the COCO file holds.
     """
     chosen = {"min_score": form.least_scores, "classes": form.classes, "distinct": form.distinct}
     results = InBatches(segment, photos, batch, chosen)
@@ -143,14 +145,24 @@ def predict_photos(
             faults.append(error.with_traceback(None))  # a traceback would keep a large photo in memory
             if ends_all_writing(error):
                 break
+        except KeyboardInterrupt:
+            if not found:
+                raise
+            _write_together(found, together, segment, form)
+            raise KeyboardInterrupt(f"stopped: {together} holds {len(found)} of {len(photos)} images") from None
         progress(number, len(photos))
     if found:
-        images = [FoundInImage(name, instances) for name, instances in found.items()]
-        labels, origin = segment.method.label_set, segment.info.origin
-        content = coco_predictions(images, labels, polygons=form.polygons, origin=origin)
-        write_json(together, content, overwrite=form.overwrite)
+        _write_together(found, together, segment, form)
         files += 1
     return Predicted(files, done, replaced, faults)
+
+
+def _write_together(found: Mapping[str, Instances], path: Path, segment: Segmenter, form: Form) -> None:
+    """Write the one COCO file of all photos."""
+    images = [FoundInImage(name, instances) for name, instances in found.items()]
+    labels, origin = segment.method.label_set, segment.info.origin
+    content = coco_predictions(images, labels, polygons=form.polygons, origin=origin)
+    write_json(path, content, overwrite=form.overwrite)
 
 
 def _written(result: Result, segment: Segmenter, photo: Photo, out: Path, form: Form) -> list[Path]:
