@@ -16,7 +16,6 @@ from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
 from partwise.evaluation.coco_file import AnnotatedEvaluator, CocoTruth, HasCocoFile
 from partwise.evaluation.coco_results import Frames, read_coco_results
-from partwise.evaluation.model import evaluate_ready, require_instances
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions
 from partwise.segmenter import load
 from partwise.shards.scores import holds_parts, score_parts
@@ -213,6 +212,9 @@ def _score_model(
     class_names: ClassNames | None = None,
 ) -> tuple[CityscapesEvaluator, dict, dict]:
     """Score a model; return evaluator, figures and circumstances."""
+    # With torch, which takes seconds and which result files do not need.
+    from partwise.evaluation.model import evaluate_ready, require_instances
+
     scenes = EvenlySpaced(data.open(split), frames)
     require_truth(scenes, f"{data}, split {split}", progress)
     segment = load(model, options=options, classes=class_names, label_set=scenes.label_set)
