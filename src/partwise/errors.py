@@ -43,6 +43,9 @@ EXTRAS = {
     "av": "video",
     "trackers": "video",
     "pyarrow": "parquet",
+    "starlette": "serve",
+    "uvicorn": "serve",
+    "python_multipart": "serve",
     "tensorboard": "tensorboard",
     "cityscapesscripts": "bench",
 }

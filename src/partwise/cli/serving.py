@@ -1,0 +1,73 @@
+"""The command that serves a page in the browser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from partwise.cli.app import DEFAULT_INFERENCE, NO_DATA, Data, Inference, app
+from partwise.errors import PartwiseError
+from partwise.terminal import Display, console
+
+if TYPE_CHECKING:
+    from partwise.segmenter import Segmenter
+    from partwise.serve.truth import Truth
+
+
+@app.command
+def serve(
+    *,
+    port: int = 8765,
+    source: Data = NO_DATA,
+    split: str = "val",
+    model: str | None = None,
+    inference: Inference = DEFAULT_INFERENCE,
+) -> None:
+    """Open a page for the browser: drop a photo, see what is found, and click a pixel to see why.
+
+    Only this machine can reach the page (127.0.0.1), and the page loads nothing from elsewhere. Ctrl-C ends it.
+
+    Args:
+        port: The port; 0 for any free one.
+        source: A data set; with it there is a page of truth against prediction, and a curve of AP.
+        split: Split of the data set.
+        model: A model file, a run folder, or the name of a model; the default model without it. Part maps, centres,
+            the instance-sensitive FCN and orderings explain their decisions, others show their results alone.
+    """
+    from partwise.segmenter import load
+    from partwise.serve.app import Site, make_app
+    from partwise.serve.server import HOST, open_port, run
+
+    taken = open_port(port)  # before the model is loaded: a port in use is said at once
+    with taken:
+        address = f"http://{HOST}:{taken.getsockname()[1]}"
+        with Display("loading"):
+            segment = load(model, options=inference.options())
+            truth = None
+            if source.is_given:
+                segment, truth = _with_truth(segment, model, source, split, inference)
+            site = Site(segment, truth)
+
+        def ready() -> None:
+            if site.why_no_explanation:
+                console.print(f"no explanations: {site.why_no_explanation}")
+            pages = address + (f", truth against prediction at {address}/truth" if truth else "")
+            console.print(f"the page is at {pages}; Ctrl-C ends it", highlight=False, soft_wrap=True)
+
+        run(make_app(site), taken, ready)
+
+
+def _with_truth(
+    segment: Segmenter, model: str | None, source: Data, split: str, inference: Inference
+) -> tuple[Segmenter, Truth]:
+    """Open the data with the classes of the model; load the model with those of the data if they differ."""
+    from partwise.scene import names_of
+    from partwise.segmenter import load
+    from partwise.serve.truth import Truth
+
+    scenes = source.open_as(source.find_split(split), segment.method.label_set)
+    if not names_of(scenes):
+        raise PartwiseError(f"{source}, split {split}: it has no frame: give another split")
+    if not segment.method.label_set.same_classes(scenes.label_set):
+        segment = load(model, options=inference.options(), classes={}, label_set=scenes.label_set)
+        scenes = source.open_as(split, segment.method.label_set)
+    return segment, Truth(scenes, f"{source.name}, split {split}", str(source.root))

@@ -1,0 +1,69 @@
+"""Run the server on 127.0.0.1 until Ctrl-C."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from partwise.errors import PartwiseError
+
+__all__ = ["DEFAULT_PORT", "HOST", "open_port", "run"]
+
+HOST = "127.0.0.1"
+DEFAULT_PORT = 8765
+GRACE_SECONDS = 1  # after Ctrl-C, for answers that are being sent
+
+
+def open_port(port: int) -> socket.socket:
+    """Take a port of this machine, which no other machine can reach.
+
+    Args:
+        port: Its number; 0 for any free one.
+
+    Raises:
+        PartwiseError: If it cannot be taken.
+    """
+    if not 0 <= port < 1 << 16:
+        raise PartwiseError(f"port {port}: give a number in 0..65535")
+    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind((HOST, port))
+        taken.listen(64)
+    except OSError as error:
+        taken.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PartwiseError(f"port {port} is in use: give another one, or end the program that has it") from None
+        raise PartwiseError(f"port {port}: {(error.strerror or str(error)).lower()}: give another one") from None
+    return taken
+
+
+def run(app: ASGIApp, port: socket.socket, ready: Callable[[], None] = lambda: None) -> None:
+    """Answer requests until the program is interrupted.
+
+    Args:
+        app: The application.
+        port: From `open_port`.
+        ready: Called before the first request is answered.
+
+    Raises:
+        KeyboardInterrupt: After Ctrl-C.
+    """
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    ready()
+    uvicorn.Server(config).run(sockets=[port])
