@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
 
 from partwise.cli.app import DEFAULT_INFERENCE, NO_DATA, Data, Inference, app
 from partwise.errors import PartwiseError
-from partwise.terminal import Display, console
+from partwise.terminal import Display, console, errors
 
 if TYPE_CHECKING:
     from partwise.segmenter import Segmenter
@@ -53,7 +56,23 @@ def serve(
             pages = address + (f", truth against prediction at {address}/truth" if truth else "")
             console.print(f"the page is at {pages}; Ctrl-C ends it", highlight=False, soft_wrap=True)
 
-        run(make_app(site), taken, ready)
+        try:
+            run(make_app(site), taken, ready)
+        except KeyboardInterrupt:
+            _end_at_once()
+
+
+def _end_at_once() -> NoReturn:
+    """End the program without the end of Python.
+
+    A photo may be in computation, which nothing can interrupt: Python would take its thread away in the middle of the
+    network, and the library of the network would abort. Even without one, Python takes seconds to free everything.
+    """
+    errors.print("partwise: stopped")
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(130)
 
 
 def _with_truth(

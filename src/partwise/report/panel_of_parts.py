@@ -48,7 +48,8 @@ def panel_of_parts(
         for place, story in enumerate(explanation.windows)
     ]
     total = sum(explanation.counts.values())
-    rows = {OUTCOMES[outcome]: count for outcome, count in explanation.counts.items()}
+    # The windows that got furthest come first.
+    rows = {OUTCOMES[outcome]: count for outcome, count in reversed(explanation.counts.items())}
     return Panel(
         (
             choices("Windows that got furthest", windows),

@@ -27,7 +27,7 @@ from partwise.serve.limits import DEFAULT_LIMITS, Limits, RefusedError, at_most,
 from partwise.serve.pages import STATIC_TYPES, static_file
 from partwise.serve.queue import Done, Photo, Photos
 from partwise.serve.truth import Truth, truth_json
-from partwise.serve.views import see, why_no_explanation
+from partwise.serve.views import Seen, see, why_no_explanation
 
 __all__ = ["Site", "make_app"]
 
@@ -191,18 +191,21 @@ class Site:
         return JSONResponse({"name": self._truth.name, "frames": self._truth.names})
 
     async def frame(self, request: Request) -> Response:
-        """Predict a frame; it waits for its turn as a photo does."""
+        """Predict a frame; it waits for its turn as a photo does. With `brief`, only for the curve."""
         truth, number = self._truth, int(request.path_params["number"])
         if not 0 <= number < len(truth.names):
             raise RefusedError(f"frame {number}: the data have the frames 0 to {len(truth.names) - 1}", 404)
 
+        brief = "brief" in request.query_params
+
         def work() -> Done:
             scene = truth.scene(number)
-            seen = see(self.segment, scene.image_HW3, scene.name)
+            image_HW3 = scene.image_HW3
+            seen = Seen(self.segment(image_HW3), ()) if brief else see(self.segment, image_HW3, scene.name)
             truth.observe(scene, seen.result)
             return Done(seen, scene)
 
-        photo = self.photos.add(safe_name(truth.names[number] + ".png"), work)
+        photo = self.photos.add(safe_name(truth.names[number] + ".png"), work, brief=brief)
         return JSONResponse({"id": photo.id}, 202)
 
     async def curve(self, _request: Request) -> Response:

@@ -39,6 +39,7 @@ class Photo:
     Attributes:
         name: Its name, without a folder and a suffix.
         work: Computes it.
+        brief: It goes before all others when photos are dropped.
         id: A name that cannot be guessed, so that nobody sees the photos of others.
         state: How far it is.
         error: Why it failed, in one line.
@@ -47,6 +48,7 @@ class Photo:
 
     name: str
     work: Callable[[], Done] | None
+    brief: bool = False
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     state: Literal["waiting", "working", "done", "failed"] = "waiting"
     error: str = ""
@@ -69,12 +71,13 @@ class Photos:
         # A daemon: it ends with the program, in the middle of a photo too.
         threading.Thread(target=self._run, name="partwise photos", daemon=True).start()
 
-    def add(self, name: str, work: Callable[[], Done]) -> Photo:
+    def add(self, name: str, work: Callable[[], Done], *, brief: bool = False) -> Photo:
         """Let a photo wait for its turn.
 
         Args:
             name: Its name.
             work: Computes it, in another thread.
+            brief: Whether it goes before all others when photos are dropped, as nobody looks at it.
 
         Raises:
             RefusedError: If too many photos wait.
@@ -82,7 +85,7 @@ class Photos:
         with self._change:
             if len(self._waiting) >= self.limits.waiting:
                 raise RefusedError(f"{len(self._waiting)} photos wait already: try again in a minute", 503)
-            photo = Photo(name, work)
+            photo = Photo(name, work, brief)
             self._waiting.append(photo)
             self._all[photo.id] = photo
             self._change.notify_all()
@@ -123,8 +126,9 @@ class Photos:
                 self._forget()
 
     def _forget(self) -> None:
-        """Drop the photos that were used longest ago, except those that wait."""
+        """Drop brief photos, then those that were used longest ago, but none that waits."""
         ended = [one for one in self._all.values() if one.state in ("done", "failed")]
+        ended.sort(key=lambda one: not one.brief)
         for photo in ended[: max(0, len(ended) - self.limits.kept)]:
             del self._all[photo.id]
 

@@ -48,7 +48,7 @@ def run(app: ASGIApp, port: socket.socket, ready: Callable[[], None] = lambda: N
     Args:
         app: The application.
         port: From `open_port`.
-        ready: Called before the first request is answered.
+        ready: Called when requests are answered.
 
     Raises:
         KeyboardInterrupt: After Ctrl-C.
@@ -65,5 +65,16 @@ def run(app: ASGIApp, port: socket.socket, ready: Callable[[], None] = lambda: N
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    ready()
-    uvicorn.Server(config).run(sockets=[port])
+    _Server(config, ready).run(sockets=[port])
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it is ready: from then on it answers, and Ctrl-C ends it."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()

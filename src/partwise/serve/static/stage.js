@@ -91,7 +91,7 @@
         const [x0, y0, x1, y1] = one.box;
         if (!this.shown[i] || Math.max(x1 - x0, y1 - y0) < 2.4 * size) return;
         const words = this.caption(one, i);
-        const wide = words.length * size * 0.56 + size * 0.8;
+        const wide = words.length * size * 0.6 + size * 0.8;
         const high = size * 1.5;
         const x = Math.max(0, Math.min(x0, this.result.width - wide));
         const y = Math.max(0, y0 - high > 0 ? y0 - high : y0);

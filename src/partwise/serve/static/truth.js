@@ -14,8 +14,8 @@
   const name = (label) => (about.classes.find((one) => one.id === label) || { name: label }).name;
 
   // Look at a frame; the answer is kept by the server as that of a photo.
-  const look = async (number) => {
-    const { id } = await pw.ask(`/api/frames/${number}`, { method: "POST" });
+  const look = async (number, brief) => {
+    const { id } = await pw.ask(`/api/frames/${number}${brief ? "?brief=1" : ""}`, { method: "POST" });
     return pw.waitFor(id, (title, text) => { byId("status").textContent = `${title}: ${text}`; });
   };
 
@@ -112,7 +112,7 @@
         if (seen.has(number)) continue;
         seen.add(number);
         looked++;
-        await look(number);
+        await look(number, true);
         await refresh();
       }
     } catch (error) {
