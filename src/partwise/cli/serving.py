@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from partwise.cli.app import DEFAULT_INFERENCE, NO_DATA, Data, Inference, app
 from partwise.errors import PartwiseError
-from partwise.terminal import Display, console, errors
+from partwise.terminal import Display, console, errors, heartbeat
 
 if TYPE_CHECKING:
     from partwise.segmenter import Segmenter
@@ -57,7 +57,8 @@ def serve(
             console.print(f"the page is at {pages}; Ctrl-C ends it", highlight=False, soft_wrap=True)
 
         try:
-            run(make_app(site), taken, ready)
+            with heartbeat.silenced(True):  # waiting for requests is no work
+                run(make_app(site), taken, ready)
         except KeyboardInterrupt:
             _end_at_once()
 

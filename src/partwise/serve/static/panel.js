@@ -125,9 +125,12 @@
   // remark: what the page adds below the headline; "" for nothing. onMarks: is given the marks on the photo.
   pw.drawPanel = (holder, explanation, { colour, remark, onMarks }) => {
     const one = explanation.instance;
-    const swatch = make("i", { class: "swatch" });
-    swatch.style.background = colour ? `rgb(${colour.join(",")})` : "transparent";
-    const title = make("h2", {}, swatch, one ? one.label : "No instance here");
+    const title = make("h2", {}, one ? one.label : "No instance here");
+    if (colour) {
+      const swatch = make("i", { class: "swatch" });
+      swatch.style.background = `rgb(${colour.join(",")})`;
+      title.prepend(swatch);
+    }
     if (one) title.append(make("b", {}, number(one.score)));
     const said = [];
     if (one) said.push(`instance ${one.place} of ${one.of} by score`);
