@@ -1,15 +1,18 @@
-"""The command that serves a page in the browser."""
+"""The command that serves a page in the browser, and the one that measures it."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
-from partwise.cli.app import DEFAULT_INFERENCE, NO_DATA, Data, Inference, app
+from partwise.cli.app import DEFAULT_INFERENCE, NO_DATA, Data, Inference, app, height_and_width, writes
+from partwise.cli.benches import bench, show_and_write
 from partwise.errors import PartwiseError
-from partwise.terminal import Display, console, errors, heartbeat
+from partwise.terminal import Display, console, counting, errors, heartbeat
+from partwise.written import BENCH_CLICKS
 
 if TYPE_CHECKING:
     from partwise.segmenter import Segmenter
@@ -91,3 +94,29 @@ def _with_truth(
         segment = load(model, options=inference.options(), classes={}, label_set=scenes.label_set)
         scenes = source.open_as(split, segment.method.label_set)
     return segment, Truth(scenes, f"{source.name}, split {split}", str(source.root))
+
+
+@bench.command
+def clicks(
+    *,
+    model: str | None = None,
+    size: str = "1024x512",
+    clicks: int = 100,
+    threads: int = 2,
+    json: Annotated[Path | None, writes(BENCH_CLICKS)] = None,
+) -> None:
+    """Measure the time from a click in the page of `partwise serve` to its explanation.
+
+    Args:
+        model: A model file, a run folder, or the name of a model; the default model without it.
+        size: Width x height of the rendered photos.
+        clicks: Number of clicks on each of 3 photos.
+        threads: Number of threads of torch.
+        json: File for all figures.
+    """
+    from partwise.bench.clicks import bench_clicks
+
+    size_hw = height_and_width("--size", size)
+    with counting("measuring") as progress:
+        figures = bench_clicks(model, size=size_hw, clicks=clicks, threads=threads, progress=progress)
+    show_and_write(figures, json)

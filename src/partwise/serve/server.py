@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from partwise.errors import PartwiseError
 
-__all__ = ["DEFAULT_PORT", "HOST", "open_port", "run"]
+__all__ = ["DEFAULT_PORT", "HOST", "open_port", "run", "run_in_thread"]
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8765
@@ -53,7 +56,13 @@ def run(app: ASGIApp, port: socket.socket, ready: Callable[[], None] = lambda: N
     Raises:
         KeyboardInterrupt: After Ctrl-C.
     """
-    config = uvicorn.Config(
+    _Server(_config(app), ready).run(sockets=[port])
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    """The settings of every server: HTTP alone, no log of requests, no trust in headers of proxies."""
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # the answer says what is wrong with a form
+    return uvicorn.Config(
         app,
         http="h11",
         ws="none",
@@ -65,7 +74,26 @@ def run(app: ASGIApp, port: socket.socket, ready: Callable[[], None] = lambda: N
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    _Server(config, ready).run(sockets=[port])
+
+
+@contextmanager
+def run_in_thread(app: ASGIApp, port: socket.socket) -> Iterator[None]:
+    """Inside, requests are answered by a thread of this process.
+
+    Args:
+        app: The application.
+        port: From `open_port`.
+    """
+    ready = threading.Event()
+    server = _Server(_config(app), ready.set)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [port]}, name="partwise server", daemon=True)
+    thread.start()
+    ready.wait()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 class _Server(uvicorn.Server):

@@ -21,6 +21,7 @@ from partwise_report.instance_fcn.windows import cells_of
 from partwise_report.slips import SPARSE_STEP_CELLS
 
 if TYPE_CHECKING:
+    from partwise.report.panel import Panel
     from partwise_report.instance_fcn.network import InstanceFcn
 
 __all__ = ["OUTCOMES", "InstanceFcnExplanation", "WindowStory", "explain"]
@@ -110,6 +111,12 @@ class InstanceFcnExplanation:
         from partwise_report.instance_fcn.explained import explanation_text
 
         return explanation_text(self, shown_score)
+
+    def to_panel(self) -> Panel:
+        """See partwise.report.shown_panel.ShowsPanel."""
+        from partwise_report.instance_fcn.panel import panel_of_instance_fcn
+
+        return panel_of_instance_fcn(self)
 
     def to_picture(self, image_HW3: np.ndarray) -> np.ndarray:
         """See partwise.report.explained.ShowsItself."""

@@ -18,6 +18,7 @@ from partwise.scene import Prediction, Scene
 from partwise_report.ordering.targets import OVERFLOW, of_class
 
 if TYPE_CHECKING:
+    from partwise.report.panel import Panel
     from partwise_report.ordering.network import Ordering
 
 TOLD = 5  # maps, with the highest probabilities at the pixel
@@ -86,6 +87,12 @@ class OrderExplanation:
         from partwise_report.ordering.explained import explanation_text
 
         return explanation_text(self, shown_score)
+
+    def to_panel(self) -> Panel:
+        """See `partwise.report.shown_panel.ShowsPanel`."""
+        from partwise_report.ordering.panel import panel_of_ordering
+
+        return panel_of_ordering(self)
 
     def to_picture(self, image_HW3: np.ndarray) -> np.ndarray:
         """See `partwise.report.explained.ShowsItself`."""
