@@ -39,12 +39,12 @@ def serve(
         model: A model file, a run folder, or the name of a model; the default model without it. Part maps, centres,
             the instance-sensitive FCN and orderings explain their decisions, others show their results alone.
     """
-    from partwise.segmenter import load
-    from partwise.serve.app import Site, make_app
     from partwise.serve.server import HOST, open_port, run
 
-    taken = open_port(port)  # before the model is loaded: a port in use is said at once
-    with taken:
+    with open_port(port) as taken:  # before everything that takes long: a port in use is said at once
+        from partwise.segmenter import load
+        from partwise.serve.app import Site, make_app
+
         address = f"http://{HOST}:{taken.getsockname()[1]}"
         with Display("loading"):
             segment = load(model, options=inference.options())

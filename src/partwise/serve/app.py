@@ -128,6 +128,8 @@ class Site:
         told: dict[str, Any] = {"id": photo.id, "state": photo.state, "name": photo.name}
         if photo.state == "failed":
             return JSONResponse(told | {"error": photo.error})
+        if photo.state == "done" and photo.brief:
+            return JSONResponse(told)
         if photo.done is None:
             return JSONResponse(told | {"before": self.photos.before(photo)})
         return JSONResponse(told | await run_in_threadpool(self._results, photo.done))

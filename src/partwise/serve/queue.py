@@ -19,6 +19,9 @@ from partwise.serve.views import Seen
 __all__ = ["Done", "Photo", "Photos"]
 
 
+_BRIEF = 100  # brief photos that are kept, until the page has asked whether they are done
+
+
 @dataclass(frozen=True, eq=False)
 class Done:
     """A photo that was computed.
@@ -39,11 +42,11 @@ class Photo:
     Attributes:
         name: Its name, without a folder and a suffix.
         work: Computes it.
-        brief: It goes before all others when photos are dropped.
+        brief: Only the work itself matters: what was computed is not kept.
         id: A name that cannot be guessed, so that nobody sees the photos of others.
         state: How far it is.
         error: Why it failed, in one line.
-        done: What was computed, in state "done".
+        done: What was computed, in state "done"; None of a brief photo.
     """
 
     name: str
@@ -77,7 +80,7 @@ class Photos:
         Args:
             name: Its name.
             work: Computes it, in another thread.
-            brief: Whether it goes before all others when photos are dropped, as nobody looks at it.
+            brief: Whether only the work itself matters, and what was computed is not kept.
 
         Raises:
             RefusedError: If too many photos wait.
@@ -120,17 +123,18 @@ class Photos:
                 photo.state = "working"
             done, error = _computed(photo)
             with self._change:
-                photo.work, photo.done, photo.error = None, done, error
+                photo.work, photo.done, photo.error = None, None if photo.brief else done, error
                 photo.state = "failed" if done is None else "done"
                 self._working = None
                 self._forget()
 
     def _forget(self) -> None:
-        """Drop brief photos, then those that were used longest ago, but none that waits."""
+        """Drop the photos that were used longest ago, but none that waits."""
         ended = [one for one in self._all.values() if one.state in ("done", "failed")]
-        ended.sort(key=lambda one: not one.brief)
-        for photo in ended[: max(0, len(ended) - self.limits.kept)]:
-            del self._all[photo.id]
+        for brief, most in ((False, self.limits.kept), (True, _BRIEF)):
+            these = [one for one in ended if one.brief == brief]
+            for photo in these[: max(0, len(these) - most)]:
+                del self._all[photo.id]
 
 
 def _computed(photo: Photo) -> tuple[Done | None, str]:
