@@ -54,6 +54,7 @@ def test_what_needs_no_extra(light, tmp_path, tiny_model_file, city_root, words)
         (["train", "demo", "--data", "CITY", "--out", "run", "--steps", "1"], "train"),
         (["explain", "street.png", "--model", "MODEL", "--at", "3,3", "--out", "out"], "report"),
         (["evaluate", "--model", "MODEL", "--data", "CITY", "--full"], "eval"),
+        (["serve", "--port", "0", "--model", "MODEL"], "serve"),
     ],
     ids=lambda value: value if isinstance(value, str) else value[0],
 )

@@ -1,5 +1,5 @@
 "use strict";
-// What is shown: the view, the least score, the classes. Every change acts at once, in the browser alone.
+// What is shown: the view, the minimum score, the classes. Every change acts at once, in the browser alone.
 (() => {
   const pw = (window.pw = window.pw || {});
   const make = pw.element;
@@ -22,7 +22,7 @@
       for (const input of [this.score, this.opacity, this.distinct]) input.addEventListener("input", () => this.changed());
       const all = (on) => make("button", { type: "button", class: "link", onclick: () => this.all(on) }, on ? "all" : "none");
       holder.replaceChildren(
-        make("label", { class: "row", for: "score" }, "Least score", this.scoreText), this.score,
+        make("label", { class: "row", for: "score" }, "Minimum score", this.scoreText), this.score,
         make("label", { class: "row", for: "opacity" }, "Colour over the photo"), this.opacity,
         make("label", { class: "check" }, this.distinct, "One class for each object"),
         make("div", { class: "row" }, make("span", {}, "Classes"), make("span", {}, all(true), " / ", all(false))), this.list,
@@ -89,7 +89,7 @@
       if (index >= 0 && this.shown[index]) return "";
       if (index < 0) return "It is not shown: the view of large objects, or a class that excludes it, decided otherwise.";
       const one = this.result.instances[index];
-      if (one.score < this.choice.minScore) return "It is not shown: its score is below the least score that is set.";
+      if (one.score < this.choice.minScore) return "It is not shown: its score is below the minimum score that is set.";
       if (!this.chosen.has(one.label)) return "It is not shown: its class is not ticked.";
       return "It is not shown: an instance of another class with a higher score overlaps it.";
     }

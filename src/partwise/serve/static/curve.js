@@ -14,7 +14,7 @@
     svg.append(made);
   };
 
-  // one: a class of the JSON; score: the least score that is set, which is marked on the curve.
+  // one: a class of the JSON; score: the minimum score that is set, which is marked on the curve.
   pw.drawCurve = (svg, one, score) => {
     svg.replaceChildren();
     for (const tick of [0, 0.25, 0.5, 0.75, 1]) {

@@ -56,11 +56,12 @@
     ids[at - thick] !== ids[at] || ids[at + thick] !== ids[at] ||
     ids[at - thick * width] !== ids[at] || ids[at + thick * width] !== ids[at];
 
-  // RGBA of all instances: a fill of `opacity`, and an opaque contour.
-  pw.paintInstances = (picture, ids, colours, opacity, width, height) => {
+  // RGBA of all instances: a fill of `opacity`, and an opaque contour. The one that was clicked has more of its colour.
+  pw.paintInstances = (picture, ids, colours, opacity, width, height, clicked) => {
     const pixels = picture.data;
     const thick = Math.max(1, Math.round(Math.min(width, height) / 450));
     const fill = Math.round(255 * opacity);
+    const strong = Math.round(255 * Math.min(1, opacity + 0.3));
     pixels.fill(0);
     for (let y = 0, at = 0; y < height; y++) {
       for (let x = 0; x < width; x++, at++) {
@@ -70,7 +71,7 @@
         pixels[4 * at] = colour[0];
         pixels[4 * at + 1] = colour[1];
         pixels[4 * at + 2] = colour[2];
-        pixels[4 * at + 3] = onEdge(ids, at, x, y, width, height, thick) ? 255 : fill;
+        pixels[4 * at + 3] = onEdge(ids, at, x, y, width, height, thick) ? 255 : id === clicked + 1 ? strong : fill;
       }
     }
   };

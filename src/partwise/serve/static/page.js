@@ -67,6 +67,7 @@
       opacity: Number(controls.opacity.value),
       colours: current.result.instances.map((one) => one.colour),
       caption: (one) => `${names.get(one.label)} ${one.score.toFixed(2)}`,
+      clicked: selected && selected.instance ? selected.instance.index : -1,
     });
     for (const [id, file] of [["get-overlay", "overlay.png"], ["get-coco", "coco.json"], ["get-cityscapes", "cityscapes.zip"]]) {
       byId(id).href = `/api/photos/${current.id}/${file}?${controls.query}`;
@@ -95,7 +96,7 @@
       if (turn !== asked) return; // a later click was faster
       selected = told;
       pw.complain(null);
-      tell();
+      draw();
     } catch (error) {
       pw.complain(error);
     }

@@ -36,7 +36,7 @@
 
   const stage = new pw.Stage(byId("stage"), (x, y) => {
     selected = nearest(x, y, stage.at(x, y));
-    tell();
+    draw();
   });
   const draw = () => {
     stage.draw({
@@ -45,18 +45,18 @@
       opacity: Number(controls.opacity.value),
       colours: result.instances.map((one) => one.colour),
       caption: (one) => `${names.get(one.label)} ${one.score.toFixed(2)}`,
+      clicked: selected ? indexOf(selected.found) : -1,
     });
     if (selected) tell();
   };
   const controls = new pw.Controls(byId("controls"), classes, draw, (i) => {
     const middle = pw.middleOf(result.instances[i], result.width);
     selected = nearest(middle.x, middle.y, i);
-    tell();
+    draw();
   });
   byId("hint").textContent = data.included;
   stage.load(data.picture, result, classes);
   pw.viewSwitch(byId("views"), controls);
-  controls.load(result);
   selected = { found: explanations[0], away: 0 };
-  tell();
+  controls.load(result);
 })();

@@ -58,7 +58,8 @@
     }
 
     // view: "instances", "semantic" or "photo"; colours: one for each instance; caption: (instance, index) -> text.
-    draw({ view, shown, opacity, colours, caption }) {
+    // clicked: index of the instance that was clicked; -1 for none.
+    draw({ view, shown, opacity, colours, caption, clicked = -1 }) {
       const { width, height, instances } = this.result;
       const context = this.canvas.getContext("2d");
       this.view = view;
@@ -71,7 +72,7 @@
         for (const [id, one] of this.byId) colourOf[id] = one.colour;
         pw.paintSemantic(this.picture, this.semantic, colourOf, 0.25 + 0.75 * opacity);
       } else if (view === "instances") {
-        pw.paintInstances(this.picture, this.ids, colours, opacity, width, height);
+        pw.paintInstances(this.picture, this.ids, colours, opacity, width, height, clicked);
       } else {
         this.picture.data.fill(0);
       }

@@ -95,7 +95,7 @@
       const index = selected.instance ? selected.instance.index : -1;
       pw.drawPanel(byId("panel"), selected, {
         colour: index >= 0 ? (current.truth.matched[index] !== -1 ? FOUND : WRONG) : null,
-        remark: index >= 0 && current.result.instances[index].score < least() ? "It is not shown: its score is below the least score that is set." : "",
+        remark: index >= 0 && current.result.instances[index].score < least() ? "It is not shown: its score is below the minimum score that is set." : "",
         onMarks: (marks) => { for (const one of Object.values(stages)) one.mark(selected, marks); },
       });
       pw.complain(null);
