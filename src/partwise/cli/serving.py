@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
-from partwise.cli.app import DEFAULT_INFERENCE, NO_DATA, Data, Inference, app, height_and_width, writes
+from partwise.cli.app import DEFAULT_INFERENCE, NO_DATA, ClassNames, Data, Inference, app, height_and_width, writes
 from partwise.cli.benches import bench, show_and_write
-from partwise.errors import PartwiseError
 from partwise.terminal import Display, console, counting, errors, heartbeat
 from partwise.written import BENCH_CLICKS
 
@@ -26,6 +25,7 @@ def serve(
     source: Data = NO_DATA,
     split: str = "val",
     model: str | None = None,
+    classes: ClassNames = None,
     inference: Inference = DEFAULT_INFERENCE,
 ) -> None:
     """Open a page for the browser: drop a photo, see what is found, and click a pixel to see why.
@@ -42,16 +42,19 @@ def serve(
     from partwise.serve.server import HOST, open_port, run
 
     with open_port(port) as taken:  # before everything that takes long: a port in use is said at once
+        from partwise.class_map import parse_class_map
+        from partwise.model_files import DEFAULT_MODEL
         from partwise.segmenter import load
         from partwise.serve.app import Site, make_app
 
         address = f"http://{HOST}:{taken.getsockname()[1]}"
         with Display("loading"):
-            segment = load(model, options=inference.options())
-            truth = None
-            if source.is_given:
-                segment, truth = _with_truth(segment, model, source, split, inference)
-            site = Site(segment, truth)
+            names = parse_class_map(classes or ())
+            scenes = source.open(source.find_split(split)) if source.is_given else None
+            label_set = None if scenes is None else scenes.label_set
+            segment = load(model, options=inference.options(), classes=names, label_set=label_set)
+            truth = None if scenes is None else _truth(segment, source, split)
+            site = Site(segment, truth, name=Path(model).stem if model else DEFAULT_MODEL)
 
         def ready() -> None:
             if site.why_no_explanation:
@@ -79,21 +82,21 @@ def _end_at_once() -> NoReturn:
     os._exit(130)
 
 
-def _with_truth(
-    segment: Segmenter, model: str | None, source: Data, split: str, inference: Inference
-) -> tuple[Segmenter, Truth]:
-    """Open the data with the classes of the model; load the model with those of the data if they differ."""
-    from partwise.scene import names_of
-    from partwise.segmenter import load
+def _truth(segment: Segmenter, source: Data, split: str) -> Truth:
+    """Open the data with the classes of the model.
+
+    Raises:
+        PartwiseError: If the model has other classes, or the data have no truth.
+    """
+    from partwise.evaluation.model import require_same_classes
+    from partwise.evaluation.truth import require_truth
     from partwise.serve.truth import Truth
 
-    scenes = source.open_as(source.find_split(split), segment.method.label_set)
-    if not names_of(scenes):
-        raise PartwiseError(f"{source}, split {split}: it has no frame: give another split")
-    if not segment.method.label_set.same_classes(scenes.label_set):
-        segment = load(model, options=inference.options(), classes={}, label_set=scenes.label_set)
-        scenes = source.open_as(split, segment.method.label_set)
-    return segment, Truth(scenes, f"{source.name}, split {split}", str(source.root))
+    split = source.find_split(split)
+    scenes, where = source.open_as(split, segment.method.label_set), f"{source}, split {split}"
+    require_truth(scenes, where)
+    require_same_classes(segment.method, scenes.label_set, where)
+    return Truth(scenes, f"{source.name}, split {split}", str(source.root))
 
 
 @bench.command

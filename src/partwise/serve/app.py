@@ -47,10 +47,14 @@ class Site:
         segment: The model.
         truth: A split of a data set with truth; None for none.
         limits: What is accepted.
+        name: What the page calls the model; "" for the recipe that it was trained with.
     """
 
-    def __init__(self, segment: Segmenter, truth: Truth | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self, segment: Segmenter, truth: Truth | None = None, limits: Limits = DEFAULT_LIMITS, name: str = ""
+    ) -> None:
         self.segment, self.truth, self.limits = segment, truth, limits
+        self.name = name or str(segment.info.origin.get("recipe") or "model")
         self.photos = Photos(limits)
         self.why_no_explanation = why_no_explanation(segment)
 
@@ -64,11 +68,11 @@ class Site:
 
     async def about(self, _request: Request) -> Response:
         """What the page says about model, data and limits."""
-        origin, method = self.segment.info.origin, self.segment.method
+        method = self.segment.method
         data = None if self.truth is None else {"name": self.truth.name, "frames": len(self.truth.names)}
         return JSONResponse(
             {
-                "model": str(origin.get("recipe") or self.segment.info.method.get("kind") or "model"),
+                "model": self.name,
                 "method": str(self.segment.info.method.get("kind", "")),
                 "classes": classes_json(method.label_set),
                 "why_no_explanation": self.why_no_explanation,
