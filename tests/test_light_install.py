@@ -38,6 +38,7 @@ def light(tmp_path):
         ["check", "CITY"],
         ["ceiling", "parts", "--data", "CITY", "--frames", "1"],
         ["recipes"],
+        ["explain", "street.png", "--model", "MODEL", "--at", "3,3", "--out", "why.html"],
     ],
     ids=lambda words: words[0],
 )

@@ -239,11 +239,12 @@ def test_a_narrow_page_fits(page, browser, photo):
 
 def test_the_page_of_one_file_explains_without_a_server(page, browser, segment, street, tmp_path):
     file = tmp_path / "street.html"
-    told = explain_in_file(segment, street, file, (100, 70), name="</script><b>street")
+    told = explain_in_file(segment, street, file, (100, 70), name="</script><b>{{data}}street")
     text = file.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
     assert "http:" not in text and "https:" not in text and "<b>" not in text
     page.goto(file.as_uri())
     page.wait_for_selector("#panel .headline")
+    assert page.inner_text("#name, .name").startswith("</script><b>{{data}}street")
     assert "pixel 100, 70" in page.inner_text("#panel .headline p") and told["pixel"] == [100, 70]
     box = page.locator("#stage").bounding_box()
     page.mouse.click(box["x"] + 3, box["y"] + 3)

@@ -14,6 +14,7 @@ from serve_photos import png_of
 from partwise.errors import PartwiseError
 from partwise.serve.limits import Limits, RefusedError, check_photo
 from partwise.serve.queue import Done, Photos
+from partwise.serve.views import see
 
 
 def png_of_zeros(width, height) -> bytes:
@@ -212,15 +213,16 @@ def test_the_second_user_waits_and_sees_it(web, site, street):
     assert done[0]["result"] == done[1]["result"] and done[0]["id"] != done[1]["id"]
 
 
-def test_photos_are_computed_one_at_a_time_and_the_oldest_are_forgotten():
+def test_photos_are_computed_one_at_a_time_and_the_oldest_are_forgotten(segment, street):
     photos, running, most = Photos(Limits(kept=2, waiting=50)), [], []
+    seen = see(segment, street)
 
     def work():
         running.append(1)
         most.append(len(running))
         time.sleep(0.002)
         running.pop()
-        return Done(None)
+        return Done(seen)
 
     def until_ended(photo):
         while photo.state not in ("done", "failed"):
@@ -234,6 +236,21 @@ def test_photos_are_computed_one_at_a_time_and_the_oldest_are_forgotten():
     photos.find(added[4].id)  # used again, so that the other one goes first
     until_ended(last := photos.add("last", work))
     assert _kept(photos, last) and _kept(photos, added[4]) and not _kept(photos, added[5])
+
+
+def test_large_photos_are_forgotten_sooner(segment, street):
+    seen = see(segment, street)
+    pixels = street.shape[0] * street.shape[1]
+    photos = Photos(Limits(kept=5, kept_pixels=2 * pixels))
+    added = [photos.add(str(n), lambda: Done(seen)) for n in range(4)]
+    while added[-1].state != "done":
+        time.sleep(0.002)
+    assert [_kept(photos, one) for one in added] == [False, False, True, True]
+    tight = Photos(Limits(kept=5, kept_pixels=1))
+    last = tight.add("last", lambda: Done(seen))
+    while last.state != "done":
+        time.sleep(0.002)
+    assert _kept(tight, last)
 
 
 def _kept(photos, photo) -> bool:

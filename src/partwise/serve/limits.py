@@ -38,6 +38,7 @@ class Limits:
         upload_bytes: Largest file.
         pixels: Largest number of pixels of a photo.
         kept: Number of photos whose outputs are kept; the one that was used longest ago goes first.
+        kept_pixels: Largest number of pixels of all kept photos together, 4 bytes each; the newest is kept in any case.
         waiting: Number of photos that may wait for the network.
         page_px: Longest side in pixels of the picture in the page. Larger photos are shown smaller.
     """
@@ -45,6 +46,7 @@ class Limits:
     upload_bytes: int = 32 << 20
     pixels: int = 50_000_000
     kept: int = 8
+    kept_pixels: int = 150_000_000
     waiting: int = 8
     page_px: int = 2048
 

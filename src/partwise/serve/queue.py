@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
 import traceback
@@ -133,8 +134,13 @@ class Photos:
         ended = [one for one in self._all.values() if one.state in ("done", "failed")]
         for brief, most in ((False, self.limits.kept), (True, _BRIEF)):
             these = [one for one in ended if one.brief == brief]
-            for photo in these[: max(0, len(these) - most)]:
-                del self._all[photo.id]
+            while len(these) > most or (len(these) > 1 and sum(map(_pixels, these)) > self.limits.kept_pixels):
+                del self._all[these.pop(0).id]
+
+
+def _pixels(photo: Photo) -> int:
+    """Number of pixels of a photo that is kept."""
+    return 0 if photo.done is None else math.prod(photo.done.seen.result.size)
 
 
 def _computed(photo: Photo) -> tuple[Done | None, str]:

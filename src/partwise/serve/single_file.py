@@ -9,6 +9,7 @@ import base64
 import hashlib
 import html
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -127,10 +128,8 @@ def _page(segment: Segmenter, seen: Seen, told: list[dict[str, Any]], name: str,
         "data": json.dumps(json_ready(data), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
         "script": script,
     }
-    content = static_text("single.html")
-    for key in ("policy", "title", "icon", "model", "name", "style", "script", "data"):  # the photo's data come last
-        content = content.replace("{{" + key + "}}", parts[key], 1)
-    return content
+    # In one pass: a name of a photo that looks like a place is not filled.
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], static_text("single.html"))
 
 
 def _included(count: int, left_out: int) -> str:

@@ -81,6 +81,7 @@
         const words = [swatch, make("span", {}, names.get(one.label)), make("b", {}, one.score.toFixed(2))];
         return [make("button", { type: "button", onclick: () => this.onChoose(i) }, ...words)];
       }));
+      if (!this.shown.some(Boolean)) this.found.append(make("span", { class: "hint" }, "No instance at this score and of these classes."));
       this.onChange();
     }
 
