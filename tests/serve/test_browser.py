@@ -25,7 +25,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 
 
 @dataclass
@@ -124,6 +124,8 @@ def test_a_photo_is_seen_and_every_control_acts_at_once(page, browser, photo, we
     assert count(page) == 0 and (colours(page) != with_masks).any()
     page.click("button[name=semantic]")
     assert page.get_attribute("button[name=semantic]", "aria-pressed") == "true"
+    ids = {segment.method.label_set[name].id for name in page.locator("#legend span").all_inner_texts()}
+    assert ids and ids <= set(np.unique(segment(street).semantic_HW).tolist())
     page.click("button[name=photo]")
     plain = colours(page)
     page.click("button[name=semantic]")
@@ -137,7 +139,7 @@ def test_a_click_shows_why(page, browser, photo):
     begin = time.perf_counter()
     page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.6 * box["height"])
     page.wait_for_selector("#panel .headline")
-    assert time.perf_counter() - begin < 2  # `partwise bench clicks` measures it; here others use the processor, too
+    assert time.perf_counter() - begin < 5  # `partwise bench clicks` measures it; here others use the processor, too
     assert re.search(r"pixel 12\d, 7\d", page.inner_text("#panel .headline p"))
     assert page.locator("#stage .marks .window").count() == 1 and page.locator("#stage .marks .cross").count() == 1
     assert page.locator("#panel .maps canvas").count() >= 10  # 9 parts and a mask
@@ -202,7 +204,8 @@ def test_a_photo_is_found_again_by_its_address_and_a_street_is_drawn(page, brows
     assert "1024×512" in page.inner_text("#name")
 
 
-def test_truth_against_prediction_and_the_curve(page, browser):
+def test_truth_against_prediction_and_the_curve(page, browser, site):
+    site.truth._matches.clear()  # of frames that another test looked at
     page.goto(browser.address)
     page.click("#to-truth")
     page.wait_for_selector("#table td")

@@ -33,7 +33,7 @@ def test_a_file_with_too_many_pixels_is_refused_before_it_is_decoded(web, side):
     assert len(bomb) < 1 << 20
     begin = time.perf_counter()
     said = web.refuses(web.give(bomb), 413)
-    assert "pixels" in said and time.perf_counter() - begin < 2
+    assert "pixels" in said and time.perf_counter() - begin < 5
 
 
 def test_an_oversized_file_is_refused(web):

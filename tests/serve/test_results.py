@@ -12,15 +12,21 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from pycocotools import mask as coco_mask
 from serve_photos import mask_of, shown_of
+from starlette.testclient import TestClient
+from tiny_networks import tiny_model
 
 from partwise.data.streets import Streets
 from partwise.evaluation.average_precision import class_table
 from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.report.panels import match_instances
+from partwise.segmenter import load
 from partwise.selection import selected
+from partwise.serve.app import Site, make_app
 from partwise.serve.downloads import Choice
 from partwise.serve.forms import mask_runs, value_runs
 from partwise.serve.views import see
+
+from .conftest import Web
 
 
 @given(arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 6))))
@@ -168,3 +174,17 @@ def test_the_area_of_a_curve_is_ap(segment, scenes):
     steps = np.concatenate([[0.0, 0.0], recall, recall[-1:]])
     area = sum(p * (steps[n + 2] - steps[n]) / 2 for n, p in enumerate([1.0, *precision]))
     assert area == pytest.approx(table.average_precision()[0])
+
+
+def test_a_model_that_cannot_explain_shows_its_results_alone(street, tmp_path):
+    segment = load(tiny_model(tmp_path / "fcn.safetensors", semantic=True), device="cpu")
+    web = Web(TestClient(make_app(Site(segment)), base_url="http://127.0.0.1"))
+    why = web.client.get("/api/about").json()["why_no_explanation"]
+    assert "cannot explain" in why
+    told = web.done(street)
+    assert told["result"]["instances"] == [] and told["result"]["semantic"] == value_runs(segment(street).semantic_HW)
+    said = web.refuses(web.client.get(f"/api/photos/{told['id']}/explanation?x=1&y=1"), 409)
+    assert said == why
+    archive = zipfile.ZipFile(io.BytesIO(web.client.get(f"/api/photos/{told['id']}/cityscapes.zip").content))
+    assert archive.namelist() == ["pixels/a_labelIds.png"]
+    web.refuses(web.client.get("/api/frames"), 404)

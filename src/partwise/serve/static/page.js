@@ -69,6 +69,7 @@
       caption: (one) => `${names.get(one.label)} ${one.score.toFixed(2)}`,
       clicked: selected && selected.instance ? selected.instance.index : -1,
     });
+    stage.legend(byId("legend"));
     for (const [id, file] of [["get-overlay", "overlay.png"], ["get-coco", "coco.json"], ["get-cityscapes", "cityscapes.zip"]]) {
       byId(id).href = `/api/photos/${current.id}/${file}?${controls.query}`;
     }

@@ -47,6 +47,7 @@
       caption: (one) => `${names.get(one.label)} ${one.score.toFixed(2)}`,
       clicked: selected ? indexOf(selected.found) : -1,
     });
+    stage.legend(byId("legend"));
     if (selected) tell();
   };
   const controls = new pw.Controls(byId("controls"), classes, draw, (i) => {

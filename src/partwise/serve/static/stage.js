@@ -80,6 +80,20 @@
       this.relabel();
     }
 
+    // The colours of the classes of the semantic map, the most frequent first; nothing in another view.
+    legend(holder) {
+      holder.hidden = this.view !== "semantic" || !this.semantic;
+      if (holder.hidden) return;
+      const counts = new Map();
+      for (const id of this.semantic) counts.set(id, (counts.get(id) || 0) + 1);
+      const known = [...counts].sort((a, b) => b[1] - a[1]).flatMap(([id]) => (this.byId.has(id) ? [this.byId.get(id)] : []));
+      holder.replaceChildren(...known.map((one) => {
+        const swatch = pw.element("i");
+        swatch.style.background = `rgb(${one.colour.join(",")})`;
+        return pw.element("span", {}, swatch, one.name);
+      }));
+    }
+
     // Pixels of the picture for each pixel of the screen.
     get scale() { return this.result.width / Math.max(1, this.holder.clientWidth); }
 
