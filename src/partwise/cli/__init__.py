@@ -1,6 +1,6 @@
 """The command line: each command reads its arguments, calls one function, prints what it wrote and what to do next."""
 
-from partwise.cli import benches, ceiling, datasets, describe, doctor, photos, scores, throughput, training
+from partwise.cli import benches, ceiling, datasets, describe, doctor, photos, scores, serving, throughput, training
 from partwise.cli.app import app, main
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "main",
     "photos",
     "scores",
+    "serving",
     "throughput",
     "training",
 ]
