@@ -16,8 +16,6 @@ from starlette.testclient import TestClient
 from tiny_networks import tiny_model
 
 from partwise.data.streets import Streets
-from partwise.evaluation.average_precision import class_table
-from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.report.panels import match_instances
 from partwise.segmenter import load
 from partwise.selection import selected
@@ -25,6 +23,8 @@ from partwise.serve.app import Site, make_app
 from partwise.serve.downloads import Choice
 from partwise.serve.forms import mask_runs, value_runs
 from partwise.serve.views import see
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.metrics.average_precision import class_table
 
 from .conftest import Web
 
@@ -158,8 +158,8 @@ def test_truth_matches_and_the_curve_is_that_of_the_evaluator(web, site, segment
 
 
 def test_the_area_of_a_curve_is_ap(segment, scenes):
-    from partwise.evaluation.instance import InstanceScores
-    from partwise.evaluation.metric import Predicted
+    from streeteval.metrics.instance import InstanceScores
+    from streeteval.metrics.metric import Predicted
 
     metric, rng = InstanceScores(scenes[0].label_set), np.random.default_rng(0)
     matches = []

@@ -22,10 +22,10 @@ from PIL import Image
 from partwise.bench.speed import with_threads
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
-from partwise.machine import describe_machine
 from partwise.segmenter import load
 from partwise.serve.app import Site, make_app
 from partwise.serve.server import HOST, open_port, run_in_thread
+from streeteval.machine import describe_machine
 
 __all__ = ["bench_clicks"]
 

@@ -1,6 +1,6 @@
 """The command line: each command reads its arguments, calls one function, prints what it wrote and what to do next."""
 
-from partwise.cli import benches, ceiling, datasets, describe, doctor, photos, scores, serving, training
+from partwise.cli import benches, ceiling, datasets, describe, doctor, photos, scores, serving, throughput, training
 from partwise.cli.app import app, main
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "photos",
     "scores",
     "serving",
+    "throughput",
     "training",
 ]

@@ -30,8 +30,8 @@ def check(
         json: File for everything that was found.
     """
     from partwise.data.check import check as check_data
-    from partwise.data.faults import counted
     from partwise.report.text import check_text
+    from streeteval.reading.faults import counted
 
     if root is not None:
         if source.data is not None:

@@ -89,8 +89,8 @@ def _truth(segment: Segmenter, source: Data, split: str) -> Truth:
         PartwiseError: If the model has other classes, or the data have no truth.
     """
     from partwise.evaluation.model import require_same_classes
-    from partwise.evaluation.truth import require_truth
     from partwise.serve.truth import Truth
+    from streeteval.reading.truth import require_truth
 
     split = source.find_split(split)
     scenes, where = source.open_as(split, segment.method.label_set), f"{source}, split {split}"

@@ -10,7 +10,6 @@ import math
 import numpy as np
 
 from partwise.decoding.outcomes import CandidateOutcome
-from partwise.labels import LabelSet
 from partwise.methods.parts.decode_config import DecodeConfig
 from partwise.methods.parts.explain import OUTCOMES, Explanation, WindowStory
 from partwise.report.panel import (
@@ -27,6 +26,7 @@ from partwise.report.panel import (
     product,
     text,
 )
+from streeteval.labels import LabelSet
 
 __all__ = ["panel_of_parts"]
 

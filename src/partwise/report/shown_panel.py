@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any, Protocol, runtime_checkable
 
-from partwise.files import json_ready
 from partwise.methods import Explanation, Method
 from partwise.methods.centres import CentresExplanation
 from partwise.methods.parts.explain import Explanation as PartsExplanation
 from partwise.report.panel import Panel, text
 from partwise.report.panel_of_centres import panel_of_centres
 from partwise.report.panel_of_parts import panel_of_parts
+from streeteval.files import json_ready
 
 __all__ = ["ShowsPanel", "shown_panel"]
 

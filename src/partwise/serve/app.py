@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from partwise.data.image_files import PHOTO_SUFFIXES
-from partwise.errors import PartwiseError, on_one_line
+from partwise.errors import PartwiseError
 from partwise.segmenter import Segmenter
 from partwise.serve.downloads import Choice, cityscapes_zip, coco_file, overlay_png, safe_name
 from partwise.serve.forms import classes_json, explained_json, picture_of, result_json
@@ -30,6 +30,7 @@ from partwise.serve.pages import STATIC_TYPES, static_file
 from partwise.serve.queue import Done, Photo, Photos
 from partwise.serve.truth import Truth, truth_json
 from partwise.serve.views import Seen, see, why_no_explanation
+from streeteval.errors import on_one_line
 
 __all__ = ["Site", "make_app"]
 

@@ -15,7 +15,6 @@ import numpy as np
 from PIL import Image
 
 from partwise.evaluation.submission import write_submission
-from partwise.files import json_ready
 from partwise.report.coco_file import FoundInImage, coco_predictions
 from partwise.report.overlay import draw_overlay
 from partwise.scene import Prediction
@@ -23,6 +22,7 @@ from partwise.segmenter import Result
 from partwise.selection import require_selection
 from partwise.serve.forms import colours_of
 from partwise.written import PNG_TEXT
+from streeteval.files import json_ready
 
 __all__ = ["Choice", "cityscapes_zip", "coco_file", "overlay_png", "safe_name"]
 

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from partwise.geometry import crop_intersection
-from partwise.instances import Instances
-from partwise.labels import LabelSet
 from partwise.methods import Method
 from partwise.report.palette import assign_colours
 from partwise.report.shown_panel import shown_panel
 from partwise.segmenter import SHOWN_SCORE, Result
 from partwise.serve.views import Explained
+from streeteval.boxes import crop_intersection
+from streeteval.instances import Instances
+from streeteval.labels import LabelSet
 
 __all__ = [
     "classes_json",

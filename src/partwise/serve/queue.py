@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from partwise.errors import PartwiseError, on_one_line
-from partwise.machine import is_out_of_memory
+from partwise.errors import PartwiseError
 from partwise.scene import Scene
 from partwise.serve.limits import Limits, RefusedError
 from partwise.serve.views import Seen
+from streeteval.errors import on_one_line
+from streeteval.machine import is_out_of_memory
 
 __all__ = ["Done", "Photo", "Photos"]
 

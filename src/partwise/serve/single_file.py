@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from partwise.errors import PartwiseError
-from partwise.files import atomic_write, json_ready, require_replaceable, require_writable
+from partwise.files import atomic_write, require_replaceable, require_writable
 from partwise.methods.asked import instance_at, require_inside
 from partwise.segmenter import SHOWN_SCORE, Segmenter
 from partwise.serve.forms import classes_json, explained_json, picture_of, result_json
 from partwise.serve.limits import Limits
 from partwise.serve.pages import SCRIPTS, static_text
 from partwise.serve.views import Seen, see
+from streeteval.files import json_ready
 
 __all__ = ["GRID", "LARGEST_BYTES", "explain_in_file"]
 

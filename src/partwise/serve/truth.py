@@ -14,15 +14,16 @@ import numpy as np
 
 from partwise.data.dataset import Dataset
 from partwise.errors import PartwiseError
-from partwise.evaluation.average_precision import class_table, instance_scores
-from partwise.evaluation.instance import InstanceScores, Matches
-from partwise.evaluation.matching import EVERYWHERE
-from partwise.evaluation.metric import Predicted
 from partwise.report.panels import match_instances
-from partwise.scene import Scene, names_of
+from partwise.scene import Scene
 from partwise.segmenter import Result
 from partwise.serve.forms import instances_json
 from partwise.serve.limits import RefusedError
+from streeteval.metrics.average_precision import class_table, instance_scores
+from streeteval.metrics.instance import InstanceScores, Matches
+from streeteval.metrics.matching import EVERYWHERE
+from streeteval.metrics.metric import Predicted
+from streeteval.scene import names_of
 
 __all__ = ["Truth", "truth_json"]
 

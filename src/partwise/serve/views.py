@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.instances import Instances
 from partwise.methods import Explainer, Explanation, Method, explainer_of, image_batch
 from partwise.methods.asked import middle_of_highest_score
 from partwise.methods.options import InferenceOptions, resized_images, seen_sizes
 from partwise.methods.views import predict_views
 from partwise.scene import Prediction
 from partwise.segmenter import Result, Segmenter
+from streeteval.instances import Instances
 
 __all__ = ["Explained", "Seen", "View", "see", "why_no_explanation"]
 
