@@ -21,7 +21,11 @@ VIEWPORT = {"width": 1400, "height": 880}
 if __name__ == "__main__":
     buffer = io.BytesIO()
     Image.fromarray(Streets(1, SIZE, seed=SEED)[0].image_HW3).save(buffer, "PNG")
-    with open_port(0) as port, run_in_thread(make_app(Site(load())), port), sync_playwright() as playwright:
+    with (
+        open_port(0) as port,
+        run_in_thread(make_app(Site(load(), name="streets")), port),
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
         )

@@ -27,7 +27,7 @@ def png_of_zeros(width, height) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize("side", [1000, 12_000, 40_000])
+@pytest.mark.parametrize("side", [1000, 12_000, 25_000])
 def test_a_file_with_too_many_pixels_is_refused_before_it_is_decoded(web, side):
     bomb = png_of_zeros(side, side)
     assert len(bomb) < 1 << 20
@@ -283,7 +283,7 @@ def test_a_text_chunk_that_inflates_without_end_is_refused():
     buffer = io.BytesIO()
     Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(buffer, "PNG")
     plain = buffer.getvalue()
-    bomb = plain[:33] + chunk(b"zTXt", b"a\0\0" + zlib.compress(b"\0" * (200 << 20), 9)) + plain[33:]
+    bomb = plain[:33] + chunk(b"zTXt", b"a\0\0" + zlib.compress(b"\0" * (8 << 20), 9)) + plain[33:]
     assert len(bomb) < 1 << 20
     with pytest.raises(RefusedError):
         check_photo(bomb, Limits())

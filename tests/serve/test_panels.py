@@ -2,6 +2,7 @@
 
 import base64
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -118,3 +119,14 @@ def test_a_map_keeps_values_to_a_step_and_what_lies_outside():
     known = np.isfinite(values)
     assert np.abs(steps[known] * told["limit"] / 127 - values[known]).max() <= told["limit"] / 127 / 2 + 1e-6
     assert map_of(np.zeros((1, 2)))["limit"] == 1.0
+
+
+def test_a_method_without_an_explainer_decodes_again():
+    prediction = SimpleNamespace()
+    method = SimpleNamespace(
+        explain=lambda outputs, size, point=None: ("explained", outputs, size, point),
+        decode=lambda outputs, size: [prediction],
+    )
+    explainer = explainer_of(method, {"a": 1}, (3, 4))
+    assert explainer.prediction is prediction
+    assert explainer.at((1, 2)) == ("explained", {"a": 1}, (3, 4), (1, 2))

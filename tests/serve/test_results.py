@@ -92,7 +92,7 @@ def test_downloads_have_the_shown_instances(web, segment, street, told):
     coco = json.loads(ask("coco.json").content)
     assert [one["score"] for one in coco["annotations"]] == segment(street).scores[chosen].tolist()
     areas = [int(coco_mask.area(one["segmentation"])) for one in coco["annotations"]]
-    assert areas == segment(street).areas[chosen].tolist() and coco["images"][0]["file_name"] == "a.jpg"
+    assert areas == segment(street).areas[chosen].tolist() and coco["images"][0]["file_name"] == "a.png"
     archive = zipfile.ZipFile(io.BytesIO(ask("cityscapes.zip").content))
     lines = archive.read("instances/a_pred.txt").decode().splitlines()
     assert len(lines) == len(chosen) and "pixels/a_labelIds.png" in archive.namelist()

@@ -6,6 +6,7 @@ import functools
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -18,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from partwise.data.image_files import PHOTO_SUFFIXES
 from partwise.errors import PartwiseError
 from partwise.segmenter import Segmenter
 from partwise.serve.downloads import Choice, cityscapes_zip, coco_file, overlay_png, safe_name
@@ -89,7 +91,12 @@ class Site:
         name, data = await self._file_of(request)
         await run_in_threadpool(check_photo, data, self.limits)
         stem = safe_name(name)
-        photo = self.photos.add(stem, lambda: Done(see(self.segment, decode_photo(data), stem)))
+        suffix = Path(name).suffix.lower()
+        photo = self.photos.add(
+            stem,
+            lambda: Done(see(self.segment, decode_photo(data), stem)),
+            suffix=suffix if suffix in PHOTO_SUFFIXES else ".png",
+        )
         return JSONResponse({"id": photo.id}, 202)
 
     async def example(self, _request: Request) -> Response:
@@ -185,7 +192,7 @@ class Site:
         if kind == "overlay.png":
             make = functools.partial(overlay_png, result, choice)
         elif kind == "coco.json":
-            make = functools.partial(coco_file, result, choice, photo.name)
+            make = functools.partial(coco_file, result, choice, photo.name + photo.suffix)
         else:
             told_apart = self.segment.method.has_instances
             make = functools.partial(cityscapes_zip, result, choice, photo.name, instances=told_apart)

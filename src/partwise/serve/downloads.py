@@ -78,9 +78,9 @@ def overlay_png(result: Result, choice: Choice) -> bytes:
     return buffer.getvalue()
 
 
-def coco_file(result: Result, choice: Choice, name: str) -> bytes:
-    """Return the shown instances as a COCO file."""
-    found = FoundInImage(f"{name}.jpg", result.instances[choice.indices(result)])
+def coco_file(result: Result, choice: Choice, file_name: str) -> bytes:
+    """Return the shown instances as a COCO file; `file_name` is that of the photo."""
+    found = FoundInImage(file_name, result.instances[choice.indices(result)])
     content = coco_predictions([found], result.label_set, origin=result.origin)
     return (json.dumps(json_ready(content), ensure_ascii=False) + "\n").encode()
 

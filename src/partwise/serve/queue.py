@@ -45,6 +45,7 @@ class Photo:
         name: Its name, without a folder and a suffix.
         work: Computes it.
         brief: Only the work itself matters: what was computed is not kept.
+        suffix: Of its file.
         id: A name that cannot be guessed, so that nobody sees the photos of others.
         state: How far it is.
         error: Why it failed, in one line.
@@ -54,6 +55,7 @@ class Photo:
     name: str
     work: Callable[[], Done] | None
     brief: bool = False
+    suffix: str = ".png"
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     state: Literal["waiting", "working", "done", "failed"] = "waiting"
     error: str = ""
@@ -76,13 +78,14 @@ class Photos:
         # A daemon: it ends with the program, in the middle of a photo too.
         threading.Thread(target=self._run, name="partwise photos", daemon=True).start()
 
-    def add(self, name: str, work: Callable[[], Done], *, brief: bool = False) -> Photo:
+    def add(self, name: str, work: Callable[[], Done], *, brief: bool = False, suffix: str = ".png") -> Photo:
         """Let a photo wait for its turn.
 
         Args:
             name: Its name.
             work: Computes it, in another thread.
             brief: Whether only the work itself matters, and what was computed is not kept.
+            suffix: Of its file.
 
         Raises:
             RefusedError: If too many photos wait.
@@ -90,7 +93,7 @@ class Photos:
         with self._change:
             if len(self._waiting) >= self.limits.waiting:
                 raise RefusedError(f"{len(self._waiting)} photos wait already: try again in a minute", 503)
-            photo = Photo(name, work, brief)
+            photo = Photo(name, work, brief, suffix)
             self._waiting.append(photo)
             self._all[photo.id] = photo
             self._change.notify_all()

@@ -16,6 +16,7 @@ from typing import Any
 
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write, require_replaceable, require_writable
+from partwise.methods.asked import instance_at, require_inside
 from partwise.segmenter import SHOWN_SCORE, Segmenter
 from partwise.serve.forms import classes_json, explained_json, picture_of, result_json
 from partwise.serve.limits import Limits
@@ -71,7 +72,8 @@ def explain_in_file(
         if len(seen.result) == 0:
             raise PartwiseError("nothing was found in this image: give the pixel to explain")
         point = seen.middle_of(0)
-    pixels = [(*point, -1), *_wanted(seen)]
+    require_inside(point, seen.result.size)
+    pixels = [(*point, instance_at(seen.result.instances, point)), *_wanted(seen)]
     told: list[dict[str, Any]] = []
     size = 0
     for number, (x, y, instance) in enumerate(pixels, 1):
@@ -96,7 +98,8 @@ def _wanted(seen: Seen) -> Iterator[tuple[int, int, int]]:
     rows, columns = GRID
     for row in range(rows):
         for column in range(columns):
-            yield int((column + 0.5) * width / columns), int((row + 0.5) * height / rows), -1
+            point = int((column + 0.5) * width / columns), int((row + 0.5) * height / rows)
+            yield (*point, instance_at(seen.result.instances, point))
 
 
 def _page(segment: Segmenter, seen: Seen, told: list[dict[str, Any]], name: str, left_out: int) -> str:
