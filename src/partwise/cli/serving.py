@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
+from partwise import machine
 from partwise.cli.app import DEFAULT_INFERENCE, NO_DATA, ClassNames, Data, Inference, app, height_and_width, writes
 from partwise.cli.benches import bench, show_and_write
 from partwise.terminal import Display, console, counting, errors, heartbeat
@@ -53,6 +54,8 @@ def serve(
             scenes = source.open(source.find_split(split)) if source.is_given else None
             label_set = None if scenes is None else scenes.label_set
             segment = load(model, options=inference.options(), classes=names, label_set=label_set)
+            if segment.device == "cpu":
+                machine.limit_memory()
             truth = None if scenes is None else _truth(segment, source, split)
             site = Site(segment, truth, name=Path(model).stem if model else DEFAULT_MODEL)
 
