@@ -28,6 +28,10 @@ EXTRAS = {
     "av": "video",
     "trackers": "video",
     "pyarrow": "parquet",
+    "ray": "ray",
+    "starlette": "serve",
+    "uvicorn": "serve",
+    "python_multipart": "serve",
     "tensorboard": "tensorboard",
     "cityscapesscripts": "bench",
 }

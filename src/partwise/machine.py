@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
+from pathlib import Path
 
-__all__ = ["is_main_process", "keep_freed_memory", "process_number"]
+__all__ = ["free_memory_bytes", "is_main_process", "keep_freed_memory", "limit_memory", "process_number"]
 
 
 def process_number() -> int:
@@ -30,6 +32,52 @@ def keep_freed_memory() -> None:
         return
     for option, value in ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1)):
         mallopt(option, value)
+
+
+def free_memory_bytes() -> int | None:
+    """Return how much more memory the processes of this machine, or of this container, can take.
+
+    Returns:
+        A number of bytes, or None where the system does not say it as Linux does.
+    """
+    try:
+        meminfo = Path("/proc/meminfo").read_text()
+    except OSError:
+        return None
+    found = re.search(r"MemAvailable:\s+(\d+) kB", meminfo)
+    if found is None:
+        return None
+    free = int(found[1]) * 1024
+    try:  # a container's own limit, cgroup version 2
+        most, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text()) for name in ("max", "current"))
+    except (OSError, ValueError):  # there is none, or it is "max"
+        return free
+    return max(0, min(free, most - used))
+
+
+def limit_memory(free_bytes: int | None = None) -> None:
+    """Let an allocation fail that the machine has no memory for. Without this, Linux kills the process later on.
+
+    Networks on a GPU reserve more than they use, so this is for the CPU. Where the system has no such limit, nothing is
+    done.
+
+    Args:
+        free_bytes: How much more this process may take; None for all that is free now.
+    """
+    free = free_memory_bytes() if free_bytes is None else free_bytes
+    try:
+        import resource  # which Windows does not have
+
+        status = Path("/proc/self/status").read_text()
+        taken, resident = (re.search(rf"{name}:\s+(\d+) kB", status) for name in ("VmData", "RssAnon"))
+        if free is None or taken is None or resident is None:
+            return
+        most = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        # Memory that is taken and was never touched is not missing yet. A tenth stays for the other processes.
+        limit = max(int(resident[1]) * 1024 + free * 9 // 10, int(taken[1]) * 1024 + free // 2)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit if most < 0 else min(limit, most), most))
+    except (ImportError, OSError, ValueError):
+        return
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h

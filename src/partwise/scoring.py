@@ -16,8 +16,6 @@ from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
 from partwise.evaluation.coco_file import AnnotatedEvaluator, CocoTruth, HasCocoFile
 from partwise.evaluation.coco_results import Frames, read_coco_results
-from partwise.evaluation.model import evaluate_method, require_instances
-from partwise.methods import MappedMethod
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions
 from partwise.segmenter import load
 from partwise.shards.scores import holds_parts, score_parts
@@ -214,6 +212,9 @@ def _score_model(
     class_names: ClassNames | None = None,
 ) -> tuple[CityscapesEvaluator, dict, dict]:
     """Score a model; return evaluator, figures and circumstances."""
+    # With torch, which takes seconds and which result files do not need.
+    from partwise.evaluation.model import evaluate_ready, require_instances
+
     scenes = EvenlySpaced(data.open(split), frames)
     require_truth(scenes, f"{data}, split {split}", progress)
     segment = load(model, options=options, classes=class_names, label_set=scenes.label_set)
@@ -222,12 +223,10 @@ def _score_model(
         require_instances(scenes, f"{data}, split {split}")
     evaluator = evaluator_for(scenes, segment.method.has_instances and segment.method.has_semantics)
     depth = find_depth(data.root, split)
-    figures = evaluate_method(
-        segment.method, scenes, evaluator, options=segment.options, depth=depth, progress=progress
-    )
+    figures = evaluate_ready(segment.method, scenes, evaluator, options=segment.options, depth=depth, progress=progress)
     how = asdict(segment.options) | {"default_scale": segment.method.default_scale}
     how["dataset"] = described(data.open_as(split, segment.method.label_set))
-    if isinstance(segment.method, MappedMethod):
+    if class_names:
         how["classes"] = segment.method.classes.names
     return evaluator, figures, {"model": segment.info.origin, **how}
 

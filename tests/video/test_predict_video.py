@@ -234,6 +234,8 @@ def test_wrong_options_end_in_one_line(tmp_path, words, said, capsys, monkeypatc
 
 
 class _Loaded(Finder):
+    device = "cpu"
+
     class method:  # noqa: N801
         label_set = CITYSCAPES
 

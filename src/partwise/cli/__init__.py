@@ -1,6 +1,19 @@
 """The command line: each command reads its arguments, calls one function, prints what it wrote and what to do next."""
 
-from partwise.cli import benches, ceiling, datasets, describe, doctor, photos, scores, training
+from partwise.cli import benches, ceiling, datasets, describe, doctor, photos, scores, serving, throughput, training
 from partwise.cli.app import app, main
 
-__all__ = ["app", "benches", "ceiling", "datasets", "describe", "doctor", "main", "photos", "scores", "training"]
+__all__ = [
+    "app",
+    "benches",
+    "ceiling",
+    "datasets",
+    "describe",
+    "doctor",
+    "main",
+    "photos",
+    "scores",
+    "serving",
+    "throughput",
+    "training",
+]

@@ -1,4 +1,4 @@
-"""Commands that measure: `bench evaluation`, `bench speed`, `bench models` and `bench baselines`."""
+"""Commands that measure: the commands of `partwise bench`."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def evaluation(
             memory_images=memory_images,
             progress=progress,
         )
-    _show_and_write(figures, json)
+    show_and_write(figures, json)
 
 
 @bench.command
@@ -99,7 +99,7 @@ def speed(
     size_hw = height_and_width("--size", size)
     with counting("measuring") as progress:
         figures = bench_speed(model, size=size_hw, threads=threads, repeats=repeats, progress=progress)
-    _show_and_write(figures, json)
+    show_and_write(figures, json)
 
 
 @bench.command
@@ -151,7 +151,7 @@ def models(
             before=before,
             keep=(lambda figures: None) if json is None else (lambda figures: write_json(json, figures)),
         )
-    _show_and_write(figures, json, table_text(models_table(figures, wide=False)))
+    show_and_write(figures, json, table_text(models_table(figures, wide=False)))
     if markdown is not None:
         with atomic_write(markdown, "w") as file:
             file.write(f"{MARKDOWN_MARK}\n{table_markdown(models_table(figures))}")
@@ -186,7 +186,7 @@ def views(
 
     with counting("measuring") as progress:
         figures = bench_views(model, data, split, frames=frames, threads=threads, progress=progress)
-    _show_and_write(figures, json, views_text(figures))
+    show_and_write(figures, json, views_text(figures))
 
 
 @bench.command
@@ -212,7 +212,7 @@ def networks(
     names = recipes or ("parts_light", "parts_fast")
     with counting("measuring") as progress:
         figures = bench_networks(names, size=size_hw, threads=threads, repeats=repeats, progress=progress)
-    _show_and_write(figures, json, networks_text(figures))
+    show_and_write(figures, json, networks_text(figures))
 
 
 @bench.command(alias="peers")  # its name in version 0.1
@@ -262,10 +262,10 @@ def baselines(
     )
     with TrainingDisplay() as display:
         figures = bench_baselines(contest, TrainingData(data, split, val_split), out, display, display.count)
-    _show_and_write(figures, json, contest_text(figures))
+    show_and_write(figures, json, contest_text(figures))
 
 
-def _show_and_write(figures: dict, json: Path | None, text: str = "") -> None:
+def show_and_write(figures: dict, json: Path | None, text: str = "") -> None:
     """Write the figures to the file and show `text`, or all figures if it is empty."""
     from partwise.report.tables import MISSING, Table
     from partwise.report.text import table_text
