@@ -5,9 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from city import FRAMES, labels_of, make_city, truth_of
 from PIL import Image
-from test_commands import run
 
 from streeteval import Instances, Truth
 from streeteval.explain import DUPLICATE, FALSE, FOUND, IGNORED, MISSED, NOT_COUNTED, TRUE, explain
@@ -15,6 +13,8 @@ from streeteval.labels import CITYSCAPES
 from streeteval.metrics.average_precision import OVERLAPS, class_table
 from streeteval.metrics.matching import EVERYWHERE, match, overlaps
 from streeteval.picture import COLOURS, draw
+from streeteval_tests.city import FRAMES, labels_of, make_city, truth_of
+from streeteval_tests.test_commands import run
 
 THINGS = [label.id for label in CITYSCAPES.things]
 

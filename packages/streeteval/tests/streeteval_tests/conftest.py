@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from city import make_city
+
+from streeteval_tests.city import make_city
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +33,7 @@ def official_on_new_numpy(monkeypatch):
 @pytest.fixture(scope="session")
 def shared_polygons():
     """Published polygons, where they lie beside the checkout."""
-    shared = Path(__file__).resolve().parents[4] / "shared"
+    shared = Path(__file__).resolve().parents[5] / "shared"
     found = sorted(shared.glob("cityscapes/**/gt*_polygons.json"))[:20]
     if not found:
         pytest.skip("needs published polygons in ../shared/cityscapes")

@@ -4,9 +4,10 @@ import shutil
 
 import numpy as np
 import pytest
-from city import FRAMES, labels_of, make_city
 from PIL import Image
-from test_commands import run
+
+from streeteval_tests.city import FRAMES, labels_of, make_city
+from streeteval_tests.test_commands import run
 
 ULM, ULM_1, BONN = FRAMES
 

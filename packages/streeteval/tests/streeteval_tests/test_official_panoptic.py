@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from city import truth_of
 from PIL import Image
 
 from streeteval.errors import InputError
@@ -17,6 +16,7 @@ from streeteval.official.panoptic import (
     pq_compute_single_core,
 )
 from streeteval.official.segment_files import pairs_of, read_segments, rgb2id
+from streeteval_tests.city import truth_of
 
 cityscapesscripts = pytest.importorskip("cityscapesscripts", reason="needs cityscapesScripts as the oracle")
 import cityscapesscripts.evaluation.evalPanopticSemanticLabeling as official  # noqa: E402, N813

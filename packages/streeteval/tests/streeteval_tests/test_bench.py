@@ -5,12 +5,12 @@ import sys
 
 import numpy as np
 import pytest
-from city import FRAMES, labels_of, make_city
 from PIL import Image
-from test_commands import run
 
 from streeteval.bench.measure import bench
 from streeteval.errors import InputError
+from streeteval_tests.city import FRAMES, labels_of, make_city
+from streeteval_tests.test_commands import run
 
 pytest.importorskip("cityscapesscripts", reason="needs cityscapesScripts to compare with")
 

@@ -7,15 +7,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from city import make_city
-from environments import environment, python_of
-from old_environment import PACKAGES, official_results
 from PIL import Image
 
 import streeteval.official.instance as instance
 import streeteval.official.pixel as pixel
 from streeteval.official.create import convert2panoptic
 from streeteval.official.panoptic import id2rgb, pq_compute
+from streeteval_tests.city import make_city
+from streeteval_tests.environments import environment, python_of
+from streeteval_tests.old_environment import PACKAGES, official_results
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import streeteval
 from streeteval.cli import COMMANDS
 
 SOURCES = str(Path(streeteval.__file__).resolve().parents[1])
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 def run(*words, cwd, **environment):
@@ -59,7 +59,7 @@ def test_scores_of_a_data_set(city, tmp_path, module, name, kind, key):
 
 
 def test_the_official_command_writes_where_the_official_one_does(tmp_path):
-    from city import make_city
+    from streeteval_tests.city import make_city
 
     city = make_city(tmp_path / "city")
     done = run("streeteval.official.pixel", cwd=tmp_path, CITYSCAPES_DATASET=city.root, CITYSCAPES_RESULTS=city.pixels)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-CONSTRAINTS = Path(__file__).resolve().parents[3] / "constraints.txt"
+CONSTRAINTS = Path(__file__).resolve().parents[4] / "constraints.txt"
 
 
 def environment(name: str, *installs: list[str]) -> Path:

@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from environments import constrained, environment, python_of
+
+from streeteval_tests.environments import constrained, environment, python_of
 
 HERE = Path(__file__).resolve().parent
-PROJECT = HERE.parent
+PROJECT = HERE.parents[1]
 MOST_MB, MOST_SECONDS = 120, 0.3
 NOT_PART_OF_IT = ("pip", "setuptools", "pkg_resources", "_distutils_hack", "wheel")
 
@@ -63,7 +64,7 @@ def test_every_test_passes_there(clean):
     left_out = (Path(__file__).name, "test_bad_results.py")  # the second takes long, and reads as everywhere
     tests = [path for path in sorted(HERE.glob("test_*.py")) if path.name not in left_out]
     command = [python_of(clean[0]), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, *tests]
-    environment = surroundings(clean[1], HERE) | {"STREETEVAL_CLEAN": "1"}
+    environment = surroundings(clean[1], HERE.parent) | {"STREETEVAL_CLEAN": "1"}
     done = subprocess.run(command, env=environment, cwd=clean[0].parent, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-3000:]
     assert " passed" in done.stdout and sys.executable not in done.stdout

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from city import THINGS, labels_of, truth_of
 
 import streeteval
 from streeteval import CityscapesEvaluator, CityscapesMetric, InputError, Instances, Truth
 from streeteval.given import plain
+from streeteval_tests.city import THINGS, labels_of, truth_of
 
 SOURCES = str(Path(streeteval.__file__).resolve().parents[1])
 
@@ -106,7 +106,7 @@ PROCESS = """
 import json, sys
 import torch, torch.distributed as dist
 sys.path[:0] = {paths!r}
-from test_library import images
+from streeteval_tests.test_library import images
 from streeteval import CityscapesMetric
 
 rank = int(sys.argv[1])
@@ -122,7 +122,7 @@ print(json.dumps(metric.compute()))
 
 def test_the_metric_adds_what_all_processes_counted(tmp_path):
     pytest.importorskip("torch", reason="needs torch.distributed")
-    code = PROCESS.format(paths=[SOURCES, str(Path(__file__).parent)], store=tmp_path / "store")
+    code = PROCESS.format(paths=[SOURCES, str(Path(__file__).parents[1])], store=tmp_path / "store")
     started = [
         subprocess.Popen([sys.executable, "-c", code, str(rank)], stdout=subprocess.PIPE, text=True)
         for rank in range(2)
