@@ -48,8 +48,7 @@ def render_street(
     Raises:
         PartwiseError: If a side is below 16 pixels.
     """
-    if min(size) < SMALLEST_PX:
-        raise PartwiseError(f"a street of {size[1]}x{size[0]} pixels: each side must be at least {SMALLEST_PX}")
+    require_size(size)
     dice = Dice(int(rng.integers(2**62)))
     weather = draw_weather(dice)
     camera = pavement_camera(dice, size) if pavement else draw_camera(dice, size)
@@ -67,6 +66,16 @@ def render_street(
     semantic_HW = implied_ids(instance_ids_HW).astype(np.uint8)
     image_HW3 = develop(canvas.colour.reduce(SUPERSAMPLING), semantic_HW, weather, rng)
     return Scene(name, image_HW3, semantic_HW, instance_ids_HW, distances=canvas.distances_m.copy)
+
+
+def require_size(size: tuple[int, int]) -> None:
+    """Check the size (H, W) of a picture in pixels.
+
+    Raises:
+        PartwiseError: If a side is below 16 pixels.
+    """
+    if min(size) < SMALLEST_PX:
+        raise PartwiseError(f"a street of {size[1]}x{size[0]} pixels: each side must be at least {SMALLEST_PX}")
 
 
 def draw_camera(dice: Dice, size: tuple[int, int]) -> Camera:

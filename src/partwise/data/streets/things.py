@@ -61,6 +61,7 @@ class Thing:
     """
 
     size_m: ClassVar[tuple[float, float]] = (0.0, 0.0)  # along and aside, of the shadow on the ground
+    body_m: ClassVar[tuple[float, float]] = (0.5, 0.5)  # length and width of what nothing else may enter
     height_m: ClassVar[float] = 0.0
     shadow_in_sun_only: ClassVar[bool] = False
 
@@ -114,6 +115,11 @@ class Vehicle(Thing):
     kind: str = "car"
     yaw: float = 0.0
     group: bool = False
+
+    @property
+    def body_m(self) -> tuple[float, float]:  # type: ignore[override]
+        """Its length and width."""
+        return VEHICLES[self.kind][1], VEHICLES[self.kind][2]
 
     @property
     def height_m(self) -> float:  # type: ignore[override]
@@ -218,7 +224,7 @@ class Rider(Thing):
         away: Whether the back is turned to the camera; None for what `paint` draws.
     """
 
-    size_m, height_m = (0.6, 1.2), 1.7
+    size_m, body_m, height_m = (0.6, 1.2), (1.8, 0.7), 1.7
 
     kind: str = "bicycle"
     turn: float = 0.0
