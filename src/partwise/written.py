@@ -27,6 +27,7 @@ __all__ = [
     "BENCH_NETWORKS",
     "BENCH_PEERS",
     "BENCH_SPEED",
+    "BENCH_TRACKS",
     "BENCH_VIEWS",
     "CEILING",
     "CHECK",
@@ -75,7 +76,7 @@ RESULT_FAULTS = "faults of result files"
 DESCRIPTION = "description of a model"
 BENCH_SPEED, BENCH_EVALUATION = "bench speed", "bench evaluation"
 BENCH_MODELS, BENCH_PEERS, BENCH_VIEWS = "bench models", "bench baselines", "bench views"
-BENCH_NETWORKS = "bench networks"
+BENCH_NETWORKS, BENCH_TRACKS = "bench networks", "bench tracks"
 JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     COCO_PREDICTIONS: {"partwise", "images", "categories", "annotations"},
     PREDICTION: {"name", "label_set", "image", "origin", "instances"},
@@ -96,6 +97,7 @@ JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     BENCH_MODELS: {"machine", "data", "frames", "models"},
     BENCH_NETWORKS: {"machine", "size", "networks"},
     BENCH_VIEWS: {"machine", "model", "data", "frames", "rows", "means"},
+    BENCH_TRACKS: {"machine", "sequences", "settings", "rows", "frames_a_second"},
     BENCH_PEERS: {"machine", "contest", "results", "seeds", "differences"},
 }
 PICTURES_OF_PREDICTION = ("_overlay.png", "_instanceIds.png", "_labelIds.png")
