@@ -132,7 +132,11 @@ def test_an_address_gives_the_frames_of_the_file(tmp_path, address):
 
 @pytest.mark.parametrize(
     ("source", "said"),
-    [("{address}/none.mp4", "cannot be read as a video"), ("http://127.0.0.1:9/a.mp4", "cannot be read"), ("77", "/dev/video77")],
+    [
+        ("{address}/none.mp4", "cannot be read as a video"),
+        ("http://127.0.0.1:9/a.mp4", "cannot be read as a video"),
+        ("77", "/dev/video77"),
+    ],
 )
 def test_an_address_or_camera_that_is_not_there_is_one_line(tmp_path, address, source, said, capsys, monkeypatch):
     from partwise.cli.app import main

@@ -1,7 +1,7 @@
 """Score trackers on rendered streets that move, with what a model finds and with the truth as detections.
 
-The model sees each frame once; every tracker gets the same instances. The truth as detections shows what a tracker loses
-by itself.
+The model sees each frame once; every tracker gets the same instances. The truth as detections shows what a tracker
+loses by itself.
 """
 
 from __future__ import annotations
@@ -54,16 +54,17 @@ class LibraryTracker:
     def __init__(self, rate: float, settings: TrackSettings | None = None) -> None:
         from trackers import ByteTrackTracker
 
-        self._low, thresholds = 0.0, {}
-        if settings is not None:
-            self._low = settings.low
-            thresholds = {
-                "lost_track_buffer": round(30 * settings.lost_seconds),
-                "track_activation_threshold": settings.start,
-                "minimum_iou_threshold": settings.overlap,
-                "high_conf_det_threshold": settings.high,
-            }
-        self._library = ByteTrackTracker(frame_rate=rate, **thresholds)
+        self._low = 0.0 if settings is None else settings.low
+        if settings is None:
+            self._library = ByteTrackTracker(frame_rate=rate)
+            return
+        self._library = ByteTrackTracker(
+            frame_rate=rate,
+            lost_track_buffer=round(30 * settings.lost_seconds),
+            track_activation_threshold=settings.start,
+            minimum_iou_threshold=settings.overlap,
+            high_conf_det_threshold=settings.high,
+        )
 
     def update(self, instances: Instances) -> np.ndarray:
         """See Following."""
@@ -152,12 +153,12 @@ def bench_tracks(
     """
     if sequences < 1 or frames < 2 or choose < 0 or threads < 1:
         raise PartwiseError(
-            f"{sequences} sequences, {frames} frames, {choose} to choose on, {threads} threads: give at least 1 sequence "
-            "of 2 frames, and 1 thread"
+            f"{sequences} sequences, {frames} frames, {choose} to choose on, {threads} threads: give at least 1, "
+            "2, 0 and 1"
         )
     segment = load(model)
     if not segment.method.label_set.same_classes(CITYSCAPES):
-        raise PartwiseError(f"{model}: its classes are not those of the rendered streets: give a model with Cityscapes' classes")
+        raise PartwiseError(f"{model}: its classes are not those of rendered streets, the ones of Cityscapes")
     streets = lambda seed, count: [
         render_sequence(seed + i, frames, size, rate=rate, pavement=i % PAVEMENT_EACH == PAVEMENT_EACH - 1)
         for i in range(count)

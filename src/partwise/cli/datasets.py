@@ -87,9 +87,9 @@ def render(
         raise PartwiseError(f"--pavement {pavement:g}: give a share of the scenes from 0 to 1")
     if sequences is not None:
         if train is not None or val is not None or depth:
-            raise PartwiseError("--train, --val and --depth are for single scenes: leave them out, or leave out --sequences")
-        how = {"frames": frames, "rate": rate}
-        _render_sequences(out, sequences, size_hw, seed, pavement, video, {k: v for k, v in how.items() if v is not None})
+            raise PartwiseError("--train, --val, --depth: for single scenes: leave them out, or leave out --sequences")
+        how = {name: value for name, value in (("frames", frames), ("rate", rate)) if value is not None}
+        _render_sequences(out, sequences, size_hw, seed, pavement, video, how)
         return
     if frames is not None or rate is not None or video:
         raise PartwiseError("--frames, --rate and --video are for sequences: give --sequences, too")

@@ -1,9 +1,9 @@
 """Scores of tracks: HOTA (Luiten et al. 2021), IDF1 (Ristani et al. 2016) and changes of id, by TrackEval.
 
 Overlap is the IoU of masks. Each category of classes, such as human and vehicle, is scored by itself, and the mean over
-the categories is the score: an instance may be taken for another class of its category. As in MOTS, what is found counts
-as false unless it overlaps the truth, or lies for more than half of it where the truth is not counted: on groups, on
-instances of few pixels, and on classes that are not evaluated.
+the categories is the score: an instance may be taken for another class of its category. As in MOTS, what is found
+counts as false unless it overlaps the truth, or lies for more than half of it where the truth is not counted: on
+groups, on instances of few pixels, and on classes that are not evaluated.
 
 Axes: T counted instances of the truth, N found instances, H and W pixels.
 """

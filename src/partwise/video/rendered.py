@@ -83,28 +83,40 @@ def write_sequences(
         raise PartwiseError(f"{out}: {'not empty' if out.is_dir() else 'a file'}: give a new folder")
     out.mkdir(parents=True, exist_ok=True)
     require_writable(out)
-    done, total, written = 0, sum(map(len, sequences)), []
+    done, total = 0, sum(map(len, sequences))
+    written = []
     for sequence in sequences:
-        frames = out / sequence.name
-        with contextlib.ExitStack() as stack:
-            text = lambda ending: stack.enter_context(atomic_write(out / f"{sequence.name}{ending}", "w"))
-            lines, mots = text(".jsonl"), text(".txt")
-            film = VideoFile(frames.with_suffix(".mp4"), Fraction(sequence.rate).limit_denominator(1001)) if video else None
-            if film is not None:
-                stack.enter_context(film)
-            written.append(frames if film is None else film.path)
-            for result, scene in _with_truth(sequence):
-                name = f"{result.frame:06d}.png"
-                if film is None:
-                    _write_png(frames / name, scene.image_HW3)
-                else:
-                    film.write(scene.image_HW3, result.seconds)
-                _write_png(out / f"{sequence.name}_instanceIds" / name, scene.instance_ids_HW)
-                lines.write(json_line(result) + "\n")
-                mots.writelines(line + "\n" for line in mots_lines(result, result.frame))
-                done += 1
-                progress(done, total)
+        before = done
+
+        def count(frames: int, before: int = before) -> None:
+            progress(before + frames, total)
+
+        written.append(_write(out, sequence, video, count))
+        done += len(sequence)
     return written
+
+
+def _write(out: Path, sequence: StreetSequence, video: bool, count: Callable[[int], None]) -> Path:
+    """Write one sequence; return the folder of its frames, or its video."""
+    frames, ids, film = out / sequence.name, out / f"{sequence.name}_instanceIds", None
+    with contextlib.ExitStack() as stack:
+        lines, mots = (
+            stack.enter_context(atomic_write(out / f"{sequence.name}{ending}", "w")) for ending in (".jsonl", ".txt")
+        )
+        if video:
+            film = VideoFile(frames.with_suffix(".mp4"), Fraction(sequence.rate).limit_denominator(1001))
+            stack.enter_context(film)
+        for result, scene in _with_truth(sequence):
+            name = f"{result.frame:06d}.png"
+            if film is None:
+                _write_png(frames / name, scene.image_HW3)
+            else:
+                film.write(scene.image_HW3, result.seconds)
+            _write_png(ids / name, scene.instance_ids_HW)
+            lines.write(json_line(result) + "\n")
+            mots.writelines(line + "\n" for line in mots_lines(result, result.frame))
+            count(result.frame + 1)
+    return frames if film is None else film.path
 
 
 def _with_truth(sequence: StreetSequence) -> Iterator[tuple[TrackedResult, Scene]]:

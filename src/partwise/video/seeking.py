@@ -1,7 +1,7 @@
 """Go to the key frame before a time instead of decoding all that lies before it.
 
-Frames keep their numbers: the packets before the time are read, without being decoded, and a frame's number is the place
-of its time stamp among theirs.
+Frames keep their numbers: the packets before the time are read, without being decoded, and the number of a frame is the
+place of its time stamp among theirs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
 """Vehicles that Cityscapes hardly shows: three-wheelers, pick-ups and minibuses."""
 
-
 from partwise.data.streets.canvas import Brush
 from partwise.data.streets.dice import Dice
 from partwise.data.streets.light import vary

@@ -1,4 +1,4 @@
-"""Random numbers of a street: one stream for a single picture, or a stream for each part of a street that is seen often.
+"""Random numbers of a street: one stream for a single picture, or one for each part of a street that is seen often.
 
 A single picture takes all its numbers from one stream while it is painted. A sequence cannot: when a house leaves the
 view, everything that is painted after it would change. There each part has a stream of its own, which begins anew in
@@ -43,9 +43,6 @@ class SteadyDice(Dice):
     """
 
     steady = True
-
-    def __new__(cls, seed: str) -> SteadyDice:
-        return super().__new__(cls)
 
     def __init__(self, seed: str):
         super().__init__(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big"))

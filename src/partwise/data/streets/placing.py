@@ -11,7 +11,16 @@ from partwise.data.streets.light import Weather
 from partwise.data.streets.solid import Pose
 from partwise.data.streets.things import Crowd, Cycle, Person, Rider, Thing, Vehicle, Way
 
-__all__ = ["Layout", "place", "place_crowd", "place_cycle", "place_person", "place_rider", "place_vehicle", "shadows_of"]
+__all__ = [
+    "Layout",
+    "place",
+    "place_crowd",
+    "place_cycle",
+    "place_person",
+    "place_rider",
+    "place_vehicle",
+    "shadows_of",
+]
 
 _SHADOW_SUN = 0.25  # a weaker sun throws no shadow that is seen
 

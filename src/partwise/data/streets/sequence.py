@@ -20,7 +20,7 @@ from partwise.data.streets.canvas import SUPERSAMPLING, Camera, Canvas
 from partwise.data.streets.courses import AT_REST, Course, Pace
 from partwise.data.streets.dice import Dice, SteadyDice
 from partwise.data.streets.furniture import paint_ego_vehicle
-from partwise.data.streets.ground import paint_ground, paint_skyline, paint_sky
+from partwise.data.streets.ground import paint_ground, paint_sky, paint_skyline
 from partwise.data.streets.layout import draw_street, draw_things, in_view, paint_sides
 from partwise.data.streets.light import Weather, develop, draw_weather
 from partwise.data.streets.pavement import draw_near, pavement_camera, seen_from_pavement
@@ -187,7 +187,7 @@ def _draw_world(dice: SteadyDice, size: tuple[int, int], seconds: float, pavemen
     seen = [mover for mover in movers if any(_in_reach(mover, carrier, float(time)) for time in times)]
     seen.sort(key=lambda mover: mover.thing.z_m)
     if len(seen) >= INSTANCE_FACTOR:
-        raise PartwiseError(f"a sequence of {seconds:g} s has {len(seen)} things, ids have room for 1000: take fewer frames")
+        raise PartwiseError(f"{len(seen)} things in {seconds:g} s, and ids have room for 1000: take fewer frames")
     numbered = [replace(mover, thing=replace(mover.thing, number=i)) for i, mover in enumerate(seen)]
     return _World(weather, camera, carrier, layout, numbered)
 
@@ -237,8 +237,10 @@ def _camera_at(world: _World, seconds: float, dice: SteadyDice) -> Camera:
     x, z, _ = world.carrier.course.at(seconds)
     by_hand = isinstance(world.carrier.thing, Person)
     restless = 1.0 if by_hand or world.carrier.moves else 0.1
-    angle = lambda reach: restless * reach * sum(
-        math.sin(2 * math.pi * (seconds * own.uniform(0.2, 1.3) + own.random())) for _ in range(3)
+    angle = lambda reach: (
+        restless
+        * reach
+        * sum(math.sin(2 * math.pi * (seconds * own.uniform(0.2, 1.3) + own.random())) for _ in range(3))
     )
     pitch, yaw = angle(0.004 if by_hand else 0.0015), angle(0.006 if by_hand else 0.0015)
     return replace(

@@ -1,6 +1,6 @@
 """What stands on a street, apart from how it is painted: vehicles, people, cycles, and the furniture of the street.
 
-A thing knows its place, its footprint and how it gets about; `paint` paints it, with the random numbers that it is given.
+A thing knows its place, its footprint and how it gets about; `paint` paints it with the random numbers that it gets.
 """
 
 from __future__ import annotations

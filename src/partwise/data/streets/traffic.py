@@ -138,9 +138,7 @@ def _ride(thing: Rider, rules: Rules, dice: Dice) -> Mover:
 def _across(thing: Thing, rules: Rules, pace: Pace, radius_m: float, dice: Dice) -> Course:
     """Across the street to the walk of the other side, and on along that walk."""
     street, side = rules.street, dice.choice((-1, 1))
-    kerb, front = (
-        (street.kerb_right_m, street.front_right_m) if side > 0 else (street.kerb_left_m, street.front_left_m)
-    )
+    kerb, front = (street.kerb_right_m, street.front_right_m) if side > 0 else (street.kerb_left_m, street.front_left_m)
     target = kerb + (front - kerb) * dice.uniform(0.3, 0.6)
     before = max(0.0, (target - thing.x_m) * side - radius_m)
     bend = dice.choice((-1, 1)) * math.pi / 2

@@ -1,6 +1,5 @@
 """Cars, vans, buses, trucks, trams, caravans and trailers, each a solid with windows, lamps and wheels."""
 
-
 from partwise.data.streets.canvas import Brush
 from partwise.data.streets.dice import Dice
 from partwise.data.streets.light import Colour, vary
