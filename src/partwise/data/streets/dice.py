@@ -48,6 +48,9 @@ class SteadyDice(Dice):
         super().__init__(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big"))
         self._seed = seed
 
+    def __reduce__(self) -> tuple[type[SteadyDice], tuple[str]]:
+        return SteadyDice, (self._seed,)
+
     def part(self, *key: object) -> Dice:
         """Return a new stream for a part."""
         return SteadyDice(f"{self._seed}/{'/'.join(map(str, key))}")
