@@ -98,7 +98,9 @@ def test_another_library_gives_the_same_scores():
         tracks.append(rng.permutation(4)[: len(found)])
     ours = score_tracks([frames], [tracks], CITYSCAPES)["categories"]["vehicle"]
     rows = [frame.truth_ids // 1000 == CAR for frame in frames]
-    columns = [frame.found_categories == frame.truth_categories[row][0] for frame, row in zip(frames, rows, strict=True)]
+    columns = [
+        frame.found_categories == frame.truth_categories[row][0] for frame, row in zip(frames, rows, strict=True)
+    ]
     data = (
         [frame.truth_ids[row] for frame, row in zip(frames, rows, strict=True)],
         [track[column] for track, column in zip(tracks, columns, strict=True)],

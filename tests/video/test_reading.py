@@ -15,9 +15,11 @@ import pytest
 av = pytest.importorskip("av", reason="needs the extra `video`")
 pytest.importorskip("trackers", reason="needs the extra `video`")
 
+from partwise.labels import CITYSCAPES  # noqa: E402
 from partwise.video import frames as reading  # noqa: E402
 from partwise.video.frames import Frame, Span, open_video  # noqa: E402
-from tests.video.clips import squares, write_clip  # noqa: E402
+from partwise.video.predict import VideoForm, predict_video  # noqa: E402
+from tests.video.clips import Finder, squares, write_clip  # noqa: E402
 
 FRAMES = 40
 
@@ -70,6 +72,11 @@ def test_what_lies_before_the_begin_is_not_decoded(tmp_path, monkeypatch):
     frames = read(clip, Span(1, 3.05))
     assert [frame.number for frame in frames] == list(range(31, FRAMES))
     assert min(decoded) >= 2.75  # a key frame is at most 4 frames before
+
+
+def test_a_file_without_an_index_is_decoded_from_its_begin(tmp_path):
+    clip = write_clip(tmp_path / "street.ts", FRAMES)
+    assert [frame.number for frame in read(clip, Span(2, 2.05, 2.65))] == [22, 24, 26]
 
 
 def test_a_turned_video_is_upright(tmp_path):
@@ -128,6 +135,11 @@ def test_an_address_gives_the_frames_of_the_file(tmp_path, address):
         assert video.clip.name == "street"
         assert same(list(video), read(clip, span))
     assert np.abs(read(f"{address}/street.mp4", Span())[2].image_HW3.astype(int) - squares(2)).mean() < 12
+    done = predict_video(Finder(), f"{address}/street.mp4", tmp_path / "out", VideoForm(), CITYSCAPES)
+    assert done.frames == 12 and len(done.tracks) == 2 and done.faults == []
+    assert len((tmp_path / "out/street.jsonl").read_text().splitlines()) == len(
+        read(tmp_path / "out/street.mp4", Span())
+    )
 
 
 @pytest.mark.parametrize(

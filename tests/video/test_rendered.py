@@ -40,7 +40,21 @@ def test_all_files_say_the_same(tmp_path):
 
 
 def test_a_sequence_as_a_video(tmp_path, capsys):
-    main(["render", str(tmp_path / "S"), "--sequences", "1", "--frames", "5", "--size", "128x64", "--seed", "2", "--video"])
+    main(
+        [
+            "render",
+            str(tmp_path / "S"),
+            "--sequences",
+            "1",
+            "--frames",
+            "5",
+            "--size",
+            "128x64",
+            "--seed",
+            "2",
+            "--video",
+        ]
+    )
     assert "next: partwise predict" in capsys.readouterr().out
     with av.open(str(tmp_path / "S/street_000002.mp4")) as file:
         frames = [(frame.time, frame.to_ndarray(format="rgb24")) for frame in file.decode(video=0)]
