@@ -244,8 +244,8 @@ def _frames_of(text: str, container: Any, stream: Any, span: Span, faults: list[
     """Decode the frames of a span. An error ends what is damaged and not the rest."""
     before, end, number = -1.0, 0.0, -1
     with container:
-        local = not _is_camera(text) and not _URL.match(text)
-        start = seek(str(expanded(text)), container, stream, span.begin) if local else None
+        path = expanded(text)
+        start = seek(str(path), container, stream, span.begin) if path.is_file() else None
         first = None if start is None else start.first_s
         for frame in _decoded(text, container, stream, faults):
             number = number + 1 if start is None else start.number_of(frame.pts, number + 1)

@@ -1,8 +1,8 @@
 """Follow instances from frame to frame: ByteTrack (Zhang et al. 2022) of the library `trackers`, on masks.
 
 ByteTrack predicts the box of each track and assigns detections by overlap, the confident ones first. Here the overlap
-is that of masks: the mask that a track had last, moved into its predicted box. So two cars whose boxes overlap are told
-apart by their outlines. Instances of another category, such as a person on a vehicle, never continue a track.
+is a mean of that of the boxes and that of the masks: the mask that a track had last, moved into its predicted box. So
+two cars whose boxes overlap are told apart by their outlines. Instances of another category, such as a person on a vehicle, never continue a track.
 
 Axes: N instances, M tracks.
 """
@@ -30,7 +30,8 @@ class TrackSettings:
     """Thresholds of the tracker.
 
     The scores of partwise are products (of objectness, class and mask) and lower than those of other detectors, for
-    which ByteTrack's own thresholds of 0.6 and 0.7 are made.
+    which ByteTrack's own thresholds of 0.6 and 0.7 are made. The defaults were chosen on rendered sequences
+    (docs/log/2026-11-30-tracks.md).
 
     Attributes:
         low: Least score of an instance that continues a track, 0..1.
@@ -41,12 +42,12 @@ class TrackSettings:
         mask_share: Share of the masks in the overlap, 0..1; the rest is that of the boxes.
     """
 
-    low: float = 0.04
+    low: float = 0.06
     high: float = 0.1
-    start: float = 0.15
-    overlap: float = 0.15
-    lost_seconds: float = 1.0
-    mask_share: float = 1.0
+    start: float = 0.1
+    overlap: float = 0.05
+    lost_seconds: float = 1.5
+    mask_share: float = 0.75
 
     def __post_init__(self) -> None:
         for name in ("low", "high", "start", "overlap", "mask_share"):
