@@ -18,7 +18,6 @@ from partwise.written import (
     BENCH_NETWORKS,
     BENCH_PEERS,
     BENCH_SPEED,
-    BENCH_TRACKS,
     BENCH_VIEWS,
     MARK,
     MARKDOWN_MARK,
@@ -71,7 +70,7 @@ def evaluation(
             memory_images=memory_images,
             progress=progress,
         )
-    _show_and_write(figures, json)
+    show_and_write(figures, json)
 
 
 @bench.command
@@ -99,7 +98,7 @@ def speed(
     size_hw = height_and_width("--size", size)
     with counting("measuring") as progress:
         figures = bench_speed(model, size=size_hw, threads=threads, repeats=repeats, progress=progress)
-    _show_and_write(figures, json)
+    show_and_write(figures, json)
 
 
 @bench.command
@@ -151,7 +150,7 @@ def models(
             before=before,
             keep=(lambda figures: None) if json is None else (lambda figures: write_json(json, figures)),
         )
-    _show_and_write(figures, json, table_text(models_table(figures, wide=False)))
+    show_and_write(figures, json, table_text(models_table(figures, wide=False)))
     if markdown is not None:
         with atomic_write(markdown, "w") as file:
             file.write(f"{MARKDOWN_MARK}\n{table_markdown(models_table(figures))}")
@@ -186,50 +185,7 @@ def views(
 
     with counting("measuring") as progress:
         figures = bench_views(model, data, split, frames=frames, threads=threads, progress=progress)
-    _show_and_write(figures, json, views_text(figures))
-
-
-@bench.command
-def tracks(
-    model: str | None = None,
-    *,
-    sequences: int = 4,
-    frames: int = 60,
-    size: str = "1024x512",
-    rate: float = 10.0,
-    choose: int = 0,
-    threads: int = 2,
-    json: Annotated[Path | None, writes(BENCH_TRACKS)] = None,
-) -> None:
-    """Score the tracker on rendered streets that move, beside ByteTrack on boxes: HOTA, IDF1, frames a second.
-
-    Every tracker gets what one model finds, and then the truth as detections.
-
-    Args:
-        model: A model file, a run folder, or the name of a model; the default model without it.
-        sequences: Number of sequences.
-        frames: Number of frames of each.
-        size: Width x height of the frames.
-        rate: Frames a second of the sequences.
-        choose: Choose the thresholds first, on this number of sequences that are not reported; 0 takes the defaults.
-        threads: Number of threads of torch.
-        json: File for all figures.
-    """
-    from partwise.bench.tracks import bench_tracks, tracks_text
-
-    size_hw = height_and_width("--size", size)
-    with counting("measuring") as progress:
-        figures = bench_tracks(
-            model,
-            sequences=sequences,
-            frames=frames,
-            size=size_hw,
-            rate=rate,
-            choose=choose,
-            threads=threads,
-            progress=progress,
-        )
-    _show_and_write(figures, json, tracks_text(figures))
+    show_and_write(figures, json, views_text(figures))
 
 
 @bench.command
@@ -255,7 +211,7 @@ def networks(
     names = recipes or ("parts_light", "parts_fast")
     with counting("measuring") as progress:
         figures = bench_networks(names, size=size_hw, threads=threads, repeats=repeats, progress=progress)
-    _show_and_write(figures, json, networks_text(figures))
+    show_and_write(figures, json, networks_text(figures))
 
 
 @bench.command(alias="peers")  # its name in version 0.1
@@ -305,10 +261,10 @@ def baselines(
     )
     with TrainingDisplay() as display:
         figures = bench_baselines(contest, TrainingData(data, split, val_split), out, display, display.count)
-    _show_and_write(figures, json, contest_text(figures))
+    show_and_write(figures, json, contest_text(figures))
 
 
-def _show_and_write(figures: dict, json: Path | None, text: str = "") -> None:
+def show_and_write(figures: dict, json: Path | None, text: str = "") -> None:
     """Write the figures to the file and show `text`, or all figures if it is empty."""
     from partwise.report.tables import MISSING, Table
     from partwise.report.text import table_text

@@ -2,7 +2,8 @@
 
 ByteTrack predicts the box of each track and assigns detections by overlap, the confident ones first. Here the overlap
 is a mean of that of the boxes and that of the masks: the mask that a track had last, moved into its predicted box. So
-two cars whose boxes overlap are told apart by their outlines. Instances of another category, such as a person on a vehicle, never continue a track.
+two cars whose boxes overlap are told apart by their outlines. Instances of another category, such as a person on a
+vehicle, never continue a track.
 
 Axes: N instances, M tracks.
 """
