@@ -29,12 +29,13 @@ dist: $(VENV)/.installed  ## sdist and wheels of the last commit in dist/, with 
 	git archive HEAD | tar x -C build/release
 	$(BIN)/python docs/absolute_links.py README.md --pages "$(PAGES)" --pictures "$(PICTURES)" > build/release/README.md
 	$(BIN)/python -m build --outdir dist build/release
+	$(BIN)/python -m build --outdir dist build/release/packages/streeteval
 	$(BIN)/python -m build --outdir dist build/release/packages/partwise-streets
 
-$(VENV)/.installed: pyproject.toml constraints.txt packages/partwise-streets/pyproject.toml
+$(VENV)/.installed: pyproject.toml constraints.txt packages/streeteval/pyproject.toml packages/partwise-streets/pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "partwise needs Python 3.11 or newer"'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -e '.[dev]' -e packages/partwise-streets -c constraints.txt
+	$(BIN)/python -m pip install -q -e '.[dev]' -e packages/streeteval -e packages/partwise-streets -c constraints.txt
 	touch $@
 
 clean:

@@ -8,7 +8,7 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 import partwise
-from partwise.labels import LabelSet
+from streeteval.labels import LabelSet
 
 ROOT = Path(__file__).resolve().parent.parent
 

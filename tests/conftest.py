@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from tiny_networks import tiny_model
 
-from partwise import terminal
+from partwise import machine, terminal
 from partwise.cli import main
 from partwise.data.streets import Streets, render_dataset
 
@@ -34,6 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def no_line_of_progress(monkeypatch):
     """On a busy machine a command may take so long that it says what it does, among the lines that a test counts."""
     monkeypatch.setattr(terminal, "QUIET_SECONDS", 1e6)
+
+
+@pytest.fixture(autouse=True)
+def no_limit_of_memory(monkeypatch):
+    """Commands that run inside the process of the tests would limit the memory of all later tests."""
+    monkeypatch.setattr(machine, "limit_memory", lambda *_: None)
 
 
 @pytest.fixture(autouse=True)

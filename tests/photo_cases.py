@@ -9,11 +9,11 @@ ENDS = ("_overlay.png", "_instanceIds.png", "_labelIds.png", ".json")
 HEIC, VIDEO = b"\0\0\0\x18ftypheic", b"\0\0\0\x18ftypisom"  # how such files begin
 
 
-def photo(path: Path, format: str = "PNG", seed: int = 0) -> Path:
-    """A photo of 48x32 noise at `path`; folders are made."""
+def photo(path: Path, format: str = "PNG", seed: int = 0, size: tuple[int, int] = (48, 32)) -> Path:
+    """A photo of width x height noise at `path`; folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
-    Image.fromarray(rng.integers(0, 256, (32, 48, 3), np.uint8)).save(path, format)
+    Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), np.uint8)).save(path, format)
     return path
 
 

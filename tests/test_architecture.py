@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-SOURCES = Path(__file__).parents[1] / "src"
+ROOT = Path(__file__).parents[1]
+SOURCES, EVALUATOR = ROOT / "src", ROOT / "packages" / "streeteval" / "src"
 LONGEST_FILE, LONGEST_FUNCTION = 300, 60
 
 
 def imports_of(path: Path):
-    """(module, name) of every `from partwise... import name`, also inside functions."""
+    """(module, name) of every `from partwise... import name`, and of streeteval's, also inside functions."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "partwise":
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("partwise", "streeteval"):
             yield from ((node.module, alias.name) for alias in node.names)
 
 
@@ -31,7 +32,7 @@ def test_the_product_does_not_know_the_words_of_the_report():
             assert "slips" not in words, path
 
 
-@pytest.mark.parametrize("path", sorted(SOURCES.rglob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted([*SOURCES.rglob("*.py"), *EVALUATOR.rglob("*.py")]), ids=lambda path: path.stem)
 def test_files_and_functions_fit_the_eye(path):
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") <= LONGEST_FILE

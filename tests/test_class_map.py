@@ -5,10 +5,10 @@ import pytest
 
 from partwise.class_map import ClassMap, named_classes, parse_class_map
 from partwise.errors import PartwiseError, PartwiseWarning
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES, Label, LabelSet
 from partwise.scene import Prediction
 from partwise.segmenter import load
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES, Label, LabelSet
 
 GREY = (90, 90, 90)
 OWN = LabelSet(

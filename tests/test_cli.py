@@ -247,7 +247,7 @@ def _cut_short(root: Path):
 
 
 def _with_train_ids(root: Path):
-    from partwise.labels import CITYSCAPES
+    from streeteval.labels import CITYSCAPES
 
     for path in (root / "gtFine").rglob("*_labelIds.png"):
         Image.fromarray(CITYSCAPES.id_to_train_id[np.array(Image.open(path))]).save(path)

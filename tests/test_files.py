@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partwise.errors import PartwiseError
-from partwise.files import atomic_write, json_ready, write_json
+from partwise.files import atomic_write, write_json
+from streeteval.files import json_ready
 
 
 def test_the_old_content_stays_until_the_end(tmp_path):

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from partwise.folders import files_below, is_clutter
+from streeteval.folders import files_below, is_clutter
 
 
 def below(root) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 from partwise.class_list import ClassEntry, label_set_of_classes
 from partwise.errors import PartwiseError
 from partwise.label_file import read_label_file
-from partwise.labels import CITYSCAPES, LabelSet
+from streeteval.labels import CITYSCAPES, LabelSet
 
 TOML = """\
 name = "peru"

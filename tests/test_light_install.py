@@ -1,5 +1,6 @@
 """Without any extra partwise predicts, checks, evaluates and measures ceilings; the rest says what to install."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,9 +10,13 @@ import pytest
 from PIL import Image
 
 import partwise
+import streeteval
 from partwise.errors import EXTRAS
+from partwise.evaluation.submission import write_submission
+from partwise.scene import Prediction
+from streeteval.reading.truth import TruthFolder
 
-SOURCES = Path(partwise.__file__).resolve().parents[1]
+SOURCES = os.pathsep.join(str(Path(one.__file__).resolve().parents[1]) for one in (partwise, streeteval))
 ABSENT = [module for module, extra in EXTRAS.items() if extra != "torch"]  # tests/runtime has a Python without torch
 NOT_THERE = "import sys\nsys.modules.update(dict.fromkeys({names!r}))\n"  # as Python tells that a module is absent
 
@@ -21,7 +26,7 @@ def light(tmp_path):
     """Runs the command line in a Python that has none of the libraries of the extras."""
     (tmp_path / "without").mkdir()
     (tmp_path / "without" / "sitecustomize.py").write_text(NOT_THERE.format(names=sorted(ABSENT)))
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "without"), str(SOURCES)])}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "without"), SOURCES])}
 
     def run(*words) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "partwise", *map(str, words)]
@@ -64,3 +69,18 @@ def test_what_to_install_is_one_line(light, tmp_path, tiny_model_file, city_root
     assert done.returncode == 2
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("partwise: ") and "not installed" in line]
     assert line.endswith(f"pip install 'partwise[{extra}]'")
+
+
+def test_result_files_are_scored_without_torch(tmp_path, city_root):
+    truth = TruthFolder(city_root, "val")
+    for name, scene in zip(truth.names, truth, strict=True):
+        prediction = Prediction(scene.instances, scene.semantic_HW)
+        write_submission(name, prediction, tmp_path / "results")
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "sitecustomize.py").write_text(NOT_THERE.format(names=sorted(EXTRAS)))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "without"), SOURCES])}
+    words = ["evaluate", "--predictions", "results", "--data", str(city_root), "--json", "scores.json"]
+    command = [sys.executable, "-m", "partwise", *words]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "scores.json").read_text())["instance"]["ap"] == 1

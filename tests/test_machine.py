@@ -6,6 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
+
+from partwise.machine import free_memory_bytes
 
 PAGES_OF = """
 import resource
@@ -34,3 +37,25 @@ def pages(first: str) -> int:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the allocator of glibc alone is told")
 def test_freed_memory_is_kept():
     assert pages("keep_freed_memory()") < 500 < pages("import ctypes; ctypes.CDLL(None).mallopt(-3, 2**20)")
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="only Linux has this limit")
+@pytest.mark.parametrize(("scale", "fits"), [("0.1", True), ("4", False)])
+def test_a_photo_too_large_for_the_memory_is_one_line(tiny_model_file, tmp_path, scale, fits):
+    Image.new("RGB", (3000, 2000), (90, 120, 150)).save(tmp_path / "large.png")
+    program = (
+        "import sys; from partwise import machine; machine.free_memory_bytes = lambda: 400 * 2**20\n"
+        "from partwise.cli.app import main; main(sys.argv[1:])"
+    )
+    words = ["predict", str(tmp_path / "large.png"), "--model", str(tiny_model_file), "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-c", program, *words, "--device", "cpu", "--scale", scale]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, (tmp_path / "out" / "large.json").exists()) == ((0, True) if fits else (2, False))
+    if not fits:
+        assert "large.png: there is not enough memory for so large a photo" in done.stderr
+        assert "--scale" in done.stderr and "tiles" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_free_memory_is_less_than_all_memory():
+    free = free_memory_bytes()
+    assert free is None or 0 < free < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

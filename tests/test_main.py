@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import partwise
+import streeteval
 from partwise.__main__ import _interrupt
 
-SOURCES = Path(partwise.__file__).resolve().parents[1]
+SOURCES = os.pathsep.join(str(Path(one.__file__).resolve().parents[1]) for one in (partwise, streeteval))
 INTERRUPTED = """
 import os, signal, time
 try:
@@ -24,7 +25,7 @@ except BaseException:  # NumPy does so with what its C code imports
 
 def run_with(stand_in: Path, *arguments: str) -> subprocess.CompletedProcess:
     """The command with a module of its imports replaced."""
-    path = os.pathsep.join([str(stand_in), str(SOURCES)])
+    path = os.pathsep.join([str(stand_in), SOURCES])
     return subprocess.run(
         [sys.executable, "-m", "partwise", *arguments],
         env=os.environ | {"PYTHONPATH": path},
@@ -58,7 +59,7 @@ atexit.register(lambda: (os.kill(os.getpid(), signal.SIGINT), time.sleep(20)))
 sys.argv = ["partwise", "--version"]
 main()
 """
-    environment = os.environ | {"PYTHONPATH": str(SOURCES)}
+    environment = os.environ | {"PYTHONPATH": SOURCES}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
 
@@ -71,11 +72,11 @@ def test_ctrl_c_at_any_other_time_is_a_keyboard_interrupt():
 
 def test_the_package_is_imported_without_what_takes_time():
     code = "import sys, partwise; sys.exit(any(name in sys.modules for name in ('numpy', 'torch', 'PIL')))"
-    subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(SOURCES)}, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": SOURCES}, check=True, timeout=60)
 
 
 def test_every_name_of_the_package_is_there():
     for name in partwise.__all__:
-        assert getattr(partwise, name).__module__.startswith("partwise.") or name == "CITYSCAPES"
+        assert getattr(partwise, name).__module__.startswith(("partwise.", "streeteval.")) or name == "CITYSCAPES"
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         partwise.nothing

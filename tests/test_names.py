@@ -10,8 +10,9 @@ from rich.console import Console
 from tiny_networks import tiny_model
 
 from partwise import terminal
-from partwise.files import atomic_write, json_ready, readable, write_json
+from partwise.files import atomic_write, write_json
 from partwise.report.models import draw_tradeoff
+from streeteval.files import json_ready, readable
 
 LATIN_1 = os.fsdecode(b"stra\xdfe")  # as an old zip leaves it; "ß" is no UTF-8 in one byte
 READABLE = r"stra\xdfe"

@@ -283,3 +283,40 @@ def test_a_photo_out_of_a_pipe(form):
     Image.new("RGB", (48, 32)).save(data, "PNG")
     done = subprocess.run([sys.executable, "-c", program, form], input=data.getvalue(), capture_output=True, timeout=60)
     assert done.stdout == b"(32, 48, 3)\n", done.stderr
+
+
+@pytest.mark.parametrize("batch", [2, 5])
+def test_photos_in_batches_have_the_results_of_one_by_one(batch, predict, tmp_path):
+    for number, size in enumerate([(40, 30), (50, 20), (40, 30), (40, 30)]):
+        photo(tmp_path / "p" / f"{number}.png", size=size)
+    (tmp_path / "p" / "2b.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    one = predict(tmp_path / "p", "--out", tmp_path / "one", "--min-score", 0)
+    together = predict(tmp_path / "p", "--out", tmp_path / "together", "--min-score", 0, "--batch", batch)
+    assert (one[0], together[0]) == (2, 2) and len(one[2]) == len(together[2]) == 1 and "2b.png" in together[2][0]
+    assert listing(tmp_path / "one") == listing(tmp_path / "together")
+    for name in listing(tmp_path / "one"):
+        first, second = ((tmp_path / folder / name) for folder in ("one", "together"))
+        if name.endswith(".json"):
+            first, second = (json.loads(path.read_text()) for path in (first, second))
+            assert [i["label"] for i in first["instances"]] == [i["label"] for i in second["instances"]] != []
+
+
+def test_a_batch_that_fails_is_predicted_one_by_one(predict, tmp_path, monkeypatch):
+    for number in range(3):
+        photo(tmp_path / "p" / f"{number}.png")
+
+    def refuse(self, images, **arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(Segmenter, "stream", refuse)
+    assert predict(tmp_path / "p", "--out", tmp_path / "out", "--batch", 3)[0] == 0
+    assert listing(tmp_path / "out") == {*results("0"), *results("1"), *results("2")}
+
+
+@pytest.mark.parametrize(
+    ("words", "line"), [(["--batch", 0], "from 1 on"), (["--batch", 2, "--format", "parquet"], "is for photos")]
+)
+def test_a_batch_that_cannot_be_is_one_line(words, line, predict, tmp_path):
+    code, _, complaints = predict(photo(tmp_path / "a.png"), "--out", tmp_path / "out", *words)
+    assert code == 2 and len(complaints) == 1 and line in complaints[0]
+    assert not (tmp_path / "out").exists()

@@ -10,8 +10,8 @@ import pytest
 from tiny_networks import tiny_model
 
 from partwise.errors import PartwiseError
-from partwise.instances import Instances
 from partwise.segmenter import Result, load
+from streeteval.instances import Instances
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,12 @@ from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
 
 from partwise.errors import PartwiseError
-from partwise.geometry import box_of_mask, boxes_of_masks, crop_intersection
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES
-from partwise.rle import column_runs, segments, value_counts
+from partwise.geometry import boxes_of_masks
 from partwise.scene import Prediction, Scene
+from streeteval.boxes import box_of_mask, crop_intersection
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES
+from streeteval.rle import column_runs, segments, value_counts
 
 
 def random_ids(seed: int) -> np.ndarray:

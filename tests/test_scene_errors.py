@@ -5,9 +5,9 @@ import pytest
 from pycocotools.coco import COCO
 
 from partwise.errors import PartwiseError
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES
 from partwise.scene import Prediction, Scene
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES
 
 RIGHT = {
     "labels": [24, 26],

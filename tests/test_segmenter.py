@@ -15,14 +15,14 @@ import partwise
 from partwise import model_files
 from partwise.device import find_device
 from partwise.errors import PartwiseError
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES
 from partwise.methods import MaskRcnnConfig, build_method
 from partwise.methods.options import InferenceOptions
 from partwise.model_files import MODELS, find_model
 from partwise.scene import Prediction
 from partwise.segmenter import load
 from partwise.training.checkpoint import save_model
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from partwise.errors import PartwiseError
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES
 from partwise.selection import parse_classes, parse_min_scores, selected
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES
 
 CAR, PERSON, BUS = (CITYSCAPES[name].id for name in ("car", "person", "bus"))
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from partwise import transport
+from streeteval import transport
 
 DTYPES = ["u1", "i4", "i8", "f4", "f8", "?"]
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import streeteval
 from partwise.errors import PartwiseError
-from partwise.workers import Workers
+from streeteval.workers import Workers
 
 SECONDS = 20.0  # within which everything below must end, on a busy machine, too; it takes one or less
 
@@ -188,7 +189,7 @@ def test_workers_that_cannot_be_started_are_one_line(monkeypatch):
 # A process with two workers that prints their numbers, works a little, and then does what it is told.
 PROGRAM = """
 import os, sys, time
-from partwise.workers import Workers
+from streeteval.workers import Workers
 workers = Workers(lambda number: number, 2).__enter__()
 made = workers.map(iter(int, 1))
 next(made)
@@ -208,7 +209,7 @@ print(*(process.pid for process in workers.processes.values()), flush=True)
     ],
 )
 def test_workers_end_with_their_process_whatever_ends_it(then, code):
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1] / "src")}
+    environment = {**os.environ, "PYTHONPATH": str(Path(streeteval.__file__).resolve().parents[1])}
     command = [sys.executable, "-c", PROGRAM.format(then=then)]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS)
     assert ended.returncode == code, ended.stderr

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from partwise.data.dataset import Dataset, open_dataset
     from partwise.data.streets.render import Streets
     from partwise.errors import PartwiseError, PartwiseWarning
-    from partwise.evaluation.evaluator import CityscapesEvaluator
-    from partwise.instances import Instances
-    from partwise.labels import CITYSCAPES, Label, LabelSet
     from partwise.methods.options import InferenceOptions
     from partwise.result import Result
     from partwise.scene import Prediction, Scene
     from partwise.segmenter import Segmenter, load
+    from streeteval.evaluator import CityscapesEvaluator
+    from streeteval.instances import Instances
+    from streeteval.labels import CITYSCAPES, Label, LabelSet
 
 __version__ = "0.1.0"
 __all__ = [
@@ -47,18 +47,18 @@ __all__ = [
     "train",
 ]
 _MODULES = {
-    "api": ("Comparison", "Evaluation", "compare", "evaluate", "train"),
-    "data.cityscapes": ("CityscapesFolder",),
-    "data.dataset": ("Dataset", "open_dataset"),
-    "data.streets.render": ("Streets",),
-    "errors": ("PartwiseError", "PartwiseWarning"),
-    "evaluation.evaluator": ("CityscapesEvaluator",),
-    "instances": ("Instances",),
-    "labels": ("CITYSCAPES", "Label", "LabelSet"),
-    "methods.options": ("InferenceOptions",),
-    "result": ("Result",),
-    "scene": ("Prediction", "Scene"),
-    "segmenter": ("Segmenter", "load"),
+    "partwise.api": ("Comparison", "Evaluation", "compare", "evaluate", "train"),
+    "partwise.data.cityscapes": ("CityscapesFolder",),
+    "partwise.data.dataset": ("Dataset", "open_dataset"),
+    "partwise.data.streets.render": ("Streets",),
+    "partwise.errors": ("PartwiseError", "PartwiseWarning"),
+    "streeteval.evaluator": ("CityscapesEvaluator",),
+    "streeteval.instances": ("Instances",),
+    "streeteval.labels": ("CITYSCAPES", "Label", "LabelSet"),
+    "partwise.methods.options": ("InferenceOptions",),
+    "partwise.result": ("Result",),
+    "partwise.scene": ("Prediction", "Scene"),
+    "partwise.segmenter": ("Segmenter", "load"),
 }
 
 
@@ -75,5 +75,5 @@ def __getattr__(name: str) -> object:
 
     for module, names in _MODULES.items():
         if name in names:
-            return getattr(import_module(f"partwise.{module}"), name)
+            return getattr(import_module(module), name)
     raise AttributeError(f"module 'partwise' has no attribute {name!r}")

@@ -10,12 +10,13 @@ from typing import Any
 
 from partwise.class_map import ClassNames
 from partwise.data.source import DataSource
-from partwise.evaluation.compare import RECORDS_KEY
 from partwise.experiment import TrainingData, plan, run
-from partwise.files import expanded, write_json
+from partwise.files import write_json
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions
 from partwise.scoring import BOOTSTRAP_DRAWS, compare_results, score
 from partwise.training.run import Monitor
+from streeteval.compare import RECORDS_KEY
+from streeteval.files import expanded
 
 __all__ = ["Comparison", "Difference", "Evaluation", "compare", "evaluate", "train"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from partwise.errors import PartwiseError
-from partwise.labels import IGNORED_TRAIN_ID, Label, LabelSet
+from streeteval.labels import IGNORED_TRAIN_ID, Label, LabelSet
 
 __all__ = ["BACKGROUND", "MOST_CLASSES", "OUTSIDE", "ClassEntry", "class_colour", "label_set_of_classes"]
 

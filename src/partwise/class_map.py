@@ -12,10 +12,11 @@ from typing import Literal
 
 import numpy as np
 
-from partwise.errors import PartwiseError, unknown_name
-from partwise.instances import Instances
-from partwise.labels import IGNORED_TRAIN_ID, Label, LabelSet
+from partwise.errors import PartwiseError
 from partwise.scene import Prediction
+from streeteval.errors import unknown_name
+from streeteval.instances import Instances
+from streeteval.labels import IGNORED_TRAIN_ID, Label, LabelSet
 
 __all__ = ["REST", "ClassMap", "ClassNames", "named_classes", "parse_class_map"]
 

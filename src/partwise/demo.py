@@ -13,10 +13,8 @@ import numpy as np
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.data.streets import Streets, render_dataset
 from partwise.errors import PartwiseError
-from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import evaluate_method
 from partwise.files import atomic_write, require_replaceable, write_json
-from partwise.folders import files_below
 from partwise.model_files import MODELS
 from partwise.recipes import recipe
 from partwise.report.explained import shown_explanation
@@ -28,6 +26,8 @@ from partwise.segmenter import SHOWN_SCORE, Segmenter, load
 from partwise.training.lock import FolderLock
 from partwise.training.loop import Monitor, train
 from partwise.training.record import describe
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.folders import files_below
 
 TRAIN_SCENES, VAL_SCENES, UNSEEN_SCENES = 200, 24, 4
 SIZE = (256, 512)

@@ -15,9 +15,7 @@ from partwise.data.dataset import Dataset, described
 from partwise.data.source import DataSource
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_instances, require_known_classes
-from partwise.evaluation.truth import require_truth
+from partwise.evaluation.model import evaluate_method, require_instances, require_known_classes
 from partwise.methods import Method, build_method
 from partwise.methods.options import InferenceOptions
 from partwise.model_files import find_model, start_files
@@ -27,6 +25,9 @@ from partwise.training.checkpoint import load_model
 from partwise.training.config import Recipe, override
 from partwise.training.folder import RunFolder
 from partwise.training.loop import Monitor, train
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.reading.truth import require_truth
+from streeteval.scene import EvenlySpaced
 
 __all__ = ["RENDERED_SCENES", "RENDERED_SIZE", "Stage", "TrainingData", "plan", "run"]
 

@@ -56,7 +56,7 @@ def configuration(cls: type[T]) -> type[T]:
         ...     share: Share = 0.5
         >>> Example(share=2)
         Traceback (most recent call last):
-        partwise.errors.PartwiseError: Example.share=2: input should be less than or equal to 1
+        streeteval.errors.InputError: Example.share=2: input should be less than or equal to 1
     """
     made: Any = pydantic_dataclass(frozen=True, config=ConfigDict(extra="forbid"))(cls)
     checked: Callable[..., None] = made.__init__

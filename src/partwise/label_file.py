@@ -13,8 +13,8 @@ from typing import Any
 
 from partwise.class_list import OUTSIDE, ClassEntry, label_set_of_classes
 from partwise.errors import PartwiseError
-from partwise.files import expanded
-from partwise.labels import LabelSet
+from streeteval.files import expanded
+from streeteval.labels import LabelSet
 
 __all__ = ["LabelFileError", "read_label_file"]
 

@@ -1,45 +1,13 @@
-"""The machine: its processor and load, the number of this process, and memory."""
+"""This process: its number among those of a launcher, and what it does with memory that it frees."""
 
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
-import platform
 import re
 from pathlib import Path
 
-__all__ = [
-    "describe_machine",
-    "is_main_process",
-    "is_out_of_memory",
-    "keep_freed_memory",
-    "peak_memory_mib",
-    "process_number",
-    "processor",
-]
-
-
-def describe_machine() -> dict:
-    """Describe the machine on which a figure is measured.
-
-    Returns:
-        {"processor", "cores", "cores of this process", "load average"} in JSON's own types. The load average of the
-        last minute says how many processes wanted a core.
-    """
-    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
-    return {"processor": processor(), "cores": os.cpu_count(), "cores of this process": own, "load average": load}
-
-
-def processor() -> str:
-    """Return the name of the processor, and whether it has AMX (which makes bf16 several times faster)."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name")]
-    return f"{names[0] if names else platform.machine()}, {'with' if 'amx_bf16' in text else 'without'} AMX"
+__all__ = ["free_memory_bytes", "is_main_process", "keep_freed_memory", "limit_memory", "process_number"]
 
 
 def process_number() -> int:
@@ -66,45 +34,50 @@ def keep_freed_memory() -> None:
         mallopt(option, value)
 
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
+def free_memory_bytes() -> int | None:
+    """Return how much more memory the processes of this machine, or of this container, can take.
 
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that the memory of the machine or of a GPU is full. Torch has no exception type for it.
-
-    Example:
-        >>> is_out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"))
-        True
+    Returns:
+        A number of bytes, or None where the system does not say it as Linux does.
     """
-    if isinstance(error, MemoryError):
-        return True
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOMEM
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _MEMORY_WORDS)
-
-
-# Parts of the messages of the CPU's allocator on Linux, macOS and Windows, of CUDA, and of Python, which needs memory
-# for a thread.
-_MEMORY_WORDS = (
-    "can't allocate memory",
-    "not enough memory",
-    "out of memory",
-    "could not create a memory object",  # oneDNN
-    "ALLOC_FAILED",  # cuBLAS and cuDNN
-    "can't start new thread",
-)
-
-
-def peak_memory_mib() -> float:
-    """Return the largest amount of memory that this process has held so far, in MiB."""
     try:
-        # Since the program began. getrusage would include what the parent process held before.
-        status = Path("/proc/self/status").read_text()
+        meminfo = Path("/proc/meminfo").read_text()
     except OSError:
-        status = ""
-    if found := re.search(r"VmHWM:\s+(\d+) kB", status):
-        return int(found[1]) / 1024
-    import resource  # which Windows does not have
+        return None
+    found = re.search(r"MemAvailable:\s+(\d+) kB", meminfo)
+    if found is None:
+        return None
+    free = int(found[1]) * 1024
+    try:  # a container's own limit, cgroup version 2
+        most, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text()) for name in ("max", "current"))
+    except (OSError, ValueError):  # there is none, or it is "max"
+        return free
+    return max(0, min(free, most - used))
 
-    unit = 2**20 if platform.system() == "Darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+def limit_memory(free_bytes: int | None = None) -> None:
+    """Let an allocation fail that the machine has no memory for. Without this, Linux kills the process later on.
+
+    Networks on a GPU reserve more than they use, so this is for the CPU. Where the system has no such limit, nothing is
+    done.
+
+    Args:
+        free_bytes: How much more this process may take; None for all that is free now.
+    """
+    free = free_memory_bytes() if free_bytes is None else free_bytes
+    try:
+        import resource  # which Windows does not have
+
+        status = Path("/proc/self/status").read_text()
+        taken, resident = (re.search(rf"{name}:\s+(\d+) kB", status) for name in ("VmData", "RssAnon"))
+        if free is None or taken is None or resident is None:
+            return
+        most = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        # Memory that is taken and was never touched is not missing yet. A tenth stays for the other processes.
+        limit = max(int(resident[1]) * 1024 + free * 9 // 10, int(taken[1]) * 1024 + free // 2)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit if most < 0 else min(limit, most), most))
+    except (ImportError, OSError, ValueError):
+        return
+
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h

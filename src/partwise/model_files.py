@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from partwise.errors import PartwiseError
-from partwise.files import expanded
-from partwise.given import shown
 from partwise.plugins import Plugins
+from streeteval.files import expanded
+from streeteval.given import shown
 
 __all__ = ["DEFAULT_MODEL", "MODELS", "find_model", "start_files"]
 

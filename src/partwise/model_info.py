@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from partwise.labels import LabelSet
+from streeteval.labels import LabelSet
 
 __all__ = ["ModelInfo"]
 

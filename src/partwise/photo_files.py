@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from partwise.data.image_files import OTHER_SUFFIXES, PHOTO_SUFFIXES, VIDEO_SUFFIXES
-from partwise.errors import PartwiseError, on_one_line
-from partwise.files import expanded
-from partwise.folders import files_below
+from partwise.errors import PartwiseError
 from partwise.written import PICTURE, kind_of
+from streeteval.errors import on_one_line
+from streeteval.files import expanded
+from streeteval.folders import files_below
 
 FRAME_END = "_leftImg8bit"  # end of the name of a Cityscapes frame; the submission form leaves it out
 RESULT, LABEL_MAP = "partwise result", "label map"

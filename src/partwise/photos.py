@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,15 +14,16 @@ from PIL import Image
 from partwise.data.given_image import as_image
 from partwise.errors import ForeignFileError, PartwiseError
 from partwise.evaluation.submission import check_name, submission_paths, write_submission
-from partwise.files import atomic_write, ends_all_writing, require_replaceable, require_writable, write_json
-from partwise.instances import Instances
-from partwise.machine import is_out_of_memory
+from partwise.files import atomic_write, require_replaceable, require_writable, write_json
+from partwise.photo_batches import InBatches, memory_for
 from partwise.photo_files import Photo
 from partwise.report.coco_file import COCO_NAME, FoundInImage, coco_predictions, file_name_of
 from partwise.report.prediction_files import result_paths
 from partwise.segmenter import SHOWN_SCORE, Result, Segmenter
 from partwise.selection import OTHERS, MinScore, require_selection
 from partwise.written import COCO_PREDICTIONS, PNG_TEXT
+from streeteval.files import ends_all_writing
+from streeteval.instances import Instances
 
 
 @dataclass(frozen=True)
@@ -95,25 +95,31 @@ def predict_photos(
     out: Path,
     form: Form,
     *,
+    batch: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Predicted:
     """Write the results of every photo that can be read and whose results can be written.
 
-    A photo that fails is recorded as a fault, and the next photo follows. A full disk ends the call.
+    A photo that fails is recorded as a fault, and the next photo follows. A full disk ends the call. If the call is
+    stopped, the COCO file holds the photos that are done.
 
     Args:
         segment: The model.
         photos: From `find_photos`.
         out: Folder of all results.
         form: How results are written.
+        batch: Number of photos that are read before the network runs, see `InBatches`.
         progress: Called with the number of photos that are done, and the number of all photos.
 
     Returns:
         The numbers of files and photos, and the faults.
 
     Raises:
-        PartwiseError: If `out` is not a folder or cannot be written.
+        PartwiseError: If `out` is not a folder or cannot be written, or `batch` is below 1.
+        KeyboardInterrupt: If the call is stopped; it says what the COCO file holds.
     """
+    chosen = {"min_score": form.least_scores, "classes": form.classes, "distinct": form.distinct}
+    results = InBatches(segment, photos, batch, chosen)
     require_writable(out)
     require_selection(segment.method.label_set, form.least_scores, form.classes)
     together = out / COCO_NAME
@@ -129,7 +135,7 @@ def predict_photos(
             if name in found:
                 raise PartwiseError(f"{photo.path}: another photo is called {name} in the COCO file: rename the file")
             earlier = _see_that_it_can_be_written(photo, out, form, inputs, written)
-            result = _predict(segment, photo, form)
+            result = results(number - 1)
             made = _written(result, segment, photo, out, form)
             if form.kind == "coco":
                 found[name] = result.instances
@@ -139,31 +145,29 @@ def predict_photos(
             faults.append(error.with_traceback(None))  # a traceback would keep a large photo in memory
             if ends_all_writing(error):
                 break
+        except KeyboardInterrupt:
+            if not found:
+                raise
+            _write_together(found, together, segment, form)
+            raise KeyboardInterrupt(f"stopped: {together} holds {len(found)} of {len(photos)} images") from None
         progress(number, len(photos))
     if found:
-        images = [FoundInImage(name, instances) for name, instances in found.items()]
-        labels, origin = segment.method.label_set, segment.info.origin
-        content = coco_predictions(images, labels, polygons=form.polygons, origin=origin)
-        write_json(together, content, overwrite=form.overwrite)
+        _write_together(found, together, segment, form)
         files += 1
     return Predicted(files, done, replaced, faults)
 
 
-def _predict(segment: Segmenter, photo: Photo, form: Form) -> Result:
-    """Find the instances of one photo."""
-    with _memory_for(photo.path):
-        return segment(
-            as_image(photo.path),
-            min_score=form.least_scores,
-            classes=form.classes,
-            distinct=form.distinct,
-            name=photo.name,
-        )
+def _write_together(found: Mapping[str, Instances], path: Path, segment: Segmenter, form: Form) -> None:
+    """Write the one COCO file of all photos."""
+    images = [FoundInImage(name, instances) for name, instances in found.items()]
+    labels, origin = segment.method.label_set, segment.info.origin
+    content = coco_predictions(images, labels, polygons=form.polygons, origin=origin)
+    write_json(path, content, overwrite=form.overwrite)
 
 
 def _written(result: Result, segment: Segmenter, photo: Photo, out: Path, form: Form) -> list[Path]:
     """The files written for one photo; none where all photos have one file."""
-    with _memory_for(photo.path):
+    with memory_for(photo.path):
         if form.kind == "coco":
             return []
         if form.submission:
@@ -223,19 +227,6 @@ def _see_that_it_can_be_written(
     return there
 
 
-@contextlib.contextmanager
-def _memory_for(path: Path) -> Iterator[None]:
-    """Turn an error about missing memory into a PartwiseError about a photo."""
-    try:
-        yield
-        return
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-    # Raised outside the handler: with a context the error would keep the maps of the network in memory.
-    raise PartwiseError(f"{path}: there is not enough memory for so large a photo: scale it down")
-
-
 def explain_photo(
     segment: Segmenter,
     path: Path,
@@ -269,12 +260,12 @@ def explain_photo(
     if point is not None and not overwrite:
         for result in _explained_paths(path, point, out):
             require_replaceable(result)
-    with _memory_for(path):
+    with memory_for(path):
         photo = as_image(path)
         image = segment.seen(photo)
     (height, width), (seen_height, seen_width) = photo.shape[:2], image.shape[:2]
     try:
-        with _memory_for(path):
+        with memory_for(path):
             explanation = segment.explain(photo, point)
     except PartwiseError as error:
         raise PartwiseError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from None

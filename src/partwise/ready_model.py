@@ -14,13 +14,13 @@ from PIL import Image
 from partwise.data.given_image import as_image, name_of
 from partwise.data.resized import image_at
 from partwise.errors import PartwiseError
-from partwise.given import flag, shown
 from partwise.methods.asked import require_inside
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions, Scale, seen_sizes
 from partwise.model_info import ModelInfo
 from partwise.result import Result
 from partwise.runtime.onnx_parts import OnnxParts
 from partwise.selection import MinScore, require_selection, selected
+from streeteval.given import flag, shown
 
 if TYPE_CHECKING:
     from partwise.methods import Explanation, Method

@@ -13,11 +13,11 @@ import numpy as np
 
 from partwise.data.resized import image_at
 from partwise.errors import PartwiseError
-from partwise.given import shown
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES, LabelSet
 from partwise.report.prediction_files import write_prediction
 from partwise.scene import Prediction
+from streeteval.given import shown
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES, LabelSet
 
 __all__ = ["Result"]
 

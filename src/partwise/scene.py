@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.geometry import nearest_index
-from partwise.given import shown, size_of
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES, LabelSet
+from streeteval import scene
+from streeteval.boxes import nearest_index
+from streeteval.given import shown, size_of
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES, LabelSet
 
-__all__ = ["Prediction", "Scene", "Scenes", "names_of"]
+__all__ = ["Prediction", "Scene", "Scenes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,18 +75,7 @@ class Scene:
         return Instances.from_id_map(self.instance_ids_HW)
 
 
-class Scenes(Protocol):
-    """Scenes in a fixed order: a data set, which reads a scene when it is used, or a list of scenes."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, i: int, /) -> Scene: ...
-
-
-def names_of(scenes: Scenes) -> list[str]:
-    """Return the names of the scenes. If the sequence has `names`, as data sets do, no scene is read."""
-    names = getattr(scenes, "names", None)
-    return [scenes[i].name for i in range(len(scenes))] if names is None else list(names)
+Scenes = scene.Scenes[Scene]
 
 
 @dataclass(frozen=True, eq=False)

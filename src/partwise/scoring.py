@@ -12,25 +12,23 @@ from typing import Any
 from partwise.class_map import ClassNames
 from partwise.data.cityscapes import TREES, CityscapesFolder
 from partwise.data.dataset import described
-from partwise.data.layout import tree_in
 from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
 from partwise.evaluation.coco_file import AnnotatedEvaluator, CocoTruth, HasCocoFile
 from partwise.evaluation.coco_results import Frames, read_coco_results
-from partwise.evaluation.compare import RECORDS_KEY, compare, read_records, records_of
-from partwise.evaluation.distance import find_depth
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.metric import SIDE_BOUNDS_PX
-from partwise.evaluation.metrics import OWN_METRICS, SETTING_OF, find_metric
-from partwise.evaluation.model import EvenlySpaced, evaluate_method, require_instances
-from partwise.evaluation.result_files import ResultFiles
-from partwise.evaluation.submission import score_results
-from partwise.evaluation.truth import TruthFolder, require_truth
-from partwise.methods import MappedMethod
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions
-from partwise.scene import names_of
 from partwise.segmenter import load
 from partwise.shards.scores import holds_parts, score_parts
+from streeteval.compare import RECORDS_KEY, compare, read_records, records_of
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.metrics.available import OWN_METRICS, SETTING_OF, find_metric
+from streeteval.metrics.metric import SIDE_BOUNDS_PX
+from streeteval.reading.depth import find_depth
+from streeteval.reading.layout import tree_in
+from streeteval.reading.result_files import ResultFiles
+from streeteval.reading.truth import TruthFolder, require_truth
+from streeteval.scene import EvenlySpaced, names_of
+from streeteval.scoring import score_results
 
 BOOTSTRAP_DRAWS = 1000
 
@@ -214,6 +212,9 @@ def _score_model(
     class_names: ClassNames | None = None,
 ) -> tuple[CityscapesEvaluator, dict, dict]:
     """Score a model; return evaluator, figures and circumstances."""
+    # With torch, which takes seconds and which result files do not need.
+    from partwise.evaluation.model import evaluate_ready, require_instances
+
     scenes = EvenlySpaced(data.open(split), frames)
     require_truth(scenes, f"{data}, split {split}", progress)
     segment = load(model, options=options, classes=class_names, label_set=scenes.label_set)
@@ -222,12 +223,10 @@ def _score_model(
         require_instances(scenes, f"{data}, split {split}")
     evaluator = evaluator_for(scenes, segment.method.has_instances and segment.method.has_semantics)
     depth = find_depth(data.root, split)
-    figures = evaluate_method(
-        segment.method, scenes, evaluator, options=segment.options, depth=depth, progress=progress
-    )
+    figures = evaluate_ready(segment.method, scenes, evaluator, options=segment.options, depth=depth, progress=progress)
     how = asdict(segment.options) | {"default_scale": segment.method.default_scale}
     how["dataset"] = described(data.open_as(split, segment.method.label_set))
-    if isinstance(segment.method, MappedMethod):
+    if class_names:
         how["classes"] = segment.method.classes.names
     return evaluator, figures, {"model": segment.info.origin, **how}
 
@@ -266,7 +265,7 @@ def compare_results(
             of it.
 
     Returns:
-        What `partwise.evaluation.compare.compare` returns, with "a" and "b", the two names.
+        What `streeteval.compare.compare` returns, with "a" and "b", the two names.
 
     Raises:
         PartwiseError: If bounds do not rise, a file or a model cannot be used, a model is given without `data`, or the

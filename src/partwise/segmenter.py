@@ -10,15 +10,16 @@ from typing import Any
 
 from partwise.class_map import ClassMap, ClassNames, named_classes
 from partwise.device import find_device
-from partwise.errors import PartwiseError, PartwiseWarning, warn_of
-from partwise.given import shown
-from partwise.labels import LabelSet
+from partwise.errors import PartwiseError, PartwiseWarning
 from partwise.methods.options import InferenceOptions
 from partwise.model_files import find_model
 from partwise.ready_model import SHOWN_SCORE, Segmenter
 from partwise.result import Result
 from partwise.runtime.onnx_file import is_onnx, open_onnx
 from partwise.runtime.onnx_parts import OnnxParts
+from streeteval.errors import warn_of
+from streeteval.given import shown
+from streeteval.labels import LabelSet
 
 __all__ = [
     "SHOWN_SCORE",

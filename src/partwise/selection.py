@@ -7,10 +7,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from partwise.errors import PartwiseError, unknown_name
-from partwise.given import number_in, shown
-from partwise.instances import Instances
-from partwise.labels import LabelSet
+from partwise.errors import PartwiseError
+from streeteval.errors import unknown_name
+from streeteval.given import number_in, shown
+from streeteval.instances import Instances
+from streeteval.labels import LabelSet
 
 __all__ = ["OTHERS", "MinScore", "parse_classes", "parse_min_scores", "require_selection", "selected"]
 

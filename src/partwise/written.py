@@ -27,6 +27,7 @@ __all__ = [
     "BENCH_NETWORKS",
     "BENCH_PEERS",
     "BENCH_SPEED",
+    "BENCH_THROUGHPUT",
     "BENCH_TRACKS",
     "BENCH_VIEWS",
     "CEILING",
@@ -77,6 +78,7 @@ DESCRIPTION = "description of a model"
 BENCH_SPEED, BENCH_EVALUATION = "bench speed", "bench evaluation"
 BENCH_MODELS, BENCH_PEERS, BENCH_VIEWS = "bench models", "bench baselines", "bench views"
 BENCH_NETWORKS, BENCH_TRACKS = "bench networks", "bench tracks"
+BENCH_THROUGHPUT = "bench throughput"
 JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     COCO_PREDICTIONS: {"partwise", "images", "categories", "annotations"},
     PREDICTION: {"name", "label_set", "image", "origin", "instances"},
@@ -96,6 +98,7 @@ JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     BENCH_EVALUATION: {"machine", "images", "predictions an image", "in memory, seconds an image"},
     BENCH_MODELS: {"machine", "data", "frames", "models"},
     BENCH_NETWORKS: {"machine", "size", "networks"},
+    BENCH_THROUGHPUT: {"machine", "model", "stages", "processes", "cost"},
     BENCH_VIEWS: {"machine", "model", "data", "frames", "rows", "means"},
     BENCH_TRACKS: {"machine", "sequences", "settings", "rows", "frames_a_second"},
     BENCH_PEERS: {"machine", "contest", "results", "seeds", "differences"},

@@ -12,16 +12,16 @@ from typing import Any, Literal
 
 import torch
 
-from partwise.data.dataset import labels_of
 from partwise.errors import PartwiseError
 from partwise.evaluation.ceiling import pad_scene, seen_scene
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.instances import Instances
-from partwise.labels import LabelSet
 from partwise.methods import Method, MethodConfig, PartsConfig, build_method
 from partwise.methods.parts.targets import AssignConfig
 from partwise.scene import Prediction, Scene, Scenes
 from partwise_report.instance_fcn import InstanceFcnConfig
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.instances import Instances
+from streeteval.labels import LabelSet
+from streeteval.scene import labels_of
 
 ANY_SIZE = AssignConfig(fill_max=1000.0)  # one grid of windows has to take every object
 PLAIN, CUT = "plain", "cut"

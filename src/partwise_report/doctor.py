@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from partwise.doctor import Finding, Severity, Subject, judged
-from partwise.labels import INSTANCE_FACTOR
 from partwise.scene import Scene
 from partwise_report.ordering import Ordering
+from streeteval.labels import INSTANCE_FACTOR
 
 IN_ORDER = 0.99  # of the pairs; report 2.3 assumes that there are no ties
 

@@ -12,11 +12,11 @@ import torch
 
 from partwise.errors import PartwiseError
 from partwise.fields import configuration
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES, IGNORED_TRAIN_ID, LabelSet
 from partwise.methods import Fcn, FcnConfig, Outputs, Targets
 from partwise.methods.semantic import likeliest
 from partwise.scene import Prediction, Scene
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES, IGNORED_TRAIN_ID, LabelSet
 
 ORACLE_LOGIT = 10.0
 

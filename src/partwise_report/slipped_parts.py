@@ -8,11 +8,11 @@ from torch import Tensor
 
 from partwise.errors import PartwiseError
 from partwise.fields import configuration
-from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods import PartMaps, PartsConfig, Targets
 from partwise.methods.parts import NEGATIVE, POSITIVE, assign_windows
 from partwise.scene import Scene
 from partwise_report.slips import SPARSE_STEP_CELLS, Slips, put_back, without_mean
+from streeteval.labels import CITYSCAPES, LabelSet
 
 NOT_HERE = (  # slips of what part maps do not have
     *("one_dilated_layer", "wrong_negatives", "one_positive_shift", "whole_parts"),

@@ -11,11 +11,11 @@ from tiny_networks import tiny_model
 from partwise.bench import speed as bench_speed_module
 from partwise.bench.material import link_again, make_material, results_of, write_files
 from partwise.cli import main
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.submission import evaluate_folder
-from partwise.evaluation.truth import TruthFolder
-from partwise.machine import peak_memory_mib
 from partwise.training import precision
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.machine import peak_memory_mib
+from streeteval.reading.truth import TruthFolder
+from streeteval.scoring import evaluate_folder
 
 SMALL = ["--images", "2", "--predictions", "8", "--size", "192x96", "--memory-images", "3", "--scaling-images", "5"]
 
@@ -86,7 +86,7 @@ def test_files_hold_what_memory_holds_under_every_name(tmp_path):
 def test_peak_memory_is_that_of_the_process_alone():
     """A small child of a big parent: what it holds for a moment shows, what the parent holds does not."""
     child = (
-        "from partwise.machine import peak_memory_mib\n"
+        "from streeteval.machine import peak_memory_mib\n"
         "before = peak_memory_mib()\nblock = bytearray(64 * 2**20).replace(b'0', b'1')\ndel block\n"
         "print(before, peak_memory_mib())"
     )

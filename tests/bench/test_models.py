@@ -10,13 +10,13 @@ from partwise.bench.models import bench_models, model_name, score_segmenter
 from partwise.cli import main
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.errors import PartwiseError
-from partwise.evaluation.model import EvenlySpaced
 from partwise.methods.options import InferenceOptions
 from partwise.report.models import draw_tradeoff, models_table
 from partwise.report.text import table_markdown
 from partwise.scoring import score
 from partwise.segmenter import load
 from partwise.written import BENCH_MODELS, PICTURE, TABLE, kind_of
+from streeteval.scene import EvenlySpaced
 
 
 @pytest.fixture(scope="module")

@@ -82,7 +82,7 @@ def test_numbers_out_of_range_are_one_line(model, capsys):
 
 def test_a_tracker_on_boxes_ignores_classes_and_low_scores():
     from partwise.bench.tracks import LibraryTracker
-    from partwise.instances import Instances
+    from streeteval.instances import Instances
 
     mask_HW = np.zeros((1, 40, 60), bool)
     mask_HW[0, 5:30, 10:40] = True

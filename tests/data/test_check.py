@@ -10,8 +10,8 @@ from partwise.data.check import SIZE_BINS, check
 from partwise.data.cityscapes import CityscapesFolder, write_scene
 from partwise.data.image_files import write_png
 from partwise.errors import PartwiseError, PartwiseWarning
-from partwise.labels import CITYSCAPES
 from partwise.scene import Scene
+from streeteval.labels import CITYSCAPES
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from partwise.data.cityscapes import CityscapesFolder, write_scene
-from partwise.data.faults import id_faults, implied_ids
 from partwise.data.image_files import write_png
 from partwise.errors import PartwiseError
-from partwise.labels import CITYSCAPES
 from partwise.scene import Scene
+from streeteval.labels import CITYSCAPES
+from streeteval.reading.faults import id_faults, implied_ids
 
 
 def same(a: Scene, b: Scene) -> bool:

@@ -9,8 +9,8 @@ import torch
 from PIL import Image, ImageOps
 
 from partwise.data.given_image import as_image, name_of
-from partwise.data.image_files import encode_png
 from partwise.errors import PartwiseError, PartwiseWarning
+from streeteval.reading.id_files import encode_png
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (12, 17, 3), np.uint8)

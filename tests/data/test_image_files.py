@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from partwise.data.image_files import decode_ids, decode_image, encode_png, read_ids, read_image, write_png
+from partwise.data.image_files import decode_image, read_image, write_png
 from partwise.errors import PartwiseError, PartwiseWarning
+from streeteval.reading.id_files import decode_ids, encode_png, read_ids
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (12, 17, 3), np.uint8)

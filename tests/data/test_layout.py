@@ -10,7 +10,7 @@ import pytest
 from partwise.data.check import check
 from partwise.data.cityscapes import TREES, CityscapesFolder
 from partwise.errors import PartwiseError
-from partwise.evaluation.truth import TruthFolder
+from streeteval.reading.truth import TruthFolder
 
 
 def linked(city_root: Path, root: Path, place: str) -> Path:

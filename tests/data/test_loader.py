@@ -27,8 +27,8 @@ from partwise.data.loader import (
 )
 from partwise.data.transforms import AugmentConfig
 from partwise.errors import PartwiseError
-from partwise.labels import CITYSCAPES
 from partwise.scene import Scene
+from streeteval.labels import CITYSCAPES
 
 SMALL = AugmentConfig(crop=(32, 64))
 

@@ -16,7 +16,7 @@ from partwise.data.image_files import write_png
 from partwise.data.masks.voc import voc_palette
 from partwise.errors import PartwiseError
 from partwise.label_file import read_label_file
-from partwise.labels import LabelSet
+from streeteval.labels import LabelSet
 
 SIZE = (8, 12)
 

@@ -6,13 +6,13 @@ import pickle
 import numpy as np
 import pytest
 
-from partwise.data.faults import id_faults, implied_ids
 from partwise.data.streets.courses import Course, Pace
 from partwise.data.streets.sequence import StreetSequence, render_sequence
 from partwise.data.streets.things import Fixture, Vehicle
 from partwise.errors import PartwiseError
-from partwise.labels import CITYSCAPES
-from partwise.rle import segments
+from streeteval.labels import CITYSCAPES
+from streeteval.reading.faults import id_faults, implied_ids
+from streeteval.rle import segments
 
 SIZE = (128, 256)
 SEEDS = (0, 2, 4, 6)

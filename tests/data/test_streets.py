@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from partwise.data.cityscapes import CityscapesFolder
-from partwise.data.faults import id_faults, implied_ids
 from partwise.data.streets import Streets, render_dataset, render_street
 from partwise.errors import PartwiseError
-from partwise.labels import CITYSCAPES
-from partwise.rle import segments
+from streeteval.labels import CITYSCAPES
+from streeteval.reading.faults import id_faults, implied_ids
+from streeteval.rle import segments
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from partwise.data.degrade import DegradeConfig
 from partwise.data.loader import DataConfig, TrainingSamples
 from partwise.data.streets import Streets
 from partwise.data.transforms import AugmentConfig, augment
-from partwise.labels import CITYSCAPES
 from partwise.scene import Scene
 from partwise_report.ordering import Ordering, OrderingConfig
+from streeteval.labels import CITYSCAPES
 
 SIZE = (128, 256)
 STILL = AugmentConfig(crop=SIZE, scale=(1, 1), flip=0, photometric=0, centre_instance=0)

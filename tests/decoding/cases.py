@@ -4,7 +4,7 @@ import numpy as np
 
 from partwise.decoding.candidates import Candidates
 from partwise.decoding.masks import WindowMask, window_masks
-from partwise.labels import CITYSCAPES
+from streeteval.labels import CITYSCAPES
 
 CELLS, CELL_PX, SIZE = 8, 2, (40, 48)
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partwise.decoding.reconcile import reconcile, uncertain_pixels
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES
 
 
 def test_the_semantic_map_takes_the_class_of_an_instance_within_its_category():

@@ -12,7 +12,7 @@ from partwise.decoding.masks import PaintedMask, RefinedMask
 from partwise.decoding.outcomes import outcomes_of
 from partwise.decoding.score import score_instances
 from partwise.decoding.suppress import suppress
-from partwise.labels import CITYSCAPES
+from streeteval.labels import CITYSCAPES
 
 POWER, SIGMA = 3.0, 0.2
 

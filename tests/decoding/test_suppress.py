@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from decoding.cases import full_mask, random_candidates, random_masks
 from partwise.decoding.suppress import KeptMasks, suppress
-from partwise.geometry import crop_iou
+from streeteval.boxes import crop_iou
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -17,8 +17,8 @@ import cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling as official_p
 import numpy as np
 from PIL import Image
 
-from partwise.instances import Instances
 from partwise.scene import Scene
+from streeteval.instances import Instances
 
 NUMPY_FAULT = mock.patch.object(np, "in1d", np.isin, create=True)
 

@@ -3,9 +3,9 @@
 import numpy as np
 from hypothesis import strategies as st
 
-from partwise.instances import Instances
-from partwise.labels import INSTANCE_FACTOR
 from partwise.scene import Scene
+from streeteval.instances import Instances
+from streeteval.labels import INSTANCE_FACTOR
 
 HEIGHT, WIDTH = 40, 56
 # Void, ignored classes, evaluated classes, groups, instances, caravans as region and as instance.

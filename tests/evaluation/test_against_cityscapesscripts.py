@@ -17,10 +17,10 @@ from evaluation.oracle import (
     write_truth,
 )
 from evaluation.scenes import painted, predicted, random_instances, random_scenes, random_semantic, scene_of
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.submission import evaluate_folder
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES
+from streeteval.scoring import evaluate_folder
 
 
 def assert_same_instance_scores(folder: Path, scenes, instances) -> tuple[dict, bool]:

@@ -16,13 +16,13 @@ from partwise.evaluation.ceiling import (
     perfect_in_part,
     with_true_outlines,
 )
-from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import evaluate_method
-from partwise.instances import Instances
 from partwise.methods import FcnConfig, PartsConfig, build_method
 from partwise.report.ceilings import ceiling_tables
 from partwise.report.text import table_text
 from partwise.scene import Prediction, Scene
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.instances import Instances
 
 SPOILT = {
     "semantic": lambda oracle: torch.zeros_like(oracle).index_fill(1, torch.tensor([10]), 10.0),  # all is sky

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from evaluation.scenes import painted, predicted, random_instances, random_scenes, random_semantic, scene_of
 from partwise.errors import PartwiseError
-from partwise.evaluation import compare as compare_module
-from partwise.evaluation.bootstrap import draw_images, interval
-from partwise.evaluation.coco import coco_matches, coco_scores, drawn_coco_scores
-from partwise.evaluation.compare import compare, read_records, with_records
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.metric import Detail, size_ranges
 from partwise.files import write_json
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES, LabelSet
+from streeteval import compare as compare_module
+from streeteval.compare import compare, read_records, with_records
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES, LabelSet
+from streeteval.metrics.bootstrap import draw_images, interval
+from streeteval.metrics.coco import coco_matches, coco_scores, drawn_coco_scores
+from streeteval.metrics.metric import Detail, size_ranges
 
 CAR = (5, 5, 25, 25)
 EVERYTHING = {"boundary": True, "panoptic": True, "coco": True}

@@ -15,8 +15,8 @@ from PIL import Image
 from evaluation.oracle import same, score_files, write_prediction, write_truth
 from evaluation.scenes import painted, predicted, random_instances, random_scenes, scene_of
 from partwise.errors import PartwiseError
-from partwise.evaluation.distance import find_depth
-from partwise.evaluation.evaluator import CityscapesEvaluator
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.reading.depth import find_depth
 
 
 @settings(max_examples=40, deadline=None)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from evaluation.scenes import painted, predicted, random_instances, random_scenes, random_semantic, scene_of
 from partwise.errors import PartwiseError
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.instances import Instances
 from partwise.scene import Prediction, Scene
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.instances import Instances
 
 NAMES = tuple(f"ulm_{i:06}_000019" for i in range(5))
 EVERYTHING = {"boundary": True, "panoptic": True, "coco": True, "draws": 20}

@@ -18,14 +18,14 @@ from pycocotools.cocoeval import COCOeval
 from evaluation.oracle import same
 from evaluation.scenes import painted, predicted, random_instances, random_scenes, random_semantic, scene_of
 from partwise.errors import PartwiseError
-from partwise.evaluation.average_precision import OVERLAPS
-from partwise.evaluation.boundary import boundary_iou, boundary_of
-from partwise.evaluation.coco import coco_matches, coco_scores
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.metric import size_ranges
-from partwise.geometry import box_of_mask
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES, INSTANCE_FACTOR
+from streeteval.boxes import box_of_mask
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES, INSTANCE_FACTOR
+from streeteval.metrics.average_precision import OVERLAPS
+from streeteval.metrics.boundary import boundary_iou, boundary_of
+from streeteval.metrics.coco import coco_matches, coco_scores
+from streeteval.metrics.metric import size_ranges
 
 MASKS = hnp.arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9)))
 

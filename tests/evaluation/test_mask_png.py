@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from partwise.evaluation.mask_png import plain_mask
-from partwise.geometry import box_of_mask
+from streeteval.boxes import box_of_mask
+from streeteval.reading.mask_png import plain_mask
 
 NONE, SUB, UP, AVERAGE, PAETH = range(5)
 

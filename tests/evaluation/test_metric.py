@@ -13,18 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import partwise
+import streeteval
 from evaluation.scenes import painted, predicted, random_instances, random_scenes, scene_of
 from partwise.errors import PartwiseError
-from partwise.evaluation.compare import compare, read_records, with_records
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.metric import Detail, Metric, size_ranges
-from partwise.evaluation.metrics import METRICS, OWN_METRICS, find_metric
 from partwise.evaluation.submission import write_submission
 from partwise.files import write_json
-from partwise.labels import CITYSCAPES
 from partwise.report.tables import MISSING, evaluation_tables
 from partwise.scene import Prediction
 from partwise.scoring import score
+from streeteval.compare import compare, read_records, with_records
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.labels import CITYSCAPES
+from streeteval.metrics.available import METRICS, OWN_METRICS, find_metric
+from streeteval.metrics.metric import Detail, Metric, size_ranges
 
 STRANGER = Path(__file__).resolve().parents[1] / "stranger"
 DETAIL = Detail(size_ranges())
@@ -205,7 +206,7 @@ def test_what_lacks_what_a_metric_is_about_is_said_to_have_nothing_to_score(coun
 
 def results(city_root: Path, out: Path, keep: int) -> None:
     """Result files that have every n-th of the true instances of evaluated classes."""
-    from partwise.evaluation.truth import TruthFolder
+    from streeteval.reading.truth import TruthFolder
 
     for scene in TruthFolder(city_root, "val"):
         things = np.isin(scene.instances.labels, [label.id for label in CITYSCAPES.things])
@@ -215,7 +216,11 @@ def results(city_root: Path, out: Path, keep: int) -> None:
 
 def says_with_stranger(*arguments) -> str:
     """What the command prints in a process that sees the stranger's package, and the partwise of this one."""
-    paths = [str(STRANGER), str(Path(partwise.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    paths = [
+        str(STRANGER),
+        *(str(Path(one.__file__).parents[1]) for one in (partwise, streeteval)),
+        os.environ.get("PYTHONPATH", ""),
+    ]
     ended = subprocess.run(
         [sys.executable, "-m", "partwise", *map(str, arguments)],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "COLUMNS": "200"},

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.scenes import painted, predicted, random_instances, random_scenes, scene_of
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.occlusion import OCCLUSION_RANGES, covered_share
-from partwise.instances import Instances
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.instances import Instances
+from streeteval.metrics.occlusion import OCCLUSION_RANGES, covered_share
 
 NAMES = [one.name for one in OCCLUSION_RANGES]
 

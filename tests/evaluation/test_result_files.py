@@ -13,12 +13,13 @@ from PIL import Image
 
 from evaluation.oracle import same, score_files, write_truth
 from evaluation.scenes import painted, predicted, scene_of
-from partwise.data.faults import SHOWN_OF_A_KIND
 from partwise.errors import PartwiseError
-from partwise.evaluation.result_files import ResultFiles
-from partwise.evaluation.submission import ResultFilesError, evaluate_folder, write_submission
-from partwise.labels import CITYSCAPES
+from partwise.evaluation.submission import write_submission
 from partwise.scene import Prediction
+from streeteval.labels import CITYSCAPES
+from streeteval.reading.faults import SHOWN_OF_A_KIND
+from streeteval.reading.result_files import ResultFiles
+from streeteval.scoring import ResultFilesError, evaluate_folder
 
 NAME = "ulm_000000_000019"
 SCENE = scene_of(painted((26000, 5, 5, 25, 25), (11, 0, 30, 56, 40)), NAME)

@@ -14,9 +14,10 @@ from PIL import Image
 from evaluation.oracle import same, score_files, write_truth
 from evaluation.scenes import painted, predicted, random_instances, random_scenes, random_semantic, scene_of
 from partwise.errors import PartwiseError
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.submission import evaluate_folder, write_submission
+from partwise.evaluation.submission import write_submission
 from partwise.scene import Prediction
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.scoring import evaluate_folder
 
 CAR = (26, 0.9, 5, 5, 25, 25)
 SCENE = scene_of(painted((26000, 5, 5, 25, 25)))

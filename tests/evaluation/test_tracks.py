@@ -6,9 +6,9 @@ import pytest
 pytest.importorskip("trackeval", reason="needs the extra `bench`")
 
 from partwise.evaluation.tracks import LEAST_PX, score_tracks, tracked_frame
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES
 from partwise.scene import Scene
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES
 
 SIZE = (60, 120)
 CAR, PERSON, CARAVAN = 26, 24, 29

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partwise.errors import PartwiseError
-from partwise.labels import CITYSCAPES
 from partwise.methods import Centres, CentresConfig
 from partwise.methods.centres.decode import CentresDecodeConfig, CentresDecoder, votes
 from partwise.methods.centres.network import heat_loss, offset_loss
 from partwise.methods.centres.targets import IGNORED, LEAST_SIDE_PX, centre_targets
 from partwise.scene import Scene
 from partwise_report.ordering.targets import by_centre, map_of_pixels
+from streeteval.labels import CITYSCAPES
 
 THINGS = {label.id: index for index, label in enumerate(CITYSCAPES.things)}
 CAR, PERSON = THINGS[26], THINGS[24]

@@ -5,8 +5,6 @@ import pytest
 import torch
 
 from partwise.errors import PartwiseError
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.labels import INSTANCE_FACTOR
 from partwise.methods import CentresConfig, Fcn, FcnConfig, PartsConfig, build_method
 from partwise.methods.options import InferenceOptions
 from partwise.methods.parts.decode_config import DecodeConfig
@@ -15,6 +13,8 @@ from partwise.scene import Scene
 from partwise_report.fcn import ReportFcnConfig
 from partwise_report.instance_fcn import InstanceFcnConfig
 from partwise_report.ordering import OrderingConfig, OrdersConfig
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.labels import INSTANCE_FACTOR
 
 CONFIGS = {
     "fcn32s": FcnConfig(output_stride=32, channels=16),

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.labels import INSTANCE_FACTOR
 from partwise.methods import MaskRcnnConfig, build_method
 from partwise.scene import Scene
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.labels import INSTANCE_FACTOR
 
 
 @pytest.fixture(scope="module")

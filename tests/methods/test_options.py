@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from partwise.errors import PartwiseError
 from partwise.geometry import padded_size
-from partwise.instances import Instances
 from partwise.methods.options import InferenceOptions, joined, mean_semantics, seen_sizes
 from partwise.scene import Prediction
 from partwise_report.instance_fcn import InstanceFcn, InstanceFcnConfig
 from partwise_report.instance_fcn.decode import InstanceFcnDecodeConfig
+from streeteval.instances import Instances
 
 MULTIPLE = 32
 

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from partwise.decoding.candidates import Candidates
 from partwise.decoding.maps import sigmoid
-from partwise.labels import CITYSCAPES
 from partwise.methods import PartMaps, PartsConfig
 from partwise.methods.options import InferenceOptions
 from partwise.methods.parts.assemble import AssembledWindows
@@ -24,6 +23,7 @@ from partwise.methods.parts.sharpen import sharpen
 from partwise.methods.parts.targets import AssignConfig, assign_windows, coverage, right_grid
 from partwise.methods.parts.windows import Window, part_weights_array
 from partwise.scene import Scene
+from streeteval.labels import CITYSCAPES
 
 WINDOWS = (Window(4, 8), Window(4, 16), Window(8, 16), Window(16, 16))
 

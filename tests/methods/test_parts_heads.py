@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from partwise.backbones.fold import fold_batch_norm
-from partwise.labels import CITYSCAPES
 from partwise.methods import PartMaps, PartsConfig, build_method
 from partwise.methods.distil import check_teacher
 from partwise.scene import Scene
 from partwise.training.config import method_from_dict, method_to_dict
+from streeteval.labels import CITYSCAPES
 
 WINDOWS = ((4, 8), (4, 16), (8, 16))
 LARGER = (*WINDOWS, (16, 16), (32, 16), (64, 16))

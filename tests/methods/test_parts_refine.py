@@ -9,7 +9,6 @@ import torch
 from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
-from partwise.labels import CITYSCAPES, INSTANCE_FACTOR
 from partwise.methods import PartMaps, PartsConfig
 from partwise.methods.parts.fine_grid import FINE_PX, MOST_CELLS
 from partwise.methods.parts.losses import window_loss
@@ -24,6 +23,7 @@ from partwise.methods.parts.refine import (
 )
 from partwise.methods.parts.refine_masks import RefinerMaps, refine_windows, soft_iou
 from partwise.methods.parts.windows import Window
+from streeteval.labels import CITYSCAPES, INSTANCE_FACTOR
 
 REFINED = PartsConfig(channels=16, semantic_stride_px=2, refine_masks=True)
 WINDOWS = [Window(4, 8), Window(8, 16), Window(8, 21), Window(32, 16)]

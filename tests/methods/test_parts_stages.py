@@ -8,7 +8,6 @@ import torch
 
 from partwise.decoding.maps import sigmoid, softmax
 from partwise.decoding.masks import RefinedMask, window_masks
-from partwise.labels import CITYSCAPES
 from partwise.methods import PartMaps, PartsConfig
 from partwise.methods.parts.assemble import AssembledWindows, assemble_grids, list_candidates
 from partwise.methods.parts.decode_config import DecodeConfig
@@ -18,6 +17,7 @@ from partwise.methods.parts.propose import propose
 from partwise.methods.parts.refine_masks import RefinerMaps, refine_masks
 from partwise.methods.parts.sharpen import sharpen
 from partwise.methods.parts.windows import Window, part_weights_array
+from streeteval.labels import CITYSCAPES
 
 WINDOWS = (Window(4, 8), Window(8, 16))
 SHAPES = ((16, 24), (8, 12))

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from partwise.data.streets import Streets
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES
 from partwise.methods import PartsConfig
 from partwise.methods.method import image_batch
 from partwise.methods.options import InferenceOptions, seen_sizes
 from partwise.methods.parts import PartMaps
 from partwise.methods.views import overview_size, whole_from_overview
 from partwise.scene import Prediction
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES
 
 SIZE = (100, 200)
 CATEGORIES = list(CITYSCAPES.things_by_category)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from partwise.instances import Instances
 from partwise.scene import Prediction, Scene
+from streeteval.instances import Instances
 
 CAR, PERSON, ROAD, SKY = 26, 24, 7, 23
 

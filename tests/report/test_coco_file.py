@@ -8,9 +8,9 @@ from pycocotools.coco import COCO
 
 from partwise.class_list import ClassEntry, label_set_of_classes
 from partwise.data.image_files import write_png
-from partwise.instances import Instances
 from partwise.report.coco_file import FoundInImage, coco_predictions
-from partwise.segmenter import load
+from partwise.segmenter import Segmenter, load
+from streeteval.instances import Instances
 
 LABELS = label_set_of_classes("own", [ClassEntry("zero", 0), ClassEntry("seven", 7), ClassEntry("big", 4000)])
 
@@ -118,3 +118,20 @@ def test_classes_and_a_map_choose_what_is_written(predict, tiny_model_file, tmp_
         row["category_id"] for row in mapped["annotations"]
     }
     assert len(mapped["annotations"]) == len(some["annotations"])
+
+
+def test_a_stopped_call_leaves_a_file_of_what_is_done(predict, scenes, tmp_path, monkeypatch):
+    folder, call, calls = photos(tmp_path, scenes), Segmenter.__call__, []
+
+    def interrupted(self, image, **arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return call(self, image, **arguments)
+
+    monkeypatch.setattr(Segmenter, "__call__", interrupted)
+    code, _, complaints = predict(folder, "--out", tmp_path / "out", "--format", "coco", "--min-score", "0")
+    path = tmp_path / "out" / "predictions.json"
+    assert code == 130 and complaints == [f"partwise: stopped: {path} holds 1 of 2 images"]
+    content = json.loads(path.read_text())
+    assert len(content["images"]) == 1 and content["annotations"]

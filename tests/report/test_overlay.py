@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from partwise.errors import PartwiseError
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES
 from partwise.report.lettering import place_chips, text_height_px
 from partwise.report.overlay import draw_overlay, draw_semantic
 from partwise.report.palette import assign_colours, distinct_colours, readable_on
 from partwise.scene import Prediction
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES
 
 
 def covered(instances):

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from partwise.errors import PartwiseError
-from partwise.labels import CITYSCAPES
 from partwise.report.page import write_report
 from partwise.report.tables import Bar, Table
+from streeteval.labels import CITYSCAPES
 
 VOID_TAGS = {"meta", "img", "input", "br", "link"}
 

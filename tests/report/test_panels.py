@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from partwise.errors import PartwiseError
-from partwise.instances import Instances
 from partwise.report.overlay import draw_overlay
 from partwise.report.panels import draw_comparison, draw_contact_sheet, match_instances
 from partwise.scene import Prediction
+from streeteval.instances import Instances
 
 
 def contains(picture, part):

@@ -11,11 +11,11 @@ from pycocotools import mask as coco_mask
 
 from partwise.class_list import ClassEntry, label_set_of_classes
 from partwise.errors import PartwiseError
-from partwise.instances import Instances
 from partwise.report import prediction_files
 from partwise.report.overlay import draw_overlay
 from partwise.report.prediction_files import write_prediction
 from partwise.scene import Prediction
+from streeteval.instances import Instances
 
 from .conftest import make_scene, predict_truth
 

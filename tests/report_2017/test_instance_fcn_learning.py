@@ -7,7 +7,6 @@ from tiny_networks import Watcher
 
 from partwise.data.loader import DataConfig
 from partwise.data.transforms import AugmentConfig
-from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import evaluate_method
 from partwise.methods import build_method
 from partwise.scene import Scene
@@ -15,6 +14,7 @@ from partwise.training.config import OptimConfig, Recipe, TrainingConfig
 from partwise.training.loop import train
 from partwise_report.instance_fcn import InstanceFcnConfig
 from partwise_report.instance_fcn.decode import InstanceFcnDecodeConfig
+from streeteval.evaluator import CityscapesEvaluator
 
 pytestmark = pytest.mark.learning
 

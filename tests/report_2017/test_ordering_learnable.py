@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
-from partwise.instances import Instances
 from partwise.methods import Fcn, FcnConfig
 from partwise.scene import Scene
 from partwise.training.checkpoint import load_matching
@@ -25,6 +24,7 @@ from partwise_report.ordering.learnable_targets import (
     repainted,
 )
 from partwise_report.ordering.targets import IGNORED, OVERFLOW
+from streeteval.instances import Instances
 
 
 def scene_of(ids_HW: np.ndarray) -> Scene:

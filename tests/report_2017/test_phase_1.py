@@ -6,9 +6,7 @@ import torch
 
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
-from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.experiment import plan
-from partwise.labels import CITYSCAPES
 from partwise.methods import build_method
 from partwise.recipes import PIPELINES, recipe
 from partwise.training.checkpoint import load_matching
@@ -16,6 +14,8 @@ from partwise.training.config import method_from_dict, method_to_dict
 from partwise_report.fcn import ReportFcn, ReportFcnConfig
 from partwise_report.ordering import OrderingConfig
 from partwise_report.recipes.phase_1 import FCN_REPORT
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.labels import CITYSCAPES
 
 TRAFFIC_LIGHT = CITYSCAPES["traffic light"].id
 

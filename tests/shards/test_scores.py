@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from partwise.errors import PartwiseError
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.truth import TruthFolder
-from partwise.labels import CITYSCAPES
 from partwise.scoring import score
 from partwise.shards import parts
 from partwise.shards.listing import ListedPhoto, Shard
 from partwise.shards.run import predict_shard
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.labels import CITYSCAPES
+from streeteval.reading.truth import TruthFolder
 
 pytest.importorskip("pyarrow")
 SETTINGS = {"label_set": CITYSCAPES.to_dict(), "min_score": {"*": 0.0}, "classes": []}

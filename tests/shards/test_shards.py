@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from partwise.errors import PartwiseError
-from partwise.instances import Instances
 from partwise.shards.listing import ListedPhoto, NameSet, Shard, listed_photos
 from partwise.shards.parts import FAULTS, names_in, part_files, photos_in
 from partwise.shards.run import MANIFEST, predict_shard
+from streeteval.instances import Instances
 
 pytest.importorskip("pyarrow")
 SETTINGS = {"model": "one"}

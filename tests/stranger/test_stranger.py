@@ -26,7 +26,7 @@ from PIL import Image
 
 from partwise import plugins
 from partwise.errors import PartwiseError
-from partwise.labels import CITYSCAPES, LABEL_SETS
+from streeteval.labels import CITYSCAPES, LABEL_SETS
 
 HERE = Path(__file__).parent
 

@@ -20,7 +20,6 @@ from tiny_networks import QUICK, Watcher, tiny_recipe
 from partwise import experiment
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.errors import PartwiseError
-from partwise.labels import CITYSCAPES
 from partwise.training.checkpoint import load_state
 from partwise.training.folder import RunFolder
 from partwise.training.learner import Learner
@@ -28,6 +27,7 @@ from partwise.training.loop import train
 from partwise.training.processes import lost_process
 from partwise.training.record import Board
 from partwise.training.stopping import Stopped, StopSwitch
+from streeteval.labels import CITYSCAPES
 
 SECONDS = 30.0  # a training must end within this time, also on a busy machine
 

@@ -6,11 +6,11 @@ from tiny_networks import Watcher
 
 from partwise.data.loader import DataConfig
 from partwise.data.transforms import AugmentConfig
-from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import evaluate_method
 from partwise.methods import CentresConfig, FcnConfig, PartsConfig, build_method
 from partwise.training.config import OptimConfig, Recipe, TrainingConfig
 from partwise.training.loop import train
+from streeteval.evaluator import CityscapesEvaluator
 
 pytestmark = pytest.mark.learning
 WHOLE_FRAMES = AugmentConfig(crop=(128, 256), scale=(1, 1), flip=0, photometric=0, centre_instance=0)

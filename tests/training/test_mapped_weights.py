@@ -7,7 +7,6 @@ import torch
 from tiny_networks import Watcher, tiny_recipe
 
 from partwise.errors import PartwiseError
-from partwise.labels import CITYSCAPES, Label, LabelSet
 from partwise.methods import (
     CentresConfig,
     FcnConfig,
@@ -21,6 +20,7 @@ from partwise.methods.method import image_batch
 from partwise.training.checkpoint import save_model
 from partwise.training.class_rows import Blend
 from partwise.training.start import start_weights
+from streeteval.labels import CITYSCAPES, Label, LabelSet
 
 OWN = LabelSet(
     "own",

@@ -13,7 +13,6 @@ from tiny_networks import Watcher, tiny_recipe
 
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.errors import PartwiseError
-from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.evaluation.model import evaluate_method
 from partwise.methods import PartMaps
 from partwise.training.checkpoint import load_model, load_state, read_model
@@ -21,6 +20,7 @@ from partwise.training.folder import RunFolder
 from partwise.training.loop import train
 from partwise.training.run import Run
 from partwise.training.stopping import Stopped, StopSwitch
+from streeteval.evaluator import CityscapesEvaluator
 
 TIMES = ("seconds", "data_seconds")
 

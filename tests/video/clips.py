@@ -8,9 +8,9 @@ from pathlib import Path
 import av
 import numpy as np
 
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES
 from partwise.result import Result
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES
 
 SIZE = (64, 96)
 RED, BLUE = (230, 20, 20), (20, 20, 230)

@@ -14,14 +14,14 @@ av = pytest.importorskip("av", reason="needs the extra `video`")
 pytest.importorskip("trackers", reason="needs the extra `video`")
 
 from pycocotools import mask as coco_mask  # noqa: E402
+from tests.video.clips import CAR, PERSON, SIZE, Finder, write_clip  # noqa: E402
 
 from partwise.errors import PartwiseError  # noqa: E402
-from partwise.labels import CITYSCAPES  # noqa: E402
 from partwise.video.following import follow  # noqa: E402
 from partwise.video.frames import Span, open_video  # noqa: E402
 from partwise.video.predict import VideoForm, predict_video  # noqa: E402
 from partwise.video.tracker import TrackSettings  # noqa: E402
-from tests.video.clips import CAR, PERSON, SIZE, Finder, write_clip  # noqa: E402
+from streeteval.labels import CITYSCAPES  # noqa: E402
 
 
 def lines_of(path: Path) -> list[dict]:
@@ -57,8 +57,8 @@ def test_a_track_keeps_its_number_while_its_object_is_covered(tmp_path):
 
 
 def test_a_person_never_continues_the_track_of_a_car():
-    from partwise.instances import Instances
     from partwise.video.tracker import NO_TRACK, Tracker
+    from streeteval.instances import Instances
 
     mask_HW = np.zeros((1, *SIZE), bool)
     mask_HW[0, 10:30, 10:40] = True
@@ -70,8 +70,8 @@ def test_a_person_never_continues_the_track_of_a_car():
 
 def test_masks_tell_apart_what_boxes_do_not():
     """Two triangles have one box; from one frame to the next their order in the list changes."""
-    from partwise.instances import Instances
     from partwise.video.tracker import Tracker
+    from streeteval.instances import Instances
 
     y, x = np.mgrid[:40, :40]
     upper, lower = np.zeros(SIZE, bool), np.zeros(SIZE, bool)
@@ -156,7 +156,6 @@ def test_mots_lines_do_not_overlap_and_name_class_and_track(tmp_path):
 
 def test_a_folder_is_a_video_in_the_order_of_its_names(tmp_path):
     from PIL import Image
-
     from tests.video.clips import squares
 
     folder = tmp_path / "frames"
@@ -235,6 +234,8 @@ def test_wrong_options_end_in_one_line(tmp_path, words, said, capsys, monkeypatc
 
 
 class _Loaded(Finder):
+    device = "cpu"
+
     class method:  # noqa: N801
         label_set = CITYSCAPES
 

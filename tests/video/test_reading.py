@@ -15,11 +15,12 @@ import pytest
 av = pytest.importorskip("av", reason="needs the extra `video`")
 pytest.importorskip("trackers", reason="needs the extra `video`")
 
-from partwise.labels import CITYSCAPES  # noqa: E402
+from tests.video.clips import Finder, squares, write_clip  # noqa: E402
+
 from partwise.video import frames as reading  # noqa: E402
 from partwise.video.frames import Frame, Span, open_video  # noqa: E402
 from partwise.video.predict import VideoForm, predict_video  # noqa: E402
-from tests.video.clips import Finder, squares, write_clip  # noqa: E402
+from streeteval.labels import CITYSCAPES  # noqa: E402
 
 FRAMES = 40
 
@@ -151,8 +152,9 @@ def test_an_address_gives_the_frames_of_the_file(tmp_path, address):
     ],
 )
 def test_an_address_or_camera_that_is_not_there_is_one_line(tmp_path, address, source, said, capsys, monkeypatch):
-    from partwise.cli.app import main
     from tests.video.test_predict_video import _Loaded
+
+    from partwise.cli.app import main
 
     monkeypatch.setattr("partwise.segmenter.load", lambda *_, **__: _Loaded())
     monkeypatch.chdir(tmp_path)

@@ -15,20 +15,19 @@ import torch
 
 from partwise.bench.models import instance_figures, parameter_count, score_segmenter, segmenter_ms, size_name
 from partwise.errors import PartwiseError
-from partwise.evaluation.compare import compare
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.model import EvenlySpaced
-from partwise.evaluation.result_files import ResultFiles
-from partwise.evaluation.submission import score_results
 from partwise.experiment import TrainingData, plan, run
-from partwise.machine import describe_machine
 from partwise.methods.options import seen_sizes
 from partwise.report.tables import MISSING, Table, fraction
 from partwise.report.text import table_text
-from partwise.scene import names_of
 from partwise.segmenter import Segmenter, load
 from partwise.training.folder import RunFolder
 from partwise.training.loop import Monitor
+from streeteval.compare import compare
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.machine import describe_machine
+from streeteval.reading.result_files import ResultFiles
+from streeteval.scene import EvenlySpaced, names_of
+from streeteval.scoring import score_results
 
 TIMED_SIZES = ((256, 512), (512, 1024), (1024, 2048))  # (H, W)
 

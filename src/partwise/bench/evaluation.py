@@ -30,14 +30,14 @@ from partwise.bench.material import (
 )
 from partwise.bench.official import official_modules, time_official
 from partwise.errors import PartwiseError
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.mask_png import inflated_rows
-from partwise.evaluation.submission import evaluate_folder
-from partwise.evaluation.truth import TruthFolder
-from partwise.instances import Instances
-from partwise.machine import describe_machine, peak_memory_mib
 from partwise.scene import Scene
-from partwise.workers import Workers
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.instances import Instances
+from streeteval.machine import describe_machine, peak_memory_mib
+from streeteval.reading.mask_png import inflated_rows
+from streeteval.reading.truth import TruthFolder
+from streeteval.scoring import evaluate_folder
+from streeteval.workers import Workers
 
 ROUNDS = 3
 ADVICE = "give fewer images or fewer memory-images"

@@ -16,8 +16,8 @@ from PIL import Image
 
 from partwise.data.dataset import open_dataset
 from partwise.data.streets import Streets
-from partwise.instances import Instances
 from partwise.scene import Scene
+from streeteval.instances import Instances
 
 SPLIT = "val"
 RENDERED_NAME = "street_{:06}_000019"

@@ -18,14 +18,15 @@ from partwise.bench.speed import median_ms, with_threads
 from partwise.data.dataset import open_dataset
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.model import EvenlySpaced, add_predictions
-from partwise.evaluation.truth import require_truth
-from partwise.machine import describe_machine
+from partwise.evaluation.model import add_predictions
 from partwise.methods.options import seen_sizes
 from partwise.model_files import MODELS, find_model
 from partwise.scene import Scenes
 from partwise.segmenter import Segmenter, load
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.machine import describe_machine
+from streeteval.reading.truth import require_truth
+from streeteval.scene import EvenlySpaced
 
 TIMED_SCENES, REPEATS = 3, 3
 OFFICIAL_SIZE = (1024, 2048)  # (H, W) of Cityscapes frames: always timed, and scored if the frames have this size

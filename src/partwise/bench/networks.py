@@ -18,11 +18,11 @@ from partwise.backbones.fold import fold_batch_norm
 from partwise.bench.models import size_name
 from partwise.bench.speed import with_threads
 from partwise.errors import PartwiseError
-from partwise.machine import describe_machine
 from partwise.methods import Method, build_method
 from partwise.recipes import recipe
 from partwise.report.tables import Table, fraction
 from partwise.report.text import table_text
+from streeteval.machine import describe_machine
 
 
 def bench_networks(

@@ -20,12 +20,12 @@ from partwise.backbones import build_backbone
 from partwise.backbones.backbone import DepthwiseConv2d
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
-from partwise.machine import describe_machine
 from partwise.methods import Method, Outputs
 from partwise.methods.method import image_batch
 from partwise.scene import Prediction
 from partwise.segmenter import load
 from partwise.training.precision import bf16_emulation
+from streeteval.machine import describe_machine
 
 SCENES = 3
 BACKBONES = ("efficientnet_lite0", "vgg16")

@@ -19,14 +19,14 @@ from partwise.bench.thresholds import choose_settings
 from partwise.data.streets.sequence import RATE, StreetSequence, render_sequence
 from partwise.errors import PartwiseError
 from partwise.evaluation.tracks import LEAST_PX, TrackedFrame, score_tracks, tracked_frame
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES
-from partwise.machine import describe_machine
 from partwise.report.tables import Table, fraction
 from partwise.report.text import table_text
 from partwise.scene import Scene
 from partwise.segmenter import Segmenter, load
 from partwise.video.tracker import DEFAULT_TRACKING, NO_TRACK, Tracker, TrackSettings
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES
+from streeteval.machine import describe_machine
 
 __all__ = ["bench_tracks", "tracks_text"]
 

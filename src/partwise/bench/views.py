@@ -25,10 +25,6 @@ from partwise.bench.speed import with_threads
 from partwise.data.dataset import open_dataset
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.model import EvenlySpaced
-from partwise.geometry import nearest_index
-from partwise.machine import describe_machine
 from partwise.methods import Method
 from partwise.methods.method import image_batch
 from partwise.methods.options import seen_sizes
@@ -36,6 +32,10 @@ from partwise.report.tables import Table, fraction
 from partwise.report.text import table_text
 from partwise.scene import Scene
 from partwise.segmenter import load
+from streeteval.boxes import nearest_index
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.machine import describe_machine
+from streeteval.scene import EvenlySpaced
 
 RENDERED_SEED = 11
 STREET_SIZES = ((256, 512), (512, 1024), (1024, 2048))  # the same streets at 1x, 2x and 4x

@@ -1,6 +1,17 @@
 """The command line: each command reads its arguments, calls one function, prints what it wrote and what to do next."""
 
-from partwise.cli import bench_tracks, benches, ceiling, datasets, describe, doctor, photos, scores, training
+from partwise.cli import (
+    bench_tracks,
+    benches,
+    ceiling,
+    datasets,
+    describe,
+    doctor,
+    photos,
+    scores,
+    throughput,
+    training,
+)
 from partwise.cli.app import app, main
 
 __all__ = [
@@ -14,5 +25,6 @@ __all__ = [
     "main",
     "photos",
     "scores",
+    "throughput",
     "training",
 ]

@@ -16,11 +16,14 @@ from cyclopts import App, CycloptsError, Parameter
 
 import partwise
 from partwise.data.source import DataSource
-from partwise.errors import PartwiseError, in_one_line, missing_extra, on_one_line
-from partwise.files import ESCAPED, expanded, require_replaceable, require_writable, write_json
-from partwise.machine import is_main_process, is_out_of_memory, keep_freed_memory
+from partwise.errors import PartwiseError, missing_extra
+from partwise.files import require_replaceable, require_writable, write_json
+from partwise.machine import is_main_process, keep_freed_memory
 from partwise.plugins import Plugins
 from partwise.terminal import console, errors, heartbeat, warnings_in_one_line
+from streeteval.errors import in_one_line, on_one_line
+from streeteval.files import ESCAPED, expanded
+from streeteval.machine import is_out_of_memory
 
 if TYPE_CHECKING:
     from partwise.methods.options import InferenceOptions

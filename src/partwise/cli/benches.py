@@ -10,7 +10,7 @@ from cyclopts import App
 
 from partwise.cli.app import Device, app, height_and_width, keep_and_show, writes
 from partwise.errors import PartwiseError
-from partwise.files import atomic_write, read_json, write_json
+from partwise.files import atomic_write, write_json
 from partwise.terminal import TrainingDisplay, console, counting
 from partwise.written import (
     BENCH_EVALUATION,
@@ -22,6 +22,7 @@ from partwise.written import (
     MARK,
     MARKDOWN_MARK,
 )
+from streeteval.files import read_json
 
 bench = App(name="bench", help="Measure time and memory on this machine, and compare with other tools and models.")
 app.command(bench)

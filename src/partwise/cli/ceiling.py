@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 from partwise.cli.app import NO_DATA, Data, app, keep_and_show, writes
 from partwise.data.source import DataSource
-from partwise.errors import PartwiseError, unknown_name
+from partwise.errors import PartwiseError
 from partwise.terminal import console, counting
 from partwise.written import CEILING
+from streeteval.errors import unknown_name
 
 if TYPE_CHECKING:
     from partwise.data.dataset import Dataset
-    from partwise.evaluation.model import EvenlySpaced
-    from partwise.labels import LabelSet
     from partwise.methods import Method
     from partwise.report.tables import Table
+    from streeteval.labels import LabelSet
+    from streeteval.scene import EvenlySpaced
 
 __all__ = ["ceiling", "scenes_of", "show_ceiling"]
 
@@ -47,9 +48,10 @@ def ceiling(
         json: File for all figures.
     """
     from partwise.evaluation.ceiling import ceiling as measure
-    from partwise.evaluation.model import EvenlySpaced, require_same_classes
+    from partwise.evaluation.model import require_same_classes
     from partwise.report.ceilings import ceiling_tables
     from partwise.training.config import method_to_dict
+    from streeteval.scene import EvenlySpaced
 
     scenes = scenes_of(source, split, frames)
     method, trained, origin = _find(what, list(overrides), scenes.label_set)
@@ -104,7 +106,8 @@ def scenes_of(source: DataSource, split: str, frames: int) -> EvenlySpaced:
     Raises:
         PartwiseError: If the split cannot be read or has no instances.
     """
-    from partwise.evaluation.model import EvenlySpaced, require_instances
+    from partwise.evaluation.model import require_instances
+    from streeteval.scene import EvenlySpaced
 
     if frames < 0:
         raise PartwiseError(f"--frames {frames}: give a number from 0 (all) on")

@@ -30,8 +30,8 @@ def check(
         json: File for everything that was found.
     """
     from partwise.data.check import check as check_data
-    from partwise.data.faults import counted
     from partwise.report.text import check_text
+    from streeteval.reading.faults import counted
 
     if root is not None:
         if source.data is not None:
@@ -112,9 +112,9 @@ def _render_sequences(
     out: Path, count: int, size: tuple[int, int], seed: int, pavement: float, video: bool, how: dict[str, Any]
 ) -> None:
     """Write rendered sequences; `how` has the number of frames and the rate if they are given."""
-    from partwise.data.faults import counted
     from partwise.data.streets.sequence import render_sequence
     from partwise.video.rendered import write_sequences
+    from streeteval.reading.faults import counted
 
     if count < 1:
         raise PartwiseError(f"--sequences {count}: give a number from 1 on")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from partwise.cli.app import NO_DATA, Data, app, data_options, keep_and_show, writes
 from partwise.data.source import DataSource
-from partwise.errors import PartwiseError, unknown_name
+from partwise.errors import PartwiseError
 from partwise.terminal import Display, console
 from partwise.written import DIAGNOSIS
+from streeteval.errors import unknown_name
 
 if TYPE_CHECKING:
     from partwise.doctor import Diagnosis

@@ -10,11 +10,13 @@ from cyclopts import Parameter
 
 from partwise.cli.app import DEFAULT_INFERENCE, ClassNames, Inference, Overwrite, app
 from partwise.cli.videos import VIDEO_FORMATS, VideoOptions, predict_videos
-from partwise.errors import ForeignFileError, PartwiseError, on_one_line
+from partwise.errors import ForeignFileError, PartwiseError
 from partwise.terminal import Display, console, counting
+from streeteval.errors import on_one_line
 
 if TYPE_CHECKING:
     from partwise.photos import Form, Predicted
+    from partwise.segmenter import Segmenter
 
 
 @app.command
@@ -32,6 +34,7 @@ def predict(
     begin: Annotated[str | None, Parameter(name="--from")] = None,
     end: Annotated[str | None, Parameter(name="--to")] = None,
     inference: Inference = DEFAULT_INFERENCE,
+    batch: int = 1,
     shard: str | None = None,
     resume: bool = False,
     overwrite: Overwrite = False,
@@ -60,23 +63,26 @@ def predict(
         begin: Of a video, the time of the first frame, such as 0:10 or 12.5.
         end: Of a video, the time at which to stop.
         only: Keep instances of these classes only, such as car,person; the semantic map does not change.
+        batch: Number of photos that are read before the network runs; those of one size go through it together, which
+            is faster on a GPU.
         shard: NUMBER/COUNT: predict this share of the photos; for --format parquet.
         resume: Continue a run in parts: what is done is skipped; for --format parquet.
     """
-    from partwise.class_map import parse_class_map
-    from partwise.data.faults import counted
     from partwise.photo_files import find_photos, left_out_text
     from partwise.photos import Form, predict_photos
-    from partwise.segmenter import load
     from partwise.selection import parse_classes, parse_min_scores
     from partwise.video.frames import is_video
+    from streeteval.reading.faults import counted
 
     asked = VideoOptions(format, track, every, begin, end)
-    if track or (inputs and all(is_video(one) for one in inputs)):
+    video = track or (bool(inputs) and all(is_video(one) for one in inputs))
+    if batch != 1 and (video or format == "parquet"):
+        raise PartwiseError(f"--batch {batch} is for photos, and not for videos or --format parquet: leave it out")
+    if video:
         if polygons or only or (format is not None and format not in VIDEO_FORMATS):
             raise PartwiseError("--polygons, --classes and the formats of photos are for photos: leave them out")
         span, video_form = asked.resolved(parse_min_scores(min_score or ()), overwrite)
-        segment = load(model, options=inference.options(), classes=parse_class_map(classes or ()))
+        segment = _loaded(model, inference, classes)
         predict_videos(segment, inputs, out, span, video_form)
         return
     asked.require_none()
@@ -99,9 +105,9 @@ def predict(
         console.print(left_out_text(found.left_out))
     for photo in found.renamed if form_name != "coco" else ():
         console.print(on_one_line(f"{photo.path}: another photo has this name, its results are called {photo.name}"))
-    segment = load(model, options=inference.options(), classes=parse_class_map(classes or ()))
+    segment = _loaded(model, inference, classes)
     with counting("predicting") as progress:
-        made = predict_photos(segment, found.photos, out, form, progress=progress)
+        made = predict_photos(segment, found.photos, out, form, batch=batch, progress=progress)
     faults = [*found.faults, *made.faults]
     total = len(found.photos) + len(found.faults)
     console.print(
@@ -120,17 +126,28 @@ def _form_of_photos(format: str) -> Literal["files", "cityscapes", "coco"]:
     return "coco" if format == "coco" else "cityscapes" if format == "cityscapes" else "files"
 
 
+def _loaded(model: str | None, inference: Inference, classes: ClassNames = None) -> Segmenter:
+    """Load a model, so that a photo which is too large for the memory ends in an error and not in a kill."""
+    from partwise.class_map import parse_class_map
+    from partwise.machine import limit_memory
+    from partwise.segmenter import load
+
+    segment = load(model, options=inference.options(), classes=parse_class_map(classes or ()))
+    if segment.device == "cpu":
+        limit_memory()
+    return segment
+
+
 def _predict_shard(
     inputs: Sequence[Path], out: Path, model: str | None, form: Form, inference: Inference, shard: str, resume: bool
 ) -> None:
     """Write the parts of one shard, and say what was done."""
-    from partwise.data.faults import counted
-    from partwise.segmenter import load
     from partwise.shards.listing import Shard
     from partwise.shards.model import predict_photos_in_shards
+    from streeteval.reading.faults import counted
 
     share = Shard.parsed(shard)
-    segment = load(model, options=inference.options())
+    segment = _loaded(model, inference)
     with Display("predicting"):
         done = predict_photos_in_shards(segment, model, inputs, out, form, shard=share, resume=resume)
     repeated = f"; {done.repeated} listed more than once" if done.repeated else ""
@@ -170,7 +187,6 @@ def explain(
             instance-sensitive FCN or an ordering. The default model without it.
     """
     from partwise.photos import explain_photo
-    from partwise.segmenter import load
 
     point = None
     if at:
@@ -179,7 +195,7 @@ def explain(
             raise PartwiseError(f"--at {at}: give a pixel as X,Y, such as 640,300")
         point = int(x), int(y)
     with Display("explaining"):
-        segment = load(model, options=inference.options())
+        segment = _loaded(model, inference)
         words, files = explain_photo(segment, photo, out, point, overwrite=overwrite)
     console.print(words, highlight=False, markup=False, soft_wrap=True)
     console.print(f"wrote {files[0]} and {files[1].name}")

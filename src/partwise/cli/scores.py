@@ -53,12 +53,12 @@ def evaluate(
             truth; can be given several times, rising; 32, 64, 128 and 256 without it.
     """
     from partwise.class_map import parse_class_map
-    from partwise.data.faults import Fault
-    from partwise.evaluation.metric import SIDE_BOUNDS_PX
-    from partwise.evaluation.occlusion import OcclusionScores
     from partwise.report.further_scores import further_scores_table
     from partwise.report.text import evaluation_text, faults_text, table_text
     from partwise.scoring import score
+    from streeteval.metrics.metric import SIDE_BOUNDS_PX
+    from streeteval.metrics.occlusion import OcclusionScores
+    from streeteval.reading.faults import Fault
 
     with _faults_kept(json), counting("evaluating") as progress:
         figures = score(
@@ -94,7 +94,7 @@ def evaluate(
 def _faults_kept(json: Path | None) -> Iterator[None]:
     """Write all faults of results or data beside the file of --json. The error itself names some of each kind."""
     from partwise.data.frame import FaultyDataError
-    from partwise.evaluation.submission import ResultFilesError
+    from streeteval.scoring import ResultFilesError
 
     try:
         yield
@@ -146,8 +146,8 @@ def compare(
         side_px: A bound between the sizes of instances for which AP is compared, as in `partwise evaluate`.
         json: File for all differences.
     """
-    from partwise.evaluation.metric import SIDE_BOUNDS_PX
     from partwise.scoring import compare_results
+    from streeteval.metrics.metric import SIDE_BOUNDS_PX
 
     with counting("comparing:") as progress:
         result = compare_results(

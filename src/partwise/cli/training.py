@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from partwise.cli.app import NO_DATA, ClassNames, Data, app, data_options, writes
-from partwise.errors import PartwiseError, in_one_line
-from partwise.machine import is_main_process, is_out_of_memory, process_number
+from partwise.errors import PartwiseError
+from partwise.machine import is_main_process, process_number
 from partwise.terminal import TrainingDisplay, console
+from streeteval.errors import in_one_line
+from streeteval.machine import is_out_of_memory
 
 
 @app.command

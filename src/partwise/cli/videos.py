@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from partwise.data.faults import counted
-from partwise.errors import PartwiseError, on_one_line
+from partwise.errors import PartwiseError
 from partwise.terminal import console, counting
+from streeteval.errors import on_one_line
+from streeteval.reading.faults import counted
 
 if TYPE_CHECKING:
     from partwise.segmenter import Segmenter

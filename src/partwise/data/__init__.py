@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from partwise.data.dataset import DATASETS, Dataset, DatasetFormat, labels_of, open_dataset
+from partwise.data.dataset import DATASETS, Dataset, DatasetFormat, open_dataset
 from partwise.data.frame import FrameContent, Survey
 from partwise.data.source import DataSource
-from partwise.lazy import lazy_names
+from streeteval.lazy import lazy_names
+from streeteval.scene import labels_of
 
 if TYPE_CHECKING:
     from partwise.data.loader import DataConfig

@@ -8,12 +8,12 @@ import numpy as np
 
 from partwise.data.dataset import summary
 from partwise.data.duplicates import Photos, shared_photos
-from partwise.data.faults import Fault, counted, fault_of_error, implied_ids
 from partwise.data.frame import FaultyDataError, FrameContent
 from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
-from partwise.labels import INSTANCE_FACTOR, LabelSet
-from partwise.rle import segments, value_counts
+from streeteval.labels import INSTANCE_FACTOR, LabelSet
+from streeteval.reading.faults import Fault, counted, fault_of_error, implied_ids
+from streeteval.rle import segments, value_counts
 
 # Longest side of an instance's box in pixels: below 16; from 16 to below 32; ...; 128 to 256; above 256.
 SIZE_BINS = ("<16", "16-32", "32-64", "64-128", "128-256", ">256")

@@ -14,19 +14,24 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
-from partwise.data.archive import Archive
-from partwise.data.depth import Depth, find_depth, instance_distances
-from partwise.data.faults import Fault, fault_of_error, fault_of_remark, id_faults, size_fault
+from partwise.data.depth import instance_distances
 from partwise.data.frame import FrameContent, Survey, first_of
 from partwise.data.id_maps import mapped_ids
-from partwise.data.image_files import IMAGE_SUFFIXES, decode_frame, decode_ids, encode_png
-from partwise.data.layout import has_polygons_alone
-from partwise.errors import PartwiseError, unknown_name, warn_of
+from partwise.data.image_files import IMAGE_SUFFIXES, decode_frame
+from partwise.errors import PartwiseError
 from partwise.files import atomic_write
-from partwise.labels import CITYSCAPES, LabelSet
 from partwise.scene import Scene
+from streeteval.errors import unknown_name, warn_of
+from streeteval.labels import CITYSCAPES, LabelSet
+from streeteval.reading.archive import Archive
+from streeteval.reading.depth import Depth, find_depth
+from streeteval.reading.faults import Fault, fault_of_error, fault_of_remark, id_faults, size_fault
+from streeteval.reading.id_files import decode_ids, encode_png
+from streeteval.reading.layout import has_polygons_alone
+from streeteval.reading.truth import TRUTH
 
-IMAGES, TRUTH = TREES = ("leftImg8bit", "gtFine")
+IMAGES = "leftImg8bit"
+TREES = (IMAGES, TRUTH)
 _IMAGE_ENDS = tuple(f"_{IMAGES}{suffix}" for suffix in IMAGE_SUFFIXES)
 Decoded = TypeVar("Decoded")
 _LABEL_END, _INSTANCE_END = f"_{TRUTH}_labelIds.png", f"_{TRUTH}_instanceIds.png"

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from partwise.data.cityscapes import CityscapesFolder
-from partwise.data.faults import counted, fault_of_error
 from partwise.data.frame import FaultyDataError, FrameContent, Survey
 from partwise.data.masks.bdd100k import Bdd100kFolder
 from partwise.data.masks.kitti import KittiFolder
@@ -23,10 +22,11 @@ from partwise.data.polygons.idd import IddFolder
 from partwise.data.polygons.labelme import LabelmeFolder
 from partwise.data.polygons.via import ViaFolder
 from partwise.errors import PartwiseError
-from partwise.files import expanded
-from partwise.labels import LabelSet
 from partwise.plugins import Plugins
-from partwise.scene import Scene, Scenes
+from partwise.scene import Scene
+from streeteval.files import expanded
+from streeteval.labels import LabelSet
+from streeteval.reading.faults import counted, fault_of_error
 
 __all__ = [
     "DATASETS",
@@ -35,7 +35,6 @@ __all__ = [
     "described",
     "find_format",
     "form_name",
-    "labels_of",
     "open_dataset",
     "splits_of",
     "summary",
@@ -220,16 +219,3 @@ def summary(label_set: LabelSet, frames: int) -> str:
 def form_name(form: type) -> str:
     """What people call a format."""
     return getattr(form, "form", form.__name__)
-
-
-def labels_of(scenes: Scenes) -> LabelSet:
-    """The label set of scenes, which may be no `Dataset` but a list.
-
-    Raises:
-        PartwiseError: If there is no scene.
-    """
-    if isinstance(scenes, Dataset):
-        return scenes.label_set
-    if len(scenes) == 0:
-        raise PartwiseError("no scene is given, so that the classes are unknown: give at least one")
-    return scenes[0].label_set

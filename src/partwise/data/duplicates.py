@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 from scipy.fft import dctn
 
-from partwise.data.faults import Fault
+from streeteval.reading.faults import Fault
 
 __all__ = [
     "NEAR_BITS",

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from partwise.data.faults import Fault, counted, listed
 from partwise.errors import PartwiseError
-from partwise.labels import LabelSet
 from partwise.scene import Scene
+from streeteval.labels import LabelSet
+from streeteval.reading.faults import Fault, counted, listed
 
 __all__ = ["FaultyDataError", "FrameContent", "Survey", "first_of", "raise_faults"]
 

@@ -13,7 +13,8 @@ from partwise.data.deep_colours import read_planes_as_stored
 from partwise.data.image_files import decode_image, read_image
 from partwise.data.orientation import orientation_of, turned
 from partwise.data.rgb import rgb_of_array, rgb_of_image
-from partwise.errors import PartwiseError, warn_of
+from partwise.errors import PartwiseError
+from streeteval.errors import warn_of
 
 GIVE = "give a path, a PIL image, the bytes of an image file, or an array of (H, W, 3) uint8 RGB"
 _CHANNELS = (1, 3, 4)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
-from partwise.rle import joint_runs
+from streeteval.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
+from streeteval.rle import joint_runs
 
 __all__ = ["ids_of_numbers", "mapped_ids", "numbered_instances"]
 

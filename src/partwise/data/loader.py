@@ -17,10 +17,10 @@ from torch import Tensor
 from partwise.data.paste import paste_instances
 from partwise.data.transforms import AugmentConfig, augment
 from partwise.fields import CountOrZero, Share, configuration
-from partwise.labels import INSTANCE_FACTOR
-from partwise.rle import value_counts
 from partwise.scene import Scene, Scenes
-from partwise.workers import Workers
+from streeteval.labels import INSTANCE_FACTOR
+from streeteval.rle import value_counts
+from streeteval.workers import Workers
 
 __all__ = [
     "ADVICE",

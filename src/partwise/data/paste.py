@@ -11,8 +11,8 @@ from functools import partial
 
 import numpy as np
 
-from partwise.labels import INSTANCE_FACTOR
 from partwise.scene import Scene
+from streeteval.labels import INSTANCE_FACTOR
 
 
 def paste_instances(

@@ -11,9 +11,9 @@ from partwise.data.dataset import Dataset, find_format, form_name, open_dataset,
 from partwise.data.frame import Survey
 from partwise.data.splits import find_split
 from partwise.errors import PartwiseError
-from partwise.files import expanded
 from partwise.label_file import read_label_file
-from partwise.labels import LabelSet
+from streeteval.files import expanded
+from streeteval.labels import LabelSet
 
 __all__ = ["DataSource"]
 

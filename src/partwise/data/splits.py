@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from partwise.errors import PartwiseError, unknown_name
+from partwise.errors import PartwiseError
+from streeteval.errors import unknown_name
 
 __all__ = ["find_split", "in_usual_order"]
 

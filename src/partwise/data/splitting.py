@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from partwise.data.duplicates import hashes_of_copies, joined_groups, near_pairs, photo_key
-from partwise.data.faults import counted
-from partwise.data.image_files import read_bytes, read_image
+from partwise.data.image_files import read_image
 from partwise.data.polygons.dataset import CocoFolder
 from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write, write_json
+from streeteval.reading.faults import counted
+from streeteval.reading.id_files import read_bytes
 
 __all__ = ["Split", "split_coco", "split_groups", "split_images", "write_split"]
 

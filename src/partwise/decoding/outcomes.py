@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from partwise.decoding.candidates import Candidates
 from partwise.decoding.score import RefinedScore, Scored
 from partwise.decoding.suppress import Kept, Outcome
-from partwise.labels import LabelSet
+from streeteval.labels import LabelSet
 
 
 @dataclass(frozen=True)

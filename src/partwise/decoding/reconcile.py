@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from partwise.geometry import nearest_index
-from partwise.instances import Instances
-from partwise.labels import LabelSet
+from streeteval.boxes import nearest_index
+from streeteval.instances import Instances
+from streeteval.labels import LabelSet
 
 
 def reconcile(

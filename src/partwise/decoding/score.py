@@ -13,8 +13,8 @@ import numpy as np
 
 from partwise.decoding.candidates import Candidates
 from partwise.decoding.masks import PaintedMask
-from partwise.instances import Instances
-from partwise.labels import LabelSet
+from streeteval.instances import Instances
+from streeteval.labels import LabelSet
 
 
 @dataclass(frozen=True)

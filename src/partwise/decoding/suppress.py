@@ -13,7 +13,7 @@ import numpy as np
 
 from partwise.decoding.candidates import Candidates
 from partwise.decoding.masks import Mask, WindowMask
-from partwise.geometry import crop_intersection
+from streeteval.boxes import crop_intersection
 
 # "kept"      the candidate became an instance
 # "overlaps"  its mask overlaps an instance of its class that has a higher score

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import torch
 
 from partwise.doctor.finding import Finding, judged
-from partwise.geometry import crop_iou
-from partwise.instances import Instances
 from partwise.methods import Method
 from partwise.methods.method import Outputs, Targets
 from partwise.scene import Scene
+from streeteval.boxes import crop_iou
+from streeteval.instances import Instances
 
 FOUND_IOU = 0.5
 # The paper's fixed windows, the coarsest healthy ones, give back .72 of real objects at IoU .5 to .95 on average (own

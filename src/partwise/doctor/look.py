@@ -13,10 +13,10 @@ from torch import Tensor
 
 from partwise.data.loader import DataConfig, TrainingSamples
 from partwise.errors import PartwiseError
-from partwise.evaluation.model import EvenlySpaced
 from partwise.methods import Method
 from partwise.methods.method import Targets
 from partwise.scene import Scene, Scenes
+from streeteval.scene import EvenlySpaced
 
 
 @dataclass

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from partwise.data.dataset import labels_of
 from partwise.data.streets import Streets
 from partwise.doctor import data, network, signals, start, unseen, windows
 from partwise.doctor.ceiling import contradicting_targets, lost_in_decoding
@@ -21,7 +20,6 @@ from partwise.doctor.trial import Trial, run_trial
 from partwise.doctor.unseen import Subject
 from partwise.errors import PartwiseError
 from partwise.evaluation.model import require_instances
-from partwise.instances import Instances
 from partwise.methods import HasWindows, Method, build_method, usable_objects
 from partwise.methods.method import Outputs
 from partwise.plugins import Plugins
@@ -31,6 +29,8 @@ from partwise.training.config import Recipe, check_crop, recipe_from_dict
 from partwise.training.folder import RunFolder
 from partwise.training.optim import build_optimiser
 from partwise.training.start import file_of, has_backbone_of, is_model, start_weights
+from streeteval.instances import Instances
+from streeteval.scene import labels_of
 
 FRAMES = 24  # enough for a few objects of every size, few enough for seconds
 STREET_SIZE = (512, 1024)  # of rendered streets, where no data is given

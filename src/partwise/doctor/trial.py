@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from partwise.doctor.graph import linear_pairs
-from partwise.errors import PartwiseError, in_one_line
+from partwise.errors import PartwiseError
+from streeteval.errors import in_one_line
 
 Loss = Callable[[Any, Any], Tensor | Mapping[str, Tensor]]
 FIRST_LAYERS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
@@ -283,8 +284,7 @@ def _first_input(module: nn.Module, trial: Trial) -> Iterator[None]:
             values = arguments[0].detach().double()
             by_channel = values.movedim(values.ndim + 1 - layer.weight.ndim, 0).flatten(1)  # linear: the last axis
             if trial.first is None:
-                zero = torch.zeros(len(by_channel), dtype=torch.float64, device=values.device)
-                trial.first = ChannelStatistics(name, 0, zero, zero.clone())
+                trial.first = ChannelStatistics(name, 0, *by_channel.new_zeros(2, len(by_channel)))
             trial.first.count += by_channel.shape[1]
             trial.first.total += by_channel.sum(dim=1)
             trial.first.squares += by_channel.square().sum(dim=1)

@@ -11,9 +11,9 @@ import numpy as np
 
 from partwise.doctor.finding import Finding, Severity, judged
 from partwise.doctor.network import receptive_field
-from partwise.labels import INSTANCE_FACTOR
 from partwise.methods import Method, Targets
 from partwise.scene import Scene
+from streeteval.labels import INSTANCE_FACTOR
 
 REMOVALS = 6  # objects that are taken out of a scene, one at a time
 FAR_SHARE = 0.01  # of the far object pixels; a local method has exactly 0, so this is room for rounding only

@@ -19,13 +19,14 @@ from torch.nn import functional as F
 
 from partwise.data.resized import image_at
 from partwise.errors import PartwiseError
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.geometry import crop_iou, nearest_index, padded_size
-from partwise.instances import Instances
+from partwise.geometry import padded_size
 from partwise.methods import Method
 from partwise.methods.method import Outputs, image_batch
 from partwise.methods.semantic import upsample
 from partwise.scene import Prediction, Scene, Scenes
+from streeteval.boxes import crop_iou, nearest_index
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.instances import Instances
 
 __all__ = [
     "AS_IS",

@@ -16,16 +16,16 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from partwise.data.faults import Fault
 from partwise.data.frame import raise_faults
 from partwise.data.polygons.classes import classes_in
 from partwise.data.polygons.coco_file import AnnotatedImages
-from partwise.evaluation.coco import figures_of
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.files import json_ready
-from partwise.given import shown
-from partwise.instances import Instances
-from partwise.labels import Label, LabelSet
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.files import json_ready
+from streeteval.given import shown
+from streeteval.instances import Instances
+from streeteval.labels import Label, LabelSet
+from streeteval.metrics.coco import figures_of
+from streeteval.reading.faults import Fault
 
 __all__ = ["AnnotatedEvaluator", "CocoTruth", "HasCocoFile", "coco_file_scores"]
 

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from partwise.data.faults import Fault, counted
 from partwise.data.frame import raise_faults
 from partwise.data.polygons.table import AnnotationTable, TableBuilder
 from partwise.errors import PartwiseError
-from partwise.files import read_json
-from partwise.given import shown
-from partwise.instances import Instances
-from partwise.labels import LabelSet
+from streeteval.files import read_json
+from streeteval.given import shown
+from streeteval.instances import Instances
+from streeteval.labels import LabelSet
+from streeteval.reading.faults import Fault, counted
 
 __all__ = ["CocoResults", "Frames", "names_of_frame", "read_coco_results"]
 

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 
 import torch
 
 from partwise.backbones.fold import fold_batch_norm
-from partwise.data.dataset import labels_of
 from partwise.errors import PartwiseError
-from partwise.evaluation.distance import Depth, no_depth
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.labels import LabelSet
-from partwise.methods import Method
+from partwise.methods import Method, Predicts
 from partwise.methods.method import image_batch
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions
-from partwise.scene import Prediction, Scene, Scenes, names_of
+from partwise.scene import Prediction, Scene, Scenes
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.labels import LabelSet
+from streeteval.reading.depth import Depth, no_depth
 
 __all__ = [
-    "EvenlySpaced",
     "add_predictions",
     "evaluate_method",
+    "evaluate_ready",
     "predict_scene",
     "require_instances",
     "require_known_classes",
@@ -57,15 +56,29 @@ def evaluate_method(
         PartwiseError: If the method and the evaluator have different classes, or `options` do not fit the method.
     """
     require_same_classes(method, evaluator.label_set)
-    begin = time.perf_counter()
     # Folded as `partwise.load` folds it, so that the figures are those of the model as it will be used.
     ready = fold_batch_norm(copy.deepcopy(method)).to(options.device).to(memory_format=torch.channels_last)
+    return evaluate_ready(ready, scenes, evaluator, options=options, depth=depth, progress=progress)
+
+
+def evaluate_ready(
+    ready: Predicts,
+    scenes: Scenes,
+    evaluator: CityscapesEvaluator,
+    *,
+    options: InferenceOptions = DEFAULT_OPTIONS,
+    depth: Depth = no_depth,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict:
+    """Do as `evaluate_method` does, with a method that is ready: folded and on its device, or an ONNX file."""
+    require_same_classes(ready, evaluator.label_set)
+    begin = time.perf_counter()
     add_predictions(ready, scenes, evaluator, options, depth=depth, progress=progress)
     return evaluator.compute() | {"seconds": round(time.perf_counter() - begin, 2)}
 
 
 def add_predictions(
-    ready: Method,
+    ready: Predicts,
     scenes: Scenes,
     evaluator: CityscapesEvaluator,
     options: InferenceOptions,
@@ -77,7 +90,7 @@ def add_predictions(
     """Predict every scene with a method that is ready, and show the evaluator the predictions.
 
     Args:
-        ready: A method that is folded and on `options.device`.
+        ready: A method that is folded and on `options.device`, or an ONNX file.
         scenes: Scenes of the evaluator's classes.
         evaluator: Takes the predictions.
         options: How the method predicts; the precision is "no" or "bf16".
@@ -94,7 +107,7 @@ def add_predictions(
         progress(i + 1, len(scenes))
 
 
-def predict_scene(method: Method, scene: Scene, options: InferenceOptions = DEFAULT_OPTIONS) -> Prediction:
+def predict_scene(method: Predicts, scene: Scene, options: InferenceOptions = DEFAULT_OPTIONS) -> Prediction:
     """Predict the image of a scene with a method that is on `options.device`."""
     with options.autocast():
         return method.predict(image_batch(scene.image_HW3, options.device), options)[0]
@@ -126,7 +139,7 @@ def require_instances(scenes: Scenes, what: str, classes: Collection[int] = ()) 
     )
 
 
-def require_same_classes(method: Method, label_set: LabelSet, what: str = "the data") -> None:
+def require_same_classes(method: Predicts, label_set: LabelSet, what: str = "the data") -> None:
     """Check that a network's classes are those of the data that it is to be scored on.
 
     Args:
@@ -165,26 +178,3 @@ def require_known_classes(
             f"{', '.join(lacking)} of the data (it has {has}): {remedy}, or map the classes by a class map or a label "
             "file"
         )
-
-
-class EvenlySpaced(Sequence):
-    """At most `count` scenes of a sequence, evenly spaced; 0 means all."""
-
-    def __init__(self, scenes: Scenes, count: int):
-        self.scenes, total = scenes, len(scenes)
-        self.name, self.label_set = getattr(scenes, "name", ""), labels_of(scenes)
-        count = total if count <= 0 else min(count, total)
-        self.chosen = [i * total // count for i in range(count)]
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the chosen scenes."""
-        names = names_of(self.scenes)
-        return [names[i] for i in self.chosen]
-
-    def __len__(self) -> int:
-        return len(self.chosen)
-
-    def __getitem__(self, i: int) -> Scene:  # type: ignore[override]  # takes no slices
-        """Return scene i of the chosen ones."""
-        return self.scenes[self.chosen[i]]

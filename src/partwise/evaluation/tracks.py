@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.geometry import crop_iou
-from partwise.instances import Instances
-from partwise.labels import INSTANCE_FACTOR, LabelSet
-from partwise.rle import segments
 from partwise.scene import Scene
+from streeteval.boxes import crop_iou
+from streeteval.instances import Instances
+from streeteval.labels import INSTANCE_FACTOR, LabelSet
+from streeteval.rle import segments
 
 __all__ = ["LEAST_PX", "TrackedFrame", "score_tracks", "tracked_frame"]
 

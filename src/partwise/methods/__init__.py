@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from partwise.lazy import lazy_names
+from streeteval.lazy import lazy_names
 
 if TYPE_CHECKING:
     from partwise.methods.capabilities import (
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         HasPyramid,
         HasWindows,
         Mirrorable,
+        Predicts,
         WindowTruth,
         usable_objects,
     )
@@ -47,6 +48,7 @@ __all__ = [
     "Outputs",
     "PartMaps",
     "PartsConfig",
+    "Predicts",
     "Targets",
     "WindowTruth",
     "build_method",
@@ -77,6 +79,7 @@ __getattr__ = lazy_names(
         "Method": "partwise.methods.method",
         "MethodConfig": "partwise.methods.method",
         "Mirrorable": "partwise.methods.capabilities",
+        "Predicts": "partwise.methods.capabilities",
         "Outputs": "partwise.methods.method",
         "PartMaps": "partwise.methods.parts",
         "PartsConfig": "partwise.methods.parts",

@@ -9,8 +9,8 @@ import numpy as np
 from scipy import ndimage
 
 from partwise.errors import PartwiseError
-from partwise.given import shown
-from partwise.instances import Instances
+from streeteval.given import shown
+from streeteval.instances import Instances
 
 __all__ = ["instance_at", "largest", "middle_of_highest_score", "pixel_to_json", "require_inside"]
 

@@ -15,9 +15,10 @@ import numpy as np
 from torch import Tensor
 
 from partwise.backbones.pyramid import Pyramid
-from partwise.instances import Instances
-from partwise.methods.options import Outputs
+from partwise.methods.options import InferenceOptions, Outputs
 from partwise.scene import Prediction, Scene
+from streeteval.instances import Instances
+from streeteval.labels import LabelSet
 
 __all__ = [
     "ClassRows",
@@ -28,9 +29,26 @@ __all__ = [
     "HasPyramid",
     "HasWindows",
     "Mirrorable",
+    "Predicts",
     "WindowTruth",
     "usable_objects",
 ]
+
+
+class Predicts(Protocol):
+    """What is ready to predict images: a method on its device, or an ONNX file.
+
+    Attributes:
+        label_set: The classes of the predictions.
+        has_instances: Whether predictions have instances.
+    """
+
+    label_set: LabelSet
+    has_instances: bool
+
+    def predict(self, images_B3HW: Any, options: InferenceOptions = ..., /) -> list[Prediction]:
+        """Predict instances and semantic maps, see `Method.predict`."""
+        ...
 
 
 @runtime_checkable

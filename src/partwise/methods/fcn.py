@@ -18,13 +18,13 @@ from torch import Tensor, nn
 from partwise.backbones import VggBackbone
 from partwise.backbones.initialisation import he_normal, start_at_zero
 from partwise.fields import BelowOne, Blocks, Count, NotNegative, configuration
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.capabilities import ClassRows
 from partwise.methods.distil import distilled_semantics
 from partwise.methods.method import Method, MethodConfig, Outputs, Targets
 from partwise.methods.semantic import likeliest, semantic_dice_loss, semantic_loss, semantic_oracle, upsample
 from partwise.scene import Prediction, Scene
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES, LabelSet
 
 __all__ = ["Fcn", "FcnConfig", "add_skips", "bilinear_deconvolution", "conv6_and_7", "image_size"]
 

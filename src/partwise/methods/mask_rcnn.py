@@ -25,12 +25,12 @@ from torchvision.ops import MultiScaleRoIAlign, roi_align
 from partwise.backbones import build_backbone
 from partwise.backbones.pyramid import Pyramid
 from partwise.fields import Blocks, Count, CountOrZero, Share, configuration
-from partwise.geometry import box_of_mask
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.capabilities import ClassRows
 from partwise.methods.method import Method, MethodConfig, Outputs, Targets
 from partwise.scene import Prediction, Scene
+from streeteval.boxes import box_of_mask
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES, LabelSet
 
 ANCHORS_PX = (16, 32, 64, 128, 256)  # half of torchvision's, which suit frames that are twice as large as ours
 MASK_SIDE = 28  # Mask R-CNN, figure 4

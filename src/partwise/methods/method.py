@@ -17,7 +17,6 @@ from partwise.backbones import Backbone
 from partwise.errors import PartwiseError
 from partwise.fields import configuration
 from partwise.geometry import padded_size
-from partwise.labels import LabelSet
 from partwise.methods.capabilities import Mirrorable
 from partwise.methods.options import (
     DEFAULT_OPTIONS,
@@ -31,6 +30,7 @@ from partwise.methods.options import (
 )
 from partwise.methods.views import predict_views
 from partwise.scene import Prediction, Scene
+from streeteval.labels import LabelSet
 
 __all__ = ["Method", "MethodConfig", "Outputs", "Targets", "image_batch", "require_mirrorable"]
 

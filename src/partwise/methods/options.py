@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from partwise.data.resized import planes_at
 from partwise.errors import PartwiseError
 from partwise.geometry import padded_size
-from partwise.given import flag, shown
-from partwise.instances import Instances
 from partwise.scene import Prediction
+from streeteval.given import flag, shown
+from streeteval.instances import Instances
 
 if TYPE_CHECKING:
     import torch
@@ -139,10 +140,10 @@ DEFAULT_OPTIONS = InferenceOptions()
 
 
 def resized_images(images_B3HW: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize images (bilinear, smoothed where they become smaller).
+    """Resize images (bilinear, smoothed where they become smaller), on the CPU as every runtime does.
 
     Args:
-        images_B3HW: (B, 3, H, W) uint8.
+        images_B3HW: (B, 3, H, W) uint8 on any device.
         size: New (H, W) in pixels.
 
     Returns:
@@ -153,6 +154,8 @@ def resized_images(images_B3HW: Tensor, size: tuple[int, int]) -> Tensor:
 
     if tuple(images_B3HW.shape[-2:]) == tuple(size):
         return images_B3HW
+    if images_B3HW.device.type == "cpu":
+        return torch.from_numpy(np.stack([planes_at(one, size) for one in images_B3HW.numpy()]))
     scaled = F.interpolate(images_B3HW.float(), size=size, mode="bilinear", antialias=True)
     return scaled.round().clamp(0, 255).to(torch.uint8)
 

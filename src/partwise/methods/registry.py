@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.centres import Centres
 from partwise.methods.fcn import Fcn
 from partwise.methods.mask_rcnn import MaskRcnn
 from partwise.methods.method import Method, MethodConfig
 from partwise.methods.parts import PartMaps
 from partwise.plugins import Plugins
+from streeteval.labels import CITYSCAPES, LabelSet
 
 __all__ = ["METHODS", "build_method", "method_name"]
 

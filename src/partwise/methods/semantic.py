@@ -17,9 +17,9 @@ from partwise.backbones.initialisation import start_at_zero
 from partwise.backbones.pyramid import FINEST_PX, Block, conv_norm_relu
 from partwise.decoding.maps import highest
 from partwise.decoding.pixels import likeliest_of_pixels
-from partwise.labels import IGNORED_TRAIN_ID, LabelSet
 from partwise.methods.capabilities import ClassRows
 from partwise.methods.method import Targets
+from streeteval.labels import IGNORED_TRAIN_ID, LabelSet
 
 __all__ = [
     "REFINED_PX",

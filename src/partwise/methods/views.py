@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from partwise.geometry import crop_intersection
-from partwise.instances import Instances
-from partwise.labels import LabelSet
 from partwise.methods.options import joined
 from partwise.scene import Prediction
+from streeteval.boxes import crop_intersection
+from streeteval.instances import Instances
+from streeteval.labels import LabelSet
 
 __all__ = ["may_be_cut", "overview_size", "predict_views", "whole_from_overview"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from partwise.errors import unknown_name
 from partwise.plugins import Plugins
 from partwise.recipes.any_photo import parts_fast, parts_free
 from partwise.recipes.baselines import mask_rcnn_light
 from partwise.recipes.finetune import finetune, finetune_mask_rcnn
 from partwise.recipes.ours import centres_light, centres_vgg, demo, fcn8s, fcn16s, fcn32s, parts_light, parts_vgg
 from partwise.training.config import Recipe
+from streeteval.errors import unknown_name
 
 __all__ = ["PIPELINES", "RECIPES", "parts_light", "parts_vgg", "recipe"]
 

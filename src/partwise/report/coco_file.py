@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from partwise.instances import Instances
-from partwise.labels import LabelSet
 from partwise.outlines import polygons_of
+from streeteval.instances import Instances
+from streeteval.labels import LabelSet
 
 __all__ = ["COCO_NAME", "FoundInImage", "coco_predictions", "file_name_of"]
 

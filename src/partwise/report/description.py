@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from partwise.labels import Label, LabelSet
 from partwise.report.tables import MISSING, Table
+from streeteval.labels import Label, LabelSet
 
 __all__ = ["description_text", "label_set_table", "model_description"]
 

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Rectangle
 
 from partwise.decoding.outcomes import CandidateOutcome
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.centres.explain import CentresExplanation
 from partwise.methods.parts.decode_config import DecodeConfig
 from partwise.methods.parts.explain import OUTCOMES, Explanation, WindowStory
 from partwise.report.maps import draw_map, rasterised, scale_limit
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES, LabelSet
 
 MARGIN = 0.25  # margin around the window in the picture, as a share of its side
 __all__ = [

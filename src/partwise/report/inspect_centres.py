@@ -9,11 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.centres.explain import OUTCOMES, Centre, CentresExplanation
 from partwise.methods.centres.targets import STRIDE_PX
 from partwise.report.inspect import MASK, PIXEL, WINDOW, draw_shares, headline, outline
 from partwise.report.maps import rasterised
+from streeteval.labels import CITYSCAPES, LabelSet
 
 MARGIN_PX = 24  # margin of the picture around pixel, vote, mask and centre
 TOLD = 3  # number of centres that the text lists

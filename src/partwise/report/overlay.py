@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES, LabelSet
 from partwise.report.lettering import draw_chips, place_chips, text_height_px
 from partwise.report.palette import assign_colours
 from partwise.scene import Prediction
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES, LabelSet
 
 __all__ = ["CONTOUR_SHARE", "FILL", "LEAST_TEXT_HEIGHTS", "draw_overlay", "draw_semantic"]
 

@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from partwise.instances import Instances
+from streeteval.instances import Instances
 
 __all__ = [
     "CHROMA_RANGE",

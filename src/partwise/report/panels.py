@@ -8,12 +8,12 @@ import numpy as np
 from PIL import Image
 
 from partwise.errors import PartwiseError
-from partwise.geometry import crop_iou
-from partwise.instances import Instances
 from partwise.report.lettering import CAPTION_PAPER, text_height_px, with_caption
 from partwise.report.overlay import draw_overlay
 from partwise.report.palette import assign_colours
 from partwise.scene import Prediction, Scene
+from streeteval.boxes import crop_iou
+from streeteval.instances import Instances
 
 __all__ = ["CAPTION_SHARE", "SAME_OBJECT_IOU", "draw_comparison", "draw_contact_sheet", "match_instances"]
 

@@ -15,11 +15,12 @@ import numpy as np
 from PIL import Image
 
 from partwise.errors import PartwiseError
-from partwise.files import atomic_write, expanded, json_ready, mode_of
-from partwise.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
+from partwise.files import atomic_write
 from partwise.report.overlay import draw_overlay
 from partwise.scene import Prediction
 from partwise.written import PICTURES_OF_PREDICTION, PNG_TEXT
+from streeteval.files import expanded, json_ready, mode_of
+from streeteval.labels import CITYSCAPES, INSTANCE_FACTOR, LabelSet
 
 _LONGEST_NAME = 255  # bytes, on most file systems
 SUFFIXES = (*PICTURES_OF_PREDICTION, ".json")

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from partwise.data.check import SIZE_BINS, CheckReport
-from partwise.data.faults import SHOWN_OF_A_KIND, Fault, counted, listed
 from partwise.report.tables import NO_IIOU_NOTE, Table, evaluation_tables
+from streeteval.reading.faults import SHOWN_OF_A_KIND, Fault, counted, listed
 
 __all__ = ["check_text", "evaluation_text", "faults_text", "table_markdown", "table_text"]
 

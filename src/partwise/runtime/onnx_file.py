@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.labels import LABEL_SETS, LabelSet
 from partwise.model_info import ModelInfo
+from streeteval.labels import LABEL_SETS, LabelSet
 
 __all__ = ["FORMAT", "OnnxFile", "is_onnx", "open_onnx", "open_session", "provider_of", "run_session"]
 

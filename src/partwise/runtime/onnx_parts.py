@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from partwise.class_map import ClassMap
-from partwise.data.resized import image_at
+from partwise.data.resized import planes_at
 from partwise.errors import PartwiseError
 from partwise.geometry import padded_size
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions, mean_outputs, seen_sizes
@@ -140,6 +140,6 @@ class OnnxParts:
 
     def _predict_at(self, images_B3HW: np.ndarray, view: tuple[int, int], flip: bool) -> list[Prediction]:
         """Predict images that the network sees at the size `view`; the predictions have the size of the images."""
-        resized = [image_at(one.transpose(1, 2, 0), view).transpose(2, 0, 1) for one in images_B3HW]
-        found = self.decode(self.respond(np.stack(resized), flip), view)
+        resized = np.stack([planes_at(one, view) for one in images_B3HW])
+        found = self.decode(self.respond(resized, flip), view)
         return [one.resized((images_B3HW.shape[2], images_B3HW.shape[3])) for one in found]

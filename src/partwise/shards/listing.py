@@ -19,8 +19,8 @@ import numpy as np
 
 from partwise.data.image_files import PHOTO_SUFFIXES
 from partwise.errors import PartwiseError
-from partwise.files import expanded, readable
-from partwise.folders import is_clutter
+from streeteval.files import expanded, readable
+from streeteval.folders import is_clutter
 
 __all__ = ["WHOLE", "ListedPhoto", "NameSet", "Shard", "listed_photos"]
 

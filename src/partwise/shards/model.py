@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from partwise.data.given_image import as_image
 from partwise.errors import PartwiseError
-from partwise.files import json_ready
 from partwise.model_files import find_model
 from partwise.photos import Form
 from partwise.segmenter import Segmenter
 from partwise.selection import require_selection
 from partwise.shards.listing import WHOLE, Shard, listed_photos
 from partwise.shards.run import ShardDone, predict_shard
+from streeteval.files import json_ready
+from streeteval.instances import Instances
 
-__all__ = ["predict_photos_in_shards"]
+__all__ = ["finder", "predict_photos_in_shards"]
 
 
 def predict_photos_in_shards(
@@ -50,14 +51,31 @@ def predict_photos_in_shards(
 
     if not inputs:
         raise PartwiseError("no image given: name a list, a folder, a pattern or images")
+    find, settings = finder(segment, form), _settings(segment, model, form)
+    return predict_shard(find, listed_photos(inputs), out, settings, shard=shard, resume=resume)
+
+
+def finder(segment: Segmenter, form: Form) -> Callable[[Any], Instances]:
+    """Make the function that finds the instances in an image as a form asks for them.
+
+    Args:
+        segment: The model.
+        form: Least scores and classes.
+
+    Returns:
+        Takes what `as_image` takes, and raises PartwiseError for an image that cannot be read or predicted.
+
+    Raises:
+        PartwiseError: If the label set lacks a class, or a score is out of range.
+    """
     require_selection(segment.method.label_set, form.least_scores, form.classes)
 
-    def find(path: Path) -> Any:
-        found = segment(as_image(path), min_score=form.least_scores, classes=form.classes, distinct=form.distinct)
-        return found.instances
+    def find(image: Any) -> Instances:
+        return segment(
+            as_image(image), min_score=form.least_scores, classes=form.classes, distinct=form.distinct
+        ).instances
 
-    settings = _settings(segment, model, form)
-    return predict_shard(find, listed_photos(inputs), out, settings, shard=shard, resume=resume)
+    return find
 
 
 def _settings(segment: Segmenter, model: str | os.PathLike | None, form: Form) -> dict[str, Any]:

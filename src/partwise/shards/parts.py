@@ -16,8 +16,8 @@ import numpy as np
 
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write
-from partwise.geometry import box_of_mask
-from partwise.instances import Instances
+from streeteval.boxes import box_of_mask
+from streeteval.instances import Instances
 
 if TYPE_CHECKING:
     import pyarrow as pa

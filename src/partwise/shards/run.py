@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from partwise.errors import PartwiseError
-from partwise.files import ends_all_writing, read_json, require_writable, write_json
-from partwise.instances import Instances
+from partwise.files import require_writable, write_json
 from partwise.shards.listing import WHOLE, ListedPhoto, NameSet, Shard
 from partwise.shards.parts import FAULTS, PARTS, names_in, part_files, photo_row, write_faults, write_part
+from streeteval.files import ends_all_writing, read_json
+from streeteval.instances import Instances
 
 __all__ = ["MANIFEST", "ShardDone", "predict_shard"]
 

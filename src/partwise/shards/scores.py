@@ -7,18 +7,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 from partwise.data.cityscapes import CityscapesFolder
-from partwise.data.faults import Fault, counted
 from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
 from partwise.evaluation.coco_results import names_of_frame
-from partwise.evaluation.distance import find_depth
-from partwise.evaluation.evaluator import CityscapesEvaluator
-from partwise.evaluation.model import EvenlySpaced
-from partwise.evaluation.truth import TruthFolder, require_truth
-from partwise.labels import LabelSet
-from partwise.scene import names_of
 from partwise.selection import OTHERS
 from partwise.shards.parts import names_in, part_files, photos_in, settings_in
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.labels import LabelSet
+from streeteval.reading.depth import find_depth
+from streeteval.reading.faults import Fault, counted
+from streeteval.reading.truth import TruthFolder, require_truth
+from streeteval.scene import EvenlySpaced, names_of
 
 __all__ = ["holds_parts", "score_parts"]
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from partwise.lazy import lazy_names
+from streeteval.lazy import lazy_names
 
 if TYPE_CHECKING:
     from partwise.training.config import OptimConfig, Recipe, TrainingConfig, override

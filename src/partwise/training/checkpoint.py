@@ -14,12 +14,13 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from partwise.errors import PartwiseError
-from partwise.files import atomic_write, expanded
-from partwise.labels import LABEL_SETS, LabelSet
+from partwise.files import atomic_write
 from partwise.methods import Method, build_method
 from partwise.model_info import ModelInfo
 from partwise.training.config import method_from_dict, method_to_dict
 from partwise.training.migration import migrated_tensors
+from streeteval.files import expanded
+from streeteval.labels import LABEL_SETS, LabelSet
 
 __all__ = [
     "FORMAT",

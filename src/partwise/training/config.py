@@ -10,11 +10,12 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import Field, TypeAdapter, ValidationError
 
 from partwise.data.loader import DataConfig
-from partwise.errors import PartwiseError, placed, unknown_name
+from partwise.errors import PartwiseError
 from partwise.fields import BelowOne, Count, CountOrZero, NotNegative, Positive, configuration, first_fault
 from partwise.methods import METHODS, MethodConfig
 from partwise.methods import method_name as name_of_method
 from partwise.training.migration import migrated_field, migrated_method, migrated_recipe
+from streeteval.errors import placed, unknown_name
 
 __all__ = [
     "OptimConfig",

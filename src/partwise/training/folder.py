@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.files import atomic_write, expanded, json_ready, require_replaceable, write_json
+from partwise.files import atomic_write, require_replaceable, write_json
 from partwise.training.lock import FolderLock
+from streeteval.files import expanded, json_ready
 
 __all__ = ["RunFolder"]
 

@@ -12,10 +12,8 @@ from accelerate import Accelerator
 
 from partwise.backbones.fold import fold_batch_norm
 from partwise.class_map import ClassNames
-from partwise.data.dataset import labels_of
 from partwise.data.loader import Draws, TrainingSamples, training_batches
-from partwise.errors import PartwiseError, in_one_line
-from partwise.machine import is_out_of_memory
+from partwise.errors import PartwiseError
 from partwise.methods import Method, build_method
 from partwise.methods.distil import check_teacher
 from partwise.methods.method import require_mirrorable
@@ -27,6 +25,9 @@ from partwise.training.processes import lost_process, start_accelerator
 from partwise.training.run import Monitor, Run
 from partwise.training.start import start_weights
 from partwise.training.stopping import Stopped
+from streeteval.errors import in_one_line
+from streeteval.machine import is_out_of_memory
+from streeteval.scene import labels_of
 
 __all__ = ["Monitor", "train"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from partwise.machine import processor
+from streeteval.machine import processor
 
 BF16_UNITS = ("amx_bf16", "avx512_bf16", "bf16")  # names of torch.cpu.get_capabilities for x86 and ARM
 WORTH = 0.8  # bf16 must take less than this share of the time of fp32, because it rounds more

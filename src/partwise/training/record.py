@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from partwise.errors import PartwiseError, in_one_line
-from partwise.machine import processor
+from partwise.errors import PartwiseError
+from streeteval.errors import in_one_line
+from streeteval.machine import processor
 
 HEADLINES = {"instance": ("ap", "ap50"), "semantic": ("iou_class", "iou_category")}
 

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from partwise.data.image_files import PHOTO_SUFFIXES, VIDEO_SUFFIXES, read_image
-from partwise.errors import PartwiseError, in_one_line
-from partwise.files import expanded
+from partwise.errors import PartwiseError
 from partwise.video.ahead import ahead
 from partwise.video.lengths import length_of, missing_end
 from partwise.video.seeking import seek
+from streeteval.errors import in_one_line
+from streeteval.files import expanded
 
 if TYPE_CHECKING:
     import av

@@ -13,7 +13,6 @@ import numpy as np
 
 from partwise.errors import PartwiseError
 from partwise.files import require_writable
-from partwise.labels import LabelSet
 from partwise.report.overlay import draw_overlay
 from partwise.report.palette import distinct_colours
 from partwise.result import Result
@@ -22,6 +21,7 @@ from partwise.video.frames import EVERY_FRAME, Span, Video, open_video
 from partwise.video.records import json_line, mots_classes, mots_lines
 from partwise.video.tracker import DEFAULT_TRACKING, NO_TRACK, TrackSettings
 from partwise.video.writing import VideoFile
+from streeteval.labels import LabelSet
 
 __all__ = ["ResultsThereError", "VideoDone", "VideoForm", "predict_video"]
 

@@ -11,10 +11,10 @@ import json
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.files import json_ready
-from partwise.labels import LabelSet
 from partwise.video.following import TrackedResult
 from partwise.video.tracker import NO_TRACK
+from streeteval.files import json_ready
+from streeteval.labels import LabelSet
 
 __all__ = ["json_line", "mots_classes", "mots_lines"]
 

@@ -12,13 +12,14 @@ import numpy as np
 from partwise.data.image_files import encode_png
 from partwise.data.streets.sequence import StreetSequence
 from partwise.errors import PartwiseError
-from partwise.files import atomic_write, require_writable
-from partwise.labels import INSTANCE_FACTOR
-from partwise.rle import segments
+from partwise.files import require_writable
 from partwise.scene import Scene
 from partwise.video.following import TrackedResult
 from partwise.video.records import json_line, mots_lines
 from partwise.video.writing import VideoFile
+from streeteval.files import atomic_write
+from streeteval.labels import INSTANCE_FACTOR
+from streeteval.rle import segments
 
 __all__ = ["true_tracks", "write_sequences"]
 

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from partwise.errors import PartwiseError
-from partwise.geometry import crop_iou
-from partwise.instances import Instances
-from partwise.labels import LabelSet
+from streeteval.boxes import crop_iou
+from streeteval.instances import Instances
+from streeteval.labels import LabelSet
 
 __all__ = ["NO_TRACK", "TrackSettings", "Tracker"]
 

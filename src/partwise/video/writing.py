@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from partwise.errors import PartwiseError, in_one_line
-from partwise.files import expanded
+from partwise.errors import PartwiseError
+from streeteval.errors import in_one_line
+from streeteval.files import expanded
 
 __all__ = ["VideoFile"]
 

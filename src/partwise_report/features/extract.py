@@ -15,13 +15,15 @@ from torch import Tensor, nn
 
 from partwise.backbones import VggBackbone
 from partwise.backbones.vgg import BLOCK_CHANNELS, LAST_RELU, POOL
-from partwise.errors import PartwiseError, unknown_name
+from partwise.errors import PartwiseError
 from partwise.methods.method import image_batch
-from partwise.scene import Scenes, names_of
+from partwise.scene import Scenes
 from partwise.training.checkpoint import read_model
 from partwise.training.start import file_of, is_model
 from partwise_report.features.store import FeatureStore, StoreDescription, require_frames
 from partwise_report.slips import dilate_one_layer
+from streeteval.errors import unknown_name
+from streeteval.scene import names_of
 
 BASE = "conv4_3"  # every variant of the fifth block starts from it
 HOLES = "conv5_3_holes"  # stride 8: pool4 keeps its resolution, conv5_1 to conv5_3 are dilated

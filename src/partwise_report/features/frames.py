@@ -15,9 +15,10 @@ from torch.nn import functional as F
 
 from partwise.backbones import Backbone, VggBackbone
 from partwise.errors import PartwiseError
-from partwise.scene import Scene, Scenes, names_of
+from partwise.scene import Scene, Scenes
 from partwise_report.features.extract import BASE, HOLES, LAYERS
 from partwise_report.features.store import POOLED, FeatureStore, require_frames
+from streeteval.scene import names_of
 
 KEPT_SCENES = 256  # in memory: about 4 MB each at 1024x512
 

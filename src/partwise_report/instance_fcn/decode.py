@@ -14,13 +14,13 @@ import torchvision
 from torch import Tensor
 from torch.nn import functional as F
 
-from partwise.geometry import box_of_mask
-from partwise.instances import Instances
-from partwise.labels import LabelSet
 from partwise.scene import Prediction
 from partwise_report.instance_fcn.config import InstanceFcnConfig, InstanceFcnDecodeConfig
 from partwise_report.instance_fcn.windows import cells_of
 from partwise_report.slips import SPARSE_STEP_CELLS
+from streeteval.boxes import box_of_mask
+from streeteval.instances import Instances
+from streeteval.labels import LabelSet
 
 __all__ = ["Decoded", "InstanceFcnDecodeConfig", "InstanceFcnDecoder", "Proposals", "objectness_of_windows"]
 

@@ -18,7 +18,6 @@ from torch.nn import functional as F
 from partwise.backbones import Backbone, VggBackbone, build_backbone
 from partwise.errors import PartwiseError
 from partwise.geometry import padded_size
-from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods import Method, Outputs, Targets, WindowTruth
 from partwise.methods.fcn import FcnConfig, add_skips, conv6_and_7
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions, resized_images
@@ -32,6 +31,7 @@ from partwise_report.instance_fcn.losses import at_pixels, mask_loss, objectness
 from partwise_report.instance_fcn.oracle import oracle_objectness, oracle_parts
 from partwise_report.instance_fcn.targets import window_targets
 from partwise_report.instance_fcn.window_truth import window_truth
+from streeteval.labels import CITYSCAPES, LabelSet
 
 
 class InstanceFcn(Method):

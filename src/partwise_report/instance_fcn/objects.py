@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from partwise.instances import Instances
 from partwise.scene import Scene
 from partwise_report.instance_fcn.config import PAPER_CELLS, InstanceFcnConfig
+from streeteval.instances import Instances
 
 __all__ = ["CANONICAL_SHARE", "Objects", "objects_of", "octaves_off", "window_cells_of"]
 

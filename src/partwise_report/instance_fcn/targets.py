@@ -14,13 +14,13 @@ import zlib
 import numpy as np
 import torch
 
-from partwise.instances import Instances
 from partwise.methods import Targets
 from partwise.methods.parts.targets import coverage
 from partwise.scene import Scene
 from partwise_report.instance_fcn.config import InstanceFcnConfig
 from partwise_report.instance_fcn.draw import WindowDrawer, nearest_box
 from partwise_report.instance_fcn.objects import objects_of, window_cells_of
+from streeteval.instances import Instances
 
 __all__ = ["window_targets"]
 

@@ -20,14 +20,14 @@ from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
 from partwise.fields import BelowOne, Blocks, Count, CountOrZero, MapCount, NotNegative, configuration
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods import MethodConfig, Outputs, Targets
 from partwise.scene import Prediction, Scene
 from partwise_report.ordering.learnable_targets import best_fit, by_location, colouring_loss, colours
 from partwise_report.ordering.losses import LossOver, order_loss
 from partwise_report.ordering.network import ORACLE_LOGIT, Ordering, OrderingConfig
 from partwise_report.ordering.targets import BACKGROUND, IGNORED, by_centre, map_of_pixels
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES, LabelSet
 
 MOST_INSTANCES = 254  # that a map of numbers can hold
 

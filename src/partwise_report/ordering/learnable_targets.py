@@ -11,8 +11,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
 
-from partwise.instances import Instances
 from partwise_report.ordering.targets import BACKGROUND, IGNORED, OVERFLOW, Assignment
+from streeteval.instances import Instances
 
 STEP_PX = 4  # fits are measured at every fourth pixel along both axes
 LEAST_PROBABILITY = 1e-6

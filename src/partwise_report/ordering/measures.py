@@ -13,12 +13,12 @@ import numpy as np
 from torch import nn
 
 from partwise.backbones import VggBackbone
-from partwise.geometry import nearest_index
-from partwise.instances import Instances
 from partwise.methods import Fcn
 from partwise.scene import Scene
 from partwise_report.ordering.network import Ordering
 from partwise_report.ordering.targets import BACKGROUND, IGNORED, OVERFLOW, of_class
+from streeteval.boxes import nearest_index
+from streeteval.instances import Instances
 
 # Rows and columns of cells, from coarse to fine: a cell that no training frame has filled asks the grid before it.
 GRIDS = ((1, 1), (1, 8), (1, 16), (2, 16), (1, 32), (2, 32), (4, 32), (8, 32), (8, 64), (16, 64))

@@ -19,8 +19,6 @@ from torch.nn import functional as F
 
 from partwise.errors import PartwiseError
 from partwise.fields import BelowOne, Blocks, Count, MapCount, configuration
-from partwise.instances import Instances
-from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods import MethodConfig, Outputs, Targets
 from partwise.methods.fcn import Fcn, FcnConfig, bilinear_deconvolution
 from partwise.scene import Prediction, Scene
@@ -36,6 +34,8 @@ from partwise_report.ordering.targets import (
     map_of_pixels,
     of_class,
 )
+from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES, LabelSet
 
 ORACLE_LOGIT = 10.0
 

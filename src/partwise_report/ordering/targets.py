@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from partwise.data.depth import distances_of
-from partwise.instances import Instances
-from partwise.labels import IGNORED_TRAIN_ID, INSTANCE_FACTOR
 from partwise.scene import Scene
+from streeteval.instances import Instances
+from streeteval.labels import IGNORED_TRAIN_ID, INSTANCE_FACTOR
 
 OVERFLOW = -1  # no map is left for the instance
 IGNORED = IGNORED_TRAIN_ID  # pixels that are neither background nor of an instance with a map

@@ -13,12 +13,10 @@ import torch
 
 from partwise.data.dataset import open_dataset
 from partwise.errors import PartwiseError
-from partwise.machine import describe_machine
 from partwise.methods import Method, build_method
 from partwise.recipes import recipe as find_recipe
 from partwise.training.checkpoint import read_model
 from partwise.training.config import Recipe, check_recipe, leaves, override, recipe_to_dict
-from partwise.workers import Workers
 from partwise_report.features import FeatureStore, StoredFrames
 from partwise_report.ordering import Ordering
 from partwise_report.ordering.measures import fit_place_ranks, receptive_field_px
@@ -29,6 +27,8 @@ from partwise_report.study.measure import Figures, Yardsticks, measure, says_ran
 from partwise_report.study.plan import COMMON, Variant
 from partwise_report.study.trial import TrialRecord, file_name, kept_trial, read_trial, thinned
 from partwise_report.study.windows import CAR
+from streeteval.machine import describe_machine
+from streeteval.workers import Workers
 
 LOOKED_AT = 24  # frames of a look during a training
 OF_FCN8S = (

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from partwise.evaluation.bootstrap import interval
 from partwise_report.study.trial import TrialRecord, unlike
+from streeteval.metrics.bootstrap import interval
 
 SEEDS = 3  # of each variant, from which on a difference decides anything
 # Figure -> what its marks are subtracted from: figures of the same record that do not count as learnt.

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from partwise.data.resized import image_at
-from partwise.evaluation.model import EvenlySpaced
-from partwise.geometry import nearest_index
-from partwise.scene import Scene, Scenes, names_of
+from partwise.scene import Scene, Scenes
 from partwise_report.study.look import View
+from streeteval.boxes import nearest_index
+from streeteval.scene import EvenlySpaced, names_of
 
 
 class Enlarged(Sequence):

@@ -13,7 +13,7 @@ import torch
 
 from partwise.data.dataset import open_dataset
 from partwise.errors import PartwiseError
-from partwise.files import read_json, write_json
+from partwise.files import write_json
 from partwise.training.stopping import Stopped
 from partwise_report.features import FeatureStore, FrozenVgg, StoredFrames, store_features
 from partwise_report.study.answer import by_variant, require_answer_replaceable, write_answer
@@ -25,6 +25,7 @@ from partwise_report.study.needs import missing_of
 from partwise_report.study.plan import VARIANTS, Variant, choose
 from partwise_report.study.trial import TrialRecord
 from partwise_report.study.windows import CAR
+from streeteval.files import read_json
 
 SHORT_FRAMES = {"train": 32, "val": 16}  # of the short form
 SHORT_LAYERS = ("conv5_3_holes",)

@@ -15,7 +15,6 @@ import torch
 
 from partwise.backbones import VggBackbone
 from partwise.errors import PartwiseError
-from partwise.labels import LabelSet
 from partwise.methods import Method, build_method
 from partwise.methods.method import image_batch
 from partwise.scene import Scene
@@ -26,6 +25,7 @@ from partwise.training.processes import start_accelerator
 from partwise.training.start import start_weights
 from partwise_report.features import Area, GivenMaps, LearntFifthBlock, StoredFrames
 from partwise_report.study.windows import MIN_AREA_PX
+from streeteval.labels import LabelSet
 
 GRID_PX = 32  # crops begin and end at multiples of it, so that they fit the cells of every stride
 STATE = "state.pt"

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 import torch
 
 from partwise.backbones.fold import fold_batch_norm
-from partwise.evaluation.evaluator import CityscapesEvaluator
 from partwise.methods import Method
 from partwise.methods.method import Outputs, image_batch
-from partwise.scene import Prediction, Scene, Scenes, names_of
+from partwise.scene import Prediction, Scene, Scenes
 from partwise_report.study.probes import Probes
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.scene import names_of
 
 
 class View(Sequence):

@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from partwise.instances import Instances
 from partwise.scene import Scene
 from partwise_report.study.probes import share_above
 from partwise_report.study.windows import ObjectWindow, centres_of, far_from, objects_of
+from streeteval.instances import Instances
 
 NEAR_PX = (32, 64)  # a near negative is centred so far beside the object, and at least 32 px from every other one
 CELL_PX = 8

@@ -12,11 +12,6 @@ from typing import Any, TypeGuard, cast
 import numpy as np
 import torch
 
-from partwise.evaluation.average_precision import class_table, instance_scores
-from partwise.evaluation.bootstrap import draw_images
-from partwise.evaluation.instance import InstanceScores
-from partwise.evaluation.matching import EVERYWHERE
-from partwise.evaluation.metric import Predicted, size_ranges
 from partwise.methods import Method
 from partwise.methods.method import Outputs
 from partwise.scene import Scene
@@ -27,6 +22,11 @@ from partwise_report.study.heads import show
 from partwise_report.study.marks import PlacePrior, window_aucs
 from partwise_report.study.probes import Shape, constant_ious, map_likeness, mask_iou, shape_of
 from partwise_report.study.windows import CLASS_NAME, object_windows, objects_of, part_maps, parts_across
+from streeteval.metrics.average_precision import class_table, instance_scores
+from streeteval.metrics.bootstrap import draw_images
+from streeteval.metrics.instance import InstanceScores
+from streeteval.metrics.matching import EVERYWHERE
+from streeteval.metrics.metric import Predicted, size_ranges
 
 DRAWS, DRAWS_SEED = 400, 0  # of frames; the same for every variant, so that differences are paired
 SIZES = size_ranges((32, 64, 128))  # of the longest side of a car, in pixels of the frame

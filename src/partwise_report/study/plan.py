@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from partwise.errors import unknown_name
+from streeteval.errors import unknown_name
 
 CROP, WHOLE = (256, 512), (0, 0)  # (H, W) in pixels
 GROUPS = {

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from partwise.data.dataset import described
-from partwise.errors import PartwiseError, unknown_name
-from partwise.evaluation.model import EvenlySpaced, require_instances
+from partwise.errors import PartwiseError
+from partwise.evaluation.model import require_instances
 from partwise.experiment import TrainingData
 from partwise.files import require_replaceable, write_json
 from partwise.methods import METHODS, method_name
@@ -27,6 +27,8 @@ from partwise_report.ceilings import require_cars
 from partwise_report.study.look import View, look
 from partwise_report.study.record import Record, make_record
 from partwise_report.study.variants import GROUPS, VARIANTS, Variant
+from streeteval.errors import unknown_name
+from streeteval.scene import EvenlySpaced
 
 EARLY = 0.2  # of a training: the report shows its maps after 15,000 of 80,000 and 30,000 of 150,000 iterations
 ON_FEATURES = ("ordering", "orders", "instance_fcn")  # methods on FCN-8s's own features, fc6 and fc7 included

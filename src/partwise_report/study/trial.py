@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from partwise.errors import PartwiseError
-from partwise.evaluation.bootstrap import draw_images
-from partwise.files import atomic_write, json_ready
+from partwise.files import atomic_write
 from partwise_report.study.measure import DRAWS, DRAWS_SEED
+from streeteval.files import json_ready
+from streeteval.metrics.bootstrap import draw_images
 
 LOSS_POINTS = 50  # that are kept of a curve of losses
 

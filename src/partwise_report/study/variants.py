@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from partwise.errors import unknown_name
+from streeteval.errors import unknown_name
 
 GROUPS = {
     "written": "the report's systems: phase 1 by our training, phases 2 and 3 as its text describes them",

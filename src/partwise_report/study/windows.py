@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from partwise.instances import Instances
 from partwise.methods import Method, PartMaps
 from partwise.methods.method import Outputs
 from partwise.methods.parts.targets import right_grid
@@ -27,6 +26,7 @@ from partwise_report.instance_fcn import InstanceFcn
 from partwise_report.instance_fcn.decode import objectness_of_windows
 from partwise_report.instance_fcn.objects import Objects, window_cells_of
 from partwise_report.instance_fcn.windows import cells_of
+from streeteval.instances import Instances
 
 CAR = (26,)  # ids of that class in Cityscapes, for what is set up before a label set is known
 MIN_AREA_PX = 100  # as in the scores of instances: smaller truth does not count

@@ -10,8 +10,8 @@ from PIL import Image
 from partwise.backbones import vgg
 from partwise.cli import main
 from partwise.errors import PartwiseError
-from partwise.labels import CITYSCAPES
 from partwise_report.study.page import save_pictures
+from streeteval.labels import CITYSCAPES
 
 SMALL = [
     "data.augment.crop=[64,64]",

@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 
 from partwise.label_file import read_label_file
-from partwise.labels import LabelSet
+from streeteval.labels import LabelSet
 
 __all__ = ["shipped_label_set"]
 

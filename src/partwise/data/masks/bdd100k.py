@@ -16,13 +16,13 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image
 
-from partwise.data.faults import Fault
-from partwise.data.image_files import read_bytes
 from partwise.data.label_sets import shipped_label_set
 from partwise.data.masks.folder import MaskFolder, MaskFrame, RawTruth, frames_of, images_in
 from partwise.data.splits import in_usual_order
 from partwise.errors import PartwiseError
-from partwise.labels import LabelSet
+from streeteval.labels import LabelSet
+from streeteval.reading.faults import Fault
+from streeteval.reading.id_files import read_bytes
 
 __all__ = ["Bdd100kFolder"]
 

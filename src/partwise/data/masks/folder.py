@@ -11,15 +11,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from partwise.data.faults import Fault, fault_of_error, fault_of_remark, size_fault
 from partwise.data.frame import FrameContent, Survey, raise_faults
 from partwise.data.id_maps import ids_of_numbers, numbered_instances
-from partwise.data.image_files import decode_frame, decode_ids, read_bytes
+from partwise.data.image_files import decode_frame
 from partwise.data.splits import find_split, in_usual_order
-from partwise.errors import PartwiseError, warn_of
-from partwise.labels import LabelSet
-from partwise.rle import value_counts
+from partwise.errors import PartwiseError
 from partwise.scene import Scene
+from streeteval.errors import warn_of
+from streeteval.labels import LabelSet
+from streeteval.reading.faults import Fault, fault_of_error, fault_of_remark, size_fault
+from streeteval.reading.id_files import decode_ids, read_bytes
+from streeteval.rle import value_counts
 
 __all__ = ["MaskFolder", "MaskFrame", "RawTruth", "frames_of", "images_in", "read_id_map", "splits_with"]
 

@@ -14,7 +14,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from partwise.data.faults import Fault
 from partwise.data.masks.folder import (
     MaskFolder,
     MaskFrame,
@@ -25,7 +24,8 @@ from partwise.data.masks.folder import (
     splits_with,
 )
 from partwise.errors import PartwiseError
-from partwise.labels import CITYSCAPES, LabelSet
+from streeteval.labels import CITYSCAPES, LabelSet
+from streeteval.reading.faults import Fault
 
 __all__ = ["KittiFolder"]
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from partwise.class_list import ClassEntry, label_set_of_classes
-from partwise.data.faults import Fault
 from partwise.data.masks.folder import (
     MaskFolder,
     MaskFrame,
@@ -27,8 +26,9 @@ from partwise.data.masks.folder import (
     splits_with,
 )
 from partwise.errors import PartwiseError
-from partwise.files import read_json
-from partwise.labels import LabelSet
+from streeteval.files import read_json
+from streeteval.labels import LabelSet
+from streeteval.reading.faults import Fault
 
 __all__ = ["VistasFolder"]
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from partwise.class_list import BACKGROUND, ClassEntry, label_set_of_classes
-from partwise.labels import Label, LabelSet
+from streeteval.labels import Label, LabelSet
 
 __all__ = ["Category", "classes_in", "label_set_of"]
 

@@ -10,13 +10,13 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from partwise.data.faults import Fault
 from partwise.data.frame import raise_faults
 from partwise.data.polygons.classes import Category
 from partwise.data.polygons.images import ImageEntry, ListedImage, located
 from partwise.data.polygons.table import AnnotationTable, TableBuilder
 from partwise.errors import PartwiseError
-from partwise.files import read_json
+from streeteval.files import read_json
+from streeteval.reading.faults import Fault
 
 __all__ = ["AnnotatedImages", "read_coco", "read_records"]
 

@@ -12,8 +12,8 @@ from enum import IntEnum
 import numpy as np
 
 from partwise.data.polygons.rasters import Crop
-from partwise.geometry import crop_iou
-from partwise.labels import INSTANCE_FACTOR, LabelSet
+from streeteval.boxes import crop_iou
+from streeteval.labels import INSTANCE_FACTOR, LabelSet
 
 __all__ = ["DUPLICATE_IOU", "Composed", "Kind", "Piece", "compose"]
 

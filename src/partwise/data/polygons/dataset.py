@@ -12,18 +12,20 @@ from typing import Any, ClassVar
 import numpy as np
 
 from partwise.class_list import BACKGROUND
-from partwise.data.faults import Fault, fault_of_error, fault_of_remark
 from partwise.data.frame import FrameContent, first_of, raise_faults
-from partwise.data.image_files import decode_frame, read_bytes
+from partwise.data.image_files import decode_frame
 from partwise.data.polygons.classes import Category, classes_in, label_set_of
 from partwise.data.polygons.coco_file import AnnotatedImages, read_coco
 from partwise.data.polygons.compose import Kind, Piece, compose
 from partwise.data.polygons.layout import annotation_files, looks_like_coco
 from partwise.data.splits import find_split, in_usual_order
-from partwise.errors import PartwiseError, warn_of
-from partwise.files import read_json
-from partwise.labels import INSTANCE_FACTOR, Label, LabelSet
+from partwise.errors import PartwiseError
 from partwise.scene import Scene
+from streeteval.errors import warn_of
+from streeteval.files import read_json
+from streeteval.labels import INSTANCE_FACTOR, Label, LabelSet
+from streeteval.reading.faults import Fault, fault_of_error, fault_of_remark
+from streeteval.reading.id_files import read_bytes
 
 __all__ = ["AnnotatedFolder", "CocoFolder"]
 

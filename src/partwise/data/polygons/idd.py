@@ -13,19 +13,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from partwise.data.faults import Fault, fault_of_error
 from partwise.data.frame import FaultyDataError
 from partwise.data.image_files import IMAGE_SUFFIXES
 from partwise.data.label_sets import shipped_label_set
-from partwise.data.layout import has_polygons_alone
 from partwise.data.polygons.coco_file import AnnotatedImages, read_records
 from partwise.data.polygons.dataset import AnnotatedFolder
 from partwise.data.polygons.shapes import Records, numbers_of
 from partwise.data.splits import find_split, in_usual_order
 from partwise.errors import PartwiseError
-from partwise.files import read_json
-from partwise.folders import is_clutter
-from partwise.labels import LabelSet
+from streeteval.files import read_json
+from streeteval.folders import is_clutter
+from streeteval.labels import LabelSet
+from streeteval.reading.faults import Fault, fault_of_error
+from streeteval.reading.layout import has_polygons_alone
 
 __all__ = ["IddFolder"]
 

@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
-from partwise.data.faults import Fault
 from partwise.data.image_files import IMAGE_FORMATS
 from partwise.data.orientation import orientation_of
+from streeteval.reading.faults import Fault
 
 __all__ = ["ImageEntry", "ListedImage", "located"]
 

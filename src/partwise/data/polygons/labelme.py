@@ -15,19 +15,19 @@ from typing import Any, ClassVar
 import numpy as np
 
 from partwise.class_list import BACKGROUND
-from partwise.data.faults import Fault, fault_of_error
 from partwise.data.frame import FaultyDataError
-from partwise.data.image_files import decode_ids
 from partwise.data.polygons.coco_file import AnnotatedImages, read_records
 from partwise.data.polygons.dataset import AnnotatedFolder
 from partwise.data.polygons.layout import beginning_of
 from partwise.data.polygons.shapes import Records, ellipse, numbers_of, rectangle
 from partwise.data.splits import find_split, in_usual_order
 from partwise.errors import PartwiseError
-from partwise.files import read_json
-from partwise.folders import is_clutter
-from partwise.labels import LabelSet
-from partwise.rle import column_runs
+from streeteval.files import read_json
+from streeteval.folders import is_clutter
+from streeteval.labels import LabelSet
+from streeteval.reading.faults import Fault, fault_of_error
+from streeteval.reading.id_files import decode_ids
+from streeteval.rle import column_runs
 
 __all__ = ["LabelmeFolder"]
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from partwise.data.faults import Fault
 from partwise.data.frame import raise_faults
-from partwise.folders import is_clutter
+from streeteval.folders import is_clutter
+from streeteval.reading.faults import Fault
 
 __all__ = ["AnnotationFile", "annotation_files", "beginning_of", "looks_like_coco"]
 

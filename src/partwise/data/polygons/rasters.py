@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from partwise.geometry import box_of_mask
+from streeteval.boxes import box_of_mask
 
 __all__ = ["Crop", "crop_of_polygons", "crop_of_runs", "runs_of_text"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from partwise.data.faults import Fault, counted
+from streeteval.reading.faults import Fault, counted
 
 __all__ = ["Records", "ellipse", "numbers_of", "rectangle"]
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from partwise.data.faults import Fault
 from partwise.data.polygons.rasters import Crop, crop_of_polygons, crop_of_runs, runs_of_text
+from streeteval.reading.faults import Fault
 
 __all__ = ["AnnotationTable", "TableBuilder"]
 

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from partwise.class_list import BACKGROUND
-from partwise.data.faults import Fault
 from partwise.data.frame import FaultyDataError
 from partwise.data.polygons.coco_file import AnnotatedImages, read_records
 from partwise.data.polygons.dataset import AnnotatedFolder
 from partwise.data.polygons.layout import annotation_files, beginning_of
 from partwise.data.polygons.shapes import Records, ellipse, rectangle
 from partwise.data.splits import find_split, in_usual_order
-from partwise.files import read_json
-from partwise.labels import LabelSet
+from streeteval.files import read_json
+from streeteval.labels import LabelSet
+from streeteval.reading.faults import Fault
 
 __all__ = ["ViaFolder"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw
 
 from partwise.data.streets.light import Colour, Weather
-from partwise.labels import CITYSCAPES, INSTANCE_FACTOR
+from streeteval.labels import CITYSCAPES, INSTANCE_FACTOR
 
 SUPERSAMPLING = 2
 Point = tuple[float, float]

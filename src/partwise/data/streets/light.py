@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter
 
-from partwise.labels import CITYSCAPES
+from streeteval.labels import CITYSCAPES
 
 Colour = tuple[float, float, float]
 

@@ -9,7 +9,6 @@ from PIL import Image
 
 from partwise.data.cityscapes import write_scene
 from partwise.data.depth import write_depth
-from partwise.data.faults import implied_ids
 from partwise.data.streets.canvas import SUPERSAMPLING, Camera, Canvas
 from partwise.data.streets.dice import Dice
 from partwise.data.streets.furniture import paint_ego_vehicle
@@ -18,8 +17,9 @@ from partwise.data.streets.layout import draw_layout, paint_sides
 from partwise.data.streets.light import develop, draw_weather
 from partwise.data.streets.pavement import pavement_camera
 from partwise.errors import PartwiseError
-from partwise.labels import CITYSCAPES
 from partwise.scene import Scene
+from streeteval.labels import CITYSCAPES
+from streeteval.reading.faults import implied_ids
 
 SMALLEST_PX = 16
 

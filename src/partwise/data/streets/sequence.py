@@ -15,7 +15,6 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
-from partwise.data.faults import implied_ids
 from partwise.data.streets.canvas import SUPERSAMPLING, Camera, Canvas
 from partwise.data.streets.courses import AT_REST, Course, Pace
 from partwise.data.streets.dice import Dice, SteadyDice
@@ -30,8 +29,9 @@ from partwise.data.streets.render import draw_camera, require_size
 from partwise.data.streets.things import Crowd, Fixture, Person, Thing, Vehicle, Way
 from partwise.data.streets.traffic import Mover, Rules, draw_course, without_collisions
 from partwise.errors import PartwiseError
-from partwise.labels import CITYSCAPES, INSTANCE_FACTOR
 from partwise.scene import Scene
+from streeteval.labels import CITYSCAPES, INSTANCE_FACTOR
+from streeteval.reading.faults import implied_ids
 
 __all__ = ["RATE", "StreetSequence", "render_sequence"]
 

@@ -15,13 +15,13 @@ from torch.nn import functional as F
 
 from partwise.fields import Count, CountOrZero, Share, configuration
 from partwise.geometry import cell_centres_px
-from partwise.instances import Instances
-from partwise.labels import LabelSet
 from partwise.methods.centres.targets import STRIDE_PX
 from partwise.methods.options import MAX_SCALE
 from partwise.methods.semantic import semantic_argmax
-from partwise.rle import segments
 from partwise.scene import Prediction
+from streeteval.instances import Instances
+from streeteval.labels import LabelSet
+from streeteval.rle import segments
 
 
 def _odd(cells: int) -> int:

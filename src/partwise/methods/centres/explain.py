@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from partwise.labels import LabelSet
 from partwise.methods.asked import instance_at, largest, middle_of_highest_score, pixel_to_json, require_inside
 from partwise.methods.centres.decode import votes
 from partwise.methods.centres.targets import STRIDE_PX
 from partwise.methods.method import Outputs
 from partwise.scene import Prediction
+from streeteval.labels import LabelSet
 
 if TYPE_CHECKING:
     from partwise.methods.centres.network import Centres

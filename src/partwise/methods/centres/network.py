@@ -22,7 +22,6 @@ from partwise.backbones import build_backbone
 from partwise.backbones.initialisation import start_as_rare
 from partwise.backbones.pyramid import Pyramid, conv_norm_relu, merged_at_finest
 from partwise.fields import Blocks, Count, CountOrZero, NotNegative, configuration
-from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.capabilities import ClassRows
 from partwise.methods.centres.decode import CentresDecodeConfig, CentresDecoder
 from partwise.methods.centres.explain import CentresExplanation, explain
@@ -38,6 +37,7 @@ from partwise.methods.semantic import (
     semantic_oracle,
 )
 from partwise.scene import Prediction, Scene
+from streeteval.labels import CITYSCAPES, LabelSet
 
 HEAT_PRIOR = 0.01  # initial probability of a centre: centres are rare (RetinaNet, section 4.1)
 OFFSET_UNIT_PX = 32.0  # the network predicts offsets in this unit, so that its outputs are of the order of 1

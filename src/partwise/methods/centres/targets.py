@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from partwise.geometry import cell_centres_px
-from partwise.labels import INSTANCE_FACTOR
 from partwise.methods.parts.targets import coverage
 from partwise.scene import Scene
+from streeteval.labels import INSTANCE_FACTOR
 
 STRIDE_PX = 4  # stride of the finest map of the pyramid
 IGNORED = -1.0

@@ -11,8 +11,8 @@ import numpy as np
 
 from partwise.decoding.maps import highest, softmax
 from partwise.decoding.pixels import likeliest_of_pixels
-from partwise.labels import LabelSet
 from partwise.methods.parts.pooled import PooledMaps
+from streeteval.labels import LabelSet
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,6 @@ from partwise.decoding.outcomes import CandidateOutcome, outcomes_of
 from partwise.decoding.reconcile import reconcile, uncertain_pixels
 from partwise.decoding.score import Scored, score_instances
 from partwise.decoding.suppress import Kept, suppress
-from partwise.labels import LabelSet
 from partwise.methods.parts.assemble import assemble_grids, list_candidates
 from partwise.methods.parts.class_maps import ClassMaps
 from partwise.methods.parts.decode_config import DecodeConfig
@@ -30,6 +29,7 @@ from partwise.methods.parts.refine_masks import Correct, RefinerMaps, refine_mas
 from partwise.methods.parts.sharpen import sharpen
 from partwise.methods.parts.windows import Window
 from partwise.scene import Prediction
+from streeteval.labels import LabelSet
 
 CONFIDENT = 0.9  # instances do not change the semantic map where its most likely class has at least this probability
 

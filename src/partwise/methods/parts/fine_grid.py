@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from partwise.labels import LabelSet
 from partwise.methods.parts.windows import Array, Window, window_cells
+from streeteval.labels import LabelSet
 
 FINE_PX = 2  # stride of the features, and side of the finest cells, in pixels
 MOST_CELLS = 64  # the maximum number of cells a side

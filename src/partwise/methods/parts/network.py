@@ -20,7 +20,6 @@ from partwise.backbones.initialisation import start_as_rare
 from partwise.backbones.pyramid import Pyramid, block_of, conv_norm_relu, merged_at_finest, separable_conv
 from partwise.decoding.maps import softmax
 from partwise.errors import PartwiseError
-from partwise.labels import CITYSCAPES, LabelSet
 from partwise.methods.capabilities import ClassRows, WindowTruth
 from partwise.methods.distil import distilled_parts, distilled_semantics
 from partwise.methods.method import Method, Outputs, Targets
@@ -51,6 +50,7 @@ from partwise.methods.semantic import (
     semantic_oracle,
 )
 from partwise.scene import Prediction, Scene
+from streeteval.labels import CITYSCAPES, LabelSet
 
 OBJECTNESS_PRIOR = 0.01  # initial objectness of a cell: positive cells are rare (RetinaNet, section 4.1)
 

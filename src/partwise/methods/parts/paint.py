@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from partwise.decoding.maps import enlarged
 from partwise.decoding.masks import Mask, PaintedMask, RefinedMask, WindowMask
-from partwise.geometry import box_of_mask
+from streeteval.boxes import box_of_mask
 
 
 def paint(sharpened: Sequence[WindowMask], refined: Sequence[RefinedMask], size: tuple[int, int]) -> list[PaintedMask]:

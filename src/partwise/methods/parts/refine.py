@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from partwise.backbones.initialisation import he_normal, start_at_zero
-from partwise.labels import INSTANCE_FACTOR, LabelSet
 from partwise.methods.method import Targets
 from partwise.methods.parts.fine_grid import ODDS_MARGIN, FineGrid, fine_cells, kinds_of
 from partwise.methods.parts.windows import Window
+from streeteval.labels import INSTANCE_FACTOR, LabelSet
 
 __all__ = ["FineGrid", "MaskRefiner", "chosen_windows", "kind_of_owner", "kinds_of", "window_truth"]
 

@@ -14,11 +14,11 @@ import numpy as np
 from partwise.decoding.candidates import Candidates
 from partwise.decoding.maps import enlarged, log_odds, sigmoid
 from partwise.decoding.masks import RefinedMask, window_masks
-from partwise.labels import LabelSet
 from partwise.methods.parts.assemble import AssembledWindows
 from partwise.methods.parts.fine_grid import ODDS_MARGIN, FineGrid, fine_cells, kinds_of
 from partwise.methods.parts.pooled import PooledMaps
 from partwise.methods.parts.windows import Window
+from streeteval.labels import LabelSet
 
 # (M, 2 + F, n, n) float32 -> (M, n, n): the network of `MaskRefiner.correct`, in torch or another library.
 Correct = Callable[[np.ndarray], np.ndarray]

@@ -14,9 +14,9 @@ import numpy as np
 from partwise.decoding.candidates import Candidates
 from partwise.decoding.maps import enlarged, log_odds
 from partwise.decoding.masks import WindowMask, window_masks
-from partwise.labels import LabelSet
 from partwise.methods.parts.assemble import AssembledWindows
 from partwise.methods.parts.fine_grid import ODDS_MARGIN, FineGrid, fine_cells
+from streeteval.labels import LabelSet
 
 CELL_PX = 2  # side of a cell of the masks that suppression compares: that of the finest semantic map of a network
 

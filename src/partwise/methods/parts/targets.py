@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from partwise.fields import CountOrZero, NotNegative, Positive, configuration
-from partwise.labels import INSTANCE_FACTOR
 from partwise.methods.method import Targets
 from partwise.methods.parts.windows import Window
 from partwise.scene import Scene
+from streeteval.labels import INSTANCE_FACTOR
 
 __all__ = ["IGNORED", "NEGATIVE", "POSITIVE", "AssignConfig", "assign_windows", "coverage", "right_grid"]
 

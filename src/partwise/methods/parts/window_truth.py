@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from partwise.instances import Instances
 from partwise.methods.capabilities import WindowTruth, usable_objects
 from partwise.methods.parts.targets import NEGATIVE, coverage, right_grid
 from partwise.methods.parts.windows import Window, part_weights
 from partwise.scene import Scene
+from streeteval.instances import Instances
 
 if TYPE_CHECKING:
     from partwise.methods.parts.network import PartMaps

@@ -1,0 +1,1 @@
+"""streeteval: the scores of Cityscapes from arrays or result files."""

@@ -1,0 +1,1 @@
+"""Read the truth and result files, and say what is wrong with them."""
