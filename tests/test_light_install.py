@@ -43,6 +43,7 @@ def light(tmp_path):
         ["check", "CITY"],
         ["ceiling", "parts", "--data", "CITY", "--frames", "1"],
         ["recipes"],
+        ["explain", "street.png", "--model", "MODEL", "--at", "3,3", "--out", "why.html"],
     ],
     ids=lambda words: words[0],
 )
@@ -59,6 +60,7 @@ def test_what_needs_no_extra(light, tmp_path, tiny_model_file, city_root, words)
         (["train", "demo", "--data", "CITY", "--out", "run", "--steps", "1"], "train"),
         (["explain", "street.png", "--model", "MODEL", "--at", "3,3", "--out", "out"], "report"),
         (["evaluate", "--model", "MODEL", "--data", "CITY", "--full"], "eval"),
+        (["serve", "--port", "0", "--model", "MODEL"], "serve"),
     ],
     ids=lambda value: value if isinstance(value, str) else value[0],
 )

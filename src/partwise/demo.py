@@ -15,6 +15,7 @@ from partwise.data.streets import Streets, render_dataset
 from partwise.errors import PartwiseError
 from partwise.evaluation.model import evaluate_method
 from partwise.files import atomic_write, require_replaceable, write_json
+from partwise.folder_lock import FolderLock
 from partwise.model_files import MODELS
 from partwise.recipes import recipe
 from partwise.report.explained import shown_explanation
@@ -23,7 +24,6 @@ from partwise.report.page import write_report
 from partwise.report.panels import draw_comparison
 from partwise.scene import Scene
 from partwise.segmenter import SHOWN_SCORE, Segmenter, load
-from partwise.training.lock import FolderLock
 from partwise.training.loop import Monitor, train
 from partwise.training.record import describe
 from streeteval.evaluator import CityscapesEvaluator

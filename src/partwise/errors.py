@@ -29,6 +29,9 @@ EXTRAS = {
     "trackers": "video",
     "pyarrow": "parquet",
     "ray": "ray",
+    "starlette": "serve",
+    "uvicorn": "serve",
+    "python_multipart": "serve",
     "tensorboard": "tensorboard",
     "cityscapesscripts": "bench",
 }

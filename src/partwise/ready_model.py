@@ -148,9 +148,27 @@ class Segmenter:
             PartwiseError: If the pixel lies outside the image, nothing was found and no pixel is given, several scales
                 are given, or the method cannot explain its decisions.
         """
+        from partwise.methods import image_batch
+
+        method = self.require_explainable()
+        pixels = as_image(image)
+        size, seen = pixels.shape[:2], self.seen(pixels, scale)
+        require_inside(point, size)
+        if point is not None:
+            point = int(point[0]) * seen.shape[1] // size[1], int(point[1]) * seen.shape[0] // size[0]
+        with self.options.autocast():
+            outputs = method.respond(image_batch(seen, self.device), self.options.flip)
+        return method.explain(outputs, seen.shape[:2], point)
+
+    def require_explainable(self) -> Any:
+        """Return the method, which can explain its decisions.
+
+        Raises:
+            PartwiseError: If it cannot.
+        """
         if isinstance(self.method, OnnxParts):
             raise PartwiseError("explain: an ONNX file cannot explain its decisions: give the .safetensors model")
-        from partwise.methods import METHODS, Explainable, MappedMethod, image_batch
+        from partwise.methods import METHODS, Explainable, MappedMethod
 
         if isinstance(self.method, MappedMethod):
             raise PartwiseError("explain: the model is loaded with other classes than its own: load it without them")
@@ -160,15 +178,7 @@ class Segmenter:
                 f"a model of method {name} cannot explain its decisions: give a model of {', '.join(able)}, "
                 "such as the bundled model"
             )
-        pixels = as_image(image)
-        size, seen = pixels.shape[:2], self.seen(pixels, scale)
-        require_inside(point, size)
-        if point is not None:
-            point = int(point[0]) * seen.shape[1] // size[1], int(point[1]) * seen.shape[0] // size[0]
-        with self.options.autocast():
-            method: Any = self.method
-            outputs = method.respond(image_batch(seen, self.device), self.options.flip)
-        return self.method.explain(outputs, seen.shape[:2], point)
+        return self.method
 
     def seen(self, image: Any, scale: float | None = None) -> np.ndarray:
         """Return an image at the size at which the network sees it.

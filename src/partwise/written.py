@@ -22,6 +22,7 @@ from typing import Any
 from PIL.PngImagePlugin import PngInfo
 
 __all__ = [
+    "BENCH_CLICKS",
     "BENCH_EVALUATION",
     "BENCH_MODELS",
     "BENCH_NETWORKS",
@@ -77,8 +78,8 @@ RESULT_FAULTS = "faults of result files"
 DESCRIPTION = "description of a model"
 BENCH_SPEED, BENCH_EVALUATION = "bench speed", "bench evaluation"
 BENCH_MODELS, BENCH_PEERS, BENCH_VIEWS = "bench models", "bench baselines", "bench views"
-BENCH_NETWORKS, BENCH_TRACKS = "bench networks", "bench tracks"
-BENCH_THROUGHPUT = "bench throughput"
+BENCH_NETWORKS, BENCH_THROUGHPUT, BENCH_CLICKS = "bench networks", "bench throughput", "bench clicks"
+BENCH_TRACKS = "bench tracks"
 JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     COCO_PREDICTIONS: {"partwise", "images", "categories", "annotations"},
     PREDICTION: {"name", "label_set", "image", "origin", "instances"},
@@ -99,6 +100,7 @@ JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     BENCH_MODELS: {"machine", "data", "frames", "models"},
     BENCH_NETWORKS: {"machine", "size", "networks"},
     BENCH_THROUGHPUT: {"machine", "model", "stages", "processes", "cost"},
+    BENCH_CLICKS: {"machine", "size", "clicks", "click_ms"},
     BENCH_VIEWS: {"machine", "model", "data", "frames", "rows", "means"},
     BENCH_TRACKS: {"machine", "sequences", "settings", "rows", "frames_a_second"},
     BENCH_PEERS: {"machine", "contest", "results", "seeds", "differences"},

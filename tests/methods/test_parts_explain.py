@@ -11,7 +11,8 @@ from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.methods import PartMaps, PartsConfig
 from partwise.methods.parts.decode_config import DecodeConfig
-from partwise.methods.parts.explain import OUTCOMES, explain
+from partwise.methods.parts.explain import OUTCOMES
+from partwise.methods.parts.explainer import explain
 from partwise.methods.parts.windows import Window
 
 SIZE = (128, 256)

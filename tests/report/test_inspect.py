@@ -8,7 +8,7 @@ from pictures import pixels_of
 
 from partwise.data.streets import Streets
 from partwise.methods import PartMaps, PartsConfig
-from partwise.methods.parts.explain import explain
+from partwise.methods.parts.explainer import explain
 from partwise.report.inspect import MASK, PIXEL, WINDOW, draw_explanation, explanation_text
 
 SIZE = (128, 256)

@@ -105,7 +105,7 @@ def test_a_run_with_other_settings_or_without_resume_is_refused(tmp_path):
 
 def test_a_second_process_on_the_same_shard_is_refused(tmp_path):
     def meanwhile(path):
-        with pytest.raises(PartwiseError, match="another process writes this shard"):
+        with pytest.raises(PartwiseError, match="another process is writing into this folder"):
             predict_shard(find, listed(1), tmp_path, SETTINGS, resume=True)
         return find(path)
 

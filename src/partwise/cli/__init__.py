@@ -9,6 +9,7 @@ from partwise.cli import (
     doctor,
     photos,
     scores,
+    serving,
     throughput,
     training,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "main",
     "photos",
     "scores",
+    "serving",
     "throughput",
     "training",
 ]

@@ -1,4 +1,4 @@
-"""Commands that measure: `bench evaluation`, `bench speed`, `bench models` and `bench baselines`."""
+"""Commands that measure: the commands of `partwise bench`."""
 
 from __future__ import annotations
 

@@ -181,7 +181,8 @@ def explain(
 
     Args:
         photo: An image.
-        out: Folder for the picture and the JSON.
+        out: Folder for the picture and the JSON; or a file that ends in .html, for a page of the whole photo to click
+            in, which needs no server and loads nothing.
         at: The pixel as X,Y; the middle of the instance with the highest score without it.
         model: A model file or run folder; its method must be one that explains: part maps, centres, the
             instance-sensitive FCN or an ordering. The default model without it.
@@ -194,6 +195,8 @@ def explain(
         if not (comma and x.strip().isdecimal() and y.strip().isdecimal()):
             raise PartwiseError(f"--at {at}: give a pixel as X,Y, such as 640,300")
         point = int(x), int(y)
+    if out.suffix.lower() in (".html", ".htm"):
+        return _explain_in_file(photo, out, point, model, inference, overwrite)
     with Display("explaining"):
         segment = _loaded(model, inference)
         words, files = explain_photo(segment, photo, out, point, overwrite=overwrite)
@@ -201,3 +204,22 @@ def explain(
     console.print(f"wrote {files[0]} and {files[1].name}")
     if not at:
         console.print("next: --at X,Y explains any other pixel, also one where nothing was found")
+
+
+def _explain_in_file(
+    photo: Path, out: Path, point: tuple[int, int] | None, model: str | None, inference: Inference, overwrite: bool
+) -> None:
+    """Write the page of one file."""
+    from partwise.data.given_image import as_image
+    from partwise.segmenter import load
+    from partwise.serve.single_file import explain_in_file
+
+    image_HW3 = as_image(photo)
+    segment = load(model, options=inference.options())
+    with counting("explaining") as progress:
+        told = explain_in_file(segment, image_HW3, out, point, name=photo.stem, overwrite=overwrite, progress=progress)
+    x, y = told["pixel"]
+    one = told["instance"]
+    what = "no instance" if one is None else f"{one['label']}, score {one['score']:.3f}"
+    console.print(f"pixel {x},{y}: {what}", highlight=False, markup=False)
+    console.print(f"wrote {out}, {out.stat().st_size / 2**20:.1f} MiB")

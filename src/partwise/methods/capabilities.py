@@ -24,6 +24,8 @@ __all__ = [
     "ClassRows",
     "Distillable",
     "Explainable",
+    "Explainer",
+    "ExplainsOften",
     "Explanation",
     "HasClassHeads",
     "HasPyramid",
@@ -31,6 +33,7 @@ __all__ = [
     "Mirrorable",
     "Predicts",
     "WindowTruth",
+    "explainer_of",
     "usable_objects",
 ]
 
@@ -159,6 +162,59 @@ class Explainable(Protocol):
             PartwiseError: If the pixel lies outside the image, or if none is given and nothing was found.
         """
         ...
+
+
+class Explainer(Protocol):
+    """Explains pixels of one image, whose outputs it keeps."""
+
+    @property
+    def prediction(self) -> Prediction:
+        """Everything that was found in the image."""
+        ...
+
+    def at(self, point: tuple[int, int] | None = None) -> Explanation:
+        """Explain one pixel; arguments, result and errors are those of `Explainable.explain`."""
+        ...
+
+
+@runtime_checkable
+class ExplainsOften(Explainable, Protocol):
+    """A method that explains many pixels of one image faster than one after the other, as it decodes the image once."""
+
+    def explainer(self, outputs: Outputs, size: tuple[int, int]) -> Explainer:
+        """Decode the outputs for one image, and keep what an explanation needs.
+
+        Args:
+            outputs: The outputs for one image.
+            size: (H, W) of the image in pixels.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class _DecodesAgain:
+    """The explainer of a method that decodes the image for each explanation."""
+
+    method: Explainable
+    outputs: Outputs
+    size: tuple[int, int]
+    prediction: Prediction
+
+    def at(self, point: tuple[int, int] | None = None) -> Explanation:
+        return self.method.explain(self.outputs, self.size, point)
+
+
+def explainer_of(method: Any, outputs: Outputs, size: tuple[int, int]) -> Explainer:
+    """Make the explainer of one image for any method that can explain its decisions.
+
+    Args:
+        method: A method that is `Explainable`.
+        outputs: Its outputs for one image.
+        size: (H, W) of the image in pixels.
+    """
+    if isinstance(method, ExplainsOften):
+        return method.explainer(outputs, size)
+    return _DecodesAgain(method, outputs, size, method.decode(outputs, size)[0])
 
 
 @dataclass

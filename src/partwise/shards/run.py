@@ -6,18 +6,18 @@ is read from the parts themselves; the manifest only says with which settings, a
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from partwise.errors import PartwiseError
 from partwise.files import require_writable, write_json
+from partwise.folder_lock import FolderLock
 from partwise.shards.listing import WHOLE, ListedPhoto, NameSet, Shard
 from partwise.shards.parts import FAULTS, PARTS, names_in, part_files, photo_row, write_faults, write_part
+from streeteval.errors import warn_of
 from streeteval.files import ends_all_writing, read_json
 from streeteval.instances import Instances
 
@@ -72,16 +72,16 @@ def predict_shard(
     """
     require_writable(out)
     folder = out / shard.folder
-    with _locked(out / ".lock", wait=True):
+    with _lock(out).held(_note, wait=True):
         _require_same(out / MANIFEST, dict(settings) | {"shards": shard.count})
         folder.mkdir(exist_ok=True)
-    with _locked(folder / ".lock", wait=False):
+    with _lock(folder).held(_note):
         if not resume and (part_files(folder) or part_files(folder, FAULTS)):
             raise PartwiseError(f"{folder}: has results: resume the run, or choose another folder")
         for left in [*folder.glob(".partwise-*.tmp"), *part_files(folder, FAULTS)]:
             left.unlink()  # temporary files of a killed process; what failed is tried again
         done = _predict(find, photos, folder, settings, shard, photos_a_part)
-        with _locked(out / ".lock", wait=True):
+        with _lock(out).held(_note, wait=True):
             manifest = read_json(out / MANIFEST)
             manifest["complete"][shard.folder] = asdict(done)
             write_json(out / MANIFEST, manifest, overwrite=True)
@@ -158,13 +158,10 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-@contextlib.contextmanager
-def _locked(path: Path, *, wait: bool) -> Iterator[None]:
-    """Hold a lock that the system releases when the process ends, however it ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            raise PartwiseError(f"{path.parent}: another process writes this shard: wait for it, or stop it") from None
-        yield
+def _lock(folder: Path) -> FolderLock:
+    """The lock of a job or of a shard."""
+    return FolderLock(folder, ".lock", "process")
+
+
+def _note(text: str) -> None:
+    warn_of("", [text])

@@ -11,7 +11,7 @@ import numpy as np
 
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write, require_replaceable, write_json
-from partwise.training.lock import FolderLock
+from partwise.folder_lock import FolderLock
 from streeteval.files import expanded, json_ready
 
 __all__ = ["RunFolder"]

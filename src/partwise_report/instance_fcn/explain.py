@@ -21,6 +21,7 @@ from partwise_report.instance_fcn.windows import cells_of
 from partwise_report.slips import SPARSE_STEP_CELLS
 
 if TYPE_CHECKING:
+    from partwise.report.panel import Panel
     from partwise_report.instance_fcn.network import InstanceFcn
 
 __all__ = ["OUTCOMES", "InstanceFcnExplanation", "WindowStory", "explain"]
@@ -111,6 +112,12 @@ class InstanceFcnExplanation:
 
         return explanation_text(self, shown_score)
 
+    def to_panel(self) -> Panel:
+        """See partwise.report.shown_panel.ShowsPanel."""
+        from partwise_report.instance_fcn.panel import panel_of_instance_fcn
+
+        return panel_of_instance_fcn(self)
+
     def to_picture(self, image_HW3: np.ndarray) -> np.ndarray:
         """See partwise.report.explained.ShowsItself."""
         from partwise_report.instance_fcn.explained import draw_explanation  # matplotlib, which predicting goes without
@@ -118,7 +125,102 @@ class InstanceFcnExplanation:
         return draw_explanation(image_HW3, self)
 
 
-@torch.inference_mode()
+_Box = tuple[int, int, int, int]  # y0 x0 y1 x1 in cells
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The windows of one size: which were assembled, and their objectness."""
+
+    cells: tuple[int, int]
+    scores_hw: np.ndarray
+    looked_at: frozenset[_Box]
+
+
+class InstanceFcnExplainer:
+    """Explains pixels of one image, which is decoded once.
+
+    Args:
+        method: That the outputs are of.
+        outputs: Of one image.
+        size: (H, W) of the image in pixels.
+
+    Attributes:
+        prediction: Everything that was found in the image.
+    """
+
+    @torch.inference_mode()
+    def __init__(self, method: InstanceFcn, outputs: Outputs, size: tuple[int, int]) -> None:
+        self.method, self.outputs, self.size = method, outputs, size
+        self.prediction = method.decode(outputs, size)[0]
+        enlarge = method.config.enlarge
+        (proposals,) = method.proposals(outputs, (enlarge, enlarge))
+        decoded = method.decoder.decoded(proposals, size)
+        self._ends = _ends(method, proposals, decoded, size)
+        boxes = [tuple(box) for one in proposals for box in one.boxes_M4.tolist()]
+        self._shown = [boxes[n] for n in decoded.shown]
+        objectness_hw = outputs["objectness"][0][0].float()
+        self._grids = [
+            _Grid(
+                cells,
+                objectness_of_windows(method.config.objectness, objectness_hw, cells).clamp(0, 1).cpu().numpy(),
+                frozenset(tuple(box) for box in method.decoder.best(objectness_hw, cells)[0].tolist()),
+            )
+            for cells in method.decoder.sizes
+        ]
+
+    @torch.inference_mode()
+    def at(self, point: tuple[int, int] | None = None, most: int = 6) -> InstanceFcnExplanation:
+        """Say what became of the windows over a pixel.
+
+        Args:
+            point: (x, y) of the pixel; None for the middle of the instance with the highest score.
+            most: Windows to tell of.
+
+        Raises:
+            PartwiseError: If the pixel is not in the image, or none is given and nothing was found.
+        """
+        require_inside(point, self.size)
+        instances, method = self.prediction.instances, self.method
+        point = middle_of_highest_score(instances) if point is None else point
+        instance = instance_at(instances, point)
+        ends = self._ends if instance < 0 else self._ends | {self._shown[instance]: "kept"}
+        over = self._windows_over(ends, point)
+        rank = {outcome: place for place, outcome in enumerate(OUTCOMES)}
+        over.sort(key=lambda one: (rank[one[2]], one[1]), reverse=True)
+        counts = Counter(outcome for *_, outcome in over)
+        first = over[0][0]
+        cells = first[2] - first[0], first[3] - first[1]
+        return InstanceFcnExplanation(
+            point=point,
+            prediction=self.prediction,
+            instance=instance,
+            windows=tuple(_story(method, self.outputs, *one, point) for one in over[:most]),
+            counts={name: counts[name] for name in OUTCOMES if counts[name]},
+            objectness_hw=next(grid.scores_hw for grid in self._grids if tuple(grid.cells) == cells),
+            cell_px=method.config.cell_px,
+            label_names={label.id: label.name for label in method.label_set.things},
+        )
+
+    def _windows_over(self, ends: dict[_Box, str], point: tuple[int, int]) -> list[tuple[_Box, float, str]]:
+        """(cells, objectness, outcome) of every window over the pixel."""
+        at = [side // self.method.config.cell_px for side in point[::-1]]
+        found = []
+        for grid in self._grids:
+            cells = grid.cells
+            # The window centred at cell c begins at c - side // 2.
+            rows, columns = (
+                range(max(cell - side + 1 + side // 2, 0), min(cell + side // 2 + 1, count))
+                for cell, side, count in zip(at, cells, grid.scores_hw.shape, strict=True)
+            )
+            for y, x in ((y, x) for y in rows for x in columns):
+                y0, x0 = y - cells[0] // 2, x - cells[1] // 2
+                box, score = (y0, x0, y0 + cells[0], x0 + cells[1]), float(grid.scores_hw[y, x])
+                seen = box in grid.looked_at
+                found.append((box, score, ends.get(box, "empty") if seen else _not_looked_at(self.method, box, score)))
+        return found
+
+
 def explain(
     method: InstanceFcn,
     outputs: Outputs,
@@ -139,37 +241,10 @@ def explain(
         PartwiseError: If the pixel is not in the image, or none is given and nothing was found.
     """
     require_inside(point, size)
-    prediction = method.decode(outputs, size)[0]
-    point = middle_of_highest_score(prediction.instances) if point is None else point
-    instance = instance_at(prediction.instances, point)
-    enlarge = method.config.enlarge
-    (proposals,) = method.proposals(outputs, (enlarge, enlarge))
-    decoded = method.decoder.decoded(proposals, size)
-    over = _windows_over(method, outputs, _ends(method, proposals, decoded, instance, size), point)
-    rank = {outcome: place for place, outcome in enumerate(OUTCOMES)}
-    over.sort(key=lambda one: (rank[one[2]], one[1]), reverse=True)
-    counts = Counter(outcome for *_, outcome in over)
-    first = over[0][0]
-    cells = first[2] - first[0], first[3] - first[1]
-    scores_hw = objectness_of_windows(method.config.objectness, outputs["objectness"][0][0].float(), cells)
-    return InstanceFcnExplanation(
-        point=point,
-        prediction=prediction,
-        instance=instance,
-        windows=tuple(_story(method, outputs, *one, point) for one in over[:most]),
-        counts={name: counts[name] for name in OUTCOMES if counts[name]},
-        objectness_hw=scores_hw.clamp(0, 1).cpu().numpy(),
-        cell_px=method.config.cell_px,
-        label_names={label.id: label.name for label in method.label_set.things},
-    )
+    return InstanceFcnExplainer(method, outputs, size).at(point, most)
 
 
-_Box = tuple[int, int, int, int]  # y0 x0 y1 x1 in cells
-
-
-def _ends(
-    method: InstanceFcn, proposals: list[Proposals], decoded: Decoded, instance: int, size: tuple[int, int]
-) -> dict[_Box, str]:
+def _ends(method: InstanceFcn, proposals: list[Proposals], decoded: Decoded, size: tuple[int, int]) -> dict[_Box, str]:
     """What became of every window that was assembled and has a mask."""
     boxes = [tuple(box) for one in proposals for box in one.boxes_M4.tolist()]
     masks_M4, labels_M = (torch.cat([getattr(one, name) for one in proposals]) for name in ("mask_box_M4", "labels_M"))
@@ -183,32 +258,7 @@ def _ends(
     ends = {box: "overlaps" if gone else "full" for box, gone in zip(boxes, suppressed, strict=True)}
     ends |= {boxes[n]: "summed" if method.config.slips.summed_windows else "empty" for n in decoded.kept}
     ends |= {boxes[n]: "elsewhere" for n in decoded.shown}
-    if instance >= 0:
-        ends[boxes[decoded.shown[instance]]] = "kept"
     return ends
-
-
-def _windows_over(
-    method: InstanceFcn, outputs: Outputs, ends: dict[_Box, str], point: tuple[int, int]
-) -> list[tuple[_Box, float, str]]:
-    """(cells, objectness, outcome) of every window over the pixel."""
-    decoder, objectness_hw = method.decoder, outputs["objectness"][0][0].float()
-    at = [side // method.config.cell_px for side in point[::-1]]
-    found = []
-    for cells in decoder.sizes:
-        scores_hw = objectness_of_windows(method.config.objectness, objectness_hw, cells).clamp(0, 1)
-        looked_at = {tuple(box) for box in decoder.best(objectness_hw, cells)[0].tolist()}
-        # The window centred at cell c begins at c - side // 2.
-        rows, columns = (
-            range(max(cell - side + 1 + side // 2, 0), min(cell + side // 2 + 1, count))
-            for cell, side, count in zip(at, cells, objectness_hw.shape, strict=True)
-        )
-        for y, x in ((y, x) for y in rows for x in columns):
-            y0, x0 = y - cells[0] // 2, x - cells[1] // 2
-            box, score = (y0, x0, y0 + cells[0], x0 + cells[1]), float(scores_hw[y, x])
-            outcome = ends.get(box, "empty") if box in looked_at else _not_looked_at(method, box, score)
-            found.append((box, score, outcome))
-    return found
 
 
 def _not_looked_at(method: InstanceFcn, box: _Box, score: float) -> str:

@@ -26,7 +26,7 @@ from partwise.scene import Prediction, Scene
 from partwise_report import slips as slip
 from partwise_report.instance_fcn.config import STRIDE_PX, InstanceFcnConfig
 from partwise_report.instance_fcn.decode import InstanceFcnDecoder, Proposals
-from partwise_report.instance_fcn.explain import InstanceFcnExplanation, explain
+from partwise_report.instance_fcn.explain import InstanceFcnExplainer, InstanceFcnExplanation, explain
 from partwise_report.instance_fcn.losses import at_pixels, mask_loss, objectness_loss
 from partwise_report.instance_fcn.oracle import oracle_objectness, oracle_parts
 from partwise_report.instance_fcn.targets import window_targets
@@ -197,6 +197,10 @@ class InstanceFcn(Method):
     ) -> InstanceFcnExplanation:
         """See Explainable; of the image at the size that it has, without `decode.short_sides_px`."""
         return explain(self, outputs, size, point)
+
+    def explainer(self, outputs: Outputs, size: tuple[int, int]) -> InstanceFcnExplainer:
+        """See ExplainsOften."""
+        return InstanceFcnExplainer(self, outputs, size)
 
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
         """See Method.decode; one image size. `predict` looks at a pyramid of sizes where the configuration has one."""

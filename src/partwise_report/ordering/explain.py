@@ -18,6 +18,7 @@ from partwise.scene import Prediction, Scene
 from partwise_report.ordering.targets import OVERFLOW, of_class
 
 if TYPE_CHECKING:
+    from partwise.report.panel import Panel
     from partwise_report.ordering.network import Ordering
 
 TOLD = 5  # maps, with the highest probabilities at the pixel
@@ -87,6 +88,12 @@ class OrderExplanation:
 
         return explanation_text(self, shown_score)
 
+    def to_panel(self) -> Panel:
+        """See `partwise.report.shown_panel.ShowsPanel`."""
+        from partwise_report.ordering.panel import panel_of_ordering
+
+        return panel_of_ordering(self)
+
     def to_picture(self, image_HW3: np.ndarray) -> np.ndarray:
         """See `partwise.report.explained.ShowsItself`."""
         from partwise_report.ordering.explained import draw_explanation
@@ -94,7 +101,54 @@ class OrderExplanation:
         return draw_explanation(image_HW3, self)
 
 
-@torch.inference_mode()
+class OrderExplainer:
+    """Explains pixels of one image, which is decoded once.
+
+    Args:
+        method: That the outputs are of.
+        outputs: Of one image.
+        size: (H, W) of the image in pixels.
+
+    Attributes:
+        prediction: Everything that was found in the image.
+    """
+
+    @torch.inference_mode()
+    def __init__(self, method: Ordering, outputs: Outputs, size: tuple[int, int]) -> None:
+        self.method, self.size, self.prediction = method, size, method.decode(outputs, size)[0]
+        self._probability_RHW = torch.softmax(outputs["ranks"][0, :, : size[0], : size[1]].float(), dim=0)
+
+    @torch.inference_mode()
+    def at(self, point: tuple[int, int] | None = None, scene: Scene | None = None) -> OrderExplanation:
+        """Explain one pixel; see `Ordering.explain`.
+
+        Raises:
+            PartwiseError: If the pixel lies outside the image, none is given and nothing was found, or the scene has
+                another size.
+        """
+        method, size, instances = self.method, self.size, self.prediction.instances
+        require_inside(point, size)
+        if scene is not None and scene.size != tuple(size):
+            raise PartwiseError(
+                f"{scene.name}: its truth is of {scene.size}, the image of {tuple(size)}: give one size"
+            )
+        x, y = point = middle_of_highest_score(instances) if point is None else point
+        at_pixel = self._probability_RHW[:, y, x].tolist()
+        told = largest([str(number) for number in range(len(at_pixel))], at_pixel)
+        rank = int(next(iter(told)))
+        return OrderExplanation(
+            point=point,
+            prediction=self.prediction,
+            instance=instance_at(instances, point),
+            rank=rank,
+            maps={int(number): value for number, value in list(told.items())[:TOLD]},
+            own_map_HW=self._probability_RHW[rank].cpu().numpy(),
+            order=None if scene is None or not method.ordered else true_order(method, scene, point),
+            class_name=method.label_set.name_of(method.config.class_id),
+            noun=method.noun,
+        )
+
+
 def explain(
     method: Ordering,
     outputs: Outputs,
@@ -108,26 +162,7 @@ def explain(
         PartwiseError: If the pixel lies outside the image, none is given and nothing was found, or the scene has
             another size.
     """
-    require_inside(point, size)
-    if scene is not None and scene.size != tuple(size):
-        raise PartwiseError(f"{scene.name}: its truth is of {scene.size}, the image of {tuple(size)}: give one size")
-    prediction = method.decode(outputs, size)[0]
-    x, y = point = middle_of_highest_score(prediction.instances) if point is None else point
-    probability_RHW = torch.softmax(outputs["ranks"][0, :, : size[0], : size[1]].float(), dim=0)
-    at_pixel = probability_RHW[:, y, x].tolist()
-    told = largest([str(number) for number in range(len(at_pixel))], at_pixel)
-    rank = int(next(iter(told)))
-    return OrderExplanation(
-        point=point,
-        prediction=prediction,
-        instance=instance_at(prediction.instances, point),
-        rank=rank,
-        maps={int(number): value for number, value in list(told.items())[:TOLD]},
-        own_map_HW=probability_RHW[rank].cpu().numpy(),
-        order=None if scene is None or not method.ordered else true_order(method, scene, point),
-        class_name=method.label_set.name_of(method.config.class_id),
-        noun=method.noun,
-    )
+    return OrderExplainer(method, outputs, size).at(point, scene)
 
 
 def true_order(method: Ordering, scene: Scene, point: tuple[int, int]) -> tuple[TrueInstance, ...]:

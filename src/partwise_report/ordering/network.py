@@ -22,7 +22,7 @@ from partwise.fields import BelowOne, Blocks, Count, MapCount, configuration
 from partwise.methods import MethodConfig, Outputs, Targets
 from partwise.methods.fcn import Fcn, FcnConfig, bilinear_deconvolution
 from partwise.scene import Prediction, Scene
-from partwise_report.ordering.explain import OrderExplanation, explain
+from partwise_report.ordering.explain import OrderExplainer, OrderExplanation, explain
 from partwise_report.ordering.losses import LossOver, order_loss
 from partwise_report.ordering.targets import (
     IGNORED,
@@ -171,6 +171,10 @@ class Ordering(Fcn):
             scene: The image with its truth, of this size; with it the true order is told, too.
         """
         return explain(self, outputs, size, point, scene)
+
+    def explainer(self, outputs: Outputs, size: tuple[int, int]) -> OrderExplainer:
+        """See ExplainsOften."""
+        return OrderExplainer(self, outputs, size)
 
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> list[Prediction]:
         """The pixels where a rank's map is the highest are one instance; its score is their mean probability."""

@@ -156,6 +156,17 @@ class InstanceList:
         Raises:
             InputError: If `iou` is out of range.
         """
+        return self[self.which_distinct(iou)]
+
+    def which_distinct(self, iou: float = 0.5) -> np.ndarray:
+        """Return the indices of the instances that `distinct` keeps, in rising order.
+
+        Args:
+            iou: See `distinct`.
+
+        Raises:
+            InputError: If `iou` is out of range.
+        """
         return self._survivors(iou, lambda i, j: self.labels[i] != self.labels[j])
 
     def without_repeats(self, iou: float = 0.5) -> Self:
@@ -167,7 +178,7 @@ class InstanceList:
         Raises:
             InputError: If `iou` is out of range.
         """
-        return self._survivors(iou, lambda i, j: self.labels[i] == self.labels[j])
+        return self[self._survivors(iou, lambda i, j: self.labels[i] == self.labels[j])]
 
     def crowding(self) -> np.ndarray:
         """Return the highest IoU of each instance with a higher-scoring instance of its class, (N,) float64 in 0..1."""
@@ -180,13 +191,13 @@ class InstanceList:
             highest[i] = max(highest[i], self._iou(i, j))
         return highest
 
-    def _survivors(self, iou: float, rivals: Callable[[int, int], bool]) -> Self:
+    def _survivors(self, iou: float, rivals: Callable[[int, int], bool]) -> np.ndarray:
         iou = number_in("iou", iou, 0, 1)
         kept: list[int] = []
         for i in np.argsort(-self.scores, kind="stable").tolist():
             if not any(rivals(i, j) and self._iou(i, j) > iou for j in kept):
                 kept.append(i)
-        return self[np.array(sorted(kept), int)]
+        return np.array(sorted(kept), int)
 
     def _iou(self, i: int, j: int) -> float:
         shared = crop_intersection(self.boxes[i], self.masks[i], self.boxes[j], self.masks[j])

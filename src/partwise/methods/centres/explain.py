@@ -83,7 +83,78 @@ class CentresExplanation:
         }
 
 
-@torch.inference_mode()
+class CentresExplainer:
+    """Explains pixels of one image, which is decoded once.
+
+    Args:
+        method: The method whose outputs these are.
+        outputs: Outputs for a batch of one image.
+        size: (H, W) of the image in pixels.
+
+    Attributes:
+        prediction: Everything that was found in the image.
+    """
+
+    @torch.inference_mode()
+    def __init__(self, method: Centres, outputs: Outputs, size: tuple[int, int]) -> None:
+        self.method, self.size, self.prediction = method, size, method.decode(outputs, size)[0]
+        self._votes_2HW, self._heat_Thw = votes(outputs["offset"][0]), outputs["heat"][0]
+        self._probability_Chw = torch.softmax(outputs["semantic"][0].float(), dim=0)
+
+    @torch.inference_mode()
+    def at(self, point: tuple[int, int] | None = None) -> CentresExplanation:
+        """Explain why a pixel joined its centre.
+
+        Args:
+            point: (x, y) of the pixel; None for the middle of the instance with the highest score.
+
+        Raises:
+            PartwiseError: If the pixel lies outside the image, or if none is given and nothing was found.
+        """
+        require_inside(point, self.size)
+        instances, semantic_HW = self.prediction.instances, self.prediction.semantic_HW
+        x, y = point = middle_of_highest_score(instances) if point is None else point
+        label_set: LabelSet = self.method.label_set
+        assert semantic_HW is not None
+        label = label_set.by_id[int(semantic_HW[y, x])]
+        vote_x, vote_y = self._votes_2HW[:, y, x].flip(0).tolist()
+        centres, heat_hw = [], None
+        if label in label_set.things:
+            index = label_set.things.index(label)
+            heat_hw = torch.sigmoid(self._heat_Thw[index].float()).cpu().numpy()
+            centres = self._centres(index, (vote_x, vote_y))
+        instance = instance_at(instances, point)
+        if heat_hw is None:
+            outcome = "stuff"
+        elif not centres:
+            outcome = "alone"
+        else:
+            outcome = "kept" if instance >= 0 else "small"
+        stride = self._heat_Thw.shape[-2] * STRIDE_PX // self._probability_Chw.shape[-2]
+        here = self._probability_Chw[:, y // stride, x // stride].tolist()
+        return CentresExplanation(
+            point=point,
+            prediction=self.prediction,
+            instance=instance,
+            semantic=largest([one.name for one in label_set.evaluated], here),
+            label=label.name,
+            vote=(vote_x, vote_y),
+            centres=tuple(sorted(centres, key=lambda centre: centre.distance_px)),
+            outcome=outcome,
+            heat_hw=heat_hw,
+        )
+
+    def _centres(self, index: int, vote: tuple[float, float]) -> list[Centre]:
+        """List the centres of a class, given by its place among those with instances."""
+        found = []
+        heats, classes, places = (column.tolist() for column in self.method.decoder.centres(self._heat_Thw))
+        for heat, class_, (centre_y, centre_x) in zip(heats, classes, places, strict=True):
+            if class_ == index:
+                away = float(np.hypot(centre_x - vote[0], centre_y - vote[1]))
+                found.append(Centre(heat, (centre_x, centre_y), away))
+        return found
+
+
 def explain(
     method: Centres, outputs: Outputs, size: tuple[int, int], point: tuple[int, int] | None = None
 ) -> CentresExplanation:
@@ -99,39 +170,4 @@ def explain(
         PartwiseError: If the pixel lies outside the image, or if none is given and nothing was found.
     """
     require_inside(point, size)
-    prediction = method.decode(outputs, size)[0]
-    x, y = point = middle_of_highest_score(prediction.instances) if point is None else point
-    label_set: LabelSet = method.label_set
-    assert prediction.semantic_HW is not None
-    label = label_set.by_id[int(prediction.semantic_HW[y, x])]
-    vote_x, vote_y = votes(outputs["offset"][0])[:, y, x].flip(0).tolist()
-    centres, heat_hw = [], None
-    if label in label_set.things:
-        index = label_set.things.index(label)
-        heat_hw = torch.sigmoid(outputs["heat"][0, index].float()).cpu().numpy()
-        heats, classes, places = (column.tolist() for column in method.decoder.centres(outputs["heat"][0]))
-        for heat, class_, (centre_y, centre_x) in zip(heats, classes, places, strict=True):
-            if class_ == index:
-                away = float(np.hypot(centre_x - vote_x, centre_y - vote_y))
-                centres.append(Centre(heat, (centre_x, centre_y), away))
-    instance = instance_at(prediction.instances, point)
-    if heat_hw is None:
-        outcome = "stuff"
-    elif not centres:
-        outcome = "alone"
-    else:
-        outcome = "kept" if instance >= 0 else "small"
-    probability_Chw = torch.softmax(outputs["semantic"][0].float(), dim=0)
-    stride = outputs["heat"].shape[-2] * STRIDE_PX // probability_Chw.shape[-2]
-    here = probability_Chw[:, y // stride, x // stride].tolist()
-    return CentresExplanation(
-        point=point,
-        prediction=prediction,
-        instance=instance,
-        semantic=largest([one.name for one in label_set.evaluated], here),
-        label=label.name,
-        vote=(vote_x, vote_y),
-        centres=tuple(sorted(centres, key=lambda centre: centre.distance_px)),
-        outcome=outcome,
-        heat_hw=heat_hw,
-    )
+    return CentresExplainer(method, outputs, size).at(point)

@@ -24,7 +24,7 @@ from partwise.backbones.pyramid import Pyramid, conv_norm_relu, merged_at_finest
 from partwise.fields import Blocks, Count, CountOrZero, NotNegative, configuration
 from partwise.methods.capabilities import ClassRows
 from partwise.methods.centres.decode import CentresDecodeConfig, CentresDecoder
-from partwise.methods.centres.explain import CentresExplanation, explain
+from partwise.methods.centres.explain import CentresExplainer, CentresExplanation, explain
 from partwise.methods.centres.targets import centre_targets
 from partwise.methods.distil import distilled_semantics
 from partwise.methods.method import Method, MethodConfig, Outputs, Targets
@@ -173,6 +173,10 @@ class Centres(Method):
     ) -> CentresExplanation:
         """Explain one pixel, see `centres.explain.explain`."""
         return explain(self, outputs, size, point)
+
+    def explainer(self, outputs: Outputs, size: tuple[int, int]) -> CentresExplainer:
+        """Explain many pixels of one image, see `ExplainsOften`."""
+        return CentresExplainer(self, outputs, size)
 
     def mirrored(self, outputs: Outputs) -> Outputs:
         """Mirror the maps and change the sign of dx: an offset to the left becomes an offset to the right."""

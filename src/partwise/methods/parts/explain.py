@@ -1,29 +1,18 @@
-"""Explain why a pixel belongs to an instance, or to none: every window over the pixel, and the outcome of each.
+"""The explanation of one pixel by part maps: the windows over the pixel, and the outcome of each. `explainer` makes it.
 
 Axes: K = k * k parts, m window cells a side, n finer cells a side.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from partwise.decoding.maps import softmax
 from partwise.decoding.outcomes import CandidateOutcome
-from partwise.methods.asked import instance_at, largest, middle_of_highest_score, pixel_to_json, require_inside
-from partwise.methods.parts.assemble import assemble_windows
-from partwise.methods.parts.decode import ImageOutputs, as_array
-from partwise.methods.parts.pooled import PooledMaps
-from partwise.methods.parts.propose import screen
-from partwise.methods.parts.refine_masks import RefinerMaps, refine_windows
-from partwise.methods.parts.windows import Window, window_cells
+from partwise.methods.asked import pixel_to_json
+from partwise.methods.parts.windows import Window
 from partwise.scene import Prediction
-
-if TYPE_CHECKING:
-    from partwise.methods.parts.network import PartMaps
 
 # The outcomes of a window, in the order in which the decoder decides.
 OUTCOMES = {
@@ -135,154 +124,3 @@ class Explanation:
             "windows_over_the_pixel": self.counts,
             "windows": [window.to_json() for window in self.windows],
         }
-
-
-def explain(
-    method: PartMaps,
-    outputs: dict[str, Any],
-    size: tuple[int, int],
-    point: tuple[int, int] | None = None,
-    most: int = 6,
-) -> Explanation:
-    """Decode the outputs for one image, and explain the outcome of the windows over a pixel.
-
-    Args:
-        method: The method whose outputs these are.
-        outputs: Outputs for a batch of one image.
-        size: (H, W) of the image in pixels.
-        point: (x, y) of the pixel; None for the middle of the instance with the highest score.
-        most: The maximum number of windows that are described.
-
-    Raises:
-        PartwiseError: If the pixel lies outside the image, or if none is given and nothing was found.
-    """
-    require_inside(point, size)
-    decoded = method.decode_one(outputs, 0, size)
-    prediction = decoded.prediction
-    point = middle_of_highest_score(prediction.instances) if point is None else point
-    instance = instance_at(prediction.instances, point)
-    by_window: dict[tuple, list[CandidateOutcome]] = {}
-    for candidate in decoded.outcomes(method.label_set):
-        by_window.setdefault((candidate.grid, candidate.centre), []).append(candidate)
-    maps_of_image = ImageOutputs.of(outputs, 0)
-    over = _windows_over(method, maps_of_image, by_window, instance, point)
-    rank = {outcome: place for place, outcome in enumerate(OUTCOMES)}
-    over.sort(key=lambda one: (rank[one.outcome], max((c.score for c in one.as_classes), default=0.0), one.objectness))
-    probability_Chw = softmax(maps_of_image.semantic_Chw)
-    things = PooledMaps(probability_Chw[method.decoder.thing_train_ids])
-    detail_Fhw = maps_of_image.detail_Fhw
-    maps = None if detail_Fhw is None else RefinerMaps(detail_Fhw, things, method.label_set)
-    counts = Counter(one.outcome for one in over)
-    return Explanation(
-        point,
-        prediction,
-        instance,
-        _semantic_at(method, maps_of_image, probability_Chw, point),
-        tuple(_story(method, maps_of_image, things, maps, one, point, instance) for one in over[::-1][:most]),
-        {name: counts[name] for name in OUTCOMES if counts[name]},
-    )
-
-
-@dataclass(frozen=True)
-class _Window:
-    """The values of a window that decide whether it is described; see `WindowStory`."""
-
-    grid: int
-    centre: tuple[int, int]
-    objectness: float
-    best_near: float
-    outcome: str
-    as_classes: tuple[CandidateOutcome, ...]
-
-
-def _windows_over(
-    method: PartMaps,
-    outputs: ImageOutputs,
-    by_window: dict[tuple, list[CandidateOutcome]],
-    instance: int,
-    point: tuple[int, int],
-) -> list[_Window]:
-    """List every window over the pixel."""
-    found = []
-    for index, (window, logits) in enumerate(zip(method.windows, outputs.objectness, strict=True)):
-        screened = screen(logits, method.decoder.config, method.decoder.step_cells)
-        objectness, best_near = screened.objectness_hw, screened.best_near_hw
-        rows, columns = (
-            _cells_over(window, at, count) for at, count in zip(point[::-1], objectness.shape, strict=True)
-        )
-        for y in rows:
-            for x in columns:
-                own = tuple(by_window.get((index, (y, x)), ()))
-                outcome = _furthest(own, instance) if own else "many"
-                outcome = next((question for question, passed in screened.passes.items() if not passed[y, x]), outcome)
-                found.append(_Window(index, (y, x), float(objectness[y, x]), float(best_near[y, x]), outcome, own))
-    return found
-
-
-def _cells_over(window: Window, at_px: int, count: int) -> range:
-    """Return the cells whose window covers a pixel along one axis."""
-    cell = at_px // window.stride_px
-    first = cell - window.cells + 1 + window.cells // 2
-    return range(max(first, 0), min(first + window.cells, count))
-
-
-def _furthest(as_classes: tuple[CandidateOutcome, ...], instance: int) -> str:
-    """Return the outcome of a window for the class that got furthest in decoding."""
-    outcomes = {one.outcome for one in as_classes}
-    if "kept" in outcomes:
-        own = any(one.outcome == "kept" and one.instance == instance for one in as_classes)
-        return "kept" if own else "elsewhere"
-    return max(outcomes, key=list(OUTCOMES).index)
-
-
-def _story(
-    method: PartMaps,
-    outputs: ImageOutputs,
-    things: PooledMaps[np.ndarray],
-    maps: RefinerMaps | None,
-    one: _Window,
-    point: tuple[int, int],
-    instance: int,
-) -> WindowStory:
-    """Describe one window. It is assembled here, because the decoder may not have assembled it."""
-    window, parts = method.windows[one.grid], outputs.parts[one.grid]
-    centres, weights = np.array([one.centre]), as_array(method.part_weights[one.grid])
-    votes = things.at(parts.shape[-2:])
-    assembled = assemble_windows(one.grid, window, centres, outputs.objectness[one.grid], parts, weights, votes)
-    refined = None
-    if candidates := [(each, each.refined) for each in one.as_classes if each.refined is not None]:
-        told, _ = max(candidates, key=lambda pair: (pair[0].instance == instance, pair[1].score))
-        assert method.mask_refiner is not None and maps is not None
-        ids = [label.id for label in method.label_set.things]
-        class_1 = np.array([ids.index(told.label)])
-        found = refine_windows(method.mask_refiner.correct_arrays, maps, window, centres, assembled.logits_Mmm, class_1)
-        refined = found.logits_Unn[0]
-    rows, columns, _ = window_cells(centres, window.cells, parts.shape[-2:])
-    top, left = ((cell - window.cells // 2) * window.stride_px for cell in one.centre)
-    y, x = (point[1] - top) // window.stride_px, (point[0] - left) // window.stride_px
-    return WindowStory(
-        grid=one.grid,
-        window=window,
-        centre=one.centre,
-        box_px=(left, top, left + window.side_px, top + window.side_px),
-        objectness=one.objectness,
-        best_near=one.best_near,
-        outcome=one.outcome,
-        part=divmod(int(weights[:, y, x].argmax()), method.config.k),
-        parts_Kmm=parts[:, rows[0][:, None], columns[0][None, :]],
-        logits_mm=assembled.logits_Mmm[0],
-        refined_nn=refined,
-        pixel=float(assembled.probability_Mmm[0, y, x]),
-        quality=float(assembled.quality_M[0]),
-        votes=largest([label.name for label in method.label_set.things], assembled.share_TM[:, 0].tolist()),
-        as_classes=one.as_classes,
-    )
-
-
-def _semantic_at(
-    method: PartMaps, outputs: ImageOutputs, probability_Chw: np.ndarray, point: tuple[int, int]
-) -> dict[str, float]:
-    """Return the probability of each class at the pixel, the largest first."""
-    stride = method.decoder.semantic_stride_px(outputs.objectness, probability_Chw)
-    column = probability_Chw[:, point[1] // stride, point[0] // stride]
-    return largest([label.name for label in method.label_set.evaluated], column.tolist())

@@ -25,7 +25,8 @@ from partwise.methods.distil import distilled_parts, distilled_semantics
 from partwise.methods.method import Method, Outputs, Targets
 from partwise.methods.parts.config import PartsConfig
 from partwise.methods.parts.decode import Decoded, ImageOutputs, PartsDecoder, as_array
-from partwise.methods.parts.explain import Explanation, explain
+from partwise.methods.parts.explain import Explanation
+from partwise.methods.parts.explainer import PartsExplainer, explain
 from partwise.methods.parts.losses import mask_loss, objectness_loss, untouched, window_loss
 from partwise.methods.parts.mirror import mirrored_outputs
 from partwise.methods.parts.oracle import OracleParts
@@ -243,8 +244,12 @@ class PartMaps(Method):
         return windows_of_targets(self, scene, targets)
 
     def explain(self, outputs: Outputs, size: tuple[int, int], point: tuple[int, int] | None = None) -> Explanation:
-        """Explain one pixel, see `parts.explain.explain`."""
+        """Explain one pixel, see `parts.explainer.explain`."""
         return explain(self, outputs, size, point)
+
+    def explainer(self, outputs: Outputs, size: tuple[int, int]) -> PartsExplainer:
+        """Explain many pixels of one image, see `ExplainsOften`."""
+        return PartsExplainer(self, outputs, size)
 
     @property
     def default_scale(self) -> float:

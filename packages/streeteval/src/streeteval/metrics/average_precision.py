@@ -28,6 +28,7 @@ class ClassTable:
 
     Attributes:
         image: (P,) int, which image a prediction belongs to.
+        score: (P,) float, the confidence of every prediction, falling.
         last: (E,) int, the last prediction of every distinct confidence.
         true_PO: (P, O) bool, true positives.
         false_PO: (P, O) bool, false positives. A prediction that is neither is ignored.
@@ -35,6 +36,7 @@ class ClassTable:
     """
 
     image: np.ndarray
+    score: np.ndarray
     last: np.ndarray
     true_PO: np.ndarray
     false_PO: np.ndarray
@@ -56,6 +58,23 @@ class ClassTable:
         true_EO = np.cumsum(self.true_PO * weight[:, None], axis=0)[self.last]
         false_EO = np.cumsum(self.false_PO * weight[:, None], axis=0)[self.last]
         return stepwise_area(true_EO, false_EO, truths)
+
+    def curve(self, overlap: int = 0) -> np.ndarray:
+        """Compute the points of precision and recall whose area is AP, without the artificial first one.
+
+        Args:
+            overlap: Index in `OVERLAPS`.
+
+        Returns:
+            (E, 3) recall, precision and confidence at every distinct confidence, highest first; empty without truth.
+        """
+        truths = self.truths.sum()
+        if truths == 0:
+            return np.zeros((0, 3))
+        true_E = np.cumsum(self.true_PO[:, overlap])[self.last]
+        accepted_E = true_E + np.cumsum(self.false_PO[:, overlap])[self.last]
+        precision_E = np.divide(true_E, accepted_E, out=np.ones(len(true_E)), where=accepted_E > 0)
+        return np.stack([true_E / truths, precision_E, self.score[self.last]], axis=1)
 
 
 def stepwise_area(true_EO: np.ndarray, false_EO: np.ndarray, truths: float) -> np.ndarray:
@@ -123,6 +142,7 @@ def class_table(
     ends = np.flatnonzero(np.diff(score[order], append=-np.inf))
     return ClassTable(
         image=image[order],
+        score=score[order],
         last=ends,
         true_PO=first_PO & on_counted,
         false_PO=np.where(hit_PO, on_counted & ~first_PO, ~ignored_PO),

@@ -1,4 +1,4 @@
-"""A lock that lets only one training write into a folder. The system releases it when its process ends in any way."""
+"""A lock that lets only one process write into a folder. The system releases it when its process ends in any way."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+__all__ = ["FolderLock"]
+
 NAME = "lock"  # name of the file; it is never removed, because two processes could then lock two different files
+_WAIT_SECONDS, _LOOK_SECONDS = 60.0, 0.05
 _HELD_ELSEWHERE = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 _BYTE = 1 << 30  # the byte that Windows locks: beyond the text, because other processes cannot read a locked byte
 _held: list[IO] = []
@@ -30,14 +33,16 @@ class FolderLock:
 
     Args:
         folder: The folder; it may not exist yet.
+        name: Name of the file in it that is locked.
+        what: What writes into the folder, in the words of the errors.
     """
 
-    def __init__(self, folder: Path):
-        self.folder, self.path = folder, folder / NAME
+    def __init__(self, folder: Path, name: str = NAME, what: str = "training"):
+        self.folder, self.path, self.what = folder, folder / name, what
         self._file: IO | None = None
 
     @contextlib.contextmanager
-    def held(self, note: Callable[[str], None]) -> Iterator[None]:
+    def held(self, note: Callable[[str], None], *, wait: bool = False) -> Iterator[None]:
         """Hold the lock inside this context; no other process can hold the lock of the same folder.
 
         The folder is made if it is missing. If its drive has no locks, as on some network drives, `note` is told so and
@@ -45,6 +50,7 @@ class FolderLock:
 
         Args:
             note: Is called with a sentence for the user.
+            wait: Wait for a process that holds the lock, at most a minute: it holds it for a moment only.
 
         Raises:
             PartwiseError: If another process holds the lock (the error names the process and its machine), or if the
@@ -59,7 +65,7 @@ class FolderLock:
                 f"cannot write {self.path}: {reason}: make the folder writable or choose another"
             ) from error
         with file:
-            self._take(file, note)
+            self._take(file, note, time.monotonic() + (_WAIT_SECONDS if wait else 0.0))
             self._file = file
             _held.append(file)
             since = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -71,17 +77,18 @@ class FolderLock:
                 _held.remove(file)
                 _describe(file, "")
 
-    def _take(self, file: IO, note: Callable[[str], None]) -> None:
-        """Take the lock, or raise PartwiseError if another process holds it."""
+    def _take(self, file: IO, note: Callable[[str], None], until: float) -> None:
+        """Take the lock, or raise PartwiseError if another process holds it until a time of the monotonic clock."""
         try:
-            _lock(file)
+            while not _lock(file):
+                if time.monotonic() >= until:
+                    raise PartwiseError(
+                        f"{self.folder}: another {self.what} is writing into this folder{_owner(self.path)}: wait "
+                        "until it ends, stop it, or give another folder"
+                    )
+                time.sleep(_LOOK_SECONDS)
         except OSError as error:
-            if error.errno in _HELD_ELSEWHERE:
-                raise PartwiseError(
-                    f"{self.folder}: another training is writing into this folder{_owner(self.path)}: wait until it "
-                    "ends, stop it, or give another folder"
-                ) from None
-            note(f"{self.folder}: cannot be locked ({error.strerror}): do not start another training in this folder")
+            note(f"{self.folder}: cannot be locked ({error.strerror}): do not start another {self.what} in this folder")
 
     def require(self) -> None:
         """Check that the folder is still the one that was locked.
@@ -97,18 +104,24 @@ class FolderLock:
             same = False
         if not same:
             raise PartwiseError(
-                f"{self.folder}: the training stops because this folder was removed or replaced: start again and leave "
-                "the folder in place"
+                f"{self.folder}: the {self.what} stops because this folder was removed or replaced: start again and "
+                "leave the folder in place"
             )
 
 
-def _lock(file: IO) -> None:
-    """Lock a file, or raise OSError at once if another process has locked it or the drive has no locks."""
-    if sys.platform == "win32":
-        file.seek(_BYTE)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def _lock(file: IO) -> bool:
+    """Lock a file; returns False if another process has locked it, and raises OSError if the drive has no locks."""
+    try:
+        if sys.platform == "win32":
+            file.seek(_BYTE)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _HELD_ELSEWHERE:
+            return False
+        raise
+    return True
 
 
 def _describe(file: IO, owner: str) -> None:

@@ -6,12 +6,14 @@ import multiprocessing
 import os
 import platform
 import signal
+import threading
 import time
 
 import pytest
 
+from partwise import folder_lock
 from partwise.errors import PartwiseError
-from partwise.training.lock import FolderLock
+from partwise.folder_lock import FolderLock
 
 FORK = multiprocessing.get_context("fork")
 
@@ -55,6 +57,29 @@ def test_a_killed_owner_keeps_no_lock_though_its_children_live(tmp_path):
             pass
     finally:
         os.kill(child, signal.SIGKILL)
+
+
+def test_a_process_that_waits_gets_the_lock_when_the_other_ends(tmp_path):
+    first, order = FolderLock(tmp_path), []
+
+    def second():
+        with FolderLock(tmp_path).held(no_note, wait=True):
+            order.append("second")
+
+    waiting = threading.Thread(target=second)
+    with first.held(no_note):
+        waiting.start()
+        time.sleep(0.2)
+        order.append("first")
+    waiting.join(10)
+    assert order == ["first", "second"]
+
+
+def test_nobody_waits_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder_lock, "_WAIT_SECONDS", 0.1)
+    refused = pytest.raises(PartwiseError, match="another process is writing into this folder")
+    with FolderLock(tmp_path).held(no_note), refused, FolderLock(tmp_path, what="process").held(no_note, wait=True):
+        pass
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
