@@ -30,6 +30,7 @@ dist: $(VENV)/.installed  ## sdist and wheels of the last commit in dist/, with 
 	$(BIN)/python docs/absolute_links.py README.md --pages "$(PAGES)" --pictures "$(PICTURES)" > build/release/README.md
 	$(BIN)/python -m build --outdir dist build/release
 	$(BIN)/python -m build --outdir dist build/release/packages/streeteval
+	$(BIN)/python -m build --outdir dist build/release/packages/streeteval-cs
 	$(BIN)/python -m build --outdir dist build/release/packages/partwise-streets
 
 $(VENV)/.installed: pyproject.toml constraints.txt packages/streeteval/pyproject.toml packages/partwise-streets/pyproject.toml

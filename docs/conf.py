@@ -51,7 +51,7 @@ NAVIGATION = {
         Guides: docs/concepts docs/training docs/data docs/finetuning docs/video docs/serve docs/scale docs/runtime
         Data and ceilings: docs/cityscapes docs/ceilings docs/reproduce
         Extensions: docs/extending docs/bundled-training
-        Reference: docs/api/index docs/models docs/benchmarks docs/evaluation docs/doctor
+        Reference: docs/api/index docs/models docs/benchmarks docs/evaluation docs/cityscapesscripts docs/doctor
         Project: docs/log/README CONTRIBUTING CHANGELOG
     """,
     "docs/log/README": "Experiments: 2*",

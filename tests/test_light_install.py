@@ -39,7 +39,7 @@ def light(tmp_path):
     "words",
     [
         ["predict", "street.png", "--model", "MODEL", "--out", "out"],
-        ["evaluate", "--model", "MODEL", "--data", "CITY", "--frames", "1"],
+        ["evaluate", "--model", "MODEL", "--data", "CITY", "--frames", "1", "--full"],
         ["check", "CITY"],
         ["ceiling", "parts", "--data", "CITY", "--frames", "1"],
         ["recipes"],
@@ -59,7 +59,6 @@ def test_what_needs_no_extra(light, tmp_path, tiny_model_file, city_root, words)
     [
         (["train", "demo", "--data", "CITY", "--out", "run", "--steps", "1"], "train"),
         (["explain", "street.png", "--model", "MODEL", "--at", "3,3", "--out", "out"], "report"),
-        (["evaluate", "--model", "MODEL", "--data", "CITY", "--full"], "eval"),
         (["serve", "--port", "0", "--model", "MODEL"], "serve"),
     ],
     ids=lambda value: value if isinstance(value, str) else value[0],

@@ -15,8 +15,9 @@ PLACE = re.compile(r"(<!-- table: (?P<name>\S+) -->\n)(?P<body>.*?)(<!-- end -->
 
 
 def pages() -> list[Path]:
-    """README.md and every page under docs/."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    """README.md, every page under docs/, and the README.md of every package."""
+    packages = sorted((ROOT / "packages").glob("*/README.md"))
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *packages]
 
 
 def names_in(text: str) -> list[str]:

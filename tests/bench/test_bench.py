@@ -9,9 +9,10 @@ import pytest
 from tiny_networks import tiny_model
 
 from partwise.bench import speed as bench_speed_module
-from partwise.bench.material import link_again, make_material, results_of, write_files
+from partwise.bench.material import make_material
 from partwise.cli import main
 from partwise.training import precision
+from streeteval.bench.material import link_again, results_of, write_files
 from streeteval.evaluator import CityscapesEvaluator
 from streeteval.machine import peak_memory_mib
 from streeteval.reading.truth import TruthFolder
@@ -47,7 +48,7 @@ def test_without_cityscapesscripts_one_line_says_what_to_install(fails, monkeypa
     monkeypatch.setitem(sys.modules, name, None)
     said = fails("bench", "evaluation", *SMALL).strip()
     assert len(said.split("\n")) == 1
-    assert "cityscapesScripts" in said and "pip install 'partwise[bench]'" in said
+    assert "cityscapesscripts" in said and "pip install 'partwise[bench]'" in said
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_files_hold_what_memory_holds_under_every_name(tmp_path):
         evaluator.update(scene, instances, semantic_HW)
     for bits in (8, 1):
         root = tmp_path / str(bits)
-        files = write_files(root, material, bits)
+        files = write_files(root, material.scenes, material.instances, material.semantics, bits)
         expected = evaluator.compute()
         scores = evaluate_folder(results_of(root), TruthFolder(root, "val"))
         assert scores["instance"]["ap"] == pytest.approx(expected["instance"]["ap"], abs=1e-12)

@@ -18,19 +18,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from partwise.bench.material import (
-    SPLIT,
-    FrameFiles,
-    Material,
-    link_again,
-    make_material,
-    renamed,
-    results_of,
-    write_files,
-)
-from partwise.bench.official import official_modules, time_official
+from partwise.bench.material import Material, make_material, renamed
 from partwise.errors import PartwiseError
 from partwise.scene import Scene
+from streeteval.bench.material import SPLIT, FrameFiles, link_again, results_of, write_files
+from streeteval.bench.official import require_official, time_official
 from streeteval.evaluator import CityscapesEvaluator
 from streeteval.instances import Instances
 from streeteval.machine import describe_machine, peak_memory_mib
@@ -80,7 +72,7 @@ def bench_evaluation(
     counts = {"images": images, "predictions": predictions, "workers": workers, "memory-images": memory_images}
     if wrong := [f"--{name} {count}" for name, count in counts.items() if count < 1]:
         raise PartwiseError(f"{' '.join(wrong)}: give numbers from 1 on")
-    official_modules()
+    require_official()
     machine = describe_machine()
     material = make_material(images, predictions, size, data, split, progress)
     in_memory = {}
@@ -99,7 +91,7 @@ def bench_evaluation(
     for bits in BITS:
         begin = functools.partial(progress, f"masks of {bits} bit")
         with tempfile.TemporaryDirectory() as folder:
-            files = write_files(Path(folder), material, bits)
+            files = write_files(Path(folder), material.scenes, material.instances, material.semantics, bits)
             row = _against_official(Path(folder), material, files, ours_s, begin)
             if bits == BITS[0]:
                 peaks[f"{len(material)} images from files"] = _peak_of(_score_files, Path(folder), 1)

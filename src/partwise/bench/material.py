@@ -1,25 +1,19 @@
-"""Frames for the measurement of evaluators, with predictions that have many false positives, and their files.
-
-The files are ROOT/gtFine/val/CITY/ (the truth, in the published form) and ROOT/results/ (the predictions, in the
-benchmark's submission form).
-"""
+"""Frames for the measurement of evaluators, with predictions that have many false positives."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from partwise.data.dataset import open_dataset
 from partwise.data.streets import Streets
 from partwise.scene import Scene
+from streeteval.bench.material import predictions_of
 from streeteval.instances import Instances
 
-SPLIT = "val"
 RENDERED_NAME = "street_{:06}_000019"
 
 
@@ -70,7 +64,7 @@ def make_material(
         if data is None:
             scene = renamed(scene, RENDERED_NAME.format(i))
         material.scenes.append(scene)
-        material.instances.append(_predictions(scene, predictions, rng))
+        material.instances.append(predictions_of(scene, predictions, rng))
         material.semantics.append(np.roll(scene.semantic_HW, (2, 3), (0, 1)))
         progress("frames", i + 1, images)
     return material
@@ -79,101 +73,3 @@ def make_material(
 def renamed(scene: Scene, name: str) -> Scene:
     """Return the same frame with another name."""
     return Scene(name, scene.image_HW3, scene.semantic_HW, scene.instance_ids_HW, scene.label_set)
-
-
-def _predictions(scene: Scene, count: int, rng: np.random.Generator) -> Instances:
-    """Make `count` instances: shifted true masks, and rectangles of random class and position."""
-    height, width = scene.size
-    truth = scene.instances
-    things = [label.id for label in scene.label_set.things]
-    labels: list[int] = []
-    masks: list[np.ndarray] = []
-    while len(masks) < count:
-        if len(truth) and len(masks) % 4:
-            i = int(rng.integers(len(truth)))
-            mask = np.roll(truth.full_mask(i), rng.integers(-9, 10, 2), (0, 1))
-            label = truth.labels[i] if truth.labels[i] in things else rng.choice(things)
-        else:
-            x, y, w, h = (rng.random(4) * (0.97 * width, 0.97 * height, 0.15 * width, 0.2 * height)).astype(int)
-            mask = np.zeros(scene.size, bool)
-            mask[y : y + h + 10, x : x + w + 10] = True
-            label = rng.choice(things)
-        labels.append(label)
-        masks.append(mask)
-    return Instances.from_masks(labels, rng.random(count).tolist(), masks, scene.size)
-
-
-@dataclass(frozen=True)
-class FrameFiles:
-    """The files of one frame, with the names that the official tool expects.
-
-    Attributes:
-        labels: True labelIds.
-        instances: True instanceIds.
-        lines: The predicted instances, a line for each.
-        pixels: Predicted labelIds.
-    """
-
-    labels: str
-    instances: str
-    lines: str
-    pixels: str
-
-
-def write_files(root: Path, material: Material, bits: int) -> list[FrameFiles]:
-    """Write truth and predictions.
-
-    Args:
-        root: Folder to write into.
-        material: What to write.
-        bits: Bits per pixel of the masks: 8, as most tools write them, or 1.
-
-    Returns:
-        The files of each frame.
-    """
-    written = []
-    for scene, instances, semantic_HW in zip(material.scenes, material.instances, material.semantics, strict=True):
-        files = _names(root, scene.name)
-        Image.fromarray(scene.semantic_HW).save(files.labels)
-        Image.fromarray(scene.instance_ids_HW.astype(np.uint16)).save(files.instances)
-        Image.fromarray(semantic_HW).save(files.pixels)
-        lines = []
-        for i in range(len(instances)):
-            mask = Path(files.lines).with_name(f"{scene.name}_mask_{i}.png")
-            full = instances.full_mask(i)
-            Image.fromarray(full if bits == 1 else full.astype(np.uint8) * 255).save(mask)
-            lines.append(f"{mask.name} {instances.labels[i]} {float(instances.scores[i])!r}\n")
-        Path(files.lines).write_text("".join(lines))
-        written.append(files)
-    return written
-
-
-def _names(root: Path, name: str) -> FrameFiles:
-    truth, results = root / "gtFine" / SPLIT / name.split("_")[0], results_of(root)
-    for folder in (truth, results):
-        folder.mkdir(parents=True, exist_ok=True)
-    return FrameFiles(
-        labels=str(truth / f"{name}_gtFine_labelIds.png"),
-        instances=str(truth / f"{name}_gtFine_instanceIds.png"),
-        lines=str(results / f"{name}_pred.txt"),
-        pixels=str(results / f"{name}_pred_labelIds.png"),
-    )
-
-
-def results_of(root: Path) -> Path:
-    """Return the folder of the predictions."""
-    return root / "results"
-
-
-def link_again(files: list[FrameFiles], root: Path, images: int) -> None:
-    """Add further frames as links to the existing files, until there are `images` frames.
-
-    Args:
-        files: The files of the existing frames.
-        root: Folder of the files.
-        images: Number of frames afterwards.
-    """
-    for i in range(len(files), images):
-        of, also = files[i % len(files)], _names(root, RENDERED_NAME.format(900_000 + i))
-        for field in ("labels", "instances", "lines", "pixels"):
-            os.link(getattr(of, field), getattr(also, field))

@@ -8,6 +8,7 @@ from typing import Any
 from partwise.data.check import SIZE_BINS, CheckReport
 from partwise.report.tables import NO_IIOU_NOTE, Table, evaluation_tables
 from streeteval.reading.faults import SHOWN_OF_A_KIND, Fault, counted, listed
+from streeteval.tables import aligned
 
 __all__ = ["check_text", "evaluation_text", "faults_text", "table_markdown", "table_text"]
 
@@ -35,7 +36,7 @@ def table_text(table: Table) -> str:
         door   90
         car   420
     """
-    return _aligned([list(table.columns), *table.rows])
+    return aligned([list(table.columns), *table.rows])
 
 
 def table_markdown(table: Table) -> str:
@@ -76,7 +77,7 @@ def check_text(report: CheckReport) -> str:
             if count.instances
         ]
         if rows:
-            blocks.append(_aligned([["longest side in px", "all", *SIZE_BINS, "below 100 px of area"], *rows]))
+            blocks.append(aligned([["longest side in px", "all", *SIZE_BINS, "below 100 px of area"], *rows]))
     blocks += [faults_text("fault", report.faults), faults_text("warning", report.warnings)]
     return "\n\n".join(block for block in blocks if block)
 
@@ -99,13 +100,3 @@ def faults_text(what: str, faults: Sequence[Fault], shown: int = SHOWN_OF_A_KIND
     lines = listed(faults, shown)
     all_of_them = [] if len(lines) == len(faults) else ["--json FILE lists all of them"]
     return "\n".join([f"{counted(len(faults), what)}:", *(f"  {line}" for line in [*lines, *all_of_them])])
-
-
-def _aligned(rows: Sequence[Sequence[Any]]) -> str:
-    texts = [[str(cell) for cell in row] for row in rows]
-    widths = [max(len(row[i]) for row in texts) for i in range(len(texts[0]))]
-    lines = []
-    for row in texts:
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)

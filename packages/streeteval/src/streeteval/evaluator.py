@@ -14,6 +14,7 @@ import numpy as np
 
 from streeteval.errors import InputError
 from streeteval.files import json_ready, readable
+from streeteval.given import plain
 from streeteval.instances import Instances
 from streeteval.labels import CITYSCAPES, LabelSet
 from streeteval.metrics.available import OWN_METRICS, SETTING_OF, require_free_names
@@ -98,7 +99,7 @@ class CityscapesEvaluator:
 
     def fresh(self) -> CityscapesEvaluator:
         """Return an evaluator with the same settings and no image, for another process to fill."""
-        return CityscapesEvaluator(self.label_set, metrics=self.others, **asdict(self.settings))
+        return type(self)(self.label_set, metrics=self.others, **asdict(self.settings))
 
     def update(
         self,
@@ -126,6 +127,7 @@ class CityscapesEvaluator:
         name = readable(scene.name)  # as a JSON file holds it: results from a file and from a model are compared
         if name in self.records:
             raise InputError(f"{scene.name}: scored twice: give every image once")
+        semantic_HW, scores, depth_HW = plain(semantic_HW), plain(scores), plain(depth_HW)
         prediction = Predicted(instances, None if semantic_HW is None else np.asarray(semantic_HW), scores)
         parts = {metric.name: metric.observe(scene, prediction, depth_HW) for metric in self.metrics}
         self._add(name, ImageRecord(_crc32(scene), parts))

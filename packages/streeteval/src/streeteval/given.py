@@ -14,6 +14,17 @@ import numpy as np
 from streeteval.errors import InputError
 
 
+def plain(value: Any) -> Any:
+    """Return a tensor of torch as an array, from any device and with or without a gradient; anything else unchanged.
+
+    Torch is not imported: a tensor is known by its methods.
+    """
+    if not (hasattr(value, "detach") and hasattr(value, "cpu")):
+        return value
+    value = value.detach().cpu()
+    return (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
+
+
 def number_in(what: str, value: Any, least: float, most: float) -> float:
     """Return `value` as a float.
 
@@ -104,7 +115,7 @@ def shown(value: Any) -> str:
 
 def _numbers(what: str, values: Any) -> np.ndarray:
     try:
-        array = np.asarray(values)
+        array = np.asarray(plain(values))
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"{what}: {error}: give numbers") from None
     if array.dtype.kind not in "buif":

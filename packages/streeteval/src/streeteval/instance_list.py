@@ -16,7 +16,7 @@ import numpy as np
 
 from streeteval.boxes import crop_intersection
 from streeteval.errors import InputError
-from streeteval.given import finite_numbers, number_in, shown, size_of, whole_numbers
+from streeteval.given import finite_numbers, number_in, plain, shown, size_of, whole_numbers
 from streeteval.labels import CITYSCAPES, LabelSet
 
 
@@ -206,7 +206,7 @@ class InstanceList:
 
 def _masks(masks: Any) -> tuple[np.ndarray, ...]:
     try:
-        return tuple(np.asarray(mask, bool) for mask in masks)
+        return tuple(np.asarray(mask, bool) for mask in map(plain, plain(masks)))
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"Instances: masks: {error}: give a list of arrays") from None
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from streeteval.boxes import box_of_mask, nearest_index
 from streeteval.errors import InputError
-from streeteval.given import shown, size_of, whole_numbers
+from streeteval.given import plain, shown, size_of, whole_numbers
 from streeteval.instance_list import InstanceList
 from streeteval.labels import INSTANCE_FACTOR
 from streeteval.rle import column_runs, segments
@@ -91,14 +91,14 @@ class Instances(InstanceList):
         if not all(isinstance(given, Iterable) for given in (labels, scores, masks)):
             raise InputError("Instances.from_masks: give a list of labels, one of scores and one of masks")
         size = None if size is None else size_of("Instances.from_masks: size", size)
-        labels, scores, masks = list(labels), list(scores), list(masks)
+        labels, scores, masks = list(plain(labels)), list(plain(scores)), list(plain(masks))
         if not len(labels) == len(scores) == len(masks):
             raise InputError(
                 f"Instances.from_masks: {len(labels)} labels, {len(scores)} scores and {len(masks)} masks: "
                 "give the same number of each"
             )
         for label, score, mask in zip(labels, scores, masks, strict=True):
-            mask = np.asarray(mask) != 0
+            mask = np.asarray(plain(mask)) != 0
             if mask.ndim != 2 or size not in (None, mask.shape):
                 image = f", the image {size}" if size is not None else ""
                 raise InputError(f"Instances: a mask is {mask.shape}{image}: give masks (H, W) of one size")

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from streeteval.errors import InputError
+from streeteval.given import plain
 from streeteval.instances import Instances
 from streeteval.labels import CITYSCAPES, LabelSet
 
@@ -59,8 +60,8 @@ class Truth:
 
     Attributes:
         name: Id of the frame, such as "aachen_000000_000019".
-        semantic_HW: (H, W) ids of the label set (Cityscapes labelIds, not train ids).
-        instance_ids_HW: (H, W) whole numbers: id * 1000 + number for an instance, or else the id.
+        semantic_HW: (H, W) ids of the label set (Cityscapes labelIds, not train ids); an array, or a tensor of torch.
+        instance_ids_HW: (H, W) whole numbers: id * 1000 + number for an instance, or else the id; likewise.
         label_set: The classes.
 
     Raises:
@@ -79,6 +80,8 @@ class Truth:
     label_set: LabelSet = field(default=CITYSCAPES)
 
     def __post_init__(self) -> None:
+        for name in ("semantic_HW", "instance_ids_HW"):
+            object.__setattr__(self, name, plain(getattr(self, name)))
         for what, array in (("labelIds", self.semantic_HW), ("instanceIds", self.instance_ids_HW)):
             if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind not in "ui":
                 found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__

@@ -53,7 +53,7 @@ class ClassTable:
         """
         truths = self.truths.sum() if weights is None else (self.truths * weights).sum()
         if truths == 0:
-            return np.full(len(OVERLAPS), np.nan)
+            return np.full(self.true_PO.shape[1], np.nan)
         weight = np.ones(len(self.image)) if weights is None else weights[self.image].astype(np.float64)
         true_EO = np.cumsum(self.true_PO * weight[:, None], axis=0)[self.last]
         false_EO = np.cumsum(self.false_PO * weight[:, None], axis=0)[self.last]
@@ -110,6 +110,7 @@ def class_table(
     sizes_px: tuple[float, float] = (0, np.inf),
     boundary: bool = False,
     chosen: Sequence[np.ndarray] | None = None,
+    overlaps: np.ndarray = OVERLAPS,
 ) -> ClassTable:
     """Judge all predictions of one class.
 
@@ -120,6 +121,7 @@ def class_table(
             and so is one on nothing whose own longest side lies outside (as COCO does with areas).
         chosen: (T,) bool of each image: only these instances of the truth count; a prediction on another is ignored.
         boundary: Judge by min(mask IoU, boundary IoU), as boundary AP does, instead of by mask IoU.
+        overlaps: (O,) the thresholds of IoU, at least .5, so that a prediction matches one instance at most.
     """
     low, below = sizes_px
     own = [m.label == label for m in matches]
@@ -133,8 +135,8 @@ def class_table(
     if boundary:
         iou = np.fmin(iou, take("boundary_iou"))
     order = np.argsort(-score, kind="stable")
-    hit_PO = iou[:, None] > OVERLAPS
-    ignored_PO = np.maximum(take("ignored_iou"), take("ignored_share"))[:, None] > OVERLAPS
+    hit_PO = iou[:, None] > overlaps
+    ignored_PO = np.maximum(take("ignored_iou"), take("ignored_share"))[:, None] > overlaps
     side = take("side_px")
     ignored_PO |= ((side < low) | (side >= below))[:, None]
     first_PO = _first_of_each_truth(hit_PO[order], (image * (1 + truth.max(initial=0)) + truth)[order])

@@ -1,17 +1,16 @@
-"""Panoptic quality ("Panoptic Segmentation", Kirillov et al., 2019) as cityscapesScripts 2.3.0 counts it, by hotcoco.
+"""Panoptic quality ("Panoptic Segmentation", Kirillov et al., 2019) as cityscapesScripts 2.3.0 counts it.
 
 The prediction is the label map with the instances painted on it, the highest score on top; pixels of a class with
-instances that no instance covers, and of classes that are not evaluated, predict nothing. hotcoco matches the segments
-of one image at a time, so no map is kept.
+instances that no instance covers, and of classes that are not evaluated, predict nothing.
 
-Axes: H W image, R runs, P predicted segments, C evaluated classes, 4 = (sum of IoU, TP, FP, FN); N images,
+Axes: H W image, P predicted segments, C evaluated classes, 4 = (sum of IoU, TP, FP, FN); N images,
 B weightings.
 Source of every rule: cityscapesScripts, preparation/createPanopticImgs.py, evaluation/evalPanopticSemanticLabeling.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,8 @@ from streeteval.instances import Instances
 from streeteval.labels import INSTANCE_FACTOR, LabelSet
 from streeteval.metrics.metric import Detail, Metric, Predicted, finite_array
 from streeteval.metrics.pixel import mean_of_valid
+from streeteval.metrics.segments import PredictedSegment, SegmentSums, TrueSegment, match_segments, shared_areas
+from streeteval.rle import value_counts
 from streeteval.scene import Scene
 
 PANOPTIC_SCORES = ("pq", "sq", "rq")
@@ -38,49 +39,32 @@ def count_segments(scene: Scene, instances: Instances, semantic_HW: np.ndarray) 
     Returns:
         (C, 4) float64 sums, classes in the order of their train ids.
     """
-    from hotcoco.panoptic import PanopticEval
-
-    evaluated = scene.label_set.evaluated
-    height, width = scene.size
-    common = {
-        "images": [{"id": 0, "height": height, "width": width}],
-        "categories": [{"id": x.id, "name": x.name, "isthing": int(x.has_instances)} for x in evaluated],
-    }
-    evaluation = PanopticEval(
-        common | {"annotations": _true_segments(scene)},
-        common | {"annotations": _predicted_segments(instances, semantic_HW, scene.label_set)},
-    )
-    evaluation.evaluate()
-    of_class = evaluation.results()["per_class"]
-    return np.array([[of_class[x.id][key] for key in SEGMENT_SUMS] for x in evaluated], np.float64)
+    truth_HW, truth = _true_segments(scene)
+    painted_HW, label_P = _painted(instances, semantic_HW, scene.label_set)
+    shared = shared_areas(truth_HW, painted_HW)
+    areas: dict[int, int] = {}
+    for (_, number), pixels in shared.items():
+        areas[number] = areas.get(number, 0) + pixels
+    predicted = {number: PredictedSegment(int(label_P[number]), area) for number, area in areas.items() if number}
+    sums = match_segments(shared, truth, predicted)
+    of_class = [sums.get(label.id, SegmentSums()) for label in scene.label_set.evaluated]
+    return np.array([[getattr(one, key) for key in SEGMENT_SUMS] for one in of_class], np.float64)
 
 
-def _true_segments(scene: Scene) -> list[dict]:
-    """Return the COCO annotations of the truth.
+def _true_segments(scene: Scene) -> tuple[np.ndarray, dict[int, TrueSegment]]:
+    """Return the map of the true segments, 0 for those that are not evaluated, and the segments by their number.
 
-    A bare id of a class with instances is a group: it need not be found, and what is found there is not an error.
+    A bare id of a class with instances is a group.
     """
-    segments: list[dict] = []
-    for value, run_lengths in _run_lengths(scene.instance_ids_HW):
+    ids, pixels = value_counts(scene.instance_ids_HW)
+    numbers = np.zeros(int(ids.max(initial=0)) + 1, np.int32)
+    truth: dict[int, TrueSegment] = {}
+    for value, area in zip(ids.tolist(), pixels.tolist(), strict=True):
         label = scene.label_set.by_id.get(value if value < INSTANCE_FACTOR else value // INSTANCE_FACTOR)
         if label is not None and label.evaluated:
-            group = value < INSTANCE_FACTOR and label.has_instances
-            segments.append(_segment(len(segments), label.id, run_lengths, group))
-    return segments
-
-
-def _predicted_segments(instances: Instances, semantic_HW: np.ndarray, label_set: LabelSet) -> list[dict]:
-    """Return the COCO annotations of a prediction."""
-    painted_HW, label_P = _painted(instances, semantic_HW, label_set)
-    found = [(int(label_P[number]), run_lengths) for number, run_lengths in _run_lengths(painted_HW) if number]
-    return [_segment(i, label, run_lengths) for i, (label, run_lengths) in enumerate(found)]
-
-
-def _segment(number: int, label: int, run_lengths: dict, group: bool = False) -> dict:
-    # From 1: to COCO's own code an id of 0 is none.
-    """Return the COCO annotation of one segment."""
-    place = {"id": number + 1, "image_id": 0, "category_id": label}
-    return place | {"iscrowd": int(group), "area": sum(run_lengths["counts"][1::2]), "segmentation": run_lengths}
+            numbers[value] = len(truth) + 1
+            truth[len(truth) + 1] = TrueSegment(label.id, area, value < INSTANCE_FACTOR and label.has_instances)
+    return numbers[scene.instance_ids_HW], truth
 
 
 def _painted(instances: Instances, semantic_HW: np.ndarray, label_set: LabelSet) -> tuple[np.ndarray, np.ndarray]:
@@ -101,23 +85,6 @@ def _painted(instances: Instances, semantic_HW: np.ndarray, label_set: LabelSet)
             painted_HW[y0:y1, x0:x1][instances.masks[i]] = len(labels)
             labels.append(int(instances.labels[i]))
     return painted_HW, np.array(labels)
-
-
-def _run_lengths(map_HW: np.ndarray) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield every value of a map with COCO's run lengths: pixels outside, inside, outside, ... down the columns.
-
-    >>> list(_run_lengths(np.array([[7, 7, 9], [9, 7, 7]])))[0]
-    (7, {'size': [2, 3], 'counts': [0, 1, 1, 2, 1, 1]})
-    """
-    flat = map_HW.T.reshape(-1)
-    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
-    ends = np.append(starts[1:], flat.size)
-    order = np.argsort(flat[starts], kind="stable")
-    for rows_R in np.split(order, np.flatnonzero(np.diff(flat[starts][order])) + 1):
-        edges = np.stack([starts[rows_R], ends[rows_R]], axis=1).reshape(-1)
-        counts = np.diff(edges, prepend=0, append=flat.size)
-        counts = counts if counts[-1] else counts[:-1]  # the last stretch is outside, where there is one
-        yield int(flat[starts[rows_R[0]]]), {"size": list(map_HW.shape), "counts": counts.tolist()}
 
 
 def panoptic_quality(sums_C4: np.ndarray) -> tuple[dict, dict]:

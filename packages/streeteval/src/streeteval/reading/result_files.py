@@ -27,6 +27,22 @@ NO_OTHERS: Mapping[str, Collection[str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
+class ReadOptions:
+    """How result files are read where they are not as the benchmark wants them.
+
+    Attributes:
+        train_ids: Classes are train ids (0 for road), not label ids (7).
+        enlarge: Maps and masks smaller than the truth are enlarged: each new pixel has the value at its centre.
+    """
+
+    train_ids: bool = False
+    enlarge: bool = False
+
+
+AS_WANTED = ReadOptions()
+
+
+@dataclass(frozen=True)
 class ResultFiles:
     """The result files below a folder, by the name of their frame; those of a frame are sorted.
 
@@ -36,6 +52,7 @@ class ResultFiles:
         pixel: Every .png that may hold label ids.
         png: Every .png, as text: there are as many as masks.
         warnings: Files that nobody reads, and why.
+        options: How they are read.
     """
 
     root: Path
@@ -43,10 +60,15 @@ class ResultFiles:
     pixel: dict[str, list[Path]]
     png: dict[str, list[str]]
     warnings: list[Fault] = field(default_factory=list)
+    options: ReadOptions = AS_WANTED
 
     @classmethod
     def find(
-        cls, root: str | os.PathLike, names: Collection[str], elsewhere: Mapping[str, Collection[str]] = NO_OTHERS
+        cls,
+        root: str | os.PathLike,
+        names: Collection[str],
+        elsewhere: Mapping[str, Collection[str]] = NO_OTHERS,
+        options: ReadOptions = AS_WANTED,
     ) -> ResultFiles:
         """Look for the files of frames below a folder. Hidden files are left out, links to folders are followed once.
 
@@ -54,6 +76,7 @@ class ResultFiles:
             root: The folder.
             names: Names of all frames of the split, also of those that are not scored.
             elsewhere: Names of the frames of other splits, by split, so that their files are recognised.
+            options: How the files are read.
 
         Raises:
             InputError: If `root` is no folder, or no file in it belongs to a frame of `names`.
@@ -74,7 +97,8 @@ class ResultFiles:
         if summaries and not instance:
             first = next(iter(summaries.values()))[0]
             warnings.append(Fault(str(first), f"no AP from {counted(len(summaries), '.json file')}", _NO_AP))
-        return cls(root, instance, pixel, {name: [*map(str, paths)] for name, paths in png.items()}, warnings)
+        every = {name: [*map(str, paths)] for name, paths in png.items()}
+        return cls(root, instance, pixel, every, warnings, options)
 
     def unread(self, names: Collection[str], masks: Collection[str]) -> list[Fault]:
         """Return warnings for .png files that are neither label ids nor masks.

@@ -9,6 +9,8 @@ from streeteval.reading.faults import Fault
 from streeteval.rle import value_counts
 from streeteval.scene import Scene
 
+_OR_READ = "or choose to read train ids (train_ids)"
+
 
 def fault_of_ids(ids_HW: np.ndarray, scene: Scene, file: str) -> Fault | None:
     """Find what is wrong with a predicted map of label ids.
@@ -30,7 +32,9 @@ def fault_of_ids(ids_HW: np.ndarray, scene: Scene, file: str) -> Fault | None:
     values = set(value_counts(ids_HW)[0].tolist())
     if _are_train_ids(ids_HW, values, scene):
         road = label_set.evaluated[0]
-        remedy = f"write label ids ({road.id} for {road.name}, not {road.train_id})"
+        remedy = (
+            f"write label ids ({road.id} for {road.name}, not {road.train_id}), or choose to read train ids (train_ids)"
+        )
         return Fault(file, "these are train ids", remedy)
     foreign = sorted(values - label_set.by_id.keys())
     if foreign:
@@ -72,5 +76,5 @@ def no_class_with_ap(labels: dict[int, int], label_set: LabelSet, root: str) -> 
         return None
     named = ", ".join(f"{id_} {label_set.by_id[id_].name}" for id_ in sorted(labels))
     problem = f"all lines of all .txt files are of classes without instances ({named})"
-    remedy = f"write label ids ({next(iter(things))} for {next(iter(things.values()))}), not train ids"
+    remedy = f"write label ids ({next(iter(things))} for {next(iter(things.values()))}), not train ids, {_OR_READ}"
     return Fault(root, problem, remedy)

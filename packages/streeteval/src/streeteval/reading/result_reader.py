@@ -17,9 +17,11 @@ from pathlib import Path, PureWindowsPath
 import numpy as np
 from PIL import Image
 
+from streeteval.boxes import box_of_mask
 from streeteval.errors import InputError
 from streeteval.instances import Instances
 from streeteval.labels import LabelSet
+from streeteval.reading.conversions import enlarged, is_smaller, label_ids_of
 from streeteval.reading.faults import Fault, fault_of_error
 from streeteval.reading.id_files import decode_ids
 from streeteval.reading.mask_png import Found, plain_mask
@@ -30,6 +32,8 @@ from streeteval.scene import Scene
 _LEFT_OUT = "it is left out, as in the official tool"
 _NO_AP = "the class has no AP: its instances are left out, as in the official tool"
 _SMALLER = "write it at the truth's size"
+_ENLARGE = f"{_SMALLER}, or choose to enlarge small results (enlarge)"
+_EMPTY: Found = ((0, 0, 0, 0), np.zeros((0, 0), bool))
 _LARGEST_SCORE = float(np.finfo(np.float32).max)
 _SHOWN_LETTERS = 80
 
@@ -98,10 +102,16 @@ class ResultReader:
         except InputError as error:
             self.faults.append(fault_of_error(str(path), error))
             return None
+        if self.files.options.enlarge and is_smaller(ids_HW.shape, scene.size):
+            ids_HW = enlarged(ids_HW, scene.size)
         if ids_HW.shape != scene.size:
             self.faults.append(_size_fault(str(path), "", ids_HW.shape, scene.size))
             return None
-        fault = fault_of_ids(ids_HW, scene, str(path))
+        fault: Fault | None = None
+        if self.files.options.train_ids:
+            converted = label_ids_of(ids_HW, scene.label_set, str(path))
+            ids_HW, fault = (ids_HW, converted) if isinstance(converted, Fault) else (converted, None)
+        fault = fault or fault_of_ids(ids_HW, scene, str(path))
         if fault:
             self.faults.append(fault)
             return None
@@ -161,6 +171,9 @@ class ResultReader:
             return None
         before = len(self.faults)
         mask, label, score = self._mask_path(fields[0], place, path), _number(fields[1]), _number(fields[2])
+        if self.files.options.train_ids:
+            of = {thing.train_id: thing.id for thing in label_set.evaluated}
+            label = None if label is None else of.get(int(label), label if label == label_set.void_id else None)
         if label not in label_set.by_id:
             ids = ", ".join(f"{thing.id} {thing.name}" for thing in label_set.things)
             problem = f"label id {_short(fields[1])} is no id of {label_set.name}"
@@ -213,13 +226,17 @@ class ResultReader:
         """Read a mask from any kind of image with Pillow; an empty crop if the mask is empty."""
         try:
             with Image.open(line.mask) as file:
+                if self.files.options.enlarge and is_smaller(file.size[::-1], size):
+                    large = enlarged(np.asarray(file.convert("L")) != 0, size)
+                    box = box_of_mask(large)
+                    return (box, large[box[1] : box[3], box[0] : box[2]]) if box else _EMPTY
                 if file.size != size[::-1]:
                     self.faults.append(_size_fault(line.place, f"mask {line.mask.name} ", file.size[::-1], size))
                     return None
                 # As the official tool: converted to grey, non-zero is inside.
                 grey = file if file.mode in ("1", "L") else file.convert("L")
                 box = grey.getbbox()
-                return (box, np.asarray(grey.crop(box)) != 0) if box else ((0, 0, 0, 0), np.zeros((0, 0), bool))
+                return (box, np.asarray(grey.crop(box)) != 0) if box else _EMPTY
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             self.faults.append(Fault(line.place, f"mask {line.mask.name} cannot be read ({error})", "write it as PNG"))
             return None
@@ -238,7 +255,11 @@ class ResultReader:
 
 def _size_fault(file: str, what: str, size: tuple[int, int], truth: tuple[int, int]) -> Fault:
     """Return the fault of a file whose `size` (H, W) is not that of the truth."""
-    return Fault(file, f"{what}is {size[1]}x{size[0]}, the truth {truth[1]}x{truth[0]}", _SMALLER)
+    return Fault(
+        file,
+        f"{what}is {size[1]}x{size[0]}, the truth {truth[1]}x{truth[0]}",
+        _ENLARGE if is_smaller(size, truth) else _SMALLER,
+    )
 
 
 def _number(text: str) -> float | None:

@@ -1,0 +1,1 @@
+"""Tests of streeteval alone: they need neither partwise nor torch."""
