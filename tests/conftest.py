@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +60,14 @@ def shared_root() -> Path:
     if not root.is_dir():
         pytest.skip(f"needs the real data and weights in {root}")
     return root
+
+
+@pytest.fixture(scope="module")
+def module_folder(tmp_path_factory):
+    """A folder for the fixtures of one module. It is removed after the module: all of them together are a gigabyte."""
+    folder = tmp_path_factory.mktemp("module")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

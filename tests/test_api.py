@@ -9,10 +9,10 @@ from partwise.errors import PartwiseError
 
 
 @pytest.fixture(scope="module")
-def trained(city_root, tmp_path_factory):
+def trained(city_root, module_folder):
     """Two steps of a small recipe."""
     small = ["method.channels=8", "backbone_weights=random", "data.augment.crop=[64,64]", "data.workers=0"]
-    return partwise.train("demo", city_root, tmp_path_factory.mktemp("api") / "run", steps=2, overrides=small)
+    return partwise.train("demo", city_root, module_folder / "run", steps=2, overrides=small)
 
 
 def test_a_run_can_be_loaded_and_scored(trained, city_root, tmp_path, says):

@@ -20,9 +20,9 @@ def few_draws(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory) -> tuple[Path, Path, Path]:
+def models(module_folder) -> tuple[Path, Path, Path]:
     """Two networks of the same kind with different weights, and an FCN."""
-    folder = tmp_path_factory.mktemp("models")
+    folder = module_folder
     first, semantic = tiny_model(folder / "a.safetensors"), tiny_model(folder / "fcn.safetensors", semantic=True)
     method, info = load_model(first)
     torch.manual_seed(1)

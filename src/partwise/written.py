@@ -29,6 +29,7 @@ __all__ = [
     "BENCH_PEERS",
     "BENCH_SPEED",
     "BENCH_THROUGHPUT",
+    "BENCH_TRACKS",
     "BENCH_VIEWS",
     "CEILING",
     "CHECK",
@@ -78,6 +79,7 @@ DESCRIPTION = "description of a model"
 BENCH_SPEED, BENCH_EVALUATION = "bench speed", "bench evaluation"
 BENCH_MODELS, BENCH_PEERS, BENCH_VIEWS = "bench models", "bench baselines", "bench views"
 BENCH_NETWORKS, BENCH_THROUGHPUT, BENCH_CLICKS = "bench networks", "bench throughput", "bench clicks"
+BENCH_TRACKS = "bench tracks"
 JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     COCO_PREDICTIONS: {"partwise", "images", "categories", "annotations"},
     PREDICTION: {"name", "label_set", "image", "origin", "instances"},
@@ -100,6 +102,7 @@ JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     BENCH_THROUGHPUT: {"machine", "model", "stages", "processes", "cost"},
     BENCH_CLICKS: {"machine", "size", "clicks", "click_ms"},
     BENCH_VIEWS: {"machine", "model", "data", "frames", "rows", "means"},
+    BENCH_TRACKS: {"machine", "sequences", "settings", "rows", "frames_a_second"},
     BENCH_PEERS: {"machine", "contest", "results", "seeds", "differences"},
 }
 PICTURES_OF_PREDICTION = ("_overlay.png", "_instanceIds.png", "_labelIds.png")

@@ -21,9 +21,9 @@ QUICK = (
 
 
 @pytest.fixture(scope="module")
-def contest(city_root, tmp_path_factory):
+def contest(city_root, module_folder):
     """(figures, notes of a second call) of two tiny trainings and a perfect prediction."""
-    out = tmp_path_factory.mktemp("baselines")
+    out = module_folder
     scene = CityscapesFolder(city_root, "val")[0]
     things = [label.id for label in scene.label_set.things]
     truth = scene.instances[np.isin(scene.instances.labels, things)]

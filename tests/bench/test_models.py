@@ -28,9 +28,9 @@ def quick():
 
 
 @pytest.fixture(scope="module")
-def table(quick, city_root, tmp_path_factory):
+def table(quick, city_root, module_folder):
     """(files, figures) of part maps and an FCN with random weights."""
-    folder = tmp_path_factory.mktemp("models")
+    folder = module_folder
     files = [str(tiny_model(folder / "parts.safetensors")), str(tiny_model(folder / "fcn.safetensors", semantic=True))]
     return files, bench_models(files, city_root, frames=1, scales=(0.5,), threads=1)
 

@@ -86,7 +86,7 @@ def test_ctrl_c_ends_at_once_in_the_middle_of_a_photo(server, nothing_hangs):
     begin = time.perf_counter()
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=20)[0]
-    assert process.returncode == 130 and time.perf_counter() - begin < 6, said
+    assert process.returncode == 130 and time.perf_counter() - begin < 10, said
     assert said.strip() == "partwise: stopped"
     waiting.close()
 

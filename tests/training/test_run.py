@@ -67,8 +67,8 @@ RECIPE = tiny_recipe(steps=5, evaluate_every_steps=2, checkpoint_every_seconds=0
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(frames, tmp_path_factory):
-    folder = RunFolder(tmp_path_factory.mktemp("run") / "whole")
+def uninterrupted(frames, module_folder):
+    folder = RunFolder(module_folder / "whole")
     train(RECIPE, frames, folder.path, Watcher(), data_name="tiny", evaluate=evaluation_of(frames))
     return contents(folder)
 

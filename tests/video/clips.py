@@ -26,13 +26,21 @@ def squares(number: int, *, hidden: range = range(0)) -> np.ndarray:
     return image_HW3
 
 
-def write_clip(path: Path, frames: int = 12, *, times: list[float] | None = None, sound: bool = False, **how) -> Path:
-    """Write a video of `squares`, at 10 frames a second or at given times in seconds."""
+def write_clip(
+    path: Path,
+    frames: int = 12,
+    *,
+    times: list[float] | None = None,
+    sound: bool = False,
+    options: dict[str, str] | None = None,
+    **how,
+) -> Path:
+    """Write a video of `squares`, at 10 frames a second or at given times in seconds, with options of x264."""
     with av.open(str(path), "w") as file:
         stream = file.add_stream("libx264", rate=10)
         stream.width, stream.height, stream.pix_fmt = SIZE[1], SIZE[0], "yuv420p"
         stream.codec_context.time_base = Fraction(1, 1000)
-        stream.options = {"crf": "10", "g": "4"}
+        stream.options = options or {"crf": "10", "g": "4"}
         audio = file.add_stream("aac", rate=8000, layout="mono") if sound else None
         for number in range(frames):
             frame = av.VideoFrame.from_ndarray(squares(number, **how), format="rgb24")

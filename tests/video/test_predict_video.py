@@ -75,7 +75,7 @@ def test_masks_tell_apart_what_boxes_do_not():
 
     y, x = np.mgrid[:40, :40]
     upper, lower = np.zeros(SIZE, bool), np.zeros(SIZE, bool)
-    upper[10:50, 20:60], lower[10:50, 20:60] = x > y + 1, x < y - 1
+    upper[10:50, 20:60], lower[10:50, 20:60] = x >= y, x <= y
     tracker = Tracker(10, CITYSCAPES)
     scores = [0.5, 0.4]
     found = [tracker.update(Instances.from_masks([CAR, CAR], scores, np.stack([upper, lower]))) for _ in range(3)][-1]

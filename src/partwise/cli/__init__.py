@@ -1,10 +1,23 @@
 """The command line: each command reads its arguments, calls one function, prints what it wrote and what to do next."""
 
-from partwise.cli import benches, ceiling, datasets, describe, doctor, photos, scores, serving, throughput, training
+from partwise.cli import (
+    bench_tracks,
+    benches,
+    ceiling,
+    datasets,
+    describe,
+    doctor,
+    photos,
+    scores,
+    serving,
+    throughput,
+    training,
+)
 from partwise.cli.app import app, main
 
 __all__ = [
     "app",
+    "bench_tracks",
     "benches",
     "ceiling",
     "datasets",

@@ -1,10 +1,10 @@
-"""Commands for data: find the faults of a data set, and render streets."""
+"""Commands for data: find the faults of a data set, render streets, split a data set."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from partwise.cli.app import NO_DATA, Data, app, data_options, height_and_width, keep_and_show, writes
 from partwise.errors import PartwiseError
@@ -52,34 +52,52 @@ def check(
 def render(
     out: Path,
     *,
-    train: int = 400,
-    val: int = 40,
+    train: int | None = None,
+    val: int | None = None,
     size: str = "512x256",
     seed: int = 0,
     depth: bool = False,
     pavement: float = 0.0,
+    sequences: int | None = None,
+    frames: int | None = None,
+    rate: float | None = None,
+    video: bool = False,
 ) -> None:
-    """Write rendered street scenes as a Cityscapes tree.
+    """Write rendered street scenes as a Cityscapes tree, or with --sequences streets that move, with the true tracks.
 
     Args:
         out: Root of the new tree.
-        train: Number of scenes in the split train.
-        val: Number of scenes in the split val.
+        train: Number of scenes in the split train; 400 without it.
+        val: Number of scenes in the split val; 40 without it.
         size: Width x height in pixels.
         seed: Another seed gives other scenes; the same seed gives the same scenes.
         depth: Also write disparity/ and camera/, with the distance of every instance.
         pavement: Share of the scenes, 0 to 1, that are seen from the pavement, with large people, cycles and vehicles.
+        sequences: Write this number of sequences instead of single scenes: their frames, the ids of all instances,
+            JSON lines, and cars and people in the form of MOTS.
+        frames: Number of frames of each sequence; 60 without it.
+        rate: Frames a second of a sequence; 10 without it.
+        video: Write the frames of a sequence as a video instead of pictures; it needs the extra video.
     """
     from partwise.data.cityscapes import TREES
     from partwise.data.streets import render_dataset
 
     size_hw = height_and_width("--size", size)
+    if not 0 <= pavement <= 1:
+        raise PartwiseError(f"--pavement {pavement:g}: give a share of the scenes from 0 to 1")
+    if sequences is not None:
+        if train is not None or val is not None or depth:
+            raise PartwiseError("--train, --val, --depth: for single scenes: leave them out, or leave out --sequences")
+        how = {name: value for name, value in (("frames", frames), ("rate", rate)) if value is not None}
+        _render_sequences(out, sequences, size_hw, seed, pavement, video, how)
+        return
+    if frames is not None or rate is not None or video:
+        raise PartwiseError("--frames, --rate and --video are for sequences: give --sequences, too")
+    train, val = 400 if train is None else train, 40 if val is None else val
     if train < 0 or val < 0 or train + val == 0 or seed < 0:
         raise PartwiseError(
             f"--train {train} --val {val} --seed {seed}: give numbers from 0 on, and at least one scene"
         )
-    if not 0 <= pavement <= 1:
-        raise PartwiseError(f"--pavement {pavement:g}: give a share of the scenes from 0 to 1")
     if out.exists() and (not out.is_dir() or any((out / tree).exists() for tree in TREES)):
         kind = "holds a data set already" if out.is_dir() else "is a file"
         raise PartwiseError(f"{out}: {kind}: give a new folder")
@@ -88,6 +106,24 @@ def render(
         render_dataset(out, splits, size_hw, seed, progress=progress, depth=depth, pavement=pavement)
     console.print(f"wrote {train + val} scenes to {out}")
     console.print(f"next: partwise check {out}")
+
+
+def _render_sequences(
+    out: Path, count: int, size: tuple[int, int], seed: int, pavement: float, video: bool, how: dict[str, Any]
+) -> None:
+    """Write rendered sequences; `how` has the number of frames and the rate if they are given."""
+    from partwise.data.streets.sequence import render_sequence
+    from partwise.video.rendered import write_sequences
+    from streeteval.reading.faults import counted
+
+    if count < 1:
+        raise PartwiseError(f"--sequences {count}: give a number from 1 on")
+    by_hand = lambda i: int((i + 1) * pavement) > int(i * pavement)
+    streets = [render_sequence(seed + i, size=size, pavement=by_hand(i), **how) for i in range(count)]
+    with counting("rendering") as progress:
+        written = write_sequences(out, streets, video=video, progress=progress)
+    console.print(f"wrote {counted(count, 'sequence')} of {counted(len(streets[0]), 'frame')} to {out}")
+    console.print(f"next: partwise predict {written[0]} --track --out out")
 
 
 @app.command

@@ -11,6 +11,7 @@ from streeteval.scene import labels_of
 if TYPE_CHECKING:
     from partwise.data.loader import DataConfig
     from partwise.data.streets.render import Streets
+    from partwise.data.streets.sequence import StreetSequence, render_sequence
     from partwise.data.transforms import AugmentConfig
 
 __all__ = [
@@ -21,10 +22,12 @@ __all__ = [
     "Dataset",
     "DatasetFormat",
     "FrameContent",
+    "StreetSequence",
     "Streets",
     "Survey",
     "labels_of",
     "open_dataset",
+    "render_sequence",
 ]
 
 __getattr__ = lazy_names(
@@ -32,6 +35,8 @@ __getattr__ = lazy_names(
     {
         "AugmentConfig": "partwise.data.transforms",
         "DataConfig": "partwise.data.loader",
+        "StreetSequence": "partwise.data.streets.sequence",
         "Streets": "partwise.data.streets.render",
+        "render_sequence": "partwise.data.streets.sequence",
     },
 )

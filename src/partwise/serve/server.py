@@ -62,6 +62,7 @@ def run(app: ASGIApp, port: socket.socket, ready: Callable[[], None] = lambda: N
 def _config(app: ASGIApp) -> uvicorn.Config:
     """The settings of every server: HTTP alone, no log of requests, no trust in headers of proxies."""
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # the answer says what is wrong with a form
+    logging.getLogger("uvicorn.error").addFilter(_is_worth_saying)
     return uvicorn.Config(
         app,
         http="h11",
@@ -94,6 +95,11 @@ def run_in_thread(app: ASGIApp, port: socket.socket) -> Iterator[None]:
     finally:
         server.should_exit = True
         thread.join()
+
+
+def _is_worth_saying(record: logging.LogRecord) -> bool:
+    """Leave out that answers were cut off at the end: Ctrl-C asks for that."""
+    return "graceful shutdown" not in record.getMessage()
 
 
 class _Server(uvicorn.Server):

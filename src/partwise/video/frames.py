@@ -20,6 +20,7 @@ from partwise.data.image_files import PHOTO_SUFFIXES, VIDEO_SUFFIXES, read_image
 from partwise.errors import PartwiseError
 from partwise.video.ahead import ahead
 from partwise.video.lengths import length_of, missing_end
+from partwise.video.seeking import seek
 from streeteval.errors import in_one_line
 from streeteval.files import expanded
 
@@ -242,10 +243,13 @@ def _is_cover(stream: Any) -> bool:
 
 def _frames_of(text: str, container: Any, stream: Any, span: Span, faults: list[str]) -> Generator[Frame]:
     """Decode the frames of a span. An error ends what is damaged and not the rest."""
-    first: float | None = None
-    before, end = -1.0, 0.0
+    before, end, number = -1.0, 0.0, -1
     with container:
-        for number, frame in enumerate(_decoded(text, container, stream, faults)):
+        path = expanded(text)
+        start = seek(str(path), container, stream, span.begin) if path.is_file() else None
+        first = None if start is None else start.first_s
+        for frame in _decoded(text, container, stream, faults):
+            number = number + 1 if start is None else start.number_of(frame.pts, number + 1)
             time = frame.time if frame.time is not None else number / float(stream.average_rate or FOLDER_RATE)
             first = time if first is None else first
             seconds = max(time - first, before + 1e-6)  # never back in time, as in damaged files

@@ -1,8 +1,9 @@
 """Follow instances from frame to frame: ByteTrack (Zhang et al. 2022) of the library `trackers`, on masks.
 
 ByteTrack predicts the box of each track and assigns detections by overlap, the confident ones first. Here the overlap
-is that of masks: the mask that a track had last, moved into its predicted box. So two cars whose boxes overlap are told
-apart by their outlines. Instances of another category, such as a person on a vehicle, never continue a track.
+is a mean of that of the boxes and that of the masks: the mask that a track had last, moved into its predicted box. So
+two cars whose boxes overlap are told apart by their outlines. Instances of another category, such as a person on a
+vehicle, never continue a track.
 
 Axes: N instances, M tracks.
 """
@@ -22,6 +23,7 @@ from streeteval.labels import LabelSet
 __all__ = ["NO_TRACK", "TrackSettings", "Tracker"]
 
 NO_TRACK = -1
+_TOLD_APART_PX = 1e-6
 
 
 @dataclass(frozen=True)
@@ -29,26 +31,27 @@ class TrackSettings:
     """Thresholds of the tracker.
 
     The scores of partwise are products (of objectness, class and mask) and lower than those of other detectors, for
-    which ByteTrack's own thresholds of 0.6 and 0.7 are made.
+    which ByteTrack's own thresholds of 0.6 and 0.7 are made. The defaults were chosen on rendered sequences
+    (docs/log/2026-11-30-tracks.md).
 
     Attributes:
         low: Least score of an instance that continues a track, 0..1.
         high: Least score of an instance that is assigned first, 0..1.
         start: Least score of an instance that begins a track, 0..1.
-        overlap: Least IoU of masks that continues a track, 0..1.
+        overlap: Least overlap that continues a track, 0..1.
         lost_seconds: Seconds for which a track waits for an instance that is covered.
-        masks: Whether the overlap is that of masks; otherwise of boxes, as in ByteTrack.
+        mask_share: Share of the masks in the overlap, 0..1; the rest is that of the boxes.
     """
 
-    low: float = 0.04
+    low: float = 0.06
     high: float = 0.1
-    start: float = 0.15
-    overlap: float = 0.15
-    lost_seconds: float = 1.0
-    masks: bool = True
+    start: float = 0.1
+    overlap: float = 0.05
+    lost_seconds: float = 1.5
+    mask_share: float = 0.75
 
     def __post_init__(self) -> None:
-        for name in ("low", "high", "start", "overlap"):
+        for name in ("low", "high", "start", "overlap", "mask_share"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise PartwiseError(f"tracking: {name} {value!r}: give a number from 0 to 1")
@@ -88,7 +91,7 @@ class Tracker:
         self.settings = settings
         self._categories = {label.id: label.category for label in label_set}
         self._known: dict[int, _Known] = {}
-        self._overlap = _mask_overlap(self) if settings.masks else None
+        self._overlap = _mask_overlap(self, settings.mask_share)
         self._library = ByteTrackTracker(
             lost_track_buffer=round(30 * settings.lost_seconds),
             frame_rate=float(rate),
@@ -112,15 +115,15 @@ class Tracker:
         import supervision
 
         kept = np.flatnonzero(instances.scores >= self.settings.low)
-        boxes = instances.boxes[kept].astype(np.float64)
+        boxes = instances.boxes[kept].astype(np.float64).reshape(-1, 4)
+        boxes += _TOLD_APART_PX * np.arange(len(kept))[:, None]  # the measure of overlap knows instances by their boxes
         found = supervision.Detections(
-            xyxy=boxes.reshape(-1, 4),
+            xyxy=boxes,
             confidence=instances.scores[kept].astype(np.float64),
             class_id=instances.labels[kept].astype(int),
             data={"place": kept},
         )
-        if self._overlap is not None:
-            self._overlap.see(instances, kept)
+        self._overlap.see(instances, kept, boxes)
         followed = self._library.update(found)
         tracks_N = np.full(len(instances), NO_TRACK, np.int64)
         if followed.tracker_id is not None and len(followed):
@@ -151,26 +154,23 @@ class Tracker:
         return self._categories.get(label, "")
 
 
-def _mask_overlap(tracker: Tracker) -> Any:
-    """Make the measure of overlap that the library asks for: IoU of masks where boxes overlap."""
+def _mask_overlap(tracker: Tracker, mask_share: float) -> Any:
+    """Make the measure of overlap that the library asks for: IoU of masks and of boxes where boxes overlap."""
     from trackers import BaseIoU, IoU
 
     class MaskOverlap(BaseIoU):
-        """IoU of masks between tracks and instances; of boxes for a track that is new."""
+        """IoU of masks and boxes between tracks and instances; of boxes alone for a track that is new."""
 
         def __init__(self) -> None:
             self.boxes = IoU()
             self.found: dict[bytes, tuple[np.ndarray, np.ndarray, str]] = {}
 
-        def see(self, instances: Instances, kept: np.ndarray) -> None:
-            """Take the instances of a frame."""
+        def see(self, instances: Instances, kept: np.ndarray, boxes: np.ndarray) -> None:
+            """Take the instances of a frame, and the boxes by which they are known."""
+            category = lambda i: tracker.category_of(int(instances.labels[i]))
             self.found = {
-                instances.boxes[i].astype(np.float64).tobytes(): (
-                    instances.masks[i],
-                    instances.boxes[i],
-                    tracker.category_of(int(instances.labels[i])),
-                )
-                for i in kept
+                box.tobytes(): (instances.masks[i], instances.boxes[i], category(i))
+                for i, box in zip(kept, boxes, strict=True)
             }
 
         def _compute(self, boxes_1: np.ndarray, boxes_2: np.ndarray) -> np.ndarray:
@@ -182,13 +182,17 @@ def _mask_overlap(tracker: Tracker) -> Any:
                 if known is None:
                     continue
                 for n in np.flatnonzero(overlap_MN[m] > 0):
-                    overlap_MN[m, n] = self._of_masks(known, box, boxes_2[n])
+                    overlap_MN[m, n] = self._of_both(known, box, boxes_2[n], float(overlap_MN[m, n]))
             return overlap_MN
 
-        def _of_masks(self, known: _Known, predicted: np.ndarray, box: np.ndarray) -> float:
+        def _of_both(self, known: _Known, predicted: np.ndarray, box: np.ndarray, of_boxes: float) -> float:
             mask, own_box, category = self.found[np.asarray(box, np.float64).tobytes()]
-            same = category == tracker.category_of(known.label)
-            return _moved_iou(known, predicted, mask, own_box) if same else 0.0
+            if category != tracker.category_of(known.label):
+                return 0.0
+            if mask_share == 0:
+                return of_boxes
+            of_masks = _moved_iou(known, predicted, mask, own_box)
+            return mask_share * of_masks + (1 - mask_share) * of_boxes
 
     return MaskOverlap()
 

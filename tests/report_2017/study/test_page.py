@@ -41,8 +41,8 @@ def thin_vgg():
 
 
 @pytest.fixture(scope="module")
-def study(thin_vgg, city_root, tmp_path_factory):
-    out = tmp_path_factory.mktemp("study") / "out"
+def study(thin_vgg, city_root, module_folder):
+    out = module_folder / "out"
     words = ["study", "systems", *SMALL, "--data", city_root, "--out", out, "--steps", 2, "--frames", 1]
     words += [word for name in ONLY for word in ("--only", name)]
     words += ["--view", "128x64", "--weights", "random", "--figures-from", "rendered"]

@@ -41,8 +41,8 @@ class Listener(Watcher):
 
 
 @pytest.fixture(scope="module")
-def trained(city_root, tmp_path_factory):
-    study, listener = study_in(city_root, tmp_path_factory.mktemp("study")), Listener()
+def trained(city_root, module_folder):
+    study, listener = study_in(city_root, module_folder), Listener()
     return study, listener, run_study(PAIR, study, listener)
 
 

@@ -1,8 +1,7 @@
 """Vehicles that Cityscapes hardly shows: three-wheelers, pick-ups and minibuses."""
 
-import random
-
 from partwise.data.streets.canvas import Brush
+from partwise.data.streets.dice import Dice
 from partwise.data.streets.light import vary
 from partwise.data.streets.solid import GLASS, Corner, Pose, Solid
 
@@ -10,7 +9,7 @@ _BRIGHT = [(200, 30, 35), (30, 90, 190), (240, 190, 40), (30, 140, 80), (225, 22
 _TYRE = (26, 26, 28)
 
 
-def paint_three_wheeler(brush: Brush, pose: Pose, dice: random.Random) -> None:
+def paint_three_wheeler(brush: Brush, pose: Pose, dice: Dice) -> None:
     """Paint a three-wheeled taxi: a bench under a bright hood behind a driver's seat."""
     colour, hood = (vary(dice, dice.choice(_BRIGHT), 0.1) for _ in range(2))
     half, top = 0.65, dice.uniform(1.65, 1.8)
@@ -34,7 +33,7 @@ def paint_three_wheeler(brush: Brush, pose: Pose, dice: random.Random) -> None:
     low.wheel(1.1, 0.26, half * 0.4, _TYRE)
 
 
-def paint_pickup(brush: Brush, pose: Pose, dice: random.Random) -> None:
+def paint_pickup(brush: Brush, pose: Pose, dice: Dice) -> None:
     """Paint a pick-up: a cab with one or two rows of seats, and an open bed."""
     colour = vary(dice, dice.choice(_BRIGHT), 0.15)
     end, half, double = 2.6, 0.93, dice.random() < 0.6
@@ -67,7 +66,7 @@ def paint_pickup(brush: Brush, pose: Pose, dice: random.Random) -> None:
         solid.wheel(along, 0.38, half, (120, 120, 122))
 
 
-def paint_minibus(brush: Brush, pose: Pose, dice: random.Random) -> None:
+def paint_minibus(brush: Brush, pose: Pose, dice: Dice) -> None:
     """Paint a minibus of 5 to 7 m: a high van with a row of windows, in one or two colours."""
     colour, band = (vary(dice, dice.choice(_BRIGHT), 0.12) for _ in range(2))
     end, half, height = dice.uniform(2.5, 3.5), 0.98, dice.uniform(2.2, 2.7)

@@ -1,7 +1,8 @@
 """The camera and the canvas of a rendered street. Every stroke paints the colour and the truth at once.
 
-World: X to the right, Y up from the ground, Z ahead, in metres, the camera above the origin. The canvas is painted from
-far to near at twice the size, so that what lies in front covers what lies behind in the picture and in the truth alike.
+World: X to the right, Y up from the ground, Z ahead, in metres. The camera stands above the origin, unless it moves.
+The canvas is painted from far to near at twice the size, so that what lies in front covers what lies behind in the
+picture and in the truth alike.
 """
 
 import math
@@ -26,21 +27,29 @@ class Camera:
         centre_x_px: x of the vanishing point on the canvas.
         horizon_y_px: y of the vanishing point on the canvas.
         height_m: Height above the ground.
+        x_m: To the right of the origin.
+        z_m: Ahead of the origin.
     """
 
     focal_px: float
     centre_x_px: float
     horizon_y_px: float
     height_m: float
+    x_m: float = 0.0
+    z_m: float = 0.0
 
     def project(self, x_m: float, y_m: float, z_m: float) -> Point:
         """Return the canvas point of a world point."""
-        scale = self.focal_px / max(z_m, _MIN_DEPTH_M)
-        return self.centre_x_px + x_m * scale, self.horizon_y_px + (self.height_m - y_m) * scale
+        scale = self.px_per_m(z_m)
+        return self.centre_x_px + (x_m - self.x_m) * scale, self.horizon_y_px + (self.height_m - y_m) * scale
 
     def px_per_m(self, z_m: float) -> float:
-        """Return the canvas pixels of one metre at a depth."""
-        return self.focal_px / max(z_m, _MIN_DEPTH_M)
+        """Return the canvas pixels of one metre at a place ahead of the origin."""
+        return self.focal_px / max(self.depth_m(z_m), _MIN_DEPTH_M)
+
+    def depth_m(self, z_m: float) -> float:
+        """Return how far ahead of the camera a place ahead of the origin is."""
+        return z_m - self.z_m
 
 
 class Canvas:
@@ -55,17 +64,25 @@ class Canvas:
         self._numbers: dict[int, int] = {}
         self.distances_m: dict[int, float] = {}  # of each instance
 
-    def brush(self, class_name: str, depth_m: float = 0.0, dim: float = 1.0) -> "Brush":
+    def brush(self, class_name: str, z_m: float | None = None, dim: float = 1.0) -> "Brush":
         """Return a brush for what is no instance. Groups such as a far crowd are painted with their class's bare id."""
-        return Brush(self, CITYSCAPES[class_name].id, depth_m, dim)
+        return Brush(self, CITYSCAPES[class_name].id, 0.0 if z_m is None else self.camera.depth_m(z_m), dim)
 
-    def instance_brush(self, class_name: str, depth_m: float, dim: float = 1.0) -> "Brush":
-        """Return a brush with the next free instance id of a class."""
+    def instance_brush(self, class_name: str, z_m: float, number: int | None = None) -> "Brush":
+        """Return a brush for an instance at a place ahead of the origin.
+
+        Args:
+            class_name: Its class.
+            z_m: Where it is.
+            number: Its number in the instance id, 0..999; None for the next free number of the class.
+        """
         id_ = CITYSCAPES[class_name].id
-        number = self._numbers.get(id_, 0)
-        self._numbers[id_] = number + 1
+        if number is None:
+            number = self._numbers.get(id_, 0)
+            self._numbers[id_] = number + 1
+        depth_m = self.camera.depth_m(z_m)
         self.distances_m[id_ * INSTANCE_FACTOR + number] = depth_m
-        return Brush(self, id_ * INSTANCE_FACTOR + number, depth_m, dim)
+        return Brush(self, id_ * INSTANCE_FACTOR + number, depth_m, 1.0)
 
     def blend(self, colour: Colour, mask: Image.Image, top: int) -> None:
         """Mix a colour into the picture; the truth stays.
@@ -87,7 +104,7 @@ class Brush:
         self.depth_m = depth_m
         self._colour_draw, self._id_draw = canvas._draws
         self._id = id_
-        haze = canvas.weather.haze_at(depth_m)
+        haze = canvas.weather.haze_at(max(0.0, depth_m))
         self._clear = dim * (1 - haze)
         self._air = tuple(channel * haze for channel in canvas.weather.haze_colour)
         self._width = canvas.width

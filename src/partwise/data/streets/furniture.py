@@ -1,15 +1,15 @@
 """Street furniture: lamp posts, signs, traffic lights, bollards, bins, and the car that carries the camera."""
 
 import math
-import random
 
 from partwise.data.streets.canvas import Brush, Canvas
+from partwise.data.streets.dice import Dice
 from partwise.data.streets.light import vary
 
 _STEEL = (118, 120, 122)
 
 
-def paint_lamp_post(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
+def paint_lamp_post(canvas: Canvas, x: float, z: float, dice: Dice) -> None:
     """Paint a lamp post whose arm reaches over the road."""
     brush, at, px = canvas.brush("pole", z), canvas.camera.project, canvas.camera.px_per_m(z)
     height, arm = dice.uniform(5.5, 9), dice.uniform(0.6, 2.2) * -math.copysign(1, x)
@@ -19,25 +19,19 @@ def paint_lamp_post(canvas: Canvas, x: float, z: float, dice: random.Random) -> 
     brush.limb(at(x + arm, height + 0.25, z), at(x + arm * 1.4, height + 0.2, z), 0.2 * px, 0.14 * px, (150, 150, 148))
 
 
-def paint_sign(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
+def paint_sign(canvas: Canvas, x: float, z: float, dice: Dice) -> None:
     """Paint a traffic sign on its post: round, triangular, diamond, or a board; some show their back."""
     pole, brush = canvas.brush("pole", z), canvas.brush("traffic sign", z)
     at, px = canvas.camera.project, canvas.camera.px_per_m(z)
     height = dice.uniform(2.1, 2.8)
     pole.limb(at(x, 0, z), at(x, height + 0.35, z), 0.07 * px, 0.07 * px, _STEEL)
     for i in range(1 if dice.random() < 0.75 else 2):
-        (cx, cy), r = at(x, height - 0.72 * i, z), 0.33 * px
-        _face(
-            brush,
-            dice.choices(["ring", "blue", "triangle", "diamond", "board", "back"], [4, 3, 3, 2, 3, 1])[0],
-            cx,
-            cy,
-            r,
-            dice,
-        )
+        (cx, cy), r, own = at(x, height - 0.72 * i, z), 0.33 * px, dice.part("face", i)
+        kind = own.choices(["ring", "blue", "triangle", "diamond", "board", "back"], [4, 3, 3, 2, 3, 1])[0]
+        _face(brush, kind, cx, cy, r, own)
 
 
-def _face(brush: Brush, kind: str, x: float, y: float, r: float, dice: random.Random) -> None:
+def _face(brush: Brush, kind: str, x: float, y: float, r: float, dice: Dice) -> None:
     """Paint the face of a sign."""
     turned = dice.uniform(0.75, 1.0)
     red, white, blue = (185, 35, 38), (228, 228, 224), (35, 75, 150)
@@ -78,7 +72,7 @@ def _face(brush: Brush, kind: str, x: float, y: float, r: float, dice: random.Ra
             )
 
 
-def paint_traffic_light(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
+def paint_traffic_light(canvas: Canvas, x: float, z: float, dice: Dice) -> None:
     """Paint a traffic light on a post; some have a second one on an arm over the road."""
     pole, brush = canvas.brush("pole", z), canvas.brush("traffic light", z)
     at, px = canvas.camera.project, canvas.camera.px_per_m(z)
@@ -102,7 +96,7 @@ def paint_traffic_light(canvas: Canvas, x: float, z: float, dice: random.Random)
             brush.ellipse(cx, cy + (i - 1) * 0.3 * px, 0.11 * px, 0.11 * px, bright if i == lit else dark)
 
 
-def paint_bollard(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
+def paint_bollard(canvas: Canvas, x: float, z: float, dice: Dice) -> None:
     """Paint a bollard."""
     brush, px = canvas.brush("pole", z), canvas.camera.px_per_m(z)
     at = canvas.camera.project
@@ -111,7 +105,7 @@ def paint_bollard(canvas: Canvas, x: float, z: float, dice: random.Random) -> No
     )
 
 
-def paint_clutter(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
+def paint_clutter(canvas: Canvas, x: float, z: float, dice: Dice) -> None:
     """Paint what no evaluated class names: bins and boxes (static), bags and carts (dynamic)."""
     brush = canvas.brush(dice.choice(("static", "static", "dynamic")), z)
     at, wide, high = canvas.camera.project, dice.uniform(0.4, 1.1), dice.uniform(0.6, 1.4)
@@ -121,7 +115,7 @@ def paint_clutter(canvas: Canvas, x: float, z: float, dice: random.Random) -> No
     brush.upright(x0, y0, x1, y0 + (y1 - y0) * 0.15, colour, 1.15)
 
 
-def paint_ego_vehicle(canvas: Canvas, dice: random.Random) -> None:
+def paint_ego_vehicle(canvas: Canvas, dice: Dice) -> None:
     """Paint the bonnet of our own car at the lower edge, and the dark border that rectification leaves."""
     width, height, rise = canvas.width, canvas.height, dice.uniform(0.05, 0.13) * canvas.height
     brush, middle = canvas.brush("ego vehicle"), width * dice.uniform(0.42, 0.58)

@@ -1,7 +1,6 @@
 """The sky, the ground plan of a street, its paving and marks, the shadows on it, and what closes the view."""
 
 import math
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from partwise.data.streets.canvas import Canvas
+from partwise.data.streets.dice import Dice
 from partwise.data.streets.houses import FACADES
 from partwise.data.streets.light import mix, vary
 from partwise.data.streets.plants import LEAVES
@@ -56,13 +56,14 @@ def paint_sky(canvas: Canvas, rng: np.random.Generator) -> None:
     canvas.colour.paste(Image.fromarray(pixels).resize((canvas.width, horizon), Image.Resampling.BICUBIC))
 
 
-def paint_ground(canvas: Canvas, street: Street, shadows: list[list[tuple[float, float]]], dice: random.Random) -> None:
+def paint_ground(canvas: Canvas, street: Street, shadows: list[list[tuple[float, float]]], dice: Dice) -> None:
     """Paint road, walks and verges with their marks; then shadows; then the haze over the distance."""
     weather, camera = canvas.weather, canvas.camera
     lit = weather.shade(0, 1, 0)
     grey = dice.uniform(78, 125)
     asphalt, walk = vary(dice, (grey, grey, grey * 1.01), 0.04), vary(dice, (150, 145, 140), 0.12)
-    strip = lambda name, x0, x1, colour, z0=1.0, z1=FAR_M: canvas.brush(name).polygon(
+    near_m, far_m = camera.z_m + 1.0, camera.z_m + FAR_M
+    strip = lambda name, x0, x1, colour, z0=near_m, z1=far_m: canvas.brush(name).polygon(
         [camera.project(x, 0, z) for x, z in ((x0, z0), (x0, z1), (x1, z1), (x1, z0))], colour, lit
     )
     strip("sidewalk", -200, 200, walk)
@@ -87,25 +88,26 @@ def paint_ground(canvas: Canvas, street: Street, shadows: list[list[tuple[float,
         )
         for rail in (-0.72, 0.72):
             strip("rail track", street.tracks + rail - 0.05, street.tracks + rail + 0.05, (70, 68, 66))
-    _paint_marks(strip, street, dice)
+    _paint_marks(strip, street, dice, camera.z_m)
     for _ in range(dice.randint(0, 3)):
         x, z = dice.uniform(street.kerb_left_m + 0.5, street.kerb_right_m - 0.5), dice.uniform(5, 20)
-        px = camera.px_per_m(z)
-        road.ellipse(*camera.project(x, 0, z), 0.35 * px, 0.35 * px * camera.height_m / z, (72, 70, 68))
+        px, depth = camera.px_per_m(z), camera.depth_m(z)
+        if depth > 1:
+            road.ellipse(*camera.project(x, 0, z), 0.35 * px, 0.35 * px * camera.height_m / depth, (72, 70, 68))
     _cast_shadows(canvas, shadows)
     _paint_haze(canvas)
 
 
-def _paint_marks(strip: Callable[..., None], street: Street, dice: random.Random) -> None:
-    """Paint the marks of the road."""
+def _paint_marks(strip: Callable[..., None], street: Street, dice: Dice, from_m: float) -> None:
+    """Paint the marks of the road from z = `from_m` on."""
     paint = vary(dice, (205, 205, 200), 0.1)
     for x in street.lanes:
         if dice.random() < 0.25:
-            strip("road", x - 0.07, x + 0.07, paint, 1, 150)
+            strip("road", x - 0.07, x + 0.07, paint, from_m + 1, from_m + 150)
             continue
         dash, gap = dice.choice([(3.0, 6.0), (3.0, 3.0), (6.0, 12.0)])
         z = dice.uniform(1, 6)
-        while z < 110:
+        while z < from_m + 110:
             strip("road", x - 0.07, x + 0.07, paint, z, z + dash)
             z += dash + gap
     if dice.random() < 0.3:  # a crossing
@@ -126,7 +128,7 @@ def _cast_shadows(canvas: Canvas, shadows: list[list[tuple[float, float]]]) -> N
     draw = ImageDraw.Draw(mask)
     depth = round(255 * min(0.75, 0.28 + 0.6 * weather.sun_strength))
     for outline in shadows:
-        points = [camera.project(x, 0, z) for x, z in outline if z > 0.5]
+        points = [camera.project(x, 0, z) for x, z in outline if camera.depth_m(z) > 0.5]
         if len(points) > 2:
             draw.polygon([(x / 2, (y - top) / 2) for x, y in points], fill=depth)
     canvas.blend((28, 30, 38), mask.filter(ImageFilter.BoxBlur(1 if weather.sun_strength > 0.3 else 3)), top)
@@ -142,16 +144,16 @@ def _paint_haze(canvas: Canvas) -> None:
     canvas.blend(mix(weather.haze_colour, (0, 0, 0), 0), Image.fromarray((255 * share).astype(np.uint8)[:, None]), top)
 
 
-def paint_skyline(canvas: Canvas, dice: random.Random) -> None:
+def paint_skyline(canvas: Canvas, dice: Dice) -> None:
     """Paint what closes the view at the end of the street."""
-    camera = canvas.camera
-    x = -camera.centre_x_px / camera.px_per_m(FAR_M) - 20
-    right = (canvas.width - camera.centre_x_px) / camera.px_per_m(FAR_M)
+    camera, far = canvas.camera, canvas.camera.z_m + FAR_M
+    x = -camera.centre_x_px / camera.px_per_m(far) - 20
+    right = (canvas.width - camera.centre_x_px) / camera.px_per_m(far)
     while x < right:
         width, height = dice.uniform(15, 50), dice.uniform(5, 24)
         wood = dice.random() < 0.5
-        brush = canvas.brush("vegetation" if wood else "building", dice.uniform(120, FAR_M))
-        (x0, y0), (x1, y1) = camera.project(x, height, FAR_M), camera.project(x + width, -0.5, FAR_M)
+        brush = canvas.brush("vegetation" if wood else "building", camera.z_m + dice.uniform(120, FAR_M))
+        (x0, y0), (x1, y1) = camera.project(x, height, far), camera.project(x + width, -0.5, far)
         if wood:
             colour = vary(dice, dice.choice(LEAVES))
             brush.upright(x0, (y0 + y1) / 2, x1, y1, colour)

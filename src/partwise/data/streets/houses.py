@@ -1,10 +1,10 @@
 """What lines a street: houses with their windows, walls, fences, hedges."""
 
 import math
-import random
 from dataclasses import dataclass
 
 from partwise.data.streets.canvas import Brush, Canvas, Point
+from partwise.data.streets.dice import Dice
 from partwise.data.streets.light import Colour, vary
 from partwise.data.streets.plants import LEAVES
 
@@ -56,7 +56,7 @@ class Style:
     shops: bool
 
 
-def draw_style(dice: random.Random) -> Style:
+def draw_style(dice: Dice) -> Style:
     """Draw the looks of a house at random."""
     colour = vary(dice, dice.choice(FACADES), 0.15)
     return Style(
@@ -71,10 +71,10 @@ def draw_style(dice: random.Random) -> Style:
     )
 
 
-def paint_house(canvas: Canvas, side: int, front_m: float, z0: float, z1: float, dice: random.Random) -> None:
+def paint_house(canvas: Canvas, side: int, front_m: float, z0: float, z1: float, dice: Dice) -> None:
     """Paint one house along the street from depth z0 to z1: roof, gable towards the camera, front with windows."""
     style, weather, at = draw_style(dice), canvas.weather, canvas.camera.project
-    near, top = max(z0, 1.0), style.storey_m * style.floors + 0.6
+    near, top = max(z0, canvas.camera.z_m + 1.0), style.storey_m * style.floors + 0.6
     ridge, ridge_x, back = top + dice.uniform(0, 3.5), front_m + side * 4, front_m + side * dice.uniform(8, 12)
     brush, gable_brush = canvas.brush("building", (near + z1) / 2), canvas.brush("building", near)
 
@@ -85,33 +85,46 @@ def paint_house(canvas: Canvas, side: int, front_m: float, z0: float, z1: float,
     gable_brush.polygon(triangle, style.colour, gable.shade)
     gable.face(top, style.colour)
     if dice.random() < 0.6:
-        _paint_windows(gable, style, False, dice)
+        _paint_windows(gable, style, False, dice.part("gable"))
     front = Wall(brush, (front_m, near), (front_m, z1), weather.shade(-side, 0, 0))
     front.face(top, style.colour)
-    _paint_windows(front, style, style.shops, dice)
+    hidden_m = near - z0 if dice.steady else 0.0  # a single picture lays the windows out on the part that is seen
+    _paint_windows(front, style, style.shops, dice.part("front"), hidden_m)
     front.pane(0, front.length_m, top - 0.35, top, vary(dice, style.colour, 0.1), front.shade * 0.75)
 
 
-def _paint_windows(wall: Wall, style: Style, shops: bool, dice: random.Random) -> None:
-    """Paint rows of windows over a floor of shops or doors; columns that are finer than a pixel are left out."""
+def _paint_windows(wall: Wall, style: Style, shops: bool, dice: Dice, hidden_m: float = 0.0) -> None:
+    """Paint rows of windows over a floor of shops or doors; columns that are finer than a pixel are left out.
+
+    Args:
+        wall: The part of the wall that is seen.
+        style: The looks of the house.
+        shops: Whether there are shops on the ground floor.
+        dice: Source of every random number.
+        hidden_m: Length of the wall before its begin, behind the camera.
+    """
     storey = style.storey_m
     if shops:
         wall.pane(0, wall.length_m, 0, storey * 0.98, vary(dice, (105, 100, 95)))
         wall.pane(0, wall.length_m, storey * 0.8, storey * 0.98, vary(dice, dice.choice(_SIGNBOARDS)))
-    columns = max(1, round(wall.length_m / style.pitch_m))
-    step, half = wall.length_m / columns, style.window[0] / 2
+    length_m = wall.length_m + hidden_m
+    columns = max(1, round(length_m / style.pitch_m))
+    step, half = length_m / columns, style.window[0] / 2
     for column in range(columns):
-        left, right = (column + 0.5 - half) * step, (column + 0.5 + half) * step
+        left, right = (column + 0.5 - half) * step - hidden_m, (column + 0.5 + half) * step - hidden_m
+        own = dice.part(column)
+        if left < 0:
+            continue
         x0, x1 = sorted((wall.at(left, 0)[0], wall.at(right, 0)[0]))
         if x1 - x0 < 2.2 or x1 < 0 or x0 > wall.brush.picture_width:
             continue
         if shops:
-            wall.pane(left - step * 0.14, right + step * 0.14, 0.4, 2.3, style.glass, dice.uniform(0.8, 1.5))
+            wall.pane(left - step * 0.14, right + step * 0.14, 0.4, 2.3, style.glass, own.uniform(0.8, 1.5))
         for floor in range(1 if shops else 0, style.floors):
             low, high = (floor + 0.3) * storey, (floor + 0.3 + style.window[1]) * storey
-            if floor == 0 and dice.random() < 0.15:
+            if floor == 0 and own.random() < 0.15:
                 low, high = 0.0, 2.2  # a door
-            _paint_window(wall, style, (left, right, low, high), x1 - x0 > 9, dice.uniform(0.75, 1.35))
+            _paint_window(wall, style, (left, right, low, high), x1 - x0 > 9, own.uniform(0.75, 1.35))
 
 
 def _paint_window(wall: Wall, style: Style, box: tuple[float, float, float, float], fine: bool, mirrors: float) -> None:
@@ -125,20 +138,21 @@ def _paint_window(wall: Wall, style: Style, box: tuple[float, float, float, floa
         wall.pane(middle - 0.04, middle + 0.04, low, high, style.frame)
 
 
-def paint_barrier(canvas: Canvas, kind: str, x: float, z0: float, z1: float, dice: random.Random) -> None:
+def paint_barrier(canvas: Canvas, kind: str, x: float, z0: float, z1: float, dice: Dice) -> None:
     """Paint a wall, fence, or hedge along the street."""
-    near = max(z0, 1.0)
+    near = max(z0, canvas.camera.z_m + 1.0)
     at, height = canvas.camera.project, dice.uniform(0.9, 2.4)
     outline = [at(x, 0, near), at(x, height, near), at(x, height, z1), at(x, 0, z1)]
     shade = canvas.weather.shade(-math.copysign(1, x), 0, 0)
     if kind == "hedge":
         brush, colour = canvas.brush("vegetation", (near + z1) / 2), vary(dice, dice.choice(LEAVES))
         brush.polygon(outline, colour, 0.9)
-        z = near
+        z = z0 if dice.steady else near
         while z < z1:
-            r = 0.5 * canvas.camera.px_per_m(z)
-            brush.ellipse(*at(x, height - 0.15, z), r, r * 0.6, colour, dice.uniform(0.85, 1.15))
-            z += 0.5 + z / 30
+            r, light = 0.5 * canvas.camera.px_per_m(z), dice.uniform(0.85, 1.15)
+            if z >= near:
+                brush.ellipse(*at(x, height - 0.15, z), r, r * 0.6, colour, light)
+            z += 0.5 if dice.steady else 0.5 + z / 30
         return
     brush = canvas.brush(kind, (near + z1) / 2)
     if kind == "wall":
@@ -161,8 +175,9 @@ def paint_barrier(canvas: Canvas, kind: str, x: float, z0: float, z1: float, dic
             colour,
             shade,
         )
-    z = near
-    while z < min(z1, 70):
+    z = z0 if dice.steady else near
+    while z < min(z1, canvas.camera.z_m + 70):
         width = 0.05 * canvas.camera.px_per_m(z)
-        brush.limb(at(x, 0, z), at(x, height, z), width, width, colour, shade)
-        z += 0.25 + z / 25
+        if z >= near:
+            brush.limb(at(x, 0, z), at(x, height, z), width, width, colour, shade)
+        z += 0.6 if dice.steady else 0.25 + z / 25

@@ -129,14 +129,21 @@ def _texture_table() -> np.ndarray:
 _TEXTURE = _texture_table()
 
 
-def develop(picture: Image.Image, semantic_HW: np.ndarray, weather: Weather, rng: np.random.Generator) -> np.ndarray:
+def develop(
+    picture: Image.Image,
+    semantic_HW: np.ndarray,
+    weather: Weather,
+    rng: np.random.Generator,
+    sensor: np.random.Generator | None = None,
+) -> np.ndarray:
     """Make the photograph of a painted scene.
 
     Args:
         picture: The painted picture.
         semantic_HW: (H, W) class of each of its pixels.
         weather: Light and air.
-        rng: Source of the noise.
+        rng: Source of the texture.
+        sensor: Source of the noise of the sensor, where it is another one.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -151,7 +158,7 @@ def develop(picture: Image.Image, semantic_HW: np.ndarray, weather: Weather, rng
     if weather.blur_px:
         picture = picture.filter(ImageFilter.BoxBlur(weather.blur_px))
     image = np.asarray(picture) * texture[..., None]
-    image += (weather.noise * rng.standard_normal((height, width), np.float32))[..., None]
+    image += (weather.noise * (sensor or rng).standard_normal((height, width), np.float32))[..., None]
     np.clip(image, 0, 255, out=image)
     tone = 255 * (np.arange(256)[:, None] / 255) ** weather.gamma * np.asarray(weather.tint)
     tone = np.clip(tone + 0.5, 0, 255).astype(np.uint8)

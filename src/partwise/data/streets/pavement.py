@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import math
-import random
 from dataclasses import replace
 
 from partwise.data.streets.canvas import SUPERSAMPLING, Camera
+from partwise.data.streets.dice import Dice
 from partwise.data.streets.ground import Street
 from partwise.data.streets.light import Weather
 from partwise.data.streets.placing import (
-    VEHICLES,
     Layout,
-    place_bicycle,
-    place_motorcycle,
+    place_cycle,
     place_person,
     place_rider,
     place_vehicle,
 )
 from partwise.data.streets.solid import Pose
+from partwise.data.streets.things import VEHICLES, Way
 
 NEAREST_M = 1.6  # nearer things would show little more than a leg
 
 
-def pavement_camera(dice: random.Random, size: tuple[int, int]) -> Camera:
+def pavement_camera(dice: Dice, size: tuple[int, int]) -> Camera:
     """Draw a camera in a hand: a telephone or a camera with a lens from wide to short, tilted a little up or down."""
     height, width = size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING
     return Camera(
@@ -34,7 +33,7 @@ def pavement_camera(dice: random.Random, size: tuple[int, int]) -> Camera:
     )
 
 
-def seen_from_pavement(street: Street, dice: random.Random) -> tuple[Street, float]:
+def seen_from_pavement(street: Street, dice: Dice) -> tuple[Street, float]:
     """Move a street sideways, so that the camera stands on its right walk.
 
     Returns:
@@ -49,7 +48,7 @@ def seen_from_pavement(street: Street, dice: random.Random) -> tuple[Street, flo
     return replace(street, lanes=lanes, tracks=tracks, **moved), shift
 
 
-def draw_near(layout: Layout, dice: random.Random, weather: Weather) -> None:
+def draw_near(layout: Layout, dice: Dice, weather: Weather) -> None:
     """Put one to five things near the camera, each at another depth, so that none hides another wholly."""
     z = NEAREST_M + dice.expovariate(1.5)
     for _ in range(dice.randint(1, 5)):
@@ -58,20 +57,19 @@ def draw_near(layout: Layout, dice: random.Random, weather: Weather) -> None:
         x = dice.uniform(-0.45, 0.45) * z
         turn = dice.uniform(0, 1.57)
         if kind == "person":
-            place_person(layout, x, z, dice, weather, turn)
+            place_person(layout, x, z, weather, Way.ACROSS, turn)
         elif kind == "rider":
-            place_rider(
-                layout, x, z + 0.6, dice, weather, turn, dice.random() < 0.5, dice.choice(["bicycle", "motorcycle"])
-            )
+            away, kind_of_cycle = dice.random() < 0.5, dice.choice(["bicycle", "motorcycle"])
+            place_rider(layout, x, z + 0.6, dice, weather, Way.ACROSS, turn, away, kind_of_cycle)
         elif kind == "bicycle":
-            place_bicycle(layout, x, z + 0.5, dice, weather)
+            place_cycle(layout, x, z + 0.5, weather)
         elif kind == "motorcycle":
-            place_motorcycle(layout, x, z + 0.5, dice, weather)
+            place_cycle(layout, x, z + 0.5, weather, "motorcycle")
         else:
             z = _near_vehicle(layout, z, dice, weather)
 
 
-def _near_vehicle(layout: Layout, z: float, dice: random.Random, weather: Weather) -> float:
+def _near_vehicle(layout: Layout, z: float, dice: Dice, weather: Weather) -> float:
     """Put a vehicle on the road near the camera, at any angle; return the depth of its far end in metres."""
     kinds = ["car", "three-wheeler", "pickup", "minibus", "bus", "truck"]
     kind = dice.choices(kinds, [4, 2.5, 2, 2, 1, 1])[0]
@@ -79,5 +77,5 @@ def _near_vehicle(layout: Layout, z: float, dice: random.Random, weather: Weathe
     yaw = dice.choice((-1, 1)) * dice.uniform(0.2, 2.9)
     reach = abs(math.sin(yaw)) * width / 2 + abs(math.cos(yaw)) * length / 2
     centre = z + 1.5 + reach
-    place_vehicle(layout, kind, Pose(dice.uniform(-0.5, 0.3) * centre, centre, yaw), dice, weather)
+    place_vehicle(layout, kind, Pose(dice.uniform(-0.5, 0.3) * centre, centre, yaw), weather)
     return centre + reach

@@ -1,10 +1,10 @@
 """People, riders, bicycles and motorcycles: flat figures with joints, turned by foreshortening."""
 
 import math
-import random
 from dataclasses import dataclass
 
 from partwise.data.streets.canvas import Brush, Point
+from partwise.data.streets.dice import Dice
 from partwise.data.streets.light import Colour, vary
 
 _SKINS = [(224, 180, 150), (205, 160, 130), (170, 120, 90), (110, 75, 55)]
@@ -25,6 +25,8 @@ class Stand:
         turn: Angle to the line of sight: 0 seen from ahead or behind, pi / 2 from the side.
         side: 1 if it looks to the right, -1 to the left.
         away: Whether its back is turned to the camera.
+        swing: How far legs and arms are swung now, -1..1 of their reach.
+        pedal: Angle by which the pedals have turned, in radians.
     """
 
     foot: Point
@@ -32,6 +34,8 @@ class Stand:
     turn: float
     side: int
     away: bool
+    swing: float = 1.0
+    pedal: float = 0.0
 
     def at(self, ahead: float, up: float, aside: float = 0.0) -> Point:
         """Return the canvas point of a point of the figure, in metres: ahead of it, up, and to its side."""
@@ -39,7 +43,7 @@ class Stand:
         return self.foot[0] + across * self.px_per_m, self.foot[1] - up * self.px_per_m
 
 
-def draw_stand(brush: Brush, x_m: float, z_m: float, dice: random.Random, turn: float | None = None) -> Stand:
+def draw_stand(brush: Brush, x_m: float, z_m: float, dice: Dice, turn: float | None = None) -> Stand:
     """Draw a stand at a place of the street, turned at random unless `turn` is given."""
     if turn is None:
         turn = math.asin(min(1.0, dice.random() ** 0.7))
@@ -47,13 +51,14 @@ def draw_stand(brush: Brush, x_m: float, z_m: float, dice: random.Random, turn: 
     return Stand(foot, brush.camera.px_per_m(z_m), turn, dice.choice((-1, 1)), dice.random() < 0.5)
 
 
-def paint_person(brush: Brush, stand: Stand, dice: random.Random) -> None:
+def paint_person(brush: Brush, stand: Stand, dice: Dice) -> None:
     """Paint a person who walks or stands: adult or child, in trousers, a coat or a skirt, some with a bag."""
     height = dice.uniform(1.58, 1.92) if dice.random() < 0.87 else dice.uniform(0.95, 1.4)
     stout = dice.uniform(0.85, 1.25) * (height / 1.75) ** 0.7
     top, legs = vary(dice, dice.choice(_CLOTHES), 0.2), vary(dice, dice.choice(_TROUSERS), 0.2)
     skin, hair = vary(dice, dice.choice(_SKINS), 0.06), vary(dice, dice.choice(_HAIR))
     stride = dice.uniform(0.12, 0.36) * height / 1.75 if dice.random() < 0.7 else 0.04
+    stride *= stand.swing
     hip, shoulder = 0.5 * height, 0.815 * height
     coat = dice.random() < 0.35
     swing = dice.uniform(0.4, 1.0) * stride
@@ -70,7 +75,7 @@ def paint_person(brush: Brush, stand: Stand, dice: random.Random) -> None:
     _head(brush, stand, (0.02, 0.93 * height), height, skin, hair)
 
 
-def paint_bicycle(brush: Brush, stand: Stand, dice: random.Random) -> None:
+def paint_bicycle(brush: Brush, stand: Stand, dice: Dice) -> None:
     """Paint a bicycle. What shows between spokes and tubes belongs to it, as annotators outline it."""
     frame, at, px = vary(dice, dice.choice(_FRAMES)), stand.at, stand.px_per_m
     radius, base = 0.34, 0.52
@@ -97,7 +102,7 @@ def paint_bicycle(brush: Brush, stand: Stand, dice: random.Random) -> None:
         _slab(brush, stand, 0.78, 1.0, 0.3, 0.34, vary(dice, (95, 80, 60)), ahead=0.62 if dice.random() < 0.5 else -0.5)
 
 
-def paint_motorcycle(brush: Brush, stand: Stand, dice: random.Random) -> None:
+def paint_motorcycle(brush: Brush, stand: Stand, dice: Dice) -> None:
     """Paint a motorcycle or a scooter."""
     colour, at, px = vary(dice, dice.choice([*_FRAMES, (205, 205, 200), (120, 160, 150)])), stand.at, stand.px_per_m
     scooter = dice.random() < 0.5
@@ -124,7 +129,7 @@ def paint_motorcycle(brush: Brush, stand: Stand, dice: random.Random) -> None:
     brush.ellipse(*lamp, 0.07 * px, 0.08 * px, (150, 25, 25) if stand.away else (235, 235, 225))
 
 
-def paint_rider(brush: Brush, stand: Stand, dice: random.Random, motor: bool = False) -> None:
+def paint_rider(brush: Brush, stand: Stand, dice: Dice, motor: bool = False) -> None:
     """Paint a person on a bicycle or a motorcycle, which is painted before, on the same stand."""
     at, px = stand.at, stand.px_per_m
     top, legs = vary(dice, dice.choice(_CLOTHES), 0.2), vary(dice, dice.choice(_TROUSERS), 0.2)
@@ -133,7 +138,7 @@ def paint_rider(brush: Brush, stand: Stand, dice: random.Random, motor: bool = F
     lean = dice.uniform(0.1, 0.3)
     shoulder = (seat[0] + lean, seat[1] + 0.52)
     grip = (0.38, 1.08 if motor else 1.06)
-    phase = dice.uniform(0, math.pi)
+    phase = dice.uniform(0, math.pi) + stand.pedal
     for sign, shade in ((-1, 0.8), (1, 1.0)):
         foot = (0.15, 0.35) if motor else (0.02 + 0.15 * sign * math.cos(phase), 0.3 + 0.15 * sign * math.sin(phase))
         aside = 0.11 * sign
@@ -268,7 +273,7 @@ def _head(
         brush.ellipse(x + shift, y - 0.35 * ry, rx * 1.02, ry * 0.72, hair)
 
 
-def _load(brush: Brush, stand: Stand, hip: float, shoulder: float, dice: random.Random) -> None:
+def _load(brush: Brush, stand: Stand, hip: float, shoulder: float, dice: Dice) -> None:
     """Paint what some people carry."""
     px, kind = stand.px_per_m, dice.random()
     colour = vary(dice, dice.choice(_CLOTHES), 0.2)

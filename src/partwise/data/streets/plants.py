@@ -1,15 +1,16 @@
 """Trees, bushes and hedges: blobs of leaves, brighter above and towards the sun."""
 
 import math
-import random
 
 from partwise.data.streets.canvas import Canvas
+from partwise.data.streets.dice import Dice
 from partwise.data.streets.light import vary
 
+NEAREST_TREE_M = 2.5  # in front of a nearer tree, its crown would be the whole picture
 LEAVES = [(72, 92, 42), (58, 80, 40), (90, 104, 50), (110, 108, 50), (60, 86, 56)]
 
 
-def paint_tree(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
+def paint_tree(canvas: Canvas, x: float, z: float, dice: Dice) -> None:
     """Paint a tree: a stem and a crown of blobs, brighter above and towards the sun. Some are bare."""
     brush = canvas.brush("vegetation", z)
     at, px = canvas.camera.project, canvas.camera.px_per_m(z)
@@ -25,18 +26,19 @@ def paint_tree(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
         radii = crown * share * 0.8 * px, reach * share * 0.9 * px
         brush.ellipse(*at(x, middle - 0.1 * reach, z), *radii, colour, 0.62 + 0.15 * (1 - share))
     spots = []
-    for _ in range(blobs):
-        angle, far = dice.uniform(0, 2 * math.pi), math.sqrt(dice.random())
-        spots.append((far * math.cos(angle), far * math.sin(angle)))
+    for number in range(blobs):
+        own = dice.part("blob", number)
+        angle, far = own.uniform(0, 2 * math.pi), math.sqrt(own.random())
+        spots.append((far * math.cos(angle), far * math.sin(angle), own))
     spots.sort(key=lambda spot: spot[1] * sun_y + spot[0] * sun_x)  # the lit ones last, on top
-    for dx, dy in spots:
-        light = 0.85 + 0.25 * (dx * sun_x + dy * sun_y) + dice.uniform(-0.1, 0.1)
-        r = dice.uniform(0.16, 0.36) * crown * px
+    for dx, dy, own in spots:
+        light = 0.85 + 0.25 * (dx * sun_x + dy * sun_y) + own.uniform(-0.1, 0.1)
+        r = own.uniform(0.16, 0.36) * crown * px
         centre = at(x + dx * crown * 0.85, middle + dy * reach * 0.85, z)
-        brush.ellipse(*centre, r, r * dice.uniform(0.7, 1.0), colour, light)
+        brush.ellipse(*centre, r, r * own.uniform(0.7, 1.0), colour, light)
 
 
-def paint_bush(canvas: Canvas, x: float, z: float, dice: random.Random) -> None:
+def paint_bush(canvas: Canvas, x: float, z: float, dice: Dice) -> None:
     """Paint a bush of about a metre."""
     brush, colour = canvas.brush("vegetation", z), vary(dice, dice.choice(LEAVES), 0.15)
     px = canvas.camera.px_per_m(z)

@@ -2,7 +2,6 @@
 
 import operator
 import os
-import random
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image
 from partwise.data.cityscapes import write_scene
 from partwise.data.depth import write_depth
 from partwise.data.streets.canvas import SUPERSAMPLING, Camera, Canvas
+from partwise.data.streets.dice import Dice
 from partwise.data.streets.furniture import paint_ego_vehicle
 from partwise.data.streets.ground import paint_ground, paint_sky, paint_skyline
 from partwise.data.streets.layout import draw_layout, paint_sides
@@ -48,9 +48,8 @@ def render_street(
     Raises:
         PartwiseError: If a side is below 16 pixels.
     """
-    if min(size) < SMALLEST_PX:
-        raise PartwiseError(f"a street of {size[1]}x{size[0]} pixels: each side must be at least {SMALLEST_PX}")
-    dice = random.Random(int(rng.integers(2**62)))
+    require_size(size)
+    dice = Dice(int(rng.integers(2**62)))
     weather = draw_weather(dice)
     camera = pavement_camera(dice, size) if pavement else draw_camera(dice, size)
     layout = draw_layout(dice, weather, camera, pavement)
@@ -59,8 +58,8 @@ def render_street(
     paint_ground(canvas, layout.street, layout.shadows, dice)
     paint_skyline(canvas, dice)
     paint_sides(canvas, layout.street, dice)
-    for _, paint in layout.objects:
-        paint(canvas)
+    for thing in layout.objects:
+        thing.paint(canvas, dice)
     if not pavement and dice.random() < 0.7:
         paint_ego_vehicle(canvas, dice)
     instance_ids_HW = np.array(canvas.ids.resize((size[1], size[0]), Image.Resampling.NEAREST))
@@ -69,7 +68,17 @@ def render_street(
     return Scene(name, image_HW3, semantic_HW, instance_ids_HW, distances=canvas.distances_m.copy)
 
 
-def draw_camera(dice: random.Random, size: tuple[int, int]) -> Camera:
+def require_size(size: tuple[int, int]) -> None:
+    """Check the size (H, W) of a picture in pixels.
+
+    Raises:
+        PartwiseError: If a side is below 16 pixels.
+    """
+    if min(size) < SMALLEST_PX:
+        raise PartwiseError(f"a street of {size[1]}x{size[0]} pixels: each side must be at least {SMALLEST_PX}")
+
+
+def draw_camera(dice: Dice, size: tuple[int, int]) -> Camera:
     """Draw a camera behind a windscreen: its focal length is about the width of the picture (Cityscapes: 1.1 of it)."""
     height, width = size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING
     return Camera(

@@ -1,8 +1,7 @@
 """Cars, vans, buses, trucks, trams, caravans and trailers, each a solid with windows, lamps and wheels."""
 
-import random
-
 from partwise.data.streets.canvas import Brush
+from partwise.data.streets.dice import Dice
 from partwise.data.streets.light import Colour, vary
 from partwise.data.streets.solid import GLASS, Corner, Pose, Solid
 
@@ -24,7 +23,7 @@ _CAR_SHAPES = {
 }
 
 
-def paint_car(brush: Brush, pose: Pose, dice: random.Random) -> None:
+def paint_car(brush: Brush, pose: Pose, dice: Dice) -> None:
     """Paint a passenger car or van of one of several shapes and colours."""
     shape = dice.choices(list(_CAR_SHAPES), [4, 3, 3, 3, 1, 2])[0]
     length, height, half, rear_base, roof_rear, roof_front, wind_base = _CAR_SHAPES[shape]
@@ -51,14 +50,14 @@ def paint_car(brush: Brush, pose: Pose, dice: random.Random) -> None:
     panel_van = shape == "van" and dice.random() < 0.6
     _side_windows(solid, outline, panel_van, dice)
     if solid.height_px > DETAIL_PX:
-        _car_details(solid, outline, dice)
+        _car_details(solid, outline, dice.part("details"))
     hub = dice.choice([(150, 150, 152), (105, 106, 108), (70, 70, 72)])
     radius = 0.31 if shape not in ("suv", "van") else 0.35
     for along in (-length * 0.29, length * 0.31):
         solid.wheel(along, radius, half * 0.99, hub)
 
 
-def paint_bus(brush: Brush, pose: Pose, dice: random.Random) -> None:
+def paint_bus(brush: Brush, pose: Pose, dice: Dice) -> None:
     """Paint a city bus of 9 to 12 m."""
     length, height, half = dice.uniform(9, 12), dice.uniform(2.9, 3.3), 1.26
     colour = vary(dice, dice.choice([(205, 205, 200), (190, 40, 40), (225, 175, 40), (50, 90, 150), (60, 130, 80)]))
@@ -78,7 +77,7 @@ def paint_bus(brush: Brush, pose: Pose, dice: random.Random) -> None:
         solid.wheel(along, 0.48, half, (120, 120, 120))
 
 
-def paint_truck(brush: Brush, pose: Pose, dice: random.Random) -> None:
+def paint_truck(brush: Brush, pose: Pose, dice: Dice) -> None:
     """Paint a truck: a cab before a box, a tarpaulin, or an open body."""
     length, half = dice.uniform(6.0, 10.0), 1.22
     height = dice.uniform(2.9, 3.8)
@@ -124,7 +123,7 @@ def paint_truck(brush: Brush, pose: Pose, dice: random.Random) -> None:
         paint()
 
 
-def paint_tram(brush: Brush, pose: Pose, dice: random.Random) -> None:
+def paint_tram(brush: Brush, pose: Pose, dice: Dice) -> None:
     """Paint a tram of two or three cars."""
     cars, each, half, height = dice.choice([1, 2, 2, 3]), dice.uniform(8, 11), 1.22, 3.4
     colour = vary(dice, dice.choice([(215, 190, 60), (200, 45, 45), (220, 220, 215), (60, 120, 85), (60, 95, 155)]))
@@ -143,7 +142,7 @@ def paint_tram(brush: Brush, pose: Pose, dice: random.Random) -> None:
             _lamps(solid, 0, 4, 0.1, 0.9)
 
 
-def paint_caravan(brush: Brush, pose: Pose, dice: random.Random) -> None:
+def paint_caravan(brush: Brush, pose: Pose, dice: Dice) -> None:
     """Paint a parked caravan."""
     half, height, end = 1.1, 2.5, dice.uniform(2.2, 3.0)
     solid = _coach(brush, pose, 2 * end, height, half, 0.4, vary(dice, (215, 212, 200), 0.06))
@@ -153,7 +152,7 @@ def paint_caravan(brush: Brush, pose: Pose, dice: random.Random) -> None:
     solid.wheel(0.0, 0.33, half, (150, 150, 150))
 
 
-def paint_trailer(brush: Brush, pose: Pose, dice: random.Random) -> None:
+def paint_trailer(brush: Brush, pose: Pose, dice: Dice) -> None:
     """Paint a low car trailer."""
     end, half = dice.uniform(1.2, 1.8), 0.8
     colour = vary(dice, dice.choice([(120, 122, 124), (40, 60, 110), (60, 90, 60)]))
@@ -205,7 +204,7 @@ def _window_row(
     high: float,
     half: float,
     pitch: float,
-    dice: random.Random,
+    dice: Dice,
 ) -> None:
     """Paint a band of glass, with posts if it is near enough to see them."""
     solid.on_side(_side_patch(back, front, low, high, half), GLASS, _glass_shade(dice))
@@ -216,12 +215,12 @@ def _window_row(
         solid.on_side(_side_patch(at - 0.05, at + 0.05, low, high, half), (24, 26, 28))
 
 
-def _glass_shade(dice: random.Random) -> float:
+def _glass_shade(dice: Dice) -> float:
     """Draw the brightness of glass, which mirrors anything between a dark house and the sky."""
     return dice.uniform(0.7, 2.2)
 
 
-def _side_windows(solid: Solid, outline: list[Corner], only_front: bool, dice: random.Random) -> None:
+def _side_windows(solid: Solid, outline: list[Corner], only_front: bool, dice: Dice) -> None:
     """Paint the glass of a cabin between rear window and windscreen, with the post between the doors."""
     (a3, u3, h3), (a4, u4, h4), (a5, _, _), (a6, _, _) = outline[3:7]
     low = lambda along: (along, u3 + 0.03, h3)
@@ -236,7 +235,7 @@ def _side_windows(solid: Solid, outline: list[Corner], only_front: bool, dice: r
         solid.on_side([low(a3 + 0.2), high(a4 + 0.12), high(post - 0.06), low(post - 0.06)], GLASS, shade)
 
 
-def _car_details(solid: Solid, outline: list[Corner], dice: random.Random) -> None:
+def _car_details(solid: Solid, outline: list[Corner], dice: Dice) -> None:
     """Paint the windows and lamps of a car."""
     lit = dice.random() < 0.25
     tail: Colour = (235, 40, 35) if lit else _TAIL
