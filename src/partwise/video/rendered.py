@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from partwise.data.image_files import encode_png
 from partwise.data.streets.sequence import StreetSequence
 from partwise.errors import PartwiseError
 from partwise.files import require_writable
@@ -19,6 +18,7 @@ from partwise.video.records import json_line, mots_lines
 from partwise.video.writing import VideoFile
 from streeteval.files import atomic_write
 from streeteval.labels import INSTANCE_FACTOR
+from streeteval.reading.id_files import encode_png
 from streeteval.rle import segments
 
 __all__ = ["true_tracks", "write_sequences"]
