@@ -117,6 +117,12 @@
         event.target.value = ""; // so that the same file can be given again
       });
     }
+    for (const id of ["get-overlay", "get-coco", "get-cityscapes"]) {
+      byId(id).addEventListener("click", (event) => {
+        event.preventDefault();
+        pw.download(byId(id).href);
+      });
+    }
     byId("example").addEventListener("click", () => start(() => pw.ask("/api/example", { method: "POST" })));
   };
 
@@ -135,8 +141,15 @@
     });
     pw.viewSwitch(byId("views"), controls);
     drops();
+    pw.watch();
     const before = location.hash.slice(1);
-    if (before) await open(before).catch(() => { history.replaceState(null, "", "/"); show("welcome"); });
+    if (before) {
+      await open(before).catch((error) => {
+        pw.complain(error);
+        history.replaceState(null, "", "/");
+        show("welcome");
+      });
+    }
   };
   begin();
 })();
