@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from serve_photos import png_of, shown_of
+from tiny_networks import tiny_model
 
 from partwise.data.source import DataSource
+from partwise.segmenter import load
 from partwise.serve.app import Site, make_app
 from partwise.serve.server import open_port, run_in_thread
 from partwise.serve.single_file import explain_in_file
@@ -284,6 +286,22 @@ def test_truth_against_prediction_and_the_curve(page, browser, site):
     page.click("#next")
     page.wait_for_selector("#panel .empty")
     assert page.input_value("#frame") == "1"
+
+
+def test_a_model_without_instances_opens_on_its_semantic_map(page, browser, photo, tmp_path):
+    fcn = load(tiny_model(tmp_path / "fcn.safetensors", semantic=True), device="cpu")
+    with open_port(0) as port, run_in_thread(make_app(Site(fcn)), port):
+        address = f"http://127.0.0.1:{port.getsockname()[1]}"
+        page.goto(address)
+        page.wait_for_function("document.getElementById('model').textContent")
+        assert "click" not in page.inner_text("#lead").lower()
+        page.set_input_files("#file", photo)
+        page.wait_for_selector("#legend span")
+        assert page.get_attribute("button[name=semantic]", "aria-pressed") == "true"
+        assert page.is_hidden("#hint") and "No explanations" in page.inner_text("#panel")
+        assert "tells no instances apart" in page.inner_text("#controls .found")
+        page.goto(browser.address)
+    browser.asked[:] = [url for url in browser.asked if not url.startswith(address)]
 
 
 def test_a_narrow_page_fits(page, browser, photo):

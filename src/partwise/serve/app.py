@@ -76,6 +76,7 @@ class Site:
                 "model": self.name,
                 "method": str(self.segment.info.method.get("kind", "")),
                 "classes": classes_json(method.label_set),
+                "has_instances": method.has_instances,
                 "why_no_explanation": self.why_no_explanation,
                 "upload_bytes": self.limits.upload_bytes,
                 "pixels": self.limits.pixels,

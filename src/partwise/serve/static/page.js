@@ -134,12 +134,15 @@
       return;
     }
     byId("limits").textContent = `JPEG, PNG or WebP, up to ${about.upload_bytes >> 20} MiB and ${Math.round(about.pixels / 1e6)} megapixels`;
+    if (about.why_no_explanation) byId("lead").textContent = "Drop a photo to see what the model finds in it.";
+    byId("hint").hidden = Boolean(about.why_no_explanation);
     stage = new pw.Stage(byId("stage"), click);
     controls = new pw.Controls(byId("controls"), about.classes, draw, (i) => {
       const middle = pw.middleOf(current.result.instances[i], current.result.width);
       click(middle.x, middle.y, i);
     });
-    pw.viewSwitch(byId("views"), controls);
+    controls.empty = about.has_instances ? controls.empty : "This model tells no instances apart: see its semantic map.";
+    pw.viewSwitch(byId("views"), controls, about.has_instances ? "instances" : "semantic");
     drops();
     pw.watch();
     const before = location.hash.slice(1);
