@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 from serve_photos import png_of, shown_of
+from tiny_networks import tiny_model
 
-from partwise.serve.app import make_app
+from partwise.data.source import DataSource
+from partwise.segmenter import load
+from partwise.serve.app import Site, make_app
 from partwise.serve.server import open_port, run_in_thread
 from partwise.serve.single_file import explain_in_file
+from partwise.serve.truth import Truth
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = [
@@ -104,7 +108,7 @@ def colours(page) -> np.ndarray:
 
 def test_a_photo_is_seen_and_every_control_acts_at_once(page, browser, photo, web, street, segment):
     opened(page, browser, photo)
-    assert page.inner_text("#name").startswith("my_street")
+    assert page.inner_text("#name").startswith("my street.png")
     told = web.done(street)["result"]["instances"]
     assert count(page) == len(shown_of(told, 0)) > 0
     browser.asked.clear()
@@ -130,7 +134,8 @@ def test_a_photo_is_seen_and_every_control_acts_at_once(page, browser, photo, we
     plain = colours(page)
     page.click("button[name=semantic]")
     assert (colours(page) != plain).mean() > 0.5
-    assert browser.asked == []  # all of it in the browser alone
+    watched = f"{browser.address}/api/about"  # asked every two seconds, whether the server is there
+    assert set(browser.asked) <= {watched}  # all of it in the browser alone
 
 
 def test_a_click_shows_why(page, browser, photo):
@@ -190,14 +195,68 @@ def test_mistakes_are_one_line_in_the_page(page, browser, photo, tmp_path):
     assert not page.is_visible("#alert")
 
 
+def test_the_page_says_that_the_server_ended_and_when_there_is_one_again(page, browser, photo, segment):
+    with open_port(0) as port:
+        number = port.getsockname()[1]
+        address = f"http://127.0.0.1:{number}"
+        with run_in_thread(make_app(Site(segment)), port):
+            page.goto(address)
+            page.set_input_files("#file", photo)
+            page.wait_for_selector("#work:not([hidden])")
+    page.get_by_text("the server does not answer").wait_for()  # nothing was asked for
+    page.evaluate("window.pw.complain(null)")
+    page.click("summary")
+    page.click("#get-coco")
+    page.get_by_text("the server does not answer").wait_for()
+    assert page.is_visible("#work")
+    with open_port(number) as port, run_in_thread(make_app(Site(segment)), port):
+        page.wait_for_selector("#alert", state="hidden")
+        page.click("#get-coco")
+        page.get_by_text("not kept any more").wait_for()
+        page.goto(browser.address)
+    browser.faults[:] = [one for one in browser.faults if "CONNECTION_REFUSED" not in one and "404" not in one]
+    browser.asked[:] = [url for url in browser.asked if not url.startswith(address)]
+
+
+def test_a_damaged_frame_does_not_stop_the_page_of_truth(page, browser, city_root, tmp_path, segment):
+    root = tmp_path / "city"
+    shutil.copytree(city_root, root)
+    frame = sorted((root / "leftImg8bit" / "val").rglob("*.png"))[0]
+    frame.write_bytes(frame.read_bytes()[:500])
+    scenes = DataSource.of(root).open_as("val", segment.method.label_set)
+    with open_port(0) as port, run_in_thread(make_app(Site(segment, Truth(scenes, "city", str(root)))), port):
+        address = f"http://127.0.0.1:{port.getsockname()[1]}"
+        page.goto(f"{address}/truth")
+        page.get_by_text("is damaged").wait_for()
+        page.click("#next")
+        page.wait_for_selector("#table td")
+        assert page.input_value("#frame") == "1" and page.is_hidden("#alert")
+        page.goto(browser.address)
+    browser.asked[:] = [url for url in browser.asked if not url.startswith(address)]
+
+
+def test_an_error_is_seen_wherever_the_page_is_scrolled_to(page, browser, photo):
+    try:
+        page.set_viewport_size({"width": 400, "height": 500})
+        opened(page, browser, photo)
+        page.locator(".found button").last.scroll_into_view_if_needed()
+        page.evaluate("window.pw.complain(new Error('a mistake'))")
+        assert page.evaluate("scrollY") > 100
+        box = page.locator("#alert").bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] <= 500
+    finally:
+        page.set_viewport_size({"width": 1300, "height": 900})
+
+
 def test_a_photo_is_found_again_by_its_address_and_a_street_is_drawn(page, browser, photo):
     opened(page, browser, photo)
     page.reload()
     page.wait_for_selector("#work:not([hidden])")
-    assert page.inner_text("#name").startswith("my_street")
+    assert page.inner_text("#name").startswith("my street.png")
     page.goto(f"{browser.address}/#gone")
     page.reload()
     page.wait_for_selector("#welcome:not([hidden])")
+    assert "not kept any more" in page.inner_text("#alert") and page.url.endswith("/")
     browser.faults[:] = [one for one in browser.faults if "404" not in one]
     page.click("#example")
     page.wait_for_selector("#work:not([hidden])")
@@ -229,6 +288,22 @@ def test_truth_against_prediction_and_the_curve(page, browser, site):
     assert page.input_value("#frame") == "1"
 
 
+def test_a_model_without_instances_opens_on_its_semantic_map(page, browser, photo, tmp_path):
+    fcn = load(tiny_model(tmp_path / "fcn.safetensors", semantic=True), device="cpu")
+    with open_port(0) as port, run_in_thread(make_app(Site(fcn)), port):
+        address = f"http://127.0.0.1:{port.getsockname()[1]}"
+        page.goto(address)
+        page.wait_for_function("document.getElementById('model').textContent")
+        assert "click" not in page.inner_text("#lead").lower()
+        page.set_input_files("#file", photo)
+        page.wait_for_selector("#legend span")
+        assert page.get_attribute("button[name=semantic]", "aria-pressed") == "true"
+        assert page.is_hidden("#hint") and "No explanations" in page.inner_text("#panel")
+        assert "tells no instances apart" in page.inner_text("#controls .found")
+        page.goto(browser.address)
+    browser.asked[:] = [url for url in browser.asked if not url.startswith(address)]
+
+
 def test_a_narrow_page_fits(page, browser, photo):
     try:
         page.set_viewport_size({"width": 400, "height": 800})
@@ -245,6 +320,8 @@ def test_the_page_of_one_file_explains_without_a_server(page, browser, segment, 
     told = explain_in_file(segment, street, file, (100, 70), name="</script><b>{{data}}street")
     text = file.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
     assert "http:" not in text and "https:" not in text and "<b>" not in text
+    page.goto("about:blank")
+    browser.asked.clear()  # of the page before
     page.goto(file.as_uri())
     page.wait_for_selector("#panel .headline")
     assert page.inner_text("#name, .name").startswith("</script><b>{{data}}street")

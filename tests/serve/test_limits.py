@@ -163,7 +163,7 @@ def test_no_path_of_the_machine_can_be_read(web, address):
 
 def test_no_answer_names_a_path_of_the_machine(web, site, city_root, tiny_model_file, street, tmp_path):
     told = web.done(street, "../../etc/pass wd.png")
-    assert told["name"] == "pass_wd"
+    assert told["name"] == "pass wd.png"
     texts = [web.client.get(address).text for address in ("/api/about", "/api/frames", "/api/curve")]
     texts += [str(told), web.client.get(f"/api/photos/{told['id']}/coco.json").text]
     broken = city_root / "leftImg8bit"

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 
 import numpy as np
@@ -102,6 +103,16 @@ def test_downloads_have_the_shown_instances(web, segment, street, told):
     one_class = web.client.get(f"/api/photos/{told['id']}/coco.json?min_score=0&no_class=1&class=car").json()
     assert no_class["annotations"] == [] and len(label_set.things) > 1
     assert len(one_class["annotations"]) == (segment(street).labels == label_set["car"].id).sum()
+
+
+@pytest.mark.parametrize(
+    "name", ["my street.png", "IMG_1.JPG", 'a "b" Straße.webp', "it's 100% <b>x.jpeg", "no ending"]
+)
+def test_the_coco_file_names_the_photo_as_it_is_on_the_disk(web, street, name):
+    told = web.done(street, name)
+    coco = web.client.get(f"/api/photos/{told['id']}/coco.json")
+    assert told["name"] == name == coco.json()["images"][0]["file_name"]
+    assert re.fullmatch(r'attachment; filename="[\w-]+_coco.json"', coco.headers["content-disposition"], re.ASCII)
 
 
 def test_a_click_says_what_explain_says(web, segment, street, told):

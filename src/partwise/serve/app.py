@@ -6,7 +6,6 @@ import functools
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -19,10 +18,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from partwise.data.image_files import PHOTO_SUFFIXES
 from partwise.errors import PartwiseError
 from partwise.segmenter import Segmenter
-from partwise.serve.downloads import Choice, cityscapes_zip, coco_file, overlay_png, safe_name
+from partwise.serve.downloads import Choice, cityscapes_zip, coco_file, overlay_png, own_name, safe_name
 from partwise.serve.forms import classes_json, explained_json, picture_of, result_json
 from partwise.serve.guard import Guard
 from partwise.serve.limits import DEFAULT_LIMITS, Limits, RefusedError, at_most, check_photo, decode_photo, too_large
@@ -78,6 +76,7 @@ class Site:
                 "model": self.name,
                 "method": str(self.segment.info.method.get("kind", "")),
                 "classes": classes_json(method.label_set),
+                "has_instances": method.has_instances,
                 "why_no_explanation": self.why_no_explanation,
                 "upload_bytes": self.limits.upload_bytes,
                 "pixels": self.limits.pixels,
@@ -91,12 +90,8 @@ class Site:
         name, data = await self._file_of(request)
         await run_in_threadpool(check_photo, data, self.limits)
         stem = safe_name(name)
-        suffix = Path(name).suffix.lower()
-        photo = self.photos.add(
-            stem,
-            lambda: Done(see(self.segment, decode_photo(data), stem)),
-            suffix=suffix if suffix in PHOTO_SUFFIXES else ".png",
-        )
+        work = lambda: Done(see(self.segment, decode_photo(data), stem))
+        photo = self.photos.add(stem, work, file_name=own_name(name))
         return JSONResponse({"id": photo.id}, 202)
 
     async def example(self, _request: Request) -> Response:
@@ -137,7 +132,7 @@ class Site:
     async def state(self, request: Request) -> Response:
         """How far a photo is, and its results once it is done."""
         photo = self.photos.find(request.path_params["id"])
-        told: dict[str, Any] = {"id": photo.id, "state": photo.state, "name": photo.name}
+        told: dict[str, Any] = {"id": photo.id, "state": photo.state, "name": photo.file_name}
         if photo.state == "failed":
             return JSONResponse(told | {"error": photo.error})
         if photo.state == "done" and photo.brief:
@@ -192,7 +187,7 @@ class Site:
         if kind == "overlay.png":
             make = functools.partial(overlay_png, result, choice)
         elif kind == "coco.json":
-            make = functools.partial(coco_file, result, choice, photo.name + photo.suffix)
+            make = functools.partial(coco_file, result, choice, photo.file_name)
         else:
             told_apart = self.segment.method.has_instances
             make = functools.partial(cityscapes_zip, result, choice, photo.name, instances=told_apart)

@@ -24,7 +24,7 @@ from partwise.serve.forms import colours_of
 from partwise.written import PNG_TEXT
 from streeteval.files import json_ready
 
-__all__ = ["Choice", "cityscapes_zip", "coco_file", "overlay_png", "safe_name"]
+__all__ = ["Choice", "cityscapes_zip", "coco_file", "overlay_png", "own_name", "safe_name"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,18 @@ def safe_name(name: str) -> str:
     last = re.split(r"[/\\]", name)[-1]
     stem = last.rpartition(".")[0] or last
     return re.sub(r"[^A-Za-z0-9-]+", "_", stem).strip("_")[:60] or "photo"
+
+
+def own_name(name: str) -> str:
+    r"""Return the name of a file that a browser sent, as it is on the disk of the person: without a folder.
+
+    A browser sends a quote as %22. Characters that cannot be shown are left out.
+
+    >>> own_name("photos/my %22Straße%22.JPG"), own_name("..\\a\nb.png"), own_name("")
+    ('my "Straße".JPG', 'ab.png', 'photo.png')
+    """
+    last = re.split(r"[/\\]", name.replace("%22", '"'))[-1]
+    return "".join(one for one in last if one.isprintable())[:255].strip() or "photo.png"
 
 
 def overlay_png(result: Result, choice: Choice) -> bytes:

@@ -42,10 +42,10 @@ class Photo:
     """A photo that was given to the server.
 
     Attributes:
-        name: Its name, without a folder and a suffix.
+        name: Its name with plain letters alone, for the names of downloads.
         work: Computes it.
         brief: Only the work itself matters: what was computed is not kept.
-        suffix: Of its file.
+        file_name: The name of its own file, for people and in the COCO file.
         id: A name that cannot be guessed, so that nobody sees the photos of others.
         state: How far it is.
         error: Why it failed, in one line.
@@ -55,7 +55,7 @@ class Photo:
     name: str
     work: Callable[[], Done] | None
     brief: bool = False
-    suffix: str = ".png"
+    file_name: str = "photo.png"
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     state: Literal["waiting", "working", "done", "failed"] = "waiting"
     error: str = ""
@@ -78,14 +78,14 @@ class Photos:
         # A daemon: it ends with the program, in the middle of a photo too.
         threading.Thread(target=self._run, name="partwise photos", daemon=True).start()
 
-    def add(self, name: str, work: Callable[[], Done], *, brief: bool = False, suffix: str = ".png") -> Photo:
+    def add(self, name: str, work: Callable[[], Done], *, brief: bool = False, file_name: str = "") -> Photo:
         """Let a photo wait for its turn.
 
         Args:
-            name: Its name.
+            name: Its name with plain letters alone.
             work: Computes it, in another thread.
             brief: Whether only the work itself matters, and what was computed is not kept.
-            suffix: Of its file.
+            file_name: The name of its own file; "" for `name` as a PNG file.
 
         Raises:
             RefusedError: If too many photos wait.
@@ -93,7 +93,7 @@ class Photos:
         with self._change:
             if len(self._waiting) >= self.limits.waiting:
                 raise RefusedError(f"{len(self._waiting)} photos wait already: try again in a minute", 503)
-            photo = Photo(name, work, brief, suffix)
+            photo = Photo(name, work, brief, file_name or f"{name}.png")
             self._waiting.append(photo)
             self._all[photo.id] = photo
             self._change.notify_all()

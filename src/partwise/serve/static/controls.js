@@ -9,6 +9,7 @@
     constructor(holder, classes, onChange, onChoose) {
       this.classes = classes.filter((one) => one.things);
       this.view = "instances";
+      this.empty = "No instance at this score and of these classes.";
       this.onChange = onChange;
       this.onChoose = onChoose;
       this.chosen = new Set(this.classes.map((one) => one.id));
@@ -81,7 +82,7 @@
         const words = [swatch, make("span", {}, names.get(one.label)), make("b", {}, one.score.toFixed(2))];
         return [make("button", { type: "button", onclick: () => this.onChoose(i) }, ...words)];
       }));
-      if (!this.shown.some(Boolean)) this.found.append(make("span", { class: "hint" }, "No instance at this score and of these classes."));
+      if (!this.shown.some(Boolean)) this.found.append(make("span", { class: "hint" }, this.empty));
       this.onChange();
     }
 
@@ -97,7 +98,7 @@
   };
 
   // The buttons that switch between instances, semantic map and photo.
-  pw.viewSwitch = (holder, controls) => {
+  pw.viewSwitch = (holder, controls, first = "instances") => {
     const views = { instances: "Instances", semantic: "Semantic map", photo: "Photo" };
     const buttons = Object.entries(views).map(([view, words]) =>
       make("button", { type: "button", name: view, onclick: () => choose(view) }, words));
@@ -107,6 +108,6 @@
       if (controls.result) controls.onChange();
     };
     holder.replaceChildren(...buttons);
-    choose("instances");
+    choose(first);
   };
 })();

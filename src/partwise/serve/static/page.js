@@ -117,6 +117,12 @@
         event.target.value = ""; // so that the same file can be given again
       });
     }
+    for (const id of ["get-overlay", "get-coco", "get-cityscapes"]) {
+      byId(id).addEventListener("click", (event) => {
+        event.preventDefault();
+        pw.download(byId(id).href);
+      });
+    }
     byId("example").addEventListener("click", () => start(() => pw.ask("/api/example", { method: "POST" })));
   };
 
@@ -128,15 +134,25 @@
       return;
     }
     byId("limits").textContent = `JPEG, PNG or WebP, up to ${about.upload_bytes >> 20} MiB and ${Math.round(about.pixels / 1e6)} megapixels`;
+    if (about.why_no_explanation) byId("lead").textContent = "Drop a photo to see what the model finds in it.";
+    byId("hint").hidden = Boolean(about.why_no_explanation);
     stage = new pw.Stage(byId("stage"), click);
     controls = new pw.Controls(byId("controls"), about.classes, draw, (i) => {
       const middle = pw.middleOf(current.result.instances[i], current.result.width);
       click(middle.x, middle.y, i);
     });
-    pw.viewSwitch(byId("views"), controls);
+    controls.empty = about.has_instances ? controls.empty : "This model tells no instances apart: see its semantic map.";
+    pw.viewSwitch(byId("views"), controls, about.has_instances ? "instances" : "semantic");
     drops();
+    pw.watch();
     const before = location.hash.slice(1);
-    if (before) await open(before).catch(() => { history.replaceState(null, "", "/"); show("welcome"); });
+    if (before) {
+      await open(before).catch((error) => {
+        pw.complain(error);
+        history.replaceState(null, "", "/");
+        show("welcome");
+      });
+    }
   };
   begin();
 })();

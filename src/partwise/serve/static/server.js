@@ -3,18 +3,46 @@
 (() => {
   const pw = (window.pw = window.pw || {});
   const POLL_MS = 200;
+  const WATCH_MS = 2000;
   const byId = (id) => document.getElementById(id);
 
+  const SILENT = "the server does not answer: is it still running?";
+
+  const answered = async (address, options) => {
+    const answer = await fetch(address, options).catch(() => { throw new Error(SILENT); });
+    if (answer.ok) return answer;
+    const told = await answer.json().catch(() => ({}));
+    throw new Error(told.error || `the server answered ${answer.status}`);
+  };
+
   pw.ask = async (address, options) => {
-    let answer;
+    const answer = await answered(address, options);
+    return answer.json().catch(() => { throw new Error(SILENT); }); // it ended in the middle of its answer
+  };
+
+  // Save a file of the server. A link alone says nothing in the page if there is no answer.
+  pw.download = async (address) => {
     try {
-      answer = await fetch(address, options);
-    } catch {
-      throw new Error("the server does not answer: is it still running?");
+      const answer = await answered(address);
+      const name = /filename="([^"]+)"/.exec(answer.headers.get("content-disposition"))[1];
+      const content = await answer.blob().catch(() => { throw new Error(SILENT); });
+      const link = pw.element("a", { href: URL.createObjectURL(content), download: name });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+      pw.complain(null);
+    } catch (error) {
+      pw.complain(error);
     }
-    const told = await answer.json().catch(() => ({ error: `the server answered ${answer.status}` }));
-    if (!answer.ok) throw new Error(told.error || `the server answered ${answer.status}`);
-    return told;
+  };
+
+  // Say when the server has ended, also to a person who asks for nothing, and stop saying it when there is one again.
+  pw.watch = () => {
+    setInterval(async () => {
+      if (document.hidden) return;
+      const silent = await fetch("/api/about", { method: "HEAD" }).then(() => false, () => true);
+      const said = byId("alert").textContent === SILENT;
+      if (silent !== said) pw.complain(silent ? new Error(SILENT) : null);
+    }, WATCH_MS);
   };
 
   pw.complain = (error) => {

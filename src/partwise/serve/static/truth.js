@@ -6,7 +6,7 @@
   const byId = (id) => document.getElementById(id);
   const [FOUND, MISSED, WRONG] = [[27, 158, 119], [231, 41, 138], [217, 95, 2]];
   const MORE = 10;
-  let about, frames, current, selected, curve, chosen, turn = 0;
+  let about, frames, current, selected, curve, chosen, turn = 0, place = 0; // number of the frame of the list
   const stages = {};
   const seen = new Set(); // numbers of the frames that were asked for
 
@@ -21,6 +21,7 @@
 
   const open = async (number) => {
     const own = ++turn;
+    place = number;
     byId("frame").value = number;
     byId("previous").disabled = number === 0;
     byId("next").disabled = number === frames.length - 1;
@@ -28,7 +29,7 @@
     try {
       const told = await look(number);
       if (own !== turn) return;
-      current = { number, ...told };
+      current = told;
       selected = null;
       const picture = `/api/photos/${told.id}/picture.jpg`;
       stages.truth.load(picture, { ...told.result, instances: told.truth.instances, semantic: null }, about.classes);
@@ -108,7 +109,7 @@
     byId("more").disabled = true;
     try {
       for (let n = 0, looked = 0; n < frames.length && looked < MORE; n++) {
-        const number = (current.number + 1 + n) % frames.length;
+        const number = (place + 1 + n) % frames.length;
         if (seen.has(number)) continue;
         seen.add(number);
         looked++;
@@ -135,10 +136,11 @@
     stages.found = new pw.Stage(byId("found"), click);
     const go = (number) => { seen.add(number); open(number); };
     byId("frame").addEventListener("change", (event) => go(Number(event.target.value)));
-    byId("previous").addEventListener("click", () => go(current.number - 1));
-    byId("next").addEventListener("click", () => go(current.number + 1));
+    byId("previous").addEventListener("click", () => go(place - 1));
+    byId("next").addEventListener("click", () => go(place + 1));
     byId("score").addEventListener("input", draw);
     byId("more").addEventListener("click", more);
+    pw.watch();
     const asked = Number(location.hash.slice(1));
     go(Number.isInteger(asked) && asked >= 0 && asked < frames.length ? asked : 0);
   };
