@@ -5,10 +5,12 @@ Axes: H W image.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from streeteval.explain import DUPLICATE, FALSE, FOUND, IGNORED, MISSED, NOT_COUNTED, TRUE, Explanation
+from streeteval.explain import DUPLICATE, FALSE, FOUND, IGNORED, MISSED, NOT_COUNTED, TRUE, Explanation, Verdict
 from streeteval.instances import Instances
 from streeteval.labels import LabelSet
 from streeteval.scene import Scene
@@ -27,15 +29,20 @@ _LINE_PX, _LEGEND_PX, _LETTERS_PX = 3, 40, 18
 
 
 def draw(
-    scene: Scene, instances: Instances, explanation: Explanation, image_HW3: np.ndarray | None = None
+    scene: Scene,
+    instances: Instances,
+    explanation: Explanation,
+    image_HW3: np.ndarray | None = None,
+    min_score: float = 0.0,
 ) -> Image.Image:
-    """Draw the verdicts.
+    """Draw the verdicts, true positives on top. A label that would cover another one is left out; the list has it.
 
     Args:
         scene: The image with its truth.
         instances: The predictions that were explained.
         explanation: What `explain` returned.
         image_HW3: (H, W, 3) uint8 photo to draw on; None for the classes of the truth in pale colours.
+        min_score: Leave out predictions with a lower confidence. The legend counts them.
 
     Returns:
         RGB, with a legend below the image.
@@ -45,11 +52,13 @@ def draw(
         if one.verdict == MISSED:
             inside_HW = scene.instance_ids_HW == one.number
             canvas_HW3[inside_HW] = (0.35 * canvas_HW3[inside_HW] + 0.65 * np.array(COLOURS[MISSED])).astype(np.uint8)
-    for one in reversed(explanation.predictions):
+    shown = [one for one in explanation.predictions if (one.score or 0.0) >= min_score]
+    shown.sort(key=lambda one: (list(COLOURS).index(one.verdict), -(one.score or 0.0)))
+    for one in reversed(shown):
         _outline(canvas_HW3, instances, one.number, COLOURS[one.verdict])
     image = Image.new("RGB", (canvas_HW3.shape[1], canvas_HW3.shape[0] + _LEGEND_PX), (255, 255, 255))
     image.paste(Image.fromarray(canvas_HW3))
-    _label(image, instances, explanation)
+    _label(image, instances, shown)
     _legend(image, explanation)
     return image
 
@@ -75,15 +84,20 @@ def _outline(canvas_HW3: np.ndarray, instances: Instances, number: int, colour: 
     canvas_HW3[y0:y1, x0:x1][mask & ~core] = colour
 
 
-def _label(image: Image.Image, instances: Instances, explanation: Explanation) -> None:
-    """Write number and confidence of every prediction that counts at the corner of its box."""
+def _label(image: Image.Image, instances: Instances, shown: Sequence[Verdict]) -> None:
+    """Write number and confidence of predictions that count at the corners of their boxes, the first ones first."""
     drawer, font = ImageDraw.Draw(image), ImageFont.load_default(16)
-    for one in explanation.predictions:
+    taken: list[tuple[float, float, float, float]] = []
+    for one in shown:
         if one.verdict == IGNORED:
             continue
         x0, y0, _, _ = instances.boxes[one.number].tolist()
         text = f"{one.number} {one.label} {one.score:.2f}"
+        x0 = max(0, min(x0, image.width - int(drawer.textlength(text, font=font))))
         box = drawer.textbbox((x0, max(y0 - 18, 0)), text, font=font)
+        if any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
+            continue
+        taken.append(box)
         drawer.rectangle(box, fill=(0, 0, 0))
         drawer.text((x0, max(y0 - 18, 0)), text, fill=COLOURS[one.verdict], font=font)
 

@@ -142,6 +142,12 @@ def run_explain(words: Sequence[str], prog: str | None = None) -> None:
         "--out", default=".", help="folder for IMAGE_explained.png, .json and .txt (default: %(default)s)"
     )
     parser.add_argument("--overlap", type=float, default=0.5, help="IoU from .5 up (default: %(default)s)")
+    parser.add_argument(
+        "--min-score",
+        type=float,
+        default=0.0,
+        help="least confidence of the predictions in the picture; the list has all (default: %(default)s)",
+    )
     parser.add_argument("--photo", help="photo to draw on (default: that of leftImg8bit, if it is there)")
     asked = parser.parse_args(words)
     if not 0.5 <= asked.overlap < 1:
@@ -160,7 +166,7 @@ def run_explain(words: Sequence[str], prog: str | None = None) -> None:
     image_HW3 = None if photo is None else _read_photo(photo, scene.size)
     base = Path(asked.out, f"{asked.image}_explained")
     with atomic_write(f"{base}.png") as file:
-        draw(scene, instances, explanation, image_HW3).save(file, format="PNG")
+        draw(scene, instances, explanation, image_HW3, asked.min_score).save(file, format="PNG")
     _write(f"{base}.json", json.dumps(json_ready(explanation.to_dict()), indent=2) + "\n")
     lines = "\n".join(explanation.lines())
     _write(f"{base}.txt", lines + "\n")

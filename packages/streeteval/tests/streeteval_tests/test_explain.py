@@ -112,6 +112,21 @@ def test_the_picture_has_the_colours_of_the_verdicts(known):
     assert tuple(on_photo[275, 300]) == (200, 200, 200) and not (on_photo[200, 50] == 200).all()
 
 
+def test_predictions_below_a_score_are_left_out_of_the_picture(known):
+    larger = lambda map_HW: np.kron(map_HW, np.ones((5, 5), map_HW.dtype))
+    scene = Truth("known", larger(known[0].semantic_HW), larger(known[0].instance_ids_HW))
+    instances = known[1].resized(scene.size)
+    told = explain(scene, instances)
+    most_false = max(one.score for one in told.predictions if one.verdict == FALSE)
+    height = scene.size[0]  # below it is the legend
+
+    def has_false(min_score: float) -> bool:
+        image = np.asarray(draw(scene, instances, told, min_score=min_score))[:height]
+        return bool((image == COLOURS[FALSE]).all(2).any())
+
+    assert has_false(0.0) and has_false(most_false) and not has_false(most_false + 0.001)
+
+
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
     return make_city(tmp_path_factory.mktemp("own"))
