@@ -1,6 +1,19 @@
 """The command line: each command reads its arguments, calls one function, prints what it wrote and what to do next."""
 
-from partwise.cli import benches, ceiling, datasets, describe, doctor, photos, scores, serving, throughput, training
+from partwise.cli import (
+    benches,
+    ceiling,
+    datasets,
+    describe,
+    doctor,
+    export,
+    photos,
+    runtimes,
+    scores,
+    serving,
+    throughput,
+    training,
+)
 from partwise.cli.app import app, main
 
 __all__ = [
@@ -10,8 +23,10 @@ __all__ = [
     "datasets",
     "describe",
     "doctor",
+    "export",
     "main",
     "photos",
+    "runtimes",
     "scores",
     "serving",
     "throughput",
