@@ -42,6 +42,7 @@ __all__ = [
     "EVALUATION",
     "EXPLANATION",
     "HTML_MARK",
+    "INT8",
     "JSON_KINDS",
     "MARK",
     "MARKDOWN_MARK",
@@ -80,7 +81,7 @@ DESCRIPTION = "description of a model"
 BENCH_SPEED, BENCH_EVALUATION = "bench speed", "bench evaluation"
 BENCH_MODELS, BENCH_PEERS, BENCH_VIEWS = "bench models", "bench baselines", "bench views"
 BENCH_NETWORKS, BENCH_THROUGHPUT, BENCH_CLICKS = "bench networks", "bench throughput", "bench clicks"
-BENCH_RUNTIMES = "bench runtimes"
+BENCH_RUNTIMES, INT8 = "bench runtimes", "figures of a quantised model"
 JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     COCO_PREDICTIONS: {"partwise", "images", "categories", "annotations"},
     PREDICTION: {"name", "label_set", "image", "origin", "instances"},
@@ -103,6 +104,7 @@ JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     BENCH_THROUGHPUT: {"machine", "model", "stages", "processes", "cost"},
     BENCH_CLICKS: {"machine", "size", "clicks", "click_ms"},
     BENCH_RUNTIMES: {"machine", "model", "size", "runtimes"},
+    INT8: {"data", "frames", "calibration_frames", "processor", "fp32", "int8"},
     BENCH_VIEWS: {"machine", "model", "data", "frames", "rows", "means"},
     BENCH_PEERS: {"machine", "contest", "results", "seeds", "differences"},
 }
