@@ -15,6 +15,7 @@ from tiny_networks import tiny_model
 
 import partwise
 import streeteval
+from partwise.bench import models
 from partwise.cli.app import main
 from partwise.data.resized import image_at
 from partwise.errors import PartwiseError
@@ -197,3 +198,16 @@ def test_only_part_maps_can_be_exported(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["export", str(model), "--format", "onnx", "--out", str(tmp_path / "m.onnx")])
     assert "cannot be exported" in " ".join(capsys.readouterr().err.split())
+
+
+def test_an_onnx_file_stands_beside_its_model_in_the_table_of_models(files, city_root, monkeypatch):
+    for name, value in (("OFFICIAL_SIZE", (64, 160)), ("TIMED_SCENES", 1), ("REPEATS", 1)):
+        monkeypatch.setattr(models, name, value)
+    in_torch, in_onnx = models.bench_models([str(file) for file in files], city_root, frames=1, threads=1)["models"]
+    assert (in_torch["model"], in_onnx["model"]) == ("tiny", "tiny.onnx")
+    same = ("origin", "method", "backbone", "parameters")
+    assert {key: in_torch[key] for key in same} == {key: in_onnx[key] for key in same}
+    for size, at in in_torch["sizes"].items():
+        assert in_onnx["sizes"][size]["ms"] > 0
+        scores = lambda row: {key: value for key, value in row.items() if key != "ms"}
+        assert scores(in_onnx["sizes"][size]) == approximately(scores(at))

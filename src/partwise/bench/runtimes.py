@@ -18,7 +18,7 @@ from typing import Any
 
 from PIL import Image
 
-from partwise.bench.models import size_name
+from partwise.bench.models import loaded, size_name
 from partwise.bench.speed import with_threads
 from partwise.bench.throughput import JPEG_QUALITY
 from partwise.data.given_image import as_image
@@ -30,9 +30,8 @@ from partwise.model_info import ModelInfo
 from partwise.report.tables import Table
 from partwise.report.text import table_text
 from partwise.runtime.export import export_onnx, export_openvino
-from partwise.runtime.exported_parts import ExportedParts
-from partwise.runtime.opened import is_exported, open_exported
-from partwise.segmenter import Segmenter, load
+from partwise.runtime.opened import is_exported
+from partwise.segmenter import Segmenter
 from partwise.training.checkpoint import load_model
 from streeteval.machine import describe_machine
 
@@ -128,8 +127,10 @@ def bench_runtimes(
         files, skipped = _exported(path, Path(folder))
         photo = Path(folder) / "photo.jpg"
         Image.fromarray(Streets(1, size, seed=RENDERED_SEED)[0].image_HW3).save(photo, quality=JPEG_QUALITY)
-        runners = [_Runner("torch", count, load(path, device="cpu", precision="no")) for count in threads]
-        runners += [_Runner(name, count, _opened(file, count)) for name, file in files.items() for count in threads]
+        models = {"torch": path} | files
+        runners = [
+            _Runner(name, count, loaded(file, "cpu", count)) for name, file in models.items() for count in threads
+        ]
         for turn in range(repeats + 1):
             for runner in runners:
                 progress("measuring", turn, repeats + 1)
@@ -168,12 +169,6 @@ def _exported(path: Path, folder: Path) -> tuple[dict[str, Path], dict[str, str]
         else:
             files[name] = file
     return files, skipped
-
-
-def _opened(path: Path, threads: int) -> Segmenter:
-    """Open an exported file on the processor with a number of threads."""
-    file = open_exported(path, "cpu", threads)
-    return Segmenter(ExportedParts(file), file.info)
 
 
 def _row(runner: _Runner, runners: Sequence[_Runner]) -> dict[str, Any]:

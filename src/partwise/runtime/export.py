@@ -156,6 +156,7 @@ def _converted(method: PartMaps, info: ModelInfo) -> OnnxModel:
         "label_set": method.label_set.to_dict(),
         "origin": info.origin,
         "size_multiple": method.size_multiple,
+        "parameters": sum(parameter.numel() for parameter in method.parameters()),
     }
     metadata = {FORMAT_KEY: FORMAT, INFO_KEY: json.dumps(described)}
     if method.mask_refiner is not None:

@@ -37,6 +37,7 @@ class ExportedFile:
         size_multiple: Number of pixels that the sides of the input must be a multiple of.
         network: Runs the network on (B, 3, H, W) uint8.
         refiner: Runs the mask refiner on (M, F, n, n) float32; None if the network has none.
+        parameters: Number of weights and biases of the network in torch.
         measured: What was measured when the network was quantised, see `runtime.quantise`; empty for fp32.
     """
 
@@ -44,6 +45,7 @@ class ExportedFile:
     size_multiple: int
     network: Run
     refiner: Run | None
+    parameters: int
     measured: Mapping[str, Any]
 
 
@@ -87,12 +89,13 @@ def exported_file(
         label_set = LABEL_SETS[labels] if isinstance(labels, str) else LabelSet.from_dict(labels, str(path))
         info = ModelInfo(described["method"], label_set, described["origin"])
         multiple, measured = int(described["size_multiple"]), dict(described.get("measured", {}))
+        parameters = int(described["parameters"])
         content = metadata.get(REFINER_KEY)
         refiner = None if content is None else open_refiner(base64.b64decode(content))
     except Exception as error:  # every runtime has errors of its own for a damaged refiner
         reason = repr(error).partition("\\n")[0]
         raise PartwiseError(f"{path}: its description cannot be read ({reason}): export the model again") from None
-    return ExportedFile(info, multiple, network, refiner, measured)
+    return ExportedFile(info, multiple, network, refiner, parameters, measured)
 
 
 def threads_of(threads: int) -> int:
