@@ -2,6 +2,7 @@
 
 import json
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -9,7 +10,7 @@ from partwise.bench.runtimes import STAGES, bench_runtimes, runtimes_text
 from partwise.errors import PartwiseError
 from partwise.written import BENCH_RUNTIMES, json_kind
 
-pytest.importorskip("openvino")
+pytestmark = pytest.mark.skipif(find_spec("openvino") is None, reason="needs the extra openvino")
 
 
 @pytest.fixture(scope="module")

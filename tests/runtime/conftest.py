@@ -34,7 +34,6 @@ def onnx_model(refined_model):
 @pytest.fixture(scope="session")
 def openvino_model(refined_model):
     """The same model as an OpenVINO model. Read only."""
-    pytest.importorskip("openvino")
     return exported(refined_model, "openvino", ".xml")
 
 

@@ -24,6 +24,7 @@ from partwise.methods.options import InferenceOptions, resized_images
 from partwise.runtime import export
 from partwise.runtime.exported import FORMAT_KEY, INFO_KEY
 from partwise.runtime.onnx_file import runner
+from partwise.written import MODEL, kind_of
 
 SOURCES = os.pathsep.join(str(Path(one.__file__).resolve().parents[1]) for one in (partwise, streeteval))
 WITHOUT_TORCH = "import sys\nsys.modules.update(dict.fromkeys(['torch', 'torchvision', 'timm', 'onnx']))\n"
@@ -211,3 +212,15 @@ def test_an_onnx_file_stands_beside_its_model_in_the_table_of_models(files, city
         assert in_onnx["sizes"][size]["ms"] > 0
         scores = lambda row: {key: value for key, value in row.items() if key != "ms"}
         assert scores(in_onnx["sizes"][size]) == approximately(scores(at))
+
+
+def test_an_export_replaces_an_earlier_one_and_no_other_file(files, tmp_path, says, complains):
+    out = tmp_path / "m.onnx"
+    words = ("export", files[0], "--format", "onnx", "--out", out)
+    says(*words)
+    says(*words)
+    assert kind_of(out) == MODEL
+    changed(out, out, lambda metadata: metadata.clear())
+    before = out.read_bytes()
+    assert "m.onnx: partwise did not write this file" in complains(*words)
+    assert out.read_bytes() == before

@@ -23,7 +23,7 @@ from partwise.model_info import ModelInfo
 from partwise.runtime.exported import FORMAT, FORMAT_KEY, INFO_KEY, REFINER_KEY, ExportedFile, exported_file
 from partwise.runtime.exported_parts import named_outputs
 from partwise.runtime.onnx_file import open_session, runner
-from partwise.runtime.openvino_file import compiled, converted, write_openvino
+from partwise.runtime.openvino_file import compiled, converted, openvino, write_openvino
 from partwise.training.config import method_to_dict
 
 __all__ = ["OnnxModel", "checked_onnx", "differences", "export_onnx", "export_openvino"]
@@ -85,11 +85,9 @@ def export_openvino(path: Path, method: Method, info: ModelInfo) -> None:
     Raises:
         PartwiseError: If the network is not one of part maps, or OpenVINO computes something else than torch.
     """
-    import openvino
-
     folded = _folded(method, "openvino")
     made = _converted(folded, info)
-    core = openvino.Core()
+    core = openvino().Core()
     open_refiner = lambda content: compiled(core, core.read_model(content), "CPU")
     model = converted(made.network, made.metadata)
     file = exported_file(path, made.metadata, compiled(core, model, "CPU"), open_refiner)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import os
+import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,9 +22,27 @@ from partwise.errors import PartwiseError
 from partwise.files import atomic_write
 from partwise.runtime.exported import KEYS, ExportedFile, Run, exported_file, has_ending, require_format, threads_of
 
-__all__ = ["compiled", "converted", "is_openvino", "open_openvino", "openvino_device", "write_openvino"]
+__all__ = ["compiled", "converted", "is_openvino", "open_openvino", "openvino", "openvino_device", "write_openvino"]
 
 WEIGHTS_KEY = "partwise_weights"  # the SHA-256 of the .bin file
+
+
+def openvino() -> Any:
+    """Import OpenVINO without its telemetry, which reports each import to its makers and writes into the home folder.
+
+    OpenVINO has an empty class for the case that `openvino_telemetry` is not installed.
+
+    Raises:
+        ModuleNotFoundError: If it is not installed.
+    """
+    hidden = "openvino" not in sys.modules and "openvino_telemetry" not in sys.modules
+    if hidden:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # an import of it raises ImportError
+    try:
+        return importlib.import_module("openvino")
+    finally:
+        if hidden:
+            del sys.modules["openvino_telemetry"]
 
 
 def is_openvino(path: str | os.PathLike) -> bool:
@@ -39,9 +59,7 @@ def openvino_device(device: str) -> str:
     Raises:
         PartwiseError: If OpenVINO does not find the device.
     """
-    import openvino
-
-    there = openvino.Core().available_devices
+    there = openvino().Core().available_devices
     if device == "auto":
         return next((one for one in there if one.startswith("GPU")), "CPU")
     name = device.upper()
@@ -62,11 +80,9 @@ def open_openvino(path: str | os.PathLike, device: str = "auto", threads: int = 
         PartwiseError: If one of the two files is missing or damaged, it is not a model of partwise or is of another
             version of the format, or the device is missing.
     """
-    import openvino
-
     weights = _require_ir(Path(path))
     device = openvino_device(device)
-    core = openvino.Core()
+    core = openvino().Core()
     try:
         network = core.read_model(os.fspath(path), os.fspath(weights))
         keys = [key for key in (*KEYS, WEIGHTS_KEY) if network.has_rt_info([key])]
@@ -130,9 +146,7 @@ def converted(content: bytes, metadata: Mapping[str, str]) -> Any:
         content: The ONNX model.
         metadata: What its metadata hold, which becomes the runtime information.
     """
-    import openvino
-
-    model = openvino.Core().read_model(content)
+    model = openvino().Core().read_model(content)
     for key, text in metadata.items():
         model.set_rt_info(text, [key])
     return model
@@ -144,13 +158,11 @@ def write_openvino(path: Path, model: Any) -> None:
     Raises:
         PartwiseError: If a file cannot be written, or one that partwise did not write would be replaced.
     """
-    import openvino
-
     with TemporaryDirectory(prefix="partwise-") as folder, contextlib.ExitStack() as both:
         made = Path(folder) / "model.xml"
-        openvino.save_model(model, str(made), compress_to_fp16=False)
+        openvino().save_model(model, str(made), compress_to_fp16=False)
         model.set_rt_info(_digest(made.with_suffix(".bin")), [WEIGHTS_KEY])
-        openvino.save_model(model, str(made), compress_to_fp16=False)
+        openvino().save_model(model, str(made), compress_to_fp16=False)
         # The .xml file is replaced last: it is the one that names the other.
         files = {suffix: both.enter_context(atomic_write(path.with_suffix(suffix))) for suffix in (".xml", ".bin")}
         for suffix, file in files.items():
