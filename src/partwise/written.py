@@ -104,7 +104,7 @@ JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     BENCH_THROUGHPUT: {"machine", "model", "stages", "processes", "cost"},
     BENCH_CLICKS: {"machine", "size", "clicks", "click_ms"},
     BENCH_RUNTIMES: {"machine", "model", "size", "runtimes"},
-    INT8: {"data", "frames", "calibration_frames", "processor", "fp32", "int8"},
+    INT8: {"data", "frames", "calibration_frames", "weight_bits", "processor", "fp32", "int8"},
     BENCH_VIEWS: {"machine", "model", "data", "frames", "rows", "means"},
     BENCH_PEERS: {"machine", "contest", "results", "seeds", "differences"},
 }

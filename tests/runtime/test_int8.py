@@ -83,7 +83,7 @@ def test_what_does_not_fit_is_one_line(refined_model, city_root, tmp_path, monke
 
 @pytest.mark.parametrize(("ap", "said"), [(0.2, "AP falls from 0.300 in fp32 to 0.200"), (float("nan"), "not defined")])
 def test_a_file_that_is_much_worse_is_not_written(refined_model, city_root, tmp_path, monkeypatch, complains, ap, said):
-    monkeypatch.setattr(quantise, "_quantised", lambda made, seen: made)
+    monkeypatch.setattr(quantise, "_quantised", lambda made, *_: made)
     figures = quantise._Runner.figures
     given = iter((0.3, ap))
     monkeypatch.setattr(quantise._Runner, "figures", lambda runner: figures(runner) | {"ap": next(given)})

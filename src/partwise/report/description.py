@@ -76,7 +76,9 @@ def measured_table(measured: Mapping[str, Any]) -> Table:
     ]
     title = f"{measured['frames']} frames of {measured['data']}, on {measured['processor']}"
     share = measured["int8"]["ms"] / measured["fp32"]["ms"]
-    note = f"int8 takes {share:.2f} of the time of fp32" + (": it is slower on this machine" if share > 1 else "")
+    note = f"weights of {measured['weight_bits']} bits; int8 takes {share:.2f} of the time of fp32" + (
+        ": it is slower on this machine" if share > 1 else ""
+    )
     return Table(title, ("network", "AP", "AP50", "IoU class", "ms", "network ms", "MB"), rows, note)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -65,9 +66,9 @@ def export_int8(
         progress: Called with what is being done, how much of it is done, and all of it.
 
     Returns:
-        {"data", "frames", "calibration_frames", "processor", and for "fp32" and "int8" {"ap", "ap50", "iou_class",
-        "ms", "network_ms", "mb"}}: the median milliseconds from an image to its instances, and of the network, and the
-        size of the network. The file keeps it.
+        {"data", "frames", "calibration_frames", "weight_bits", "processor", and for "fp32" and "int8" {"ap", "ap50",
+        "iou_class", "ms", "network_ms", "mb"}}: the median milliseconds from an image to its instances, and of the
+        network, and the size of the network. Weights have 7 bits if the processor has no VNNI. The file keeps it.
 
     Raises:
         PartwiseError: If a number is out of range, there are too few frames, AP is not defined on them, AP falls by
@@ -80,7 +81,8 @@ def export_int8(
         raise PartwiseError(f"{data}: {len(chosen)} frames: give at least 2, one to calibrate on and one to score")
     fp32 = checked_onnx(path, method, info)
     others = _evenly(range(1, len(chosen), 2), CALIBRATION_FRAMES)
-    int8 = _quantised(fp32, _seen_by_network(fp32.opened(path), chosen, others, progress))
+    weight_bits = _weight_bits()
+    int8 = _quantised(fp32, _seen_by_network(fp32.opened(path), chosen, others, progress), weight_bits)
     runners = {name: _Runner.of(made, path) for name, made in (("fp32", fp32), ("int8", int8))}
     scored = range(0, len(chosen), 2)
     for done, index in enumerate(scored):
@@ -91,6 +93,7 @@ def export_int8(
         "data": data,
         "frames": len(scored),
         "calibration_frames": len(others),
+        "weight_bits": weight_bits,
         "processor": processor(),
         **{name: runner.figures() for name, runner in runners.items()},
     }
@@ -139,7 +142,20 @@ def _seen_by_network(
     return seen
 
 
-def _quantised(made: OnnxModel, seen: Sequence[np.ndarray]) -> OnnxModel:
+def _weight_bits() -> int:
+    """Return the number of bits of weights for this processor.
+
+    Without VNNI, sums of products of 8 bits overflow on x86 (`reduce_range` of ONNX Runtime).
+    """
+    if platform.machine().lower() in ("arm64", "aarch64"):
+        return 8
+    try:
+        return 8 if "vnni" in Path("/proc/cpuinfo").read_text() else 7
+    except OSError:
+        return 7
+
+
+def _quantised(made: OnnxModel, seen: Sequence[np.ndarray], weight_bits: int) -> OnnxModel:
     """Quantise the network of a model with the ranges of its maps on the inputs `seen`."""
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
@@ -156,14 +172,13 @@ def _quantised(made: OnnxModel, seen: Sequence[np.ndarray]) -> OnnxModel:
         ready, quantised = (str(Path(folder) / name) for name in ("ready.onnx", "int8.onnx"))
         network = onnx.load_model_from_string(made.network)
         quant_pre_process(network, ready, skip_symbolic_shape=True)
-        # Weights of 7 bits cannot overflow on processors without VNNI, so that the file computes the same on all.
         quantize_static(
             ready,
             quantised,
             Reader(),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
-            reduce_range=True,
+            reduce_range=weight_bits < 8,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )
