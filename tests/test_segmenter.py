@@ -227,7 +227,7 @@ def test_find_model(tmp_path, model, monkeypatch):
     assert find_model(str(run)) == run / "best.safetensors"
     assert find_model(model) == model
     with pytest.raises(
-        PartwiseError, match=r"no such model: give a \.safetensors or \.onnx file, a run folder, or streets"
+        PartwiseError, match=r"no such model: give a \.safetensors, \.onnx or \.xml file, a run folder, or streets"
     ):
         find_model(tmp_path / "none")
     monkeypatch.setitem(MODELS.own, "streets", lambda: model)

@@ -131,5 +131,5 @@ def test_fields_of_the_decoder(model, decode, says):
 
 @pytest.mark.parametrize("name", [5, b"streets", ["streets"], "a" * 300, "a\0b", "street"], ids=lambda m: repr(m)[:12])
 def test_models(name):
-    with pytest.raises(PartwiseError, match=r"give a \.safetensors or \.onnx file, a run folder, or streets"):
+    with pytest.raises(PartwiseError, match=r"give a \.safetensors, \.onnx or \.xml file, a run folder, or streets"):
         load(name)

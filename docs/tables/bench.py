@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ TRAINED = {  # position in models.json: what the pages call the model
     1: "first part maps on VGG16",
     2: "FCN-8s on VGG16",
 }
+RUNTIMES = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
 EIGHT_MINUTES = {3: "`parts_light`", 4: "`centres_light`", 5: "`mask_rcnn_light`"}
 SCORED = {"AP": "ap", "AP50": "ap50", "AR@100": "ar100", "car AP": "class_ap/car", "PQ": "pq", "IoU class": "iou_class"}
 TIMED = ("512x256", "1024x512", "2048x1024")
@@ -77,6 +79,22 @@ def baseline_differences() -> Table:
     return Table(["recipe, less `mask_rcnn_light`", "seed", "AP", "95 % interval"], rows)
 
 
+def runtimes() -> Table:
+    """A row for each runtime and number of threads: the time of each stage."""
+    stages = ("read", "resize", "network", "decode")
+    rows = [
+        [
+            f"{RUNTIMES[row['runtime']]} {re.split('[-+]', row['version'])[0]}",
+            str(row["threads"]),
+            *(f"{row['stages'][stage]:,.0f}" for stage in stages),
+            f"{row['ms']:,.0f}",
+            f"{row['of_torch']:.2f}",
+        ]
+        for row in load("runtimes")["runtimes"]
+    ]
+    return Table(["runtime", "threads", *(f"{stage} ms" for stage in stages), "total ms", "of PyTorch"], rows)
+
+
 def _millions(model: dict[str, Any]) -> str:
     return MISSING if model["parameters"] is None else f"{model['parameters'] / 1e6:.1f}"
 
@@ -89,4 +107,5 @@ TABLES: dict[str, Make] = {
     "baseline-runs": baseline_runs,
     "baseline-means": baseline_means,
     "baseline-differences": baseline_differences,
+    "runtimes": runtimes,
 }

@@ -20,6 +20,7 @@ EXTRAS = {
     "timm": "torch",
     "onnxruntime": "onnx",
     "onnx": "export",
+    "openvino": "openvino",
     "accelerate": "train",
     "jinja2": "report",
     "matplotlib": "report",

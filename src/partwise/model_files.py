@@ -33,7 +33,7 @@ def find_model(name_or_file: str | os.PathLike | None = None) -> Path:
     Raises:
         PartwiseError: If there is no such model.
     """
-    give = f"give a .safetensors or .onnx file, a run folder, or {', '.join(MODELS) or DEFAULT_MODEL}"
+    give = f"give a .safetensors, .onnx or .xml file, a run folder, or {', '.join(MODELS) or DEFAULT_MODEL}"
     if not isinstance(name_or_file, str | os.PathLike | None):
         raise PartwiseError(f"model {shown(name_or_file)}: {give}")
     name = DEFAULT_MODEL if name_or_file is None else os.fspath(name_or_file)

@@ -18,7 +18,7 @@ from partwise.methods.asked import require_inside
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions, Scale, seen_sizes
 from partwise.model_info import ModelInfo
 from partwise.result import Result
-from partwise.runtime.onnx_parts import OnnxParts
+from partwise.runtime.exported_parts import ExportedParts
 from partwise.selection import MinScore, require_selection, selected
 from streeteval.given import flag, shown
 
@@ -36,8 +36,8 @@ class Segmenter:
     """A trained method on a device. `load` makes it.
 
     Attributes:
-        method: The network with its decoder, in evaluation mode, on `options.device`: a `Method`, or an ONNX file as
-            `OnnxParts`.
+        method: The network with its decoder, in evaluation mode, on `options.device`: a `Method`, or an exported
+            file as `ExportedParts`.
         info: What the model file says about the model.
         options: How the model predicts if a call does not say otherwise. The precision is "no" (fp32) or "bf16".
 
@@ -46,9 +46,9 @@ class Segmenter:
     """
 
     def __init__(
-        self, method: Method | OnnxParts, info: ModelInfo, options: InferenceOptions = DEFAULT_OPTIONS
+        self, method: Method | ExportedParts, info: ModelInfo, options: InferenceOptions = DEFAULT_OPTIONS
     ) -> None:
-        self.method: Any = method if isinstance(method, OnnxParts) else _on_device(method, options)
+        self.method: Any = method if isinstance(method, ExportedParts) else _on_device(method, options)
         self.info, self.options = info, options
 
     @property
@@ -108,7 +108,7 @@ class Segmenter:
     def _predict(self, images: Sequence[np.ndarray], options: InferenceOptions) -> list[Prediction]:
         """Predict images of one size, each (H, W, 3), in one batch."""
         batch = np.stack(images).transpose(0, 3, 1, 2)
-        if isinstance(self.method, OnnxParts):
+        if isinstance(self.method, ExportedParts):
             return self.method.predict(batch, options)
         import torch
 
@@ -166,8 +166,8 @@ class Segmenter:
         Raises:
             PartwiseError: If it cannot.
         """
-        if isinstance(self.method, OnnxParts):
-            raise PartwiseError("explain: an ONNX file cannot explain its decisions: give the .safetensors model")
+        if isinstance(self.method, ExportedParts):
+            raise PartwiseError("explain: an exported file cannot explain its decisions: give the .safetensors model")
         from partwise.methods import METHODS, Explainable, MappedMethod
 
         if isinstance(self.method, MappedMethod):

@@ -1,4 +1,4 @@
-"""Load a model that is ready to use, in torch or from an ONNX file."""
+"""Load a model that is ready to use, in torch or from an exported file."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from partwise.methods.options import InferenceOptions
 from partwise.model_files import find_model
 from partwise.ready_model import SHOWN_SCORE, Segmenter
 from partwise.result import Result
-from partwise.runtime.onnx_file import is_onnx, open_onnx
-from partwise.runtime.onnx_parts import OnnxParts
+from partwise.runtime.exported_parts import ExportedParts
+from partwise.runtime.opened import is_exported, open_exported
 from streeteval.errors import warn_of
 from streeteval.given import shown
 from streeteval.labels import LabelSet
@@ -46,11 +46,11 @@ def load(
     If the precision is "bf16" and the hardware only emulates it, there is a `PartwiseWarning`.
 
     Args:
-        model: The name of an installed model, a .safetensors or .onnx file, or a run folder; None for the default
-            model.
+        model: The name of an installed model, a .safetensors or .onnx file, the .xml file of an OpenVINO model, or a
+            run folder; None for the default model.
         options: Device, precision, scale and flip of every call that does not say otherwise.
         device: Replaces `options.device`: a name of torch, such as "cuda:1", or "auto" for a GPU if there is one. For
-            an ONNX file also the name of a provider of ONNX Runtime.
+            an ONNX file also the name of a provider of ONNX Runtime, for an OpenVINO model a device of OpenVINO.
         precision: Replaces `options.precision`: "no" (fp32), "bf16" (faster on a GPU, or on a processor with AMX), or
             "auto" (bf16 if it is faster on this device).
         decode: Fields of the method's decoder to change, such as {"nms_iou": 0.6}.
@@ -69,26 +69,28 @@ def load(
     if decode is not None and not isinstance(decode, Mapping):
         raise PartwiseError(f"decode {shown(decode)}: give a dict of fields, such as {{'nms_iou': 0.6}}")
     path = find_model(model)
-    if is_onnx(path):
-        return _load_onnx(path, options, decode, classes, label_set)
+    if is_exported(path):
+        return _load_exported(path, options, decode, classes, label_set)
     return _load_torch(path, options, decode, classes, label_set)
 
 
-def _load_onnx(
+def _load_exported(
     path: Path,
     options: InferenceOptions,
     decode: Mapping[str, Any] | None,
     classes: ClassNames | None,
     label_set: LabelSet | None,
 ) -> Segmenter:
-    """Load an ONNX file, see `load`."""
+    """Load an ONNX file or an OpenVINO model, see `load`."""
     if options.precision == "bf16":
-        raise PartwiseError("precision bf16: an ONNX file keeps the precision in which it was written: leave it out")
-    file = open_onnx(path, options.device)
+        raise PartwiseError(
+            "precision bf16: an exported file keeps the precision in which it was written: leave it out"
+        )
+    file = open_exported(path, options.device)
     own = file.info.label_set
     class_map = _class_map(own, classes, label_set) if classes else None
     # Outside the network the device is the processor.
-    return Segmenter(OnnxParts(file, decode, class_map), file.info, options.changed(device="cpu", precision="no"))
+    return Segmenter(ExportedParts(file, decode, class_map), file.info, options.changed(device="cpu", precision="no"))
 
 
 def _class_map(own: LabelSet, classes: ClassNames, label_set: LabelSet | None) -> ClassMap:

@@ -3,7 +3,8 @@
 - A PNG has the text chunk Software = partwise (`PNG_TEXT`).
 - JSON has the keys of its kind at the top (`JSON_KINDS`).
 - The first line of metrics.jsonl is a JSON object whose first key is "step".
-- A model is a safetensors file whose metadata name partwise.
+- A model is a safetensors file whose metadata name partwise, or an exported file whose description is at its end; a
+  .bin file is a model if the .xml file beside it is one.
 - A submission has lines "masks/NAME_0.png id score", and its first mask is a PNG of partwise.
 - A page or a table begins with a meta element or a comment (`HTML_MARK`, `MARKDOWN_MARK`).
 
@@ -27,6 +28,7 @@ __all__ = [
     "BENCH_MODELS",
     "BENCH_NETWORKS",
     "BENCH_PEERS",
+    "BENCH_RUNTIMES",
     "BENCH_SPEED",
     "BENCH_THROUGHPUT",
     "BENCH_TRACKS",
@@ -41,6 +43,7 @@ __all__ = [
     "EVALUATION",
     "EXPLANATION",
     "HTML_MARK",
+    "INT8",
     "JSON_KINDS",
     "MARK",
     "MARKDOWN_MARK",
@@ -80,6 +83,7 @@ BENCH_SPEED, BENCH_EVALUATION = "bench speed", "bench evaluation"
 BENCH_MODELS, BENCH_PEERS, BENCH_VIEWS = "bench models", "bench baselines", "bench views"
 BENCH_NETWORKS, BENCH_THROUGHPUT, BENCH_CLICKS = "bench networks", "bench throughput", "bench clicks"
 BENCH_TRACKS = "bench tracks"
+BENCH_RUNTIMES, INT8 = "bench runtimes", "figures of a quantised model"
 JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     COCO_PREDICTIONS: {"partwise", "images", "categories", "annotations"},
     PREDICTION: {"name", "label_set", "image", "origin", "instances"},
@@ -101,6 +105,8 @@ JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     BENCH_NETWORKS: {"machine", "size", "networks"},
     BENCH_THROUGHPUT: {"machine", "model", "stages", "processes", "cost"},
     BENCH_CLICKS: {"machine", "size", "clicks", "click_ms"},
+    BENCH_RUNTIMES: {"machine", "model", "size", "runtimes"},
+    INT8: {"data", "frames", "calibration_frames", "weight_bits", "processor", "fp32", "int8"},
     BENCH_VIEWS: {"machine", "model", "data", "frames", "rows", "means"},
     BENCH_TRACKS: {"machine", "sequences", "settings", "rows", "frames_a_second"},
     BENCH_PEERS: {"machine", "contest", "results", "seeds", "differences"},
@@ -109,6 +115,8 @@ PICTURES_OF_PREDICTION = ("_overlay.png", "_instanceIds.png", "_labelIds.png")
 _EXPLAINED = "_explained.png"
 _FIGURE = re.compile(r"\d\d_.*\.png")  # name of a figure of a study
 _HEAD_BYTES = 4096
+_TAIL_BYTES = 1 << 20  # holds the description at the end of an exported file
+_EXPORTED = b"partwise_format"  # the name of its format in this description
 _LARGEST_BYTES = 1 << 28  # a larger JSON file is not read; partwise writes none
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _OLD_PAGE = b"--warn-paper: #fdf3e0"  # in the style sheet of version 0.1
@@ -143,7 +151,7 @@ def kind_of(path: Path) -> str | None:
         return PRESENCE
     if head.startswith(b"{"):
         return METRICS if head.startswith(_METRICS) else json_kind(_json(path))
-    return MODEL if _is_model(path, head) else None
+    return MODEL if _is_model(path, head) or _is_exported(path) else None
 
 
 def json_kind(value: object) -> str | None:
@@ -209,6 +217,19 @@ def _is_model(path: Path, head: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return str(metadata.get("format", "")).startswith(f"{MARK}-")
+
+
+def _is_exported(path: Path) -> bool:
+    """Whether a file is an ONNX file or an OpenVINO model that partwise wrote, or the weights of such a model."""
+    described = path.with_suffix(".xml") if path.suffix == ".bin" else path
+    if described.suffix not in (".onnx", ".xml"):
+        return False
+    try:
+        with described.open("rb") as file:
+            file.seek(max(0, described.stat().st_size - _TAIL_BYTES))
+            return _EXPORTED in file.read()
+    except OSError:
+        return False
 
 
 def _json(path: Path) -> Any:

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,61 +11,41 @@ import onnx
 import pytest
 import torch
 from PIL import Image
-from tiny_networks import tiny_model, tiny_recipe
+from tiny_networks import tiny_model
 
 import partwise
 import streeteval
+from partwise.bench import models
 from partwise.cli.app import main
 from partwise.data.resized import image_at
 from partwise.errors import PartwiseError
-from partwise.methods import build_method
 from partwise.methods.method import image_batch
 from partwise.methods.options import InferenceOptions, resized_images
 from partwise.runtime import export
-from partwise.runtime.onnx_file import FORMAT_KEY, INFO_KEY, run_session
-from partwise.training.checkpoint import save_model
+from partwise.runtime.exported import FORMAT_KEY, INFO_KEY
+from partwise.runtime.onnx_file import runner
+from partwise.written import MODEL, kind_of
 
 SOURCES = os.pathsep.join(str(Path(one.__file__).resolve().parents[1]) for one in (partwise, streeteval))
 WITHOUT_TORCH = "import sys\nsys.modules.update(dict.fromkeys(['torch', 'torchvision', 'timm', 'onnx']))\n"
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory):
+def files(refined_model, onnx_model):
     """A tiny model with a mask refiner, as a safetensors file and as an ONNX file."""
-    torch.manual_seed(0)
-    config = replace(tiny_recipe().method, semantic_stride_px=2, refine_masks=True)
-    config = replace(config, decode=replace(config.decode, min_objectness=0.0, min_score=0.0, max_windows=20))
-    method = build_method(config)
-    torch.nn.init.normal_(method.mask_refiner.correction.weight, std=0.3)
-    folder = tmp_path_factory.mktemp("onnx")
-    save_model(folder / "tiny.safetensors", method, {"recipe": "tiny", "terms": "non-commercial"})
-    main(["export", str(folder / "tiny.safetensors"), "--format", "onnx", "--out", str(folder / "tiny.onnx")])
-    return folder / "tiny.safetensors", folder / "tiny.onnx"
-
-
-def photo(height, width, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
-def assert_same(one, other):
-    assert len(one) == len(other)
-    np.testing.assert_array_equal(one.labels, other.labels)
-    np.testing.assert_allclose(one.scores, other.scores, atol=1e-4)
-    np.testing.assert_array_equal(one.boxes, other.boxes)
-    assert (one.semantic_HW != other.semantic_HW).mean() < 0.001
-    assert all(np.array_equal(a, b) for a, b in zip(one.masks, other.masks, strict=True))
+    return refined_model, onnx_model
 
 
 @pytest.mark.parametrize("size", [(64, 96), (1, 1), (50, 131), (160, 64)])
 @pytest.mark.parametrize("flip", [False, True])
-def test_the_onnx_file_predicts_as_torch_does(files, size, flip):
+def test_the_onnx_file_predicts_as_torch_does(files, size, flip, photo, assert_same):
     in_torch, in_onnx = (partwise.load(file, device="cpu") for file in files)
     one, other = in_torch(photo(*size), flip=flip), in_onnx(photo(*size), flip=flip)
     assert_same(one, other)
     assert len(one) > 0 or size == (1, 1)
 
 
-def test_decoder_fields_classes_and_origin_are_those_of_the_model(files):
+def test_decoder_fields_classes_and_origin_are_those_of_the_model(files, photo, assert_same):
     in_torch, in_onnx = (
         partwise.load(
             file, device="cpu", decode={"max_instances": 3}, classes={"vehicle": "car,truck", "human": "person"}
@@ -81,7 +60,7 @@ def test_decoder_fields_classes_and_origin_are_those_of_the_model(files):
         partwise.load(files[1], decode={"no_such_field": 1})
 
 
-def test_the_command_line_predicts_without_torch(files, tmp_path):
+def test_the_command_line_predicts_without_torch(files, tmp_path, photo):
     (tmp_path / "without").mkdir()
     (tmp_path / "without" / "sitecustomize.py").write_text(WITHOUT_TORCH)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "without"), SOURCES])}
@@ -102,7 +81,7 @@ def test_the_command_line_predicts_without_torch(files, tmp_path):
 
 @pytest.mark.parametrize("which", [0, 1])
 @pytest.mark.parametrize("batch", [2, 3, 10])
-def test_a_batch_gives_the_same_results_in_the_same_order(files, which, batch):
+def test_a_batch_gives_the_same_results_in_the_same_order(files, which, batch, photo, assert_same):
     segment = partwise.load(files[which], device="cpu")
     photos = [photo(*size, seed) for seed, size in enumerate([(64, 96), (40, 70), (64, 96), (64, 96), (40, 70)])]
     together = list(segment.stream(photos, batch=batch, min_score=0.01))
@@ -111,13 +90,13 @@ def test_a_batch_gives_the_same_results_in_the_same_order(files, which, batch):
 
 
 @pytest.mark.parametrize("batch", [0, -1, 1.5, True, "2"])
-def test_a_batch_is_a_whole_number_from_1_on(files, batch):
+def test_a_batch_is_a_whole_number_from_1_on(files, batch, photo):
     with pytest.raises(PartwiseError, match="batch"):
         partwise.load(files[1]).stream([photo(8, 8)], batch=batch)
 
 
 @pytest.mark.parametrize("scale", [0.7, 1.25])
-def test_a_resized_photo_is_predicted_as_torch_does(files, scale):
+def test_a_resized_photo_is_predicted_as_torch_does(files, scale, photo, assert_same):
     in_torch, in_onnx = (partwise.load(file, device="cpu", decode={"scale": scale}) for file in files)
     assert in_torch.seen(photo(80, 120)).shape[0] == round(80 * scale)
     assert_same(in_torch(photo(80, 120)), in_onnx(photo(80, 120)))
@@ -142,7 +121,7 @@ def approximately(figures):
 
 
 @pytest.mark.parametrize("size", [(64, 96), (20, 31), (150, 90), (50, 70)])
-def test_every_runtime_resizes_a_photo_the_same(size):
+def test_every_runtime_resizes_a_photo_the_same(size, photo):
     """It is the bilinear filter of torch, where rounding may differ."""
     image = photo(50, 70)
     batch = image_batch(image)
@@ -208,7 +187,8 @@ def test_ending_and_format_must_agree(files, tmp_path, capsys):
 
 
 def test_a_file_that_computes_something_else_is_not_written(files, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "run_session", lambda *given: [one + 0.1 for one in run_session(*given)])
+    wrong = lambda session: lambda values: [one + 0.1 for one in runner(session)(values)]
+    monkeypatch.setattr(export, "runner", wrong)
     with pytest.raises(SystemExit):
         main(["export", str(files[0]), "--format", "onnx", "--out", str(tmp_path / "m.onnx")])
     assert not list(tmp_path.iterdir())
@@ -219,3 +199,28 @@ def test_only_part_maps_can_be_exported(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["export", str(model), "--format", "onnx", "--out", str(tmp_path / "m.onnx")])
     assert "cannot be exported" in " ".join(capsys.readouterr().err.split())
+
+
+def test_an_onnx_file_stands_beside_its_model_in_the_table_of_models(files, city_root, monkeypatch):
+    for name, value in (("OFFICIAL_SIZE", (64, 160)), ("TIMED_SCENES", 1), ("REPEATS", 1)):
+        monkeypatch.setattr(models, name, value)
+    in_torch, in_onnx = models.bench_models([str(file) for file in files], city_root, frames=1, threads=1)["models"]
+    assert (in_torch["model"], in_onnx["model"]) == ("tiny", "tiny.onnx")
+    same = ("origin", "method", "backbone", "parameters")
+    assert {key: in_torch[key] for key in same} == {key: in_onnx[key] for key in same}
+    for size, at in in_torch["sizes"].items():
+        assert in_onnx["sizes"][size]["ms"] > 0
+        scores = lambda row: {key: value for key, value in row.items() if key != "ms"}
+        assert scores(in_onnx["sizes"][size]) == approximately(scores(at))
+
+
+def test_an_export_replaces_an_earlier_one_and_no_other_file(files, tmp_path, says, complains):
+    out = tmp_path / "m.onnx"
+    words = ("export", files[0], "--format", "onnx", "--out", out)
+    says(*words)
+    says(*words)
+    assert kind_of(out) == MODEL
+    changed(out, out, lambda metadata: metadata.clear())
+    before = out.read_bytes()
+    assert "m.onnx: partwise did not write this file" in complains(*words)
+    assert out.read_bytes() == before

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from partwise.errors import PartwiseError
 from partwise.evaluation.model import add_predictions
 from partwise.methods.options import seen_sizes
 from partwise.model_files import MODELS, find_model
+from partwise.runtime.exported_parts import ExportedParts
+from partwise.runtime.opened import is_exported, open_exported
 from partwise.scene import Scenes
 from partwise.segmenter import Segmenter, load
 from streeteval.evaluator import CityscapesEvaluator
@@ -48,12 +51,12 @@ def bench_models(
     """Score every model and measure its speed, at its default scale and at further scales.
 
     Args:
-        models: What `partwise.load` takes.
+        models: What `partwise.load` takes, also exported files.
         data: Root of the data set.
         split: Split of the data set.
         frames: Largest number of frames, evenly spaced; 0 for all.
         scales: Factors by which frames are enlarged for further scores.
-        threads: Number of threads of torch, for scores and times.
+        threads: Number of threads of torch and of other runtimes, for scores and times.
         device: Device of the networks.
         progress: Called with what is being done, how much of it is done, and all of it.
         before: What an earlier call returned or passed to `keep`. Its figures of the same model files are kept.
@@ -92,10 +95,10 @@ def bench_models(
     for name, digest, model in zip(names, digests, models, strict=True):
         before_it = known.get((name, digest), {})
         sizes = {size_name(size): dict(before_it.get(size_name(size), {})) for size in wanted}
-        figures["models"].append({"model": name, "digest": digest} | _described(load(model)) | {"sizes": sizes})
+        figures["models"].append({"model": name, "digest": digest} | _described(loaded(model)) | {"sizes": sizes})
     with with_threads(threads):
         for model, row in zip(models, figures["models"], strict=True):
-            for _ in _measured(load(model, device=device), row, scenes, wanted, scored, progress):
+            for _ in _measured(loaded(model, device, threads), row, scenes, wanted, scored, progress):
                 keep(figures)
     return figures
 
@@ -149,12 +152,23 @@ def _known(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> dict[tup
     return rows
 
 
+def loaded(model: str | os.PathLike, device: str = "cpu", threads: int = 1) -> Segmenter:
+    """Load a model in fp32; an exported file runs with a number of threads of its own."""
+    path = find_model(model)
+    if not is_exported(path):
+        return load(path, device=device, precision="no")
+    file = open_exported(path, device, threads)
+    return Segmenter(ExportedParts(file), file.info)
+
+
 def model_name(model: str) -> str:
-    """Make a short name for a table: that of an installed model, a run folder, or a file without its suffix.
+    """Make a short name for a table: that of an installed model, a run folder, or a file without .safetensors.
 
     Example:
         >>> model_name("runs/night/last.safetensors"), model_name("runs/night"), model_name("mine.safetensors")
         ('night', 'night', 'mine')
+        >>> model_name("exported/mine.onnx")
+        'mine.onnx'
     """
     if model in MODELS:
         return model
@@ -213,7 +227,9 @@ def segmenter_ms(segment: Segmenter, size: tuple[int, int], scale: float | None 
 
 
 def parameter_count(segment: Segmenter) -> int:
-    """Count weights and biases, also those that are not trained."""
+    """Count weights and biases, also those that are not trained; those of an exported file before it was quantised."""
+    if isinstance(segment.method, ExportedParts):
+        return segment.method.file.parameters
     return sum(parameter.numel() for parameter in segment.method.parameters())
 
 

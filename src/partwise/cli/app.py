@@ -49,7 +49,11 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 Device = Annotated[
-    str, Parameter(help="cpu, cuda, cuda:1, auto for a GPU if there is one; for an ONNX file also a provider's name")
+    str,
+    Parameter(
+        help="cpu, cuda, cuda:1, auto for a GPU if there is one; for an ONNX file also a provider's name, for an "
+        "OpenVINO model a device of OpenVINO"
+    ),
 ]
 Precision = Annotated[
     Literal["no", "bf16", "auto"],

@@ -119,12 +119,13 @@ def models(
     """Compare trained models of any method: AP, AP by size, PQ, number of parameters and milliseconds per image.
 
     Args:
-        models: Model files, run folders, or names of models; the default model without any.
+        models: Model files, also ONNX files and OpenVINO models, run folders, or names of models; the default model
+            without any.
         data: Root of the data set to score on.
         split: Split of the data set.
         frames: Largest number of frames, evenly spaced; 0 for all.
         scale: Also score and time on frames that are enlarged by this factor, such as 0.5; can be given several times.
-        threads: Number of threads of torch.
+        threads: Number of threads of torch and of other runtimes.
         markdown: File for the whole table in Markdown.
         picture: File for a PNG of AP against milliseconds.
         json: File for all figures; each figure is written as soon as it is measured.

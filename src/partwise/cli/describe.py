@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from partwise.cli.app import app, keep_and_show, writes
 from partwise.terminal import console
 from partwise.written import DESCRIPTION
+
+if TYPE_CHECKING:
+    from partwise.model_info import ModelInfo
 
 
 @app.command
@@ -19,15 +24,28 @@ def describe(model: str | None = None, /, *, json: Annotated[Path | None, writes
         json: Where to write all of it, with the whole configuration of the method.
     """
     from partwise.model_files import find_model
-    from partwise.report.description import description_text, label_set_table, model_description
+    from partwise.report.description import description_text, label_set_table, measured_table, model_description
     from partwise.report.text import table_text
+
+    file = find_model(model)
+    info, measured = _info(file)
+    description = model_description(str(file), info.method, info.label_set, info.origin, measured)
+    tables = [label_set_table(info.label_set), *([measured_table(measured)] if measured else [])]
+    shown = [f"{table.title}\n{table_text(table)}\n{table.note}".rstrip() for table in tables]
+    text = "\n\n".join([description_text(description), *shown])
+    keep_and_show(json, description, lambda: console.print(text, markup=False, highlight=False, soft_wrap=True))
+
+
+def _info(file: Path) -> tuple[ModelInfo, Mapping[str, Any]]:
+    """Read the description of a model of any form, and what was measured when it was quantised."""
+    from partwise.runtime.opened import is_exported, open_exported
+
+    if is_exported(file):
+        opened = open_exported(file, "cpu")
+        return opened.info, opened.measured
     from partwise.training.checkpoint import read_model
     from partwise.training.config import method_from_dict, method_to_dict
 
-    file = find_model(model)
     _, info = read_model(file)
-    method = method_to_dict(method_from_dict(info.method, str(file)))  # with today's names and all defaults
-    description = model_description(str(file), method, info.label_set, info.origin)
-    table = label_set_table(info.label_set)
-    text = f"{description_text(description)}\n\n{table.title}\n{table_text(table)}\n{table.note}".rstrip()
-    keep_and_show(json, description, lambda: console.print(text, markup=False, highlight=False, soft_wrap=True))
+    # with today's names and all defaults
+    return replace(info, method=method_to_dict(method_from_dict(info.method, str(file)))), {}

@@ -1,15 +1,13 @@
-"""Commands for training: `train`, `recipes`, `config`, `export` and `demo`."""
+"""Commands for training: `train`, `recipes`, `config` and `demo`."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
 
-from partwise.cli.app import NO_DATA, ClassNames, Data, app, data_options, writes
+from partwise.cli.app import NO_DATA, ClassNames, Data, app, data_options
 from partwise.errors import PartwiseError
 from partwise.machine import is_main_process, process_number
 from partwise.terminal import TrainingDisplay, console
@@ -119,56 +117,6 @@ def config(recipe: str, /, *overrides: str) -> None:
 
     values = recipe_to_dict(override(find_recipe(recipe), list(overrides)))
     console.print(json.dumps(values, indent=2))
-
-
-@app.command
-def export(
-    model: str,
-    /,
-    *others: str,
-    out: Annotated[Path, writes()],
-    format: Literal["safetensors", "onnx"] = "safetensors",
-    half: bool = True,
-    terms: str | None = None,
-    decode: list[str] | None = None,
-) -> None:
-    """Write a model to publish: one safetensors file, in fp16 unless --no-half is given, or one ONNX file.
-
-    An ONNX file predicts without torch. It takes images of any size and number, and it is written only if ONNX Runtime
-    computes the same as torch.
-
-    Args:
-        model: A model file or a run folder.
-        others: Further models of the same network, such as runs that continued it; the mean of all weights is written.
-        out: The file to write; its ending must be that of the format.
-        format: safetensors: for torch; onnx: for ONNX Runtime, in fp32.
-        half: Store floats as fp16, which halves the size; --no-half keeps fp32.
-        terms: Terms of use of the training data; the file keeps them, and predictions show them.
-        decode: A field of the decoder to change, such as nms_iou=0.6; can be given several times.
-    """
-    from partwise.model_files import find_model
-    from partwise.training.checkpoint import average_models, save_model
-    from partwise.training.config import assigned
-
-    if out.suffix != f".{format}":
-        raise PartwiseError(
-            f"--out {out} --format {format}: ending and format differ: give a file with the ending .{format}, or "
-            "--format onnx for an ONNX file"
-        )
-    changes = dict(map(assigned, decode or []))
-    files = [find_model(name) for name in (model, *others)]
-    if out.exists() and any(out.samefile(file) for file in files):
-        raise PartwiseError(f"{out}: this is the model that is read: give another file")
-    method, info = average_models(files, decode=changes)
-    origin = info.origin | ({"terms": terms} if terms else {})
-    if format == "onnx":
-        from partwise.runtime.export import export_onnx
-
-        export_onnx(out, method, replace(info, origin=origin))
-    else:
-        save_model(out, method, origin, half=half)
-    console.print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB)")
-    console.print(f"next: partwise predict PHOTO --model {out} --out OUT")
 
 
 @app.command

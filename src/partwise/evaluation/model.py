@@ -70,7 +70,7 @@ def evaluate_ready(
     depth: Depth = no_depth,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
-    """Do as `evaluate_method` does, with a method that is ready: folded and on its device, or an ONNX file."""
+    """Do as `evaluate_method` does, with a method that is ready: folded and on its device, or an exported file."""
     require_same_classes(ready, evaluator.label_set)
     begin = time.perf_counter()
     add_predictions(ready, scenes, evaluator, options, depth=depth, progress=progress)
@@ -90,7 +90,7 @@ def add_predictions(
     """Predict every scene with a method that is ready, and show the evaluator the predictions.
 
     Args:
-        ready: A method that is folded and on `options.device`, or an ONNX file.
+        ready: A method that is folded and on `options.device`, or an exported file.
         scenes: Scenes of the evaluator's classes.
         evaluator: Takes the predictions.
         options: How the method predicts; the precision is "no" or "bf16".

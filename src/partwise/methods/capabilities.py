@@ -39,7 +39,7 @@ __all__ = [
 
 
 class Predicts(Protocol):
-    """What is ready to predict images: a method on its device, or an ONNX file.
+    """What is ready to predict images: a method on its device, or an exported file.
 
     Attributes:
         label_set: The classes of the predictions.

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from partwise.report.tables import MISSING, Table
+from partwise.report.tables import MISSING, Table, fraction
 from streeteval.labels import Label, LabelSet
 
-__all__ = ["description_text", "label_set_table", "model_description"]
+__all__ = ["description_text", "label_set_table", "measured_table", "model_description"]
 
 
-def model_description(file: str, method: Mapping[str, Any], label_set: LabelSet, origin: Mapping[str, Any]) -> dict:
+def model_description(
+    file: str,
+    method: Mapping[str, Any],
+    label_set: LabelSet,
+    origin: Mapping[str, Any],
+    measured: Mapping[str, Any] | None = None,
+) -> dict:
     """Everything as plain values that JSON can hold.
 
     Args:
@@ -19,8 +25,10 @@ def model_description(file: str, method: Mapping[str, Any], label_set: LabelSet,
         method: Its configuration, with the method's name under "kind".
         label_set: Its classes.
         origin: Recipe, data, weights it started from, steps, terms.
+        measured: What was measured when it was quantised, see `measured_table`.
     """
-    return {"model": file, "method": dict(method), "label_set": label_set.to_dict(), "origin": dict(origin)}
+    described = {"model": file, "method": dict(method), "label_set": label_set.to_dict(), "origin": dict(origin)}
+    return described | ({"measured": dict(measured)} if measured else {})
 
 
 def description_text(description: Mapping[str, Any]) -> str:
@@ -53,6 +61,25 @@ def label_set_table(label_set: LabelSet) -> Table:
         absent = "no iIoU: the mean size of an instance is not known for every class"
         note = f"{note}\n{absent}".strip()
     return Table(f"Label set {label_set.name}", columns, rows, note)
+
+
+def measured_table(measured: Mapping[str, Any]) -> Table:
+    """A row for fp32 and one for int8.
+
+    Args:
+        measured: What `runtime.quantise.export_int8` returns.
+    """
+    scores, times = ("ap", "ap50", "iou_class"), ("ms", "network_ms", "mb")
+    rows = [
+        [name, *(fraction(measured[name][key]) for key in scores), *(f"{measured[name][key]:.1f}" for key in times)]
+        for name in ("fp32", "int8")
+    ]
+    title = f"{measured['frames']} frames of {measured['data']}, on {measured['processor']}"
+    share = measured["int8"]["ms"] / measured["fp32"]["ms"]
+    note = f"weights of {measured['weight_bits']} bits; int8 takes {share:.2f} of the time of fp32" + (
+        ": it is slower on this machine" if share > 1 else ""
+    )
+    return Table(title, ("network", "AP", "AP50", "IoU class", "ms", "network ms", "MB"), rows, note)
 
 
 def _kind(label: Label) -> str:

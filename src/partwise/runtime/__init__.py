@@ -1,1 +1,1 @@
-"""Networks as ONNX files: they are written with torch, and run without it."""
+"""Networks as ONNX files and OpenVINO models: they are written with torch, and run without it."""

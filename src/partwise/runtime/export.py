@@ -1,4 +1,4 @@
-"""Write a network of part maps as an ONNX file, and check it against the network in torch."""
+"""Write a network of part maps as an ONNX file or an OpenVINO model, and check it against the network in torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import base64
 import io
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ from partwise.errors import PartwiseError
 from partwise.files import atomic_write
 from partwise.methods import Method, PartMaps
 from partwise.model_info import ModelInfo
-from partwise.runtime.onnx_file import FORMAT, FORMAT_KEY, INFO_KEY, REFINER_KEY, OnnxFile, open_session, run_session
-from partwise.runtime.onnx_parts import named_outputs
+from partwise.runtime.exported import FORMAT, FORMAT_KEY, INFO_KEY, REFINER_KEY, ExportedFile, exported_file
+from partwise.runtime.exported_parts import named_outputs
+from partwise.runtime.onnx_file import open_session, runner
+from partwise.runtime.openvino_file import compiled, converted, openvino, write_openvino
 from partwise.training.config import method_to_dict
 
-__all__ = ["differences", "export_onnx"]
+__all__ = ["OnnxModel", "checked_onnx", "differences", "export_onnx", "export_openvino"]
 
 OPSET = 17
 CHECKED_SIZES = ((1, 64, 96), (2, 96, 64), (1, 160, 224))  # (B, H, W), as multiples of 32
@@ -55,41 +58,105 @@ class _Correction(nn.Module):
         return self.refiner.correct(seen_MFnn)
 
 
-def export_onnx(path: Path, method: Method, info: ModelInfo) -> OnnxFile:
+def export_onnx(path: Path, method: Method, info: ModelInfo) -> None:
     """Write a network as one ONNX file with dynamic batch, height and width, after it was checked.
 
     Args:
         path: The file. It is replaced only when the new one is complete.
-        method: The network, in evaluation mode.
+        method: The network.
         info: Its description; only the origin is read.
-
-    Returns:
-        The file as it is opened for predictions on the CPU.
 
     Raises:
         PartwiseError: If the network is not one of part maps, or ONNX Runtime computes something else than torch.
     """
-    import onnx
+    made = checked_onnx(path, method, info)
+    with atomic_write(path) as file:
+        file.write(made.content())
 
+
+def export_openvino(path: Path, method: Method, info: ModelInfo) -> None:
+    """Write a network as an OpenVINO model, PATH and the .bin file of the same name, after it was checked.
+
+    Args:
+        path: The .xml file.
+        method: The network.
+        info: Its description; only the origin is read.
+
+    Raises:
+        PartwiseError: If the network is not one of part maps, or OpenVINO computes something else than torch.
+    """
+    folded = _folded(method, "openvino")
+    made = _converted(folded, info)
+    core = openvino().Core()
+    open_refiner = lambda content: compiled(core, core.read_model(content), "CPU")
+    model = converted(made.network, made.metadata)
+    file = exported_file(path, made.metadata, compiled(core, model, "CPU"), open_refiner)
+    _check(path, folded, file, "OpenVINO")
+    write_openvino(path, model)
+
+
+@dataclass(frozen=True)
+class OnnxModel:
+    """A network as an ONNX model in memory.
+
+    Attributes:
+        network: The model without its metadata.
+        metadata: The texts that the file holds beside the network, by name.
+    """
+
+    network: bytes
+    metadata: Mapping[str, str]
+
+    def content(self) -> bytes:
+        """Return the bytes of the file."""
+        import onnx
+
+        model = onnx.load_model_from_string(self.network)
+        onnx.helper.set_model_props(model, dict(self.metadata))
+        return model.SerializeToString()
+
+    def opened(self, path: Path) -> ExportedFile:
+        """Open the model on the CPU; errors name `path`."""
+        provider = "CPUExecutionProvider"
+        open_refiner = lambda content: runner(open_session(content, provider))
+        return exported_file(path, self.metadata, open_refiner(self.network), open_refiner)
+
+
+def checked_onnx(path: Path, method: Method, info: ModelInfo) -> OnnxModel:
+    """Convert a network into an ONNX model, and compare it with torch; see `export_onnx`."""
+    folded = _folded(method, "onnx")
+    made = _converted(folded, info)
+    _check(path, folded, made.opened(path), "ONNX Runtime")
+    return made
+
+
+def _folded(method: Method, form: str) -> PartMaps:
+    """Fold the norms of a network of part maps into its convolutions.
+
+    Raises:
+        PartwiseError: If it is a network of another kind.
+    """
     if not isinstance(method, PartMaps):
-        raise PartwiseError(f"format onnx: {type(method).__name__} cannot be exported: give a model of part maps")
-    method = fold_batch_norm(method).eval()
+        raise PartwiseError(f"format {form}: {type(method).__name__} cannot be exported: give a model of part maps")
+    return fold_batch_norm(method).eval()
+
+
+def _converted(method: PartMaps, info: ModelInfo) -> OnnxModel:
+    """Convert a folded network and its mask refiner."""
     flat, names = _Flat(method), named_outputs(len(method.windows), method.mask_refiner is not None)
     images = torch.zeros(2, 3, 64, 96, dtype=torch.uint8)
     axes: dict[str, dict[int, str]] = {"images": {0: "batch", 2: "height", 3: "width"}}
     for name in names:
         rows = 1 if name.startswith("objectness") else 2
         axes[name] = {0: "batch", rows: f"{name}_rows", rows + 1: f"{name}_columns"}
-    network = _graph(flat, images, "images", names, axes)
-    model = onnx.load_model_from_string(network)
     described = {
         "method": method_to_dict(method.config),
         "label_set": method.label_set.to_dict(),
         "origin": info.origin,
         "size_multiple": method.size_multiple,
+        "parameters": sum(parameter.numel() for parameter in method.parameters()),
     }
     metadata = {FORMAT_KEY: FORMAT, INFO_KEY: json.dumps(described)}
-    refiner = None
     if method.mask_refiner is not None:
         inputs = method.mask_refiner.reduce.out_channels + 2
         moving = {0: "windows", 2: "rows", 3: "columns"}
@@ -97,16 +164,7 @@ def export_onnx(path: Path, method: Method, info: ModelInfo) -> OnnxFile:
         seen = torch.zeros(2, inputs, 16, 16)
         refiner = _graph(_Correction(method), seen, "seen", ["correction"], {"seen": moving, "correction": corrected})
         metadata[REFINER_KEY] = base64.b64encode(refiner).decode()
-    onnx.helper.set_model_props(model, metadata)
-    content = model.SerializeToString()
-    provider = "CPUExecutionProvider"
-    made = OnnxFile(
-        info, method.size_multiple, open_session(content, provider), refiner and open_session(refiner, provider)
-    )
-    _check(path, method, made)
-    with atomic_write(path) as file:
-        file.write(content)
-    return made
+    return OnnxModel(_graph(flat, images, "images", names, axes), metadata)
 
 
 def _graph(module: nn.Module, example: Tensor, name: str, outputs: Sequence[str], axes: Any) -> bytes:
@@ -128,8 +186,8 @@ def _graph(module: nn.Module, example: Tensor, name: str, outputs: Sequence[str]
     return written.getvalue()
 
 
-def differences(method: PartMaps, file: OnnxFile) -> float:
-    """Return the largest difference between torch and ONNX Runtime, relative to the largest value of the same map."""
+def differences(method: PartMaps, file: ExportedFile) -> float:
+    """Return the largest difference between torch and a runtime, relative to the largest value of the same map."""
     multiple, random = method.size_multiple, np.random.default_rng(0)
     worst = 0.0
     for batch, height, width in CHECKED_SIZES:
@@ -137,13 +195,13 @@ def differences(method: PartMaps, file: OnnxFile) -> float:
         images = random.integers(0, 256, shape, dtype=np.uint8)
         with torch.inference_mode():
             expected = [one.numpy() for one in _Flat(method)(torch.from_numpy(images))]
-        worst = max(worst, _worst(expected, run_session(file.network, "images", images)))
-    if method.mask_refiner is not None:
+        worst = max(worst, _worst(expected, file.network(images)))
+    if method.mask_refiner is not None and file.refiner is not None:
         for count, side in ((1, 16), (5, 64)):
             seen = random.normal(size=(count, method.mask_refiner.reduce.out_channels + 2, side, side))
             seen = seen.astype(np.float32)
             expected = [method.mask_refiner.correct_arrays(seen)]
-            worst = max(worst, _worst(expected, run_session(file.refiner, "seen", seen)))
+            worst = max(worst, _worst(expected, file.refiner(seen)))
     return worst
 
 
@@ -154,7 +212,7 @@ def _worst(expected: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> float
     return max(float(np.abs(one - other).max() / max(np.abs(one).max(), 1.0)) for one, other in pairs)
 
 
-def _check(path: Path, method: PartMaps, file: OnnxFile) -> None:
+def _check(path: Path, method: PartMaps, file: ExportedFile, runtime: str) -> None:
     """Compare with torch on several sizes.
 
     Raises:
@@ -163,6 +221,6 @@ def _check(path: Path, method: PartMaps, file: OnnxFile) -> None:
     worst = differences(method, file)
     if not worst <= TOLERANCE:
         raise PartwiseError(
-            f"{path}: ONNX Runtime computes other maps than torch (relative difference {worst:.2g}): nothing was "
+            f"{path}: {runtime} computes other maps than torch (relative difference {worst:.2g}): nothing was "
             "written; please report it"
         )

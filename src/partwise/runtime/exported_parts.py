@@ -1,4 +1,4 @@
-"""Part maps that ONNX Runtime computes. Nothing here needs torch.
+"""Part maps of an exported file, which ONNX Runtime or OpenVINO computes. Nothing here needs torch.
 
 Axes: B images, F channels of the refiner's input, M windows, n cells a side, H and W pixels.
 """
@@ -22,10 +22,10 @@ from partwise.methods.parts.decode_config import DecodeConfig
 from partwise.methods.parts.mirror import mirrored_outputs
 from partwise.methods.parts.windows import parse_windows, part_weights_array
 from partwise.methods.views import predict_views
-from partwise.runtime.onnx_file import OnnxFile, run_session
+from partwise.runtime.exported import ExportedFile
 from partwise.scene import Prediction
 
-__all__ = ["OnnxParts", "named_outputs"]
+__all__ = ["ExportedParts", "named_outputs"]
 
 
 def named_outputs(count: int, detail: bool) -> list[str]:
@@ -34,8 +34,8 @@ def named_outputs(count: int, detail: bool) -> list[str]:
     return ["semantic", *grids] + ["detail"] * detail
 
 
-class OnnxParts:
-    """A model of part maps in an ONNX file; it predicts as `PartMaps` does.
+class ExportedParts:
+    """A model of part maps in an exported file; it predicts as `PartMaps` does.
 
     Attributes:
         label_set: The classes of the predictions.
@@ -56,7 +56,7 @@ class OnnxParts:
     has_instances = True
     has_semantics = True
 
-    def __init__(self, file: OnnxFile, decode: Mapping[str, Any] | None = None, classes: ClassMap | None = None):
+    def __init__(self, file: ExportedFile, decode: Mapping[str, Any] | None = None, classes: ClassMap | None = None):
         self.file, self.info, self.classes = file, file.info, classes
         method = file.info.method
         try:
@@ -98,14 +98,15 @@ class OnnxParts:
 
     def _run(self, images_B3HW: np.ndarray) -> dict[str, Any]:
         """Run the network; the outputs have the form of `PartMaps`."""
-        by_name = dict(zip(self.names, run_session(self.file.network, "images", images_B3HW), strict=True))
+        by_name = dict(zip(self.names, self.file.network(images_B3HW), strict=True))
         grids = range(len(self.windows))
         maps = {name: by_name[name] for name in ("semantic", "detail") if name in by_name}
         return maps | {what: [by_name[f"{what}_{index}"] for index in grids] for what in ("objectness", "parts")}
 
     def _correct(self, seen_MFnn: np.ndarray) -> np.ndarray:
         """Run the mask refiner, see `MaskRefiner.correct`."""
-        return run_session(self.file.refiner, "seen", seen_MFnn)[0]
+        assert self.file.refiner is not None
+        return self.file.refiner(seen_MFnn)[0]
 
     def decode(self, outputs: Mapping[str, Any], size: tuple[int, int]) -> list[Prediction]:
         """Decode the outputs for each image, see `PartsDecoder.decode`."""
@@ -127,7 +128,9 @@ class OnnxParts:
         size = images.shape[2], images.shape[3]
         seen = seen_sizes(size, options.scale, self.default_scale, self.view_px)
         if len(seen) > 1:
-            raise PartwiseError(f"scale {options.scale}: an ONNX file predicts at one scale at a time: give one number")
+            raise PartwiseError(
+                f"scale {options.scale}: an exported file predicts at one scale at a time: give one number"
+            )
         largest_px = self.largest_px if options.scale is None else math.inf
         found = predict_views(
             lambda view: self._predict_at(images, view, options.flip),
