@@ -1,7 +1,7 @@
 """Random numbers of a street: one stream for a single picture, or one for each part of a street that is seen often.
 
 A single picture takes all its numbers from one stream while it is painted. A sequence cannot: when a house leaves the
-view, everything that is painted after it would change. There each part has a stream of its own, which begins anew in
+view, everything that is painted after it would change. There each part has a stream of its own, which begins again in
 each frame, so that a car has the same paint and a house the same windows in all of them.
 """
 
