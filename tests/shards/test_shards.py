@@ -147,6 +147,13 @@ def test_an_input_without_photos_is_an_error_and_not_a_run_of_none(tmp_path, mon
         predict_shard(find, listed_photos([given]), tmp_path / "out", SETTINGS)
 
 
+@pytest.mark.parametrize("given", ["*.webp", "missing"])
+def test_a_wrong_path_is_said_before_anything_is_written(predict, tmp_path, given):
+    code, _, complaints = predict(tmp_path / given, "--out", tmp_path / "out", "--format", "parquet")
+    assert code == 2 and len(complaints) == 1 and "look at the" in complaints[0]
+    assert not list((tmp_path / "out").glob("**/*"))
+
+
 def test_parts_are_found_by_a_folder_given_as_text(tmp_path):
     predict_shard(find, listed(3), tmp_path, SETTINGS)
     assert len(list(photos_in(str(tmp_path)))) == 3
