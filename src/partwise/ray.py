@@ -19,6 +19,7 @@ from partwise.class_map import ClassNames
 from partwise.errors import PartwiseError
 from partwise.photos import Form
 from partwise.segmenter import load
+from partwise.selection import require_selection
 from partwise.shards.model import finder
 from partwise.shards.parts import photo_row, table_of
 
@@ -57,8 +58,9 @@ class Predictor:
         device: str = "auto",
         class_map: ClassNames | None = None,
     ) -> None:
-        form = Form(min_score=min_score, classes=tuple(classes))
-        self._find = finder(load(model, device=device, classes=class_map), form)
+        segment = load(model, device=device, classes=class_map)
+        require_selection(segment.method.label_set, 0.0, classes)  # before a text is taken for a list of letters
+        self._find = finder(segment, Form(min_score=min_score, classes=tuple(classes)))
 
     def __call__(self, batch: Mapping[str, Sequence[Any]]) -> pa.Table:
         """Find the instances in a batch.
@@ -89,5 +91,5 @@ class Predictor:
         try:
             found = self._find(image)
         except PartwiseError as error:
-            return {"name": name, "fault": str(error)}
+            return {"name": name, "fault": str(error).removeprefix("the bytes: ")}
         return photo_row(name, found, time.perf_counter() - begin) | {"fault": None}

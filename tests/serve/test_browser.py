@@ -275,6 +275,8 @@ def test_truth_against_prediction_and_the_curve(page, browser, site):
     page.fill("#score", "1")
     assert page.inner_text("#found-text") == "0 of 0 right"
     assert page.inner_text("#truth-text").startswith("0 of")
+    page.get_by_text("over the 1 frame of 3 that was looked at").wait_for()
+    assert page.inner_text("#more") == "Look at 2 more frames"
     page.click("#more")
     page.get_by_text("over the 3 frames of 3").wait_for()
     assert page.locator("#curve .line").count() == 1 and page.is_hidden("#more")

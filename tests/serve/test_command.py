@@ -100,6 +100,8 @@ def test_the_page_of_one_file_is_written_by_the_command(
     words = ["explain", photo, "--model", tiny_model_file, "--out", out, "--at", "100,70"]
     assert "wrote" in says(*words) and out.stat().st_size > 20_000
     assert "wrote" in says(*words)  # its own file is replaced
+    page = out.read_text(encoding="utf-8")
+    assert f">{tiny_model_file.stem} · parts<" in page and ">street.png · " in page  # as the served page calls them
     out.write_text("<!doctype html><p>mine</p>")
     assert "why.html" in complains(*words) and "mine" in out.read_text()
     assert "inside" in complains(

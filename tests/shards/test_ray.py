@@ -71,6 +71,11 @@ def test_arrays_in_a_batch_give_the_same_as_files(photos, tiny_model_file):
     assert files.drop_columns("seconds") == arrays.drop_columns("seconds")
 
 
+def test_the_fault_of_a_photo_does_not_name_bytes_that_nobody_gave(tiny_model_file):
+    (row,) = Predictor(tiny_model_file, device="cpu")({"path": ["a.png"], "bytes": [b"no image"]}).to_pylist()
+    assert row["name"] == "a.png" and row["fault"].startswith("not an image")
+
+
 def test_a_batch_without_photos_is_one_line(tiny_model_file):
     with pytest.raises(PartwiseError, match=r"read_binary_files.*include_paths"):
         Predictor(tiny_model_file, device="cpu")({"item": [1]})
@@ -78,7 +83,12 @@ def test_a_batch_without_photos_is_one_line(tiny_model_file):
 
 @pytest.mark.parametrize(
     ("wrong", "line"),
-    [({"classes": ["unicorn"]}, "unicorn"), ({"min_score": 1.5}, "1.5"), ({"model": "no-such.safetensors"}, "no-such")],
+    [
+        ({"classes": ["unicorn"]}, "unicorn"),
+        ({"classes": "car"}, "give a list of names"),
+        ({"min_score": 1.5}, "1.5"),
+        ({"model": "no-such.safetensors"}, "no-such"),
+    ],
 )
 def test_a_wrong_option_is_known_before_the_first_batch(tiny_model_file, wrong, line):
     with pytest.raises(PartwiseError, match=line):

@@ -138,6 +138,29 @@ def test_names_are_relative_paths_and_repeated_ones_are_counted(tmp_path, monkey
     assert (done.photos, done.repeated) == (3, 1)
 
 
+@pytest.mark.parametrize(("given", "said"), [("empty", "without photos"), ("*/*.webp", "look at the pattern")])
+def test_an_input_without_photos_is_an_error_and_not_a_run_of_none(tmp_path, monkeypatch, given, said):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.md").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PartwiseError, match=said):
+        predict_shard(find, listed_photos([given]), tmp_path / "out", SETTINGS)
+
+
+@pytest.mark.parametrize("given", ["*.webp", "missing"])
+def test_a_wrong_path_is_said_before_anything_is_written(predict, tmp_path, given):
+    code, _, complaints = predict(tmp_path / given, "--out", tmp_path / "out", "--format", "parquet")
+    assert code == 2 and len(complaints) == 1 and "look at the" in complaints[0]
+    assert not list((tmp_path / "out").glob("**/*"))
+
+
+def test_parts_are_found_by_a_folder_given_as_text(tmp_path):
+    predict_shard(find, listed(3), tmp_path, SETTINGS)
+    assert len(list(photos_in(str(tmp_path)))) == 3
+    with pytest.raises(PartwiseError, match="no parts"):
+        list(photos_in(str(tmp_path / "other")))
+
+
 def test_a_set_of_names_knows_what_was_added(monkeypatch):
     monkeypatch.setattr("partwise.shards.listing._RECENT", 4)
     names = NameSet()

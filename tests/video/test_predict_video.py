@@ -13,6 +13,7 @@ import pytest
 av = pytest.importorskip("av", reason="needs the extra `video`")
 pytest.importorskip("trackers", reason="needs the extra `video`")
 
+from PIL import Image  # noqa: E402
 from pycocotools import mask as coco_mask  # noqa: E402
 from tests.video.clips import CAR, PERSON, SIZE, Finder, write_clip  # noqa: E402
 
@@ -210,10 +211,27 @@ def test_results_that_are_there_are_named_and_kept(tmp_path):
         predict_video(Finder(), clip, tmp_path, VideoForm(overwrite=True), CITYSCAPES)
 
 
+@pytest.mark.parametrize("as_folder", [False, True])
+def test_a_span_between_two_frames_is_named(tmp_path, as_folder):
+    source = tmp_path / "frames" if as_folder else write_clip(tmp_path / "street.mp4", 3)
+    if as_folder:
+        source.mkdir()
+        for n in range(3):
+            Image.new("RGB", (64, 32), (9, 90, 200)).save(source / f"{n}.png")
+    with pytest.raises(PartwiseError, match=r"no frame from 0\.001 s to 0\.002 s: give a longer span"):
+        predict_video(Finder(), source, tmp_path / "out", VideoForm(), CITYSCAPES, span=Span(1, 0.001, 0.002))
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_the_address_of_a_stream_is_not_to_be_copied():
+    with pytest.raises(PartwiseError, match="check the address"):
+        open_video("rtsp://127.0.0.1:1/street")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--from", "0:10", "--to", "0:05"], "is not after the begin"),
+        (["--from", "0:10", "--to", "0:05"], "is not after the start"),
         (["--from", "99"], "lies after its end"),
         (["--from", "soon"], "give seconds"),
         (["--every", "0"], "from 1 on"),

@@ -211,13 +211,15 @@ def _explain_in_file(
 ) -> None:
     """Write the page of one file."""
     from partwise.data.given_image import as_image
+    from partwise.model_files import DEFAULT_MODEL
     from partwise.segmenter import load
     from partwise.serve.single_file import explain_in_file
 
     image_HW3 = as_image(photo)
     segment = load(model, options=inference.options())
     with counting("explaining") as progress:
-        told = explain_in_file(segment, image_HW3, out, point, name=photo.stem, overwrite=overwrite, progress=progress)
+        names = {"name": photo.name, "model": Path(model).stem if model else DEFAULT_MODEL}
+        told = explain_in_file(segment, image_HW3, out, point, **names, overwrite=overwrite, progress=progress)
     x, y = told["pixel"]
     one = told["instance"]
     what = "no instance" if one is None else f"{one['label']}, score {one['score']:.3f}"

@@ -39,6 +39,7 @@ def explain_in_file(
     point: tuple[int, int] | None = None,
     *,
     name: str = "photo",
+    model: str = "",
     overwrite: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:
@@ -51,6 +52,7 @@ def explain_in_file(
         point: (x, y) of the pixel whose explanation is shown at first; None for the middle of the instance with the
             highest score.
         name: What the page calls the photo.
+        model: What the page calls the model; "" for the recipe that it was trained with.
         overwrite: Also replace a file that partwise did not write.
         progress: Called with the number of explained pixels, and the number of all that will be.
 
@@ -83,7 +85,7 @@ def explain_in_file(
             break
         told.append(explained)
         progress(number, len(pixels))
-    content = _page(segment, seen, told, name, left_out=len(pixels) - len(told))
+    content = _page(segment, seen, told, name, model, left_out=len(pixels) - len(told))
     with atomic_write(path, "w", overwrite=overwrite) as file:
         file.write(content)
     return told[0]
@@ -102,7 +104,7 @@ def _wanted(seen: Seen) -> Iterator[tuple[int, int, int]]:
             yield (*point, instance_at(seen.result.instances, point))
 
 
-def _page(segment: Segmenter, seen: Seen, told: list[dict[str, Any]], name: str, left_out: int) -> str:
+def _page(segment: Segmenter, seen: Seen, told: list[dict[str, Any]], name: str, model: str, left_out: int) -> str:
     """The HTML with everything in it."""
     page = Limits(page_px=PAGE_PX).page_size(seen.result.size)
     image_HW3 = seen.result.image_HW3
@@ -117,6 +119,7 @@ def _page(segment: Segmenter, seen: Seen, told: list[dict[str, Any]], name: str,
     }
     script = "\n".join(static_text(one) for one in (*SCRIPTS, "single.js"))
     style = static_text("page.css")
+    kind = segment.info.method.get("kind", "")
     policy = (
         f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'"
@@ -126,7 +129,7 @@ def _page(segment: Segmenter, seen: Seen, told: list[dict[str, Any]], name: str,
         "title": html.escape(f"{name}: what partwise found, and why"),
         "style": style,
         "icon": static_text("icon.svg").strip(),
-        "model": html.escape(str(segment.info.origin.get("recipe") or segment.info.method.get("kind") or "")),
+        "model": html.escape(f"{model or segment.info.origin.get('recipe') or 'model'} · {kind}"),
         "name": html.escape(f"{name} · {seen.result.size[1]}×{seen.result.size[0]}"),
         # No "<" in the data: it could end the script element.
         "data": json.dumps(json_ready(data), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),

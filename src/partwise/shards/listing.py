@@ -119,7 +119,7 @@ def listed_photos(inputs: Sequence[str | os.PathLike]) -> Iterator[ListedPhoto]:
             path a line, "-" for such a list on standard input, and photos.
 
     Raises:
-        PartwiseError: If an input does not exist, or a folder cannot be read.
+        PartwiseError: If an input does not exist, a folder or a pattern has no photo, or a folder cannot be read.
     """
     folders = {os.path.realpath(expanded(path)) for path in inputs if expanded(path).is_dir()}
     top = os.path.commonpath(folders) if len(folders) > 1 else ""
@@ -129,18 +129,28 @@ def listed_photos(inputs: Sequence[str | os.PathLike]) -> Iterator[ListedPhoto]:
             yield from _of_list(sys.stdin)
         elif path.is_dir():
             begin = os.path.relpath(os.path.realpath(path), top) if top else ""
-            yield from (_listed(photo, os.path.join(begin, photo.relative_to(path))) for photo in _below(path))  # noqa: PTH118
+            names = (_listed(photo, os.path.join(begin, photo.relative_to(path))) for photo in _below(path))  # noqa: PTH118
+            yield from _not_empty(names, f"{path}: a folder without photos: give another one")
         elif path.suffix.lower() in (".txt", ".lst") and path.is_file():
             with path.open(encoding="utf-8", errors="surrogateescape") as lines:
                 yield from _of_list(lines)
         elif path.is_file():
             yield _listed(path, os.fspath(given))
         elif glob.has_magic(os.fspath(path)):
-            for match in glob.iglob(os.fspath(path), recursive=True):  # noqa: PTH207 - of any root
-                if Path(match).suffix.lower() in PHOTO_SUFFIXES:
-                    yield _listed(Path(match), match)
+            matches = glob.iglob(os.fspath(path), recursive=True)  # noqa: PTH207 - of any root
+            names = (_listed(Path(match), match) for match in matches if Path(match).suffix.lower() in PHOTO_SUFFIXES)
+            yield from _not_empty(names, f"{path}: no photo has such a path: look at the pattern")
         else:
             raise PartwiseError(f"{path}: no such file or folder: look at the spelling")
+
+
+def _not_empty(photos: Iterator[ListedPhoto], error: str) -> Iterator[ListedPhoto]:
+    """Pass on photos; raise an error with this message if there is none."""
+    first = next(photos, None)
+    if first is None:
+        raise PartwiseError(error)
+    yield first
+    yield from photos
 
 
 def _of_list(lines: Iterable[str]) -> Iterator[ListedPhoto]:

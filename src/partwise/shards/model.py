@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,7 +53,9 @@ def predict_photos_in_shards(
     if not inputs:
         raise PartwiseError("no image given: name a list, a folder, a pattern or images")
     find, settings = finder(segment, form), _settings(segment, model, form)
-    return predict_shard(find, listed_photos(inputs), out, settings, shard=shard, resume=resume)
+    photos = listed_photos(inputs)
+    first = list(itertools.islice(photos, 1))  # a wrong path is known before anything is written
+    return predict_shard(find, itertools.chain(first, photos), out, settings, shard=shard, resume=resume)
 
 
 def finder(segment: Segmenter, form: Form) -> Callable[[Any], Instances]:

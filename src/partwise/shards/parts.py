@@ -7,6 +7,7 @@ The metadata of the file hold the settings of the run, with label set and model,
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,9 +110,10 @@ def _write(path: Path, rows: Sequence[Mapping[str, Any]], schema: Any, settings:
         pq.write_table(table, file)
 
 
-def part_files(out: Path, kind: str = PARTS) -> list[Path]:
+def part_files(out: str | os.PathLike, kind: str = PARTS) -> list[Path]:
     """List the files of one kind in the folder of a run or of a shard."""
-    return sorted([*out.glob(f"{kind}-*.parquet"), *out.glob(f"shard-*/{kind}-*.parquet")])
+    folder = Path(out)
+    return sorted([*folder.glob(f"{kind}-*.parquet"), *folder.glob(f"shard-*/{kind}-*.parquet")])
 
 
 def names_in(path: Path) -> list[str]:
@@ -157,7 +159,7 @@ def settings_in(path: Path) -> dict[str, Any]:
     return settings
 
 
-def photos_in(out: Path, names: Container[str] | None = None) -> Iterator[PhotoInPart]:
+def photos_in(out: str | os.PathLike, names: Container[str] | None = None) -> Iterator[PhotoInPart]:
     """Yield the photos of all parts below a folder. At most 64 rows are in memory.
 
     Args:

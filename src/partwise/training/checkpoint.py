@@ -77,6 +77,8 @@ def read_model(path: str | os.PathLike) -> tuple[dict[str, Tensor], ModelInfo]:
         raise PartwiseError(
             f"{path}: no such model file: give a .safetensors file that partwise wrote, or a run folder"
         )
+    if path.suffix.lower() == ".onnx":
+        raise PartwiseError(f"{path}: an ONNX file: give the .safetensors model from which it was exported")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}

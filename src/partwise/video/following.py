@@ -23,7 +23,7 @@ class TrackedResult(Result):
     Attributes:
         tracks: (N,) int64, number of the track of each instance, from 0 on; NO_TRACK (-1) without tracking.
         frame: Place of the frame in the video, from 0 on.
-        seconds: Time of the frame since the begin of the video.
+        seconds: Time of the frame since the start of the video.
     """
 
     tracks: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))

@@ -21,6 +21,7 @@ from partwise.errors import PartwiseError
 from partwise.video.ahead import ahead
 from partwise.video.lengths import length_of, missing_end
 from partwise.video.seeking import seek
+from partwise.video.span import EVERY_FRAME, Span, seconds_of
 from streeteval.errors import in_one_line
 from streeteval.files import expanded
 
@@ -32,7 +33,6 @@ __all__ = ["Clip", "Frame", "Span", "Video", "is_video", "open_video", "seconds_
 FOLDER_RATE = Fraction(25)  # frames a second of a folder of pictures
 _CAMERA = re.compile(r"\d{1,2}")
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
-_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,40 +41,13 @@ class Frame:
 
     Attributes:
         number: Place of the frame in the video, from 0 on; frames that are left out count.
-        seconds: Time of the frame since the begin of the video.
+        seconds: Time of the frame since the start of the video.
         image_HW3: (H, W, 3) uint8 RGB, upright.
     """
 
     number: int
     seconds: float
     image_HW3: np.ndarray
-
-
-@dataclass(frozen=True)
-class Span:
-    """Which frames of a video are taken.
-
-    Attributes:
-        every: Take each n-th frame, from the first one on.
-        begin: Seconds of the first frame.
-        end: Seconds of the first frame that is not taken any more; None for the end of the video.
-
-    Raises:
-        PartwiseError: If a number is out of range.
-    """
-
-    every: int = 1
-    begin: float = 0.0
-    end: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.every < 1:
-            raise PartwiseError(f"every {self.every}: give a whole number from 1 on")
-        if self.end is not None and self.end <= self.begin:
-            raise PartwiseError(f"the end ({self.end:g} s) is not after the begin ({self.begin:g} s): give a later end")
-
-
-EVERY_FRAME = Span()
 
 
 @dataclass(frozen=True)
@@ -138,22 +111,6 @@ def _is_camera(text: str) -> bool:
     return bool(_CAMERA.fullmatch(text)) and not Path(text).exists()
 
 
-def seconds_of(text: str) -> float:
-    """Read a time such as 12.5, 0:10 or 1:02:03.
-
-    >>> seconds_of("12.5"), seconds_of("0:10"), seconds_of("1:02:03")
-    (12.5, 10.0, 3723.0)
-
-    Raises:
-        PartwiseError: If it is no time.
-    """
-    found = _CLOCK.fullmatch(text.strip())
-    if not found:
-        raise PartwiseError(f"time {text!r}: give seconds, minutes:seconds or hours:minutes:seconds, such as 0:10")
-    hours, minutes, seconds = found.groups()
-    return 3600 * int(hours or 0) + 60 * int(minutes or 0) + float(seconds)
-
-
 def open_video(source: str | os.PathLike, span: Span = EVERY_FRAME) -> Video:
     """Open a video without reading its frames.
 
@@ -177,7 +134,7 @@ def open_video(source: str | os.PathLike, span: Span = EVERY_FRAME) -> Video:
     seconds = length_of(container, stream)
     if seconds is not None and span.begin >= seconds:
         container.close()
-        raise PartwiseError(f"{text}: the begin ({span.begin:g} s) lies after its end ({seconds:g} s): begin earlier")
+        raise PartwiseError(span.says_empty(text, seconds))
     faults: list[str] = []
     name = "camera" + text if _is_camera(text) else Path(text.split("?")[0].rstrip("/")).stem or "stream"
     frames = None
@@ -196,8 +153,7 @@ def _open_folder(text: str, path: Path, span: Span) -> Video:
         if number / FOLDER_RATE >= span.begin and (span.end is None or number / FOLDER_RATE < span.end)
     ][:: span.every]
     if not chosen:
-        end = len(pictures) / float(FOLDER_RATE)
-        raise PartwiseError(f"{text}: the begin ({span.begin:g} s) lies after its end ({end:g} s): begin earlier")
+        raise PartwiseError(span.says_empty(text, len(pictures) / float(FOLDER_RATE)))
     faults: list[str] = []
 
     def frames() -> Generator[Frame]:
@@ -227,7 +183,8 @@ def _open_stream(text: str) -> tuple[av.container.InputContainer, Any]:
     try:
         container = av.open(place, timeout=(20.0, 20.0), **options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise PartwiseError(f"{text}: cannot be read as a video: {_reason(error)}: copy or convert it again") from None
+        remedy = "check the address" if _URL.match(text) else "copy or convert it again"
+        raise PartwiseError(f"{text}: cannot be read as a video: {_reason(error)}: {remedy}") from None
     streams = [stream for stream in container.streams.video if not _is_cover(stream)]
     if not streams:
         container.close()

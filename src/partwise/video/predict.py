@@ -123,7 +123,7 @@ def predict_video(
     done.faults = [*video.faults, *written.faults]
     if not done.frames:
         paths[1].unlink(missing_ok=True)
-        raise PartwiseError("; ".join(video.faults) or f"{video.source}: no frame could be read: look at the video")
+        raise PartwiseError("; ".join(video.faults) or span.says_empty(video.source))
     return done
 
 

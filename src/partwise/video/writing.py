@@ -58,7 +58,7 @@ class VideoFile:
         Args:
             image_HW3: (H, W, 3) uint8 RGB. All frames have the size of the first one; a row or column that makes a
                 side odd is left out, because H.264 halves the resolution of colours.
-            seconds: Time of the frame since the begin of the source.
+            seconds: Time of the frame since the start of the source.
 
         Raises:
             PartwiseError: If the disk is full or the frame cannot be encoded.

@@ -13,7 +13,7 @@ class Pace:
     """A speed that changes evenly. Nothing goes backwards: who brakes comes to a stop and stands.
 
     Attributes:
-        speed: Metres a second at the begin, from 0 on.
+        speed: Metres a second at the start, from 0 on.
         gain: Metres a second that are gained each second; below 0 for braking.
     """
 
@@ -39,9 +39,9 @@ class Course:
     """Where something goes.
 
     Attributes:
-        x_m: To the right of the origin, at the begin.
-        z_m: Ahead of the origin, at the begin.
-        yaw: Heading at the begin, in radians: 0 away from the camera, pi / 2 to the right.
+        x_m: To the right of the origin, at the start.
+        z_m: Ahead of the origin, at the start.
+        yaw: Heading at the start, in radians: 0 away from the camera, pi / 2 to the right.
         pace: How fast.
         before_m: Length of the straight line before the bend.
         bend: Angle of the bend in radians; above 0 to the right.

@@ -101,7 +101,7 @@ def _paint_windows(wall: Wall, style: Style, shops: bool, dice: Dice, hidden_m: 
         style: The looks of the house.
         shops: Whether there are shops on the ground floor.
         dice: Source of every random number.
-        hidden_m: Length of the wall before its begin, behind the camera.
+        hidden_m: Length of the wall before its start, behind the camera.
     """
     storey = style.storey_m
     if shops:

@@ -25,9 +25,9 @@ class Mover:
     """A thing with its course.
 
     Attributes:
-        thing: The thing at the begin.
+        thing: The thing at the start.
         course: Where it goes.
-        phase: Where in its step a person is at the begin, in radians.
+        phase: Where in its step a person is at the start, in radians.
     """
 
     thing: Thing

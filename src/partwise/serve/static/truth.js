@@ -75,14 +75,16 @@
     if (!known.some((one) => one.name === chosen)) {
       chosen = known.length ? known.reduce((a, b) => (b.truths > a.truths ? b : a)).name : null;
     }
-    byId("more").hidden = curve.frames >= curve.of;
+    const left = Math.min(MORE, curve.of - curve.frames);
+    byId("more").hidden = left <= 0;
+    byId("more").textContent = left === 1 ? "Look at 1 more frame" : `Look at ${left} more frames`;
     drawCurve();
   };
 
   const drawCurve = () => {
     if (!curve) return;
-    const many = curve.frames === 1 ? "1 frame" : `${curve.frames} frames`;
-    byId("curve-text").textContent = `${chosen || ""} at an IoU of 0.5, over the ${many} of ${curve.of} that were looked at`;
+    const many = curve.frames === 1 ? `1 frame of ${curve.of} that was` : `${curve.frames} frames of ${curve.of} that were`;
+    byId("curve-text").textContent = `${chosen || ""} at an IoU of 0.5, over the ${many} looked at`;
     pw.drawCurve(byId("curve"), curve.classes.find((one) => one.name === chosen), least());
     pw.drawTable(byId("table"), curve, chosen, (other) => { chosen = other; drawCurve(); });
   };
