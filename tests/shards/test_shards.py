@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from photo_cases import photo
 
 from partwise.errors import PartwiseError
 from partwise.shards.listing import ListedPhoto, NameSet, Shard, listed_photos
@@ -152,6 +153,15 @@ def test_a_wrong_path_is_said_before_anything_is_written(predict, tmp_path, give
     code, _, complaints = predict(tmp_path / given, "--out", tmp_path / "out", "--format", "parquet")
     assert code == 2 and len(complaints) == 1 and "look at the" in complaints[0]
     assert not list((tmp_path / "out").glob("**/*"))
+
+
+def test_every_path_is_looked_at_before_the_first_photo(predict, tmp_path):
+    good = photo(tmp_path / "photos" / "a.png").parent
+    wrong = [tmp_path / "fotos", tmp_path / "list.txt"]
+    code, _, complaints = predict(good, *wrong, "--out", tmp_path / "out", "--format", "parquet")
+    assert code == 2 and len(complaints) == 2
+    assert all(str(path) in line for path, line in zip(wrong, complaints, strict=True))
+    assert not (tmp_path / "out").exists()
 
 
 def test_parts_are_found_by_a_folder_given_as_text(tmp_path):

@@ -26,6 +26,7 @@ from partwise.bench.speed import with_threads
 from partwise.data.given_image import as_image
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
+from partwise.machine import keep_freed_memory
 from partwise.photos import Form
 from partwise.report.tables import Table
 from partwise.report.text import table_text
@@ -170,6 +171,8 @@ def _files(photos: Path | None, root: Path, count: int, size: tuple[int, int], p
 
 def _predict(segment: Segmenter, files: Sequence[Path], out: Path, done: Callable[[int], None]) -> _Times:
     """Predict photos as a shard does, and measure each stage."""
+    import pyarrow.parquet  # noqa: F401 - which takes longer than to write a part
+
     find, times, rows = finder(segment, Form()), _Times(), []
     for path in files[:_WARM_UP]:
         find(as_image(path))
@@ -197,9 +200,10 @@ _SEGMENT: list[Segmenter] = []  # the model of a worker process
 
 
 def _begin_worker(model: str | None, device: str) -> None:
-    """Load the model into a worker, with one thread."""
+    """Load the model into a worker, with one thread, as the command line does."""
     import torch
 
+    keep_freed_memory()
     torch.set_num_threads(1)
     _SEGMENT[:] = [load(model, device=device)]
 

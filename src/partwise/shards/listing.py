@@ -121,6 +121,7 @@ def listed_photos(inputs: Sequence[str | os.PathLike]) -> Iterator[ListedPhoto]:
     Raises:
         PartwiseError: If an input does not exist, a folder or a pattern has no photo, or a folder cannot be read.
     """
+    _require_there(inputs)
     folders = {os.path.realpath(expanded(path)) for path in inputs if expanded(path).is_dir()}
     top = os.path.commonpath(folders) if len(folders) > 1 else ""
     for given in inputs:
@@ -141,7 +142,15 @@ def listed_photos(inputs: Sequence[str | os.PathLike]) -> Iterator[ListedPhoto]:
             names = (_listed(Path(match), match) for match in matches if Path(match).suffix.lower() in PHOTO_SUFFIXES)
             yield from _not_empty(names, f"{path}: no photo has such a path: look at the pattern")
         else:
-            raise PartwiseError(f"{path}: no such file or folder: look at the spelling")
+            raise PartwiseError(f"{path}: neither a folder nor a file: give a folder, a list or photos")
+
+
+def _require_there(inputs: Sequence[str | os.PathLike]) -> None:
+    """Raise PartwiseError with a line for each path that does not exist, so that none is found out after hours."""
+    named = [expanded(given) for given in inputs if os.fspath(given) != "-"]
+    missing = [path for path in named if not path.exists() and not glob.has_magic(os.fspath(path))]
+    if missing:
+        raise PartwiseError("\n".join(f"{path}: no such file or folder: look at the spelling" for path in missing))
 
 
 def _not_empty(photos: Iterator[ListedPhoto], error: str) -> Iterator[ListedPhoto]:
