@@ -52,5 +52,5 @@ def test_numbers_below_one_are_refused(wrong):
 
 
 def test_a_folder_without_photos_is_one_line(tmp_path, tiny_model_file):
-    with pytest.raises(PartwiseError, match=r"no (photo|image)"):
+    with pytest.raises(PartwiseError, match="without photos"):
         bench_throughput(str(tiny_model_file), tmp_path, count=1, device="cpu")

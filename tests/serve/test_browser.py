@@ -255,7 +255,7 @@ def test_a_photo_is_found_again_by_its_address_and_a_street_is_drawn(page, brows
     assert page.inner_text("#name").startswith("my street.png")
     page.goto(f"{browser.address}/#gone")
     page.reload()
-    page.wait_for_selector("#welcome:not([hidden])")
+    page.wait_for_selector("#alert:not([hidden])")
     assert "not kept any more" in page.inner_text("#alert") and page.url.endswith("/")
     browser.faults[:] = [one for one in browser.faults if "404" not in one]
     page.click("#example")
@@ -295,7 +295,7 @@ def test_a_model_without_instances_opens_on_its_semantic_map(page, browser, phot
     with open_port(0) as port, run_in_thread(make_app(Site(fcn)), port):
         address = f"http://127.0.0.1:{port.getsockname()[1]}"
         page.goto(address)
-        page.wait_for_function("document.getElementById('model').textContent")
+        page.wait_for_selector("#model:not(:empty)")
         assert "click" not in page.inner_text("#lead").lower()
         page.set_input_files("#file", photo)
         page.wait_for_selector("#legend span")

@@ -5,6 +5,7 @@
   const make = pw.element;
   const byId = (id) => document.getElementById(id);
   let about, stage, controls, current, selected;
+  let ready; // whether the page knows the model; a photo that is given before that waits for it
 
   const show = (name) => {
     for (const id of ["welcome", "busy", "work"]) byId(id).hidden = id !== name;
@@ -17,6 +18,7 @@
   };
 
   const start = async (request) => {
+    if (!(await ready)) return;
     pw.complain(null);
     wait("Sending the photo", "");
     try {
@@ -29,8 +31,8 @@
     }
   };
 
-  const send = (file) => {
-    if (!file) return;
+  const send = async (file) => {
+    if (!file || !(await ready)) return;
     if (file.size > about.upload_bytes) {
       pw.complain(new Error(`${file.name} has more than ${about.upload_bytes >> 20} MiB: scale the photo down, or save it as JPEG`));
       return;
@@ -126,12 +128,12 @@
     byId("example").addEventListener("click", () => start(() => pw.ask("/api/example", { method: "POST" })));
   };
 
-  const begin = async () => {
+  const prepare = async () => {
     try {
       about = await pw.about();
     } catch (error) {
       pw.complain(error);
-      return;
+      return false;
     }
     byId("limits").textContent = `JPEG, PNG or WebP, up to ${about.upload_bytes >> 20} MiB and ${Math.round(about.pixels / 1e6)} megapixels`;
     if (about.why_no_explanation) byId("lead").textContent = "Drop a photo to see what the model finds in it.";
@@ -143,7 +145,13 @@
     });
     controls.empty = about.has_instances ? controls.empty : "This model tells no instances apart: see its semantic map.";
     pw.viewSwitch(byId("views"), controls, about.has_instances ? "instances" : "semantic");
+    return true;
+  };
+
+  const begin = async () => {
+    ready = prepare();
     drops();
+    if (!(await ready)) return;
     pw.watch();
     const before = location.hash.slice(1);
     if (before) {
