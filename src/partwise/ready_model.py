@@ -19,12 +19,12 @@ from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions, Scale, s
 from partwise.model_info import ModelInfo
 from partwise.result import Result
 from partwise.runtime.exported_parts import ExportedParts
+from partwise.scene import Prediction
 from partwise.selection import MinScore, require_selection, selected
 from streeteval.given import flag, shown
 
 if TYPE_CHECKING:
     from partwise.methods import Explanation, Method
-    from partwise.scene import Prediction
     from partwise.video.following import TrackedResult
 
 __all__ = ["SHOWN_SCORE", "Segmenter"]
@@ -119,14 +119,22 @@ class Segmenter:
         """Make the result of one image of the prediction's instances that are kept."""
         kept = selected(prediction.instances, self.method.label_set, chosen.min_score, chosen.classes)
         kept = kept.distinct() if chosen.distinct else kept
+        return self.as_result(Prediction(kept, prediction.semantic_HW), pixels, name)
+
+    def as_result(self, prediction: Prediction, image_HW3: np.ndarray, name: str | None = None) -> Result:
+        """Make the result of a prediction of this model.
+
+        Args:
+            prediction: Instances and semantic map.
+            image_HW3: (H, W, 3) uint8 RGB, the image that was predicted.
+            name: Name of the image.
+        """
+        found = prediction.instances
+        fields = found.labels, found.scores, found.boxes, found.masks, found.size
         return Result(
-            kept.labels,
-            kept.scores,
-            kept.boxes,
-            kept.masks,
-            kept.size,
+            *fields,
             semantic_HW=prediction.semantic_HW,
-            image_HW3=pixels,
+            image_HW3=image_HW3,
             name=name,
             origin=self.info.origin,
             label_set=self.method.label_set,

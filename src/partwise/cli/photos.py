@@ -17,6 +17,7 @@ from streeteval.errors import on_one_line
 if TYPE_CHECKING:
     from partwise.photos import Form, Predicted
     from partwise.segmenter import Segmenter
+    from streeteval.labels import LabelSet
 
 
 @app.command
@@ -82,7 +83,7 @@ def predict(
         if polygons or only or (format is not None and format not in VIDEO_FORMATS):
             raise PartwiseError("--polygons, --classes and the formats of photos are for photos: leave them out")
         span, video_form = asked.resolved(parse_min_scores(min_score or ()), overwrite)
-        segment = _loaded(model, inference, classes)
+        segment = loaded(model, inference, classes)
         predict_videos(segment, inputs, out, span, video_form)
         return
     asked.require_none()
@@ -105,7 +106,7 @@ def predict(
         console.print(left_out_text(found.left_out))
     for photo in found.renamed if form_name != "coco" else ():
         console.print(on_one_line(f"{photo.path}: another photo has this name, its results are called {photo.name}"))
-    segment = _loaded(model, inference, classes)
+    segment = loaded(model, inference, classes)
     with counting("predicting") as progress:
         made = predict_photos(segment, found.photos, out, form, batch=batch, progress=progress)
     faults = [*found.faults, *made.faults]
@@ -126,13 +127,15 @@ def _form_of_photos(format: str) -> Literal["files", "cityscapes", "coco"]:
     return "coco" if format == "coco" else "cityscapes" if format == "cityscapes" else "files"
 
 
-def _loaded(model: str | None, inference: Inference, classes: ClassNames = None) -> Segmenter:
+def loaded(
+    model: str | None, inference: Inference, classes: ClassNames = None, label_set: LabelSet | None = None
+) -> Segmenter:
     """Load a model, so that a photo which is too large for the memory ends in an error and not in a kill."""
     from partwise.class_map import parse_class_map
     from partwise.machine import limit_memory
     from partwise.segmenter import load
 
-    segment = load(model, options=inference.options(), classes=parse_class_map(classes or ()))
+    segment = load(model, options=inference.options(), classes=parse_class_map(classes or ()), label_set=label_set)
     if segment.device == "cpu":
         limit_memory()
     return segment
@@ -147,7 +150,7 @@ def _predict_shard(
     from streeteval.reading.faults import counted
 
     share = Shard.parsed(shard)
-    segment = _loaded(model, inference)
+    segment = loaded(model, inference)
     with Display("predicting"):
         done = predict_photos_in_shards(segment, model, inputs, out, form, shard=share, resume=resume)
     repeated = f"; {done.repeated} listed more than once" if done.repeated else ""
@@ -198,7 +201,7 @@ def explain(
     if out.suffix.lower() in (".html", ".htm"):
         return _explain_in_file(photo, out, point, model, inference, overwrite)
     with Display("explaining"):
-        segment = _loaded(model, inference)
+        segment = loaded(model, inference)
         words, files = explain_photo(segment, photo, out, point, overwrite=overwrite)
     console.print(words, highlight=False, markup=False, soft_wrap=True)
     console.print(f"wrote {files[0]} and {files[1].name}")

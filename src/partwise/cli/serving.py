@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
-from partwise import machine
 from partwise.cli.app import DEFAULT_INFERENCE, NO_DATA, ClassNames, Data, Inference, app, height_and_width, writes
 from partwise.cli.benches import bench, show_and_write
+from partwise.cli.photos import loaded
 from partwise.terminal import Display, console, counting, errors, heartbeat
 from partwise.written import BENCH_CLICKS
 
@@ -43,19 +43,14 @@ def serve(
     from partwise.serve.server import HOST, open_port, run
 
     with open_port(port) as taken:  # before everything that takes long: a port in use is said at once
-        from partwise.class_map import parse_class_map
         from partwise.model_files import DEFAULT_MODEL
-        from partwise.segmenter import load
         from partwise.serve.app import Site, make_app
 
         address = f"http://{HOST}:{taken.getsockname()[1]}"
         with Display("loading"):
-            names = parse_class_map(classes or ())
             scenes = source.open(source.find_split(split)) if source.is_given else None
             label_set = None if scenes is None else scenes.label_set
-            segment = load(model, options=inference.options(), classes=names, label_set=label_set)
-            if segment.device == "cpu":
-                machine.limit_memory()
+            segment = loaded(model, inference, classes, label_set)
             truth = None if scenes is None else _truth(segment, source, split)
             site = Site(segment, truth, name=Path(model).stem if model else DEFAULT_MODEL)
 

@@ -138,19 +138,7 @@ def see(segment: Segmenter, image_HW3: np.ndarray, name: str | None = None) -> S
     if own_way:
         result = segment(image_HW3, name=name)
     else:
-        found = prediction.instances
-        result = Result(
-            found.labels,
-            found.scores,
-            found.boxes,
-            found.masks,
-            found.size,
-            semantic_HW=prediction.semantic_HW,
-            image_HW3=image_HW3,
-            name=name,
-            origin=segment.info.origin,
-            label_set=method.label_set,
-        )
+        result = segment.as_result(prediction, image_HW3, name)
     return Seen(result, _placed(made, result.instances))
 
 
