@@ -92,9 +92,9 @@ def test_distinct_leaves_out_second_classes_of_one_mask(segment, scenes, monkeyp
     assert next(segment.stream([image], distinct=True, min_score=0.4)).labels.tolist() == [28]
 
 
-def test_scaled_down_it_is_the_small_image_and_its_result_enlarged(segment, scenes):
+def test_scaled_down_it_is_the_small_image_and_its_result_enlarged(model, scenes):
     """With a scale the network sees `seen`, and the result has the size of what was given."""
-    image = scenes[0].image_HW3
+    segment, image = load(model, options=InferenceOptions(overview=False)), scenes[0].image_HW3
     height, width = image.shape[:2]
     for scale, size in ((0.5, (height // 2, width // 2)), (2, (2 * height, 2 * width))):
         small = segment.seen(image, scale)

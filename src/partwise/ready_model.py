@@ -84,8 +84,8 @@ class Segmenter:
             name: Name of the files that `Result.save` writes; None for the name of the image file without its suffix.
             scale: Factor by which the image is enlarged for the network. A smaller factor is faster, a larger one finds
                 smaller objects. With several factors, such as (1, 1.5), the instances of all sizes are joined. None
-                for the scale of `options`. Without one the model chooses the size, and takes objects that are too large
-                for it from a smaller view.
+                for the scale of `options`, without which the model chooses the size. Objects that are too large for
+                it are taken from a smaller view, see `InferenceOptions.overview`.
             flip: Let the network also see the mirror image, and average both outputs. It is more accurate and takes
                 twice the time. None for the flip of `options`.
 
@@ -146,8 +146,8 @@ class Segmenter:
         Args:
             image: An image in any form that a call takes.
             point: (x, y) in pixels of the image; None for the middle of the instance with the highest score.
-            scale: Factor by which the image is enlarged for the network; None for the scale of `options`. Without one
-                the usual view is explained, and not the smaller view from which large objects are taken.
+            scale: Factor by which the image is enlarged for the network; None for the scale of `options`. The view
+                of this scale is explained, and not the smaller view from which large objects are taken.
 
         Returns:
             The explanation. Its positions are in pixels of the image that `seen` returns.

@@ -97,6 +97,7 @@ def _of_networks(options: InferenceOptions) -> dict[str, bool]:
     """Return which options of inference are not the default ones, by the name that a person gave them."""
     return {
         "--flip": options.flip,
+        "--no-overview": not options.overview,
         "--scale": options.scale is not None,
         "--device": options.device not in ("auto", DEFAULT_OPTIONS.device),  # defaults of the command and of Python
         "--precision": options.precision != DEFAULT_OPTIONS.precision,

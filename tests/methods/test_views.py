@@ -8,7 +8,7 @@ from partwise.methods import PartsConfig
 from partwise.methods.method import image_batch
 from partwise.methods.options import InferenceOptions, seen_sizes
 from partwise.methods.parts import PartMaps
-from partwise.methods.views import overview_size, whole_from_overview
+from partwise.methods.views import from_near_to_far, overview_size, whole_from_overview
 from partwise.scene import Prediction
 from streeteval.instances import Instances
 from streeteval.labels import CITYSCAPES
@@ -106,8 +106,8 @@ def test_every_object_of_a_street_can_be_found_whole_at_1x_2x_and_4x(times):
         assert any(side * max(view) / max(scene.size) <= method.largest_px + 1 for view in views)
 
 
-def test_without_a_scale_a_method_predicts_from_both_views_and_with_one_from_that():
-    """The network is called at the usual size and at the size of the overview."""
+def test_a_method_predicts_from_the_view_and_the_overview_also_with_a_scale():
+    """The network is called at the size of each view; without the overview at one."""
     method = PartMaps(PartsConfig(channels=8, windows=((4, 8), (4, 16)))).eval()
     seen = []
     method.predict_as_is = (
@@ -118,8 +118,26 @@ def test_without_a_scale_a_method_predicts_from_both_views_and_with_one_from_tha
     )
     image = image_batch(np.zeros((128, 256, 3), np.uint8))
     method.predict(image)
-    method.predict(image, InferenceOptions(scale=1.0))
-    assert seen == [(128, 256), (26, 51), (128, 256)]
+    assert seen == [(128, 256), (26, 51)]
+    method.predict(image, InferenceOptions(scale=0.5))
+    assert seen[2:] == [(64, 128), (26, 51)]
+    method.predict(image, InferenceOptions(scale=0.5, overview=False))
+    assert seen[4:] == [(64, 128)]
+
+
+def test_a_piece_in_a_larger_view_gives_way_to_the_object_of_a_smaller_one():
+    """The views are 100, 200 and 400 px long, and a window holds 100 px: 200, 100 and 50 px of the image."""
+    bus, piece, person = (BUS, 0.6, WHOLE), (BUS, 0.9, (10, 10, 60, 90)), (PERSON, 0.5, (150, 20, 170, 60))
+    too_large = (CAR, 0.8, (0, 0, 90, 40))
+    views = [[found(bus)], [found(piece)], [found(piece, person, too_large)]]
+    seen = [(50, 100), (100, 200), (200, 400)]
+
+    def kept(largest_px):
+        made = from_near_to_far(views, seen, SIZE, largest_px, CITYSCAPES)[0].instances
+        return [(int(label), round(float(score), 2)) for label, score in zip(made.labels, made.scores, strict=True)]
+
+    assert kept(100.0) == [(BUS, 0.6), (PERSON, 0.5)]
+    assert kept(float("inf")) == [(BUS, 0.9), (CAR, 0.8), (BUS, 0.6), (PERSON, 0.5)]
 
 
 def test_a_limit_on_pixels_shrinks_large_photos_and_enlarges_none():

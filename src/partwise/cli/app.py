@@ -70,6 +70,10 @@ Flip = Annotated[
     bool,
     Parameter(help="let the network also see the mirror image, and average both outputs; takes twice the time"),
 ]
+Overview = Annotated[
+    bool,
+    Parameter(help="take objects that are too large for the windows at a scale from a smaller view of the image"),
+]
 
 
 ClassNames = Annotated[
@@ -96,12 +100,14 @@ class Inference:
         precision: Precision of the network.
         scale: Factors by which an image is enlarged; None for the default scale of the model.
         flip: Whether the network also sees the mirror image.
+        overview: Whether large objects are taken from a smaller view.
     """
 
     device: Device = "auto"
     precision: Precision = "no"
     scale: Scales = None
     flip: Flip = False
+    overview: Overview = True
 
     def options(self) -> InferenceOptions:
         """Return the options of the library.
@@ -111,7 +117,7 @@ class Inference:
         """
         from partwise.methods.options import InferenceOptions
 
-        return InferenceOptions(self.scale, self.flip, self.device, self.precision)
+        return InferenceOptions(self.scale, self.flip, self.device, self.precision, self.overview)
 
 
 DEFAULT_INFERENCE = Inference()

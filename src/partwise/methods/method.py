@@ -22,13 +22,12 @@ from partwise.methods.options import (
     DEFAULT_OPTIONS,
     InferenceOptions,
     Outputs,
-    joined,
     mean_outputs,
     mean_semantics,
     resized_images,
     seen_sizes,
 )
-from partwise.methods.views import predict_views
+from partwise.methods.views import from_near_to_far, predict_views
 from partwise.scene import Prediction, Scene
 from streeteval.labels import LabelSet
 
@@ -212,9 +211,9 @@ class Method(nn.Module):
 
         Args:
             images_B3HW: (B, 3, H, W) uint8 RGB, on the device of the network.
-            options: Only `scale` and `flip` are read. Without a scale, objects that are too large for the usual size
-                are taken from an overview, see `predict_views`. If several scales are given, the semantic maps
-                are averaged before the outputs of each scale are decoded, and the instances of all scales are joined.
+            options: `scale`, `flip` and `overview` are read. Objects that are too large for a view are taken from a
+                smaller one: from an overview, see `predict_views`, or, if several scales are given, from a smaller
+                scale. Then the semantic maps of all scales are averaged before the outputs are decoded.
                 The caller decides device and precision: the network runs on the device of its weights, and in fp32
                 unless it is called inside `InferenceOptions.autocast`.
 
@@ -225,18 +224,18 @@ class Method(nn.Module):
             PartwiseError: If `options.flip` is set and the method is not `Mirrorable`.
         """
         size = _size_of(images_B3HW)
-        if options.scale is None:
-            return self.predict_views(images_B3HW, self.usual_size(size), options.flip)
-        seen = sorted(seen_sizes(size, options.scale))
+        seen = [self.usual_size(size)] if options.scale is None else sorted(seen_sizes(size, options.scale))
         if len(seen) == 1:
-            found = self.predict_as_is(resized_images(images_B3HW, seen[0]), options.flip)
-            return [one.resized(size) for one in found]
+            return self.predict_views(images_B3HW, seen[0], options.flip, overview=options.overview)
         outputs = [self.respond(resized_images(images_B3HW, one), options.flip) for one in seen]
         if all("semantic" in one for one in outputs):
             logits = mean_semantics([one["semantic"] for one in outputs], seen, self.size_multiple)
             outputs = [one | {"semantic": mean} for one, mean in zip(outputs, logits, strict=True)]
-        by_size = [self.decode(*one) for one in zip(outputs, seen, strict=True)]
-        together = [joined([one.resized(size) for one in image]) for image in zip(*by_size, strict=True)]
+        views = [[one.resized(size) for one in self.decode(*view)] for view in zip(outputs, seen, strict=True)]
+        largest_px = self.largest_px if options.overview else math.inf
+        at = lambda view: views[0] if view == seen[0] else self._predict_at(images_B3HW, view, options.flip)
+        smallest = predict_views(at, size, seen[0], largest_px, self.label_set)
+        together = from_near_to_far([smallest, *views[1:]], seen, size, largest_px, self.label_set)
         return [self.reconciled(prediction, outputs[-1], b, seen[-1]) for b, prediction in enumerate(together)]
 
     @torch.inference_mode()
@@ -255,8 +254,13 @@ class Method(nn.Module):
             A prediction of size (H, W) for each image.
         """
         size, largest_px = _size_of(images_B3HW), self.largest_px if overview else math.inf
-        at = lambda view: [one.resized(size) for one in self.predict_as_is(resized_images(images_B3HW, view), flip)]
+        at = lambda view: self._predict_at(images_B3HW, view, flip)
         return predict_views(at, size, seen, largest_px, self.label_set)
+
+    def _predict_at(self, images_B3HW: Tensor, view: tuple[int, int], flip: bool) -> list[Prediction]:
+        """Predict images that the network sees at the size `view`; the predictions have the size of the images."""
+        found = self.predict_as_is(resized_images(images_B3HW, view), flip)
+        return [one.resized(_size_of(images_B3HW)) for one in found]
 
     def reconciled(self, prediction: Prediction, outputs: Outputs, b: int, seen: tuple[int, int]) -> Prediction:
         """Make the semantic map of a prediction consistent with its instances, which were joined from several scales.

@@ -98,20 +98,24 @@ class InferenceOptions:
         device: The device on which the network runs, as torch names it ("cpu", "cuda", "cuda:1"), or "auto" for a GPU
             if there is one. `partwise.load` checks that the device exists.
         precision: "no" (fp32), "bf16" (autocast), or "auto": `partwise.load` chooses what is faster on the device.
+        overview: Whether objects that are too large for the windows at a scale are taken from a smaller view, see
+            `views.predict_views`. Without it an object may end at the edge of a window.
 
     Raises:
-        PartwiseError: If a scale is out of range, `flip` is not a bool, or `precision` is unknown.
+        PartwiseError: If a scale is out of range, `flip` or `overview` is not a bool, or `precision` is unknown.
     """
 
     scale: Scale = None
     flip: bool = False
     device: str = "cpu"
     precision: str = "no"
+    overview: bool = True
 
     def __post_init__(self) -> None:
         """Check the values, as far as this is possible without a model and a device."""
         seen_sizes((1, 1), self.scale)
         flag("flip", self.flip)
+        flag("overview", self.overview)
         if not isinstance(self.precision, str) or self.precision not in PRECISIONS:
             raise PartwiseError(f"precision {self.precision!r}: give {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}")
 
@@ -119,7 +123,7 @@ class InferenceOptions:
         """Return these options with other values for some fields; None leaves a field as it is.
 
         >>> InferenceOptions(flip=True).changed(scale=2, flip=None)
-        InferenceOptions(scale=2, flip=True, device='cpu', precision='no')
+        InferenceOptions(scale=2, flip=True, device='cpu', precision='no', overview=True)
         """
         return replace(self, **{name: value for name, value in fields.items() if value is not None})
 

@@ -10,7 +10,7 @@ Axes: H and W pixels, N instances.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from streeteval.boxes import crop_intersection
 from streeteval.instances import Instances
 from streeteval.labels import LabelSet
 
-__all__ = ["may_be_cut", "overview_size", "predict_views", "whole_from_overview"]
+__all__ = ["from_near_to_far", "may_be_cut", "overview_size", "predict_views", "whole_from_overview"]
 
 FITS = 1.25  # in a view with a longer side of so many times the largest object, even an object that fills it fits
 ALWAYS = 2.0  # in a view that is longer than this many times the largest object, a near object may be missed altogether
@@ -51,12 +51,40 @@ def predict_views(
     needed = [max(seen) > ALWAYS * largest_px or may_be_cut(one, limit_px) for one in usual]
     if smaller is None or not any(needed):
         return usual
-    categories = list(label_set.things_by_category)
-    kind_of = {label.id: categories.index(label.category) for label in label_set.things}
+    kind_of = _kinds_of_classes(label_set)
     return [
         whole_from_overview(one, small, limit_px, kind_of) if asked else one
         for one, small, asked in zip(usual, predict(smaller), needed, strict=True)
     ]
+
+
+def from_near_to_far(
+    views: Sequence[list[Prediction]],
+    seen: Sequence[tuple[int, int]],
+    size: tuple[int, int],
+    largest_px: float,
+    label_set: LabelSet,
+) -> list[Prediction]:
+    """Join several views of the same images: an object that is too large for a view is taken from the smaller ones.
+
+    Args:
+        views: The predictions of each view, at the size of the images, from the smallest view to the largest.
+        seen: (H, W) of each view in pixels.
+        size: (H, W) of the images in pixels.
+        largest_px: See `overview_size`; infinite if large objects are taken from any view.
+        label_set: The classes.
+
+    Returns:
+        A prediction for each image, with the semantic map of the largest view.
+    """
+    kind_of, together = _kinds_of_classes(label_set), list(views[0])
+    for view, view_px in zip(views[1:], seen[1:], strict=True):
+        limit_px = largest_px * max(size) / max(view_px)
+        for index, (smaller, own) in enumerate(zip(together, view, strict=True)):
+            whole, large = smaller.instances, _too_large(smaller.instances, limit_px)
+            kept = _without_pieces(_fitting(own.instances, limit_px), large, kind_of)
+            together[index] = joined([Prediction(whole), Prediction(kept, own.semantic_HW)])
+    return together
 
 
 def overview_size(size: tuple[int, int], seen: tuple[int, int], largest_px: float) -> tuple[int, int] | None:
@@ -102,9 +130,24 @@ def whole_from_overview(
     Returns:
         The prediction, with the instance with the highest score first.
     """
-    large = overview.instances[overview.instances.longest_sides >= NEAR_LIMIT * limit_px]
-    whole = usual.instances[usual.instances.longest_sides <= limit_px]
+    large, whole = _too_large(overview.instances, limit_px), _fitting(usual.instances, limit_px)
     return joined([Prediction(large), Prediction(_without_pieces(whole, large, kind_of), usual.semantic_HW)])
+
+
+def _kinds_of_classes(label_set: LabelSet) -> dict[int, int]:
+    """Return the number of its category for each class id that has instances."""
+    categories = list(label_set.things_by_category)
+    return {label.id: categories.index(label.category) for label in label_set.things}
+
+
+def _too_large(instances: Instances, limit_px: float) -> Instances:
+    """Return the instances of a smaller view that may be too large for a view with this limit."""
+    return instances[instances.longest_sides >= NEAR_LIMIT * limit_px]
+
+
+def _fitting(instances: Instances, limit_px: float) -> Instances:
+    """Return the instances of a view that are not larger than its limit."""
+    return instances[instances.longest_sides <= limit_px]
 
 
 def _without_pieces(instances: Instances, large: Instances, kind_of: Mapping[int, int]) -> Instances:

@@ -119,7 +119,7 @@ class ExportedParts:
 
         Args:
             images_B3HW: (B, 3, H, W) uint8 RGB, an array or a tensor.
-            options: Only `scale` and `flip` are read.
+            options: `scale`, `flip` and `overview` are read.
 
         Raises:
             PartwiseError: If several scales are given.
@@ -131,12 +131,11 @@ class ExportedParts:
             raise PartwiseError(
                 f"scale {options.scale}: an exported file predicts at one scale at a time: give one number"
             )
-        largest_px = self.largest_px if options.scale is None else math.inf
         found = predict_views(
             lambda view: self._predict_at(images, view, options.flip),
             size,
             seen[0],
-            largest_px,
+            self.largest_px if options.overview else math.inf,
             self.file.info.label_set,
         )
         return found if self.classes is None else [self.classes.applied(one) for one in found]

@@ -134,7 +134,9 @@ def see(segment: Segmenter, image_HW3: np.ndarray, name: str | None = None) -> S
         return [explainer.prediction.resized(image_HW3.shape[:2])]
 
     with segment.options.autocast(), torch.inference_mode():
-        prediction = _predicted(at, method, image_HW3.shape[:2], segment.options, overview=not own_way)
+        prediction = _predicted(
+            at, method, image_HW3.shape[:2], segment.options, overview=segment.options.overview and not own_way
+        )
     if own_way:
         result = segment(image_HW3, name=name)
     else:
@@ -146,13 +148,10 @@ def _predicted(
     at: Any, method: Method, size: tuple[int, int], options: InferenceOptions, *, overview: bool
 ) -> Prediction:
     """Predict as `Method.predict` does with one scale or the default one; `at` predicts one view."""
-    if options.scale is not None:
-        (seen,) = seen_sizes(size, options.scale)
-        return at(seen)[0]
-    usual = method.usual_size(size)
+    (seen,) = [method.usual_size(size)] if options.scale is None else seen_sizes(size, options.scale)
     if not overview:
-        return at(usual)[0]
-    return predict_views(at, size, usual, method.largest_px, method.label_set)[0]
+        return at(seen)[0]
+    return predict_views(at, size, seen, method.largest_px, method.label_set)[0]
 
 
 def _placed(made: list[tuple[tuple[int, int], Explainer]], shown: Instances) -> tuple[View, ...]:

@@ -94,6 +94,7 @@ def _settings(segment: Segmenter, model: str | os.PathLike | None, form: Form) -
             "classes": sorted(form.classes),
             "scale": options.scale,
             "flip": options.flip,
+            "overview": options.overview,
             "precision": options.precision,
         }
     )
