@@ -289,11 +289,10 @@ class _Shown:
 
 
 def _on_device(method: Method, options: InferenceOptions) -> Method:
-    """Move a network to its device, in the memory format in which it is fastest."""
-    import torch
-
+    """Move a network to its device."""
+    from partwise.backbones.on_device import on_device
     from partwise.methods import require_mirrorable
 
     if options.flip:
         require_mirrorable(method)
-    return method.to(options.device).to(memory_format=torch.channels_last).eval()
+    return on_device(method, options.device).eval()

@@ -15,6 +15,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from partwise.backbones.fold import fold_batch_norm
+from partwise.backbones.on_device import on_device
 from partwise.bench.models import size_name
 from partwise.bench.speed import with_threads
 from partwise.errors import PartwiseError
@@ -52,7 +53,8 @@ def bench_networks(
     """
     if threads < 1 or repeats < 1:
         raise PartwiseError(f"{threads} threads, {repeats} repeats: give numbers from 1 on")
-    networks = [_ready(name) for name in recipes]
+    with with_threads(threads):
+        networks = [_ready(name) for name in recipes]
     image = torch.randint(0, 256, (1, 3, *size), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     rows: list[dict] = []
     seconds: list[list[float]] = [[] for _ in networks]
@@ -85,4 +87,4 @@ def networks_text(figures: dict) -> str:
 
 def _ready(name: str) -> Method:
     """Build the network of a recipe with random weights, ready to predict."""
-    return fold_batch_norm(build_method(recipe(name).method)).to(memory_format=torch.channels_last)
+    return on_device(fold_batch_norm(build_method(recipe(name).method)), "cpu")

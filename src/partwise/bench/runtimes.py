@@ -89,6 +89,12 @@ def _watched(method: Any) -> Iterator[list[tuple[float, float]]]:
         del method.respond
 
 
+def _runner(name: str, file: Path, threads: int) -> _Runner:
+    """Load a model for a number of threads, which decides in which form it is fastest."""
+    with with_threads(threads):
+        return _Runner(name, threads, loaded(file, "cpu", threads))
+
+
 def bench_runtimes(
     model: str | None = None,
     *,
@@ -128,9 +134,7 @@ def bench_runtimes(
         photo = Path(folder) / "photo.jpg"
         Image.fromarray(Streets(1, size, seed=RENDERED_SEED)[0].image_HW3).save(photo, quality=JPEG_QUALITY)
         models = {"torch": path} | files
-        runners = [
-            _Runner(name, count, loaded(file, "cpu", count)) for name, file in models.items() for count in threads
-        ]
+        runners = [_runner(name, file, count) for name, file in models.items() for count in threads]
         for turn in range(repeats + 1):
             for runner in runners:
                 progress("measuring", turn, repeats + 1)

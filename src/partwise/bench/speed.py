@@ -18,6 +18,7 @@ from torch import nn
 
 from partwise.backbones import build_backbone
 from partwise.backbones.backbone import DepthwiseConv2d
+from partwise.backbones.on_device import with_pointwise_in_onednn
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.methods import Method, Outputs
@@ -52,8 +53,9 @@ def bench_speed(
         progress: Called with what is being done, how much of it is done, and all of it.
 
     Returns:
-        {"machine", "size", "predict": [a row for each precision], "backbones": {name: times}, "skipped": {what: why}}
-        in JSON's own types. If the processor only emulates bf16, bf16 is skipped and its figures of the backbones are
+        {"machine", "size", "predict": [a row for each precision], "one_thread": times of the network with its 1x1
+        convolutions by PyTorch's own choice and by oneDNN, "backbones": {name: times}, "skipped": {what: why}} in
+        JSON's own types. If the processor only emulates bf16, bf16 is skipped and its figures of the backbones are
         None.
 
     Raises:
@@ -64,13 +66,15 @@ def bench_speed(
     emulation = bf16_emulation(torch.device("cpu"))
     with_bf16 = not emulation
     precisions = ("no", "bf16") if with_bf16 else ("no",)
-    steps, total = itertools.count(), SCENES * len(precisions) + len(BACKBONES) * (3 if with_bf16 else 1)
+    steps, total = itertools.count(), SCENES * len(precisions) + len(BACKBONES) * (3 if with_bf16 else 1) + 1
     begin = lambda what: progress(what, next(steps), total)
     with with_threads(threads):
         predict = [_time_model(model, size, precision, repeats, begin) for precision in precisions]
         backbones = {name: _time_backbone(name, with_bf16, repeats, begin) for name in BACKBONES}
+    one_thread = _time_on_one_thread(model, size, repeats, begin)
     machine = describe_machine() | {"threads": threads, "torch": torch.__version__}
-    figures = {"machine": machine, "size": f"{size[1]}x{size[0]}", "predict": predict, "backbones": backbones}
+    figures = {"machine": machine, "size": f"{size[1]}x{size[0]}", "predict": predict}
+    figures |= {"one_thread": one_thread, "backbones": backbones}
     return figures | {"skipped": {"bf16": emulation} if emulation else {}}
 
 
@@ -125,6 +129,21 @@ def _time_model(model: str | None, size: tuple[int, int], precision: str, repeat
     mean = {key: round(statistics.mean(row[key] for row in rows), 1) for key in rows[0]}
     share = round(mean["after_network_ms"] / mean["total_ms"], 3)
     return {"precision": precision, "scenes": rows, "mean": mean, "after_share": share}
+
+
+def _time_on_one_thread(model: str | None, size: tuple[int, int], repeats: int, begin: Begin) -> dict:
+    """Measure a network in fp32 on one thread, with its 1x1 convolutions by PyTorch's own choice and by oneDNN."""
+    begin("1x1 convolutions on one thread")
+    by_choice: dict[bool, list[float]] = {False: [], True: []}
+    segment = load(model, device="cpu")
+    image = image_batch(segment.seen(Streets(1, size, seed=7)[0].image_HW3))
+    with with_threads(1), torch.inference_mode():
+        for _ in range(repeats):  # in turns, so that other processes disturb both in the same way
+            for onednn, times in by_choice.items():
+                with_pointwise_in_onednn(segment.method, onednn)
+                times.append(median_ms(functools.partial(segment.method.respond, image), 1))
+    own, onednn = (statistics.median(by_choice[which]) for which in (False, True))
+    return {"pytorch_ms": own, "onednn_ms": onednn, "onednn_over_pytorch": round(onednn / own, 2)}
 
 
 def _time_backbone(name: str, with_bf16: bool, repeats: int, begin: Begin) -> dict:

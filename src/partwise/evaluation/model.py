@@ -6,9 +6,8 @@ import copy
 import time
 from collections.abc import Callable, Collection
 
-import torch
-
 from partwise.backbones.fold import fold_batch_norm
+from partwise.backbones.on_device import on_device
 from partwise.errors import PartwiseError
 from partwise.methods import Method, Predicts
 from partwise.methods.method import image_batch
@@ -57,7 +56,7 @@ def evaluate_method(
     """
     require_same_classes(method, evaluator.label_set)
     # Folded as `partwise.load` folds it, so that the figures are those of the model as it will be used.
-    ready = fold_batch_norm(copy.deepcopy(method)).to(options.device).to(memory_format=torch.channels_last)
+    ready = on_device(fold_batch_norm(copy.deepcopy(method)), options.device)
     return evaluate_ready(ready, scenes, evaluator, options=options, depth=depth, progress=progress)
 
 

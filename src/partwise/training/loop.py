@@ -11,6 +11,7 @@ import torch
 from accelerate import Accelerator
 
 from partwise.backbones.fold import fold_batch_norm
+from partwise.backbones.on_device import on_device
 from partwise.class_map import ClassNames
 from partwise.data.loader import Draws, TrainingSamples, training_batches
 from partwise.errors import PartwiseError
@@ -102,12 +103,12 @@ def _origin(recipe: Recipe, data_name: str) -> dict[str, Any]:
 
 def _learner(recipe: Recipe, method: Method, accelerator: Accelerator, teacher: Method | None) -> Learner:
     """Put the network and its teacher on the device, and return a learner with both."""
-    method.to(accelerator.device).to(memory_format=torch.channels_last)
+    on_device(method, accelerator.device)
     if teacher is not None:
         check_teacher(method, teacher, features=recipe.teacher_features > 0)
         if recipe.teacher_flip:
             require_mirrorable(teacher)
-        teacher = fold_batch_norm(teacher).to(accelerator.device).to(memory_format=torch.channels_last)
+        teacher = on_device(fold_batch_norm(teacher), accelerator.device)
     return Learner(recipe, method, accelerator, teacher)
 
 
