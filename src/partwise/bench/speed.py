@@ -142,8 +142,8 @@ def _time_on_one_thread(model: str | None, size: tuple[int, int], repeats: int, 
             for onednn, times in by_choice.items():
                 with_pointwise_in_onednn(segment.method, onednn)
                 times.append(median_ms(functools.partial(segment.method.respond, image), 1))
-    own, onednn = (statistics.median(by_choice[which]) for which in (False, True))
-    return {"pytorch_ms": own, "onednn_ms": onednn, "onednn_over_pytorch": round(onednn / own, 2)}
+    own, by_onednn = (statistics.median(by_choice[which]) for which in (False, True))
+    return {"pytorch_ms": own, "onednn_ms": by_onednn, "onednn_over_pytorch": round(by_onednn / own, 2)}
 
 
 def _time_backbone(name: str, with_bf16: bool, repeats: int, begin: Begin) -> dict:
