@@ -136,15 +136,26 @@ def has_learnt(records: Sequence[TrialRecord], figure: str) -> bool:
 
     The mark of AP is that of the network before its first step.
     """
+    return all(found is not None and found.low > mark for found, mark in _above_marks(records, figure))
+
+
+def reaches(records: Sequence[TrialRecord], figure: str, threshold: float) -> bool:
+    """Whether a variant lies so far above every mark that losing what it learnt would be a difference of `threshold`.
+
+    If the better one of two variants does not, their figures are too small for a difference to mean anything.
+    """
+    above = _above_marks(records, figure)
+    return all(found is not None and found.mean - mark >= abs(threshold) for found, mark in above)
+
+
+def _above_marks(records: Sequence[TrialRecord], figure: str) -> list[tuple[Effect | None, float]]:
+    """The distance of a figure to each of its marks that vary with the frames, and the mark that does not (or 0)."""
     base = figure.split(" ")[0]
     if base == "car_ap":
-        found = level(records, figure)
         before = [record.look(0, "car_ap") for record in records]
-        mark = max([value for value in before if math.isfinite(value)], default=0.0)
-        return found is not None and found.low > mark
+        return [(level(records, figure), max([value for value in before if math.isfinite(value)], default=0.0))]
     marks = [figure.replace(base, mark) for mark in MARKS[base]]
-    found_all = [level(records, figure, mark) for mark in marks] if marks else [level(records, figure)]
-    return all(found is not None and found.low > 0 for found in found_all)
+    return [(level(records, figure, mark), 0.0) for mark in marks or [""]]
 
 
 def seeds_needed(effect: Effect, threshold: float) -> str:
@@ -180,8 +191,8 @@ def keeps_half(records: Sequence[TrialRecord], base: Sequence[TrialRecord]) -> s
     return "yes" if effect.low >= 0 else "no" if effect.high < 0 else "open"
 
 
-def steps_needed(records: Sequence[TrialRecord], figure: str) -> str:
-    """When a variant that is not above the marks would reach them, by the second half of its training, in words."""
+def steps_needed(records: Sequence[TrialRecord], figure: str, goal: float = 0.0) -> str:
+    """When a variant would lie `goal` above the marks, by the second half of its training, in words."""
     above = {"mask_iou": "mask_above", "auc_near": "near_above", "auc_far": "far_above", "order": "order_above"}.get(
         figure.split(" ")[0], figure.split(" ")[0]
     )
@@ -190,8 +201,8 @@ def steps_needed(records: Sequence[TrialRecord], figure: str) -> str:
     gained = last - middle
     if not math.isfinite(gained) or not steps:
         return "cannot be said"
-    if last > 0:
+    if last > goal:
         return "more seeds"
     if gained <= 0:
         return "no number of steps: it does not come nearer to the marks"
-    return f"about {round(steps + (steps / 2) * -last / gained):,} steps"
+    return f"about {round(steps + (steps / 2) * (goal - last) / gained):,} steps"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from partwise_report.study.effects import Effect, difference, has_learnt, outcome, seeds_needed, steps_needed
+from partwise_report.study.effects import Effect, difference, has_learnt, outcome, reaches, seeds_needed, steps_needed
 from partwise_report.study.trial import TrialRecord, unlike
 
 MEANING = {
@@ -21,7 +21,7 @@ RULE = (
     "right: the mean difference (without what the guess blames - with it) over seeds reaches the threshold and its "
     "95 % interval over frames and seeds lies above 0; wrong: the interval lies below the threshold. With a threshold "
     "below 0, right: the interval lies above the threshold. A comparison counts only with three seeds of each variant, "
-    "and if the better variant lies above every mark of the figure"
+    "and if the better variant lies above every mark of the figure, by at least the threshold"
 )
 
 
@@ -175,6 +175,9 @@ def _judge(trials: Mapping[str, Sequence[TrialRecord]], guess: Guess) -> Verdict
     better = one if effect.mean >= 0 else other
     if not has_learnt(better, guess.figure):
         return Verdict(guess, "not decided", effect, steps_needed(better, guess.figure), steps, seeds)
+    if not reaches(better, guess.figure, guess.threshold):
+        more = steps_needed(better, guess.figure, abs(guess.threshold))
+        return Verdict(guess, "not decided", effect, more, steps, seeds)
     found = outcome(effect, guess.threshold)
     if found == "open":
         return Verdict(guess, "not decided", effect, seeds_needed(effect, guess.threshold), steps, seeds)

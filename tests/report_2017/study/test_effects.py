@@ -12,6 +12,7 @@ from partwise_report.study.effects import (
     keeps_half,
     level,
     outcome,
+    reaches,
     seeds_needed,
     steps_needed,
 )
@@ -141,6 +142,23 @@ def test_steps_are_asked_for_by_how_far_the_second_half_came():
     assert steps_needed(made_trials("a", 0.5, looks=looks), "mask_iou") == "about 200 steps"
     looks["100"] = {"mask_above": -0.3}
     assert steps_needed(made_trials("a", 0.5, looks=looks), "mask_iou").startswith("no number")
+
+
+@pytest.mark.parametrize(("best", "decided"), [(0.312, False), (0.36, True)])
+def test_figures_too_small_for_the_threshold_decide_nothing(best, decided):
+    """Both variants are at their marks: no difference could reach the threshold, so that it says nothing."""
+    calm = {"mark": 0.3, "of_frames": 0.01, "of_seeds": 0.001}
+    of_each = {"without": made_trials("without", best, **calm), "blamed": made_trials("blamed", 0.3, **calm)}
+    assert has_learnt(of_each["without"], "mask_iou")
+    assert reaches(of_each["without"], "mask_iou", -0.02) == decided
+    (verdict,) = verdicts(of_each, [GUESS])
+    assert verdict.decided == decided
+    assert decided or verdict.more
+
+
+def test_steps_are_asked_for_up_to_a_goal():
+    looks = {"0": {"car_ap": 0.0}, "50": {"car_ap": 0.002}, "100": {"car_ap": 0.004}}
+    assert steps_needed(made_trials("a", 0.004, figure="car_ap", looks=looks), "car_ap", 0.01) == "about 250 steps"
 
 
 def test_frames_without_a_car_do_not_count():
