@@ -20,7 +20,7 @@ from partwise.model_info import ModelInfo
 from partwise.result import Result
 from partwise.runtime.exported_parts import ExportedParts
 from partwise.scene import Prediction
-from partwise.selection import MinScore, require_selection, selected
+from partwise.selection import SHOWN_SCORE, MinScore, require_selection, selected
 from streeteval.given import flag, shown
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from partwise.video.following import TrackedResult
 
 __all__ = ["SHOWN_SCORE", "Segmenter"]
-
-SHOWN_SCORE = 0.1  # default display threshold; the precision of the default model there is 0.83
 
 
 class Segmenter:

@@ -13,8 +13,9 @@ from streeteval.given import number_in, shown
 from streeteval.instances import Instances
 from streeteval.labels import LabelSet
 
-__all__ = ["OTHERS", "MinScore", "parse_classes", "parse_min_scores", "require_selection", "selected"]
+__all__ = ["OTHERS", "SHOWN_SCORE", "MinScore", "parse_classes", "parse_min_scores", "require_selection", "selected"]
 
+SHOWN_SCORE = 0.1  # default display threshold; `partwise evaluate --metric shown` has its precision
 OTHERS = "*"  # all classes that are not named
 MinScore = float | Mapping[str, float]  # of all classes, or by name; "*" for those that are not named, 0 without it
 Kept = TypeVar("Kept", bound=Instances)
