@@ -36,6 +36,8 @@ PATHS = {
     "iIoU class": "semantic/iiou_class",
     "IoU category": "semantic/iou_category",
     "iIoU category": "semantic/iiou_category",
+    "precision": "shown/precision",
+    "recall": "shown/recall",
 }
 MEAN = re.compile(r"COCO AP, mean of (.+)")  # of classes, as "Moto, Peaton and Vehiculo"
 QUOTED = re.compile(r"\{([\w.]+):([^{}]+):([^{}:]*)\}")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tables.table import Make, Table, fraction, load, signed
+from tables.table import MISSING, Make, Table, fraction, load, signed
 
 STUDY = "study_guesses"
+SIZES = ("<32", "32-64", "64-128", ">=128")  # longest side of a car in pixels
 FIGURES = {"AP of cars": "car_ap", "mask IoU": "mask_iou", "AUC, near": "auc_near"}
 
 
@@ -43,8 +44,36 @@ def variants() -> Table:
     return Table(["variant", "what differs", "seeds", *FIGURES], rows)
 
 
+def chain() -> Table:
+    """Each step from Implementation III as committed to the working method, and what it is worth in AP of cars."""
+    rows = []
+    for step in load(STUDY)["effects"]["chain"]:
+        worth = [MISSING, MISSING]
+        if "worth" in step:
+            worth = [signed(step["worth"]), f"{signed(step['worth_low'])} to {signed(step['worth_high'])}"]
+        rows.append([step["step"], f"`{step['variant']}`", fraction(step["car_ap"]), *worth])
+    return Table(["step", "variant", "AP of cars", "worth", "95 % interval"], rows)
+
+
+def sizes() -> Table:
+    """Mask IoU above constant maps by the longest side of the car."""
+    rows = []
+    for variant in load(STUDY)["variants"].values():
+        figures = variant["figures"]
+        cells = [
+            signed(figures[key]["mean"]) if (key := f"mask_above {name}") in figures else MISSING for name in SIZES
+        ]
+        rows.append([f"`{variant['name']}`", *cells])
+    return Table(["variant", *(f"{name} px" for name in SIZES)], rows)
+
+
 def _with_interval(figure: dict[str, Any]) -> str:
     return f"{fraction(figure['mean'])} ({fraction(figure['low'])} to {fraction(figure['high'])})"
 
 
-TABLES: dict[str, Make] = {"guesses-verdicts": verdicts, "guesses-variants": variants}
+TABLES: dict[str, Make] = {
+    "guesses-verdicts": verdicts,
+    "guesses-variants": variants,
+    "guesses-chain": chain,
+    "guesses-sizes": sizes,
+}

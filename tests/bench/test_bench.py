@@ -120,4 +120,5 @@ def test_bench_speed_times_every_stage_that_the_processor_can_do(units, tmp_path
     for row in figures["predict"]:
         assert len(row["scenes"]) == 2 and all(row["mean"][f"{part}_ms"] > 0 for part in ("network", "total"))
     assert figures["backbones"]["efficientnet_lite0"]["fp32_ms"] > 0
+    assert figures["backbones"]["efficientnet_lite0"]["fp32_without_blocks_ms"] > 0
     assert min(figures["one_thread"].values()) > 0

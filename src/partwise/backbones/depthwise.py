@@ -27,7 +27,12 @@ class DepthwiseConv2d(nn.Conv2d):
     AMX; compared with bf16 for all layers it takes .7 times as long on both (`partwise bench speed`, results/speed.json
     and speed_fourth.json). The gradient of the weights of a 5x5 kernel takes 10 to 40 times as long as the forward
     pass, see `weight_gradient_in_blocks`.
+
+    Attributes:
+        blocks: Whether the gradient of the weights is computed in blocks, where the kernel is larger than one.
     """
+
+    blocks = True
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the convolution to (B, C, H, W) features, in fp32 on a CPU."""
@@ -40,7 +45,7 @@ class DepthwiseConv2d(nn.Conv2d):
 
     def _on_cpu(self, input: Tensor) -> Tensor:
         learns = torch.is_grad_enabled() and self.weight.requires_grad
-        if not learns or not self._fits_blocks():
+        if not learns or not self.blocks or not self._fits_blocks():
             return super().forward(input)
         out: Tensor = _InBlocks.apply(input, self.weight, self.stride[0], self.padding[0])
         return out if self.bias is None else out + self.bias[:, None, None]

@@ -55,8 +55,9 @@ def bench_speed(
     Returns:
         {"machine", "size", "predict": [a row for each precision], "one_thread": times of the network with its 1x1
         convolutions by PyTorch's own choice and by oneDNN, "backbones": {name: times}, "skipped": {what: why}} in
-        JSON's own types. If the processor only emulates bf16, bf16 is skipped and its figures of the backbones are
-        None.
+        JSON's own types. The times of a backbone are those of a training step in fp32, in fp32 with the gradient of
+        depthwise kernels by PyTorch, in bf16, and in bf16 also in depthwise layers. If the processor only emulates
+        bf16, bf16 is skipped and its figures of the backbones are None.
 
     Raises:
         PartwiseError: If the model cannot be loaded, or a number is below 1.
@@ -147,7 +148,7 @@ def _time_on_one_thread(model: str | None, size: tuple[int, int], repeats: int, 
 
 
 def _time_backbone(name: str, with_bf16: bool, repeats: int, begin: Begin) -> dict:
-    """Measure forward and backward of a backbone on one crop: fp32, bf16, and bf16 also in depthwise layers."""
+    """Measure forward and backward of a backbone on one crop, see `bench_speed`."""
     backbone = build_backbone(name).to(memory_format=torch.channels_last).train()
     image = torch.randn(1, 3, *CROP).contiguous(memory_format=torch.channels_last)
 
@@ -157,15 +158,21 @@ def _time_backbone(name: str, with_bf16: bool, repeats: int, begin: Begin) -> di
         sum(one.float().mean() for one in maps.values()).backward()
 
     begin(f"{name} in fp32")
+    depthwise = [module for module in backbone.modules() if isinstance(module, DepthwiseConv2d)]
     fp32 = median_ms(lambda: step(False), repeats)
-    figures = {"fp32_ms": fp32, "bf16_ms": None, "bf16_depthwise_too_ms": None, "bf16_over_fp32": None}
+    for module in depthwise:
+        module.blocks = False
+    whole = median_ms(lambda: step(False), repeats) if depthwise else None
+    for module in depthwise:
+        module.blocks = True
+    figures = {"fp32_ms": fp32, "fp32_without_blocks_ms": whole, "blocks_over_whole": whole and round(fp32 / whole, 2)}
+    figures |= {"bf16_ms": None, "bf16_depthwise_too_ms": None, "bf16_over_fp32": None}
     if not with_bf16:
         return figures
     begin(f"{name} in bf16")
     bf16 = median_ms(lambda: step(True), repeats)
-    for module in backbone.modules():
-        if isinstance(module, DepthwiseConv2d):
-            module.__class__ = nn.Conv2d  # type: ignore[assignment]  # to compute as it would without the subclass
+    for module in depthwise:
+        module.__class__ = nn.Conv2d  # type: ignore[assignment]  # to compute as it would without the subclass
     begin(f"{name} in bf16, depthwise layers too")
     everything = median_ms(lambda: step(True), repeats)
     return figures | {
