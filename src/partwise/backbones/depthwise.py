@@ -25,8 +25,8 @@ class DepthwiseConv2d(nn.Conv2d):
     it are faster in bf16. Measured with EfficientNet-Lite0 on two cores, for one training step of the backbone:
     compared with fp32 for all layers it takes .8 times as long on an AMD EPYC and 1.2 times on an Intel Xeon without
     AMX; compared with bf16 for all layers it takes .7 times as long on both (`partwise bench speed`, results/speed.json
-    and speed_fourth.json). The gradient of the weights of a 5x5 kernel takes 10 to 40 times as long as the forward
-    pass, see `weight_gradient_in_blocks`.
+    and speed_fourth.json). The gradient of the weights of a 5x5 kernel takes many times as long as the forward pass,
+    see `weight_gradient_in_blocks`.
 
     Attributes:
         blocks: Whether the gradient of the weights is computed in blocks, where the kernel is larger than one.
@@ -90,8 +90,8 @@ class _InBlocks(torch.autograd.Function):
 def weight_gradient_in_blocks(input_BCHW: Tensor, gradient_BChw: Tensor, k: int, stride: int, padding: int) -> Tensor:
     """Compute the gradient of the weights of a depthwise convolution, 3x3 taps at a time.
 
-    oneDNN computes the gradient of a 3x3 depthwise kernel fast and that of a larger one 10 to 40 times as slowly as the
-    forward pass. A block of taps of a larger kernel sees what a 3x3 kernel sees in the input that is cut accordingly.
+    oneDNN computes the gradient of a 3x3 depthwise kernel fast, and that of a larger one many times as slowly as the
+    forward pass (`partwise bench speed` measures both ways). A block of taps of a larger kernel sees what a 3x3 kernel sees in the input that is cut accordingly.
 
     Args:
         input_BCHW: The input.
