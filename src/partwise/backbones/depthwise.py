@@ -91,7 +91,8 @@ def weight_gradient_in_blocks(input_BCHW: Tensor, gradient_BChw: Tensor, k: int,
     """Compute the gradient of the weights of a depthwise convolution, 3x3 taps at a time.
 
     oneDNN computes the gradient of a 3x3 depthwise kernel fast, and that of a larger one many times as slowly as the
-    forward pass (`partwise bench speed` measures both ways). A block of taps of a larger kernel sees what a 3x3 kernel sees in the input that is cut accordingly.
+    forward pass (`partwise bench speed` measures both ways). A block of taps of a larger kernel sees what a 3x3 kernel
+    sees in the input that is cut accordingly.
 
     Args:
         input_BCHW: The input.

@@ -5,7 +5,11 @@ Axes: C classes, h and w cells.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
+
+SMALL = 64  # cells; up to this side the product with a matrix is faster than an index for each cell
 
 __all__ = ["enlarged", "highest", "log_odds", "sigmoid", "softmax"]
 
@@ -75,7 +79,16 @@ def enlarged(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     if maps.shape[-2:] == tuple(size):
         return maps
+    height, width = maps.shape[-2:]
+    if max(height, width) <= SMALL:
+        return _weights(height, size[0]) @ (maps @ _weights(width, size[1]).T)
     return _along_last(_along_last(maps, size[1]).swapaxes(-1, -2), size[0]).swapaxes(-1, -2)
+
+
+@functools.cache
+def _weights(old: int, new: int) -> np.ndarray:
+    """Return (new, old) float32: the weight of each old cell in each new one, as `_along_last` interpolates."""
+    return np.ascontiguousarray(_along_last(np.eye(old, dtype=np.float32), new).T)
 
 
 def _along_last(maps: np.ndarray, count: int) -> np.ndarray:

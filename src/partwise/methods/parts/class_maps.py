@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from partwise.decoding.maps import highest, softmax
+from partwise.decoding.maps import highest
 from partwise.decoding.pixels import likeliest_of_pixels
 from partwise.methods.parts.pooled import PooledMaps
 from streeteval.labels import LabelSet
@@ -39,10 +39,11 @@ class ClassMaps:
             logits_Chw: (C, h, w) semantic logits.
             label_set: The classes.
         """
-        probability_Chw = softmax(logits_Chw)
         things = [label.train_id for label in label_set.things]
-        highest_hw, likeliest_hw = highest(probability_Chw)
-        return cls(logits_Chw, PooledMaps(probability_Chw[things]), likeliest_hw, highest_hw)
+        logit_hw, likeliest_hw = highest(logits_Chw)
+        exp_Chw = np.exp(logits_Chw - logit_hw)  # softmax, but only the probabilities that are needed are divided
+        highest_hw = 1 / exp_Chw.sum(axis=0)
+        return cls(logits_Chw, PooledMaps(exp_Chw[things] * highest_hw), likeliest_hw, highest_hw)
 
     def ids_of_pixels(self, stride_px: int, size: tuple[int, int], label_set: LabelSet) -> np.ndarray:
         """Enlarge the logits (bilinear) and take the most likely class of every pixel.

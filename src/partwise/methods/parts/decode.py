@@ -69,7 +69,7 @@ class ImageOutputs:
 def as_array(maps: Any) -> np.ndarray:
     """Return a tensor on any device, or an array, as a contiguous float32 array."""
     if not isinstance(maps, np.ndarray):
-        maps = maps.detach().float().cpu().numpy()
+        maps = maps.detach().float().contiguous().cpu().numpy()  # torch is faster at this than NumPy
     return np.ascontiguousarray(maps, np.float32)
 
 

@@ -6,8 +6,9 @@ of a map.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -69,6 +70,55 @@ class FineGrid:
         """Return how many of these cells (h, w) an image has, from its (F, h, w) maps at stride 2."""
         height, width = (side * FINE_PX // self.cell_px for side in maps_Fhw.shape[-2:])
         return height, width
+
+
+def cut(maps_Fhw: np.ndarray, rows_Mn: np.ndarray, columns_Mn: np.ndarray) -> np.ndarray:
+    """Cut windows out of maps. A slice takes a fraction of the time of an index for each cell.
+
+    Args:
+        maps_Fhw: (F, h, w) maps.
+        rows_Mn: (M, n) int64, the rows of the cells of each window, as `fine_cells` returns them.
+        columns_Mn: (M, n) int64, their columns.
+
+    Returns:
+        (M, F, n, n).
+    """
+    count, n = rows_Mn.shape
+    found = np.empty((count, len(maps_Fhw), n, n), maps_Fhw.dtype)
+    for window, (rows, columns) in enumerate(_places(rows_Mn, columns_Mn)):
+        found[window] = maps_Fhw[:, rows, columns]
+    return found
+
+
+def cut_of(maps_Fhw: np.ndarray, which_M: np.ndarray, rows_Mn: np.ndarray, columns_Mn: np.ndarray) -> np.ndarray:
+    """Cut each window out of one of the maps, see `cut`.
+
+    Args:
+        maps_Fhw: (F, h, w) maps.
+        which_M: (M,) int64, the map of each window.
+        rows_Mn: See `cut`.
+        columns_Mn: See `cut`.
+
+    Returns:
+        (M, n, n).
+    """
+    count, n = rows_Mn.shape
+    found = np.empty((count, n, n), maps_Fhw.dtype)
+    for window, (rows, columns) in enumerate(_places(rows_Mn, columns_Mn)):
+        found[window] = maps_Fhw[which_M[window], rows, columns]
+    return found
+
+
+def _places(rows_Mn: np.ndarray, columns_Mn: np.ndarray) -> Iterator[tuple[Any, Any]]:
+    """Yield rows and columns of each window: slices if it lies on the map, indices if its cells were clamped."""
+    n = rows_Mn.shape[1]
+    whole_M = (rows_Mn[:, -1] - rows_Mn[:, 0] == n - 1) & (columns_Mn[:, -1] - columns_Mn[:, 0] == n - 1)
+    first = zip(whole_M.tolist(), rows_Mn[:, 0].tolist(), columns_Mn[:, 0].tolist(), strict=True)
+    for window, (whole, top, left) in enumerate(first):
+        if whole:
+            yield slice(top, top + n), slice(left, left + n)
+        else:
+            yield rows_Mn[window][:, None], columns_Mn[window]
 
 
 def fine_cells(centres_M2: Array, window: Window, fine: FineGrid, shape: Sequence[int]) -> tuple[Array, Array, Array]:

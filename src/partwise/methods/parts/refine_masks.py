@@ -15,7 +15,7 @@ from partwise.decoding.candidates import Candidates
 from partwise.decoding.maps import enlarged, log_odds, sigmoid
 from partwise.decoding.masks import RefinedMask, window_masks
 from partwise.methods.parts.assemble import AssembledWindows
-from partwise.methods.parts.fine_grid import ODDS_MARGIN, FineGrid, fine_cells, kinds_of
+from partwise.methods.parts.fine_grid import ODDS_MARGIN, FineGrid, cut, cut_of, fine_cells, kinds_of
 from partwise.methods.parts.pooled import PooledMaps
 from partwise.methods.parts.windows import Window
 from streeteval.labels import LabelSet
@@ -96,7 +96,7 @@ def refine_windows(
     refined = _corrected(correct, maps, shape, logits_Mmm[first], keys[:, 2], rows, columns)
     probability = sigmoid(refined) * inside
     mask = (probability > 0.5).astype(np.float32)
-    votes = maps.things.at(shape)[class_M[:, None, None], rows[place_M][:, :, None], columns[place_M][:, None, :]]
+    votes = cut_of(maps.things.at(shape), class_M, rows[place_M], columns[place_M])
     share = (votes * mask[place_M]).sum(axis=(1, 2)) / mask[place_M].sum(axis=(1, 2)).clip(min=1)
     return RefinedWindows(refined, soft_iou(probability), place_M, share)
 
@@ -111,10 +111,9 @@ def _corrected(
     columns_Un: np.ndarray,
 ) -> np.ndarray:
     """Return (U, n, n): the logits at the finer cells with their correction, as `MaskRefiner.forward` computes them."""
-    rows, columns = rows_Un[:, :, None], columns_Un[:, None, :]
     fine_Unn = enlarged(logits_Umm, (rows_Un.shape[1],) * 2)
-    odds_Unn = log_odds(maps.kinds_at(shape)[kind_U[:, None, None], rows, columns], ODDS_MARGIN)
-    detail_UFnn = maps.detail.at(shape)[:, rows, columns].swapaxes(0, 1)
+    odds_Unn = log_odds(cut_of(maps.kinds_at(shape), kind_U, rows_Un, columns_Un), ODDS_MARGIN)
+    detail_UFnn = cut(maps.detail.at(shape), rows_Un, columns_Un)
     seen = np.concatenate([fine_Unn[:, None], odds_Unn[:, None], detail_UFnn], axis=1, dtype=np.float32)
     return fine_Unn + correct(seen)
 

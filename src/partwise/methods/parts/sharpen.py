@@ -15,7 +15,7 @@ from partwise.decoding.candidates import Candidates
 from partwise.decoding.maps import enlarged, log_odds
 from partwise.decoding.masks import WindowMask, window_masks
 from partwise.methods.parts.assemble import AssembledWindows
-from partwise.methods.parts.fine_grid import ODDS_MARGIN, FineGrid, fine_cells
+from partwise.methods.parts.fine_grid import ODDS_MARGIN, FineGrid, cut_of, fine_cells
 from streeteval.labels import LabelSet
 
 CELL_PX = 2  # side of a cell of the masks that suppression compares: that of the finest semantic map of a network
@@ -118,4 +118,4 @@ class _LogOdds:
     def at(self, classes: Sequence[Classes], rows_Pn: np.ndarray, columns_Pn: np.ndarray) -> np.ndarray:
         """Return (P, n, n): the log-odds of one set of classes for each window, at the window's cells."""
         which_P = np.array([self.index[one] for one in classes])
-        return self.odds_Shw[which_P[:, None, None], rows_Pn[:, :, None], columns_Pn[:, None, :]]
+        return cut_of(self.odds_Shw, which_P, rows_Pn, columns_Pn)
