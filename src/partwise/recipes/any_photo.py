@@ -16,7 +16,7 @@ VIEW_PX = 1280 * 640  # Cityscapes frames of 1024x512 at scale 1.25, see `partwi
 
 
 def parts_fast() -> Recipe:
-    """Build the recipe of the model streets-fast: parts_light with cheap heads, larger windows and any framing.
+    """Build the recipe of the next bundled model: parts_light with cheap heads, larger windows and any framing.
 
     It learns from the bundled model, whose terms of use therefore apply to it, and is made to start from its backbone
     (`--weights streets`), which therefore learns slowly.

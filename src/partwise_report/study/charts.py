@@ -78,13 +78,12 @@ def draw_steps(steps: Sequence[Mapping[str, Any]]) -> Figure:
         sure = "worth" in step and (step["worth_low"] > 0 or step["worth_high"] < 0)
         colour = LINES[0] if "worth" not in step else (LINES[2] if worth > 0 else LINES[4]) if sure else OPEN
         axes.barh(place, worth, left=before, height=0.6, color=colour)
-        words = f"{value:.3f}"
+        words, right = f"{value:.3f}", max(value, before)
         if "worth" in step:
+            right = max(right, before + step["worth_high"])  # the words must not lie on the interval
             axes.plot([before + step["worth_low"], before + step["worth_high"]], [place, place], color=INK, linewidth=1)
-            words += f"  ({step['worth']:+.3f})"
-        axes.annotate(
-            words, (max(value, before), place), (4, 0), textcoords="offset points", fontsize=7, color=INK, va="center"
-        )
+            words += f"  ({round(step['worth'], 3) + 0.0:+.3f})"
+        axes.annotate(words, (right, place), (4, 0), textcoords="offset points", fontsize=7, color=INK, va="center")
         before = value
     axes.set_yticks(places, [str(step["step"]) for step in steps])
     axes.set_xlabel(MEANING["car_ap"], color=INK, fontsize=8)
