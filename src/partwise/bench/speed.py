@@ -159,12 +159,13 @@ def _time_backbone(name: str, with_bf16: bool, repeats: int, begin: Begin) -> di
 
     begin(f"{name} in fp32")
     depthwise = [module for module in backbone.modules() if isinstance(module, DepthwiseConv2d)]
-    fp32 = median_ms(lambda: step(False), repeats)
-    for module in depthwise:
-        module.blocks = False
-    whole = median_ms(lambda: step(False), repeats) if depthwise else None
-    for module in depthwise:
-        module.blocks = True
+    by_blocks: dict[bool, list[float]] = {False: [], True: []}
+    for _ in range(repeats):  # in turns, so that other processes disturb both in the same way
+        for blocks, times in by_blocks.items():
+            for module in depthwise:
+                module.blocks = blocks
+            times += [median_ms(lambda: step(False), 1)] if depthwise or blocks else []
+    fp32, whole = statistics.median(by_blocks[True]), statistics.median(by_blocks[False]) if depthwise else None
     figures = {"fp32_ms": fp32, "fp32_without_blocks_ms": whole, "blocks_over_whole": whole and round(fp32 / whole, 2)}
     figures |= {"bf16_ms": None, "bf16_depthwise_too_ms": None, "bf16_over_fp32": None}
     if not with_bf16:
