@@ -98,7 +98,7 @@ def test_a_stopped_measurement_goes_on_where_it_stopped(table, city_root):
 
 
 def test_what_is_known_of_later_models_outlives_a_second_stop(table, city_root):
-    """The first of two models is measured anew; a stop right after its first figure keeps all of the second."""
+    """The first of two models is measured again; a stop right after its first figure keeps all of the second."""
     files, whole = table
     before = json.loads(json.dumps(whole)) | {"models": [json.loads(json.dumps(whole["models"][1]))]}
     kept: list[dict] = []
