@@ -1,6 +1,6 @@
 """What a person sees: how many of the instances that are shown by default are right, the metric `ShownScores`.
 
-Axes: N images, B weightings, L classes with instances, P shown instances.
+Axes: N images, B weightings, L classes with instances.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import numpy as np
 
 from partwise.selection import SHOWN_SCORE
 from streeteval.labels import LabelSet
-from streeteval.metrics.matching import EVERYWHERE, ImageMatches, match, overlaps
+from streeteval.metrics.average_precision import class_table
+from streeteval.metrics.matching import EVERYWHERE, match, overlaps
 from streeteval.metrics.metric import Detail, Metric, Predicted, finite_array
 from streeteval.scene import Scene
 
-__all__ = ["ShownScores", "right_and_counted"]
+__all__ = ["ShownScores"]
 
 RIGHT_IOU = 0.5  # as for AP50, an IoU must be larger
 
@@ -48,9 +49,9 @@ class ShownScores(Metric[np.ndarray]):
         shown = shown[shown.scores >= SHOWN_SCORE].distinct()
         ids = [label.id for label in self.things]
         found = match(overlaps(scene, shown), EVERYWHERE, ids)
-        right_P, counted_P = right_and_counted(found)
-        of = lambda labels: [int((labels == id_).sum()) for id_ in ids]
-        return np.array([of(found.label[counted_P]), of(found.label[right_P]), of(found.truth_label)], np.int64).T
+        tables = [class_table([found], id_, overlaps=np.array([RIGHT_IOU])) for id_ in ids]
+        counts = [(table.true_PO.sum(), table.false_PO.sum(), table.truths.sum()) for table in tables]
+        return np.array([(right + wrong, right, true) for right, wrong, true in counts], np.int64)
 
     def summarise(
         self, records: Sequence[np.ndarray], weights_BN: np.ndarray, detail: Detail | None = None
@@ -70,24 +71,6 @@ class ShownScores(Metric[np.ndarray]):
     def record_from_json(self, value: object) -> np.ndarray | None:
         """Restore a record from what a JSON file holds."""
         return None if value is None else finite_array(value, (len(self.things), 3)).astype(np.int64)
-
-
-def right_and_counted(found: ImageMatches) -> tuple[np.ndarray, np.ndarray]:
-    """Judge the instances of one image at an IoU of RIGHT_IOU.
-
-    Args:
-        found: Their matches.
-
-    Returns:
-        (P,) bool, those that are right; (P,) bool, those that are right or wrong.
-    """
-    right_P = np.zeros(len(found.label), bool)
-    taken: set[int] = set()
-    for p in np.argsort(-found.score, kind="stable").tolist():
-        if found.iou[p] > RIGHT_IOU and int(found.truth[p]) not in taken:
-            right_P[p] = True
-            taken.add(int(found.truth[p]))
-    return right_P, right_P | (found.ignored_share <= RIGHT_IOU) | (found.iou > RIGHT_IOU)
 
 
 def _shares(name: str, counts_B3: np.ndarray) -> dict[str, np.ndarray]:
