@@ -6,6 +6,7 @@ import pytest
 import torch
 from tiny_networks import Watcher, tiny_recipe
 
+from partwise import machine
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.training import precision
 from partwise.training.checkpoint import load_state
@@ -48,7 +49,7 @@ def test_the_ratio_is_that_of_the_clock_also_where_other_work_begins_meanwhile(b
         return now[0]
 
     layer = torch.nn.Conv2d.forward
-    monkeypatch.setattr(precision.time, "perf_counter", clock)
+    monkeypatch.setattr(machine.time, "perf_counter", clock)
     monkeypatch.setattr(torch.nn.Conv2d, "forward", lambda self, image: (clock(), layer(self, image))[1])
     assert precision.bf16_over_fp32(repeats=2) == (2 + 2) / 2
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-import time
 from typing import TypeVar
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from partwise.machine import share_of_time
 
 __all__ = ["on_device", "onednn_over_default", "with_pointwise_in_onednn"]
 
@@ -68,14 +69,6 @@ def onednn_over_default() -> float:
         return 1.0
     image = torch.zeros(1, CHANNELS, *CELLS).contiguous(memory_format=torch.channels_last)
     kernel = torch.zeros(CHANNELS, CHANNELS, 1, 1).contiguous(memory_format=torch.channels_last)
-
-    def seconds(dilation: int) -> float:
-        begin = time.perf_counter()
-        F.conv2d(image, kernel, dilation=dilation)
-        return time.perf_counter() - begin
-
-    # Measure in turns, so that other processes on the machine disturb both in the same way.
+    run = lambda dilation: F.conv2d(image, kernel, dilation=dilation)
     with torch.inference_mode():
-        of_each = zip(*((seconds(2), seconds(1)) for _ in range(REPEATS)), strict=True)
-        with_onednn, without = map(min, of_each)
-    return with_onednn / without
+        return share_of_time(lambda: run(2), lambda: run(1), REPEATS)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
+from partwise.machine import share_of_time
 from streeteval.machine import processor
 
 BF16_UNITS = ("amx_bf16", "avx512_bf16", "bf16")  # names of torch.cpu.get_capabilities for x86 and ARM
@@ -73,14 +73,9 @@ def bf16_over_fp32(repeats: int = 4) -> float:
     layer = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1).to(memory_format=torch.channels_last)
     image = torch.zeros(1, CHANNELS, *CELLS).contiguous(memory_format=torch.channels_last).requires_grad_()
 
-    def seconds(bf16: bool) -> float:
-        begin = time.perf_counter()
+    def step(bf16: bool) -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             out = layer(image)
         out.float().sum().backward()
-        return time.perf_counter() - begin
 
-    # Measure in turns, so that other processes on the machine disturb both in the same way.
-    of_each = zip(*((seconds(True), seconds(False)) for _ in range(repeats)), strict=True)
-    with_bf16, without = map(min, of_each)
-    return with_bf16 / without
+    return share_of_time(lambda: step(True), lambda: step(False), repeats)
