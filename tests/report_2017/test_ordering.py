@@ -12,7 +12,8 @@ from partwise.errors import PartwiseError
 from partwise.methods import FcnConfig, build_method
 from partwise.scene import Scene
 from partwise.training.checkpoint import load_matching
-from partwise_report.ordering import Ordering, OrderingConfig
+from partwise_report.ordering import Ordering, OrderingConfig, Orders, OrdersConfig
+from partwise_report.ordering.losses import order_loss
 from partwise_report.ordering.targets import OVERFLOW, by_centre, count_assignments, map_of_pixels, of_class
 
 
@@ -126,6 +127,39 @@ def test_the_other_losses_count_cars_alone_or_half_each():
     ):
         found = small(loss_over=over).loss({"ranks": logits}, [{"ranks": truth}])["ranks"]
         assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("over", ["all", "instances", "balanced"])
+@pytest.mark.parametrize("size", [(6, 5), (8, 16), (3, 7)])
+def test_the_loss_of_maps_at_a_stride_is_that_of_the_enlarged_maps(over, size):
+    """Value and gradient against PyTorch's enlargement and cross entropy, on sizes with strips that do not fit."""
+    random = torch.Generator().manual_seed(0)
+    pixels = (8 * size[0], 8 * size[1])
+    maps = torch.randn(2, 31, *size, generator=random).mul(9).to(memory_format=torch.channels_last).requires_grad_()
+    ranks = torch.randint(0, 31, (2, *pixels), generator=random).to(torch.uint8)
+    ranks[:, :9] = 255
+    ranks[:, 9:20] = 0
+    larger = torch.nn.functional.interpolate(maps, size=pixels, mode="bilinear", align_corners=False)
+    assert larger.shape[-2:] == ranks.shape[-2:] != maps.shape[-2:]
+    expected = order_loss(larger, ranks, over)
+    found = order_loss(maps, ranks, over)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+    slopes = [torch.autograd.grad(3 * one, maps)[0] for one in (found, expected)]
+    torch.testing.assert_close(*slopes, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("assignment", ["rank", "location"])
+def test_a_training_and_a_prediction_see_the_same_maps(assignment):
+    """In training the loss enlarges the maps, so that it equals the loss of the maps that are decoded."""
+    torch.manual_seed(0)
+    method = Orders(OrdersConfig(assignment=assignment, channels=8, dropout=0.0))
+    for layer in method.new_layers():
+        torch.nn.init.normal_(layer.weight, std=0.1)
+    targets = [method.targets(scene_of(np.kron(row_of_cars(4), np.ones((16, 16), int))))]
+    image = torch.randint(0, 256, (1, 3, 64, 128), dtype=torch.uint8)
+    taught, shown = method.train()(image), method.eval()(image)
+    assert taught["ranks"].shape[-2:] == (8, 16) and shown["ranks"].shape[-2:] == (64, 128)
+    assert method.loss(taught, targets)["ranks"].item() == pytest.approx(method.loss(shown, targets)["ranks"].item())
 
 
 def test_a_frame_without_cars_teaches_background_or_nothing():

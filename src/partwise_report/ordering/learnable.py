@@ -77,7 +77,7 @@ class OrdersConfig(MethodConfig):
 class Orders(Ordering):
     """FCN-8s with a map for each rank, place or colour.
 
-    outputs  {"ranks": (B, R, H, W) logits}
+    outputs  {"ranks": (B, R, H, W) logits}; in training as in Ordering, but for "hungarian" and "colouring"
     targets  "rank", "location": {"ranks": (H, W) uint8 map of each pixel, 255 ignored};
              "hungarian", "colouring": {"instances": (H, W) uint8 any number of each instance, 0 none, 255 ignored}
     """
@@ -107,6 +107,10 @@ class Orders(Ordering):
         if not self.ordered:  # equal maps would all fit equally well
             for layer in self.new_layers():
                 nn.init.normal_(layer.weight, std=0.01)
+
+    @property
+    def _loss_enlarges(self) -> bool:
+        return self.ordered and super()._loss_enlarges
 
     def _see_coordinates(self) -> None:
         if self.config.source == "slice":

@@ -1,11 +1,13 @@
 """The cross entropy of the orderings, over all pixels or with another balance of background and instances.
 
-Axes: B images, R maps of ranks (0 background), H and W pixels.
+Axes: B images, R maps of ranks (0 background), H and W pixels, h and w cells.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import functools
+import itertools
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -14,13 +16,14 @@ from torch.nn import functional as F
 from partwise_report.ordering.targets import BACKGROUND, IGNORED
 
 LossOver = Literal["all", "instances", "balanced"]
+STRIP = 16  # rows of pixels whose logits are in memory at once: 31 maps of 1,024 px are 2 MB, which a cache holds
 
 
-def order_loss(logits_BRHW: Tensor, ranks_BHW: Tensor, over: LossOver = "all") -> Tensor:
+def order_loss(logits_BRhw: Tensor, ranks_BHW: Tensor, over: LossOver = "all") -> Tensor:
     """Compute the softmax cross entropy of the ranks.
 
     Args:
-        logits_BRHW: Of the maps, float.
+        logits_BRhw: Of the maps, float, at the pixels or at a stride: then they are enlarged (bilinear).
         ranks_BHW: uint8, the true map of each pixel; 0 background, 255 ignored.
         over: "all": mean over all pixels that are not ignored. "instances": mean over the pixels of instances.
             "balanced": half the mean over background and half that over instances.
@@ -28,16 +31,70 @@ def order_loss(logits_BRHW: Tensor, ranks_BHW: Tensor, over: LossOver = "all") -
     Returns:
         A scalar. Pixels of which the batch has none contribute nothing.
     """
-    truth = ranks_BHW.long()
-    losses_BHW = F.cross_entropy(logits_BRHW, truth, ignore_index=IGNORED, reduction="none")
-    known = truth != IGNORED
+    weights_BHW = _weights(ranks_BHW, over)
+    truth_BHW = torch.where(ranks_BHW == IGNORED, BACKGROUND, ranks_BHW).long()  # ignored: any map, at weight 0
+    if logits_BRhw.shape[-2:] == ranks_BHW.shape[-2:]:
+        return (F.cross_entropy(logits_BRhw, truth_BHW, reduction="none") * weights_BHW).sum()
+    return _EnlargedCrossEntropy.apply(logits_BRhw, truth_BHW, weights_BHW)
+
+
+def _weights(ranks_BHW: Tensor, over: LossOver) -> Tensor:
+    """(B, H, W) float32: what each pixel adds to the loss, per unit of its cross entropy."""
+    background, ignored = ranks_BHW == BACKGROUND, ranks_BHW == IGNORED
     if over == "all":
-        return _mean(losses_BHW, known)
-    on_instances = _mean(losses_BHW, known & (truth != BACKGROUND))
-    if over == "instances":
-        return on_instances
-    return 0.5 * (on_instances + _mean(losses_BHW, truth == BACKGROUND))
+        return _shares(~ignored)
+    on_instances = _shares(~ignored & ~background)
+    return on_instances if over == "instances" else 0.5 * (on_instances + _shares(background))
 
 
-def _mean(losses_BHW: Tensor, chosen_BHW: Tensor) -> Tensor:
-    return torch.where(chosen_BHW, losses_BHW, 0.0).sum() / chosen_BHW.sum().clamp(min=1)
+def _shares(chosen_BHW: Tensor) -> Tensor:
+    return chosen_BHW.float() / chosen_BHW.sum().clamp(min=1)
+
+
+class _EnlargedCrossEntropy(torch.autograd.Function):
+    """The weighted cross entropy of logits that are enlarged to the pixels, strip by strip.
+
+    Loss and gradient are made in one pass. Neither the enlarged logits nor their gradient is ever in memory as a whole:
+    for 31 maps of 1024x512 px each of them would have 65 MB, and time goes with what is read and written.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits_BRhw: Tensor, truth_BHW: Tensor, weights_BHW: Tensor) -> Tensor:
+        rows_Hh = _bilinear(logits_BRhw.shape[-2], truth_BHW.shape[-2]).to(logits_BRhw.device)
+        columns_Ww = _bilinear(logits_BRhw.shape[-1], truth_BHW.shape[-1]).to(logits_BRhw.device)
+        total = logits_BRhw.new_zeros((), dtype=torch.float32)
+        with torch.autocast(logits_BRhw.device.type, enabled=False):
+            tall_BRHw = rows_Hh @ logits_BRhw.float().contiguous()
+            gradient_BRHw = torch.zeros_like(tall_BRHw)
+            for b, first in itertools.product(range(len(tall_BRHw)), range(0, truth_BHW.shape[1], STRIP)):
+                here = slice(first, first + STRIP)
+                weights_SW = weights_BHW[b, here]
+                if weights_SW.any():
+                    logits_RSW = tall_BRHw[b, :, here] @ columns_Ww.T
+                    loss, slope_RSW = _with_slope(logits_RSW, truth_BHW[b, here], weights_SW)
+                    total += loss
+                    gradient_BRHw[b, :, here] = slope_RSW @ columns_Ww
+            ctx.save_for_backward((rows_Hh.T @ gradient_BRHw).to(logits_BRhw.dtype))
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None]:
+        (gradient_BRhw,) = ctx.saved_tensors
+        return gradient_BRhw * slopes[0], None, None
+
+
+def _with_slope(logits_RSW: Tensor, truth_SW: Tensor, weights_SW: Tensor) -> tuple[Tensor, Tensor]:
+    """The weighted cross entropy of a strip, and (R, S, W) its derivative by the logits, in their memory."""
+    logits_RSW -= logits_RSW.amax(dim=0)
+    of_truth_SW = logits_RSW.gather(0, truth_SW[None])[0]
+    sums_SW = logits_RSW.exp_().sum(dim=0)
+    loss = ((sums_SW.log() - of_truth_SW) * weights_SW).sum()
+    logits_RSW *= weights_SW / sums_SW
+    return loss, logits_RSW.scatter_add_(0, truth_SW[None], -weights_SW[None])
+
+
+@functools.lru_cache(maxsize=16)
+def _bilinear(cells: int, pixels: int) -> Tensor:
+    """(pixels, cells) float32: how much of each cell is in each pixel of a line, as in `F.interpolate`."""
+    one_hot = torch.eye(cells)[None]
+    return F.interpolate(one_hot, size=pixels, mode="linear", align_corners=False)[0].T.contiguous()

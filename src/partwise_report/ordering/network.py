@@ -79,7 +79,8 @@ class OrderingConfig(MethodConfig):
 class Ordering(Fcn):
     """FCN-8s with maps of ranks; its tensors have the names of `Fcn`, so that a trained FCN-8s can be its start.
 
-    outputs: {"ranks": (B, R, H, W) logits}, R = ranks + 1, map 0 is the background
+    outputs: {"ranks": (B, R, H, W) logits}, R = ranks + 1, map 0 is the background. In training, with fixed upsampling,
+        they stay at stride 8, (B, R, H / 8, W / 8), and the loss enlarges them
     targets: {"ranks": (H, W) uint8: map of each pixel, 255 ignored (overflow, groups of the class)}
 
     There is no semantic map: with "full" the network says nothing of other classes, with "slice" nothing teaches it to.
@@ -130,7 +131,14 @@ class Ordering(Fcn):
         maps = self.score_maps(features)
         if self.config.source == "slice":
             maps = self.order(maps[:, self.slice : self.slice + 1])
+        if self.training and self._loss_enlarges:
+            return {"ranks": maps}
         return {"ranks": self.at_pixels(maps, features)}
+
+    @property
+    def _loss_enlarges(self) -> bool:
+        """In training, whether the outputs stay at the stride of the maps."""
+        return self.config.upsampling == "fixed"
 
     def assignment(self, scene: Scene) -> Assignment:
         """Which instance of the class has which rank in a scene, with its ties and overflow."""
