@@ -7,11 +7,11 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from partwise_report.study.answer import by_variant
-from partwise_report.study.charts import draw_guesses, draw_steps
-from partwise_report.study.comparisons import chain_of
-from partwise_report.study.guesses import verdicts
-from partwise_report.study.trial import read_trial
+from partwise_report.study.guesses.answer import by_variant
+from partwise_report.study.guesses.charts import draw_guesses, draw_steps
+from partwise_report.study.guesses.comparisons import chain_of
+from partwise_report.study.guesses.trial import read_trial
+from partwise_report.study.guesses.verdicts import verdicts
 
 HERE = Path(__file__).parent
 RECORDS = HERE.parent.parent / "results" / "report_guesses"

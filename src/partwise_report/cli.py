@@ -72,9 +72,9 @@ def systems(
         What to look at.
     """
     from partwise.experiment import TrainingData
-    from partwise_report.study.page import write_study
-    from partwise_report.study.runner import GivenFcn8s, Study, run_study
-    from partwise_report.study.variants import choose
+    from partwise_report.study.systems.page import write_study
+    from partwise_report.study.systems.runner import GivenFcn8s, Study, run_study
+    from partwise_report.study.systems.variants import choose
 
     if figures_from not in ("data", "rendered"):
         raise PartwiseError(f"--figures-from {figures_from}: give data or rendered")
@@ -159,9 +159,9 @@ def report(
     val_split
         What to measure on.
     """
-    from partwise_report.study.conduct import Study
-    from partwise_report.study.guide import run_short, run_whole
-    from partwise_report.study.runner import GivenFcn8s
+    from partwise_report.study.guesses.conduct import Study
+    from partwise_report.study.guesses.guide import run_short, run_whole
+    from partwise_report.study.systems.runner import GivenFcn8s
 
     if minutes < 0 or steps < 0 or seeds < 1 or processes < 1 or (minutes and (steps or caches or only)):
         raise PartwiseError(
@@ -237,7 +237,7 @@ def cache(
     """
     from partwise.data.dataset import open_dataset
     from partwise_report.features import FeatureStore, FrozenVgg, require_layers, store_features
-    from partwise_report.study.frames import shown_frames
+    from partwise_report.study.guesses.frames import shown_frames
 
     if frames < 0 or enlarge < 1:
         raise PartwiseError(f"--frames {frames} --enlarge {enlarge}: give frames from 0 and enlarge from 1 on")

@@ -12,7 +12,7 @@ from partwise_report.doctor import merged_ranks, order_direction
 from partwise_report.features.frames import Area
 from partwise_report.ordering import Ordering, OrderingConfig
 from partwise_report.ordering.targets import OVERFLOW, by_depth, count_assignments, of_class
-from partwise_report.study.frames import Enlarged
+from partwise_report.study.guesses.frames import Enlarged
 
 
 @pytest.fixture(scope="module")

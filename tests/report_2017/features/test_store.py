@@ -14,7 +14,7 @@ from partwise.errors import PartwiseError
 from partwise.methods.method import image_batch
 from partwise_report.features import FeatureStore, FrozenVgg, StoredFrames, layers_of, store_features
 from partwise_report.features.frames import Area
-from partwise_report.study.frames import shown_frames
+from partwise_report.study.guesses.frames import shown_frames
 
 LAYERS = ("conv4_3", "conv5_3", "conv5_3_holes")
 

@@ -1,0 +1,1 @@
+"""Figures of the report, drawn from the networks and the truth as they are."""
