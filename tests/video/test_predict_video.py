@@ -278,3 +278,15 @@ def test_a_missing_library_is_named(tmp_path):
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 2 and run.stderr.strip().endswith("pip install 'partwise[video]'"), run.stderr
+
+
+def test_a_full_disk_is_one_line_about_the_video_that_was_asked_for(tmp_path, disk_full_after):
+    """A disk that is full while frames are encoded, and one that is full when the last ones are written."""
+    clip = write_clip(tmp_path / "street.mp4")
+    for size in (200, 2000):
+        out = tmp_path / f"out{size}"
+        with disk_full_after(size), pytest.raises(PartwiseError) as failed:
+            predict_video(Finder(), clip, out, VideoForm(), CITYSCAPES)
+        said = str(failed.value)
+        assert said.startswith(f"cannot write {out}/street.") and "\n" not in said and ".partwise-" not in said
+        assert not [path.name for path in out.iterdir() if path.name.startswith(".")]

@@ -21,6 +21,7 @@ from partwise.video.frames import EVERY_FRAME, Span, Video, open_video
 from partwise.video.records import json_line, mots_classes, mots_lines
 from partwise.video.tracker import DEFAULT_TRACKING, NO_TRACK, TrackSettings
 from partwise.video.writing import VideoFile
+from streeteval.files import cannot_write
 from streeteval.labels import LabelSet
 
 __all__ = ["ResultsThereError", "VideoDone", "VideoForm", "predict_video"]
@@ -145,7 +146,7 @@ def _lines(path: Path) -> Iterator[IO[str]]:
         with path.open("w", encoding="utf-8", newline="\n") as file:
             yield file
     except OSError as error:
-        raise PartwiseError(f"cannot write {path}: {(error.strerror or str(error)).lower()}: free the place") from error
+        raise PartwiseError(cannot_write(path, error)) from error
 
 
 def _results(find: Callable[..., Result], video: Video, span: Span, form: VideoForm) -> Iterator[TrackedResult]:

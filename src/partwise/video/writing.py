@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from partwise.errors import PartwiseError
-from streeteval.errors import in_one_line
-from streeteval.files import expanded
+from streeteval.files import cannot_write, expanded
 
 __all__ = ["VideoFile"]
 
@@ -49,7 +48,7 @@ class VideoFile:
         try:
             self._file = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
         except (av.error.FFmpegError, OSError) as error:
-            raise PartwiseError(f"cannot write {self.path}: {in_one_line(error)}: choose another folder") from None
+            raise PartwiseError(cannot_write(self.path, error)) from None
         return self
 
     def write(self, image_HW3: np.ndarray, seconds: float) -> None:
@@ -78,7 +77,7 @@ class VideoFile:
             for packet in self._stream.encode(frame):
                 self._file.mux(packet)
         except (av.error.FFmpegError, OSError) as error:
-            raise PartwiseError(f"cannot write {self.path}: {in_one_line(error)}: free the place") from error
+            raise PartwiseError(cannot_write(self.path, error)) from error
 
     def _begin(self, height: int, width: int) -> None:
         self._stream = self._file.add_stream("libx264", rate=self.rate)
@@ -135,4 +134,4 @@ class VideoFile:
                 self._part.replace(self.path)
         except (av.error.FFmpegError, OSError) as error:
             self._part.unlink(missing_ok=True)
-            raise PartwiseError(f"cannot write {self.path}: {in_one_line(error)}: free the place") from error
+            raise PartwiseError(cannot_write(self.path, error)) from error

@@ -34,8 +34,16 @@ __all__ = [
     "readable",
 ]
 
-_ADVICE = {errno.ENAMETOOLONG: "shorten the name"}  # error of the system -> what to do
-_USUAL_ADVICE = "free the place or choose another"
+_FREE_SPACE, _MAY_WRITE = "free space on the disk or choose another one", "choose a folder that you may write to"
+_ADVICE = {  # error of the system -> what to do
+    errno.ENAMETOOLONG: "shorten the name",
+    errno.ENOSPC: _FREE_SPACE,
+    errno.EDQUOT: _FREE_SPACE,
+    errno.EACCES: _MAY_WRITE,
+    errno.EPERM: _MAY_WRITE,
+    errno.EROFS: _MAY_WRITE,
+}
+_USUAL_ADVICE = "choose another path"
 
 
 def expanded(path: str | os.PathLike) -> Path:
@@ -167,6 +175,25 @@ def json_ready(value: Any) -> Any:
     return readable(value) if isinstance(value, str) else value
 
 
+def cannot_write(path: str | os.PathLike, error: Exception, state: str = "") -> str:
+    """Say that a file could not be written, why, and what to do. The error may name another file, such as a temporary.
+
+    Args:
+        path: The file that was asked for.
+        error: An OSError, or one of a library with the same attributes `errno` and `strerror`.
+        state: Of the file now, as the beginning of the advice.
+
+    Example:
+        >>> cannot_write("out.mp4", OSError(errno.ENOSPC, "No space left on device", "/tmp/.part"))
+        'cannot write out.mp4: no space left on device: free space on the disk or choose another one'
+    """
+    reason = (getattr(error, "strerror", None) or str(error)).lower()
+    if isinstance(error, FileExistsError):
+        reason = f"{error.filename} is a file and no folder"
+    advice = _ADVICE.get(getattr(error, "errno", None) or 0, _USUAL_ADVICE)
+    return f"cannot write {os.fspath(path)}: {reason}: {state}{advice}"
+
+
 # Errors of the system that would also stop the next file.
 _ENDS_ALL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO))
 
@@ -185,8 +212,4 @@ def _explained(target: Path, temporary: Path) -> Iterator[None]:
         ours = {None, str(target), str(temporary), *map(str, target.parents)}
         if error.filename not in ours:
             raise
-        reason = (error.strerror or str(error)).lower()
-        if isinstance(error, FileExistsError):
-            reason = f"{error.filename} is a file and no folder"
-        advice = _ADVICE.get(error.errno or 0, _USUAL_ADVICE)
-        raise InputError(f"cannot write {target}: {reason}: nothing was changed there; {advice}") from error
+        raise InputError(cannot_write(target, error, "nothing was changed there; ")) from error
