@@ -165,6 +165,29 @@ def test_a_click_shows_why(page, browser, photo):
     assert "below the minimum score" in page.inner_text("#panel .hint")
 
 
+def test_a_pixel_is_chosen_with_the_keyboard_alone(page, browser, photo):
+    """The mark begins in the middle, goes as far as the keys say, stays in the photo, and Enter explains its pixel."""
+    opened(page, browser, photo)
+    mark = page.locator("#stage .cursor")
+    page.focus("#stage")
+    assert mark.get_attribute("visibility") == "hidden"
+    for key in ("ArrowDown", "ArrowRight", "Shift+ArrowLeft"):
+        page.keyboard.press(key)
+    assert mark.get_attribute("visibility") == "visible"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#panel .headline")
+    assert "pixel 131, 68" in page.inner_text("#panel .headline p")  # 256 x 128 px: steps of 4 px, and one of 1 px
+    for _ in range(40):
+        page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('#panel .headline p').innerText.includes('pixel 131, 0')")
+    page.keyboard.press("Escape")
+    assert mark.get_attribute("visibility") == "hidden"
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    assert mark.get_attribute("visibility") == "hidden"
+
+
 def test_downloads_follow_what_is_shown(page, browser, photo):
     opened(page, browser, photo)
     page.click("summary")

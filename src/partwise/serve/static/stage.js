@@ -40,6 +40,13 @@
       });
       holder.addEventListener("pointermove", (event) => this.hover(event));
       holder.addEventListener("pointerleave", () => { this.tip.hidden = true; });
+      this.cursor = shape("g", { class: "cursor", visibility: "hidden" }, this.svg);
+      for (const kind of ["halo", "cross"]) shape("path", { class: kind }, this.cursor);
+      holder.tabIndex = 0;
+      holder.setAttribute("role", "application");
+      holder.setAttribute("aria-label", "Photo. The arrow keys move a mark, with Shift by one pixel; Enter explains the pixel under it.");
+      holder.addEventListener("keydown", (event) => this.key(event, onPixel));
+      holder.addEventListener("blur", () => this.hideCursor());
       new ResizeObserver(() => this.relabel()).observe(holder);
     }
 
@@ -54,6 +61,8 @@
       this.holder.style.setProperty("--ratio", result.width / result.height);
       this.image.src = address;
       this.marks.replaceChildren();
+      this.place = { x: Math.floor(result.width / 2), y: Math.floor(result.height / 2) };
+      this.hideCursor();
       this.semantic = result.semantic ? pw.semanticIds(result.semantic, result.width * result.height) : null;
     }
 
@@ -164,9 +173,50 @@
     // Index of the instance that is shown at a pixel; -1 for none.
     at(x, y) { return this.ids[y * this.result.width + x] - 1; }
 
+    // Choosing a pixel without a pointer.
+    key(event, onPixel) {
+      const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+      if (!this.ids || event.ctrlKey || event.altKey || event.metaKey) return;
+      if (way) {
+        const step = event.shiftKey ? 1 : Math.max(1, Math.round(this.result.width / 64));
+        const within = (value, size) => Math.max(0, Math.min(value, size - 1));
+        this.place = {
+          x: within(this.place.x + step * way[0], this.result.width),
+          y: within(this.place.y + step * way[1], this.result.height),
+        };
+        this.showCursor();
+      } else if (event.key === "Enter" || event.key === " ") {
+        this.showCursor();
+        onPixel(this.place.x, this.place.y);
+      } else if (event.key === "Escape") {
+        this.hideCursor();
+      } else {
+        return;
+      }
+      event.preventDefault();
+    }
+
+    showCursor() {
+      const [x, y, arm] = [this.place.x + 0.5, this.place.y + 0.5, 10 * this.scale];
+      for (const path of this.cursor.children) path.setAttribute("d", `M${x - arm},${y}H${x + arm}M${x},${y - arm}V${y + arm}`);
+      this.cursor.setAttribute("visibility", "visible");
+      this.say(this.place, x / this.scale, y / this.scale);
+    }
+
+    hideCursor() {
+      this.cursor.setAttribute("visibility", "hidden");
+      this.tip.hidden = true;
+    }
+
     hover(event) {
       const place = this.pixel(event);
       if (!place || !this.ids) { this.tip.hidden = true; return; }
+      const seen = this.holder.getBoundingClientRect();
+      this.say(place, event.clientX - seen.left, event.clientY - seen.top);
+    }
+
+    // The tip with what is at a pixel, beside a place in pixels of the screen.
+    say(place, left, top) {
       const i = this.at(place.x, place.y);
       const said = [];
       if (i >= 0) said.push(this.caption(this.result.instances[i], i));
@@ -174,11 +224,10 @@
       if (under && (i < 0 || this.view === "semantic")) said.push(under.name);
       this.tip.textContent = said.join(" · ");
       this.tip.hidden = said.length === 0;
-      const seen = this.holder.getBoundingClientRect();
-      const right = event.clientX - seen.left > seen.width / 2;
-      this.tip.style.left = right ? "auto" : `${event.clientX - seen.left + 14}px`;
-      this.tip.style.right = right ? `${seen.right - event.clientX + 14}px` : "auto";
-      this.tip.style.top = `${event.clientY - seen.top + 14}px`;
+      const right = left > this.holder.clientWidth / 2;
+      this.tip.style.left = right ? "auto" : `${left + 14}px`;
+      this.tip.style.right = right ? `${this.holder.clientWidth - left + 14}px` : "auto";
+      this.tip.style.top = `${top + 14}px`;
     }
   };
 })();
