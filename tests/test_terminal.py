@@ -69,7 +69,25 @@ def test_a_step_that_takes_long_shows_life_and_for_how_long_it_has_taken(after):
         progress(2, 3)
         lines += after(30)
     assert lines[1:3] == ["still working on predicting 1/3, 50 s", "still working on predicting 1/3, 75 s"]
-    assert lines[3] == "predicting 2/3, 40.0 s each, 40 s left"
+    assert lines[3] == "predicting 2/3, 80.0 s each, 1 min 20 s left"
+
+
+def test_the_pace_counts_neither_what_was_done_before_nor_the_time_before(after):
+    """A count that goes on from an earlier command, and one that follows an hour of something else."""
+    with counting("storing") as progress:
+        progress(100, 200)
+        after(10)
+        progress(101, 200)
+        assert after(20)[-1] == "storing 101/200, 10.0 s each, 16 min 30 s left"
+    with TrainingDisplay() as display:
+        display.count("finding", 1965, 1965)
+        for step in (1, 1801):
+            display.progress(step / 1801, line(step, 0.5))
+            after(3600)
+        for done in (17, 34):
+            after(4)
+            display.count("evaluating", done, 530)
+        assert after(26)[-1].startswith("evaluating 34/530, 4.2/s, ")
 
 
 def test_a_command_that_has_not_said_yet_what_it_does_shows_life_too(after):

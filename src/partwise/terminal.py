@@ -249,7 +249,9 @@ class TrainingDisplay(Display):
 
 
 class _Pace:
-    """The rate of a count. It starts again when the count falls or the total changes.
+    """The rate of a count from its first call on. It starts again when the count falls or the total changes.
+
+    What is done at the first call does not count: it may have been done by an earlier command, or before the count.
 
     Args:
         clock: Returns the time in seconds.
@@ -257,23 +259,21 @@ class _Pace:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
-        self.begun = clock()
-        self.last = (0, 0, self.begun)  # done, total, and the time
+        self.first = (0, clock())  # done, and the time
+        self.last = (0, 0)  # done, and the total
 
     def at(self, done: int, total: int) -> tuple[str, str]:
-        """Return the rate and the remaining time in words, each "" if it is not known yet.
-
-        The first item of a count began when the count before it ended.
-        """
-        before, of, then = self.last
+        """Return the rate and the remaining time in words, each "" if it is not known yet."""
+        before, of = self.last
+        now = self.clock()
         if done < before or total != of:
-            self.begun = then
-        self.last = (done, total, self.clock())
-        elapsed = self.last[2] - self.begun
-        if not (done and elapsed):
+            self.first = (done, now)
+        self.last = (done, total)
+        advanced, elapsed = done - self.first[0], now - self.first[1]
+        if not (advanced and elapsed):
             return "", ""
-        rate = done / elapsed
-        return f"{rate:.1f}/s" if rate >= 1 else f"{1 / rate:.1f} s each", _left(done, elapsed, total - done)
+        rate = advanced / elapsed
+        return f"{rate:.1f}/s" if rate >= 1 else f"{1 / rate:.1f} s each", _left(advanced, elapsed, total - done)
 
 
 def _left(advanced: float, elapsed: float, rest: float) -> str:
