@@ -137,11 +137,23 @@ def test_more_seeds_are_asked_for_where_the_seeds_differ():
     assert "frames" in seeds_needed(Effect(0.03, -0.05, 0.11, 0.0, 3), 0.02)
 
 
+CERTAIN = {"of_frames": 0.0, "of_seeds": 0.0}
+
+
 def test_steps_are_asked_for_by_how_far_the_second_half_came():
     looks = {"0": {"mask_above": -0.4}, "50": {"mask_above": -0.3}, "100": {"mask_above": -0.2}}
-    assert steps_needed(made_trials("a", 0.5, looks=looks), "mask_iou") == "about 200 steps"
+    below = {"mark": 0.7, "looks": looks} | CERTAIN
+    assert steps_needed(made_trials("a", 0.5, **below), "mask_iou") == "about 200 steps"
     looks["100"] = {"mask_above": -0.3}
-    assert steps_needed(made_trials("a", 0.5, looks=looks), "mask_iou").startswith("no number")
+    assert steps_needed(made_trials("a", 0.5, **below), "mask_iou").startswith("no number")
+
+
+def test_steps_are_asked_for_where_the_few_frames_of_a_look_are_better_than_all():
+    """What is above the marks on the frames of a look, and below them on all, needs steps and not seeds."""
+    looks = {"0": {"mask_above": -0.1}, "50": {"mask_above": 0.0}, "100": {"mask_above": 0.1}}
+    below = {"mark": 0.7, "looks": looks} | CERTAIN
+    assert steps_needed(made_trials("a", 0.5, **below), "mask_iou") == "about 200 steps"
+    assert steps_needed(made_trials("a", 0.8, **below), "mask_iou") == "more seeds"
 
 
 @pytest.mark.parametrize(("best", "decided"), [(0.312, False), (0.36, True)])
@@ -158,7 +170,10 @@ def test_figures_too_small_for_the_threshold_decide_nothing(best, decided):
 
 def test_steps_are_asked_for_up_to_a_goal():
     looks = {"0": {"car_ap": 0.0}, "50": {"car_ap": 0.002}, "100": {"car_ap": 0.004}}
-    assert steps_needed(made_trials("a", 0.004, figure="car_ap", looks=looks), "car_ap", 0.01) == "about 250 steps"
+    assert (
+        steps_needed(made_trials("a", 0.004, figure="car_ap", looks=looks, **CERTAIN), "car_ap", 0.01)
+        == "about 250 steps"
+    )
 
 
 def test_frames_without_a_car_do_not_count():
