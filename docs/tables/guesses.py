@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tables.table import MISSING, Make, Table, fraction, load, signed
@@ -9,6 +10,13 @@ from tables.table import MISSING, Make, Table, fraction, load, signed
 STUDY = "study_guesses"
 SIZES = ("<32", "32-64", "64-128", ">=128")  # longest side of a car in pixels
 FIGURES = {"AP of cars": "car_ap", "mask IoU": "mask_iou", "AUC, near": "auc_near"}
+ORDER_FIGURES = {
+    "order": "order",
+    "mark: the place": "order_place",
+    "mark: one rank": "order_constant",
+    "cars of unseen rank": "order_unseen",
+    "AP of cars": "car_ap",
+}
 
 
 def verdicts() -> Table:
@@ -37,11 +45,22 @@ def verdicts() -> Table:
 
 def variants() -> Table:
     """The figures of each variant, with intervals over frames and seeds."""
+    return _of_variants(lambda variant: variant["group"] != "orders", FIGURES)
+
+
+def orders() -> Table:
+    """The share of cars' pixels with the right rank, and what counts as nothing learnt."""
+    return _of_variants(lambda variant: variant["group"] == "orders", ORDER_FIGURES)
+
+
+def _of_variants(chosen: Callable[[dict[str, Any]], bool], figures: Mapping[str, str]) -> Table:
     rows = []
     for variant in load(STUDY)["variants"].values():
-        cells = [_with_interval(variant["figures"][figure]) for figure in FIGURES.values()]
-        rows.append([f"`{variant['name']}`", variant["about"], str(len(variant["seeds"])), *cells])
-    return Table(["variant", "what differs", "seeds", *FIGURES], rows)
+        if chosen(variant):
+            found = variant["figures"]
+            cells = [_with_interval(found[figure]) if figure in found else MISSING for figure in figures.values()]
+            rows.append([f"`{variant['name']}`", variant["about"], str(len(variant["seeds"])), *cells])
+    return Table(["variant", "what differs", "seeds", *figures], rows)
 
 
 def chain() -> Table:
@@ -60,6 +79,8 @@ def sizes() -> Table:
     rows = []
     for variant in load(STUDY)["variants"].values():
         figures = variant["figures"]
+        if variant["group"] == "orders":  # they have no windows
+            continue
         cells = [
             signed(figures[key]["mean"]) if (key := f"mask_above {name}") in figures else MISSING for name in SIZES
         ]
@@ -75,5 +96,6 @@ TABLES: dict[str, Make] = {
     "guesses-verdicts": verdicts,
     "guesses-variants": variants,
     "guesses-chain": chain,
+    "guesses-orders": orders,
     "guesses-sizes": sizes,
 }
