@@ -154,9 +154,12 @@ def _run(
     require_answer_replaceable(study.out)
     known = {(record.trial, record.seed): record for record in recorded(study, variants)}
     open_variants = [one for one in chosen if any((one.name, seed) not in known for seed in study.seeds)]
+    if open_variants and not known:
+        open_dataset(study.data, study.split)  # a wrong path is said before what follows from it
     lacking = {variant.name: reason for variant in open_variants if (reason := missing_of(variant, study))}
-    for name, reason in lacking.items():
-        watcher.note(f"{name}: not trained, for lack of {reason}")
+    for reason in dict.fromkeys(lacking.values()):
+        names = ", ".join(name for name, own in lacking.items() if own == reason)
+        watcher.note(f"{names}: not trained, for lack of {reason}")
     ready = [variant for variant in chosen if not missing_of(variant, study)]
     if not ready and not known:
         raise PartwiseError(f"nothing can be trained: {next(iter(lacking.values()))} is missing")

@@ -231,6 +231,21 @@ def test_nothing_to_train_is_one_line(study):
         run_whole(study, ["corected"], 1, Listener())
 
 
+def test_what_is_lacking_is_one_line_for_each_reason(study, tmp_path):
+    """Variants that wait for the same stored features are named in one line; a wrong path of the data comes first."""
+    listener = Listener()
+    elsewhere = replace(study, out=tmp_path / "out", caches=tmp_path)
+    with pytest.raises(PartwiseError, match="nothing can be trained"):
+        run_whole(elsewhere, [], 1, listener)
+    named = [name for note in listener.notes for name in note.partition(": not trained")[0].split(", ")]
+    assert sorted(named) == sorted(variant.name for variant in VARIANTS)
+    assert len(listener.notes) == len({note.partition("for lack of ")[2] for note in listener.notes}) < 12
+    quiet = Listener()
+    with pytest.raises(PartwiseError, match="nowhere"):
+        run_whole(replace(elsewhere, data=tmp_path / "nowhere"), [], 1, quiet)
+    assert not quiet.notes
+
+
 def test_a_store_that_is_not_complete_is_said(study, tmp_path):
     missing = missing_of(choose(["corrected"])[0], replace(study, caches=tmp_path))
     assert "partwise study cache" in missing and str(tmp_path / "plain" / "train") in missing
