@@ -180,7 +180,7 @@ def test_a_pixel_is_chosen_with_the_keyboard_alone(page, browser, photo):
     for _ in range(40):
         page.keyboard.press("ArrowUp")
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelector('#panel .headline p').innerText.includes('pixel 131, 0')")
+    page.wait_for_selector("#panel .headline p:has-text('pixel 131, 0')")
     page.keyboard.press("Escape")
     assert mark.get_attribute("visibility") == "hidden"
     page.keyboard.press("ArrowDown")
