@@ -8,8 +8,10 @@ from cyclopts import CycloptsError, MissingArgumentError
 
 from docs.markdown import ROOT, blocks, pages, spans
 from partwise.cli import app, main
+from partwise.cli.app import add_plugged_in
 from partwise.errors import PartwiseError
 
+add_plugged_in()  # as every call of the program does first
 ASSIGNED = re.compile(r'^(\w+)="([^"]*)"$')
 
 

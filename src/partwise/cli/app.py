@@ -184,6 +184,13 @@ def keep_and_show(json: Path | None, figures: Any, show: Callable[[], None]) -> 
         console.print(f"wrote {json}")
 
 
+def add_plugged_in() -> None:
+    """Give `app` the commands of entry points. Those that an earlier call has added stay."""
+    for name in (verbs := Plugins[Any]("partwise.commands", {}, "command")):
+        if name not in app:
+            app.command(verbs[name], name=name)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line. A mistake of the user is one line on stderr and exit code 2; Ctrl-C is exit code 130.
 
@@ -196,9 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ESCAPED)
     try:
-        for name in (verbs := Plugins[Any]("partwise.commands", {}, "command")):
-            if name not in app:  # an earlier call has added it
-                app.command(verbs[name], name=name)
+        add_plugged_in()
         with heartbeat.silenced(not is_main_process()), heartbeat.running(), warnings_in_one_line():
             app([_at_home(word) for word in given], exit_on_error=False, print_error=False)
     except (PartwiseError, CycloptsError) as error:
