@@ -26,6 +26,7 @@ from streeteval.errors import InputError
 __all__ = [
     "ESCAPED",
     "atomic_write",
+    "cannot_write",
     "ends_all_writing",
     "expanded",
     "json_ready",

@@ -44,6 +44,14 @@ def by_variant(records: Sequence[TrialRecord]) -> dict[str, list[TrialRecord]]:
     return trials
 
 
+def by_reason(lacking: Mapping[str, str]) -> dict[str, list[str]]:
+    """What variants lack -> their names, both in the order of `lacking`, which has what each variant lacks."""
+    names: dict[str, list[str]] = {}
+    for name, reason in lacking.items():
+        names.setdefault(reason, []).append(name)
+    return names
+
+
 def require_answer_replaceable(out: Path) -> None:
     """Raises PartwiseError if a file of somebody else stands where the study writes."""
     for name in ("study.json", "report.html"):
@@ -115,9 +123,7 @@ def _caveats(records: Sequence[TrialRecord], lacking: Mapping[str, str]) -> list
     if stopped := [f"{record.trial} (seed {record.seed}): {record.stopped}" for record in records if record.stopped]:
         found.append(f"Ended early: {'; '.join(stopped)}.")
     if lacking:
-        reasons: dict[str, list[str]] = {}
-        for name, reason in lacking.items():
-            reasons.setdefault(reason.partition(" (")[0], []).append(name)
+        reasons = by_reason({name: reason.partition(" (")[0] for name, reason in lacking.items()})
         said = "; ".join(f"{', '.join(names)}, for lack of {reason}" for reason, names in reasons.items())
         found.append(f"Not trained: {said}.")
     return found

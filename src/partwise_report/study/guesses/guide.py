@@ -16,7 +16,7 @@ from partwise.errors import PartwiseError
 from partwise.files import write_json
 from partwise.training.stopping import Stopped
 from partwise_report.features import FeatureStore, FrozenVgg, StoredFrames, store_features
-from partwise_report.study.guesses.answer import by_variant, require_answer_replaceable, write_answer
+from partwise_report.study.guesses.answer import by_reason, by_variant, require_answer_replaceable, write_answer
 from partwise_report.study.guesses.conduct import Study, Task, conduct, recipe_of, recorded
 from partwise_report.study.guesses.frames import shown_frames
 from partwise_report.study.guesses.heads import Draws, build_heads, frames_with_objects, train_heads
@@ -157,9 +157,8 @@ def _run(
     if open_variants and not known:
         open_dataset(study.data, study.split)  # a wrong path is said before what follows from it
     lacking = {variant.name: reason for variant in open_variants if (reason := missing_of(variant, study))}
-    for reason in dict.fromkeys(lacking.values()):
-        names = ", ".join(name for name, own in lacking.items() if own == reason)
-        watcher.note(f"{names}: not trained, for lack of {reason}")
+    for reason, names in by_reason(lacking).items():
+        watcher.note(f"{', '.join(names)}: not trained, for lack of {reason}")
     ready = [variant for variant in chosen if not missing_of(variant, study)]
     if not ready and not known:
         raise PartwiseError(f"nothing can be trained: {next(iter(lacking.values()))} is missing")
