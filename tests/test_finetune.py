@@ -4,17 +4,19 @@ import json
 
 import numpy as np
 import pytest
-from tiny_networks import QUICK
+from tiny_networks import QUICK, tiny_model
 
 from partwise.cli import main
 from partwise.data.image_files import write_png
 from partwise.errors import PartwiseError
-from partwise.methods import build_method
+from partwise.experiment import plan
+from partwise.methods import PartsConfig, build_method
 from partwise.methods.options import InferenceOptions
 from partwise.model_files import find_model
 from partwise.recipes import RECIPES
 from partwise.segmenter import load
-from partwise.training.checkpoint import read_model
+from partwise.training.checkpoint import read_model, save_model
+from partwise.training.config import method_from_dict, method_to_dict
 
 BOX = [[20, 20, 120, 20, 120, 90, 20, 90]]
 MAP = ["--map", "Vehiculo=car,truck", "--map", "Peaton=person"]
@@ -107,10 +109,51 @@ def test_a_map_for_result_files_is_one_line(own, tmp_path, complains):
     assert "--workers 2 is for folders" in said
 
 
-def test_the_recipe_takes_every_tensor_of_the_bundled_model():
-    state, info = read_model(find_model())
-    own = build_method(RECIPES["finetune"]().method, info.label_set).state_dict()
+def planned(out, *overrides, weights=("streets",), name="finetune"):
+    (stage,) = plan(name, ["training.steps=1", *overrides], out, weights=weights)
+    return stage.recipe.method
+
+
+@pytest.mark.parametrize("model", ["streets", "tiny"])
+def test_finetune_has_the_network_of_the_model_that_it_starts_from(model, tiny_model_file, tmp_path):
+    given = str(tiny_model_file) if model == "tiny" else model
+    state, info = read_model(find_model(given))
+    method = planned(tmp_path, weights=["pypi", given])
+    own = build_method(method, info.label_set).state_dict()
     assert {name: value.shape for name, value in own.items()} == {name: value.shape for name, value in state.items()}
+    assert method_to_dict(method) == method_to_dict(method_from_dict(info.method)) | {"frozen_blocks": 2}
+
+
+def test_a_field_that_is_given_wins_over_the_network_of_the_model(tiny_model_file, tmp_path):
+    method = planned(tmp_path, "method.channels=16", "method.frozen_blocks=1", weights=[str(tiny_model_file)])
+    assert (method.channels, method.frozen_blocks, method.windows) == (16, 1, ((8, 8), (16, 8)))
+
+
+def test_the_crop_is_enlarged_to_what_the_network_of_the_model_takes(tmp_path):
+    far = PartsConfig(channels=8, windows=((8, 8), (64, 8)))
+    save_model(tmp_path / "far.safetensors", build_method(far), {"recipe": "tiny", "steps": 0, "weights": "random"})
+    recipes = [
+        plan("finetune", ["training.steps=1", *given], tmp_path, weights=[str(tmp_path / "far.safetensors")])[0].recipe
+        for given in ([], ["data.augment.crop=[128,192]"])
+    ]
+    assert [recipe.data.augment.crop for recipe in recipes] == [(448, 448), (128, 192)]
+    assert build_method(recipes[0].method).size_multiple == 64
+
+
+def test_only_recipes_that_say_so_and_models_of_their_method_change_the_network(tiny_model_file, tmp_path):
+    semantic = str(tiny_model(tmp_path / "fcn.safetensors", semantic=True))
+    assert planned(tmp_path, weights=()) == planned(tmp_path, weights=[semantic]) == RECIPES["finetune"]().method
+    light = planned(tmp_path, weights=[str(tiny_model_file)], name="parts_light")
+    assert light == RECIPES["parts_light"]().method
+
+
+def test_finetune_from_a_network_of_another_size_takes_all_of_its_tensors(own, tiny_model_file, tmp_path, capsys):
+    quick = [text for text in QUICK if not text.startswith("method.")]
+    command = ["train", "finetune", *quick, "--data", own, "--weights", tiny_model_file, "--steps", "1", *MAP]
+    main([str(word) for word in (*command, "--out", tmp_path / "run")])
+    said = " ".join("".join(capsys.readouterr()).split())
+    assert f"{len(read_model(tiny_model_file)[0])} tensors taken" in said and "start as in a new network" not in said
+    assert read_model(tmp_path / "run" / "last.safetensors")[1].method["channels"] == 8
 
 
 def test_a_mapped_model_averages_mirror_images_as_its_own_and_says_why_it_explains_nothing(scenes, tiny_model_file):

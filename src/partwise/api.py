@@ -167,7 +167,7 @@ def train(
     Raises:
         PartwiseError: If the recipe, the data or the folder cannot be used.
     """
-    stages = plan(recipe, overrides, expanded(out), minutes, steps, scale_steps)
+    stages = plan(recipe, overrides, expanded(out), minutes, steps, scale_steps, weights)
     where = TrainingData(data, split, val_split)
     return run(stages, where, monitor or _Silent(), weights=weights, class_names=classes, resume=resume)
 

@@ -6,9 +6,11 @@ import functools
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+
+import torch
 
 from partwise.class_map import ClassNames
 from partwise.data.dataset import Dataset, described
@@ -21,10 +23,12 @@ from partwise.methods.options import InferenceOptions
 from partwise.model_files import find_model, start_files
 from partwise.recipes import PIPELINES
 from partwise.recipes import recipe as find_recipe
-from partwise.training.checkpoint import load_model
-from partwise.training.config import Recipe, override
+from partwise.training.checkpoint import load_model, read_model
+from partwise.training.config import Recipe, method_from_dict, method_to_dict, override
+from partwise.training.crops import fitting_crop
 from partwise.training.folder import RunFolder
 from partwise.training.loop import Monitor, train
+from partwise.training.start import file_of, is_model
 from streeteval.evaluator import CityscapesEvaluator
 from streeteval.reading.truth import require_truth
 from streeteval.scene import EvenlySpaced
@@ -94,6 +98,7 @@ def plan(
     minutes: float = 0.0,
     steps: int = 0,
     scale_steps: float = 1.0,
+    weights: Sequence[str] = (),
 ) -> list[Stage]:
     """List the stages of a recipe (one stage) or of a pipeline. The stages share the length.
 
@@ -104,6 +109,7 @@ def plan(
         minutes: Length of all stages together in minutes; 0 for the length that the recipe sets.
         steps: Length of all stages together in steps; 0 for the length that the recipe sets.
         scale_steps: Factor of the steps of each recipe, to run a long schedule in short; without another length.
+        weights: What the first stage starts from, as for `run`; a recipe may take its network from a model among them.
 
     Raises:
         PartwiseError: If a name or a field is unknown, a value is wrong, or no length is set.
@@ -112,13 +118,14 @@ def plan(
         given = f"minutes={minutes:g}, steps={steps}, scale_steps={scale_steps:g}"
         raise PartwiseError(f"{given}: give scale_steps above 0, and then neither minutes nor steps")
     shares = PIPELINES.get(name, {name: 1.0})
-    stages = []
+    stages: list[Stage] = []
     for stage, share in shares.items():
         length = [f"training.minutes={minutes * share!r}"] if minutes else []
         length += [f"training.steps={max(1, round(steps * share)) if steps > 0 else steps}"] if steps else []
         if length:  # a given length replaces both lengths of the recipe
             length = ["training.minutes=0", "training.steps=0", *length]
-        recipe = override(find_recipe(stage), [*overrides, *length])
+        recipe = find_recipe(stage) if stages else _on_network_of(weights, find_recipe(stage))
+        recipe = override(recipe, [*overrides, *length])
         if scale_steps != 1:
             if not recipe.training.steps:
                 raise PartwiseError(f"scale_steps={scale_steps:g}: recipe {stage} says no steps: give steps")
@@ -128,6 +135,27 @@ def plan(
             raise PartwiseError(f"recipe {stage} sets no length: give minutes or steps")
         stages.append(Stage(recipe, out / stage if name in PIPELINES else out))
     return stages
+
+
+def _on_network_of(weights: Sequence[str], recipe: Recipe) -> Recipe:
+    """Give a recipe the network of the last model of its method that it starts from, if the recipe asks for it."""
+    files = [file for file in map(file_of, start_files(weights)) if is_model(file)] if recipe.network_of_weights else []
+    own = method_to_dict(recipe.method)
+    stays = {name: own[name] for name in ("frozen_blocks",) if name in own}
+    for network in (read_model(file)[1].method for file in reversed(files)):
+        if network.get("kind") == own["kind"]:
+            return _with_fitting_crop(replace(recipe, method=method_from_dict(network | stays)))
+    return recipe
+
+
+def _with_fitting_crop(recipe: Recipe) -> Recipe:
+    """Enlarge the crop of a recipe, if need be, to a size that its network takes without padding."""
+    with torch.device("meta"):  # no memory, no numbers: only its strides
+        multiple = build_method(recipe.method).size_multiple
+    augment = recipe.data.augment
+    return replace(
+        recipe, data=replace(recipe.data, augment=replace(augment, crop=fitting_crop(augment.crop, multiple)))
+    )
 
 
 def run(

@@ -7,7 +7,6 @@ import pytest
 from partwise.errors import PartwiseError
 from partwise.recipes import RECIPES, recipe
 from partwise.training.config import (
-    check_crop,
     check_recipe,
     leaves,
     method_from_dict,
@@ -15,6 +14,7 @@ from partwise.training.config import (
     recipe_from_dict,
     recipe_to_dict,
 )
+from partwise.training.crops import check_crop
 
 
 @pytest.mark.parametrize("name", RECIPES)

