@@ -32,11 +32,12 @@ dist: $(VENV)/.installed  ## sdist and wheels of the last commit in dist/, with 
 	$(BIN)/python -m build --outdir dist build/release/packages/streeteval
 	$(BIN)/python -m build --outdir dist build/release/packages/streeteval-cs
 	$(BIN)/python -m build --outdir dist build/release/packages/partwise-streets
+	$(BIN)/python -m build --outdir dist build/release/packages/partwise-streets-free
 
-$(VENV)/.installed: pyproject.toml constraints.txt packages/streeteval/pyproject.toml packages/partwise-streets/pyproject.toml
+$(VENV)/.installed: pyproject.toml constraints.txt packages/streeteval/pyproject.toml $(wildcard packages/partwise-streets*/pyproject.toml)
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "partwise needs Python 3.11 or newer"'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -e '.[dev]' -e packages/streeteval -e packages/partwise-streets -c constraints.txt
+	$(BIN)/python -m pip install -q -e '.[dev]' -e packages/streeteval -e packages/partwise-streets -e packages/partwise-streets-free -c constraints.txt
 	touch $@
 
 clean:

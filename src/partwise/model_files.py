@@ -13,7 +13,7 @@ from streeteval.given import shown
 
 __all__ = ["DEFAULT_MODEL", "MODELS", "find_model", "start_files"]
 
-# Name -> function that returns the file. The default model is a package of its own, partwise-streets.
+# Name -> function that returns the file. Models are packages of their own: partwise-streets, partwise-streets-free.
 MODELS: Mapping[str, Callable[[], Path]] = Plugins("partwise.models", {}, "model")
 DEFAULT_MODEL = "streets"
 
@@ -42,7 +42,7 @@ def find_model(name_or_file: str | os.PathLike | None = None) -> Path:
     if name == DEFAULT_MODEL and not Path(name).exists():
         raise PartwiseError(
             f"the model {name!r} is not installed: pip install partwise-streets (its terms: non-commercial use), "
-            "or give a model file or a run folder"
+            f"or give {', '.join([*MODELS, 'a model file or a run folder'])}"
         )
     path = expanded(name)
     try:

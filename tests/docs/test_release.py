@@ -33,6 +33,7 @@ def test_an_sdist_holds_what_its_tests_and_its_makefile_need(chosen):
         *("docs/make_tables.py", "docs/absolute_links.py", "docs/log/README.md", "docs/pictures/street.jpg"),
         *("results/streets_val.json", "packages/partwise-streets/pyproject.toml"),
         "packages/partwise-streets/src/partwise_streets/streets.safetensors",
+        "packages/partwise-streets-free/src/partwise_streets_free/streets-free.safetensors",
     }
     assert not needed - chosen
 
