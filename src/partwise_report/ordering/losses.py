@@ -1,6 +1,7 @@
 """The cross entropy of the orderings, over all pixels or with another balance of background and instances.
 
-Axes: B images, R maps of ranks (0 background), H and W pixels, h and w cells.
+Axes: B images, R maps of ranks (0 background), H and W pixels, h and w cells, s the stride, S the rows of a strip,
+c columns of cells with one more on each side.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from torch.nn import functional as F
 from partwise_report.ordering.targets import BACKGROUND, IGNORED
 
 LossOver = Literal["all", "instances", "balanced"]
-STRIP = 16  # rows of pixels whose logits are in memory at once: 31 maps of 1,024 px are 2 MB, which a cache holds
+STRIP = 16  # rows of pixels that are enlarged at once: a column of the cells of 31 maps is 254 kB, which a cache holds
 
 
 def order_loss(logits_BRhw: Tensor, ranks_BHW: Tensor, over: LossOver = "all") -> Tensor:
     """Compute the softmax cross entropy of the ranks.
 
     Args:
-        logits_BRhw: Of the maps, float, at the pixels or at a stride: then they are enlarged (bilinear).
+        logits_BRhw: Of the maps, float, at the pixels or at a stride: then they are enlarged (bilinear). The width in
+            pixels is a multiple of that in cells.
         ranks_BHW: uint8, the true map of each pixel; 0 background, 255 ignored.
         over: "all": mean over all pixels that are not ignored. "instances": mean over the pixels of instances.
             "balanced": half the mean over background and half that over instances.
@@ -55,25 +57,27 @@ class _EnlargedCrossEntropy(torch.autograd.Function):
     """The weighted cross entropy of logits that are enlarged to the pixels, strip by strip.
 
     Loss and gradient are made in one pass. Neither the enlarged logits nor their gradient is ever in memory as a whole:
-    for 31 maps of 1024x512 px each of them would have 65 MB, and time goes with what is read and written.
+    for 31 maps of 1024x512 px each of them would have 65 MB, and time goes with what is read and written. A strip is
+    enlarged by one column of pixels of all its cells at a time: these have the same two weights, so that no pixel needs
+    a product with more than two cells.
     """
 
     @staticmethod
     def forward(ctx: Any, logits_BRhw: Tensor, truth_BHW: Tensor, weights_BHW: Tensor) -> Tensor:
         rows_Hh = _bilinear(logits_BRhw.shape[-2], truth_BHW.shape[-2]).to(logits_BRhw.device)
-        columns_Ww = _bilinear(logits_BRhw.shape[-1], truth_BHW.shape[-1]).to(logits_BRhw.device)
+        stride = truth_BHW.shape[-1] // logits_BRhw.shape[-1]
+        truth_BsHw, weights_BsHw = _by_column(truth_BHW, stride), _by_column(weights_BHW, stride)
         total = logits_BRhw.new_zeros((), dtype=torch.float32)
         with torch.autocast(logits_BRhw.device.type, enabled=False):
             tall_BRHw = rows_Hh @ logits_BRhw.float().contiguous()
             gradient_BRHw = torch.zeros_like(tall_BRHw)
             for b, first in itertools.product(range(len(tall_BRHw)), range(0, truth_BHW.shape[1], STRIP)):
                 here = slice(first, first + STRIP)
-                weights_SW = weights_BHW[b, here]
-                if weights_SW.any():
-                    logits_RSW = tall_BRHw[b, :, here] @ columns_Ww.T
-                    loss, slope_RSW = _with_slope(logits_RSW, truth_BHW[b, here], weights_SW)
+                if weights_BsHw[b, :, here].any():
+                    loss, gradient_BRHw[b, :, here] = _of_strip(
+                        tall_BRHw[b, :, here], truth_BsHw[b, :, here], weights_BsHw[b, :, here]
+                    )
                     total += loss
-                    gradient_BRHw[b, :, here] = slope_RSW @ columns_Ww
             ctx.save_for_backward((rows_Hh.T @ gradient_BRHw).to(logits_BRhw.dtype))
         return total
 
@@ -81,6 +85,31 @@ class _EnlargedCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None]:
         (gradient_BRhw,) = ctx.saved_tensors
         return gradient_BRhw * slopes[0], None, None
+
+
+def _by_column(values_BHW: Tensor, stride: int) -> Tensor:
+    """(B, stride, H, w): the first pixel of each cell, the second pixel of each cell, ..."""
+    return values_BHW.unflatten(-1, (-1, stride)).permute(0, 3, 1, 2).contiguous()
+
+
+def _of_strip(logits_RSw: Tensor, truth_sSw: Tensor, weights_sSw: Tensor) -> tuple[Tensor, Tensor]:
+    """The weighted cross entropy of a strip, and (R, S, w) its derivative by the logits of the cells."""
+    stride, cells = len(truth_sSw), logits_RSw.shape[-1]
+    around_RSc = torch.cat([logits_RSw[..., :1], logits_RSw, logits_RSw[..., -1:]], dim=-1)  # a cell more on each side
+    slopes_RSc = torch.zeros_like(around_RSc)
+    total = logits_RSw.new_zeros(())
+    for column in range(stride):
+        place = (column + 0.5) / stride + 0.5  # in cells, from the centre of the cell before
+        left, share = int(place), place - int(place)
+        near, far = slice(left, left + cells), slice(left + 1, left + 1 + cells)
+        logits_RSw = torch.lerp(around_RSc[..., near], around_RSc[..., far], share)
+        loss, slope_RSw = _with_slope(logits_RSw, truth_sSw[column], weights_sSw[column])
+        total += loss
+        slopes_RSc[..., near].add_(slope_RSw, alpha=1 - share)
+        slopes_RSc[..., far].add_(slope_RSw, alpha=share)
+    slopes_RSc[..., 1] += slopes_RSc[..., 0]  # what lies outside has the values of the border
+    slopes_RSc[..., -2] += slopes_RSc[..., -1]
+    return total, slopes_RSc[..., 1:-1]
 
 
 def _with_slope(logits_RSW: Tensor, truth_SW: Tensor, weights_SW: Tensor) -> tuple[Tensor, Tensor]:
