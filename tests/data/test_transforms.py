@@ -1,5 +1,6 @@
 """Augmentation: the truth moves with the image."""
 
+import colorsys
 from dataclasses import replace
 
 import numpy as np
@@ -127,6 +128,28 @@ def test_colours_change_and_the_truth_does_not():
     assert not np.array_equal(recoloured.image_HW3, STREET.image_HW3)
     assert np.array_equal(recoloured.instance_ids_HW, STREET.instance_ids_HW)
     assert np.array_equal(recoloured.semantic_HW, STREET.semantic_HW)
+
+
+def test_the_hue_turns_by_up_to_its_limit_and_keeps_grey_and_truth():
+    grey = np.repeat(STREET.image_HW3[..., :1], 3, axis=2)
+    turning = replace(STILL, hue=0.5)
+    turned = [changed(STREET, seed, turning) for seed in range(20)]
+    assert all(np.array_equal(one.instance_ids_HW, STREET.instance_ids_HW) for one in turned)
+    assert np.array_equal(changed(replace(STREET, image_HW3=grey), 3, turning).image_HW3, grey)
+    brightest = lambda scene: scene.image_HW3.max(axis=2).astype(int)
+    assert all(np.abs(brightest(one) - brightest(STREET)).max() <= 1 for one in turned)
+    red = replace(STREET, image_HW3=np.full_like(STREET.image_HW3, (200, 0, 0)))
+    hues = [colour_angle(changed(red, seed, turning).image_HW3[0, 0]) for seed in range(400)]
+    assert max(hues) > 0.4 and min(hues) < -0.4
+    assert 0.03 < np.median(np.abs(hues)) < 0.1
+    slight = [colour_angle(changed(red, seed, replace(STILL, hue=0.1)).image_HW3[0, 0]) for seed in range(100)]
+    assert np.abs(slight).max() <= 0.11
+
+
+def colour_angle(rgb) -> float:
+    """The hue in turns, -.5 to .5."""
+    hue = colorsys.rgb_to_hsv(*(float(value) / 255 for value in rgb))[0]
+    return (hue + 0.5) % 1 - 0.5
 
 
 def one_car_among_persons() -> Scene:

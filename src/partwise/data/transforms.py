@@ -43,6 +43,8 @@ class AugmentConfig:
         scale: (low, high). The frame is enlarged by a factor that is drawn log-uniformly, then cropped.
         flip: Probability of a mirror image.
         photometric: Largest relative change of brightness, contrast and saturation, 0 to below 1.
+        hue: Largest shift of the hue in turns of the colour circle, 0 to .5. Small shifts are more frequent: half of
+            them are below an eighth of the largest.
         centre_instance: Probability that the crop is laid around an instance instead of anywhere.
         aspect: Largest relative change of width against height, 0 to below 1.
         rotation_deg: Largest rotation in degrees. The crop is a little smaller then, so that it stays in the frame.
@@ -54,6 +56,7 @@ class AugmentConfig:
     scale: Annotated[tuple[Positive, Positive], AfterValidator(_rising)] = (0.7, 1.8)
     flip: Share = 0.5
     photometric: BelowOne = 0.3
+    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     centre_instance: Share = 0.5
     aspect: BelowOne = 0.0
     rotation_deg: Annotated[float, Field(ge=0, le=45)] = 0.0
@@ -104,7 +107,7 @@ def augment(
         image, truth = tilted(image, truth, _tilted_corners(rng, config))
     if rng.random() < config.flip:
         image, truth = tvf.horizontal_flip(image), tvf.horizontal_flip(truth)
-    image = degraded(_recolour(image, rng, config.photometric), rng, config.degrade)
+    image = degraded(_recolour(image, rng, config), rng, config.degrade)
     semantic, instance_ids = truth.numpy() + void
     return Scene(
         scene.name,
@@ -156,12 +159,13 @@ def _instance_centre(
     return (y0 + y1) / 2, (x0 + x1) / 2
 
 
-def _recolour(image: tv_tensors.Image, rng: np.random.Generator, strength: float) -> tv_tensors.Image:
-    """Change brightness, contrast and saturation, each by a factor from 1 - strength to 1 + strength."""
-    if strength == 0:
-        return image
-    for change in (tvf.adjust_brightness, tvf.adjust_contrast, tvf.adjust_saturation):
-        image = change(image, float(rng.uniform(1 - strength, 1 + strength)))
+def _recolour(image: tv_tensors.Image, rng: np.random.Generator, config: AugmentConfig) -> tv_tensors.Image:
+    """Change brightness, contrast and saturation, each by a factor around 1, then the hue."""
+    if strength := config.photometric:
+        for change in (tvf.adjust_brightness, tvf.adjust_contrast, tvf.adjust_saturation):
+            image = change(image, float(rng.uniform(1 - strength, 1 + strength)))
+    if config.hue:
+        image = tvf.adjust_hue(image, float(config.hue * rng.uniform(-1, 1) ** 3))
     return image
 
 
