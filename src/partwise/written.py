@@ -28,6 +28,7 @@ __all__ = [
     "BENCH_MODELS",
     "BENCH_NETWORKS",
     "BENCH_PEERS",
+    "BENCH_ROBUSTNESS",
     "BENCH_RUNTIMES",
     "BENCH_SPEED",
     "BENCH_THROUGHPUT",
@@ -82,7 +83,7 @@ DESCRIPTION = "description of a model"
 BENCH_SPEED, BENCH_EVALUATION = "bench speed", "bench evaluation"
 BENCH_MODELS, BENCH_PEERS, BENCH_VIEWS = "bench models", "bench baselines", "bench views"
 BENCH_NETWORKS, BENCH_THROUGHPUT, BENCH_CLICKS = "bench networks", "bench throughput", "bench clicks"
-BENCH_TRACKS = "bench tracks"
+BENCH_TRACKS, BENCH_ROBUSTNESS = "bench tracks", "bench robustness"
 BENCH_RUNTIMES, INT8 = "bench runtimes", "figures of a quantised model"
 JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     COCO_PREDICTIONS: {"partwise", "images", "categories", "annotations"},
@@ -108,6 +109,7 @@ JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     BENCH_RUNTIMES: {"machine", "model", "size", "runtimes"},
     INT8: {"data", "frames", "calibration_frames", "weight_bits", "processor", "fp32", "int8"},
     BENCH_VIEWS: {"machine", "model", "data", "frames", "rows", "means"},
+    BENCH_ROBUSTNESS: {"machine", "data", "frames", "robustness"},
     BENCH_TRACKS: {"machine", "sequences", "settings", "rows", "frames_a_second"},
     BENCH_PEERS: {"machine", "contest", "results", "seeds", "differences"},
 }

@@ -59,7 +59,8 @@ def check(words: list[str], capsys, part: bool = False) -> None:
     except MissingArgumentError:
         if not part:
             raise
-    fields = [word for word in words if re.match(r"[a-z_.]+=", word)]
+    after = zip(["", *words], words, strict=False)  # --map has class=class, which is no field
+    fields = [word for before, word in after if re.match(r"[a-z_.]+=", word) and before != "--map"]
     recipe = words[1] if words[0] in ("train", "doctor") and len(words) > 1 else ""
     if recipe.islower() and recipe not in ("fcn", "fcn_report", "run"):
         main(["config", recipe, *fields])
