@@ -30,7 +30,8 @@ def robustness(
         models: Model files, run folders, or names of models; the default model without any.
         data: Root of the data set.
         split: Split of the data set; a choice made on the split that a model is judged on is optimistic.
-        change: Name of a change; can be given several times. All of them without it.
+        change: Name of a change, such as "half the size"; can be given several times. All of them without it. A wrong
+            name lists them.
         frames: Largest number of frames, evenly spaced; 0 for all.
         threads: Number of threads of torch.
         json: File for all figures.
