@@ -212,7 +212,7 @@ def cache(
     Parameters
     ----------
     data
-        Root of the Cityscapes tree, or the folder with its zips.
+        Root of a data set that has a class "car"; its format is found out.
     out
         Folder for the features: features.json and one .npy file (fp16) a layer.
     layer
@@ -223,7 +223,8 @@ def cache(
     split
         Of that tree.
     view
-        Only the part around the middle of each frame, as WIDTHxHEIGHT; whole frames without it.
+        Only the part around the middle of each frame, as WIDTHxHEIGHT; a smaller frame gets a border that does
+        not count. Whole frames without it.
     enlarge
         How many times as long each side of a frame becomes before the backbone sees it.
     weights

@@ -229,7 +229,7 @@ def _image(scenes: Scenes, number: int, size: tuple[int, int]) -> np.ndarray:
     if scene.size != size:
         raise PartwiseError(
             f"{scene.name}: {scene.size[1]}x{scene.size[0]} px, the first frame has {size[1]}x{size[0]}: "
-            "give frames of one size"
+            "give frames of one size, or partwise study cache --view WIDTHxHEIGHT, which cuts or pads each"
         )
     return scene.image_HW3
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from partwise.errors import PartwiseError
 from partwise.methods import Method, PartMaps
 from partwise.methods.method import Outputs
 from partwise.methods.parts.targets import right_grid
@@ -27,10 +28,30 @@ from partwise_report.instance_fcn.decode import objectness_of_windows
 from partwise_report.instance_fcn.objects import Objects, window_cells_of
 from partwise_report.instance_fcn.windows import cells_of
 from streeteval.instances import Instances
+from streeteval.labels import LabelSet
 
-CAR = (26,)  # ids of that class in Cityscapes, for what is set up before a label set is known
 MIN_AREA_PX = 100  # as in the scores of instances: smaller truth does not count
 NEAR_SHARE = 0.25  # DeepMask 3.2: a window off by a quarter of the object's longest side is a negative
+
+
+def cars_of(label_set: LabelSet) -> tuple[int, ...]:
+    """Ids of the class whose instances the report's systems tell apart.
+
+    Raises:
+        PartwiseError: If the data have no such class.
+
+    >>> from streeteval.labels import CITYSCAPES
+    >>> cars_of(CITYSCAPES)
+    (26,)
+    """
+    found = tuple(label.id for label in label_set.things if label.name == CLASS_NAME)
+    if not found:
+        named = ", ".join(label.name for label in label_set.things) or "none"
+        raise PartwiseError(
+            f"{label_set.name}: no class with instances is called {CLASS_NAME!r}, and the report's systems know cars "
+            f"alone; the classes are {named}: name one of them so in the data"
+        )
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,9 +24,9 @@ from partwise_report.study.guesses.frames import shown_frames
 from partwise_report.study.guesses.heads import STATE, Draws, Look, build_heads, frames_with_objects, train_heads
 from partwise_report.study.guesses.marks import fit_prior
 from partwise_report.study.guesses.measure import Figures, Yardsticks, measure, says_ranks
-from partwise_report.study.guesses.plan import COMMON, Variant
+from partwise_report.study.guesses.plan import COMMON, Variant, enlarged_by
 from partwise_report.study.guesses.trial import TrialRecord, file_name, kept_trial, read_trial, thinned
-from partwise_report.study.windows import CAR
+from partwise_report.study.windows import cars_of
 from streeteval.machine import describe_machine
 from streeteval.workers import Workers
 
@@ -87,14 +87,27 @@ class Task:
     seed: int
 
 
-def recipe_of(variant: Variant, seed: int, study: Study) -> Recipe:
-    """The whole configuration of a training. Raises PartwiseError for a field or value that is wrong."""
+def recipe_of(variant: Variant, seed: int, study: Study, cars: tuple[int, ...] = ()) -> Recipe:
+    """The whole configuration of a training.
+
+    Args:
+        variant: What is trained.
+        seed: Of the training.
+        study: What all trainings share.
+        cars: Ids of the class car in the data; () for those of Cityscapes, which the recipes have.
+
+    Raises:
+        PartwiseError: For a field or value that is wrong.
+    """
     recipe = find_recipe(variant.recipe)
     fields = leaves(recipe_to_dict(recipe))
     given = [*COMMON, "training.batch_size=1", "training.ema=0"]
     if variant.start == "fcn8s":
         described = read_model(_model_of(study.fcn8s))[1].method
         given += [f"method.{name}={described[name]}" for name in OF_FCN8S if f"method.{name}" in fields]
+    if cars:
+        known = {"method.classes": list(cars), "method.class_id": cars[0]}
+        given += [f"{name}={value}" for name, value in known.items() if name in fields]
     steps = study.steps or variant.steps
     length = [f"training.steps={steps}", "training.minutes=0", f"training.seed={seed}"]
     recipe = override(recipe, [*given, *variant.overrides, *length])
@@ -135,17 +148,18 @@ def run_task(task: Task) -> tuple[str, int]:
     """Train one variant with one seed, measure it and write its record; returns its name and seed."""
     torch.set_num_threads(1)
     study, variant = task.study, task.variant
-    recipe = recipe_of(variant, task.seed, study)
     train, val = (_frames(study, variant.store, part) for part in ("train", "val"))
+    cars = cars_of(val.scene(0).label_set)
+    recipe = recipe_of(variant, task.seed, study, cars)
     weights = [_model_of(study.fcn8s)] if variant.start == "fcn8s" else []
     method = build_heads(recipe, val.scene(0).label_set, weights, conv5_learns=variant.conv5_learns)
-    with_cars = frames_with_objects(train, CAR)
+    with_cars = frames_with_objects(train, cars)
     yardsticks = _yardsticks(method, train, recipe)
     few = (
         [place * len(val) // LOOKED_AT for place in range(LOOKED_AT)] if len(val) > LOOKED_AT else list(range(len(val)))
     )
     look = lambda network: summary(measure(network, val, yardsticks, numbers=few, drawn=False))
-    draws = Draws(train, with_cars, variant.crop, CAR, task.seed)
+    draws = Draws(train, with_cars, variant.crop, cars, task.seed)
     steps = recipe.training.steps
     looks: dict[int, Look] = {0: look, steps // 2: look}
     folder = study.out / "work" / f"{variant.name}-{task.seed}"
@@ -258,8 +272,9 @@ def _frames(study: Study, store: str, part: str) -> StoredFrames:
     """The frames of a store, with their truth at the size at which networks are scored."""
     opened = FeatureStore.open(study.store(store, part))
     data = open_dataset(study.data, study.split if part == "train" else study.val_split)
-    view = (256, 512) if store.startswith("middle_") else (0, 0)  # as the options in STORES say
-    return StoredFrames(shown_frames(data, len(opened.description.frames), view), opened)
+    height, width = opened.description.size  # what the backbone saw: the view of STORES, enlarged
+    times = enlarged_by(store)
+    return StoredFrames(shown_frames(data, len(opened.description.frames), (height // times, width // times)), opened)
 
 
 def _yardsticks(method: Method, train: StoredFrames, recipe: Recipe) -> Yardsticks:

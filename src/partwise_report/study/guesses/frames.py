@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from partwise.data.resized import image_at
 from partwise.scene import Scene, Scenes
 from partwise_report.study.look import View
@@ -39,8 +41,37 @@ class Enlarged(Sequence):
         return Scene(scene.name, image_at(scene.image_HW3, size), *truth, scene.label_set, scene.distances)
 
 
+class Padded(Sequence):
+    """Scenes of at least `size` (H, W) in pixels: smaller ones in the middle of black, which is void in the truth."""
+
+    def __init__(self, scenes: Scenes, size: tuple[int, int]):
+        self.scenes, self.size = scenes, size
+
+    @property
+    def names(self) -> list[str]:
+        """Of the frames."""
+        return names_of(self.scenes)
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def __getitem__(self, i: int) -> Scene:  # type: ignore[override]  # takes no slices
+        """Scene i, padded."""
+        scene = self.scenes[i]
+        missing = [max(0, wanted - side) for wanted, side in zip(self.size, scene.size, strict=True)]
+        if not any(missing):
+            return scene
+        around = [(one // 2, one - one // 2) for one in missing]
+        void = scene.label_set.void_id
+        semantic, ids = (
+            np.pad(truth, around, constant_values=void) for truth in (scene.semantic_HW, scene.instance_ids_HW)
+        )
+        image = np.pad(scene.image_HW3, [*around, (0, 0)])
+        return Scene(scene.name, image, semantic, ids, scene.label_set, scene.distances)
+
+
 def shown_frames(scenes: Scenes, frames: int, view: tuple[int, int] = (0, 0), times: int = 1) -> Enlarged:
-    """Evenly spaced frames, cut to the part around their middle, then enlarged.
+    """Evenly spaced frames, cut to the part around their middle or padded to its size, then enlarged.
 
     Args:
         scenes: Of a split.
@@ -48,4 +79,4 @@ def shown_frames(scenes: Scenes, frames: int, view: tuple[int, int] = (0, 0), ti
         view: (H, W) in pixels before enlarging; (0, 0) for whole frames.
         times: How many times as long each side becomes.
     """
-    return Enlarged(View(EvenlySpaced(scenes, frames), view), times)
+    return Enlarged(Padded(View(EvenlySpaced(scenes, frames), view), view), times)

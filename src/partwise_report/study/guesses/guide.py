@@ -24,7 +24,7 @@ from partwise_report.study.guesses.needs import missing_of
 from partwise_report.study.guesses.plan import VARIANTS, Variant, choose
 from partwise_report.study.guesses.trial import TrialRecord
 from partwise_report.study.guesses.verdicts import verdicts
-from partwise_report.study.windows import CAR
+from partwise_report.study.windows import cars_of
 from streeteval.files import read_json
 
 SHORT_FRAMES = {"train": 32, "val": 16}  # of the short form
@@ -129,13 +129,13 @@ def _seconds_a_step(study: Study) -> float:
     torch.set_num_threads(1)
     try:
         variant = choose(["corrected"])[0]
-        recipe = recipe_of(variant, 0, replace(study, steps=TIMED_STEPS))
-        frames = StoredFrames(
-            shown_frames(open_dataset(study.data, study.split), SHORT_FRAMES["train"]),
-            FeatureStore.open(study.store("plain", "train")),
-        )
+        store = FeatureStore.open(study.store("plain", "train"))
+        shown = shown_frames(open_dataset(study.data, study.split), SHORT_FRAMES["train"], store.description.size)
+        frames = StoredFrames(shown, store)
+        cars = cars_of(frames.scene(0).label_set)
+        recipe = recipe_of(variant, 0, replace(study, steps=TIMED_STEPS), cars)
         method = build_heads(recipe, frames.scene(0).label_set)
-        draws = Draws(frames, frames_with_objects(frames, CAR), variant.crop, CAR, 0)
+        draws = Draws(frames, frames_with_objects(frames, cars), variant.crop, cars, 0)
         course = train_heads(method, recipe, draws, None)
         return course.seconds / TIMED_STEPS
     finally:

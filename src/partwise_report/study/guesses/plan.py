@@ -70,6 +70,15 @@ STORES = {
 }
 
 
+def enlarged_by(store: str) -> int:
+    """How many times as long each side of a frame is for the backbone.
+
+    >>> enlarged_by("middle_2"), enlarged_by("plain")
+    (2, 1)
+    """
+    return int(store.removeprefix("middle_")) if store.startswith("middle_") else 1
+
+
 def frames_of(store: str) -> int:
     """Frames of each split that a store of the plan holds."""
     return 80 if store.startswith("middle_") else 200

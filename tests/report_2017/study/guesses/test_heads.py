@@ -14,9 +14,10 @@ from partwise.training.learner import Learner
 from partwise.training.processes import start_accelerator
 from partwise_report.features import FrozenVgg, StoredFrames, store_features
 from partwise_report.study.guesses.heads import Draws, build_heads, crop_around, frames_with_objects, train_heads
-from partwise_report.study.windows import CAR, objects_of
+from partwise_report.study.windows import cars_of, objects_of
+from streeteval.labels import CITYSCAPES
 
-SIZE, STEPS, SEED = (128, 256), 4, 7
+SIZE, STEPS, SEED, CARS = (128, 256), 4, 7, cars_of(CITYSCAPES)
 SMALL = (
     "backbone_weights=random",
     "method.branch_channels=8",
@@ -58,7 +59,7 @@ def frames(scenes, recipe, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def draws(frames):
-    return Draws(frames, frames_with_objects(frames, CAR), (0, 0), CAR, SEED)
+    return Draws(frames, frames_with_objects(frames, CARS), (0, 0), CARS, SEED)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +116,7 @@ def test_crops_lie_on_the_grid_around_a_car(frames):
     boxes = objects_of(scene).boxes
     centres = np.stack([boxes[:, 1] + boxes[:, 3], boxes[:, 0] + boxes[:, 2]], axis=1) / 2
     for _ in range(20):
-        area = crop_around(scene, (64, 96), CAR, rng)
+        area = crop_around(scene, (64, 96), CARS, rng)
         assert area.top % 32 == area.left % 32 == 0 and (area.height, area.width) == (64, 96)
         inside = (centres >= (area.top, area.left)) & (centres <= (area.top + 64, area.left + 96))
         assert inside.all(axis=1).any()
@@ -128,6 +129,6 @@ def test_frames_without_a_car_are_no_training(frames):
 
 
 def test_seeds_draw_other_frames_and_every_frame_comes_once_a_turn(frames):
-    orders = [[Draws(frames, [0, 1], (0, 0), CAR, seed).at(step)[0] for step in range(8)] for seed in range(6)]
+    orders = [[Draws(frames, [0, 1], (0, 0), CARS, seed).at(step)[0] for step in range(8)] for seed in range(6)]
     assert all(sorted(order[at : at + 2]) == [0, 1] for order in orders for at in range(0, 8, 2))
     assert len({tuple(order) for order in orders}) > 1
