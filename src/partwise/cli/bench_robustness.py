@@ -23,8 +23,8 @@ def robustness(
 ) -> None:
     """Score models on changed frames: other colours, dark and bright, blur, noise, JPEG, tilted and stretched.
 
-    It says before any foreign photo is at hand which changes a model does not bear. Training fields such as
-    data.augment.hue and data.augment.rotation_deg teach them.
+    It shows what a model is not robust to, without photos of other cameras or countries. Training fields such as
+    data.augment.hue and data.augment.rotation_deg help.
 
     Args:
         models: Model files, run folders, or names of models; the default model without any.
