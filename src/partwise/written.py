@@ -23,6 +23,7 @@ from typing import Any
 from PIL.PngImagePlugin import PngInfo
 
 __all__ = [
+    "BENCH_ALARMS",
     "BENCH_CLICKS",
     "BENCH_EVALUATION",
     "BENCH_MODELS",
@@ -83,7 +84,7 @@ DESCRIPTION = "description of a model"
 BENCH_SPEED, BENCH_EVALUATION = "bench speed", "bench evaluation"
 BENCH_MODELS, BENCH_PEERS, BENCH_VIEWS = "bench models", "bench baselines", "bench views"
 BENCH_NETWORKS, BENCH_THROUGHPUT, BENCH_CLICKS = "bench networks", "bench throughput", "bench clicks"
-BENCH_TRACKS, BENCH_ROBUSTNESS = "bench tracks", "bench robustness"
+BENCH_TRACKS, BENCH_ROBUSTNESS, BENCH_ALARMS = "bench tracks", "bench robustness", "bench alarms"
 BENCH_RUNTIMES, INT8 = "bench runtimes", "figures of a quantised model"
 JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     COCO_PREDICTIONS: {"partwise", "images", "categories", "annotations"},
@@ -109,6 +110,7 @@ JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     BENCH_RUNTIMES: {"machine", "model", "size", "runtimes"},
     INT8: {"data", "frames", "calibration_frames", "weight_bits", "processor", "fp32", "int8"},
     BENCH_VIEWS: {"machine", "model", "data", "frames", "rows", "means"},
+    BENCH_ALARMS: {"machine", "data", "parts", "alarms"},
     BENCH_ROBUSTNESS: {"machine", "data", "frames", "robustness"},
     BENCH_TRACKS: {"machine", "sequences", "settings", "rows", "frames_a_second"},
     BENCH_PEERS: {"machine", "contest", "results", "seeds", "differences"},

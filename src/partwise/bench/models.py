@@ -73,10 +73,7 @@ def bench_models(
     """
     if frames < 0 or threads < 1:
         raise PartwiseError(f"--frames {frames} --threads {threads}: give frames from 0 (all) and threads from 1 on")
-    names = [model_name(model) for model in models]
-    for name in names:
-        if names.count(name) > 1:
-            raise PartwiseError(f"{names.count(name)} models are called {name}: a table needs a name for each")
+    names = names_in_tables(models)
     # Read all files first: an error after scoring the first model would be late.
     digests = [hashlib.sha256(find_model(model).read_bytes()).hexdigest()[:16] for model in models]
     scenes = EvenlySpaced(open_dataset(data, split), frames)
@@ -176,6 +173,15 @@ def model_name(model: str) -> str:
     if path.name in ("last.safetensors", "best.safetensors"):
         return path.parent.name
     return path.name.removesuffix(".safetensors")
+
+
+def names_in_tables(models: Sequence[str]) -> list[str]:
+    """Return the `model_name` of every model. Raises PartwiseError if two have one name."""
+    names = [model_name(model) for model in models]
+    for name in names:
+        if names.count(name) > 1:
+            raise PartwiseError(f"{names.count(name)} models are called {name}: a table needs a name for each")
+    return names
 
 
 def score_segmenter(

@@ -23,7 +23,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tvf
 
-from partwise.bench.models import loaded, model_figures, model_name, score_segmenter
+from partwise.bench.models import loaded, model_figures, names_in_tables, score_segmenter
 from partwise.bench.speed import with_threads
 from partwise.data.dataset import open_dataset
 from partwise.errors import PartwiseError
@@ -153,9 +153,7 @@ def bench_robustness(
         raise PartwiseError(f"--frames {frames} --threads {threads}: give frames from 0 (all) and threads from 1 on")
     if unknown := [name for name in changes if name not in CHANGES]:
         raise PartwiseError(f"--change {unknown[0]!r}: unknown: give one of {', '.join(CHANGES)}")
-    names = [model_name(model) for model in models]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise PartwiseError(f"{names.count(twice[0])} models are called {twice[0]}: a table needs a name for each")
+    names = names_in_tables(models)
     segmenters = [loaded(model, threads=threads) for model in models]  # all, so that a wrong file ends this at once
     scenes = EvenlySpaced(open_dataset(data, split), frames)
     require_truth(scenes, f"{data}, split {split}")

@@ -1,6 +1,7 @@
 """The command line: each command reads its arguments, calls one function, prints what it wrote and what to do next."""
 
 from partwise.cli import (
+    bench_alarms,
     bench_robustness,
     bench_tracks,
     benches,
@@ -20,6 +21,7 @@ from partwise.cli.app import app, main
 
 __all__ = [
     "app",
+    "bench_alarms",
     "bench_robustness",
     "bench_tracks",
     "benches",
