@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,23 @@ def test_an_annotation_beside_its_photo_is_kept(predict, tmp_path):
     assert code == 2 and "replacing earlier results of 1" in said
     assert predict(lab, "--out", lab, "--overwrite")[0] == 0
     assert json.loads((lab / "photo.json").read_text())["name"] == "photo"
+
+
+def test_what_was_found_is_said_by_class(predict, tmp_path):
+    photos = [photo(tmp_path / "photos" / name) for name in ("a.png", "b.png")]
+    code, said, _ = predict(*photos, "--out", tmp_path / "out", "--min-score", "0")
+    counts = Counter(one["label"] for name in "ab" for one in instances_in(tmp_path / "out" / f"{name}.json"))
+    number = f"{counts.total()} instance" + "s" * (counts.total() != 1)
+    assert code == 0 and counts and f"found {number}: " in said
+    assert all(f"{name} {count}" in said for name, count in counts.items())
+    said = predict(*photos, "--out", tmp_path / "out", "--min-score", "1")[1]
+    assert "found no instance with a score of at least 1: --min-score 0.5 shows less certain ones" in said
+    submitted = predict(*photos, "--out", tmp_path / "theirs", "--format", "cityscapes")[1]
+    assert not [line for line in submitted.splitlines() if line.startswith("found")]
+
+
+def instances_in(path: Path) -> list[dict]:
+    return json.loads(path.read_text())["instances"]
 
 
 def test_no_network_is_run_for_a_photo_whose_results_cannot_be_written(predict, tmp_path, monkeypatch):

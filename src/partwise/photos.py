@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,12 +36,14 @@ class Predicted:
         done: Number of photos that have results now.
         replaced: Number of these photos that had results of an earlier call.
         faults: An error for each photo without results. The last error may have ended the call.
+        instances: Name of a class -> number of its instances in the results, the most frequent class first.
     """
 
     files: int
     done: int
     replaced: int
     faults: list[PartwiseError]
+    instances: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,7 @@ def predict_photos(
     found: dict[str, Instances] = {}  # of each image in the COCO file
     inputs = {os.path.realpath(photo.path) for photo in photos}
     files, done, replaced, faults = 0, 0, 0, []
+    shown: Counter[int] = Counter()
     written: dict[tuple[int, int], Path] = {}
     for number, photo in enumerate(photos, 1):
         try:
@@ -141,6 +145,7 @@ def predict_photos(
                 found[name] = result.instances
             written |= {_identity(path): path for path in made}
             files, done, replaced = files + len(made), done + 1, replaced + earlier
+            shown.update(result.labels.tolist())
         except PartwiseError as error:
             faults.append(error.with_traceback(None))  # a traceback would keep a large photo in memory
             if ends_all_writing(error):
@@ -154,7 +159,8 @@ def predict_photos(
     if found:
         _write_together(found, together, segment, form)
         files += 1
-    return Predicted(files, done, replaced, faults)
+    name_of = segment.method.label_set.name_of
+    return Predicted(files, done, replaced, faults, {name_of(id_): count for id_, count in shown.most_common()})
 
 
 def _write_together(found: Mapping[str, Instances], path: Path, segment: Segmenter, form: Form) -> None:

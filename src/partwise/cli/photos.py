@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -111,6 +111,8 @@ def predict(
         made = predict_photos(segment, found.photos, out, form, batch=batch, progress=progress)
     faults = [*found.faults, *made.faults]
     total = len(found.photos) + len(found.faults)
+    if made.done and segment.method.has_instances and not form.submission:
+        console.print(_found_text(made.instances, form.least_scores))
     console.print(
         f"wrote {counted(made.files, 'file')} for {made.done} of {total} images to {out}{_remarks(made, faults)}"
     )
@@ -118,6 +120,19 @@ def predict(
         console.print("next: the same with --overwrite replaces files that partwise did not write")
     if faults:
         raise PartwiseError("\n".join(on_one_line(str(fault)) for fault in faults))
+
+
+def _found_text(instances: Mapping[str, int], least_scores: Mapping[str, float]) -> str:
+    """Say what was found, or how to see what is less certain."""
+    from streeteval.reading.faults import counted
+
+    least = min(least_scores.values())
+    if instances:
+        counts = ", ".join(f"{name} {count}" for name, count in instances.items())
+        return f"found {counted(sum(instances.values()), 'instance')}: {counts}"
+    if not least:
+        return "found no instance"
+    return f"found no instance with a score of at least {least:g}: --min-score {least / 2:g} shows less certain ones"
 
 
 def _form_of_photos(format: str) -> Literal["files", "cityscapes", "coco"]:
