@@ -1,0 +1,33 @@
+"""The weights from rendered streets alone: what they say of their origin, and that they see something."""
+
+import numpy as np
+
+from partwise import load
+from partwise.data.streets import Streets
+from partwise.evaluation.model import evaluate_method
+from partwise.model_files import MODELS, find_model
+from partwise.training.checkpoint import read_model
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.labels import CITYSCAPES
+
+UNSEEN = 3_000_017  # no training has this seed
+
+
+def test_they_say_that_no_photo_of_a_street_was_used():
+    _, info = read_model(find_model("streets-free"))
+    assert "streets-free" in MODELS and info.label_set.same_classes(CITYSCAPES)
+    assert "teacher" not in info.origin and info.origin["recipe"] == "parts_free"
+    assert info.origin["weights"].startswith("EfficientNet-Lite0, ImageNet weights")
+    assert info.origin["terms"].startswith("Apache-2.0: rendered streets alone")
+
+
+def test_they_find_instances_of_streets_that_no_training_saw():
+    model = load("streets-free")
+    figures = evaluate_method(model.method, Streets(6, (512, 1024), UNSEEN), CityscapesEvaluator())
+    assert figures["instance"]["per_class"]["car"]["ap50"] > 0.3
+    assert figures["semantic"]["per_class"]["road"]["iou"] > 0.8
+
+
+def test_a_photo_without_anything_shows_nothing():
+    grey = np.full((256, 512, 3), 128, np.uint8)
+    assert not len(load("streets-free")(grey, min_score=0.3))
