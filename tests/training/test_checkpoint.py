@@ -12,6 +12,7 @@ from tiny_networks import tiny_model, tiny_recipe
 
 from partwise.errors import PartwiseError
 from partwise.methods import FcnConfig, build_method
+from partwise.report.description import description_text, model_description
 from partwise.training.checkpoint import (
     FORMAT,
     average_models,
@@ -163,11 +164,14 @@ def test_averaged_models_have_the_mean_of_the_weights(tmp_path):
     models = [build_method(config) for _ in range(3)]
     paths = [tmp_path / f"{i}.safetensors" for i in range(3)]
     for path, model in zip(paths, models, strict=True):
-        save_model(path, model, {"recipe": path.stem})
+        save_model(path, model, {"recipe": path.stem, "steps": 5, "data": "T"})
     mean, info = average_models(paths)
     for name, value in mean.state_dict().items():
         torch.testing.assert_close(value, sum(model.state_dict()[name] for model in models) / 3)
-    assert info.origin == {"recipe": "2", "averaged": 3}
+    each = [{"recipe": name, "steps": 5} for name in "012"]
+    assert info.origin == {"recipe": "2", "steps": 5, "data": "T", "averaged": 3, "mean_of": each}
+    described = description_text(model_description("m", {"kind": "fcn"}, info.label_set, info.origin))
+    assert "mean of: recipe 0, steps 5; recipe 1, steps 5; recipe 2, steps 5" in described.splitlines()
     alone, info = average_models(paths[:1])
     assert torch.equal(alone.conv6[0].weight, models[0].conv6[0].weight)
     assert "averaged" not in info.origin

@@ -34,9 +34,12 @@ def model_description(
 def description_text(description: Mapping[str, Any]) -> str:
     """The same in a few lines, without the classes."""
     origin = {key: value for key, value in description["origin"].items() if not isinstance(value, dict | list)}
+    of_mean = description["origin"].get("mean_of", [])
     method = description["method"]
     lines = [f"model: {description['model']}", f"method: {method.get('kind')}, backbone {method.get('backbone')}"]
-    return "\n".join([*lines, *(f"{key}: {value}" for key, value in origin.items())])
+    models = [", ".join(f"{name} {value}" for name, value in one.items()) for one in of_mean]
+    means = [f"mean of: {'; '.join(models)}"] if models else []
+    return "\n".join([*lines, *(f"{key}: {value}" for key, value in origin.items()), *means])
 
 
 def label_set_table(label_set: LabelSet) -> Table:

@@ -143,7 +143,8 @@ def average_models(paths: Sequence[str | os.PathLike], *, decode: dict | None = 
         decode: Fields of the method's decoder settings (`decode`) to replace, by name.
 
     Returns:
-        The network, and the description; if there are several models, `origin` has their number under "averaged".
+        The network, and the description; if there are several models, `origin` has their number under "averaged", and
+        recipe, seed and steps of each under "mean_of".
 
     Raises:
         PartwiseError: If a file cannot be read or the networks differ.
@@ -151,18 +152,20 @@ def average_models(paths: Sequence[str | os.PathLike], *, decode: dict | None = 
     method, info = load_model(paths[-1], decode=decode)
     if len(paths) == 1:
         return method, info
-    states = []
+    states, origins = [], []
     for path in paths:
         state, other = read_model(path)
         if _network(other, path) != _network(info, paths[-1]):
             raise PartwiseError(f"{path}: its network differs from that of {paths[-1]}: give models of one network")
         states.append(state)
+        origins.append({name: other.origin[name] for name in ("recipe", "seed", "steps") if name in other.origin})
     mean = {
         name: torch.stack([state[name] for state in states]).mean(dim=0) if value.is_floating_point() else value
         for name, value in states[-1].items()
     }
     method.load_state_dict(mean)
-    return method, ModelInfo(info.method, info.label_set, info.origin | {"averaged": len(paths)})
+    told = {"averaged": len(paths)} | ({"mean_of": origins} if any(origins) else {})
+    return method, ModelInfo(info.method, info.label_set, info.origin | told)
 
 
 # Fields of a method's configuration that matter only in training: networks that differ only in them compute the same.

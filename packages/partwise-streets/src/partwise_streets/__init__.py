@@ -1,10 +1,15 @@
-"""The weights of partwise's default model as a file. The LICENSE of this package holds their terms of use."""
+"""The weights of partwise's bundled models as files. The LICENSE of this package holds their terms of use."""
 
 from pathlib import Path
 
-__all__ = ["weights"]
+__all__ = ["robust_weights", "weights"]
 
 
 def weights() -> Path:
     """Return the path of the model file "streets". `partwise.load()` finds it by the entry point of this package."""
     return Path(__file__).parent / "streets.safetensors"
+
+
+def robust_weights() -> Path:
+    """Return the path of "streets-robust": for photos whose colours, quality or tilt are not those of Cityscapes."""
+    return Path(__file__).parent / "streets-robust.safetensors"

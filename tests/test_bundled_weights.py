@@ -1,8 +1,9 @@
-"""The weights from rendered streets alone: what they say of their origin, and that they see something."""
+"""Weights beside the default model: what they say of their origin, and that they see something."""
 
 import numpy as np
 
 from partwise import load
+from partwise.bench.robustness import Changed
 from partwise.data.streets import Streets
 from partwise.evaluation.model import evaluate_method
 from partwise.model_files import MODELS, find_model
@@ -26,6 +27,22 @@ def test_they_find_instances_of_streets_that_no_training_saw():
     figures = evaluate_method(model.method, Streets(6, (512, 1024), UNSEEN), CityscapesEvaluator())
     assert figures["instance"]["per_class"]["car"]["ap50"] > 0.3
     assert figures["semantic"]["per_class"]["road"]["iou"] > 0.8
+
+
+def test_the_robust_model_is_the_default_one_trained_further():
+    _, usual = read_model(find_model("streets"))
+    _, robust = read_model(find_model("streets-robust"))
+    assert robust.method == usual.method and robust.label_set.same_classes(usual.label_set)
+    assert robust.origin["terms"] == usual.origin["terms"] and robust.origin["averaged"] == 2
+
+
+def test_the_robust_model_finds_more_where_colours_are_turned():
+    scenes = Changed(Streets(6, (512, 1024), UNSEEN), "hue: half a turn")
+    first, robust = (
+        evaluate_method(load(name).method, scenes, CityscapesEvaluator())["instance"]["ap50"]
+        for name in ("streets", "streets-robust")
+    )
+    assert robust > first
 
 
 def test_a_photo_without_anything_shows_nothing():
