@@ -33,7 +33,7 @@ from partwise.scene import Scene, Scenes
 from streeteval.boxes import nearest_index
 from streeteval.machine import describe_machine
 from streeteval.reading.truth import require_truth
-from streeteval.scene import EvenlySpaced
+from streeteval.scene import EvenlySpaced, Mapped
 
 __all__ = ["AS_THEY_ARE", "CHANGES", "Changed", "bench_robustness", "robustness_text"]
 
@@ -97,7 +97,7 @@ CHANGES: Mapping[str, Change] = {
 }
 
 
-class Changed(Sequence[Scene]):
+class Changed(Mapped[Scene]):
     """Scenes to which one change is applied when they are read.
 
     Args:
@@ -106,17 +106,7 @@ class Changed(Sequence[Scene]):
     """
 
     def __init__(self, scenes: Scenes, change: str):
-        self.scenes, self.change = scenes, CHANGES[change]
-        self.label_set = scenes[0].label_set
-
-    def __len__(self) -> int:
-        return len(self.scenes)
-
-    def __getitem__(self, i: int) -> Scene:  # type: ignore[override]  # takes no slices
-        """Return scene i, changed."""
-        if not -len(self) <= i < len(self):
-            raise IndexError(i)
-        return self.change(self.scenes[i])
+        super().__init__(scenes, CHANGES[change])
 
 
 def bench_robustness(

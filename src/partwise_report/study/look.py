@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -13,35 +14,26 @@ from partwise.methods.method import Outputs, image_batch
 from partwise.scene import Prediction, Scene, Scenes
 from partwise_report.study.probes import Probes
 from streeteval.evaluator import CityscapesEvaluator
-from streeteval.scene import names_of
+from streeteval.scene import Mapped
 
 
-class View(Sequence):
+class View(Mapped[Scene]):
     """Scenes cut to the part around their middle that is at most `size` (H, W) in pixels; (0, 0) leaves them whole."""
 
     def __init__(self, scenes: Scenes, size: tuple[int, int] = (0, 0)):
-        self.scenes, self.size = scenes, size
+        super().__init__(scenes, partial(_cut, size=size))
 
-    @property
-    def names(self) -> list[str]:
-        """Of the frames."""
-        return names_of(self.scenes)
 
-    def __len__(self) -> int:
-        return len(self.scenes)
-
-    def __getitem__(self, i: int) -> Scene:  # type: ignore[override]  # takes no slices
-        """Scene i, cut."""
-        scene = self.scenes[i]
-        cut = middle_of(scene.size, self.size)
-        return Scene(
-            scene.name,
-            scene.image_HW3[cut],
-            scene.semantic_HW[cut],
-            scene.instance_ids_HW[cut],
-            scene.label_set,
-            scene.distances,
-        )
+def _cut(scene: Scene, size: tuple[int, int]) -> Scene:
+    cut = middle_of(scene.size, size)
+    return Scene(
+        scene.name,
+        scene.image_HW3[cut],
+        scene.semantic_HW[cut],
+        scene.instance_ids_HW[cut],
+        scene.label_set,
+        scene.distances,
+    )
 
 
 def middle_of(size: tuple[int, int], view: tuple[int, int]) -> tuple[slice, slice]:

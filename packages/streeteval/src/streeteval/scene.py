@@ -5,7 +5,7 @@ Axes: H image height, W image width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
@@ -17,7 +17,7 @@ from streeteval.given import plain
 from streeteval.instances import Instances
 from streeteval.labels import CITYSCAPES, LabelSet
 
-__all__ = ["EvenlySpaced", "Scene", "Scenes", "Truth", "labels_of", "names_of"]
+__all__ = ["EvenlySpaced", "Mapped", "Scene", "Scenes", "Truth", "labels_of", "names_of"]
 
 
 class Scene(Protocol):
@@ -133,6 +133,32 @@ def labels_of(scenes: Scenes[Scene]) -> LabelSet:
     if len(scenes) == 0:
         raise InputError("no scene is given, so that the classes are unknown: give at least one")
     return scenes[0].label_set
+
+
+class Mapped(Sequence[Kind]):
+    """The scenes of a sequence, each changed by one function when it is read."""
+
+    def __init__(self, scenes: Scenes[Kind], change: Callable[[Kind], Kind]):
+        self.scenes, self.change = scenes, change
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the scenes; no scene is read if the sequence knows them."""
+        return names_of(self.scenes)
+
+    @property
+    def label_set(self) -> LabelSet:
+        """The label set of the scenes."""
+        return labels_of(self.scenes)
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def __getitem__(self, i: int) -> Kind:  # type: ignore[override]  # takes no slices
+        """Return scene i, changed."""
+        if not -len(self) <= i < len(self):
+            raise IndexError(i)
+        return self.change(self.scenes[i])
 
 
 class EvenlySpaced(Sequence[Kind]):

@@ -5,7 +5,7 @@ Axes: H and W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -13,61 +13,43 @@ from partwise.data.resized import image_at
 from partwise.scene import Scene, Scenes
 from partwise_report.study.look import View
 from streeteval.boxes import nearest_index
-from streeteval.scene import EvenlySpaced, names_of
+from streeteval.scene import EvenlySpaced, Mapped
 
 
-class Enlarged(Sequence):
+class Enlarged(Mapped[Scene]):
     """Scenes with each side so many times as long: images bilinear, truth nearest."""
 
     def __init__(self, scenes: Scenes, times: int):
-        self.scenes, self.times = scenes, times
-
-    @property
-    def names(self) -> list[str]:
-        """Of the frames."""
-        return names_of(self.scenes)
-
-    def __len__(self) -> int:
-        return len(self.scenes)
-
-    def __getitem__(self, i: int) -> Scene:  # type: ignore[override]  # takes no slices
-        """Scene i, enlarged."""
-        scene = self.scenes[i]
-        if self.times == 1:
-            return scene
-        size = (scene.size[0] * self.times, scene.size[1] * self.times)
-        rows, columns = (nearest_index(old, new) for old, new in zip(scene.size, size, strict=True))
-        truth = (scene.semantic_HW[rows][:, columns], scene.instance_ids_HW[rows][:, columns])
-        return Scene(scene.name, image_at(scene.image_HW3, size), *truth, scene.label_set, scene.distances)
+        super().__init__(scenes, partial(_enlarged, times=times))
 
 
-class Padded(Sequence):
+def _enlarged(scene: Scene, times: int) -> Scene:
+    if times == 1:
+        return scene
+    size = (scene.size[0] * times, scene.size[1] * times)
+    rows, columns = (nearest_index(old, new) for old, new in zip(scene.size, size, strict=True))
+    truth = (scene.semantic_HW[rows][:, columns], scene.instance_ids_HW[rows][:, columns])
+    return Scene(scene.name, image_at(scene.image_HW3, size), *truth, scene.label_set, scene.distances)
+
+
+class Padded(Mapped[Scene]):
     """Scenes of at least `size` (H, W) in pixels: smaller ones in the middle of black, which is void in the truth."""
 
     def __init__(self, scenes: Scenes, size: tuple[int, int]):
-        self.scenes, self.size = scenes, size
+        super().__init__(scenes, partial(_padded, size=size))
 
-    @property
-    def names(self) -> list[str]:
-        """Of the frames."""
-        return names_of(self.scenes)
 
-    def __len__(self) -> int:
-        return len(self.scenes)
-
-    def __getitem__(self, i: int) -> Scene:  # type: ignore[override]  # takes no slices
-        """Scene i, padded."""
-        scene = self.scenes[i]
-        missing = [max(0, wanted - side) for wanted, side in zip(self.size, scene.size, strict=True)]
-        if not any(missing):
-            return scene
-        around = [(one // 2, one - one // 2) for one in missing]
-        void = scene.label_set.void_id
-        semantic, ids = (
-            np.pad(truth, around, constant_values=void) for truth in (scene.semantic_HW, scene.instance_ids_HW)
-        )
-        image = np.pad(scene.image_HW3, [*around, (0, 0)])
-        return Scene(scene.name, image, semantic, ids, scene.label_set, scene.distances)
+def _padded(scene: Scene, size: tuple[int, int]) -> Scene:
+    missing = [max(0, wanted - side) for wanted, side in zip(size, scene.size, strict=True)]
+    if not any(missing):
+        return scene
+    around = [(one // 2, one - one // 2) for one in missing]
+    void = scene.label_set.void_id
+    semantic, ids = (
+        np.pad(truth, around, constant_values=void) for truth in (scene.semantic_HW, scene.instance_ids_HW)
+    )
+    image = np.pad(scene.image_HW3, [*around, (0, 0)])
+    return Scene(scene.name, image, semantic, ids, scene.label_set, scene.distances)
 
 
 def shown_frames(scenes: Scenes, frames: int, view: tuple[int, int] = (0, 0), times: int = 1) -> Enlarged:
