@@ -139,9 +139,11 @@ def plan(
 
 def _on_network_of(weights: Sequence[str], recipe: Recipe) -> Recipe:
     """Give a recipe the network of the last model of its method that it starts from, if the recipe asks for it."""
-    files = [file for file in map(file_of, start_files(weights)) if is_model(file)] if recipe.network_of_weights else []
+    if not recipe.network_of_weights:
+        return recipe
+    files = [file for file in map(file_of, start_files(weights)) if is_model(file)]
     own = method_to_dict(recipe.method)
-    stays = {name: own[name] for name in ("frozen_blocks",) if name in own}
+    stays = {name: value for name, value in own.items() if name == "frozen_blocks"}
     for network in (read_model(file)[1].method for file in reversed(files)):
         if network.get("kind") == own["kind"]:
             return _with_fitting_crop(replace(recipe, method=method_from_dict(network | stays)))
@@ -152,10 +154,7 @@ def _with_fitting_crop(recipe: Recipe) -> Recipe:
     """Enlarge the crop of a recipe, if need be, to a size that its network takes without padding."""
     with torch.device("meta"):  # no memory, no numbers: only its strides
         multiple = build_method(recipe.method).size_multiple
-    augment = recipe.data.augment
-    return replace(
-        recipe, data=replace(recipe.data, augment=replace(augment, crop=fitting_crop(augment.crop, multiple)))
-    )
+    return override(recipe, [f"data.augment.crop={list(fitting_crop(recipe.data.augment.crop, multiple))}"])
 
 
 def run(

@@ -6,7 +6,7 @@ Axes: H image height, W image width. Everything here is NumPy; tensors begin in 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -68,6 +68,27 @@ class Scene:
     def size(self) -> tuple[int, int]:
         """Height and width of the image in pixels."""
         return self.image_HW3.shape[:2]
+
+    def cut(self, part: tuple[slice, slice]) -> Scene:
+        """The scene in these rows and columns alone."""
+        image, semantic, ids = self.image_HW3[part], self.semantic_HW[part], self.instance_ids_HW[part]
+        return replace(self, image_HW3=image, semantic_HW=semantic, instance_ids_HW=ids)
+
+    def resized_as(self, image_HW3: np.ndarray) -> Scene:
+        """The scene with its image in another size, (H, W, 3) uint8; its truth is taken from the nearest pixels."""
+        nearest = np.ix_(*map(nearest_index, self.size, image_HW3.shape[:2]))
+        semantic, ids = self.semantic_HW[nearest], self.instance_ids_HW[nearest]
+        return replace(self, image_HW3=image_HW3, semantic_HW=semantic, instance_ids_HW=ids)
+
+    def padded(self, rows: tuple[int, int], columns: tuple[int, int]) -> Scene:
+        """The scene with so many rows above and below, and columns left and right: black, and void in the truth."""
+        around, void = (rows, columns), self.label_set.void_id
+        return replace(
+            self,
+            image_HW3=np.pad(self.image_HW3, (*around, (0, 0))),
+            semantic_HW=np.pad(self.semantic_HW, around, constant_values=void),
+            instance_ids_HW=np.pad(self.instance_ids_HW, around, constant_values=void),
+        )
 
     @cached_property
     def instances(self) -> Instances:

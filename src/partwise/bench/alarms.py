@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from partwise.bench.models import loaded, names_in_tables
+from partwise.bench.models import loaded_by_name
 from partwise.bench.speed import with_threads
 from partwise.data.dataset import open_dataset
 from partwise.errors import PartwiseError
@@ -31,6 +31,7 @@ from partwise.segmenter import Segmenter
 from partwise.selection import SHOWN_SCORE
 from streeteval.machine import describe_machine
 from streeteval.reading.truth import require_truth
+from streeteval.scene import EvenlySpaced
 
 __all__ = ["alarms_text", "bench_alarms", "empty_part"]
 
@@ -128,11 +129,10 @@ def bench_alarms(
             f"--parts {parts} --threads {threads} --min-score {min_score:g}: give parts and threads from 1 on, and a "
             "score from 0 to 1"
         )
-    names = names_in_tables(models)
-    segmenters = [loaded(model, threads=threads) for model in models]  # all, so that a wrong file ends this at once
-    for model, segment in zip(models, segmenters, strict=True):
+    segmenters = loaded_by_name(models, threads)
+    for name, segment in segmenters.items():
         if not segment.method.has_instances:
-            raise PartwiseError(f"{model}: a semantic model shows no instances: give a model that does")
+            raise PartwiseError(f"{name}: a semantic model shows no instances: give a model that does")
     scenes = open_dataset(data, split)
     require_truth(scenes, f"{data}, split {split}")
     chosen = _parts_of(scenes, parts, size, functools.partial(progress, "looking for parts without an object"))
@@ -143,7 +143,7 @@ def bench_alarms(
         )
     rows = []
     with with_threads(threads):
-        for name, segment in zip(names, segmenters, strict=True):
+        for name, segment in segmenters.items():
             row = _row(segment, chosen, min_score, functools.partial(progress, name))
             rows.append({"model": name, "origin": segment.info.origin} | row)
     return {
@@ -159,15 +159,15 @@ def bench_alarms(
 def _parts_of(scenes: Scenes, count: int, size: tuple[int, int], progress: Progress) -> list[Part]:
     """One part of a frame each. Frames are read, evenly spaced ones first, until there are enough parts."""
     total = len(scenes)
-    spaced = [i * total // min(count, total) for i in range(min(count, total))]
-    order = [*spaced, *(i for i in range(total) if i not in set(spaced))]
+    first = EvenlySpaced(scenes, count).chosen
+    order = [*first, *sorted(set(range(total)).difference(first))]
     found: list[Part] = []
     for n, number in enumerate(order):
         progress(n, total)
         scene = scenes[number]
         if (place := empty_part(scene, size)) is not None:
-            window = tuple(slice(at, at + side) for at, side in zip(place, size, strict=True))
-            found.append(Part(scene.name, *place, scene.image_HW3[window].copy()))
+            y, x = place
+            found.append(Part(scene.name, y, x, scene.image_HW3[y : y + size[0], x : x + size[1]].copy()))
         if len(found) == count:
             break
     return found
@@ -179,7 +179,7 @@ def _row(segment: Segmenter, parts: Sequence[Part], min_score: float, progress: 
     for n, part in enumerate(parts):
         result = segment(part.image_HW3, min_score=min_score, distinct=True)
         if len(result):
-            named = [segment.info.label_set.name_of(int(label)) for label in result.labels]
+            named = [result.label_set.name_of(int(label)) for label in result.labels]
             found = [[name, round(float(score), 3)] for name, score in zip(named, result.scores, strict=True)]
             by_class.update(named)
             where.append({"name": part.name, "y": part.y, "x": part.x, "found": found})

@@ -184,6 +184,11 @@ def names_in_tables(models: Sequence[str]) -> list[str]:
     return names
 
 
+def loaded_by_name(models: Sequence[str], threads: int) -> dict[str, Segmenter]:
+    """Load all models before the first is measured, so that a wrong file ends a command at once; see `loaded`."""
+    return {name: loaded(model, threads=threads) for name, model in zip(names_in_tables(models), models, strict=True)}
+
+
 def score_segmenter(
     segment: Segmenter,
     scenes: Scenes,

@@ -17,20 +17,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torchvision import tv_tensors
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tvf
 
-from partwise.bench.models import loaded, model_figures, names_in_tables, score_segmenter
+from partwise.bench.models import loaded_by_name, model_figures, score_segmenter
 from partwise.bench.speed import with_threads
 from partwise.data.dataset import open_dataset
+from partwise.data.transforms import as_tensors, from_tensors
 from partwise.errors import PartwiseError
 from partwise.report.tables import Table, fraction
 from partwise.report.text import table_text
 from partwise.scene import Scene, Scenes
-from streeteval.boxes import nearest_index
 from streeteval.machine import describe_machine
 from streeteval.reading.truth import require_truth
 from streeteval.scene import EvenlySpaced, Mapped
@@ -43,8 +42,8 @@ Change = Callable[[Scene], Scene]
 
 def _recoloured(scene: Scene, change: Callable[[tv_tensors.Image], torch.Tensor]) -> Scene:
     """Change the colours of a scene; its truth stays."""
-    image = tv_tensors.Image(torch.tensor(scene.image_HW3).permute(2, 0, 1))
-    return replace(scene, image_HW3=np.ascontiguousarray(change(image).permute(1, 2, 0).numpy()))
+    image, truth = as_tensors(scene)
+    return from_tensors(scene, change(image), truth)
 
 
 def _noisy(scene: Scene, sigma: float) -> Scene:
@@ -57,23 +56,14 @@ def _resized(scene: Scene, height: float, width: float) -> Scene:
     """Multiply the sides of a scene."""
     size = tuple(max(1, round(side * by)) for side, by in zip(scene.size, (height, width), strict=True))
     image = Image.fromarray(scene.image_HW3).resize((size[1], size[0]), Image.Resampling.BICUBIC)
-    nearest = np.ix_(*(nearest_index(old, new) for old, new in zip(scene.size, size, strict=True)))
-    return _with_pixels(scene, np.array(image), scene.semantic_HW[nearest], scene.instance_ids_HW[nearest])
+    return scene.resized_as(np.array(image))
 
 
 def _turned(scene: Scene, degrees: float) -> Scene:
     """Turn a scene about its centre. Corners that nothing covers are black, and void in the truth."""
-    void = scene.label_set.void_id
-    image = tv_tensors.Image(torch.tensor(scene.image_HW3).permute(2, 0, 1))
-    ids_2HW = np.stack([scene.semantic_HW.astype(np.int32), scene.instance_ids_HW])
-    truth = tv_tensors.Mask(torch.from_numpy(ids_2HW - void))
-    turned = tvf.rotate(image, degrees, interpolation=InterpolationMode.BILINEAR).permute(1, 2, 0).numpy()
-    semantic, ids = tvf.rotate(truth, degrees, interpolation=InterpolationMode.NEAREST).numpy() + void
-    return _with_pixels(scene, np.ascontiguousarray(turned), semantic.astype(np.uint8), ids)
-
-
-def _with_pixels(scene: Scene, image: NDArray[np.uint8], semantic: NDArray[np.uint8], ids: NDArray[np.int32]) -> Scene:
-    return Scene(scene.name, image, semantic, np.ascontiguousarray(ids), scene.label_set, scene.distances)
+    image, truth = as_tensors(scene)
+    image = tvf.rotate(image, degrees, interpolation=InterpolationMode.BILINEAR)
+    return from_tensors(scene, image, tvf.rotate(truth, degrees, interpolation=InterpolationMode.NEAREST))
 
 
 def _colours(change: Callable[..., torch.Tensor], *values: Any) -> Change:
@@ -143,14 +133,13 @@ def bench_robustness(
         raise PartwiseError(f"--frames {frames} --threads {threads}: give frames from 0 (all) and threads from 1 on")
     if unknown := [name for name in changes if name not in CHANGES]:
         raise PartwiseError(f"--change {unknown[0]!r}: unknown: give one of {', '.join(CHANGES)}")
-    names = names_in_tables(models)
-    segmenters = [loaded(model, threads=threads) for model in models]  # all, so that a wrong file ends this at once
+    segmenters = loaded_by_name(models, threads)
     scenes = EvenlySpaced(open_dataset(data, split), frames)
     require_truth(scenes, f"{data}, split {split}")
     chosen = list(dict.fromkeys([AS_THEY_ARE, *(changes or CHANGES)]))
     rows = []
     with with_threads(threads):
-        for name, segment in zip(names, segmenters, strict=True):
+        for name, segment in segmenters.items():
             found = {}
             for change in chosen:
                 told = functools.partial(progress, f"{name}, {change}")

@@ -6,7 +6,7 @@ Every random number comes from the generator that is passed in: the same generat
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Annotated
 
 import numpy as np
@@ -20,7 +20,7 @@ from partwise.data.degrade import DegradeConfig, degraded
 from partwise.fields import BelowOne, Count, Positive, Share, configuration
 from partwise.scene import Scene
 
-__all__ = ["AugmentConfig", "augment"]
+__all__ = ["AugmentConfig", "as_tensors", "augment", "from_tensors"]
 
 
 def _rising(pair: tuple[float, float]) -> tuple[float, float]:
@@ -96,10 +96,7 @@ def augment(
     top, left = (
         _offset(rng, scene.size[axis], window[axis], None if centre is None else centre[axis]) for axis in (0, 1)
     )
-    image = tv_tensors.Image(torch.tensor(scene.image_HW3).permute(2, 0, 1))
-    void = scene.label_set.void_id  # of what lies outside the frame, where torchvision puts 0
-    ids_2HW = np.stack([scene.semantic_HW.astype(np.int32), scene.instance_ids_HW])
-    truth = tv_tensors.Mask(torch.from_numpy(ids_2HW - void))
+    image, truth = as_tensors(scene)
     box = {"top": top, "left": left, "height": window[0], "width": window[1]}
     image = tvf.resize(tvf.crop(image, **box), config.crop, antialias=True)
     truth = tvf.resize(tvf.crop(truth, **box), config.crop, interpolation=InterpolationMode.NEAREST_EXACT)
@@ -108,14 +105,27 @@ def augment(
     if rng.random() < config.flip:
         image, truth = tvf.horizontal_flip(image), tvf.horizontal_flip(truth)
     image = degraded(_recolour(image, rng, config), rng, config.degrade)
-    semantic, instance_ids = truth.numpy() + void
-    return Scene(
-        scene.name,
-        np.ascontiguousarray(image.permute(1, 2, 0).numpy()),
-        semantic.astype(np.uint8),
-        instance_ids,
-        scene.label_set,
-        scene.distances,
+    return from_tensors(scene, image, truth)
+
+
+def as_tensors(scene: Scene) -> tuple[tv_tensors.Image, tv_tensors.Mask]:
+    """Return the image (3, H, W) of a scene, and its two maps of ids (2, H, W) less the id of void.
+
+    So void is 0, which is what torchvision puts where nothing of the frame lies.
+    """
+    ids_2HW = np.stack([scene.semantic_HW.astype(np.int32), scene.instance_ids_HW])
+    image = tv_tensors.Image(torch.tensor(scene.image_HW3).permute(2, 0, 1))
+    return image, tv_tensors.Mask(torch.from_numpy(ids_2HW - scene.label_set.void_id))
+
+
+def from_tensors(scene: Scene, image: torch.Tensor, truth: torch.Tensor) -> Scene:
+    """Return a scene with what was made of its `as_tensors`."""
+    semantic, instance_ids = truth.numpy() + scene.label_set.void_id
+    return replace(
+        scene,
+        image_HW3=np.ascontiguousarray(image.permute(1, 2, 0).numpy()),
+        semantic_HW=semantic.astype(np.uint8),
+        instance_ids_HW=instance_ids,
     )
 
 

@@ -24,7 +24,7 @@ from partwise.methods import Method
 from partwise.methods.method import Outputs, image_batch
 from partwise.methods.semantic import upsample
 from partwise.scene import Prediction, Scene, Scenes
-from streeteval.boxes import crop_iou, nearest_index
+from streeteval.boxes import crop_iou
 from streeteval.evaluator import CityscapesEvaluator
 from streeteval.instances import Instances
 
@@ -192,9 +192,7 @@ def seen_scene(scene: Scene, size: tuple[int, int]) -> Scene:
     """Resize a scene to the `size` (H, W) at which a network sees its image; the truth is resized without blending."""
     if scene.size == size:
         return scene
-    there = np.ix_(*(nearest_index(old, new) for old, new in zip(scene.size, size, strict=True)))
-    truth = scene.semantic_HW[there], scene.instance_ids_HW[there]
-    return Scene(scene.name, image_at(scene.image_HW3, size), *truth, scene.label_set, scene.distances)
+    return scene.resized_as(image_at(scene.image_HW3, size))
 
 
 def pad_scene(scene: Scene, multiple: int) -> Scene:
@@ -202,15 +200,7 @@ def pad_scene(scene: Scene, multiple: int) -> Scene:
     height, width = padded_size(scene.size, multiple)
     if (height, width) == scene.size:
         return scene
-    beyond = ((0, height - scene.size[0]), (0, width - scene.size[1]))
-    return Scene(
-        scene.name,
-        np.pad(scene.image_HW3, (*beyond, (0, 0))),
-        np.pad(scene.semantic_HW, beyond, constant_values=scene.label_set.void_id),
-        np.pad(scene.instance_ids_HW, beyond, constant_values=scene.label_set.void_id),
-        scene.label_set,
-        scene.distances,
-    )
+    return scene.padded((0, height - scene.size[0]), (0, width - scene.size[1]))
 
 
 def _figures(evaluator: CityscapesEvaluator) -> dict:

@@ -34,15 +34,7 @@ class Area:
 
     def cut(self, scene: Scene) -> Scene:
         """The scene in this part alone."""
-        part = (slice(self.top, self.top + self.height), slice(self.left, self.left + self.width))
-        return Scene(
-            scene.name,
-            scene.image_HW3[part],
-            scene.semantic_HW[part],
-            scene.instance_ids_HW[part],
-            scene.label_set,
-            scene.distances,
-        )
+        return scene.cut((slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)))
 
     def in_cells(self, size: tuple[int, int], shape: tuple[int, int]) -> tuple[slice, slice]:
         """The rows and columns of a map of `shape` (h, w) over a frame of `size` (H, W)."""

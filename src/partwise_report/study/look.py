@@ -25,15 +25,7 @@ class View(Mapped[Scene]):
 
 
 def _cut(scene: Scene, size: tuple[int, int]) -> Scene:
-    cut = middle_of(scene.size, size)
-    return Scene(
-        scene.name,
-        scene.image_HW3[cut],
-        scene.semantic_HW[cut],
-        scene.instance_ids_HW[cut],
-        scene.label_set,
-        scene.distances,
-    )
+    return scene.cut(middle_of(scene.size, size))
 
 
 def middle_of(size: tuple[int, int], view: tuple[int, int]) -> tuple[slice, slice]:

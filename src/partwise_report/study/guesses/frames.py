@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
-
-from partwise.data.resized import image_at
+from partwise.evaluation.ceiling import seen_scene
 from partwise.scene import Scene, Scenes
 from partwise_report.study.look import View
-from streeteval.boxes import nearest_index
 from streeteval.scene import EvenlySpaced, Mapped
 
 
@@ -24,12 +21,7 @@ class Enlarged(Mapped[Scene]):
 
 
 def _enlarged(scene: Scene, times: int) -> Scene:
-    if times == 1:
-        return scene
-    size = (scene.size[0] * times, scene.size[1] * times)
-    rows, columns = (nearest_index(old, new) for old, new in zip(scene.size, size, strict=True))
-    truth = (scene.semantic_HW[rows][:, columns], scene.instance_ids_HW[rows][:, columns])
-    return Scene(scene.name, image_at(scene.image_HW3, size), *truth, scene.label_set, scene.distances)
+    return seen_scene(scene, (scene.size[0] * times, scene.size[1] * times))
 
 
 class Padded(Mapped[Scene]):
@@ -43,13 +35,8 @@ def _padded(scene: Scene, size: tuple[int, int]) -> Scene:
     missing = [max(0, wanted - side) for wanted, side in zip(size, scene.size, strict=True)]
     if not any(missing):
         return scene
-    around = [(one // 2, one - one // 2) for one in missing]
-    void = scene.label_set.void_id
-    semantic, ids = (
-        np.pad(truth, around, constant_values=void) for truth in (scene.semantic_HW, scene.instance_ids_HW)
-    )
-    image = np.pad(scene.image_HW3, [*around, (0, 0)])
-    return Scene(scene.name, image, semantic, ids, scene.label_set, scene.distances)
+    rows, columns = ((one // 2, one - one // 2) for one in missing)
+    return scene.padded(rows, columns)
 
 
 def shown_frames(scenes: Scenes, frames: int, view: tuple[int, int] = (0, 0), times: int = 1) -> Enlarged:
