@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App
 
@@ -120,6 +120,7 @@ def report(
     records: list[Path] | None = None,
     split: str = "train",
     val_split: str = "val",
+    precision: Literal["no", "bf16"] = "no",
 ) -> None:
     """Decide the report's guesses: train networks on stored features that differ by what each guess blames.
 
@@ -158,9 +159,11 @@ def report(
         What to train on.
     val_split
         What to measure on.
+    precision
+        Of the trainings: no is fp32; bf16 is faster on a processor that has it.
     """
-    from partwise_report.study.guesses.conduct import Study
     from partwise_report.study.guesses.guide import run_short, run_whole
+    from partwise_report.study.guesses.tasks import Study
     from partwise_report.study.systems.runner import GivenFcn8s
 
     if minutes < 0 or steps < 0 or seeds < 1 or processes < 1 or (minutes and (steps or caches or only)):
@@ -180,6 +183,7 @@ def report(
         seeds=tuple(range(seeds)),
         split=split,
         val_split=val_split,
+        precision=precision,
     )
     with Display("study:") as display:
         if minutes:

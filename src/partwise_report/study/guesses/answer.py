@@ -21,11 +21,11 @@ from partwise_report.study.guesses.comparisons import (
     effects_of,
     half_of,
 )
-from partwise_report.study.guesses.conduct import Study
 from partwise_report.study.guesses.effects import Effect, difference, has_learnt, level
 from partwise_report.study.guesses.measure import SIZES
 from partwise_report.study.guesses.order_table import order_tables
 from partwise_report.study.guesses.plan import GROUPS, VARIANTS
+from partwise_report.study.guesses.tasks import Study
 from partwise_report.study.guesses.trial import TrialRecord
 from partwise_report.study.guesses.verdicts import MEANING, RULE, Verdict, verdicts
 

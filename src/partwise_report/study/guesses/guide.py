@@ -17,11 +17,12 @@ from partwise.files import write_json
 from partwise.training.stopping import Stopped
 from partwise_report.features import FeatureStore, FrozenVgg, StoredFrames, store_features
 from partwise_report.study.guesses.answer import by_reason, by_variant, require_answer_replaceable, write_answer
-from partwise_report.study.guesses.conduct import Study, Task, conduct, recipe_of, recorded
+from partwise_report.study.guesses.conduct import conduct, recorded
 from partwise_report.study.guesses.frames import shown_frames
 from partwise_report.study.guesses.heads import Draws, build_heads, frames_with_objects, train_heads
 from partwise_report.study.guesses.needs import missing_of
 from partwise_report.study.guesses.plan import VARIANTS, Variant, choose
+from partwise_report.study.guesses.tasks import Study, Task, recipe_of
 from partwise_report.study.guesses.trial import TrialRecord
 from partwise_report.study.guesses.verdicts import verdicts
 from partwise_report.study.windows import cars_of

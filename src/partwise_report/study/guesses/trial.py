@@ -145,7 +145,7 @@ def unlike(records: Iterable[TrialRecord]) -> list[str]:
         records: Of all variants and seeds of one comparison.
 
     Returns:
-        Of "steps", "crop", "frames to train on", "frames to measure on".
+        Of "steps", "crop", "precision", "frames to train on", "frames to measure on".
     """
     shared = [_shared(record) for record in records]
     return [name for name in shared[0] if any(one[name] != shared[0][name] for one in shared)] if shared else []
@@ -157,7 +157,9 @@ def _shared(record: TrialRecord) -> dict[str, Any]:
         f"frames to {use}": [features[part].get("data"), features[part]["frames"]]
         for part, use in (("train", "train on"), ("val", "measure on"))
     }
-    return {"steps": record.settings.get("steps"), "crop": record.settings.get("crop"), **frames}
+    precision = [field for field in record.settings.get("overrides", ()) if field.startswith("training.precision=")]
+    same = {"steps": record.settings.get("steps"), "crop": record.settings.get("crop"), "precision": precision[-1:]}
+    return {**same, **frames}
 
 
 def thinned(losses: Sequence[float]) -> list[float]:

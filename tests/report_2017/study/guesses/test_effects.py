@@ -80,6 +80,7 @@ def test_less_than_three_seeds_decide_nothing(seeds):
         ({"steps": 5}, "steps"),
         ({"crop": [64, 64]}, "crop"),
         ({"features": {"train": {"frames": 1}, "val": {"frames": 2}}}, "frames to measure on"),
+        ({"overrides": ["training.precision=no", "training.precision=bf16"]}, "precision"),
         ({"features": {"train": {"frames": 1, "data": "other"}, "val": {"frames": 1}}}, "frames to train on"),
     ],
 )

@@ -17,11 +17,12 @@ from partwise_report.features import CHANGES, FrozenVgg, store_features
 from partwise_report.features.store import POOLED
 from partwise_report.study.guesses.answer import by_variant
 from partwise_report.study.guesses.comparisons import chain_of
-from partwise_report.study.guesses.conduct import Study, Task, conduct, recipe_of, recorded, run_task
+from partwise_report.study.guesses.conduct import conduct, recorded, run_task
 from partwise_report.study.guesses.frames import shown_frames
 from partwise_report.study.guesses.guide import _run, run_whole
 from partwise_report.study.guesses.needs import missing_of, needed_layers
 from partwise_report.study.guesses.plan import CHAIN_STEPS, GROUPS, ORDER_STEPS, SHORT, STORES, VARIANTS, choose
+from partwise_report.study.guesses.tasks import Study, Task, recipe_of
 from partwise_report.study.guesses.trial import read_trial
 from partwise_report.study.guesses.verdicts import GUESSES
 
@@ -128,6 +129,13 @@ def test_a_record_of_other_settings_is_refused(study, done):
     other = replace(done[0], study=replace(study, steps=3))
     with pytest.raises(PartwiseError, match=r"other settings \(steps\)"):
         conduct([other], 1)
+
+
+def test_another_precision_is_another_training(study, done):
+    in_bf16 = replace(study, precision="bf16")
+    assert recipe_of(done[0].variant, 0, in_bf16).training.precision == "bf16"
+    with pytest.raises(PartwiseError, match=r"other settings \(overrides\)"):
+        conduct([replace(done[0], study=in_bf16)], 1)
 
 
 def test_two_seeds_are_two_trainings(study, done):

@@ -11,9 +11,10 @@ from partwise.data.masks.voc import voc_palette
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise_report.features import FrozenVgg, store_features
-from partwise_report.study.guesses.conduct import Study, Task, recipe_of, run_task
+from partwise_report.study.guesses.conduct import run_task
 from partwise_report.study.guesses.frames import shown_frames
 from partwise_report.study.guesses.plan import choose
+from partwise_report.study.guesses.tasks import Study, Task, recipe_of
 from partwise_report.study.guesses.trial import read_trial
 from partwise_report.study.windows import cars_of
 from streeteval.labels import CITYSCAPES, LabelSet
