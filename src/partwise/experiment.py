@@ -23,7 +23,7 @@ from partwise.methods.options import InferenceOptions
 from partwise.model_files import find_model, start_files
 from partwise.recipes import PIPELINES
 from partwise.recipes import recipe as find_recipe
-from partwise.training.checkpoint import load_model, read_model
+from partwise.training.checkpoint import load_model, read_info
 from partwise.training.config import Recipe, method_from_dict, method_to_dict, override
 from partwise.training.crops import fitting_crop
 from partwise.training.folder import RunFolder
@@ -144,7 +144,7 @@ def _on_network_of(weights: Sequence[str], recipe: Recipe) -> Recipe:
     files = [file for file in map(file_of, start_files(weights)) if is_model(file)]
     own = method_to_dict(recipe.method)
     stays = {name: value for name, value in own.items() if name == "frozen_blocks"}
-    for network in (read_model(file)[1].method for file in reversed(files)):
+    for network in (read_info(file).method for file in reversed(files)):
         if network.get("kind") == own["kind"]:
             return _with_fitting_crop(replace(recipe, method=method_from_dict(network | stays)))
     return recipe

@@ -19,6 +19,7 @@ from partwise.training.checkpoint import (
     load_matching,
     load_model,
     load_state,
+    read_info,
     read_model,
     save_model,
     save_state,
@@ -64,6 +65,12 @@ def test_a_model_cut_anywhere_is_refused_in_one_line(share, model_file, tmp_path
     assert str(cut) in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_description_is_read_without_the_tensors(model_file, monkeypatch):
+    expected = read_model(model_file)[1]
+    monkeypatch.setattr("partwise.training.checkpoint.migrated_tensors", lambda tensors: pytest.fail("tensors read"))
+    assert read_info(model_file) == expected
+
+
 def altered(source, target, **metadata):
     """Write the tensors of a model file with other metadata."""
     save_file(load_file(source), target, metadata={key: value for key, value in metadata.items() if value is not None})
@@ -90,6 +97,9 @@ def test_foreign_and_future_files_are_refused(metadata, words, model_file, tmp_p
     with pytest.raises(PartwiseError, match=words) as caught:
         load_model(path)
     assert str(path) in str(caught.value)
+    with pytest.raises(PartwiseError) as again:
+        read_info(path)
+    assert str(again.value) == str(caught.value)
 
 
 def test_unknown_label_set_method_and_field_are_named(model_file, tmp_path):

@@ -43,9 +43,9 @@ def _info(file: Path) -> tuple[ModelInfo, Mapping[str, Any]]:
     if is_exported(file):
         opened = open_exported(file, "cpu")
         return opened.info, opened.measured
-    from partwise.training.checkpoint import read_model
+    from partwise.training.checkpoint import read_info
     from partwise.training.config import method_from_dict, method_to_dict
 
-    _, info = read_model(file)
+    info = read_info(file)
     # with today's names and all defaults
     return replace(info, method=method_to_dict(method_from_dict(info.method, str(file)))), {}

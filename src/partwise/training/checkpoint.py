@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -30,6 +33,7 @@ __all__ = [
     "load_matching",
     "load_model",
     "load_state",
+    "read_info",
     "read_model",
     "save_model",
     "save_state",
@@ -72,6 +76,22 @@ def read_model(path: str | os.PathLike) -> tuple[dict[str, Tensor], ModelInfo]:
     Raises:
         PartwiseError: If the file is missing, damaged, or not a model file of this format.
     """
+    info = read_info(path)
+    path = expanded(path)
+    with _opened(path) as file:
+        state = migrated_tensors({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}, info
+
+
+def read_info(path: str | os.PathLike) -> ModelInfo:
+    """Read the description of a model file, without its tensors.
+
+    Args:
+        path: The file.
+
+    Raises:
+        PartwiseError: If the file is missing, damaged, or not a model file of this format.
+    """
     path = expanded(path)
     if not path.is_file():
         raise PartwiseError(
@@ -79,17 +99,17 @@ def read_model(path: str | os.PathLike) -> tuple[dict[str, Tensor], ModelInfo]:
         )
     if path.suffix.lower() == ".onnx":
         raise PartwiseError(f"{path}: an ONNX file: give the .safetensors model from which it was exported")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            state = migrated_tensors({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise PartwiseError(f"{path}: not a model file, or a damaged one ({error}): train or copy it again") from None
+    with _opened(path) as file:
+        metadata = file.metadata() or {}
     if metadata.get("format") != FORMAT:
         found = metadata.get("format", "none")
         raise PartwiseError(
             f"{path}: model format {found!r}, this version reads {FORMAT!r}: use a model that partwise wrote"
         )
+    return _described(path, metadata)
+
+
+def _described(path: Path, metadata: Mapping[str, str]) -> ModelInfo:
     try:
         described = json.loads(metadata["partwise"])
         labels = described.pop("label_set")
@@ -98,10 +118,19 @@ def read_model(path: str | os.PathLike) -> tuple[dict[str, Tensor], ModelInfo]:
         if isinstance(labels, str) and labels not in LABEL_SETS:
             raise PartwiseError(f"{path}: label set {labels!r} is unknown: this version knows {', '.join(LABEL_SETS)}")
         known = LABEL_SETS[labels] if isinstance(labels, str) else LabelSet.from_dict(labels, str(path))
-        info = ModelInfo(**described, label_set=known)
+        return ModelInfo(**described, label_set=known)
     except (KeyError, ValueError, TypeError) as error:
         raise PartwiseError(f"{path}: its description cannot be read ({error!r}): the file is damaged") from None
-    return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}, info
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A safetensors file, open. Raises PartwiseError if it is damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise PartwiseError(f"{path}: not a model file, or a damaged one ({error}): train or copy it again") from None
 
 
 def load_model(path: str | os.PathLike, *, decode: dict | None = None) -> tuple[Method, ModelInfo]:

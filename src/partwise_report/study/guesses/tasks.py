@@ -8,7 +8,7 @@ from typing import Any
 
 from partwise.errors import PartwiseError
 from partwise.recipes import recipe as find_recipe
-from partwise.training.checkpoint import read_model
+from partwise.training.checkpoint import read_info
 from partwise.training.config import Recipe, check_recipe, leaves, override, recipe_to_dict
 from partwise_report.features import FeatureStore
 from partwise_report.study.guesses.plan import COMMON, Variant
@@ -86,7 +86,7 @@ def recipe_of(variant: Variant, seed: int, study: Study, cars: tuple[int, ...] =
     fields = leaves(recipe_to_dict(recipe))
     given = [*COMMON, "training.batch_size=1", "training.ema=0"]
     if variant.start == "fcn8s":
-        described = read_model(model_of(study.fcn8s))[1].method
+        described = read_info(model_of(study.fcn8s)).method
         given += [f"method.{name}={described[name]}" for name in OF_FCN8S if f"method.{name}" in fields]
     if cars:
         known = {"method.classes": list(cars), "method.class_id": cars[0]}

@@ -19,7 +19,7 @@ from partwise.methods import METHODS, method_name
 from partwise.model_files import find_model
 from partwise.recipes import recipe as find_recipe
 from partwise.scene import Scenes
-from partwise.training.checkpoint import read_model
+from partwise.training.checkpoint import read_info
 from partwise.training.config import Recipe, check_recipe, leaves, override, recipe_to_dict
 from partwise.training.folder import RunFolder
 from partwise.training.loop import Monitor, train
@@ -54,7 +54,7 @@ class GivenFcn8s:
     def read(cls, name_or_file: str) -> GivenFcn8s:
         """Of a model file or a run folder. Raises PartwiseError where there is none, or a model of another method."""
         file = find_model(name_or_file)
-        method = read_model(file)[1].method
+        method = read_info(file).method
         if method.get("kind") != "fcn" or method.get("output_stride") != 8 or method.get("holes"):
             raise PartwiseError(
                 f"{file}: a model of method {method.get('kind')} with output_stride {method.get('output_stride')}: "
