@@ -8,13 +8,14 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from partwise_report.study.guesses.answer import by_variant
-from partwise_report.study.guesses.charts import draw_guesses, draw_steps
+from partwise_report.study.guesses.charts import draw_compared, draw_guesses, draw_steps
 from partwise_report.study.guesses.comparisons import chain_of
-from partwise_report.study.guesses.trial import read_trial
+from partwise_report.study.guesses.trial import TrialRecord, read_trial
 from partwise_report.study.guesses.verdicts import verdicts
 
 HERE = Path(__file__).parent
-RECORDS = HERE.parent.parent / "results" / "report_guesses"
+RESULTS = HERE.parent.parent / "results"
+SECOND = ("third", "ten", "longer")  # studies of the second round
 
 
 def save(figure: Figure | None, name: str) -> None:
@@ -23,7 +24,14 @@ def save(figure: Figure | None, name: str) -> None:
     figure.savefig(HERE / name, facecolor="white", metadata={"Software": None})
 
 
+def trials_in(folder: Path) -> dict[str, list[TrialRecord]]:
+    """Variant -> the records in a folder."""
+    return by_variant([read_trial(path) for path in sorted(folder.glob("*.json"))])
+
+
 if __name__ == "__main__":
-    trials = by_variant([read_trial(path) for path in sorted(RECORDS.glob("*.json"))])
+    trials = trials_in(RESULTS / "report_guesses")
     save(draw_guesses(verdicts(trials), trials), "guesses.png")
     save(draw_steps(chain_of(trials, "chain")), "guesses_chain.png")
+    again = [trials_in(RESULTS / "report_guesses_second" / name) for name in SECOND]
+    save(draw_compared([(verdict, trials) for trials in again for verdict in verdicts(trials)]), "guesses_second.png")

@@ -27,7 +27,7 @@ from partwise_report.study.guesses.order_table import order_tables
 from partwise_report.study.guesses.plan import GROUPS, VARIANTS
 from partwise_report.study.guesses.tasks import Study
 from partwise_report.study.guesses.trial import TrialRecord
-from partwise_report.study.guesses.verdicts import MEANING, RULE, Verdict, verdicts
+from partwise_report.study.guesses.verdicts import MEANING, ROUNDS, RULE, Verdict, verdicts
 
 LEAD = (
     "Each guess of the 2017 report about why its systems did not learn, held against trainings that differ by what it "
@@ -71,7 +71,7 @@ def write_answer(records: Sequence[TrialRecord], study: Study, lacking: Mapping[
         Path of the page.
     """
     trials = by_variant(records)
-    found = verdicts(trials)
+    found = verdicts(trials, ROUNDS[study.round])
     about = {
         "command": command,
         "data": f"{study.data.resolve().name}, splits {study.split} and {study.val_split}",

@@ -9,34 +9,39 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from partwise.report.curves import INK, LINES
+from partwise_report.study.guesses.comparisons import Trials
 from partwise_report.study.guesses.effects import MARKS, level
-from partwise_report.study.guesses.trial import TrialRecord
 from partwise_report.study.guesses.verdicts import MEANING, Verdict
 
 OPEN = "#a8a8a8"
 COLUMNS = 3
 
 
-def draw_guesses(found: Sequence[Verdict], trials: Mapping[str, Sequence[TrialRecord]]) -> Figure | None:
+def draw_guesses(found: Sequence[Verdict], trials: Trials) -> Figure | None:
     """A panel for each guess that has trainings: both variants with every seed, and the marks.
 
     Returns:
         None if no guess has trainings of both sides.
     """
-    shown = [verdict for verdict in found if verdict.effect is not None]
+    return draw_compared([(verdict, trials) for verdict in found])
+
+
+def draw_compared(found: Sequence[tuple[Verdict, Trials]]) -> Figure | None:
+    """Do as `draw_guesses` does, with verdicts of several studies, each with the trainings of its study."""
+    shown = [(verdict, trials) for verdict, trials in found if verdict.effect is not None]
     if not shown:
         return None
     rows = -(-len(shown) // COLUMNS)
     figure = Figure(figsize=(9.6, 1.9 * rows), dpi=150, layout="constrained", facecolor="none")
     panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-    for axes, verdict in zip(panels, shown, strict=False):
+    for axes, (verdict, trials) in zip(panels, shown, strict=False):
         _draw_guess(axes, verdict, trials)
     for axes in panels[len(shown) :]:
         axes.set_visible(False)
     return figure
 
 
-def _draw_guess(axes: Any, verdict: Verdict, trials: Mapping[str, Sequence[TrialRecord]]) -> None:
+def _draw_guess(axes: Any, verdict: Verdict, trials: Trials) -> None:
     guess = verdict.guess
     colour = {"right": LINES[2], "wrong": LINES[4]}.get(verdict.outcome, OPEN)
     for place, name in ((1, guess.without), (0, guess.blamed)):

@@ -24,7 +24,7 @@ from partwise_report.study.guesses.needs import missing_of
 from partwise_report.study.guesses.plan import VARIANTS, Variant, choose
 from partwise_report.study.guesses.tasks import Study, Task, recipe_of
 from partwise_report.study.guesses.trial import TrialRecord
-from partwise_report.study.guesses.verdicts import verdicts
+from partwise_report.study.guesses.verdicts import ROUNDS, Verdict, verdicts
 from partwise_report.study.windows import cars_of
 from streeteval.files import read_json
 
@@ -167,10 +167,13 @@ def _run(
         recipe_of(variant, 0, study)  # a wrong field is found before the first training
     tasks = [Task(study, variant, seed) for variant in ready for seed in study.seeds]
 
+    def judged() -> list[Verdict]:
+        return verdicts(by_variant(list(known.values())), ROUNDS[study.round])
+
     def keep(record: TrialRecord) -> None:
-        before = {verdict.guess.number for verdict in verdicts(by_variant(list(known.values()))) if verdict.decided}
+        before = {verdict.guess.number for verdict in judged() if verdict.decided}
         known[record.trial, record.seed] = record
-        now = verdicts(by_variant(list(known.values())))
+        now = judged()
         for verdict in now:
             if verdict.decided and verdict.guess.number not in before:
                 watcher.note(f"decided so far: guess {verdict.guess.number}, {verdict.guess.words}: {verdict.outcome}")

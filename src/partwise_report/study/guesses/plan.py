@@ -214,16 +214,18 @@ CHAIN_STEPS = {
     "chain_10": "windows that scale",
     "working": "blended parts",
 }
+_PAPER, _MEAN = "method.windows=paper", "method.objectness=mean_l1"  # the objectness with the highest AP of cars
 TRUTH = (
     _three("report_windows", "truth", "the report's windows", steps=2000),
-    _three("paper_windows", "truth", "the paper's windows", "method.windows=paper", steps=2000),
+    _three("paper_windows", "truth", "the paper's windows", _PAPER, steps=2000),
+    _three("report_windows_mean", "truth", "the report's windows, objectness: the mean", _MEAN, steps=2000),
+    _three("paper_windows_mean", "truth", "the paper's windows, objectness: the mean", _MEAN, _PAPER, steps=2000),
 )
 START = (_three("from_fcn8s", "start", "backbone of FCN-8s", store="fcn8s"),)
 SIZES = tuple(
-    _three(
-        f"size_{n}", "sizes", f"the middle 512x256 px, {n} times as large", f"method.enlarge={n}", store=f"middle_{n}"
-    )
-    for n in (1, 2, 4)
+    _three(f"size_{n}{name}", "sizes", f"the middle 512x256 px, {n} times as large", *fields, store=f"middle_{n}")
+    for name, mean in (("", ()), ("_mean", (_MEAN,)))
+    for n, fields in ((n, (f"method.enlarge={n}", *mean)) for n in (1, 2, 4))
 )
 
 

@@ -37,6 +37,7 @@ class Study:
         split: To train on.
         val_split: To measure on.
         precision: Of every training: "no" (fp32) as planned, or "bf16".
+        round: Whose comparisons decide, see `verdicts.ROUNDS`.
     """
 
     data: Path
@@ -50,6 +51,7 @@ class Study:
     split: str = "train"
     val_split: str = "val"
     precision: str = "no"
+    round: int = 1
 
     @property
     def trials(self) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from partwise_report.study.guesses.effects import (
@@ -128,6 +128,26 @@ GUESSES = (
     ),
     Guess(14, "Longer training at its rate would converge", "2.4.7", "rate_1e-6", "corrected", "mask_iou", -0.02),
 )
+
+
+def _again(number: int, without: str, blamed: str, figure: str, threshold: float) -> Guess:
+    """A guess of the first round, decided by another comparison."""
+    first = next(guess for guess in GUESSES if guess.number == number)
+    return replace(first, without=without, blamed=blamed, figure=figure, threshold=threshold)
+
+
+# As docs/log/2026-11-30-report-guesses-second.md fixed them: where a figure of the first round lay below its marks, or
+# was too small, for every variant. Guesses 3 and 10 are compared as in the first round.
+SECOND = (
+    _again(1, "order_full", "order_slice", "car_ap", 0.01),
+    _again(2, "order_coordinates", "order_full", "car_ap", 0.01),
+    GUESSES[2],
+    _again(9, "paper_windows_mean", "report_windows_mean", "car_ap", 0.01),
+    GUESSES[9],
+    _again(12, "size_4_mean", "size_1_mean", "car_ap", 0.01),
+    _again(13, "committed_rate", "objectness_mean", "car_ap", -0.01),
+)
+ROUNDS = {1: GUESSES, 2: SECOND}
 
 
 @dataclass(frozen=True)

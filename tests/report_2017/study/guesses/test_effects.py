@@ -16,7 +16,7 @@ from partwise_report.study.guesses.effects import (
     seeds_needed,
     steps_needed,
 )
-from partwise_report.study.guesses.verdicts import GUESSES, Guess, verdicts
+from partwise_report.study.guesses.verdicts import GUESSES, ROUNDS, Guess, verdicts
 from report_2017.study.guesses.made_trials import made_trial, made_trials
 
 GUESS = Guess(1, "words", "2.4", "without", "blamed", "mask_iou", 0.02)
@@ -184,3 +184,11 @@ def test_frames_without_a_car_do_not_count():
 
 def test_the_guesses_are_numbered_as_on_their_page():
     assert [guess.number for guess in GUESSES] == list(range(1, 15))
+
+
+def test_the_second_round_decides_guesses_of_the_first():
+    first = {guess.number: guess for guess in GUESSES}
+    assert {guess.number for guess in ROUNDS[2]} < first.keys()
+    for guess in ROUNDS[2]:
+        assert (guess.words, guess.source) == (first[guess.number].words, first[guess.number].source)
+        assert abs(guess.threshold) == (0.02 if guess.figure == "mask_iou" else 0.01)  # one threshold for each figure
