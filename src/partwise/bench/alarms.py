@@ -9,7 +9,6 @@ Axes: H and W pixels.
 from __future__ import annotations
 
 import functools
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from partwise.bench.models import loaded_by_name
 from partwise.bench.speed import with_threads
@@ -38,7 +38,6 @@ __all__ = ["alarms_text", "bench_alarms", "empty_part"]
 Progress = Callable[[int, int], None]
 STEP_PX = 16  # between places where a part may lie
 MOST_VOID = 0.05  # share of a part whose class is unknown: an object may be there
-NORMAL_95 = 1.959964  # of the standard normal distribution, two-sided
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,26 +183,15 @@ def _row(segment: Segmenter, parts: Sequence[Part], min_score: float, progress: 
             by_class.update(named)
             where.append({"name": part.name, "y": part.y, "x": part.x, "found": found})
         progress(n + 1, len(parts))
+    interval = binomtest(len(where), len(parts)).proportion_ci(0.95, method="wilson")
     return {
         "with_alarm": len(where),
         "share": len(where) / len(parts),
-        "interval": [round(end, 4) for end in wilson(len(where), len(parts))],
+        "interval": [round(end, 4) for end in (interval.low, interval.high)],
         "instances": by_class.total(),
         "by_class": dict(by_class),
         "where": where,
     }
-
-
-def wilson(hits: int, of: int) -> tuple[float, float]:
-    """Compute the 95 % interval of a share (Wilson 1927).
-
-    >>> [round(end, 3) for end in wilson(0, 60)]
-    [0.0, 0.06]
-    """
-    share, z2 = hits / of, NORMAL_95**2
-    centre = (share + z2 / (2 * of)) / (1 + z2 / of)
-    half = NORMAL_95 / (1 + z2 / of) * math.sqrt(share * (1 - share) / of + z2 / (4 * of * of))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def alarms_text(figures: dict) -> str:

@@ -21,6 +21,7 @@ from partwise.data.polygons.dataset import CocoFolder
 from partwise.data.polygons.idd import IddFolder
 from partwise.data.polygons.labelme import LabelmeFolder
 from partwise.data.polygons.via import ViaFolder
+from partwise.data.polygons.yolo import YoloFolder
 from partwise.errors import PartwiseError
 from partwise.plugins import Plugins
 from partwise.scene import Scene
@@ -92,6 +93,7 @@ DATASETS: Mapping[str, type[DatasetFormat]] = Plugins(
         "coco": CocoFolder,
         "via": ViaFolder,
         "labelme": LabelmeFolder,
+        "yolo": YoloFolder,
         "idd": IddFolder,
         "kitti": KittiFolder,
         "vistas": VistasFolder,
@@ -159,7 +161,8 @@ def find_format(root: Path, options: Mapping[str, Any]) -> type[DatasetFormat]:
         raise PartwiseError(f"{root}: looks like {' and '.join(found)}: keep one format in a folder")
     if not found and root.is_file() and root.suffix.lower() != ".zip":
         raise PartwiseError(
-            f"{root}: a file of no known format: give a COCO or VIA file, or the folder of a data set (docs/data.md)"
+            f"{root}: a file of no known format: give a COCO or VIA file, a YAML file of YOLO, or the folder of a data "
+            "set (docs/data.md)"
         )
     return DATASETS[found[0] if found else "cityscapes"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from partwise.errors import PartwiseError
 from streeteval.errors import unknown_name
 
-__all__ = ["find_split", "in_usual_order"]
+__all__ = ["find_split", "in_usual_order", "is_usual"]
 
 _SAME = ({"train", "training"}, {"val", "valid", "validation"}, {"test", "testing"})
 
@@ -57,3 +57,12 @@ def in_usual_order(names: Iterable[str]) -> list[str]:
     """
     kinds = [min(words) for words in _SAME]
     return sorted(names, key=lambda name: (kinds.index(_kind(name)) if _kind(name) in kinds else len(kinds), name))
+
+
+def is_usual(name: str) -> bool:
+    """Check whether a name is one of a training, validation or test split.
+
+    >>> is_usual("train2017"), is_usual("street")
+    (True, False)
+    """
+    return any(_kind(name) in words for words in _SAME)

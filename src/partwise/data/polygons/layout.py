@@ -62,7 +62,9 @@ def beginning_of(file: Path) -> bytes:
 def looks_like_coco(file: Path) -> bool:
     """Whether a file begins as a COCO file with masks does; only its beginning is read."""
     start = beginning_of(file)
-    return start[:1] == b"{" and _KEYS.search(start) is not None and b'"segments_info"' not in start
+    keys = set(_KEYS.findall(start))
+    is_whole = len(start) < _SNIFFED_BYTES // 2  # a note of the classes alone, as Label Studio writes, is no COCO file
+    return start[:1] == b"{" and bool(keys - {b"categories"} if is_whole else keys) and b'"segments_info"' not in start
 
 
 def annotation_files(

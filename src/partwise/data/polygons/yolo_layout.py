@@ -1,0 +1,228 @@
+"""Where the images, labels and class names of YOLO data lie.
+
+A YAML file (train, val, test, names), or without one images/ and labels/ with the class names in classes.txt. Source:
+Ultralytics' documentation of segmentation data sets, and what Roboflow, CVAT and Label Studio export.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from partwise.data.image_files import PHOTO_SUFFIXES
+from partwise.data.polygons.layout import annotation_files, beginning_of, looks_like_coco
+from partwise.data.splits import is_usual
+from partwise.errors import PartwiseError
+from streeteval.folders import files_below, is_clutter
+
+__all__ = ["YoloData", "images_of", "is_yolo", "label_file", "read_yolo_data"]
+
+_YAML = (".yaml", ".yml")
+_USUAL_YAML = ("data", "dataset")
+_SPLITS = ("train", "val", "valid", "validation", "test")
+_HAS_NAMES = re.compile(rb"^names\s*:", re.MULTILINE)
+_HAS_PARTS = re.compile(rb"^(train|val|valid|validation|test|nc|path)\s*:", re.MULTILINE)
+_LABEL_LINE = re.compile(rb"^\d+(\.0*)?([ \t]+[-+]?[\d.]+(e[-+]?\d+)?){4,}[ \t]*$", re.IGNORECASE)
+_NAME_FILES = ("classes.txt", "obj.names")
+
+
+@dataclass(frozen=True)
+class YoloData:
+    """A data set as its YAML file, or its folders, describe it.
+
+    Attributes:
+        where: The file with the names of the classes.
+        name: Of the data set.
+        classes: Index -> name.
+        parts: Split -> paths as they are written: folders of images, lists of images (.txt), or images.
+        bases: Folders that these paths may be relative to, the most likely one first.
+    """
+
+    where: Path
+    name: str
+    classes: Mapping[int, str]
+    parts: Mapping[str, tuple[str, ...]]
+    bases: tuple[Path, ...]
+
+
+def is_yolo(root: Path) -> bool:
+    """Check whether a path is a YAML file of YOLO data, or a folder with such a file or with labels of YOLO.
+
+    A folder that holds a COCO file, too, is read as COCO, which says more: give the YAML file to have its labels.
+    """
+    if root.is_file():
+        return _describes_data(root)
+    found = root.is_dir() and bool(_yaml_files(root) or _holds_labels(root))
+    return found and not annotation_files(root, looks_like_coco)
+
+
+def read_yolo_data(root: Path) -> YoloData:
+    """Read what a data set says of itself.
+
+    Args:
+        root: Its YAML file, or its folder.
+
+    Raises:
+        PartwiseError: If the YAML file is damaged or there are several, or the classes have no names.
+    """
+    files = [root] if root.is_file() else _yaml_files(root)
+    usual = [file for file in files if file.stem.lower() in _USUAL_YAML]
+    if len(files) > 1 and len(usual) != 1:
+        several = ", ".join(file.name for file in files)
+        raise PartwiseError(f"{root}: {len(files)} YAML files describe data ({several}): give one of them")
+    if files:
+        return _of_yaml(usual[0] if usual else files[0])
+    found = [root / place / name for place in (".", "labels") for name in _NAME_FILES]
+    where = next((file for file in found if file.is_file()), None)
+    if where is None:
+        raise PartwiseError(
+            f"{root}: labels of YOLO without the names of their classes: give the data.yaml, or write the names into "
+            f"{root / _NAME_FILES[0]}, one on each line"
+        )
+    names = [line.strip() for line in where.read_text(encoding="utf-8-sig", errors="replace").splitlines()]
+    classes = dict(enumerate(name for name in names if name))
+    return YoloData(where, root.resolve().name, classes, _parts_of_folders(root), (root,))
+
+
+def _describes_data(file: Path) -> bool:
+    start = beginning_of(file) if file.suffix.lower() in _YAML else b""
+    return bool(_HAS_NAMES.search(start) and _HAS_PARTS.search(start))
+
+
+def _yaml_files(root: Path) -> list[Path]:
+    try:
+        files = sorted(path for path in root.iterdir() if path.suffix.lower() in _YAML)
+    except OSError:
+        return []
+    return [file for file in files if not is_clutter(file.name) and _describes_data(file)]
+
+
+def _holds_labels(root: Path) -> bool:
+    """Check whether a folder `labels`, here or one level below, begins with a label file of YOLO."""
+    for folder in (root / "labels", *sorted(root.glob("*/labels"))):
+        texts = (path for path in folder.glob("**/*.txt") if path.name not in _NAME_FILES)
+        if (first := next(texts, None)) is not None:
+            lines = [line for line in beginning_of(first).splitlines() if line.strip()]
+            return bool(lines) and _LABEL_LINE.match(lines[0].strip()) is not None
+    return False
+
+
+def _parts_of_folders(root: Path) -> dict[str, tuple[str, ...]]:
+    """Split -> its folder of images: images/<split>, <split>/images, or images alone."""
+    inside = sorted(path.name for path in (root / "images").glob("*/") if is_usual(path.name))
+    if inside:
+        return {name: (f"images/{name}",) for name in inside}
+    if (root / "images").is_dir():
+        return {"all": ("images",)}
+    return {path.parent.name: (f"{path.parent.name}/images",) for path in sorted(root.glob("*/images"))}
+
+
+def _of_yaml(file: Path) -> YoloData:
+    try:
+        content = yaml.safe_load(file.read_bytes())
+    except (OSError, yaml.YAMLError, UnicodeError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise PartwiseError(f"{file}: cannot be read as YAML ({reason}): write or copy it again") from None
+    if not isinstance(content, Mapping):
+        raise PartwiseError(f"{file}: holds no keys: give train, val and names")
+    if content.get("kpt_shape") is not None:
+        raise PartwiseError(f"{file}: kpt_shape says that its labels are key points: give data for segmentation")
+    classes = _classes(content.get("names"), content.get("nc"), file)
+    parts = {split: tuple(_texts(content.get(split))) for split in _SPLITS}
+    folder, given = file.parent, str(content.get("path") or "")
+    bases = dict.fromkeys([folder / given, folder, folder.parent / given, folder.parent / "datasets" / given])
+    stem = file.resolve().parent.name if file.stem.lower() in _USUAL_YAML else file.stem
+    return YoloData(file, stem, classes, {split: paths for split, paths in parts.items() if paths}, tuple(bases))
+
+
+def _classes(names: Any, count: Any, file: Path) -> dict[int, str]:
+    """Index -> name, from a list or a mapping."""
+    pairs = names.items() if isinstance(names, Mapping) else enumerate(names) if isinstance(names, list) else ()
+    try:
+        classes = {int(index): str(name) for index, name in pairs}
+    except (TypeError, ValueError):
+        classes = {}
+    if not classes:
+        raise PartwiseError(f"{file}: names is {str(names)[:40]!r}: give a list of class names, or index: name")
+    if isinstance(count, int) and count != len(classes):
+        raise PartwiseError(f"{file}: nc is {count}, but names has {len(classes)} classes: correct one of them")
+    return classes
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(one) for one in (value if isinstance(value, list) else [value]) if one]
+
+
+def images_of(data: YoloData, split: str) -> list[Path]:
+    """List the images of a split.
+
+    Args:
+        data: See `read_yolo_data`.
+        split: A key of `data.parts`.
+
+    Returns:
+        Sorted, each once; all relative or all absolute.
+
+    Raises:
+        PartwiseError: If a path of the split does not exist or cannot be read, or holds no image.
+    """
+    found: list[Path] = []
+    for written in data.parts[split]:
+        place = _existing(written, data.bases)
+        if place is None:
+            looked = " or ".join(dict.fromkeys(str(base / written) for base in data.bases[:2]))
+            raise PartwiseError(f"{data.where}: {split}: {written} does not exist: put the images at {looked}")
+        if place.is_dir():
+            files, errors = files_below(place)
+            if errors:
+                raise PartwiseError(str(errors[0]))
+            found += [file for file in files if file.suffix.lower() in PHOTO_SUFFIXES]
+        elif place.suffix.lower() == ".txt":
+            found += _of_list(place, data.bases)
+        else:
+            found.append(place)
+    if not found:
+        raise PartwiseError(f"{data.where}: {split}: no image in {', '.join(data.parts[split])}: put the images there")
+    if len({image.is_absolute() for image in found}) > 1:
+        found = [image.absolute() for image in found]
+    return sorted(dict.fromkeys(found))
+
+
+def _of_list(file: Path, bases: Iterable[Path]) -> Iterator[Path]:
+    """The images that a list names, one on each line."""
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
+        if written := line.strip():
+            image = _existing(written, (file.parent, *bases))
+            if image is None:
+                raise PartwiseError(
+                    f"{file}: line {number}: {written} does not exist: correct it or put the image there"
+                )
+            yield image
+
+
+def _existing(written: str, bases: Iterable[Path]) -> Path | None:
+    """A path that is written relative to one of the bases; Roboflow's begin with a "../" too many."""
+    plain = written.replace("\\", "/")
+    for base in bases:
+        for path in (base / plain, base / re.sub(r"^(\.\.?/)+", "", plain)):
+            if path.exists():
+                return path
+    return None
+
+
+def label_file(image: Path) -> Path:
+    """Return the label file of an image, which need not exist: in `labels` in place of `images`, or beside it.
+
+    >>> str(label_file(Path("data/images/train/a.jpg")))
+    'data/labels/train/a.txt'
+    """
+    parts = list(image.parent.parts)
+    if "images" in parts:
+        parts[len(parts) - 1 - parts[::-1].index("images")] = "labels"
+    usual, beside = Path(*parts, f"{image.stem}.txt"), image.with_suffix(".txt")
+    return beside if beside.is_file() and not usual.is_file() else usual
