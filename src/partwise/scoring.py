@@ -12,10 +12,12 @@ from typing import Any
 from partwise.class_map import ClassNames
 from partwise.data.cityscapes import TREES, CityscapesFolder
 from partwise.data.dataset import described
+from partwise.data.polygons.dataset import AnnotatedFolder
 from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
 from partwise.evaluation.coco_file import AnnotatedEvaluator, CocoTruth, HasCocoFile
-from partwise.evaluation.coco_results import Frames, read_coco_results
+from partwise.evaluation.coco_results import Frames
+from partwise.evaluation.entries import holds_entries, read_entries
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions
 from partwise.segmenter import load
 from partwise.shards.scores import holds_parts, score_parts
@@ -55,7 +57,8 @@ def score(
         split: The split to score on.
         model: A model file, a run folder or the name of a model; the default model if neither `model` nor
             `predictions` is given.
-        predictions: A folder of result files or of Parquet parts, or a JSON file in COCO form, instead of a model.
+        predictions: A folder of result files, of Parquet parts or of YOLO's text files, or a JSON file in COCO form,
+            instead of a model.
         class_names: Which classes of a model stand for those of the data, see `ClassMap.between`.
         frames: The largest number of frames to score, evenly spaced; 0 for all.
         full: Also compute boundary AP, COCO AP, bootstrap intervals, and panoptic quality if there is a semantic map.
@@ -144,12 +147,10 @@ def _score_files(
     workers: int,
     progress: Callable,
 ) -> tuple[CityscapesEvaluator, dict]:
-    if folder.suffix.lower() == ".json":
-        _leave_out({f"--workers {workers}": workers > 1}, "is for folders, and --predictions is one file")
-        return _score_coco_results(folder, data, split, frames, evaluator_for, progress)
-    if holds_parts(folder):
-        _leave_out({f"--workers {workers}": workers > 1}, "is for files in the official form, and these are parts")
-        return score_parts(folder, data, split, frames, evaluator_for, progress)
+    if holds_entries(folder) or holds_parts(folder):
+        _leave_out({f"--workers {workers}": workers > 1}, "is for files in the official form, and these are others")
+        score_them = _score_entries if holds_entries(folder) else score_parts
+        return score_them(folder, data, split, frames, evaluator_for, progress)
     # Scoring result files needs no image, and decoding an image takes longer than everything else together.
     if data.labels is not None:
         remedy = "leave the label file out, or give the results as a COCO file"
@@ -165,28 +166,27 @@ def _score_files(
     return evaluator, evaluator.compute() | {"warnings": [asdict(warning) for warning in warnings]}
 
 
-def _score_coco_results(
-    file: Path, data: DataSource, split: str, frames: int, evaluator_for: EvaluatorFor, progress: Callable
+def _score_entries(
+    results: Path, data: DataSource, split: str, frames: int, evaluator_for: EvaluatorFor, progress: Callable
 ) -> tuple[CityscapesEvaluator, dict]:
-    """Of one COCO file, against data of any format."""
+    """Of one COCO file, or of text files of YOLO, against data of any format."""
     without_images = data.form == CityscapesFolder.form and data.labels is None
     truth = TruthFolder(data.root, split) if without_images else data.open(split)
     names = names_of(truth)
-    listed = {one.name: one for one in truth.annotated.images} if isinstance(truth, HasCocoFile) else {}
+    listed = {one.name: one for one in truth.annotated.images} if isinstance(truth, AnnotatedFolder) else {}
     sizes = [listed[name].size if name in listed else truth[place].size for place, name in enumerate(names)]
     ids = [listed[name].ids if name in listed else () for name in names]
-    results = read_coco_results(file, Frames(names, sizes, ids), truth.label_set)
+    entries = read_entries(results, Frames(names, sizes, ids), truth.label_set)
     scenes = EvenlySpaced(truth, frames)
     require_truth(scenes, f"{data}, split {split}", progress)
-    evaluator, depth = evaluator_for(scenes, False), find_depth(data.root, split)
-    found: dict[str, int] = {}
+    evaluator, depth, found = evaluator_for(scenes, False), find_depth(data.root, split), dict[str, int]()
     for place in range(len(scenes)):
         scene = scenes[place]
-        instances, scores = results.of_frame(scene.name)
+        instances, scores = entries.of_frame(scene.name)
         found[scene.name] = len(instances)
         evaluator.update(scene, instances, scores=scores, depth_HW=depth(scene.name))
         progress(place + 1, len(scenes))
-    return evaluator, evaluator.compute() | {"warnings": [asdict(remark) for remark in results.remarks_on(found)]}
+    return evaluator, evaluator.compute() | {"warnings": [asdict(remark) for remark in entries.remarks_on(found)]}
 
 
 def _refuse_the_data(folder: Path, data: Path) -> None:

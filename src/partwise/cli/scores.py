@@ -40,7 +40,7 @@ def evaluate(
         split: Split of the data set.
         model: A model file, a run folder, or the name of a model; the default model without it and --predictions.
         predictions: Results of any tool: a folder in the form that the official scripts read, a JSON file in COCO
-            form, or a folder of Parquet parts (docs/scale.md).
+            form, a folder of YOLO's text files with scores, or one of Parquet parts (docs/scale.md).
         json: File for all figures; if result files have faults, NAME.faults.json beside it lists all of them.
         frames: Largest number of frames, evenly spaced; 0 for all.
         full: Also compute boundary AP, panoptic quality, COCO AP and bootstrap intervals (slower).

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,7 +22,7 @@ from streeteval.instances import Instances
 from streeteval.labels import LabelSet
 from streeteval.reading.faults import Fault, counted
 
-__all__ = ["CocoResults", "Frames", "names_of_frame", "read_coco_results"]
+__all__ = ["CocoResults", "Frames", "names_of_frame", "read_coco_results", "results_of_entries"]
 
 _FRAME_END = "_leftImg8bit"  # of a Cityscapes frame's file, no part of its name
 
@@ -109,14 +109,30 @@ def read_coco_results(path: Path, frames: Frames, label_set: LabelSet) -> CocoRe
         PartwiseError: If it is no JSON, or neither of the two forms.
     """
     content = read_json(path)
-    whole = isinstance(content, Mapping)
-    rows = content.get("annotations") if whole else content
-    if not isinstance(rows, list) or (whole and not isinstance(content.get("images"), list)):
+    if isinstance(content, list):
+        return results_of_entries(content, str(path), frames, label_set)
+    rows, images = (content.get(key) if isinstance(content, Mapping) else None for key in ("annotations", "images"))
+    if not isinstance(rows, list) or not isinstance(images, list):
         raise PartwiseError(f"{path}: no COCO results: give a list of entries, or a file with images and annotations")
     reader = _Reader(str(path), frames, label_set)
-    images = reader.images_of(content["images"]) if whole else reader.images_of_truth()
-    labels = reader.labels_of(content.get("categories")) if whole else reader.labels_of(None)
-    return reader.read(rows, images, labels)
+    return reader.read(rows, reader.images_of(images), reader.labels_of(content.get("categories")))
+
+
+def results_of_entries(
+    rows: list[Any], where: str, frames: Frames, label_set: LabelSet, remarks: Sequence[Fault] = ()
+) -> CocoResults:
+    """Check a list of entries, as a file of results holds them; see `read_coco_results`.
+
+    Args:
+        rows: The entries.
+        where: They come from.
+        frames: Of the truth.
+        label_set: Of the truth.
+        remarks: What was left out before.
+    """
+    reader = _Reader(where, frames, label_set)
+    results = reader.read(rows, reader.images_of_truth(), reader.labels_of(None))
+    return replace(results, remarks=(*remarks, *results.remarks))
 
 
 def names_of_frame(file_name: str) -> tuple[str, ...]:
@@ -139,6 +155,7 @@ class _Reader:
     def images_of_truth(self) -> dict[int | str, int]:
         """Image id -> place of the frame: the ids of the truth, and the names of the frames."""
         named: dict[int | str, int] = {name: place for place, name in enumerate(self.frames.names)}
+        named |= {int(name): place for name, place in named.items() if str(name).isdecimal()}  # as some tools write it
         return named | {id_: place for place, ids in enumerate(self.frames.ids) for id_ in ids}
 
     def images_of(self, rows: list[Any]) -> dict[int | str, int]:

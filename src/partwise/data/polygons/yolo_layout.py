@@ -20,14 +20,14 @@ from partwise.data.splits import is_usual
 from partwise.errors import PartwiseError
 from streeteval.folders import files_below, is_clutter
 
-__all__ = ["YoloData", "images_of", "is_yolo", "label_file", "read_yolo_data"]
+__all__ = ["YoloData", "holds_label_lines", "images_of", "is_yolo", "label_file", "read_yolo_data", "text_files"]
 
 _YAML = (".yaml", ".yml")
 _USUAL_YAML = ("data", "dataset")
 _SPLITS = ("train", "val", "valid", "validation", "test")
 _HAS_NAMES = re.compile(rb"^names\s*:", re.MULTILINE)
 _HAS_PARTS = re.compile(rb"^(train|val|valid|validation|test|nc|path)\s*:", re.MULTILINE)
-_LABEL_LINE = re.compile(rb"^\d+(\.0*)?([ \t]+[-+]?[\d.]+(e[-+]?\d+)?){4,}[ \t]*$", re.IGNORECASE)
+_LABEL_LINE = re.compile(rb"^\d+(\.\d*)?([ \t]+([-+]?[\d.]+(e[-+]?\d+)?|nan|inf)){4,}[ \t]*$", re.IGNORECASE)
 _NAME_FILES = ("classes.txt", "obj.names")
 
 
@@ -105,10 +105,21 @@ def _yaml_files(root: Path) -> list[Path]:
 def _holds_labels(root: Path) -> bool:
     """Check whether a folder `labels`, here or one level below, begins with a label file of YOLO."""
     for folder in (root / "labels", *sorted(root.glob("*/labels"))):
-        texts = (path for path in folder.glob("**/*.txt") if path.name not in _NAME_FILES)
-        if (first := next(texts, None)) is not None:
-            lines = [line for line in beginning_of(first).splitlines() if line.strip()]
-            return bool(lines) and _LABEL_LINE.match(lines[0].strip()) is not None
+        if any(text_files(folder)):
+            return holds_label_lines(folder)
+    return False
+
+
+def text_files(folder: Path) -> Iterator[Path]:
+    """The text files in a folder, at any depth, that may hold labels."""
+    return (path for path in sorted(folder.glob("**/*.txt")) if path.name not in _NAME_FILES)
+
+
+def holds_label_lines(folder: Path) -> bool:
+    """Check whether the first text file with a line begins with one of labels: a class, and at least four numbers."""
+    for file in text_files(folder):
+        if lines := [line.strip() for line in beginning_of(file).splitlines() if line.strip()]:
+            return _LABEL_LINE.match(lines[0]) is not None
     return False
 
 

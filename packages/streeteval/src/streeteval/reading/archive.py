@@ -33,7 +33,7 @@ class Archive:
         self.root = expanded(root)
         self._trees = trees
         if not self.root.exists():
-            raise InputError(f"{self.root}: no such folder: check the path of the data set")
+            raise InputError(f"{self.root}: no such file or folder: check the path of the data set")
         if not self.root.is_dir() and not self.root.is_file():
             raise InputError(f"{self.root}: neither a folder nor a file: give the folder of the data set")
         self._folders: dict[str, Path] = {}

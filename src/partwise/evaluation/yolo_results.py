@@ -1,0 +1,92 @@
+"""Results as YOLO tools write them: a text file for each image, with a line for each instance: class x y x y ... score.
+
+Coordinates are shares of the image's width and height. Source: Ultralytics' `predict` with save_txt and save_conf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from partwise.data.frame import raise_faults
+from partwise.data.polygons.yolo_layout import holds_label_lines, text_files
+from partwise.evaluation.coco_results import CocoResults, Frames, names_of_frame, results_of_entries
+from streeteval.labels import LabelSet
+from streeteval.reading.faults import Fault, counted
+
+__all__ = ["is_yolo_results", "read_yolo_results"]
+
+_LEAST = 6  # numbers of a polygon
+
+
+def is_yolo_results(folder: Path) -> bool:
+    """Check whether a folder holds text files of YOLO, itself or in `labels`."""
+    return holds_label_lines(_folder_of_texts(folder))
+
+
+def read_yolo_results(folder: Path, frames: Frames, label_set: LabelSet) -> CocoResults:
+    """Read and check a folder of text files. A frame without a file is one in which nothing was found.
+
+    Args:
+        folder: With the files, or with a folder `labels` of them.
+        frames: Of the truth; a file has the name of its frame.
+        label_set: Of the truth. A class is a number: that of the class in the truth's own YOLO data, or its category
+            id.
+
+    Raises:
+        FaultyDataError: With every fault of the files.
+    """
+    place_of = {name: place for place, name in enumerate(frames.names)}
+    rows: list[dict[str, Any]] = []
+    faults: list[Fault] = []
+    without_mask = 0
+    for file in text_files(_folder_of_texts(folder)):
+        name = next((one for one in names_of_frame(file.name) if one in place_of), None)
+        if name is None:
+            problem = f"{file.stem} is none of the {counted(len(place_of), 'frame')}"
+            faults.append(Fault(str(file), problem, "score the split that the results are of"))
+            continue
+        height, width = frames.sizes[place_of[name]]
+        for one in _rows(file):
+            if isinstance(one, Fault):
+                faults.append(one)
+            elif len(one["shares"]) < _LEAST:
+                without_mask += 1
+            else:
+                points = [share * (height if n % 2 else width) for n, share in enumerate(one["shares"])]
+                row = {"image_id": name, "category_id": one["index"], "score": one["score"]}
+                rows.append(row | {"segmentation": [points]})
+    raise_faults(str(folder), faults)
+    what = Fault(str(folder), f"{counted(without_mask, 'line')} without a mask", "left out")
+    return results_of_entries(rows, str(folder), frames, label_set, [what] if without_mask else [])
+
+
+def _folder_of_texts(folder: Path) -> Path:
+    return folder / "labels" if (folder / "labels").is_dir() else folder
+
+
+def _rows(file: Path) -> Iterator[dict[str, Any] | Fault]:
+    """{"index", "shares", "score"} of each line; a fault for each that cannot be read."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeError) as error:
+        yield Fault(str(file), f"cannot be read ({type(error).__name__})", "write or copy it again")
+        return
+    for number, words in enumerate(map(str.split, text.splitlines()), 1):
+        if not words:
+            continue
+        try:
+            index, *shares, score = map(float, words)
+        except ValueError:
+            yield Fault(str(file), f"line {number} is no list of numbers", "write class x y x y ... score")
+            continue
+        if len(shares) % 2:
+            problem = f"line {number} has no score: {counted(len(words) - 1, 'number')} after the class"
+            yield Fault(str(file), problem, "predict with save_conf=True, which writes a score behind each polygon")
+        elif len(shares) == 4:
+            yield Fault(str(file), f"line {number} is a box", "predict with a model for segmentation")
+        elif not index.is_integer():
+            yield Fault(str(file), f"line {number}: class {words[0]} is no whole number", "write the class as a number")
+        else:
+            yield {"index": int(index), "shares": shares, "score": score}

@@ -1,0 +1,103 @@
+"""Results as text files of YOLO: scored as the same results in COCO form, and every fault with its line."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from partwise.errors import PartwiseError
+from partwise.scoring import score
+
+SIZE = (40, 60)  # H, W
+SQUARE = "0.1 0.1 0.5 0.1 0.5 0.5 0.1 0.5"
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Three images, one of them without an object."""
+    root = tmp_path / "T"
+    for folder in ("images", "labels"):
+        (root / folder / "val").mkdir(parents=True)
+    for number in range(3):
+        Image.new("RGB", SIZE[::-1], "grey").save(root / "images" / "val" / f"street {number}.png")
+    (root / "labels" / "val" / "street 0.txt").write_text("")
+    (root / "labels" / "val" / "street 1.txt").write_text(f"0 {SQUARE}\n2 0.6 0.2 0.9 0.2 0.9 0.9 0.6 0.9\n")
+    (root / "labels" / "val" / "street 2.txt").write_text(f"1 {SQUARE}\n")
+    (root / "data.yaml").write_text(yaml.safe_dump({"val": "images/val", "names": ["car", "person", "bus"]}))
+    return root
+
+
+def write_results(folder, **lines):
+    (folder / "labels").mkdir(parents=True)
+    for name, text in lines.items():
+        (folder / "labels" / f"street {name[1:]}.txt").write_text(text)
+    return folder
+
+
+def test_the_truth_with_scores_is_perfect(data, tmp_path):
+    texts = {
+        f"n{number}": "".join(
+            f"{line} 0.{9 - place}\n"
+            for place, line in enumerate((data / f"labels/val/street {number}.txt").read_text().splitlines())
+        )
+        for number in range(3)
+    }
+    results = write_results(tmp_path / "predict", **texts)
+    for given in (results, results / "labels"):
+        assert score(data, "val", predictions=given)["instance"]["ap"] == 1.0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_they_score_as_the_same_entries_in_coco_form(data, tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    entries, texts = [], {}
+    for number in range(3):
+        lines = []
+        for _ in range(4):
+            shares = np.array(SQUARE.split(), float) + rng.uniform(-0.05, 0.05, 8)
+            index, certain = int(rng.integers(3)), float(rng.uniform())
+            points = (shares * np.tile(SIZE[::-1], 4)).tolist()
+            entry = {"image_id": f"street {number}", "category_id": index, "score": certain}
+            entries.append(entry | {"segmentation": [points]})
+            lines.append(f"{index} {' '.join(f'{share:.17g}' for share in shares)} {certain:.17g}")
+        texts[f"n{number}"] = "\n".join(lines)
+    (tmp_path / "results.json").write_text(json.dumps(entries))
+    yolo = score(data, "val", predictions=write_results(tmp_path / "predict", **texts))
+    coco = score(data, "val", predictions=tmp_path / "results.json")
+    assert yolo["records"] == coco["records"]
+    assert yolo["instance"]["ap"] == coco["instance"]["ap"]
+
+
+def test_lines_without_a_mask_and_images_without_a_file_are_said(data, tmp_path):
+    results = write_results(tmp_path / "predict", n1=f"0 {SQUARE} 0.9\n0 0.3\n")
+    said = [f"{one['problem']}: {one['remedy']}" for one in score(data, "val", predictions=results)["warnings"]]
+    assert said == [
+        "1 line without a mask: left out",
+        "2 of 3 frames without an entry that counts: scored as frames in which nothing was found",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (f"0 {SQUARE}", "line 1 has no score: 8 numbers after the class: predict with save_conf=True"),
+        ("0 0.5 0.5 0.2 0.2 0.9", "line 1 is a box: predict with a model for segmentation"),
+        (f"1.5 {SQUARE} 0.9", "line 1: class 1.5 is no whole number"),
+        (f"7 {SQUARE} 0.9", "category_id 7 is no class of T"),
+        (f"0 {SQUARE} nan", "its score is nan"),
+        (f"0 {SQUARE} 0.9\n0 {SQUARE} x", "line 2 is no list of numbers"),
+    ],
+)
+def test_a_wrong_line_is_named(data, tmp_path, line, words):
+    results = write_results(tmp_path / "predict", n2=f"0 {SQUARE} 0.9\n", n1=line)
+    with pytest.raises(PartwiseError) as caught:
+        score(data, "val", predictions=results)
+    assert words in str(caught.value)
+
+
+def test_files_of_other_images_are_refused(data, tmp_path, complains):
+    results = write_results(tmp_path / "predict", n7=f"0 {SQUARE} 0.9\n")
+    said = complains("evaluate", "--predictions", results, "--data", data, "--split", "val")
+    assert "street 7 is none of the 3 frames: score the split that the results are of" in said
