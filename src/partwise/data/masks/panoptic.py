@@ -19,11 +19,16 @@ from typing import ClassVar
 import numpy as np
 
 from partwise.data.cityscapes import IMAGES, TREES
-from partwise.data.frame import Survey
+from partwise.data.frame import FaultyDataError, Survey
+from partwise.data.masks.bdd100k import Bdd100kFolder
 from partwise.data.masks.frames import MaskFrame, MaskFrames, RawTruth
+from partwise.data.masks.kitti import KittiFolder
 from partwise.data.masks.panoptic_file import SegmentFrame, read_panoptic
+from partwise.data.masks.vistas import VistasFolder
+from partwise.data.masks.voc import VocFolder
 from partwise.data.polygons.classes import classes_in, label_set_of, lacking, too_many
-from partwise.data.polygons.layout import AnnotationFile, annotation_files, looks_like_coco, looks_like_panoptic
+from partwise.data.polygons.dataset import CocoFolder
+from partwise.data.polygons.layout import AnnotationFile, annotation_files, looks_like_panoptic
 from partwise.data.splits import find_split, in_usual_order
 from partwise.errors import PartwiseError
 from streeteval.labels import LabelSet
@@ -33,7 +38,7 @@ from streeteval.rle import joint_runs
 
 __all__ = ["PanopticFolder"]
 
-_OTHER_TRUTH = (*TREES, "SegmentationClass")  # what panoptic files may have been made from
+_OTHER_FORMS = (CocoFolder, VocFolder, VistasFolder, KittiFolder, Bdd100kFolder)  # panoptic files are made from these
 _TRAIN_IDS = "_trainId"  # cityscapesScripts' end of names
 _SHOWN_IDS = 5
 
@@ -96,9 +101,13 @@ class PanopticFolder(MaskFrames):
         """See DatasetFormat: a folder with truth of another form is read in that one."""
         if root.is_file():
             return root.suffix.lower() == ".json" and looks_like_panoptic(root)
-        if not root.is_dir() or any((root / tree).is_dir() for tree in _OTHER_TRUTH):
-            return False
-        return bool(annotation_files(root, looks_like_panoptic)) and not annotation_files(root, looks_like_coco)
+        try:
+            if not root.is_dir() or not annotation_files(root, looks_like_panoptic):
+                return False
+        except FaultyDataError:  # two files for one split
+            pass
+        has_trees = any((root / tree).is_dir() for tree in TREES)
+        return not has_trees and not any(form.recognises(root) for form in _OTHER_FORMS)
 
     @classmethod
     def splits(cls, root: Path, annotations: Path | None = None, images: Path | None = None) -> list[str]:
