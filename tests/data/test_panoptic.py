@@ -264,6 +264,11 @@ def test_files_in_unusual_places(says, tmp_path):
     file = write_panoptic(tmp_path / "x" / "p.json", tmp_path / "x" / "p", tmp_path / "photos")
     said = says("check", "--annotations", file, "--images", tmp_path / "photos")
     assert "COCO panoptic, label set p (3 classes, 2 with instances), 1 frame, 3 instances" in said
+    labels = tmp_path / "own.toml"
+    rows = ('[[classes]]\nname = "moving"\nid = 3\nfrom = ["car", 91]', '[[classes]]\nname = "road"\nid = 7')
+    labels.write_text("\n".join(['outside = "ignored"', *rows, "has_instances = false"]))
+    said = says("check", "--annotations", file, "--images", tmp_path / "photos", "--labels", labels)
+    assert "label set own (2 classes, 1 with instances), 1 frame, 3 instances" in said
 
 
 # --- faults ---
