@@ -83,7 +83,7 @@ class PanopticFile:
 
 
 def read_panoptic(file: Path, images: Sequence[Path], truth: Sequence[Path]) -> PanopticFile:
-    """Read and check a JSON of COCO's panoptic form. Of images and PNGs only the headers are read.
+    """Read and check a JSON of COCO's panoptic form. Of images the headers are read, of PNGs nothing.
 
     Args:
         file: The JSON.
