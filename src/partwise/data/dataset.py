@@ -15,11 +15,13 @@ from partwise.data.cityscapes import CityscapesFolder
 from partwise.data.frame import FaultyDataError, FrameContent, Survey
 from partwise.data.masks.bdd100k import Bdd100kFolder
 from partwise.data.masks.kitti import KittiFolder
+from partwise.data.masks.panoptic import PanopticFolder
 from partwise.data.masks.vistas import VistasFolder
 from partwise.data.masks.voc import VocFolder
 from partwise.data.polygons.dataset import CocoFolder
 from partwise.data.polygons.idd import IddFolder
 from partwise.data.polygons.labelme import LabelmeFolder
+from partwise.data.polygons.layout import looks_like_panoptic
 from partwise.data.polygons.via import ViaFolder
 from partwise.data.polygons.yolo import YoloFolder
 from partwise.errors import PartwiseError
@@ -99,6 +101,7 @@ DATASETS: Mapping[str, type[DatasetFormat]] = Plugins(
         "vistas": VistasFolder,
         "bdd100k": Bdd100kFolder,
         "voc": VocFolder,
+        "panoptic": PanopticFolder,
     },
     "format of data sets",
 )
@@ -149,13 +152,13 @@ def splits_of(root: str | os.PathLike, **options: Any) -> list[str]:
 
 
 def find_format(root: Path, options: Mapping[str, Any]) -> type[DatasetFormat]:
-    """The format of what lies at a path; COCO where an annotation file is given.
+    """The format of what lies at a path; COCO or its panoptic form where an annotation file is given.
 
     Raises:
         PartwiseError: If two formats recognise the path, or it is a file that none does.
     """
     if options.get("annotations") is not None:
-        return DATASETS["coco"]
+        return DATASETS["panoptic" if looks_like_panoptic(Path(options["annotations"])) else "coco"]
     found = [name for name in DATASETS if DATASETS[name].recognises(root)]
     if len(found) > 1:
         raise PartwiseError(f"{root}: looks like {' and '.join(found)}: keep one format in a folder")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from partwise.data.dataset import Dataset, find_format, form_name, open_dataset, splits_of, survey_of
 from partwise.data.frame import Survey
@@ -136,8 +136,11 @@ class DataSource:
         form = find_format(self.root, self._options())
         own = getattr(form, "survey", None)
         if own is not None:
-            label_set = {} if self.labels is None else {"label_set": read_label_file(self.labels)}
-            return own(self.root, split, **label_set)
+            places = {"annotations": self.annotations, "images": self.images}
+            options: dict[str, Any] = {key: place for key, place in places.items() if place is not None}
+            if self.labels is not None:
+                options["label_set"] = read_label_file(self.labels)
+            return own(self.root, split, **options)
         return survey_of(self.open(split), f"{self.root}, split {split}")
 
     def splits(self) -> list[str]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from partwise.class_list import BACKGROUND, ClassEntry, label_set_of_classes
-from streeteval.labels import Label, LabelSet
+import numpy as np
 
-__all__ = ["Category", "classes_in", "label_set_of"]
+from partwise.class_list import BACKGROUND, ClassEntry, label_set_of_classes
+from streeteval.labels import INSTANCE_FACTOR, Label, LabelSet
+from streeteval.reading.faults import Fault
+
+__all__ = ["Category", "classes_in", "label_set_of", "lacking", "too_many"]
 
 _NO_PARENT = ("", "none")
 # Names that tools and people give to regions of which nothing is known.
@@ -40,12 +44,14 @@ class Category:
         name: Of the class.
         parent: Its supercategory; empty without one.
         is_thing: Whether its instances are told apart.
+        colour: RGB, 0..255; None: one is chosen.
     """
 
     id: int
     name: str
     parent: str = ""
     is_thing: bool = True
+    colour: tuple[int, int, int] | None = None
 
 
 def label_set_of(
@@ -86,6 +92,7 @@ def label_set_of(
                 one.id,
                 "void" if ignored else category,
                 has_instances=is_thing,
+                colour=one.colour,
                 ignored=ignored,
             )
         )
@@ -107,3 +114,58 @@ def classes_in(label_set: LabelSet, categories: Sequence[Category]) -> Mapping[i
         places |= dict.fromkeys(label.sources, label)
     places |= {label.name: label for label in label_set}
     return {one.id: places.get(one.name, places.get(one.id)) for one in categories}
+
+
+def lacking(
+    categories: Sequence[Category],
+    used_N: np.ndarray,
+    labels: Mapping[int, Label | None],
+    label_set: LabelSet,
+    where: str,
+) -> Iterator[Fault]:
+    """A fault for each category with annotations that is no class of the label set.
+
+    Args:
+        categories: Of an annotation file.
+        used_N: (N,) category ids of its annotations.
+        labels: See `classes_in`.
+        label_set: That the file is read with.
+        where: The file.
+    """
+    ids, counts = np.unique(used_N, return_counts=True)
+    names = {one.id: one.name for one in categories}
+    for id_, count in zip(ids.tolist(), counts.tolist(), strict=True):
+        if labels[id_] is None:
+            what = f"category {names[id_]!r} (id {id_}, {count} annotations) is no class of {label_set.name}"
+            known = ", ".join(label.name for label in label_set.evaluated)
+            yield Fault(where, what, f"map it to one of its classes ({known}), or use a label set that has it")
+
+
+def too_many(
+    places_N: np.ndarray,
+    categories_N: np.ndarray,
+    labels: Mapping[int, Label | None],
+    names: Sequence[str],
+    where: str,
+) -> Iterator[tuple[int, Fault]]:
+    """Images with more instances of a class than there are numbers; a class may join categories.
+
+    Args:
+        places_N: (N,) the image of each instance, a place in `names`.
+        categories_N: (N,) its category id.
+        labels: See `classes_in`.
+        names: Of the images.
+        where: The annotation file.
+
+    Yields:
+        The place of the image, and a fault.
+    """
+    counts = Counter(zip(places_N.tolist(), categories_N.tolist(), strict=True))
+    of_class: Counter[tuple[int, str]] = Counter()
+    for (place, category), count in counts.items():
+        label = labels[category]
+        of_class[place, label.name if label else ""] += count
+    for (place, name), count in of_class.items():
+        if count > INSTANCE_FACTOR:
+            what = f"image {names[place]} has {count} instances of class {name!r}"
+            yield place, Fault(where, what, f"at most {INSTANCE_FACTOR} of one class are possible: cut the image")

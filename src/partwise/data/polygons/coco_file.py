@@ -18,7 +18,7 @@ from partwise.errors import PartwiseError
 from streeteval.files import read_json
 from streeteval.reading.faults import Fault
 
-__all__ = ["AnnotatedImages", "read_coco", "read_records"]
+__all__ = ["AnnotatedImages", "categories_of", "complete_rows", "images_of", "lists_of", "read_coco", "read_records"]
 
 _ONE_ID = "give each an id of its own"
 _LARGEST_ID = (1 << 63) - 1
@@ -81,14 +81,10 @@ def read_records(content: Any, where: str, folders: Sequence[Path], warnings: Se
         FaultyDataError: With every fault.
         PartwiseError: If one of the three lists is missing.
     """
-    for key in ("images", "categories", "annotations"):
-        if not isinstance(content, Mapping) or not isinstance(content.get(key), list):
-            raise PartwiseError(
-                f"{where}: no list {key!r} in it: give a COCO file with images, categories, annotations"
-            )
+    image_rows, category_rows, annotation_rows = lists_of(content, where)
     faults: list[Fault] = []
-    categories = _categories(content["categories"], where, faults)
-    listed = _listed_images(content["images"], where, faults)
+    categories = categories_of(category_rows, where, faults)
+    listed = images_of(image_rows, where, faults)
     entries, places, missing = located(listed, folders, where)
     faults += missing
     order = sorted(range(len(entries)), key=lambda i: entries[i].name)
@@ -97,7 +93,7 @@ def read_records(content: Any, where: str, folders: Sequence[Path], warnings: Se
     places = {id_: rank[place] for id_, place in places.items()}
     unusable = {one.id for one in listed} - places.keys()  # which have a fault already
     builder = TableBuilder(where, [one.size for one in images], [one.name for one in images])
-    _add_annotations(builder, content["annotations"], {one.id for one in categories}, places, unusable)
+    _add_annotations(builder, annotation_rows, {one.id for one in categories}, places, unusable)
     raise_faults(where, faults + builder.faults)
     table = builder.table()
     raise_faults(where, _whole_faults(where, table, categories))
@@ -105,7 +101,24 @@ def read_records(content: Any, where: str, folders: Sequence[Path], warnings: Se
     return AnnotatedImages(where, images, tuple(categories), table, odd)
 
 
-def _records(rows: list, kind: str, keys: Sequence[str], where: str, faults: list[Fault]) -> Iterator[Mapping]:
+def lists_of(content: Any, where: str) -> tuple[list, list, list]:
+    """The lists images, categories and annotations of what a COCO file holds.
+
+    Raises:
+        PartwiseError: If one of them is missing.
+    """
+    lists = []
+    for key in ("images", "categories", "annotations"):
+        rows = content.get(key) if isinstance(content, Mapping) else None
+        if not isinstance(rows, list):
+            raise PartwiseError(
+                f"{where}: no list {key!r} in it: give a COCO file with images, categories, annotations"
+            )
+        lists.append(rows)
+    return lists[0], lists[1], lists[2]
+
+
+def complete_rows(rows: list, kind: str, keys: Sequence[str], where: str, faults: list[Fault]) -> Iterator[Mapping]:
     """The rows that are dictionaries with all of `keys`; a fault for each other one."""
     for number, row in enumerate(rows):
         absent = [key for key in keys if not isinstance(row, Mapping) or key not in row]
@@ -116,11 +129,12 @@ def _records(rows: list, kind: str, keys: Sequence[str], where: str, faults: lis
             yield row
 
 
-def _categories(rows: list, where: str, faults: list[Fault]) -> list[Category]:
+def categories_of(rows: list, where: str, faults: list[Fault]) -> list[Category]:
+    """The categories that a file lists; what is wrong with them is added to `faults`."""
     found: list[Category] = []
     names: dict[str, int] = {}
     ids: set[int] = set()
-    for row in _records(rows, "category", ("id", "name"), where, faults):
+    for row in complete_rows(rows, "category", ("id", "name"), where, faults):
         id_, name = row["id"], str(row["name"])
         if not isinstance(id_, int) or isinstance(id_, bool) or abs(id_) > _LARGEST_ID:
             faults.append(
@@ -135,15 +149,16 @@ def _categories(rows: list, where: str, faults: list[Fault]) -> list[Category]:
         ids.add(id_)
         names[name] = id_
         is_thing = bool(row.get("isthing", 1))
-        found.append(Category(id_, name, str(row.get("supercategory") or ""), is_thing))
+        found.append(Category(id_, name, str(row.get("supercategory") or ""), is_thing, _colour(row.get("color"))))
     if not rows:
         faults.append(Fault(where, "it has no category", "add the classes to categories"))
     return found
 
 
-def _listed_images(rows: list, where: str, faults: list[Fault]) -> list[ListedImage]:
+def images_of(rows: list, where: str, faults: list[Fault]) -> list[ListedImage]:
+    """The images that a file lists; what is wrong with them is added to `faults`."""
     found: dict[int | str, ListedImage] = {}
-    for row in _records(rows, "image", ("id", "file_name"), where, faults):
+    for row in complete_rows(rows, "image", ("id", "file_name"), where, faults):
         id_, width, height = row["id"], row.get("width"), row.get("height")
         if not isinstance(id_, int | str):
             faults.append(Fault(where, f"image id {id_!r} is neither a number nor a text", _ONE_ID))
@@ -158,6 +173,13 @@ def _listed_images(rows: list, where: str, faults: list[Fault]) -> list[ListedIm
     return list(found.values())
 
 
+def _colour(value: Any) -> tuple[int, int, int] | None:
+    """A colour as panoptic files have it, [0, 0, 142]; None for anything else."""
+    if isinstance(value, list) and len(value) == 3 and all(type(one) is int and 0 <= one <= 255 for one in value):
+        return value[0], value[1], value[2]
+    return None
+
+
 def _is_length(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value < math.inf
 
@@ -168,7 +190,7 @@ def _add_annotations(
     """Give every annotation to the builder; a fault for each that cannot be used."""
     names: set[int | str] = set()
     for number, row in enumerate(
-        _records(rows, "annotation", ("image_id", "category_id"), builder.where, builder.faults)
+        complete_rows(rows, "annotation", ("image_id", "category_id"), builder.where, builder.faults)
     ):
         name, image, category = row.get("id", f"number {number}"), row["image_id"], row["category_id"]
         if not isinstance(name, int | str) or not isinstance(image, int | str) or not isinstance(category, int):

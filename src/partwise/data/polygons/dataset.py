@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,7 +13,7 @@ import numpy as np
 from partwise.class_list import BACKGROUND
 from partwise.data.frame import FrameContent, first_of, raise_faults
 from partwise.data.image_files import decode_frame
-from partwise.data.polygons.classes import Category, classes_in, label_set_of
+from partwise.data.polygons.classes import classes_in, label_set_of, lacking, too_many
 from partwise.data.polygons.coco_file import AnnotatedImages, read_coco
 from partwise.data.polygons.compose import Kind, Piece, compose
 from partwise.data.polygons.layout import annotation_files, looks_like_coco
@@ -23,7 +22,7 @@ from partwise.errors import PartwiseError
 from partwise.scene import Scene
 from streeteval.errors import warn_of
 from streeteval.files import read_json
-from streeteval.labels import INSTANCE_FACTOR, Label, LabelSet
+from streeteval.labels import Label, LabelSet
 from streeteval.reading.faults import Fault, fault_of_error, fault_of_remark
 from streeteval.reading.id_files import read_bytes
 
@@ -67,8 +66,13 @@ class AnnotatedFolder:
         used = annotated.used
         self.label_set = label_set or label_set_of(annotated.categories, used, name, outside)
         self._labels = classes_in(self.label_set, annotated.categories)
-        raise_faults(annotated.where, list(_lacking(annotated, self._labels, self.label_set)))
-        raise_faults(annotated.where, list(_too_many(annotated, self._labels)))
+        table, where = annotated.table, annotated.where
+        raise_faults(
+            where, list(lacking(annotated.categories, table.categories_N, self._labels, self.label_set, where))
+        )
+        told_N = _told_apart(annotated, self._labels)
+        crowded = too_many(table.images_N[told_N], table.categories_N[told_N], self._labels, self.names, where)
+        raise_faults(where, [fault for _, fault in crowded])
         self._warned = self._warned_of_file = False
 
     @property
@@ -147,40 +151,11 @@ def _kind(label: Label, crowd: bool, ignored: bool) -> Kind:
     return Kind.GROUP if crowd else Kind.THING
 
 
-def _lacking(annotated: AnnotatedImages, labels: Mapping[int, Label | None], label_set: LabelSet) -> Iterator[Fault]:
-    """A fault for each category with annotations that is no class of the label set."""
-    ids, counts = np.unique(annotated.table.categories_N, return_counts=True)
-    count_of = dict(zip(ids.tolist(), counts.tolist(), strict=True))
-    by_id: dict[int, Category] = {one.id: one for one in annotated.categories}
-    for id_, count in count_of.items():
-        if labels[id_] is None:
-            what = f"category {by_id[id_].name!r} (id {id_}, {count} annotations) is no class of {label_set.name}"
-            known = ", ".join(label.name for label in label_set.evaluated)
-            yield Fault(
-                annotated.where, what, f"map it to one of its classes ({known}), or use a label set that has it"
-            )
-
-
 def _told_apart(annotated: AnnotatedImages, labels: Mapping[int, Label | None]) -> np.ndarray:
     """(N,) bool: which annotations are one instance each."""
     table = annotated.table
     things = [id_ for id_, label in labels.items() if label and label.has_instances]
     return np.isin(table.categories_N, things) & ~table.crowd_N & ~table.ignored_N
-
-
-def _too_many(annotated: AnnotatedImages, labels: Mapping[int, Label | None]) -> Iterator[Fault]:
-    """A fault for each image with more instances of a class than there are numbers; a class may join categories."""
-    told_N, table = _told_apart(annotated, labels), annotated.table
-    counts = Counter(zip(table.images_N[told_N].tolist(), table.categories_N[told_N].tolist(), strict=True))
-    of_class: Counter[tuple[int, str]] = Counter()
-    for (place, category), count in counts.items():
-        label = labels[category]
-        of_class[place, label.name if label else ""] += count
-    for (place, name), count in of_class.items():
-        if count > INSTANCE_FACTOR:
-            what = f"image {annotated.images[place].name} has {count} instances of class {name!r}"
-            remedy = f"at most {INSTANCE_FACTOR} of one class are possible: cut the image"
-            yield Fault(annotated.where, what, remedy)
 
 
 class CocoFolder(AnnotatedFolder):

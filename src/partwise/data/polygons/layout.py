@@ -12,7 +12,7 @@ from partwise.data.frame import raise_faults
 from streeteval.folders import is_clutter
 from streeteval.reading.faults import Fault
 
-__all__ = ["AnnotationFile", "annotation_files", "beginning_of", "looks_like_coco"]
+__all__ = ["AnnotationFile", "annotation_files", "beginning_of", "looks_like_coco", "looks_like_panoptic"]
 
 _ROBOFLOW = "_annotations.coco.json"
 _SNIFFED_BYTES = 1 << 16
@@ -22,6 +22,7 @@ _USUAL_NAMES = frozenset(
         "annotations",
         "_annotations.coco",
         "instances",
+        "panoptic",
         "labels",
         "result",
         "coco",
@@ -31,6 +32,9 @@ _USUAL_NAMES = frozenset(
     }
 )
 _KEYS = re.compile(rb'"(images|annotations|categories)"\s*:\s*\[')
+_TRUTH_KEYS = re.compile(rb'"(segmentation|segments_info)"\s*:')  # of COCO's annotations, of panoptic ones
+_READ_BYTES, _LONGEST_KEY = 1 << 20, 64
+_BESIDE_THE_SPLIT = re.compile(r"^instances_|^(.*[_-])?panoptic[_-]|[_-]panoptic$")  # cityscapes_panoptic_val
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,31 @@ def beginning_of(file: Path) -> bytes:
 
 
 def looks_like_coco(file: Path) -> bool:
-    """Whether a file begins as a COCO file with masks does; only its beginning is read."""
+    """Whether a file begins as a COCO file with masks does; it is read as far as its first annotation."""
     start = beginning_of(file)
     keys = set(_KEYS.findall(start))
     is_whole = len(start) < _SNIFFED_BYTES // 2  # a note of the classes alone, as Label Studio writes, is no COCO file
-    return start[:1] == b"{" and bool(keys - {b"categories"} if is_whole else keys) and b'"segments_info"' not in start
+    return start[:1] == b"{" and bool(keys - {b"categories"} if is_whole else keys) and not _has_segments(file)
+
+
+def looks_like_panoptic(file: Path) -> bool:
+    """Whether a file begins as a file of COCO's panoptic form does; it is read as far as its first annotation."""
+    start = beginning_of(file)
+    return start[:1] == b"{" and _KEYS.search(start) is not None and _has_segments(file)
+
+
+def _has_segments(file: Path) -> bool:
+    """Whether the first annotation is one of segments in a PNG. All images may be listed before it, in many MB."""
+    last = b""
+    try:
+        with file.open("rb") as opened:
+            while block := opened.read(_READ_BYTES):
+                if (found := _TRUTH_KEYS.search(last + block)) is not None:
+                    return found[1] == b"segments_info"
+                last = block[-_LONGEST_KEY:]
+    except OSError:
+        pass
+    return False
 
 
 def annotation_files(
@@ -115,7 +139,7 @@ def _below(root: Path, is_one: Callable[[Path], bool]) -> Iterator[Path]:
 
 def _split_of(file: Path, root: Path, alone: bool) -> str:
     """The split of a file: its own name, or that of its folder where it has a usual one."""
-    stem = re.sub(r"^instances_", "", file.stem)
+    stem = _BESIDE_THE_SPLIT.sub("", file.stem)
     if file.stem in _USUAL_NAMES or file.name == _ROBOFLOW:
         inside = file.parent != root and file.parent.name not in ("annotations", "")
         return file.parent.name if inside else "all"
