@@ -39,14 +39,8 @@ from streeteval.rle import joint_runs
 
 __all__ = ["PanopticFolder"]
 
-_OTHER_FORMS = (
-    CocoFolder,
-    YoloFolder,
-    VocFolder,
-    VistasFolder,
-    KittiFolder,
-    Bdd100kFolder,
-)  # panoptic files are made from these
+# Panoptic files are made from data of these forms.
+_OTHER_FORMS = (CocoFolder, YoloFolder, VocFolder, VistasFolder, KittiFolder, Bdd100kFolder)
 _TRAIN_IDS = "_trainId"  # cityscapesScripts' end of names
 _SHOWN_IDS = 5
 
