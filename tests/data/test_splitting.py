@@ -1,12 +1,16 @@
 """A split without copies of one photo on both sides, and photos that are there twice."""
 
+import base64
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from pycocotools.coco import COCO
 
-from partwise.data.dataset import open_dataset
+from partwise.data.dataset import described, open_dataset
 from partwise.data.duplicates import NEAR_BITS, hashes_of_copies, near_pairs, photo_hash, photo_key
 from partwise.data.image_files import write_png
 from partwise.data.splitting import split_groups, split_images, write_split
@@ -25,8 +29,6 @@ def bits(a: np.ndarray, b: np.ndarray) -> int:
 
 
 def test_copies_have_near_hashes_and_other_scenes_have_not(scenes):
-    from PIL import Image
-
     one, other = picture(scenes, 0), picture(scenes, 1)
     smaller = np.asarray(Image.fromarray(one).resize((128, 64)))
     darker = (one * 0.8).astype(np.uint8)
@@ -166,8 +168,63 @@ def test_the_command_splits_and_what_it_wrote_can_be_read_and_checked(tmp_path, 
     assert "above 0 and below 1" in complains("split", root, "--out", tmp_path / "other", "--val", "1.5")
 
 
+def drawn(root: Path, form: str, scenes) -> Path:
+    """Four photos with a few shapes each, as a tool draws them, in one folder without splits."""
+    (root / "images").mkdir(parents=True)
+    regions = {}
+    for n in range(4):
+        name, points = f"{n}.png", [[10 + n, 10], [60, 10 + n], [60, 50], [10, 50]]
+        write_png(root / "images" / name, scenes[n].image_HW3)
+        crop = np.zeros((8, 6), np.uint8)
+        crop[2:, n % 4 :] = 1
+        buffer = io.BytesIO()
+        Image.fromarray(crop).save(buffer, "PNG")
+        mask = {"points": [[100, 20], [105, 27]], "mask": base64.b64encode(buffer.getvalue()).decode()}
+        shapes = [{"label": "car", "points": points, "shape_type": "polygon"}]
+        shapes += [{"label": "bus", "shape_type": "mask"} | mask] if n else []
+        labelme = {"imagePath": name, "imageHeight": 128, "imageWidth": 256, "shapes": shapes}
+        xs, ys = zip(*points, strict=True)
+        shape = {"name": "polygon", "all_points_x": xs, "all_points_y": ys}
+        regions[name] = {
+            "filename": name,
+            "regions": [{"shape_attributes": shape, "region_attributes": {"kind": "car"}}],
+        }
+        if form == "labelme":
+            (root / "images" / f"{n}.json").write_text(json.dumps(labelme))
+        if form == "YOLO":
+            (root / "labels").mkdir(exist_ok=True)
+            shares = " ".join(f"{x / 256} {y / 128}" for x, y in points)
+            (root / "labels" / f"{n}.txt").write_text(f"1 {shares}\n0 0.5 0.5 0.2 0.2\n" if n else "")
+            (root / "classes.txt").write_text("bus\ncar\n")
+    if form == "VIA":
+        (root / "images" / "via_project.json").write_text(json.dumps({"_via_img_metadata": regions}))
+    return root
+
+
+@pytest.mark.parametrize("form", ["YOLO", "VIA", "labelme"])
+@pytest.mark.filterwarnings("ignore:.*label of a box", "ignore:.*labels of a box")
+def test_drawings_of_other_tools_are_split_and_show_the_same(tmp_path, scenes, says, form):
+    root = drawn(tmp_path / "own", form, scenes)
+    whole = open_dataset(root, "train")
+    assert f"{form}," in described(whole)
+    says("split", root, "--out", tmp_path / "out", "--val", "0.3")
+    parts = [open_dataset(tmp_path / "out", part) for part in ("train", "val")]
+    assert sorted(name for part in parts for name in part.names) == [f"{n}" for n in range(4)]
+    for part in parts:
+        assert [label.file_id for label in part.label_set] == [label.file_id for label in whole.label_set]
+        for scene in part:
+            same = whole[whole.names.index(scene.name)]
+            assert np.array_equal(scene.semantic_HW, same.semantic_HW)
+            assert np.array_equal(scene.instance_ids_HW, same.instance_ids_HW)
+    written = json.loads((tmp_path / "out" / "val" / "_annotations.coco.json").read_text())
+    truth = COCO()
+    truth.dataset = written
+    truth.createIndex()
+    assert all(truth.annToMask(one).sum() == one["area"] for one in written["annotations"])  # as pycocotools reads it
+
+
 def test_other_formats_are_not_split(city_root, tmp_path, complains):
-    assert "only COCO data sets are split" in complains("split", city_root, "--out", tmp_path / "out")
+    assert "only COCO, YOLO, VIA and labelme data are split" in complains("split", city_root, "--out", tmp_path / "out")
 
 
 def test_check_warns_of_photos_that_two_splits_share(tmp_path, scenes, says):

@@ -138,13 +138,15 @@ def split(
     seed: int = 0,
     copy: bool = False,
 ) -> None:
-    """Split a COCO data set in two so that copies of one photo are on one side.
+    """Split COCO, YOLO, VIA or labelme data in two so that copies of one photo are on one side.
+
+    Two COCO files are written, whose scenes are those of the data.
 
     Copies are images with one name before Roboflow's .rf.HASH (or whose names match alike, with --group-by), and images
     that look alike but for size, quality, brightness, a mirror image or a quarter turn.
 
     Args:
-        root: Root of the data set, or a COCO file.
+        root: Root of the data set, or its file.
         out: Folder for the two parts, train and val. Their annotation files name the images where they are.
         split: Which of its splits is split in two; the others stay as they are.
         val: Share of the images in val.
@@ -154,10 +156,10 @@ def split(
         copy: Also copy the images to OUT.
     """
     from partwise.data.source import DataSource
-    from partwise.data.splitting import split_coco
+    from partwise.data.splitting import split_annotated
 
     with counting("looking for copies") as progress:
-        made, files = split_coco(
+        made, files = split_annotated(
             DataSource(data=root), out, split=split, val=val, group_by=group_by, seed=seed, copy=copy, progress=progress
         )
     sizes = ", ".join(f"{len(places)} images in {part}" for part, places in made.parts.items())

@@ -1,6 +1,6 @@
-"""A split of a COCO data set into two, without copies of one photo on both sides.
+"""A split of drawn data (COCO, YOLO, VIA, labelme) into two, without copies of one photo on both sides.
 
-Annotation files are written; the images stay where they are.
+COCO files are written; the images stay where they are.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ import numpy as np
 
 from partwise.data.duplicates import hashes_of_copies, joined_groups, near_pairs, photo_key
 from partwise.data.image_files import read_image
-from partwise.data.polygons.dataset import CocoFolder
+from partwise.data.polygons.coco_content import coco_content_of
+from partwise.data.polygons.dataset import AnnotatedFolder, CocoFolder
 from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write, write_json
 from streeteval.reading.faults import counted
 from streeteval.reading.id_files import read_bytes
 
-__all__ = ["Split", "split_coco", "split_groups", "split_images", "write_split"]
+__all__ = ["Split", "split_annotated", "split_groups", "split_images", "write_split"]
 
 _FILE = "_annotations.coco.json"  # as Roboflow calls it: images lie beside it
 _PARTS = ("train", "val")
@@ -44,7 +45,7 @@ class Split:
     near: int
 
 
-def split_coco(
+def split_annotated(
     source: DataSource,
     out: Path,
     *,
@@ -55,7 +56,7 @@ def split_coco(
     copy: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Split, list[Path]]:
-    """Split one split of a COCO data set into the folders `train` and `val` of `out`.
+    """Split one split of drawn data into the folders `train` and `val` of `out`, each with a COCO file.
 
     Args:
         source: The data set.
@@ -71,15 +72,17 @@ def split_coco(
         Which images are where, by their places in the order of their names, and the files that were written.
 
     Raises:
-        PartwiseError: If it is no COCO data set, or as `split_images` and `write_split` do.
+        PartwiseError: If the data are not drawn, or as `split_images` and `write_split` do.
     """
-    if source.form != CocoFolder.form:
-        raise PartwiseError(
-            f"{source}: {source.form}: only COCO data sets are split: other formats have a folder for each split"
-        )
     _require_free([out / part / _FILE for part in _PARTS])  # before all images are read
-    dataset = CocoFolder(source.root, split, annotations=source.annotations, images=source.images)
+    dataset = source.open(split)
+    if not isinstance(dataset, AnnotatedFolder) or dataset.in_order:
+        raise PartwiseError(
+            f"{source}: {source.form}: only COCO, YOLO, VIA and labelme data are split: other formats have a folder "
+            "for each split"
+        )
     images = dataset.annotated.images
+    ids = [one.ids if isinstance(dataset, CocoFolder) else (place,) for place, one in enumerate(images, 1)]
     parts = split_images(
         [image.path for image in images],
         lambda place: read_image(images[place].path),
@@ -89,10 +92,11 @@ def split_coco(
         progress=progress,
     )
     paths = {
-        part: {id_: Path(images[place].path) for place in places for id_ in images[place].ids}
+        part: {id_: Path(images[place].path) for place in places for id_ in ids[place]}
         for part, places in parts.parts.items()
     }
-    return parts, write_split(dataset.coco_content(), paths, out, copy=copy)
+    content = dataset.coco_content() if isinstance(dataset, CocoFolder) else coco_content_of(dataset.annotated)
+    return parts, write_split(content, paths, out, copy=copy)
 
 
 def split_groups(groups: Sequence[int], val: float, seed: int) -> list[bool]:
