@@ -108,9 +108,11 @@ def moved(data: Path, tmp_path: Path, layout: str) -> Path:
     if layout == "ultralytics":  # the YAML file lies beside the folder
         return write_yaml(tmp_path, "streets.yaml", path="ultralytics", names=dict(enumerate(CLASSES)))
     if layout == "roboflow":
-        write_yaml(new, train="../train/images", val="../val/images", nc=3)
+        write_yaml(new, train="../train/images", val="../val/images", test="../test/images", nc=3)
     elif layout == "cvat":
         write_yaml(new, path="./", train="train.txt", val="val.txt")
+    elif layout == "supervision":  # which names no folders
+        write_yaml(new, train=None, val=None, nc=3)
     elif layout == "beside":
         write_yaml(new, train=["train"], val=str(new / "val"))
     else:
@@ -120,7 +122,9 @@ def moved(data: Path, tmp_path: Path, layout: str) -> Path:
     return new
 
 
-@pytest.mark.parametrize("layout", ["ultralytics", "roboflow", "cvat", "label studio", "beside", "folders"])
+@pytest.mark.parametrize(
+    "layout", ["ultralytics", "roboflow", "cvat", "label studio", "beside", "folders", "supervision"]
+)
 def test_every_tool_lays_the_same_data_out_in_its_own_way(data, tmp_path, layout):
     given = moved(data, tmp_path, layout)
     assert [name for name, form in DATASETS.items() if form.recognises(given)] == ["yolo"]

@@ -144,11 +144,17 @@ def _of_yaml(file: Path) -> YoloData:
     if content.get("kpt_shape") is not None:
         raise PartwiseError(f"{file}: kpt_shape says that its labels are key points: give data for segmentation")
     classes = _classes(content.get("names"), content.get("nc"), file)
-    parts = {split: tuple(_texts(content.get(split))) for split in _SPLITS}
     folder, given = file.parent, str(content.get("path") or "")
-    bases = dict.fromkeys([folder / given, folder, folder.parent / given, folder.parent / "datasets" / given])
-    stem = file.resolve().parent.name if file.stem.lower() in _USUAL_YAML else file.stem
-    return YoloData(file, stem, classes, {split: paths for split, paths in parts.items() if paths}, tuple(bases))
+    bases = tuple(dict.fromkeys([folder / given, folder, folder.parent / given, folder.parent / "datasets" / given]))
+    written = {split: tuple(_texts(content.get(split))) for split in _SPLITS}
+    # Roboflow names a test part also where it exports none.
+    parts = {
+        split: paths
+        for split, paths in written.items()
+        if paths and (split != "test" or all(_existing(path, bases) for path in paths))
+    }
+    name = file.resolve().parent.name if file.stem.lower() in _USUAL_YAML else file.stem
+    return YoloData(file, name, classes, parts or _parts_of_folders(folder), bases)
 
 
 def _classes(names: Any, count: Any, file: Path) -> dict[int, str]:
