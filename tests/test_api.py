@@ -58,5 +58,5 @@ def test_every_public_name_is_there():
 def test_a_mistake_is_one_line(city_root, tmp_path):
     with pytest.raises(PartwiseError, match="did you mean 'demo'"):
         partwise.train("dmo", city_root, tmp_path / "run", steps=1)
-    with pytest.raises(PartwiseError, match="no such folder"):
+    with pytest.raises(PartwiseError, match="no such file or folder"):
         partwise.evaluate(tmp_path / "none")

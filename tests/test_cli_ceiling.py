@@ -49,7 +49,7 @@ def test_a_file_that_is_no_model_and_data_that_is_nowhere(complains, city_root, 
     file = tmp_path / "model.safetensors"
     file.write_bytes(b"not a model")
     assert "not a model file" in complains("ceiling", file, "--data", city_root)
-    assert "no such folder" in complains("ceiling", "parts", "--data", tmp_path / "nowhere")
+    assert "no such file or folder" in complains("ceiling", "parts", "--data", tmp_path / "nowhere")
 
 
 def test_a_pipeline_is_answered_with_its_recipes(complains, city_root, monkeypatch):

@@ -54,14 +54,14 @@ def test_a_data_set_with_such_a_name_is_checked_and_scored(latin_root, says, tmp
 
 
 def test_such_a_name_is_printed_in_the_same_form(complains, tmp_path):
-    assert f"{tmp_path}/{READABLE}: no such folder" in complains("check", tmp_path / LATIN_1)
+    assert f"{tmp_path}/{READABLE}: no such file or folder" in complains("check", tmp_path / LATIN_1)
 
 
 ODD = ":100: :car: [red]a[/red] {x} 12"
 
 
 def test_a_path_is_printed_as_it_is(complains, tmp_path):
-    assert f"{tmp_path}/{ODD}: no such folder" in complains("check", tmp_path / ODD)
+    assert f"{tmp_path}/{ODD}: no such file or folder" in complains("check", tmp_path / ODD)
 
 
 def test_what_a_progress_bar_counts_is_shown_as_it_is(monkeypatch):

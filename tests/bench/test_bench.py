@@ -56,7 +56,7 @@ def test_without_cityscapesscripts_one_line_says_what_to_install(fails, monkeypa
     [
         (["evaluation", "--images", "0"], "--images 0: give numbers from 1 on"),
         (["evaluation", "--size", "big"], "--size big: give WIDTHxHEIGHT"),
-        (["evaluation", "--data", "none"], "none: no such folder"),
+        (["evaluation", "--data", "none"], "none: no such file or folder"),
         (["speed", "--repeats", "0"], "--repeats 0"),
         (["speed", "--model", "none"], "none: no such model"),
     ],

@@ -148,7 +148,7 @@ def test_the_report_is_json(root):
 
 
 def test_what_cannot_be_checked_raises(city_root, tmp_path):
-    with pytest.raises(PartwiseError, match="no such folder"):
+    with pytest.raises(PartwiseError, match="no such file or folder"):
         check(tmp_path / "nowhere")
     with pytest.raises(PartwiseError, match="did you mean 'val'"):
         check(city_root, ["vall"])

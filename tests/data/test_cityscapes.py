@@ -178,7 +178,7 @@ def test_low_ids_alone_are_no_train_ids():
 
 
 def test_paths_and_splits_that_do_not_exist(city_root, tmp_path):
-    with pytest.raises(PartwiseError, match="no such folder"):
+    with pytest.raises(PartwiseError, match="no such file or folder"):
         CityscapesFolder(tmp_path / "nowhere", "train")
     with pytest.raises(PartwiseError, match=r"did you mean 'train'.*train, val"):
         CityscapesFolder(city_root, "trian")

@@ -74,7 +74,7 @@ def test_what_is_wrong_is_said(truth_root, how, expected):
 def test_an_unknown_split_and_a_folder_without_truth_are_refused(truth_root, tmp_path):
     with pytest.raises(PartwiseError, match="did you mean 'val'"):
         TruthFolder(truth_root, "vla")
-    with pytest.raises(PartwiseError, match="no such folder"):
+    with pytest.raises(PartwiseError, match="no such file or folder"):
         TruthFolder(tmp_path / "none", "val")
 
 
