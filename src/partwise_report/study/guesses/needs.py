@@ -23,7 +23,7 @@ def missing_of(variant: Variant, study: Study) -> str:
     """
     if variant.start == "fcn8s" and not study.fcn8s:
         return "a trained FCN-8s (--fcn8s)"
-    hashes = set()
+    hashes, parts = set(), []
     for part in ("train", "val"):
         folder = study.store(variant.store, part)
         if not (folder / "features.json").exists():
@@ -36,8 +36,11 @@ def missing_of(variant: Variant, study: Study) -> str:
         if other := _unfit(variant, study, store):
             return f"features {other} in {folder} ({cache_command(variant.store, part, study)})"
         hashes.add((store.description.weights_hash, frozenset(store.description.layers)))
+        named = ", ".join(sorted(store.description.layers))
+        parts.append(f"{part} has {named} of weights {store.description.weights_hash[:8]}")
     if len(hashes) > 1:
-        return f"features of the same layers and weights in both parts of {study.store(variant.store, 'train').parent}"
+        folder = study.store(variant.store, "train").parent
+        return f"features of the same layers and weights in both parts of {folder} ({'; '.join(parts)})"
     return ""
 
 

@@ -208,7 +208,8 @@ def test_both_splits_have_features_of_the_same_weights(study, tmp_path):
         shutil.copytree(study.store("plain", part), tmp_path / "plain" / part)
     path = tmp_path / "plain" / "val" / "features.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"weights_hash": "0"}))
-    assert "same layers and weights" in missing_of(choose(["corrected"])[0], replace(study, caches=tmp_path))
+    said = missing_of(choose(["corrected"])[0], replace(study, caches=tmp_path))
+    assert "same layers and weights" in said and "val has" in said and said.endswith("of weights 0)")
 
 
 def test_a_start_from_other_weights_than_the_features_is_named(study, tmp_path):
