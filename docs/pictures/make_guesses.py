@@ -11,11 +11,11 @@ from partwise_report.study.guesses.answer import by_variant
 from partwise_report.study.guesses.charts import draw_compared, draw_guesses, draw_steps
 from partwise_report.study.guesses.comparisons import chain_of
 from partwise_report.study.guesses.trial import TrialRecord, read_trial
-from partwise_report.study.guesses.verdicts import verdicts
+from partwise_report.study.guesses.verdicts import ROUNDS, verdicts
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent.parent / "results"
-SECOND = ("third", "ten", "longer")  # studies of the second round
+SECOND = ("orders", "nine", "ten", "thirteen")  # studies of the second round
 
 
 def save(figure: Figure | None, name: str) -> None:
@@ -33,5 +33,6 @@ if __name__ == "__main__":
     trials = trials_in(RESULTS / "report_guesses")
     save(draw_guesses(verdicts(trials), trials), "guesses.png")
     save(draw_steps(chain_of(trials, "chain")), "guesses_chain.png")
-    again = [trials_in(RESULTS / "report_guesses_second" / name) for name in SECOND]
-    save(draw_compared([(verdict, trials) for trials in again for verdict in verdicts(trials)]), "guesses_second.png")
+    second = [trials_in(RESULTS / "report_guesses_second" / name) for name in SECOND]
+    found = [(verdict, trials) for trials in second for verdict in verdicts(trials, ROUNDS[2])]
+    save(draw_compared(sorted(found, key=lambda one: one[0].guess.number)), "guesses_second.png")

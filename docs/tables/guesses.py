@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from tables.table import MISSING, Make, Table, fraction, load, signed
 
 STUDY = "study_guesses"
-SECOND = ("study_guesses_third", "study_guesses_ten", "study_guesses_longer")  # with more frames, seeds or steps
+SECOND = tuple(f"study_guesses_{name}" for name in ("orders", "nine", "ten", "thirteen"))  # of the second round
 SIZES = ("<32", "32-64", "64-128", ">=128")  # longest side of a car in pixels
 FIGURES = {"AP of cars": "car_ap", "mask IoU": "mask_iou", "AUC, near": "auc_near"}
+IN_WORDS = {
+    "car_ap": "AP of cars",
+    "mask_iou": "mask IoU",
+    "mask_above": "mask IoU above constant maps",
+    "auc_near": "AUC, near",
+    "order": "order",
+}
 ORDER_FIGURES = {
     "order": "order",
     "mark: the place": "order_place",
@@ -40,10 +47,30 @@ def verdicts(studies: Sequence[str] = (STUDY,), counted: bool = False) -> Table:
     return Table(["#", "guess", "figure of", *length, "difference", "95 % interval", "right from", "outcome"], rows)
 
 
-def _compared(studies: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _compared(studies: Sequence[str]) -> list[dict[str, Any]]:
     """The verdicts on guesses of which both variants were trained."""
-    for study in studies:
-        yield from (verdict for verdict in load(study)["verdicts"] if verdict["effect"] is not None)
+    found = [verdict for study in studies for verdict in load(study)["verdicts"] if verdict["effect"] is not None]
+    return sorted(found, key=lambda verdict: verdict["guess"]["number"])
+
+
+def every_guess() -> Table:
+    """One row for each guess: its outcome in the second round where the first left it open, else in the first."""
+    second = {verdict["guess"]["number"]: verdict for verdict in _compared(SECOND)}
+    rows = []
+    for first in load(STUDY)["verdicts"]:
+        number = first["guess"]["number"]
+        decided = first["outcome"] in ("right", "wrong")
+        verdict = first if decided or number not in second else second[number]
+        guess, effect = verdict["guess"], verdict["effect"]
+        cells = [str(number), guess["words"], guess["source"], verdict["outcome"]]
+        shown = [f"`{guess['without']}` - `{guess['blamed']}`", IN_WORDS[guess["figure"]]]
+        figures = [MISSING, MISSING, MISSING]
+        if effect is not None:
+            interval = f"{signed(effect['low'])} to {signed(effect['high'])}"
+            figures = [signed(effect["mean"]), interval, "first" if verdict is first else "second"]
+        rows.append([*cells, *shown, *figures])
+    columns = ["#", "guess", "report", "outcome", "figure of", "figure", "difference", "95 % interval", "round"]
+    return Table(columns, rows)
 
 
 def variants(studies: Sequence[str] = (STUDY,)) -> Table:
@@ -102,6 +129,7 @@ TABLES: dict[str, Make] = {
     "guesses-chain": chain,
     "guesses-orders": orders,
     "guesses-sizes": sizes,
+    "guesses-all": every_guess,
     "guesses-second-verdicts": partial(verdicts, SECOND, counted=True),
     "guesses-second-variants": partial(variants, SECOND),
     "guesses-second-orders": partial(orders, SECOND),
