@@ -9,7 +9,7 @@ from typing import Any
 from tables.table import MISSING, Make, Table, fraction, load, signed
 
 STUDY = "study_guesses"
-SECOND = tuple(f"study_guesses_{name}" for name in ("orders", "nine", "ten", "thirteen"))  # of the second round
+SECOND = ("study_guesses_orders", "study_guesses_nine", "study_guesses_ten", "study_guesses_thirteen")  # second round
 SIZES = ("<32", "32-64", "64-128", ">=128")  # longest side of a car in pixels
 FIGURES = {"AP of cars": "car_ap", "mask IoU": "mask_iou", "AUC, near": "auc_near"}
 IN_WORDS = {
