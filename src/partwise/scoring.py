@@ -148,7 +148,7 @@ def _score_files(
     progress: Callable,
 ) -> tuple[CityscapesEvaluator, dict]:
     if holds_entries(folder) or holds_parts(folder):
-        _leave_out({f"--workers {workers}": workers > 1}, "is for files in the official form, and these are others")
+        _leave_out({f"--workers {workers}": workers > 1}, "is for folders of files in the official form")
         score_them = _score_entries if holds_entries(folder) else score_parts
         return score_them(folder, data, split, frames, evaluator_for, progress)
     # Scoring result files needs no image, and decoding an image takes longer than everything else together.
