@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from partwise.data.frame import raise_faults
-from partwise.data.polygons.yolo_layout import holds_label_lines, text_files
+from partwise.data.polygons.yolo_layout import holds_label_lines, lines_of, text_files
+from partwise.errors import PartwiseError
 from partwise.evaluation.coco_results import CocoResults, Frames, names_of_frame, results_of_entries
 from streeteval.labels import LabelSet
-from streeteval.reading.faults import Fault, counted
+from streeteval.reading.faults import Fault, counted, fault_of_error
 
 __all__ = ["is_yolo_results", "read_yolo_results"]
 
@@ -69,13 +70,11 @@ def _folder_of_texts(folder: Path) -> Path:
 def _rows(file: Path) -> Iterator[dict[str, Any] | Fault]:
     """{"index", "shares", "score"} of each line; a fault for each that cannot be read."""
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeError) as error:
-        yield Fault(str(file), f"cannot be read ({type(error).__name__})", "write or copy it again")
+        lines = lines_of(file)
+    except PartwiseError as error:
+        yield fault_of_error(str(file), error)
         return
-    for number, words in enumerate(map(str.split, text.splitlines()), 1):
-        if not words:
-            continue
+    for number, words in lines:
         try:
             index, *shares, score = map(float, words)
         except ValueError:

@@ -20,11 +20,11 @@ from partwise.data.orientation import orientation_of
 from partwise.data.polygons.coco_file import AnnotatedImages, read_records
 from partwise.data.polygons.dataset import AnnotatedFolder
 from partwise.data.polygons.shapes import rectangle
-from partwise.data.polygons.yolo_layout import YoloData, images_of, is_yolo, label_file, read_yolo_data
+from partwise.data.polygons.yolo_layout import YoloData, images_of, is_yolo, label_file, lines_of, read_yolo_data
 from partwise.data.splits import find_split, in_usual_order
 from partwise.errors import PartwiseError
 from streeteval.labels import LabelSet
-from streeteval.reading.faults import Fault, counted
+from streeteval.reading.faults import Fault, counted, fault_of_error
 
 __all__ = ["YoloFolder"]
 
@@ -152,17 +152,16 @@ class _Line:
 def _lines(file: Path, classes: Mapping[int, str]) -> Iterator[_Line | Fault]:
     """The lines of a label file; a fault for each that cannot be used."""
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeError) as error:
-        yield Fault(str(file), f"cannot be read ({type(error).__name__})", "write or copy it again")
+        lines = lines_of(file)
+    except PartwiseError as error:
+        yield fault_of_error(str(file), error)
         return
-    for number, line in enumerate(text.splitlines(), 1):
-        if words := line.split():
-            try:
-                yield _line(number, words, classes)
-            except ValueError as error:
-                problem, remedy = error.args
-                yield Fault(str(file), f"line {number}: {problem}", remedy)
+    for number, words in lines:
+        try:
+            yield _line(number, words, classes)
+        except ValueError as error:
+            problem, remedy = error.args
+            yield Fault(str(file), f"line {number}: {problem}", remedy)
 
 
 def _line(number: int, words: list[str], classes: Mapping[int, str]) -> _Line:

@@ -20,7 +20,16 @@ from partwise.data.splits import is_usual
 from partwise.errors import PartwiseError
 from streeteval.folders import files_below, is_clutter
 
-__all__ = ["YoloData", "holds_label_lines", "images_of", "is_yolo", "label_file", "read_yolo_data", "text_files"]
+__all__ = [
+    "YoloData",
+    "holds_label_lines",
+    "images_of",
+    "is_yolo",
+    "label_file",
+    "lines_of",
+    "read_yolo_data",
+    "text_files",
+]
 
 _YAML = (".yaml", ".yml")
 _USUAL_YAML = ("data", "dataset")
@@ -243,3 +252,16 @@ def label_file(image: Path) -> Path:
         parts[len(parts) - 1 - parts[::-1].index("images")] = "labels"
     usual, beside = Path(*parts, f"{image.stem}.txt"), image.with_suffix(".txt")
     return beside if beside.is_file() and not usual.is_file() else usual
+
+
+def lines_of(file: Path) -> list[tuple[int, list[str]]]:
+    """Read the number and the words of each line of a text file that is not empty.
+
+    Raises:
+        PartwiseError: If it cannot be read, or is no text.
+    """
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeError) as error:
+        raise PartwiseError(f"{file}: cannot be read ({type(error).__name__}): write or copy it again") from None
+    return [(number, words) for number, line in enumerate(text.splitlines(), 1) if (words := line.split())]
