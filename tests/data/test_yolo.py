@@ -218,6 +218,19 @@ def test_damaged_files_are_named(data):
             open_dataset(data, split)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("names: [a", "cannot be read as YAML"),
+        ("- a", "holds no keys: give train, val and names"),
+        ("train: images/train", "names is 'None'"),
+    ],
+)
+def test_a_yaml_file_that_is_given_says_what_is_wrong_with_it(data, complains, text, words):
+    (data / "other.yaml").write_text(text)
+    assert words in complains("check", data / "other.yaml")
+
+
 def test_classes_without_names_and_images_without_labels_are_refused(data):
     (data / "data.yaml").unlink()
     with pytest.raises(PartwiseError, match=r"without the names of their classes: .*classes\.txt, one on each line"):

@@ -60,12 +60,12 @@ class YoloData:
 
 
 def is_yolo(root: Path) -> bool:
-    """Check whether a path is a YAML file of YOLO data, or a folder with such a file or with labels of YOLO.
+    """Check whether a path is a YAML file, or a folder with one of YOLO data or with labels of YOLO.
 
     A folder that holds a COCO file, too, is read as COCO, which says more: give the YAML file to have its labels.
     """
-    if root.is_file():
-        return _describes_data(root)
+    if root.is_file():  # also one that describes no data: its faults are said then
+        return root.suffix.lower() in _YAML
     found = root.is_dir() and bool(_yaml_files(root) or _holds_labels(root))
     return found and not annotation_files(root, looks_like_coco)
 
