@@ -147,10 +147,10 @@ def _score_files(
     workers: int,
     progress: Callable,
 ) -> tuple[CityscapesEvaluator, dict]:
-    if holds_entries(folder) or holds_parts(folder):
+    entries = holds_entries(folder)
+    if entries or holds_parts(folder):
         _leave_out({f"--workers {workers}": workers > 1}, "is for folders of files in the official form")
-        score_them = _score_entries if holds_entries(folder) else score_parts
-        return score_them(folder, data, split, frames, evaluator_for, progress)
+        return (_score_entries if entries else score_parts)(folder, data, split, frames, evaluator_for, progress)
     # Scoring result files needs no image, and decoding an image takes longer than everything else together.
     if data.labels is not None:
         remedy = "leave the label file out, or give the results as a COCO file"

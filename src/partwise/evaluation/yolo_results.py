@@ -5,16 +5,14 @@ Coordinates are shares of the image's width and height. Source: Ultralytics' `pr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from partwise.data.frame import raise_faults
-from partwise.data.polygons.yolo_layout import holds_label_lines, lines_of, text_files
-from partwise.errors import PartwiseError
+from partwise.data.polygons.yolo_layout import holds_label_lines, in_pixels, read_lines, text_files
 from partwise.evaluation.coco_results import CocoResults, Frames, names_of_frame, results_of_entries
 from streeteval.labels import LabelSet
-from streeteval.reading.faults import Fault, counted, fault_of_error
+from streeteval.reading.faults import Fault, counted
 
 __all__ = ["is_yolo_results", "read_yolo_results"]
 
@@ -48,14 +46,13 @@ def read_yolo_results(folder: Path, frames: Frames, label_set: LabelSet) -> Coco
             problem = f"{file.stem} is none of the {counted(len(place_of), 'frame')}"
             faults.append(Fault(str(file), problem, "score the split that the results are of"))
             continue
-        height, width = frames.sizes[place_of[name]]
-        for one in _rows(file):
+        for one in read_lines(file, _entry):
             if isinstance(one, Fault):
                 faults.append(one)
             elif len(one["shares"]) < _LEAST:
                 without_mask += 1
             else:
-                points = [share * (height if n % 2 else width) for n, share in enumerate(one["shares"])]
+                points = in_pixels(one["shares"], frames.sizes[place_of[name]])
                 row = {"image_id": name, "category_id": one["index"], "score": one["score"]}
                 rows.append(row | {"segmentation": [points]})
     raise_faults(str(folder), faults)
@@ -67,25 +64,17 @@ def _folder_of_texts(folder: Path) -> Path:
     return folder / "labels" if (folder / "labels").is_dir() else folder
 
 
-def _rows(file: Path) -> Iterator[dict[str, Any] | Fault]:
-    """{"index", "shares", "score"} of each line; a fault for each that cannot be read."""
+def _entry(number: int, words: list[str]) -> dict[str, Any]:
+    """Read a line as {"index", "shares", "score"}. Raises ValueError (what is wrong, what to do)."""
     try:
-        lines = lines_of(file)
-    except PartwiseError as error:
-        yield fault_of_error(str(file), error)
-        return
-    for number, words in lines:
-        try:
-            index, *shares, score = map(float, words)
-        except ValueError:
-            yield Fault(str(file), f"line {number} is no list of numbers", "write class x y x y ... score")
-            continue
-        if len(shares) % 2:
-            problem = f"line {number} has no score: {counted(len(words) - 1, 'number')} after the class"
-            yield Fault(str(file), problem, "predict with save_conf=True, which writes a score behind each polygon")
-        elif len(shares) == 4:
-            yield Fault(str(file), f"line {number} is a box", "predict with a model for segmentation")
-        elif not index.is_integer():
-            yield Fault(str(file), f"line {number}: class {words[0]} is no whole number", "write the class as a number")
-        else:
-            yield {"index": int(index), "shares": shares, "score": score}
+        index, *shares, score = map(float, words)
+    except ValueError:
+        raise ValueError(f"line {number} is no list of numbers", "write class x y x y ... score") from None
+    if len(shares) % 2:
+        problem = f"line {number} has no score: {counted(len(words) - 1, 'number')} after the class"
+        raise ValueError(problem, "predict with save_conf=True, which writes a score behind each polygon")
+    if len(shares) == 4:
+        raise ValueError(f"line {number} is a box", "predict with a model for segmentation")
+    if not index.is_integer():
+        raise ValueError(f"line {number}: class {words[0]} is no whole number", "write the class as a number")
+    return {"index": int(index), "shares": shares, "score": score}

@@ -6,8 +6,9 @@ Coordinates are shares of the image's width and height. Source: Ultralytics' doc
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,11 +21,19 @@ from partwise.data.orientation import orientation_of
 from partwise.data.polygons.coco_file import AnnotatedImages, read_records
 from partwise.data.polygons.dataset import AnnotatedFolder
 from partwise.data.polygons.shapes import rectangle
-from partwise.data.polygons.yolo_layout import YoloData, images_of, is_yolo, label_file, lines_of, read_yolo_data
+from partwise.data.polygons.yolo_layout import (
+    YoloData,
+    images_of,
+    in_pixels,
+    is_yolo,
+    label_file,
+    read_lines,
+    read_yolo_data,
+)
 from partwise.data.splits import find_split, in_usual_order
 from partwise.errors import PartwiseError
 from streeteval.labels import LabelSet
-from streeteval.reading.faults import Fault, counted, fault_of_error
+from streeteval.reading.faults import Fault, counted
 
 __all__ = ["YoloFolder"]
 
@@ -119,13 +128,12 @@ def _add_image(labels: _Labels, image: Path, name: str, classes: Mapping[int, st
     if not file.is_file():
         return
     labels.files += 1
-    for one in _lines(file, classes):
+    for one in read_lines(file, partial(_line, classes)):
         if isinstance(one, Fault):
             labels.faults.append(one)
         elif size is not None:  # an image that cannot be read has a fault of its own
-            points = [share * side for share, side in zip(one.points, size[::-1] * (len(one.points) // 2), strict=True)]
             row = {"id": f"{name} line {one.number}", "image_id": name, "category_id": one.index}
-            labels.annotations.append(row | {"segmentation": [points], "ignore": int(one.is_box)})
+            labels.annotations.append(row | {"segmentation": [in_pixels(one.points, size)], "ignore": int(one.is_box)})
             labels.boxes += one.is_box
 
 
@@ -149,37 +157,23 @@ class _Line:
     is_box: bool
 
 
-def _lines(file: Path, classes: Mapping[int, str]) -> Iterator[_Line | Fault]:
-    """The lines of a label file; a fault for each that cannot be used."""
-    try:
-        lines = lines_of(file)
-    except PartwiseError as error:
-        yield fault_of_error(str(file), error)
-        return
-    for number, words in lines:
-        try:
-            yield _line(number, words, classes)
-        except ValueError as error:
-            problem, remedy = error.args
-            yield Fault(str(file), f"line {number}: {problem}", remedy)
-
-
-def _line(number: int, words: list[str], classes: Mapping[int, str]) -> _Line:
+def _line(classes: Mapping[int, str], number: int, words: list[str]) -> _Line:
     """Read a line. Raises ValueError (what is wrong, what to do)."""
     try:
         index, *shares = map(float, words)
     except ValueError:
-        raise ValueError(f"{' '.join(words)[:40]!r} is no list of numbers", "write class x y x y ...") from None
+        problem = f"line {number}: {' '.join(words)[:40]!r} is no list of numbers"
+        raise ValueError(problem, "write class x y x y ...") from None
     if index not in classes:
         known = f"{min(classes)} to {max(classes)}"
-        raise ValueError(f"class {words[0]} has no name", f"give a class from {known}, or name it in the data set")
+        problem = f"line {number}: class {words[0]} has no name"
+        raise ValueError(problem, f"give a class from {known}, or name it in the data set")
     is_box = len(shares) == _OF_A_BOX
     if (len(shares) < 6 and not is_box) or len(shares) % 2:
-        raise ValueError(
-            f"has {counted(len(shares), 'number')} after the class", "write x y of three points or more, in pairs"
-        )
+        problem = f"line {number}: has {counted(len(shares), 'number')} after the class"
+        raise ValueError(problem, "write x y of three points or more, in pairs")
     if outside := [share for share in shares if not _LEAST <= share <= _MOST]:
-        problem = f"coordinate {outside[0]:g} is no share of the image"
+        problem = f"line {number}: coordinate {outside[0]:g} is no share of the image"
         raise ValueError(problem, "divide x by its width and y by its height")
     if is_box:
         x, y, width, height = shares

@@ -7,10 +7,10 @@ Ultralytics' documentation of segmentation data sets, and what Roboflow, CVAT an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -19,17 +19,21 @@ from partwise.data.polygons.layout import annotation_files, beginning_of, looks_
 from partwise.data.splits import is_usual
 from partwise.errors import PartwiseError
 from streeteval.folders import files_below, is_clutter
+from streeteval.reading.faults import Fault
 
 __all__ = [
     "YoloData",
     "holds_label_lines",
     "images_of",
+    "in_pixels",
     "is_yolo",
     "label_file",
-    "lines_of",
+    "read_lines",
     "read_yolo_data",
     "text_files",
 ]
+
+Line = TypeVar("Line")  # what a line is read as
 
 _YAML = (".yaml", ".yml")
 _USUAL_YAML = ("data", "dataset")
@@ -114,19 +118,24 @@ def _yaml_files(root: Path) -> list[Path]:
 def _holds_labels(root: Path) -> bool:
     """Check whether a folder `labels`, here or one level below, begins with a label file of YOLO."""
     for folder in (root / "labels", *sorted(root.glob("*/labels"))):
-        if any(text_files(folder)):
+        if any(_text_files_found(folder)):
             return holds_label_lines(folder)
     return False
 
 
-def text_files(folder: Path) -> Iterator[Path]:
-    """The text files in a folder, at any depth, that may hold labels."""
-    return (path for path in sorted(folder.glob("**/*.txt")) if path.name not in _NAME_FILES)
+def text_files(folder: Path) -> list[Path]:
+    """List the text files in a folder, at any depth, that may hold labels, sorted."""
+    return sorted(_text_files_found(folder))
+
+
+def _text_files_found(folder: Path) -> Iterator[Path]:
+    """The same in any order, as they are found: the first may be enough, and there may be very many."""
+    return (path for path in folder.glob("**/*.txt") if path.name not in _NAME_FILES)
 
 
 def holds_label_lines(folder: Path) -> bool:
-    """Check whether the first text file with a line begins with one of labels: a class, and at least four numbers."""
-    for file in text_files(folder):
+    """Check whether a text file with a line begins with one of labels: a class, and at least four numbers."""
+    for file in _text_files_found(folder):
         if lines := [line.strip() for line in beginning_of(file).splitlines() if line.strip()]:
             return _LABEL_LINE.match(lines[0]) is not None
     return False
@@ -254,14 +263,30 @@ def label_file(image: Path) -> Path:
     return beside if beside.is_file() and not usual.is_file() else usual
 
 
-def lines_of(file: Path) -> list[tuple[int, list[str]]]:
-    """Read the number and the words of each line of a text file that is not empty.
+def read_lines(file: Path, read: Callable[[int, list[str]], Line]) -> Iterator[Line | Fault]:
+    """Read the lines of a text file that are not empty; a fault for a file or a line that cannot be used.
 
-    Raises:
-        PartwiseError: If it cannot be read, or is no text.
+    Args:
+        file: With a line for each instance.
+        read: Is given the number of a line and its words. Raises ValueError(what is wrong, what to do).
     """
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeError) as error:
-        raise PartwiseError(f"{file}: cannot be read ({type(error).__name__}): write or copy it again") from None
-    return [(number, words) for number, line in enumerate(text.splitlines(), 1) if (words := line.split())]
+        yield Fault(str(file), f"cannot be read ({type(error).__name__})", "write or copy it again")
+        return
+    for number, words in enumerate(map(str.split, text.splitlines()), 1):
+        if words:
+            try:
+                yield read(number, words)
+            except ValueError as error:
+                yield Fault(str(file), *error.args)
+
+
+def in_pixels(shares: Sequence[float], size: tuple[int, int]) -> list[float]:
+    """Turn x y x y ... from shares of an image of `size` (H, W) into pixels.
+
+    >>> in_pixels([0.5, 0.5, 1, 0], (10, 20))
+    [10.0, 5.0, 20, 0]
+    """
+    return [share * size[1 - n % 2] for n, share in enumerate(shares)]
