@@ -9,6 +9,7 @@ from PIL import Image
 from partwise.data.check import SIZE_BINS, check
 from partwise.data.cityscapes import CityscapesFolder, write_scene
 from partwise.data.image_files import write_png
+from partwise.data.source import DataSource
 from partwise.errors import PartwiseError, PartwiseWarning
 from partwise.scene import Scene
 from streeteval.labels import CITYSCAPES
@@ -33,6 +34,15 @@ def test_a_sound_data_set_has_no_fault(city_root):
     assert report.splits["train"].image_sizes == {"256x128": 6}
     assert calls[:2] == [("train", 1, 6), ("train", 2, 6)]
     assert calls[-1] == ("val", 3, 3)
+
+
+@pytest.mark.parametrize("option", ["outside", "images"])
+def test_an_option_that_the_format_does_not_take_is_a_fault(option, city_root, tmp_path):
+    given = {"outside": "ignored", "images": tmp_path}[option]
+    report = check(DataSource(city_root, **{option: given}))
+    assert [str(fault) for fault in report.faults if "take no" not in str(fault)] == []
+    assert len(report.faults) == len(report.splits) > 0
+    assert f"data of the format Cityscapes take no {option}" in str(report.faults[0])
 
 
 def test_counts_are_those_of_a_plain_loop(city_root):

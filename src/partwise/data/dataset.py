@@ -38,6 +38,7 @@ __all__ = [
     "described",
     "find_format",
     "form_name",
+    "known_options",
     "open_dataset",
     "splits_of",
     "summary",
@@ -123,7 +124,7 @@ def open_dataset(root: str | os.PathLike, split: str, **options: Any) -> Dataset
     """
     place = expanded(root)
     form = find_format(place, options)
-    given = _known(form, options, place)
+    given = known_options(form, options, place)
     try:
         return form(place, split, **given)
     except FaultyDataError:
@@ -147,7 +148,7 @@ def splits_of(root: str | os.PathLike, **options: Any) -> list[str]:
     place = expanded(root)
     form = find_format(place, options)
     list_splits = getattr(form, "splits", None)
-    given = {key: value for key, value in _known(form, options, place).items() if key in ("annotations", "images")}
+    given = {key: value for key, value in known_options(form, options, place).items() if key in ("annotations", "images")}
     return list_splits(place, **given) if list_splits else []
 
 
@@ -170,8 +171,17 @@ def find_format(root: Path, options: Mapping[str, Any]) -> type[DatasetFormat]:
     return DATASETS[found[0] if found else "cityscapes"]
 
 
-def _known(form: type[DatasetFormat], options: Mapping[str, Any], root: Path) -> dict[str, Any]:
-    """The options that are given, all of which the format takes."""
+def known_options(form: type[DatasetFormat], options: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """The options that are given, all of which the format takes.
+
+    Args:
+        form: The format.
+        options: As for `open_dataset`.
+        root: Of the data set, for the message.
+
+    Raises:
+        PartwiseError: If the format does not take one that is given.
+    """
     given = {key: value for key, value in options.items() if value is not None}
     taken: frozenset[str] = getattr(form, "options", frozenset())
     for key in given:

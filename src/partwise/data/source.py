@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from partwise.data.dataset import Dataset, find_format, form_name, open_dataset, splits_of, survey_of
+from partwise.data.dataset import Dataset, find_format, form_name, known_options, open_dataset, splits_of, survey_of
 from partwise.data.frame import Survey
 from partwise.data.splits import find_split
 from partwise.errors import PartwiseError
@@ -87,15 +87,11 @@ class DataSource:
         Raises:
             PartwiseError: If it cannot be opened.
         """
-        if self.labels is not None and self.outside is not None:
-            raise PartwiseError(
-                f"{self.labels} and outside={self.outside}: the label file says what is outside: give one"
-            )
+        given = self._labels()
         key = split, label_set
         opened: dict = self.__dict__["_opened"]
         if key not in opened:
-            chosen = label_set or (read_label_file(self.labels) if self.labels is not None else None)
-            opened[key] = open_dataset(self.root, split, label_set=chosen, **self._options())
+            opened[key] = open_dataset(self.root, split, label_set=label_set or given, **self._options())
         return opened[key]
 
     def open_as(self, split: str, label_set: LabelSet) -> Dataset:
@@ -136,16 +132,23 @@ class DataSource:
         form = find_format(self.root, self._options())
         own = getattr(form, "survey", None)
         if own is not None:
-            places = {"annotations": self.annotations, "images": self.images}
-            options: dict[str, Any] = {key: place for key, place in places.items() if place is not None}
-            if self.labels is not None:
-                options["label_set"] = read_label_file(self.labels)
-            return own(self.root, split, **options)
+            options = {"label_set": self._labels(), **self._options()}
+            return own(self.root, split, **known_options(form, options, self.root))
         return survey_of(self.open(split), f"{self.root}, split {split}")
 
     def splits(self) -> list[str]:
         """The names of all splits; empty where the format does not say."""
         return splits_of(self.root, annotations=self.annotations, images=self.images)
+
+    def _labels(self) -> LabelSet | None:
+        """The classes of the label file, if one is given."""
+        if self.labels is None:
+            return None
+        if self.outside is not None:
+            raise PartwiseError(
+                f"{self.labels} and outside={self.outside}: the label file says what is outside: give one"
+            )
+        return read_label_file(self.labels)
 
     def _options(self) -> dict[str, object]:
         return {"annotations": self.annotations, "images": self.images, "outside": self.outside}
