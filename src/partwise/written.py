@@ -57,6 +57,7 @@ __all__ = [
     "PNG_TEXT",
     "PREDICTION",
     "PRESENCE",
+    "RECHECK",
     "RECORD",
     "RESULT_FAULTS",
     "RUN",
@@ -78,7 +79,7 @@ METRICS, PRESENCE = "metrics", "presence"
 PREDICTION, EXPLANATION, EVALUATION, COMPARISON = "prediction", "explanation", "evaluation", "comparison"
 CEILING, CHECK, DIAGNOSIS, RUN, STUDY, RECORD = "ceiling", "check", "diagnosis", "run", "study", "record"
 COCO_PREDICTIONS = "predictions in COCO form"
-TRIAL = "trial"
+TRIAL, RECHECK = "trial", "study recheck"
 RESULT_FAULTS = "faults of result files"
 DESCRIPTION = "description of a model"
 BENCH_SPEED, BENCH_EVALUATION = "bench speed", "bench evaluation"
@@ -99,6 +100,7 @@ JSON_KINDS = {  # kind -> keys at the top that every file of this kind has
     DIAGNOSIS: {"subject", "healthy", "faults", "warnings", "results"},
     RUN: {"recipe", "origin", "machine"},
     STUDY: {"command", "data", "criterion", "verdicts", "variants"},
+    RECHECK: {"command", "strict_rule", "rechecked"},
     TRIAL: {"trial", "seed", "settings", "looks", "figures"},
     RECORD: {"name", "group", "recipe", "about", "loss_first", "loss_last", "untrained_scores"},
     BENCH_SPEED: {"machine", "size", "predict"},

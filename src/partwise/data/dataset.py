@@ -148,7 +148,9 @@ def splits_of(root: str | os.PathLike, **options: Any) -> list[str]:
     place = expanded(root)
     form = find_format(place, options)
     list_splits = getattr(form, "splits", None)
-    given = {key: value for key, value in known_options(form, options, place).items() if key in ("annotations", "images")}
+    given = {
+        key: value for key, value in known_options(form, options, place).items() if key in ("annotations", "images")
+    }
     return list_splits(place, **given) if list_splits else []
 
 

@@ -49,7 +49,7 @@ def run_task(task: Task) -> tuple[str, int]:
     steps = recipe.training.steps
     looks: dict[int, Look] = {0: look, steps // 2: look}
     folder = study.out / "work" / f"{variant.name}-{task.seed}"
-    course = train_heads(method, recipe, draws, folder, looks=looks)
+    course = train_heads(method, recipe, draws, folder, settings=settings_of(task), looks=looks)
     record = TrialRecord(
         trial=variant.name,
         group=variant.group,

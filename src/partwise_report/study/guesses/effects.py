@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t as student_t
 
+from partwise_report.study.guesses.measure import SEMANTIC_AP
 from partwise_report.study.guesses.trial import TrialRecord, unlike
 from streeteval.metrics.bootstrap import interval
 
 SEEDS = 3  # of each variant, from which on a difference decides anything
+LEVEL = 0.95  # of the intervals
 # Figure -> what its marks are subtracted from: figures of the same record that do not count as learnt.
 MARKS = {
     "mask_iou": ("constant_iou",),
@@ -37,6 +40,8 @@ class Effect:
         high: Of the interval.
         seed_share: How much of the variance comes from the seeds, 0..1; the rest comes from the frames.
         seeds: The smaller number of seeds on either side.
+        error: Standard error of the mean, with an unbiased variance of the seeds; NaN if it is not known.
+        freedom: Degrees of freedom of the error (Welch-Satterthwaite); infinite if it comes from the frames alone.
     """
 
     mean: float
@@ -44,6 +49,18 @@ class Effect:
     high: float
     seed_share: float
     seeds: int
+    error: float = math.nan
+    freedom: float = math.inf
+
+    def strict(self, comparisons: int = 1) -> Effect:
+        """The same with the interval of Student's t, which also holds for so many comparisons together (Bonferroni).
+
+        Draws of three seeds with replacement make an interval that is too narrow: three seeds say little of their own
+        variance.
+        """
+        level = 1 - (1 - LEVEL) / comparisons
+        half = float(student_t.ppf((1 + level) / 2, self.freedom)) * self.error
+        return replace(self, low=self.mean - half, high=self.mean + half)
 
     def __str__(self) -> str:
         return f"{self.mean:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
@@ -66,7 +83,7 @@ def level(records: Sequence[TrialRecord], figure: str, less: str = "") -> Effect
     if not rows:
         return None
     means = [record.mean(figure) - (record.mean(less) if less else 0.0) for record in records]
-    return _effect(float(np.mean(means)), _over_seeds(rows, 1), [np.array(means)])
+    return _effect(float(np.mean(means)), _over_seeds(rows, 1), np.mean(rows, axis=0), [np.array(means)])
 
 
 def difference(
@@ -91,7 +108,8 @@ def difference(
         return None
     means = [of * np.array([record.mean(figure) for record in records]) for records, of in ((one, 1.0), (other, share))]
     drawn_B = _over_seeds(rows[0], 1) - _over_seeds(rows[1], 2)
-    return _effect(float(means[0].mean() - means[1].mean()), drawn_B, means)
+    of_frames_B = np.mean(rows[0], axis=0) - np.mean(rows[1], axis=0)
+    return _effect(float(means[0].mean() - means[1].mean()), drawn_B, of_frames_B, means)
 
 
 def _over_seeds(rows_SB: Sequence[NDArray[np.float64]], stream: int) -> NDArray[np.float64]:
@@ -102,12 +120,30 @@ def _over_seeds(rows_SB: Sequence[NDArray[np.float64]], stream: int) -> NDArray[
     return table_SB[chosen_BS, np.arange(draws)[:, None]].mean(axis=1)
 
 
-def _effect(mean: float, drawn_B: NDArray[np.float64], of_seeds: Sequence[NDArray[np.float64]]) -> Effect:
+def _effect(
+    mean: float,
+    drawn_B: NDArray[np.float64],
+    of_frames_B: NDArray[np.float64],
+    of_seeds: Sequence[NDArray[np.float64]],
+) -> Effect:
+    """An effect from draws of frames and seeds, draws of frames alone, and the values of each side's seeds."""
     low, high = interval(drawn_B)
     variance = float(np.nanvar(drawn_B)) if np.isfinite(drawn_B).any() else math.nan
     of_seed = sum(float(values.var()) / len(values) for values in of_seeds)  # as the draws of seeds see it
     share = min(1.0, of_seed / variance) if variance > 0 else 0.0
-    return Effect(mean, low, high, share, min(len(values) for values in of_seeds))
+    error, freedom = _error(of_frames_B, [values for values in of_seeds if len(values) > 1])
+    return Effect(mean, low, high, share, min(len(values) for values in of_seeds), error, freedom)
+
+
+def _error(of_frames_B: NDArray[np.float64], of_seeds: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
+    """The standard error of a mean and its degrees of freedom; NaN if fewer than half of the draws have a value."""
+    finite_B = of_frames_B[np.isfinite(of_frames_B)]
+    if 2 * len(finite_B) < len(of_frames_B) or not len(finite_B):
+        return math.nan, math.inf
+    parts = [(float(values.var(ddof=1)) / len(values), len(values) - 1) for values in of_seeds]
+    variance = float(finite_B.var()) + sum(part for part, _ in parts)
+    bottom = sum(part**2 / freedom for part, freedom in parts)
+    return math.sqrt(variance), variance**2 / bottom if bottom > 0 else math.inf
 
 
 def outcome(effect: Effect, threshold: float) -> str:
@@ -131,12 +167,19 @@ def outcome(effect: Effect, threshold: float) -> str:
     return "right" if effect.mean >= threshold and effect.low > 0 else "open"
 
 
-def has_learnt(records: Sequence[TrialRecord], figure: str) -> bool:
+def has_learnt(records: Sequence[TrialRecord], figure: str, strict: bool = False) -> bool:
     """Whether a variant lies above every mark of a figure, by its interval, so that it knows something of the image.
 
-    The mark of AP is that of the network before its first step.
+    Args:
+        records: Of the seeds of the variant.
+        figure: See `measure.measure`.
+        strict: By the interval of Student's t. AP of cars must also lie above that of the network's own pixels of cars
+            as one instance. Otherwise the mark of AP is that of the network before its first step.
     """
-    return all(found is not None and found.low > mark for found, mark in _above_marks(records, figure))
+    for found, mark in _above_marks(records, figure, strict):
+        if found is None or not (found.strict() if strict else found).low > mark:
+            return False
+    return True
 
 
 def reaches(records: Sequence[TrialRecord], figure: str, threshold: float) -> bool:
@@ -148,12 +191,17 @@ def reaches(records: Sequence[TrialRecord], figure: str, threshold: float) -> bo
     return all(found is not None and found.mean - mark >= abs(threshold) for found, mark in above)
 
 
-def _above_marks(records: Sequence[TrialRecord], figure: str) -> list[tuple[Effect | None, float]]:
+def _above_marks(
+    records: Sequence[TrialRecord], figure: str, strict: bool = False
+) -> list[tuple[Effect | None, float]]:
     """The distance of a figure to each of its marks that vary with the frames, and the mark that does not (or 0)."""
     base = figure.split(" ")[0]
     if base == "car_ap":
         before = [record.look(0, "car_ap") for record in records]
-        return [(level(records, figure), max([value for value in before if math.isfinite(value)], default=0.0))]
+        above = (level(records, figure), max([value for value in before if math.isfinite(value)], default=0.0))
+        measured = all(record.draws(SEMANTIC_AP).size for record in records)
+        semantic = level(records, figure, SEMANTIC_AP) if measured else None
+        return [above, (semantic, 0.0)] if strict else [above]
     marks = [figure.replace(base, mark) for mark in MARKS[base]]
     return [(level(records, figure, mark), 0.0) for mark in marks or [""]]
 

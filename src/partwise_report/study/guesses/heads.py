@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from partwise.training.learner import Learner, NotFiniteError
 from partwise.training.processes import start_accelerator
 from partwise.training.start import start_weights
 from partwise_report.features import Area, GivenMaps, LearntFifthBlock, StoredFrames
+from partwise_report.study.guesses.tasks import changed
 from partwise_report.study.windows import MIN_AREA_PX
 from streeteval.labels import LabelSet
 
@@ -158,6 +160,7 @@ def train_heads(
     draws: Draws,
     folder: Path | None,
     *,
+    settings: Mapping[str, Any] | None = None,
     looks: Mapping[int, Look] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Course:
@@ -168,15 +171,19 @@ def train_heads(
         recipe: Its optimiser, seed and number of steps.
         draws: What each step sees.
         folder: Of state.pt and, in the end, heads.safetensors; None to keep nothing.
+        settings: All that the outcome depends on, see `tasks.settings_of`; a training with others is not continued.
         looks: Step -> what looks at the network before that step.
         progress: Is told (steps done, steps).
 
     Returns:
         How it went. A loss that is not finite ends the training and is said in `stopped`.
+
+    Raises:
+        PartwiseError: If the training in `folder` was begun with other settings.
     """
     steps = recipe.training.steps
     learner = Learner(recipe, method, start_accelerator())
-    course = _begun(learner, folder)
+    course = _begun(learner, folder, settings or {})
     method.train()
     saved = time.perf_counter()
     while course.step < steps and not course.stopped:
@@ -188,28 +195,33 @@ def train_heads(
         course.seconds += time.perf_counter() - begin
         progress(course.step, steps)
         if time.perf_counter() - saved > recipe.training.checkpoint_every_seconds:
-            _keep(learner, course, folder)
+            _keep(learner, course, folder, settings or {})
             saved = time.perf_counter()
-    _keep(learner, course, folder)
+    _keep(learner, course, folder, settings or {})
     if folder is not None:
         save_model(folder / "heads.safetensors", method, {"recipe": recipe.name, "steps": course.step})
     method.eval()
     return course
 
 
-def _begun(learner: Learner, folder: Path | None) -> Course:
+def _begun(learner: Learner, folder: Path | None, settings: Mapping[str, Any]) -> Course:
     """The state of a training that was stopped, or a new one."""
     if folder is None or not (folder / STATE).exists():
         return Course()
     state = load_state(folder / STATE)
+    if "settings" in state and (different := changed(state["settings"], settings)):
+        raise PartwiseError(
+            f"{folder}: a training with other settings ({', '.join(different)}) was begun there: give the same "
+            "settings, remove the folder, or give another --out"
+        )
     learner.restore(state)
     return Course(**state["course"])
 
 
-def _keep(learner: Learner, course: Course, folder: Path | None) -> None:
+def _keep(learner: Learner, course: Course, folder: Path | None, settings: Mapping[str, Any]) -> None:
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        save_state(folder / STATE, learner.state() | {"course": vars(course)})
+        save_state(folder / STATE, learner.state() | {"course": vars(course), "settings": dict(settings)})
 
 
 def _step(learner: Learner, draws: Draws, course: Course, steps: int) -> None:

@@ -20,6 +20,7 @@ from partwise_report.ordering import Ordering
 from partwise_report.ordering.measures import PlaceRanks, unseen_order
 from partwise_report.study.guesses.heads import show
 from partwise_report.study.guesses.marks import PlacePrior, window_aucs
+from partwise_report.study.guesses.semantic import OneInstanceMark
 from partwise_report.study.probes import Shape, constant_ious, map_likeness, mask_iou, shape_of
 from partwise_report.study.windows import CLASS_NAME, object_windows, objects_of, part_maps, parts_across
 from streeteval.metrics.average_precision import class_table, instance_scores
@@ -30,6 +31,7 @@ from streeteval.metrics.metric import Predicted, size_ranges
 
 DRAWS, DRAWS_SEED = 400, 0  # of frames; the same for every variant, so that differences are paired
 SIZES = size_ranges((32, 64, 128))  # of the longest side of a car, in pixels of the frame
+SEMANTIC_AP = "car_ap_one"  # AP of cars of a network whose pixels of cars are taken as one instance
 WHOLE_ALONE = ("auc_far", "prior_far")  # not given by size
 DIGITS = 4
 Figures = dict[str, dict[str, Any]]
@@ -86,11 +88,12 @@ def measure(
         Figure -> {"mean", and "by_frame": (N,) or "draws": (B,)}. By frame: mask_iou, constant_iou, mask_above (their
         difference), auc_near, prior_near, each also by size ("mask_iou <32"); auc_far, prior_far, map_likeness; of
         networks of ranks order, order_constant, order_place, order_unseen (share of the cars whose rank depends on one
-        that no pixel of theirs sees). By draws: car_ap, also by size, and car_ap50. NaN where a frame has no such car.
+        that no pixel of theirs sees). By draws: car_ap, also by size, car_ap50, and if drawn car_ap_one, AP of the
+        network's pixels of cars as one instance. NaN where a frame has no such car.
     """
     numbers = range(len(frames)) if numbers is None else numbers
     method.eval()
-    metric, rows = InstanceScores(method.label_set), _Rows()
+    metric, rows, one = InstanceScores(method.label_set), _Rows(), OneInstanceMark(method.label_set)
     for place, number in enumerate(numbers):
         scene = frames.scene(number)
         outputs = method(show(method, frames, number))
@@ -99,9 +102,12 @@ def measure(
             found = metric.observe(scene, Predicted(prediction))
             assert found is not None
             rows.matches.append(found[EVERYWHERE.name])
+            if drawn:
+                one.add(scene, prediction)
         _add_frame(rows, method, outputs, scene, yardsticks, place)
         progress(place + 1, len(numbers))
-    return _figures(rows, method, len(numbers), drawn)
+    made = _figures(rows, method, len(numbers), drawn)
+    return made | {SEMANTIC_AP: one.figure(DRAWS, DRAWS_SEED)} if drawn and rows.matches else made
 
 
 def _add_frame(rows: _Rows, method: Method, outputs: Outputs, scene: Scene, yardsticks: Yardsticks, place: int) -> None:

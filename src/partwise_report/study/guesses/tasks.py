@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -127,6 +129,16 @@ def settings_of(task: Task) -> dict[str, Any]:
             for part, one in stores.items()
         },
     }
+
+
+def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Names of the settings that differ, as JSON holds them.
+
+    >>> changed({"steps": 10, "crop": [1, 2]}, {"steps": 20, "crop": (1, 2)})
+    ['steps']
+    """
+    old, new = (json.loads(json.dumps(settings)) for settings in (dict(before), dict(now)))
+    return [name for name in {**old, **new} if old.get(name) != new.get(name)]
 
 
 def _other_precision(study: Study) -> list[str]:

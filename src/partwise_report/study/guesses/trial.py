@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write
 from partwise_report.study.guesses.measure import DRAWS, DRAWS_SEED
+from partwise_report.study.guesses.tasks import changed
 from streeteval.files import json_ready
 from streeteval.metrics.bootstrap import draw_images
 
@@ -126,16 +127,6 @@ def kept_trial(folders: Sequence[Path], trial: str, seed: int, settings: Mapping
                 )
             return found
     return None
-
-
-def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Names of the settings that differ, as JSON holds them.
-
-    >>> changed({"steps": 10, "crop": [1, 2]}, {"steps": 20, "crop": (1, 2)})
-    ['steps']
-    """
-    plain = json.loads(json.dumps(now))
-    return [name for name in {**before, **plain} if before.get(name) != plain.get(name)]
 
 
 def unlike(records: Iterable[TrialRecord]) -> list[str]:

@@ -15,6 +15,7 @@ from partwise_report.study.guesses.effects import (
     seeds_needed,
     steps_needed,
 )
+from partwise_report.study.guesses.measure import SEMANTIC_AP
 from partwise_report.study.guesses.trial import TrialRecord, unlike
 
 MEANING = {
@@ -30,6 +31,12 @@ RULE = (
     "95 % interval over frames and seeds lies above 0; wrong: the interval lies below the threshold. With a threshold "
     "below 0, right: the interval lies above the threshold. A comparison counts only with three seeds of each variant, "
     "and if the better variant lies above every mark of the figure, by at least the threshold"
+)
+
+
+STRICT_RULE = (
+    "as the rule, but with intervals of Student's t that hold for all comparisons together (Bonferroni); and AP of "
+    "cars counts only where it lies above that of the same network with all of its pixels of cars as one instance"
 )
 
 
@@ -180,17 +187,20 @@ class Verdict:
         return asdict(self)
 
 
-def verdicts(trials: Mapping[str, Sequence[TrialRecord]], guesses: Sequence[Guess] = GUESSES) -> list[Verdict]:
+def verdicts(
+    trials: Mapping[str, Sequence[TrialRecord]], guesses: Sequence[Guess] = GUESSES, comparisons: int = 0
+) -> list[Verdict]:
     """What the records say of each guess.
 
     Args:
         trials: Variant -> its records, one a seed.
         guesses: To judge.
+        comparisons: Of how many comparisons these are, for `STRICT_RULE`; 0 for `RULE`, which was fixed first.
     """
-    return [_judge(trials, guess) for guess in guesses]
+    return [_judge(trials, guess, comparisons) for guess in guesses]
 
 
-def _judge(trials: Mapping[str, Sequence[TrialRecord]], guess: Guess) -> Verdict:
+def _judge(trials: Mapping[str, Sequence[TrialRecord]], guess: Guess, comparisons: int) -> Verdict:
     one, other = (trials.get(name, ()) for name in (guess.without, guess.blamed))
     if one and other and (different := unlike([*one, *other])):
         more = f"trainings of both variants with the same {' and '.join(different)}"
@@ -201,7 +211,12 @@ def _judge(trials: Mapping[str, Sequence[TrialRecord]], guess: Guess) -> Verdict
         return Verdict(guess, "not trained", more=f"trainings of {' and '.join(missing)}" if missing else "")
     steps, seeds = min(record.steps for record in (*one, *other)), (len(one), len(other))
     better = one if effect.mean >= 0 else other
-    if not has_learnt(better, guess.figure):
+    if comparisons:
+        effect = effect.strict(comparisons)
+        if guess.figure == "car_ap" and not all(record.draws(SEMANTIC_AP).size for record in better):
+            more = "AP of its pixels of cars as one instance, which these trainings did not measure"
+            return Verdict(guess, "not decided", effect, more, steps, seeds)
+    if not has_learnt(better, guess.figure, strict=comparisons > 0):
         return Verdict(guess, "not decided", effect, steps_needed(better, guess.figure), steps, seeds)
     if not reaches(better, guess.figure, guess.threshold):
         more = steps_needed(better, guess.figure, abs(guess.threshold))

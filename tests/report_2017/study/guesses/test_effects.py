@@ -16,6 +16,7 @@ from partwise_report.study.guesses.effects import (
     seeds_needed,
     steps_needed,
 )
+from partwise_report.study.guesses.measure import SEMANTIC_AP
 from partwise_report.study.guesses.verdicts import GUESSES, ROUNDS, Guess, verdicts
 from report_2017.study.guesses.made_trials import made_trial, made_trials
 
@@ -192,3 +193,37 @@ def test_the_second_round_decides_guesses_of_the_first():
     for guess in ROUNDS[2]:
         assert (guess.words, guess.source) == (first[guess.number].words, first[guess.number].source)
         assert abs(guess.threshold) == (0.02 if guess.figure == "mask_iou" else 0.01)  # one threshold for each figure
+
+
+def test_strict_intervals_hold_with_three_seeds():
+    """With noise of the seeds alone, 95 % of the intervals hold the truth; draws of seeds hold it less often."""
+    strict, drawn = 0, 0
+    for n in range(200):
+        rng = np.random.default_rng(n)
+        one, other = (made_trials("a", mean, of_frames=0.0, of_seeds=0.02, frames=10, rng=rng) for mean in (0.5, 0.4))
+        effect = difference(one, other, "mask_iou")
+        drawn += effect.low <= 0.1 <= effect.high
+        strict += effect.strict().low <= 0.1 <= effect.strict().high
+    assert strict >= 184  # 190 are expected, with a standard deviation of 3
+    assert drawn < 180
+
+
+def test_intervals_of_many_comparisons_together_are_wider():
+    one, other = (made_trials(name, mean) for name, mean in (("one", 0.5), ("other", 0.4)))
+    effect = difference(one, other, "mask_iou")
+    widths = [effect.strict(count).high - effect.strict(count).low for count in (1, 2, 18)]
+    assert widths == sorted(widths) and widths[0] < widths[-1]
+    assert {effect.strict(count).mean for count in (1, 2, 18)} == {effect.mean}
+
+
+@pytest.mark.parametrize(("mark", "expected"), [(0.1, "right"), (0.6, "not decided"), (None, "not decided")])
+def test_ap_of_cars_counts_only_above_that_of_a_map_of_semantics(mark, expected):
+    guess = Guess(1, "words", "2.4", "without", "blamed", "car_ap", 0.02)
+    trials = {name: made_trials(name, mean, figure="car_ap") for name, mean in (("without", 0.6), ("blamed", 0.5))}
+    if mark is not None:
+        for record in (one for records in trials.values() for one in records):
+            record.figures[SEMANTIC_AP] = {"mean": mark, "by_frame": [mark] * 100}
+    assert verdicts(trials, [guess])[0].outcome == "right"
+    (strict,) = verdicts(trials, [guess], comparisons=1)
+    assert strict.outcome == expected
+    assert ("did not measure" in strict.more) == (mark is None)

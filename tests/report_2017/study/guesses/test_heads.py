@@ -93,13 +93,14 @@ def test_a_stopped_training_goes_on_and_is_the_same(recipe, frames, draws, cours
         if done == 3:
             raise KeyboardInterrupt
 
-    label_set = frames.scene(0).label_set
+    label_set, settings = frames.scene(0).label_set, {"steps": STEPS, "crop": (0, 0)}
     with pytest.raises(KeyboardInterrupt):
-        train_heads(build_heads(recipe, label_set), recipe, draws, tmp_path, progress=stop)
+        train_heads(build_heads(recipe, label_set), recipe, draws, tmp_path, settings=settings, progress=stop)
+    with pytest.raises(PartwiseError, match=r"other settings \(steps\) was begun there"):
+        train_heads(build_heads(recipe, label_set), recipe, draws, tmp_path, settings=settings | {"steps": 9})
     seen = []
-    again = train_heads(
-        build_heads(recipe, label_set), recipe, draws, tmp_path, progress=lambda done, total: seen.append(done)
-    )
+    note = lambda done, total: seen.append(done)
+    again = train_heads(build_heads(recipe, label_set), recipe, draws, tmp_path, settings=settings, progress=note)
     assert seen[0] == 3  # the third step was not saved yet
     assert again.losses == course.losses
 
