@@ -10,6 +10,7 @@ from tables.table import MISSING, Make, Table, fraction, load, signed
 
 STUDY = "study_guesses"
 SECOND = ("study_guesses_orders", "study_guesses_nine", "study_guesses_ten", "study_guesses_thirteen")  # second round
+RECHECK = "study_recheck"  # of both rounds, by a stricter rule
 SIZES = ("<32", "32-64", "64-128", ">=128")  # longest side of a car in pixels
 FIGURES = {"AP of cars": "car_ap", "mask IoU": "mask_iou", "AUC, near": "auc_near"}
 IN_WORDS = {
@@ -19,6 +20,7 @@ IN_WORDS = {
     "auc_near": "AUC, near",
     "order": "order",
 }
+LESS = {"prior_near": "its prior", "constant_iou": "constant maps"}
 ORDER_FIGURES = {
     "order": "order",
     "mark: the place": "order_place",
@@ -56,21 +58,69 @@ def _compared(studies: Sequence[str]) -> list[dict[str, Any]]:
 def every_guess() -> Table:
     """One row for each guess: its outcome in the second round where the first left it open, else in the first."""
     second = {verdict["guess"]["number"]: verdict for verdict in _compared(SECOND)}
+    strict = {(one["guess"], one["round"]): one["strict"]["outcome"] for one in load(RECHECK)["rechecked"]}
     rows = []
     for first in load(STUDY)["verdicts"]:
         number = first["guess"]["number"]
         decided = first["outcome"] in ("right", "wrong")
         verdict = first if decided or number not in second else second[number]
         guess, effect = verdict["guess"], verdict["effect"]
-        cells = [str(number), guess["words"], guess["source"], verdict["outcome"]]
+        stricter = strict.get((number, 1 if verdict is first else 2), MISSING)
+        cells = [str(number), guess["words"], guess["source"], verdict["outcome"], stricter]
         shown = [f"`{guess['without']}` - `{guess['blamed']}`", IN_WORDS[guess["figure"]]]
         figures = [MISSING, MISSING, MISSING]
         if effect is not None:
             interval = f"{signed(effect['low'])} to {signed(effect['high'])}"
             figures = [signed(effect["mean"]), interval, "first" if verdict is first else "second"]
         rows.append([*cells, *shown, *figures])
-    columns = ["#", "guess", "report", "outcome", "figure of", "figure", "difference", "95 % interval", "round"]
+    columns = [
+        "#",
+        "guess",
+        "report",
+        "outcome",
+        "stricter rule",
+        "figure of",
+        "figure",
+        "difference",
+        "95 % interval",
+        "round",
+    ]
     return Table(columns, rows)
+
+
+def rechecked() -> Table:
+    """Each comparison of both rounds by the rule that was fixed, and by the stricter one."""
+    rows = []
+    for one in load(RECHECK)["rechecked"]:
+        planned, strict = one["planned"], one["strict"]
+        compared = f"`{one['without']}` - `{one['blamed']}`"
+        intervals = [f"{signed(found['low'])} to {signed(found['high'])}" for found in (planned, strict)]
+        named = [str(one["guess"]), str(one["round"]), compared, IN_WORDS[one["figure"]], signed(planned["mean"])]
+        rows.append([*named, intervals[0], planned["outcome"], intervals[1], strict["outcome"]])
+    columns = ["#", "round", "figure of", "figure", "difference", "interval", "outcome", "stricter interval"]
+    return Table([*columns, "stricter outcome"], rows)
+
+
+def further() -> Table:
+    """Figures of the first round that limit what a verdict means."""
+    rows = []
+    for one in load(RECHECK)["further"]:
+        effect, (figure, _, size) = one["effect"], one["figure"].partition(" ")
+        words = f"{IN_WORDS[figure]}, cars {size} px" if size else IN_WORDS[figure]
+        less = LESS.get(one["less"], f"`{one['less']}`")
+        compared = f"`{one['of']}` - {less}"
+        interval = f"{signed(effect['low'])} to {signed(effect['high'])}"
+        rows.append([str(one["guess"]), compared, words, signed(effect["mean"]), interval])
+    return Table(["#", "figure of", "figure", "difference", "95 % interval"], rows)
+
+
+def semantic() -> Table:
+    """AP of cars of the true map of cars, which tells no car from another."""
+    found = load(RECHECK)["semantic"]
+    return Table(
+        [f"{found['frames']} frames of {found['split']}: the true map of cars as", "AP of cars"],
+        [[way, fraction(ap)] for way, ap in found["ap"].items()],
+    )
 
 
 def variants(studies: Sequence[str] = (STUDY,)) -> Table:
@@ -130,6 +180,9 @@ TABLES: dict[str, Make] = {
     "guesses-orders": orders,
     "guesses-sizes": sizes,
     "guesses-all": every_guess,
+    "guesses-rechecked": rechecked,
+    "guesses-further": further,
+    "guesses-semantic": semantic,
     "guesses-second-verdicts": partial(verdicts, SECOND, counted=True),
     "guesses-second-variants": partial(variants, SECOND),
     "guesses-second-orders": partial(orders, SECOND),

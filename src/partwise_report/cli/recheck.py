@@ -43,8 +43,8 @@ def recheck(
     from partwise.cli.ceiling import scenes_of
     from partwise.report.tables import Table
     from partwise.report.text import table_text
+    from partwise_report.study.guesses.recheck import further, recheck_to_json
     from partwise_report.study.guesses.recheck import recheck as judge
-    from partwise_report.study.guesses.recheck import recheck_to_json
     from partwise_report.study.guesses.semantic import semantic_aps
 
     if not records and not second:
@@ -72,5 +72,5 @@ def recheck(
     for way, ap in semantic.get("ap", {}).items():
         console.print(f"AP of cars of the true map of cars as {way}: {ap:.3f}")
     if json is not None:
-        write_json(json, recheck_to_json(found, command_line(), semantic))
+        write_json(json, recheck_to_json(found, further(records or ()), command_line(), semantic))
         console.print(f"wrote {json}")

@@ -3,14 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from partwise.errors import PartwiseError
 from partwise_report.study.guesses.answer import by_variant
+from partwise_report.study.guesses.effects import Effect, difference, level
 from partwise_report.study.guesses.trial import TrialRecord, read_trial
 from partwise_report.study.guesses.verdicts import ROUNDS, STRICT_RULE, Verdict, verdicts
+
+
+@dataclass(frozen=True)
+class Further:
+    """A figure of the first round on which no verdict rests, but which limits what a verdict means.
+
+    Attributes:
+        guess: Number of the guess.
+        of: Variant.
+        less: Variant, or figure of the same trainings, that is subtracted.
+        figure: See `measure.measure`.
+    """
+
+    guess: int
+    of: str
+    less: str
+    figure: str
+
+    def effect(self, trials: Mapping[str, Sequence[TrialRecord]]) -> Effect | None:
+        """The difference with the interval of Student's t; None if it is not recorded."""
+        if self.of not in trials:
+            return None
+        if self.less in trials:
+            found = difference(trials[self.of], trials[self.less], self.figure)
+        else:
+            found = level(trials[self.of], self.figure, self.less)
+        return None if found is None else found.strict()
+
+
+# Chosen after the trainings, by what a reader asks of a verdict.
+FURTHER = (
+    Further(9, "paper_windows", "report_windows", "mask_above"),
+    Further(9, "paper_windows", "report_windows", "mask_above <32"),
+    Further(11, "size_2", "size_1", "mask_above <32"),
+    Further(11, "size_2", "size_1", "mask_iou <32"),
+    Further(11, "size_2", "size_1", "car_ap"),
+    Further(13, "objectness_mean", "corrected", "car_ap"),
+    Further(13, "committed_rate", "corrected", "mask_iou"),
+    Further(14, "rate_1e-6", "prior_near", "auc_near"),
+    Further(14, "rate_1e-6", "constant_iou", "mask_iou"),
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +96,16 @@ def recheck(folders: Mapping[int, Sequence[Path]]) -> list[Rechecked]:
     return sorted(found, key=lambda one: (one.planned.guess.number, one.round))
 
 
+def further(folders: Sequence[Path]) -> list[tuple[Further, Effect]]:
+    """The figures of `FURTHER` that are recorded in these folders of the first round.
+
+    Raises:
+        PartwiseError: As `recheck` does.
+    """
+    trials = {name: records for folder in folders for name, records in _trials_in(folder).items()}
+    return [(one, effect) for one in FURTHER if (effect := one.effect(trials)) is not None]
+
+
 def _trials_in(folder: Path) -> dict[str, list[TrialRecord]]:
     paths = sorted(folder.glob("*.json")) if folder.is_dir() else []
     if not paths:
@@ -61,11 +113,14 @@ def _trials_in(folder: Path) -> dict[str, list[TrialRecord]]:
     return by_variant([read_trial(path) for path in paths])
 
 
-def recheck_to_json(found: Sequence[Rechecked], command: str, semantic: Mapping[str, Any]) -> dict[str, Any]:
+def recheck_to_json(
+    found: Sequence[Rechecked], more: Sequence[tuple[Further, Effect]], command: str, semantic: Mapping[str, Any]
+) -> dict[str, Any]:
     """What `partwise study recheck` writes.
 
     Args:
         found: See `recheck`.
+        more: See `further`.
         command: The command line, without folders of this machine.
         semantic: See `semantic.semantic_aps`, with the data that it is of; empty without data.
     """
@@ -87,5 +142,6 @@ def recheck_to_json(found: Sequence[Rechecked], command: str, semantic: Mapping[
             }
             for one in found
         ],
+        "further": [asdict(one) | {"effect": asdict(effect)} for one, effect in more],
         "semantic": dict(semantic),
     }
