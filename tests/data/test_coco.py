@@ -143,6 +143,38 @@ def test_crowds_are_groups_and_ignored_regions_are_void(tmp_path):
     assert data.instance_count == 1
 
 
+def test_crowds_are_one_warning_with_their_classes_and_what_to_do(tmp_path):
+    """CVAT and supervision write iscrowd 1 for single objects that are masks."""
+    categories = [{"id": 7, "name": "car"}, {"id": 8, "name": "person"}, {"id": 9, "name": "bus"}]
+    crowds = [7, 8, 7]
+    rows = [annotation(n, category_id=id_, iscrowd=1) for n, id_ in enumerate(crowds)]
+    file = tmp_path / "train" / "_annotations.coco.json"
+    opened(tmp_path, content([*rows, annotation(3, category_id=9)], categories=categories))
+    report = check(tmp_path)
+    assert report.ok
+    (line,) = [str(one) for one in report.warnings if "iscrowd" in str(one)]
+    assert line == (
+        f"{file}: iscrowd is 1 for 3 of 4 annotations (car 2, person 1): they are groups, neither learnt nor scored: "
+        "set iscrowd to 0 where each is one object (CVAT and supervision write 1 for masks)"
+    )
+    with pytest.warns(PartwiseWarning, match="iscrowd is 1 for 3 of 4"):
+        open_dataset(tmp_path, "train")[0]
+    with pytest.raises(PartwiseError, match=r"no annotation is an instance \(3 are crowds, 0 .* set iscrowd to 0"):
+        opened(tmp_path, content(rows, categories=categories))
+
+
+def test_of_many_classes_with_crowds_the_most_frequent_are_named(tmp_path):
+    categories = [{"id": id_, "name": f"c{id_}"} for id_ in range(1, 9)]
+    rows = [annotation(10 * id_ + n, category_id=id_, iscrowd=1) for id_ in range(1, 9) for n in range(id_)]
+    data = opened(tmp_path, content([*rows, annotation(0, category_id=1)], categories=categories))
+    words = "iscrowd is 1 for 36 of 37 annotations (c8 8, c7 7, c6 6, c5 5, c4 4, other classes 6)"
+    assert [str(one) for one in data.annotated.warnings if words in str(one)]
+
+
+def test_a_file_without_crowds_says_nothing_of_them(tmp_path):
+    assert not opened(tmp_path, content([annotation()])).annotated.warnings
+
+
 def test_pixels_in_no_instance_can_be_unknown(tmp_path):
     data = opened(tmp_path, content([annotation()]), outside="ignored")
     assert data[0].semantic_HW[15, 15] == data.label_set.void_id

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -16,12 +17,14 @@ from partwise.data.polygons.images import ImageEntry, ListedImage, located
 from partwise.data.polygons.table import AnnotationTable, TableBuilder
 from partwise.errors import PartwiseError
 from streeteval.files import read_json
-from streeteval.reading.faults import Fault
+from streeteval.reading.faults import Fault, counted
 
 __all__ = ["AnnotatedImages", "categories_of", "complete_rows", "images_of", "lists_of", "read_coco", "read_records"]
 
 _ONE_ID = "give each an id of its own"
 _LARGEST_ID = (1 << 63) - 1
+_NOT_CROWDS = "set iscrowd to 0 where each is one object (CVAT and supervision write 1 for masks)"
+_SHOWN_CLASSES = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +65,8 @@ def read_coco(file: Path, folders: Sequence[Path]) -> AnnotatedImages:
         FaultyDataError: With every fault of the file.
         PartwiseError: If it is no JSON, or no COCO file.
     """
-    return read_records(read_json(file), str(file), folders)
+    annotated = read_records(read_json(file), str(file), folders)
+    return replace(annotated, warnings=(*_crowd_warnings(annotated), *annotated.warnings))
 
 
 def read_records(content: Any, where: str, folders: Sequence[Path], warnings: Sequence[Fault] = ()) -> AnnotatedImages:
@@ -220,8 +224,24 @@ def _whole_faults(where: str, table: AnnotationTable, categories: Sequence[Categ
     if not things:
         return [Fault(where, "no category has instances (isthing is 0 for all)", "set isthing of some to 1")]
     if len(table) and not told_apart_N.any():
-        return [Fault(where, "no annotation is an instance", "all are crowds or ignored: draw single objects")]
+        crowds, ignored = int(table.crowd_N.sum()), int(table.ignored_N.sum())
+        problem = f"no annotation is an instance ({crowds} are crowds, {ignored} are ignored)"
+        return [Fault(where, problem, f"draw single objects, or {_NOT_CROWDS}" if crowds else "draw single objects")]
     return []
+
+
+def _crowd_warnings(annotated: AnnotatedImages) -> Iterator[Fault]:
+    """One line for all crowds of a file: some tools write single objects as crowds."""
+    table = annotated.table
+    if not table.crowd_N.any():
+        return
+    names = {one.id: one.name for one in annotated.categories}
+    counts = Counter(names[id_] for id_ in table.categories_N[table.crowd_N].tolist()).most_common()
+    shown = [f"{name} {count}" for name, count in counts[:_SHOWN_CLASSES]]
+    if len(counts) > _SHOWN_CLASSES:
+        shown.append(f"other classes {sum(count for _, count in counts[_SHOWN_CLASSES:])}")
+    what = f"iscrowd is 1 for {int(table.crowd_N.sum())} of {counted(len(table), 'annotation')} ({', '.join(shown)})"
+    yield Fault(annotated.where, what, f"they are groups, neither learnt nor scored: {_NOT_CROWDS}")
 
 
 def _double_warnings(images: Sequence[ImageEntry], where: str) -> Iterator[Fault]:
