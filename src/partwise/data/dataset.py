@@ -140,17 +140,16 @@ def splits_of(root: str | os.PathLike, **options: Any) -> list[str]:
 
     Args:
         root: Of the data set.
-        **options: As for `open_dataset`.
+        **options: As for `open_dataset`, which refuses those that the format does not take; here they do not count.
 
     Raises:
-        PartwiseError: As `open_dataset` does.
+        PartwiseError: If two formats recognise the path, or it is a file that none does.
     """
     place = expanded(root)
     form = find_format(place, options)
     list_splits = getattr(form, "splits", None)
-    given = {
-        key: value for key, value in known_options(form, options, place).items() if key in ("annotations", "images")
-    }
+    taken = getattr(form, "options", frozenset()) & {"annotations", "images"}
+    given = {key: value for key, value in options.items() if key in taken and value is not None}
     return list_splits(place, **given) if list_splits else []
 
 
