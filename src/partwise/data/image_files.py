@@ -28,6 +28,11 @@ _UNTURNED = (
     "its EXIF orientation {} turns the image, but its truth has the size of the stored pixels and is taken for drawn "
     "on them: look at both, turn the one that is wrong and remove the orientation"
 )
+_UNCERTAIN = (
+    "its EXIF orientation {} turns the image, which keeps its size, so that the size of the truth does not tell how it "
+    "was drawn, and it is taken for drawn on the stored pixels: look at both; if it was drawn on the upright image, "
+    "turn the pixels; then remove the orientation"
+)
 
 
 def read_image(path: str | os.PathLike) -> np.ndarray:
@@ -62,16 +67,19 @@ def decode_image(data: bytes, where: str) -> np.ndarray:
     return turned(stored_HW3, orientation)
 
 
-def decode_frame(data: bytes, where: str, truth_size: tuple[int, int] | None) -> tuple[np.ndarray, list[str]]:
+def decode_frame(
+    data: bytes, where: str, truth_size: tuple[int, int] | None, *, upright: bool = False
+) -> tuple[np.ndarray, list[str]]:
     """Decode the image of a frame of a data set, turned as its truth was drawn.
 
     Tools that read label files take the pixels as they are stored. So an EXIF orientation counts only if the truth has
-    the size of the turned image and not that of the stored one.
+    the size of the turned image and not that of the stored one. Many drawing tools show the image upright: `upright`.
 
     Args:
         data: The content of the image file.
         where: Names the file in errors.
         truth_size: (H, W) of the truth; None if it is not known.
+        upright: Whether the truth was drawn on the upright image if it has the size of both.
 
     Returns:
         (H, W, 3) uint8 RGB, and remarks for a person: one line each, "what: what to do".
@@ -83,10 +91,11 @@ def decode_frame(data: bytes, where: str, truth_size: tuple[int, int] | None) ->
     orientation = orientation_of(image)
     stored_HW3, remarks = _stored_rgb(data, image, where)
     turned_HW3 = turned(stored_HW3, orientation)
-    if truth_size == turned_HW3.shape[:2] != stored_HW3.shape[:2]:
+    keeps_size = turned_HW3.shape == stored_HW3.shape
+    if truth_size == turned_HW3.shape[:2] and (upright or not keeps_size):
         return turned_HW3, remarks
     if orientation != 1:
-        remarks.append(_UNTURNED.format(orientation))
+        remarks.append((_UNCERTAIN if keeps_size else _UNTURNED).format(orientation))
     return stored_HW3, remarks
 
 

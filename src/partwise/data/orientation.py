@@ -5,6 +5,8 @@ import warnings
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
+_PLACES_IN_PNG = ("exif", "Raw profile type exif", "XML:com.adobe.xmp")  # as Pillow names them
+
 
 def orientation_of(image: Image.Image) -> int:
     """Return the EXIF orientation of an image, 1..8; 1 if it says none, or if its EXIF cannot be read."""
@@ -14,6 +16,13 @@ def orientation_of(image: Image.Image) -> int:
     except Exception:  # whatever is wrong with the EXIF, the picture can still be seen
         return 1
     return orientation if orientation is not None and orientation in range(2, 9) else 1
+
+
+def orientation_in_header(image: Image.Image) -> int:
+    """Return the same from the header alone: the EXIF of a PNG is looked for only where it is before the pixels."""
+    if image.format == "PNG" and not any(key in image.info for key in _PLACES_IN_PNG):
+        return 1  # Pillow would decode the whole image to look behind the pixels
+    return orientation_of(image)
 
 
 def turned(image_HW3: np.ndarray, orientation: int) -> np.ndarray:

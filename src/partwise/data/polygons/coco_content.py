@@ -21,7 +21,7 @@ def coco_content_of(annotated: AnnotatedImages) -> dict[str, Any]:
         are those of the data, so that its scenes are the same. An annotation without a pixel has area 0.
     """
     images = [
-        {"id": place, "file_name": one.path, "height": one.size[0], "width": one.size[1]}
+        {"id": place, "file_name": one.path, "height": one.size[0], "width": one.size[1], "upright": int(one.upright)}
         for place, one in enumerate(annotated.images, 1)
     ]
     categories = [

@@ -171,7 +171,8 @@ def images_of(rows: list, where: str, faults: list[Fault]) -> list[ListedImage]:
             faults.append(Fault(where, what, _ONE_ID))
         else:
             size = (int(height), int(width)) if _is_length(height) and _is_length(width) else None
-            found[id_] = ListedImage(id_, str(row["file_name"]), size)
+            upright = row.get("upright")
+            found[id_] = ListedImage(id_, str(row["file_name"]), size, None if upright is None else bool(upright))
     if not rows:
         faults.append(Fault(where, "it has no image", "export it again with its images"))
     return list(found.values())

@@ -118,7 +118,7 @@ class AnnotatedFolder:
         """Frame `place` with what is wrong and odd about it."""
         image = self.annotated.images[place]
         try:
-            decoded = decode_frame(read_bytes(image.path), image.path, truth_size=image.size)
+            decoded = decode_frame(read_bytes(image.path), image.path, truth_size=image.size, upright=image.upright)
         except PartwiseError as error:
             return FrameContent(None, None, None, [fault_of_error(image.path, error)])
         image_HW3, remarks = decoded

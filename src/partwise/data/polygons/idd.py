@@ -75,7 +75,7 @@ def _stem(file: Path) -> str:
 
 
 def _read(root: Path, split: str) -> AnnotatedImages:
-    records, faults = Records(), []
+    records, faults = Records(upright=False), []
     for file in sorted((root / _TRUTH / split).glob(f"*/*{_POLYGONS}")):
         try:
             content = read_json(file)

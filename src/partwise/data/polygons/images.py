@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
 from partwise.data.image_files import IMAGE_FORMATS
-from partwise.data.orientation import orientation_of
+from partwise.data.orientation import orientation_in_header
 from streeteval.reading.faults import Fault
 
 __all__ = ["ImageEntry", "ListedImage", "located"]
@@ -25,11 +25,14 @@ class ListedImage:
         id: Its id there.
         file_name: Its path there, relative to a folder that the file does not name.
         size: (H, W) in pixels as the file says; None if it does not.
+        upright: Whether its annotations were drawn on the image as its EXIF orientation turns it; None if the file does
+            not say. A size that only the turned or only the stored image has says more.
     """
 
     id: int | str
     file_name: str
     size: tuple[int, int] | None
+    upright: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -39,14 +42,16 @@ class ImageEntry:
     Attributes:
         name: Of the frame: the file's name without its suffix, with folders where that is not unique.
         path: Where it lies.
-        size: (H, W) in pixels.
+        size: (H, W) in pixels, of what the annotations were drawn on.
         ids: Its ids in the annotation file; several where the file lists it several times.
+        upright: Whether they were drawn on the upright image, where the size is that of the stored image, too.
     """
 
     name: str
     path: str
     size: tuple[int, int]
     ids: tuple[int | str, ...]
+    upright: bool = False
 
 
 def located(
@@ -54,7 +59,8 @@ def located(
 ) -> tuple[list[ImageEntry], dict[int | str, int], list[Fault]]:
     """Find the files of the images, and compare their sizes with what the annotation file says.
 
-    Only the headers of the images are read.
+    Only the headers of the images are read. An image whose size the file does not say is taken upright, as drawing
+    tools and viewers show it.
 
     Args:
         listed: As the annotation file lists them, with different ids.
@@ -78,7 +84,8 @@ def located(
             remedy = f"put the images into {looked}, or name their folder"
             faults.append(Fault(where, f"{what} is missing", remedy))
             continue
-        size, problem = _checked_size(path, one.size)
+        upright = bool(one.upright) if one.size else one.upright is not False
+        size, problem = _checked_size(path, one.size, upright)
         if problem:
             remedy = "correct width and height, or take the image that was annotated"
             faults.append(Fault(where, f"{what} {problem}", remedy))
@@ -86,10 +93,10 @@ def located(
         if path in place_of_path:
             place = places[one.id] = place_of_path[path]
             entry = entries[place]
-            entries[place] = ImageEntry(entry.name, path, entry.size, (*entry.ids, one.id))
+            entries[place] = replace(entry, ids=(*entry.ids, one.id))
         else:
             places[one.id] = place_of_path[path] = len(entries)
-            entries.append(ImageEntry(name, path, size, (one.id,)))
+            entries.append(ImageEntry(name, path, size, (one.id,), upright))
     return entries, places, faults
 
 
@@ -138,13 +145,16 @@ class _Finder:
         return None
 
 
-def _checked_size(path: str, size: tuple[int, int] | None) -> tuple[tuple[int, int], str]:
-    """((H, W), "") from the header of an image, or what is wrong."""
+def _checked_size(path: str, size: tuple[int, int] | None, upright: bool) -> tuple[tuple[int, int], str]:
+    """((H, W), "") from the header of an image, or what is wrong; `upright` counts where the file says no size."""
     try:
         with Image.open(path, formats=IMAGE_FORMATS) as image:
             stored = image.height, image.width
-            if size in (None, stored) or (size == stored[::-1] and orientation_of(image) > 4):
-                return size or stored, ""
+            if size == stored:
+                return size, ""
+            seen = stored[::-1] if orientation_in_header(image) > 4 else stored
+            if size in (None, seen):
+                return size or (seen if upright else stored), ""
             return stored, f"is {stored[1]}x{stored[0]}, the file says {size[1]}x{size[0]}"
     except Exception as error:  # of a damaged file Pillow raises nearly anything
         return (0, 0), f"cannot be opened ({type(error).__name__})"

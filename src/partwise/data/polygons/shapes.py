@@ -56,15 +56,18 @@ class Records:
         images: As COCO has them; their ids are their file names.
         annotations: As COCO has them, with texts as ids and the name of the class as "class".
         left_out: Kinds of shapes without an area, such as points, and how many there were.
+        upright: Whether the tool shows images as their EXIF orientation turns them.
     """
 
     images: list[dict[str, Any]] = field(default_factory=list)
     annotations: list[dict[str, Any]] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    upright: bool = True
 
     def add_image(self, file_name: str, width: Any, height: Any) -> None:
         """Add an image; its size may be None."""
-        self.images.append({"id": file_name, "file_name": file_name, "width": width, "height": height})
+        row = {"id": file_name, "file_name": file_name, "width": width, "height": height, "upright": self.upright}
+        self.images.append(row)
 
     def add(self, name: str, image: str, class_name: str, segmentation: Any) -> None:
         """Add an annotation of an image that was added."""

@@ -17,7 +17,7 @@ from PIL import Image
 from partwise.class_list import BACKGROUND
 from partwise.data.frame import FaultyDataError
 from partwise.data.image_files import IMAGE_FORMATS
-from partwise.data.orientation import orientation_of
+from partwise.data.orientation import orientation_in_header
 from partwise.data.polygons.coco_file import AnnotatedImages, read_records
 from partwise.data.polygons.dataset import AnnotatedFolder
 from partwise.data.polygons.shapes import rectangle
@@ -124,7 +124,7 @@ def _add_image(labels: _Labels, image: Path, name: str, classes: Mapping[int, st
     """Add an image with the lines of its label file; an image without one shows no object."""
     file, size = label_file(image), _upright_size(image)
     height, width = size or (None, None)
-    labels.images.append({"id": name, "file_name": name, "width": width, "height": height})
+    labels.images.append({"id": name, "file_name": name, "width": width, "height": height, "upright": True})
     if not file.is_file():
         return
     labels.files += 1
@@ -142,7 +142,7 @@ def _upright_size(image: Path) -> tuple[int, int] | None:
     try:
         with Image.open(image, formats=IMAGE_FORMATS) as opened:
             size = opened.height, opened.width
-            return size[::-1] if orientation_of(opened) > 4 else size
+            return size[::-1] if orientation_in_header(opened) > 4 else size
     except Exception:  # of a damaged file Pillow raises nearly anything
         return None
 
