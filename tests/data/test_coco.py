@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -342,6 +343,16 @@ def test_a_width_that_is_no_number_of_pixels_is_that_of_the_image(tmp_path):
     file = write_coco(tmp_path / "train" / "_annotations.coco.json", content([annotation()]))
     file.write_text(json.dumps(content([annotation()], [listed])))
     assert open_dataset(tmp_path, "train")[0].size == (20, 30)
+
+
+@pytest.mark.parametrize(("written", "stored"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_an_image_with_an_accent_is_found_in_either_form(tmp_path, written, stored):
+    """macOS writes é as an e and an accent."""
+    listed = image(file_name=f"x/{normalize(stored, 'café')}.png")
+    file = write_coco(tmp_path / "train" / "_annotations.coco.json", content([annotation()], [listed]))
+    listed["file_name"] = normalize(written, listed["file_name"])
+    file.write_text(json.dumps(content([annotation()], [listed])))
+    assert len(open_dataset(tmp_path, "train")) == 1
 
 
 def test_an_image_without_a_name_is_missing(tmp_path):

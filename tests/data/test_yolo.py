@@ -3,6 +3,7 @@
 import json
 import pickle
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ import yaml
 from PIL import ExifTags, Image
 
 from partwise.data import open_dataset
+from partwise.data.check import check
 from partwise.data.dataset import DATASETS, described, splits_of
-from partwise.data.polygons.yolo_layout import label_file
+from partwise.data.polygons.yolo_labels import label_file
 from partwise.errors import PartwiseError, PartwiseWarning
 
 SIZE = (40, 60)  # H, W
@@ -141,6 +143,53 @@ def test_an_image_without_a_label_file_shows_no_object(data):
     photo(data / "images" / "train" / "train_0.png")
     shown = open_dataset(data, "train")
     assert shown.names == ["train_0", "train_1"] and [len(one.instances) for one in shown] == [0, 1]
+
+
+def warnings_of(root: Path, split: str = "train") -> list[str]:
+    where = f"{root / 'data.yaml'}: {split}: "
+    return [str(one).removeprefix(where) for one in open_dataset(root, split).annotated.warnings]
+
+
+def test_images_without_labels_and_labels_without_images_are_said_once_each(data):
+    images, labels = data / "images" / "train", data / "labels" / "train"
+    assert warnings_of(data) == []
+    for name in ("x.jpg", "y.jpg"):
+        photo(images / name)
+    for name in ("gone.txt", "city/gone.txt", "heic.txt"):
+        (labels / name).parent.mkdir(exist_ok=True)
+        (labels / name).write_text(SQUARE)
+    (images / "heic.HEIC").write_bytes(b"x")
+    for name in ("README.txt", "classes.txt", "._train_1.txt"):  # which are no label files
+        (labels / name).write_text("exported by me\n")
+    assert warnings_of(data) == [
+        f"2 of 3 images without a label file, such as {images / 'x.jpg'}: they count as images without an object: "
+        "where one is to be seen, add its label file",
+        f"1 image with labels, but of a format that is not read, such as {images / 'heic.HEIC'}: left out: convert to "
+        "JPEG or PNG",
+        f"2 label files without an image, such as {labels / 'city' / 'gone.txt'}: left out: add the images, correct "
+        "the names, or remove the files",
+    ]
+    assert [one for one in check(data).warnings if "label file" in str(one)], "check lists them"
+    assert open_dataset(data, "train").names == ["train_1", "x", "y"]
+
+
+def test_label_files_of_another_split_have_their_images(data):
+    label(photo(data / "images" / "other.jpg"), SQUARE)
+    (data / "list.txt").write_text("images/other.jpg\n")
+    write_yaml(data, train="list.txt", val="images")
+    assert warnings_of(data) == warnings_of(data, "val") == []
+
+
+@pytest.mark.parametrize(("written", "stored"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_name_with_an_accent_is_found_in_either_form(data, written, stored):
+    """macOS writes é as an e and an accent."""
+    image = photo(data / "images" / "train" / (normalize(stored, "café") + ".jpg"))
+    file = label_file(image)
+    file.with_name(normalize(written, file.name)).write_text(SQUARE)
+    (data / "list.txt").write_text(normalize(written, "images/train/café.jpg") + "\n")
+    assert [len(one.instances) for one in open_dataset(data, "train")] == [1, 1] and warnings_of(data) == []
+    write_yaml(data, train="list.txt")
+    assert [len(one.instances) for one in open_dataset(data, "train")] == [1]
 
 
 def test_coordinates_are_shares_of_the_upright_image(data):

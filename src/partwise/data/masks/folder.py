@@ -11,6 +11,7 @@ import numpy as np
 from partwise.data.frame import Survey
 from partwise.data.id_maps import ids_of_numbers
 from partwise.data.masks.frames import CLASS_VALUES, MaskFrame, MaskFrames, RawTruth
+from partwise.data.name_forms import existing_file
 from partwise.data.splits import find_split, in_usual_order
 from streeteval.labels import LabelSet
 from streeteval.reading.faults import Fault
@@ -110,11 +111,11 @@ def frames_of(
     frames, faults = [], []
     for image in sorted(images, key=lambda path: path.stem):
         name = image.stem.removesuffix(end)
-        truth = tuple(folder / f"{name}{suffix}" for folder, suffix in truth_of)
-        missing = [path for path in truth if not path.is_file()]
+        found = {folder / f"{name}{suffix}": existing_file(folder, f"{name}{suffix}") for folder, suffix in truth_of}
+        missing = [path for path, existing in found.items() if existing is None]
         faults += [Fault(str(image), f"has no truth {path}", "add that file or remove the image") for path in missing]
         if not missing:
-            frames.append(MaskFrame(name, image, truth))
+            frames.append(MaskFrame(name, image, tuple(Path(existing) for existing in found.values() if existing)))
     return frames, faults
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from partwise.data.frame import raise_faults
 from partwise.data.masks.frames import MaskFrame
+from partwise.data.name_forms import existing_file
 from partwise.data.polygons.classes import Category
 from partwise.data.polygons.coco_file import categories_of, complete_rows, images_of, lists_of
 from partwise.data.polygons.images import ImageEntry, ListedImage, located
@@ -200,7 +201,9 @@ class _Builder:
         Returns:
             Id -> (place of the category, whether it is a crowd) of the segments without a fault, and where the PNG is.
         """
-        truth = next((one for folder in self.folders if (one := folder / png.replace("\\", "/")).is_file()), None)
+        places = (existing_file(folder, png.replace("\\", "/")) for folder in self.folders)
+        found = next(filter(None, places), None)
+        truth = None if found is None else Path(found)
         if truth is None:
             self._fault(name, f"its PNG {png} is missing", self._remedy)
         return self._checked(name, rows), truth

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from partwise.data.image_files import IMAGE_FORMATS
+from partwise.data.name_forms import existing_file
 from partwise.data.orientation import orientation_in_header
 from streeteval.reading.faults import Fault
 
@@ -138,8 +138,7 @@ class _Finder:
         last = PurePosixPath(name).name
         for relative in dict.fromkeys((name.lstrip("/"), *([last] if self.times[last] == 1 else []))):
             for folder in sorted(self.folders, key=lambda folder: -self.found_in[folder]):
-                path = os.path.join(folder, relative)  # noqa: PTH118 - many thousand times
-                if os.path.isfile(path):  # noqa: PTH113
+                if (path := existing_file(folder, relative)) is not None:
                     self.found_in[folder] += 1
                     return path
         return None

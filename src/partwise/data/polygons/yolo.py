@@ -21,12 +21,13 @@ from partwise.data.orientation import orientation_in_header
 from partwise.data.polygons.coco_file import AnnotatedImages, read_records
 from partwise.data.polygons.dataset import AnnotatedFolder
 from partwise.data.polygons.shapes import rectangle
+from partwise.data.polygons.yolo_labels import label_file, stray_warnings
 from partwise.data.polygons.yolo_layout import (
     YoloData,
+    folders_of,
     images_of,
     in_pixels,
     is_yolo,
-    label_file,
     read_lines,
     read_yolo_data,
 )
@@ -111,7 +112,7 @@ def _read(data: YoloData, split: str) -> AnnotatedImages:
             f"{where}: {split}: all labels are boxes ({labels.boxes} lines of class x y width height), which give no "
             "masks: export the data for segmentation"
         )
-    warnings = []
+    warnings = list(stray_warnings(where, split, images, folders_of(data, split, images)))
     if labels.boxes:
         what = f"{split}: {counted(labels.boxes, 'label')} of a box without a polygon"
         warnings.append(Fault(where, what, "nothing is learnt or scored in these boxes: draw polygons"))

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 
 from partwise.data.image_files import PHOTO_SUFFIXES
+from partwise.data.name_forms import forms_of
 from partwise.data.polygons.layout import annotation_files, beginning_of, looks_like_coco
 from partwise.data.splits import is_usual
 from partwise.errors import PartwiseError
@@ -23,11 +25,12 @@ from streeteval.reading.faults import Fault
 
 __all__ = [
     "YoloData",
+    "begins_with_label",
+    "folders_of",
     "holds_label_lines",
     "images_of",
     "in_pixels",
     "is_yolo",
-    "label_file",
     "read_lines",
     "read_yolo_data",
     "text_files",
@@ -42,6 +45,7 @@ _HAS_NAMES = re.compile(rb"^names\s*:", re.MULTILINE)
 _HAS_PARTS = re.compile(rb"^(train|val|valid|validation|test|nc|path)\s*:", re.MULTILINE)
 _LABEL_LINE = re.compile(rb"^\d+(\.\d*)?([ \t]+([-+]?[\d.]+(e[-+]?\d+)?|nan|inf)){4,}[ \t]*$", re.IGNORECASE)
 _NAME_FILES = ("classes.txt", "obj.names")
+_LOOKED_AT = 1  # text files of a folder
 
 
 @dataclass(frozen=True)
@@ -130,15 +134,21 @@ def text_files(folder: Path) -> list[Path]:
 
 def _text_files_found(folder: Path) -> Iterator[Path]:
     """The same in any order, as they are found: the first may be enough, and there may be very many."""
-    return (path for path in folder.glob("**/*.txt") if path.name not in _NAME_FILES)
+    files = folder.glob("**/*.txt")
+    return (path for path in files if path.name not in _NAME_FILES)
 
 
 def holds_label_lines(folder: Path) -> bool:
-    """Check whether a text file with a line begins with one of labels: a class, and at least four numbers."""
-    for file in _text_files_found(folder):
-        if lines := [line.strip() for line in beginning_of(file).splitlines() if line.strip()]:
-            return _LABEL_LINE.match(lines[0]) is not None
-    return False
+    """Check whether one of the first text files with a line begins with one of labels: others may be notes."""
+    told = (begins for file in _text_files_found(folder) if (begins := begins_with_label(file)) is not None)
+    return any(islice(told, _LOOKED_AT))
+
+
+def begins_with_label(file: Path) -> bool | None:
+    """Check whether the first line of a file is one of labels: a class, at least four numbers; None without a line."""
+    lines = (line.strip() for line in beginning_of(file).splitlines())
+    first = next(filter(None, lines), None)
+    return None if first is None else _LABEL_LINE.match(first) is not None
 
 
 def _parts_of_folders(root: Path) -> dict[str, tuple[str, ...]]:
@@ -228,6 +238,12 @@ def images_of(data: YoloData, split: str) -> list[Path]:
     return sorted(dict.fromkeys(found))
 
 
+def folders_of(data: YoloData, split: str, images: Sequence[Path]) -> set[Path]:
+    """Find the folders that hold the images of a split, at any depth: those that it names, or those of its images."""
+    named = {place for one in data.parts[split] if (place := _existing(one, data.bases)) and place.is_dir()}
+    return named or {image.parent for image in images}
+
+
 def _of_list(file: Path, bases: Iterable[Path]) -> Iterator[Path]:
     """The images that a list names, one on each line."""
     for number, line in enumerate(file.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
@@ -244,23 +260,11 @@ def _existing(written: str, bases: Iterable[Path]) -> Path | None:
     """A path that is written relative to one of the bases; Roboflow's begin with a "../" too many."""
     plain = written.replace("\\", "/")
     for base in bases:
-        for path in (base / plain, base / re.sub(r"^(\.\.?/)+", "", plain)):
-            if path.exists():
-                return path
+        for relative in (plain, re.sub(r"^(\.\.?/)+", "", plain)):
+            for form in forms_of(relative):
+                if (path := base / form).exists():
+                    return path
     return None
-
-
-def label_file(image: Path) -> Path:
-    """Return the label file of an image, which need not exist: in `labels` in place of `images`, or beside it.
-
-    >>> str(label_file(Path("data/images/train/a.jpg")))
-    'data/labels/train/a.txt'
-    """
-    parts = list(image.parent.parts)
-    if "images" in parts:
-        parts[len(parts) - 1 - parts[::-1].index("images")] = "labels"
-    usual, beside = Path(*parts, f"{image.stem}.txt"), image.with_suffix(".txt")
-    return beside if beside.is_file() and not usual.is_file() else usual
 
 
 def read_lines(file: Path, read: Callable[[int, list[str]], Line]) -> Iterator[Line | Fault]:
