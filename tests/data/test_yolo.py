@@ -14,6 +14,7 @@ from partwise.data import open_dataset
 from partwise.data.check import check
 from partwise.data.dataset import DATASETS, described, splits_of
 from partwise.data.polygons.yolo_labels import label_file
+from partwise.data.polygons.yolo_layout import holds_label_lines
 from partwise.errors import PartwiseError, PartwiseWarning
 
 SIZE = (40, 60)  # H, W
@@ -190,6 +191,30 @@ def test_a_name_with_an_accent_is_found_in_either_form(data, written, stored):
     assert [len(one.instances) for one in open_dataset(data, "train")] == [1, 1] and warnings_of(data) == []
     write_yaml(data, train="list.txt")
     assert [len(one.instances) for one in open_dataset(data, "train")] == [1]
+
+
+@pytest.mark.parametrize("names", [["._val_1.txt"], [f"note {n}.txt" for n in range(5)], ["a/README.txt", "z.txt"]])
+def test_labels_are_recognised_beside_files_that_hold_none(data, tmp_path, names):
+    """macOS writes ._NAME beside each file on a disk of another system; which file is met first is not defined."""
+    root = moved(data, tmp_path, "label studio")
+    for name in names:
+        file = root / "labels" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        " if name[0] == "." else b"exported by me\n")
+    for first in (True, False):  # in either order
+        files = sorted((root / "labels").glob("**/*.txt"), key=lambda path: (path.stem[-2:] == "_1") == first)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Path, "glob", lambda folder, _, found=files: iter(found if folder.name == "labels" else []))
+            assert holds_label_lines(root / "labels")
+    assert [name for name, form in DATASETS.items() if form.recognises(root)] == ["yolo"]
+    assert open_dataset(root, "train").names == ["train_1", "val_1"]
+
+
+def test_texts_that_are_no_labels_are_not_taken_for_yolo_data(tmp_path):
+    (tmp_path / "labels").mkdir()
+    for number in range(30):
+        (tmp_path / "labels" / f"{number}.txt").write_text("" if number % 2 else "car\n")
+    assert not holds_label_lines(tmp_path / "labels")
 
 
 def test_coordinates_are_shares_of_the_upright_image(data):

@@ -45,7 +45,7 @@ _HAS_NAMES = re.compile(rb"^names\s*:", re.MULTILINE)
 _HAS_PARTS = re.compile(rb"^(train|val|valid|validation|test|nc|path)\s*:", re.MULTILINE)
 _LABEL_LINE = re.compile(rb"^\d+(\.\d*)?([ \t]+([-+]?[\d.]+(e[-+]?\d+)?|nan|inf)){4,}[ \t]*$", re.IGNORECASE)
 _NAME_FILES = ("classes.txt", "obj.names")
-_LOOKED_AT = 1  # text files of a folder
+_LOOKED_AT = 12  # text files of a folder
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def text_files(folder: Path) -> list[Path]:
 def _text_files_found(folder: Path) -> Iterator[Path]:
     """The same in any order, as they are found: the first may be enough, and there may be very many."""
     files = folder.glob("**/*.txt")
-    return (path for path in files if path.name not in _NAME_FILES)
+    return (path for path in files if path.name not in _NAME_FILES and not is_clutter(path.name))
 
 
 def holds_label_lines(folder: Path) -> bool:
