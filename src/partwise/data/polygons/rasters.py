@@ -15,6 +15,8 @@ __all__ = ["Crop", "crop_of_polygons", "crop_of_runs", "runs_of_text"]
 
 Crop = tuple[tuple[int, int, int, int], np.ndarray]  # box x0 y0 x1 y1, half-open; mask (h, w) bool of that size
 
+_PER_PIXEL = 5  # pycocotools, rleFrPoly: points are rounded to fifths of a pixel
+
 
 def crop_of_polygons(polygons: Sequence[np.ndarray], size: tuple[int, int]) -> Crop | None:
     """The pixels inside any of some polygons, as pycocotools draws them.
@@ -36,9 +38,18 @@ def crop_of_polygons(polygons: Sequence[np.ndarray], size: tuple[int, int]) -> C
     x1, y1 = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, (size[1], size[0])).astype(int).tolist()
     if x0 >= x1 or y0 >= y1:
         return None
-    moved = [(polygon - (x0, y0)).reshape(-1).tolist() for polygon in polygons]
+    moved = [_moved(polygon, (x0, y0)).reshape(-1).tolist() for polygon in polygons]
     drawn = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(moved, y1 - y0, x1 - x0)))
     return _tight(drawn.astype(bool), (x0, y0))
+
+
+def _moved(polygon: np.ndarray, corner: tuple[int, int]) -> np.ndarray:
+    """The polygon as seen from a corner, so that pycocotools rounds it to the same fifths of a pixel as before.
+
+    pycocotools takes the whole part of 5 x + .5, which floats change once x is moved, and rounds toward zero.
+    """
+    fifths = np.trunc(_PER_PIXEL * polygon + 0.5) - _PER_PIXEL * np.array(corner)
+    return np.where(fifths >= 0, fifths, fifths - 0.75) / _PER_PIXEL
 
 
 def crop_of_runs(runs: np.ndarray, size: tuple[int, int]) -> Crop | None:
