@@ -12,6 +12,8 @@ from PIL import Image
 from partwise.data import open_dataset
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.data.dataset import described
+from partwise.data.polygons.coco_content import coco_content_of
+from partwise.data.polygons.coco_file import read_records
 from partwise.errors import PartwiseError
 
 SIZE = (20, 30)
@@ -97,6 +99,45 @@ def test_labelme_shapes(tmp_path):
     assert found["car"] == [48 + 16] and found["bus"] == [18] and 12 in found["man"] and len(found["man"]) == 2
     assert "'point'" in str(data.annotated.warnings[0])
     assert len(open_dataset(tmp_path, "val")) == 1
+
+
+def mask_shape(x: int, y: int, pixels: np.ndarray, label: str = "car", group: int | None = None) -> dict:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    corners = [[x, y], [x + pixels.shape[1] - 1, y + pixels.shape[0] - 1]]
+    return labelme_shape(label, corners, "mask", group, mask=base64.b64encode(buffer.getvalue()).decode())
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+def test_masks_and_polygons_of_one_group_of_labelme_are_one_instance(tmp_path, order):
+    ring = np.ones((4, 5), bool)
+    ring[1:3, 1:4] = False
+    parts = [mask_shape(2, 10, ring, group=1), mask_shape(20, 10, ring, group=1), labelme_shape(group=1)]
+    others = [mask_shape(12, 3, ring), mask_shape(20, 3, ring, group=2), mask_shape(12, 14, ring, "bus", group=1)]
+    write_labelme(tmp_path / "a.json", [*(parts[n] for n in order), *others])
+    data = open_dataset(tmp_path, "train")
+    scene, expected = data[0], np.zeros(SIZE, bool)
+    expected[2:8, 2:10] = expected[10:14, 2:7] = expected[10:14, 20:25] = True
+    expected[11:13, 3:6] = expected[11:13, 21:24] = False
+    masks = [scene.instances.full_mask(n) for n in range(len(scene.instances))]
+    assert sorted(int(mask.sum()) for mask in masks) == [14, 14, 14, 14 + 14 + 48]
+    assert sum(np.array_equal(mask, expected) for mask in masks) == 1
+    content = coco_content_of(data.annotated)  # as the split of data writes it
+    again = read_records(content, "again", [tmp_path])
+    assert all(
+        np.array_equal(crop_of(again, n)[1], crop_of(data.annotated, n)[1]) for n in range(len(data.annotated.table))
+    )
+
+
+def crop_of(annotated, n: int):
+    return annotated.table.crop(n, SIZE)
+
+
+def test_a_shape_of_a_mixed_group_is_checked_as_any_other(tmp_path):
+    far = labelme_shape(points=[[1, 1], [1e12, 1], [1e12, 9]], group=1)
+    write_labelme(tmp_path / "a.json", [mask_shape(2, 10, np.ones((4, 5), bool), group=1), far])
+    with pytest.raises(PartwiseError, match=r"a.json shape 1' of image a: its polygon .* leaves the 30x20 image"):
+        open_dataset(tmp_path, "train")
 
 
 def test_a_labelme_file_that_cannot_be_read_is_named(tmp_path):

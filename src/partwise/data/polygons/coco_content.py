@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from partwise.data.polygons.coco_file import AnnotatedImages
+from streeteval.rle import column_runs
 
 __all__ = ["coco_content_of"]
 
@@ -55,6 +58,8 @@ def _segmentation(annotated: AnnotatedImages, n: int, size: tuple[int, int]) -> 
     table = annotated.table
     parts = range(int(table.parts_N[n]), int(table.parts_N[n + 1]))
     numbers = [table.numbers_M[table.numbers_P[p] : table.numbers_P[p + 1]] for p in parts]
-    if len(parts) and table.is_runs_P[parts[0]]:
-        return {"size": list(size), "counts": numbers[0].astype(int).tolist()}
+    if table.is_runs_P[parts.start : parts.stop].any():
+        crop = table.crop(n, size)
+        runs = np.array([size[0] * size[1]]) if crop is None else column_runs(crop[1], crop[0][:2], size)
+        return {"size": list(size), "counts": runs.tolist()}
     return [one.tolist() for one in numbers]

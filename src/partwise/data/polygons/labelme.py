@@ -122,30 +122,34 @@ def _read(folder: Path, images: Path | None) -> AnnotatedImages:
 
 
 def _add_shapes(records: Records, file: Path, image: str, content: Mapping[str, Any]) -> Iterator[Fault]:
-    """Add the shapes of an image; polygons of one label and group_id are one instance.
+    """Add the shapes of an image; those of one label and group_id are one instance, as labelme's converters read them.
 
     Yields:
         A fault for each shape that cannot be read.
     """
-    groups: dict[tuple[str, Any], list[list[float]]] = {}
+    groups: dict[tuple[str, bool, Any], tuple[str, list[Any]]] = {}  # name and shapes of an instance
     for number, shape in enumerate(content["shapes"], 1):
         try:
             label, kind = str(shape["label"]), shape.get("shape_type") or "polygon"
             name = f"{file.name} shape {number}"
             if kind in _WITHOUT_AREA:
                 records.left_out[kind] += 1
-            elif kind == "mask":
-                records.add(name, image, label, _mask(shape, content))
-            elif shape.get("group_id") is None:
-                records.add(name, image, label, [_polygon(shape, kind)])
             else:
-                key, polygon = (label, shape["group_id"]), _polygon(shape, kind)
-                if key not in groups:
-                    groups[key] = []
-                    records.add(name, image, label, groups[key])
-                groups[key].append(polygon)
+                alone = shape.get("group_id") is None
+                key = label, alone, number if alone else shape["group_id"]
+                drawn = _mask(shape, content) if kind == "mask" else [_polygon(shape, kind)]
+                groups.setdefault(key, (name, []))[1].append(drawn)
         except (KeyError, TypeError, ValueError, OverflowError, PartwiseError) as error:
             yield Fault(str(file), f"shape {number} cannot be read ({error})", "draw it again or remove it")
+    for (label, *_), (name, shapes) in groups.items():
+        records.add(name, image, label, _joined(shapes))
+
+
+def _joined(shapes: list[Any]) -> Any:
+    """The polygons of an instance as one list; with masks among them a tuple, see `TableBuilder.add`."""
+    if any(isinstance(shape, Mapping) for shape in shapes):
+        return tuple(shapes)
+    return [polygon for shape in shapes for polygon in shape]
 
 
 def _polygon(shape: Mapping[str, Any], kind: str) -> list[float]:

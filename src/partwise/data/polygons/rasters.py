@@ -11,7 +11,7 @@ import numpy as np
 
 from streeteval.boxes import box_of_mask
 
-__all__ = ["Crop", "crop_of_polygons", "crop_of_runs", "runs_of_text"]
+__all__ = ["Crop", "crop_of_polygons", "crop_of_runs", "runs_of_text", "union_of_crops"]
 
 Crop = tuple[tuple[int, int, int, int], np.ndarray]  # box x0 y0 x1 y1, half-open; mask (h, w) bool of that size
 
@@ -76,6 +76,24 @@ def crop_of_runs(runs: np.ndarray, size: tuple[int, int]) -> Crop | None:
     lengths = np.diff(bounds.clip(first * height, (last + 1) * height))
     inside = np.repeat(is_inside, lengths)
     return _tight(inside.reshape(last - first + 1, height).T, (first, 0))
+
+
+def union_of_crops(crops: Sequence[Crop | None]) -> Crop | None:
+    """The pixels in any of some crops.
+
+    >>> union_of_crops([((1, 0, 2, 1), np.ones((1, 1), bool)), None, ((2, 1, 3, 2), np.ones((1, 1), bool))])
+    ((1, 0, 3, 2), array([[ True, False],
+           [False,  True]]))
+    """
+    some = [crop for crop in crops if crop is not None]
+    if len(some) < 2:
+        return some[0] if some else None
+    boxes = np.array([box for box, _ in some])
+    (left, top), (right, bottom) = boxes[:, :2].min(axis=0).tolist(), boxes[:, 2:].max(axis=0).tolist()
+    mask_hw = np.zeros((bottom - top, right - left), bool)
+    for (x0, y0, x1, y1), part_hw in some:
+        mask_hw[y0 - top : y1 - top, x0 - left : x1 - left] |= part_hw
+    return (left, top, right, bottom), mask_hw
 
 
 def _tight(mask_hw: np.ndarray, corner: tuple[int, int]) -> Crop | None:

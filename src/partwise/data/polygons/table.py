@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from partwise.data.polygons.rasters import Crop, crop_of_polygons, crop_of_runs, runs_of_text
+from partwise.data.polygons.rasters import Crop, crop_of_polygons, crop_of_runs, runs_of_text, union_of_crops
 from streeteval.reading.faults import Fault
 
 __all__ = ["AnnotationTable", "TableBuilder"]
@@ -76,9 +76,10 @@ class AnnotationTable:
         ]
         if not parts:
             return None
-        if self.is_runs_P[self.parts_N[n]]:
-            return crop_of_runs(parts[0].astype(np.int64), size)
-        return crop_of_polygons([part.reshape(-1, 2) for part in parts], size)
+        is_runs = self.is_runs_P[self.parts_N[n] : self.parts_N[n + 1]].tolist()
+        polygons = [part.reshape(-1, 2) for part, runs in zip(parts, is_runs, strict=True) if not runs]
+        crops = [crop_of_runs(part.astype(np.int64), size) for part, runs in zip(parts, is_runs, strict=True) if runs]
+        return union_of_crops([*crops, *([crop_of_polygons(polygons, size)] if polygons else [])])
 
 
 @dataclass
@@ -112,15 +113,16 @@ class TableBuilder:
             place: Of its image.
             category: Its category id.
             shape: A list of polygons, each a flat list x y x y ... of at least three points; or an RLE, compressed or
-                not: {"size": [H, W], "counts": ...}.
+                not: {"size": [H, W], "counts": ...}; or a tuple of such shapes, which no JSON holds, that are one.
             crowd: Whether it stands for several things that are not told apart.
             ignored: Whether nothing is known of its region.
         """
         numbers, parts, faults = len(self._numbers), len(self._is_runs), len(self.faults)
-        if isinstance(shape, Mapping):
-            self._add_runs(name, place, shape)
-        else:
-            self._add_polygons(name, place, shape)
+        for one in shape if isinstance(shape, tuple) else (shape,):
+            if isinstance(one, Mapping):
+                self._add_runs(name, place, one)
+            else:
+                self._add_polygons(name, place, one)
         if len(self.faults) > faults:  # what was added of it is of no use
             del self._numbers[numbers:], self._is_runs[parts:], self._ends[parts + 1 :]
             return
