@@ -137,13 +137,23 @@ def test_parents_that_divide_the_classes_are_their_categories(tmp_path):
     }
 
 
-@pytest.mark.parametrize("name", ["background", "Background", "_background_"])
+@pytest.mark.parametrize("name", ["background", "Background", "_background_", "__background__"])
 def test_a_category_called_background_is_what_is_in_no_instance(tmp_path, name):
     what = content([annotation()], categories=[{"id": 0, "name": name}, {"id": 7, "name": "car"}])
     data = opened(tmp_path, what)
     assert [label.name for label in data.label_set.evaluated] == [name, "car"]
     assert [label.name for label in data.label_set.things] == ["car"] and data.label_set.outside == name
     assert data[0].semantic_HW[0, 0] == data.label_set[name].id == 0
+
+
+@pytest.mark.parametrize("name", ["ignore", "_ignore_", "__ignore__", "__Void__", "ignore_region", "DontCare"])
+def test_a_category_that_is_called_ignored_is_void(tmp_path, name):
+    beside = [[15, 2, 25, 2, 25, 8, 15, 8]]
+    categories = [{"id": 7, "name": "car"}, {"id": 8, "name": name}]
+    rows = [annotation(1), annotation(2, category_id=8, segmentation=beside)]
+    data = opened(tmp_path, content(rows, categories=categories))
+    assert {label.name for label in data.label_set.evaluated} == {"background", "car"}
+    assert len(data[0].instances) == 1 and data[0].semantic_HW[4, 20] == data.label_set.void_id
 
 
 def test_crowds_are_groups_and_ignored_regions_are_void(tmp_path):

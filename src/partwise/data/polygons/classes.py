@@ -15,7 +15,7 @@ from streeteval.reading.faults import Fault
 __all__ = ["Category", "classes_in", "label_set_of", "lacking", "too_many"]
 
 _NO_PARENT = ("", "none")
-# Names that tools and people give to regions of which nothing is known.
+# Names that tools and people give to regions of which nothing is known; labelme writes __ignore__.
 _IGNORED_NAMES = frozenset(
     {
         "ignore",
@@ -29,10 +29,6 @@ _IGNORED_NAMES = frozenset(
         "unlabelled",
     }
 )
-
-
-# Names of what is in no instance.
-_BACKGROUND_NAMES = frozenset({BACKGROUND, "_background_", "__background__"})
 
 
 @dataclass(frozen=True)
@@ -81,9 +77,10 @@ def label_set_of(
     grouped = len({one.parent for one in classes} - set(_NO_PARENT)) > 1
     entries = []
     for one in classes:
-        ignored = one.name.casefold() in _IGNORED_NAMES
-        is_thing = one.is_thing and not ignored and one.name.casefold() not in _BACKGROUND_NAMES
-        if outside == BACKGROUND and one.name.casefold() in _BACKGROUND_NAMES:
+        word = _plain(one.name)
+        ignored, is_background = word in _IGNORED_NAMES, word == BACKGROUND
+        is_thing = one.is_thing and not ignored and not is_background
+        if outside == BACKGROUND and is_background:
             outside = one.name
         category = one.parent if grouped and one.parent not in _NO_PARENT else ""
         entries.append(
@@ -97,6 +94,15 @@ def label_set_of(
             )
         )
     return label_set_of_classes(name, entries, outside)
+
+
+def _plain(name: str) -> str:
+    """A name as it is compared with the usual ones.
+
+    >>> _plain("__Ignore__"), _plain("ignore_region")
+    ('ignore', 'ignore region')
+    """
+    return name.casefold().replace("_", " ").strip()
 
 
 def classes_in(label_set: LabelSet, categories: Sequence[Category]) -> Mapping[int, Label | None]:
