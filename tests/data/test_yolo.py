@@ -244,7 +244,7 @@ def test_boxes_among_polygons_are_ignored_and_alone_they_are_refused(data):
     ("line", "words"),
     [
         ("0 0.1 0.1 0.5 x 0.5 0.5", "'0 0.1 0.1 0.5 x 0.5 0.5' is no list of numbers"),
-        ("7 0.1 0.1 0.5 0.1 0.5 0.5", "class 7 has no name: give a class from 0 to 2"),
+        ("7 0.1 0.1 0.5 0.1 0.5 0.5", "class 7 has no name: give one of the classes 0 to 2, or"),
         ("1.5 0.1 0.1 0.5 0.1 0.5 0.5", "class 1.5 has no name"),
         ("nan 0.1 0.1 0.5 0.1 0.5 0.5", "class nan has no name"),
         ("0 0.1 0.1 0.5 0.1 0.5 0.5 0.9", "has 7 numbers after the class: write x y of three points"),
@@ -303,6 +303,21 @@ def test_damaged_files_are_named(data):
 def test_a_yaml_file_that_is_given_says_what_is_wrong_with_it(data, complains, text, words):
     (data / "other.yaml").write_text(text)
     assert words in complains("check", data / "other.yaml")
+
+
+def test_an_empty_line_among_the_names_of_classes_counts(data, tmp_path):
+    root = moved(data, tmp_path, "label studio")
+    (root / "classes.txt").write_text("car\n\nperson\nbus\n\n")
+    label(root / "images" / "val_1.jpg", SQUARE.replace("0 ", "2 ", 1))
+    shown = open_dataset(root, "train")
+    names = {scene.name: [shown.label_set.name_of(one) for one in scene.instances.labels] for scene in shown}
+    assert names == {"train_1": ["car"], "val_1": ["person"]}
+    label(root / "images" / "val_1.jpg", SQUARE.replace("0 ", "1 ", 1))
+    with pytest.raises(PartwiseError, match="class 1 has no name: give one of the classes 0, 2 to 3, or name it"):
+        open_dataset(root, "train")
+    (root / "classes.txt").write_text("\n")
+    with pytest.raises(PartwiseError, match=r"classes\.txt: names no class"):
+        open_dataset(root, "train")
 
 
 def test_classes_without_names_and_images_without_labels_are_refused(data):

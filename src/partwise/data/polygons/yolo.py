@@ -6,7 +6,7 @@ Coordinates are shares of the image's width and height. Source: Ultralytics' doc
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -158,6 +158,21 @@ class _Line:
     is_box: bool
 
 
+def _in_words(indices: Iterable[int]) -> str:
+    """Say which classes there are.
+
+    >>> _in_words([0, 2, 3, 4]), _in_words([7])
+    ('0, 2 to 4', '7')
+    """
+    spans: list[tuple[int, int]] = []
+    for index in sorted(indices):
+        if spans and spans[-1][1] == index - 1:
+            spans[-1] = spans[-1][0], index
+        else:
+            spans.append((index, index))
+    return ", ".join(f"{first}" if first == last else f"{first} to {last}" for first, last in spans)
+
+
 def _line(classes: Mapping[int, str], number: int, words: list[str]) -> _Line:
     """Read a line. Raises ValueError (what is wrong, what to do)."""
     try:
@@ -166,9 +181,8 @@ def _line(classes: Mapping[int, str], number: int, words: list[str]) -> _Line:
         problem = f"line {number}: {' '.join(words)[:40]!r} is no list of numbers"
         raise ValueError(problem, "write class x y x y ...") from None
     if index not in classes:
-        known = f"{min(classes)} to {max(classes)}"
         problem = f"line {number}: class {words[0]} has no name"
-        raise ValueError(problem, f"give a class from {known}, or name it in the data set")
+        raise ValueError(problem, f"give one of the classes {_in_words(classes)}, or name it in the data set")
     is_box = len(shares) == _OF_A_BOX
     if (len(shares) < 6 and not is_box) or len(shares) % 2:
         problem = f"line {number}: has {counted(len(shares), 'number')} after the class"

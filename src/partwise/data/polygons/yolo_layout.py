@@ -102,7 +102,9 @@ def read_yolo_data(root: Path) -> YoloData:
             f"{root / _NAME_FILES[0]}, one on each line"
         )
     names = [line.strip() for line in where.read_text(encoding="utf-8-sig", errors="replace").splitlines()]
-    classes = dict(enumerate(name for name in names if name))
+    classes = {index: name for index, name in enumerate(names) if name}  # an empty line counts, too
+    if not classes:
+        raise PartwiseError(f"{where}: names no class: write the names of the classes into it, one on each line")
     return YoloData(where, root.resolve().name, classes, _parts_of_folders(root), (root,))
 
 
