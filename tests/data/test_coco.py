@@ -332,6 +332,14 @@ FAULTS = {
         content([annotation(3, segmentation={"size": [30, 20], "counts": [600]})]),
         "its RLE is 20x30, the image 30x20",
     ),
+    "runs with fractions": (
+        content([annotation(3, segmentation={"size": [20, 30], "counts": [5.7, 10.9, 583.4]})]),
+        "annotation 3 of image a: its RLE cannot be read (a run of 5.7 pixels)",
+    ),
+    "runs that are texts": (
+        content([annotation(3, segmentation={"size": [20, 30], "counts": ["5", "10", "585"]})]),
+        "its RLE cannot be read (its counts are no list of whole numbers)",
+    ),
     "short runs": (
         content([annotation(3, segmentation={"size": [20, 30], "counts": [500, 1]})]),
         "add up to 501, the image has 600 pixels",
@@ -417,6 +425,44 @@ def test_what_is_odd_in_a_file_is_said_when_its_first_frame_is_read(tmp_path):
     )
     with pytest.warns(PartwiseWarning, match=r"leaves the image.* \(and 1 more: partwise check lists them\)"):
         opened(tmp_path, what)[0]
+
+
+@pytest.mark.parametrize("key", ["iscrowd", "ignore", "isthing", "upright"])
+@pytest.mark.parametrize("value", ["0", "1", "false", 2, -1, 0.5, [], {}])
+def test_a_flag_is_0_or_1_and_anything_else_is_named(tmp_path, key, value):
+    place = {"isthing": "categories", "upright": "images"}.get(key, "annotations")
+    what = content([annotation()])
+    what[place][0] = what[place][0] | {key: value}
+    with pytest.raises(PartwiseError, match=rf"{key} is .*: write 0 or 1, or false or true") as error:
+        opened(tmp_path, what)
+    assert str(value) in str(error.value)
+
+
+@pytest.mark.parametrize(("value", "meant"), [(0, 0), (1, 1), (False, 0), (True, 1), (0.0, 0), (1.0, 1), (None, 0)])
+def test_flags_are_read_in_every_form(tmp_path, value, meant):
+    beside = [[15, 2, 25, 2, 25, 8, 15, 8]]
+    data = opened(tmp_path, content([annotation(1, iscrowd=value), annotation(2, segmentation=beside)]))
+    assert data.instance_count == 2 - meant
+    categories = [{"id": 7, "name": "car", "isthing": value}, {"id": 8, "name": "bus"}]
+    things = opened(tmp_path, content([annotation(category_id=8)], categories=categories)).label_set.things
+    assert len(things) == (2 if meant or value is None else 1)
+
+
+def test_ids_that_are_whole_floats_are_the_same_ids(tmp_path):
+    """pandas writes 1.0 for 1 where a column had a gap."""
+    row = annotation(1.0, 1.0, 7.0)
+    data = opened(tmp_path, content([row], [image(1.0)], [{"id": 7.0, "name": "car"}]))
+    assert len(data[0].instances) == 1 and data.image_ids == [1] and data.annotated.table.names_N == (1,)
+    assert [(type(one["id"]), one["id"]) for one in data.label_set.coco_categories] == [(int, 7)]
+    broken = content([annotation(1, 1.5)], [image(1)])
+    with pytest.raises(PartwiseError, match=r"image_id 1.5, .* of the wrong type: ids are whole numbers"):
+        opened(tmp_path, broken)
+
+
+@pytest.mark.parametrize("counts", [[42, 6, 552], [42.0, 6.0, 552.0]])
+def test_run_lengths_that_are_whole_floats_are_whole(tmp_path, counts):
+    data = opened(tmp_path, content([annotation(segmentation={"size": [20, 30], "counts": counts})]))
+    assert data[0].instances.areas.tolist() == [6]
 
 
 @pytest.mark.parametrize("what", FAULTS.values(), ids=FAULTS)

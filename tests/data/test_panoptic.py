@@ -304,7 +304,12 @@ FAULTS = {
         lambda held: first(held).update(image_id="b"),
         "an annotation has the image_id 'b', which is not among the images",
     ),
-    "image id of the wrong type": (lambda held: first(held).update(image_id=[1]), "the image_id [1], neither a number"),
+    "image id of the wrong type": (lambda held: first(held).update(image_id=[1]), "the image_id [1], neither a whole"),
+    "a flag that is a text": (
+        lambda held: segment(held).update(iscrowd="0"),
+        "image a: segment 258: iscrowd is '0': write 0 or 1, or false or true",
+    ),
+    "a broken id": (lambda held: segment(held).update(id=2.5), "image a: segment id 2.5 is not possible"),
     "two annotations": (
         lambda held: held["annotations"].append(first(held)),
         "image a: has two annotations (a.png and a.png): remove one of them",
@@ -330,6 +335,15 @@ def test_every_fault_of_the_json_is_one_line_with_file_and_image(how, words, fil
 def recoloured(old: int, new: int) -> Callable[[Path], None]:
     ids_HW = ids_of_segments()
     return lambda png: write_segments(png, np.where(ids_HW == old, new, ids_HW))
+
+
+def test_ids_that_are_whole_floats_are_the_same_ids(file):
+    scene = open_dataset(file, "val")[0]
+    held = json.loads(file.read_text())
+    for row in first(held)["segments_info"]:
+        row.update(id=float(row["id"]), category_id=float(row["category_id"]), iscrowd=float(row.get("iscrowd", 0)))
+    file.write_text(json.dumps(held))
+    assert np.array_equal(open_dataset(file, "val")[0].instance_ids_HW, scene.instance_ids_HW)
 
 
 PNG_FAULTS = {

@@ -23,6 +23,7 @@ from partwise.data.name_forms import existing_file
 from partwise.data.polygons.classes import Category
 from partwise.data.polygons.coco_file import categories_of, complete_rows, images_of, lists_of
 from partwise.data.polygons.images import ImageEntry, ListedImage, located
+from partwise.data.polygons.values import FLAG_REMEDY, flag, identifier, whole_number
 from streeteval.files import read_json
 from streeteval.reading.faults import Fault
 
@@ -111,9 +112,9 @@ def read_panoptic(file: Path, images: Sequence[Path], truth: Sequence[Path]) -> 
     lost = {one.id: Path(one.file_name).stem for one in listed if one.id not in places}  # which have a fault already
     builder = _Builder(where, categories, entries, truth, faults)
     for row in complete_rows(annotation_rows, "annotation", ("image_id", "file_name", "segments_info"), where, faults):
-        image_id = row["image_id"]
-        if not isinstance(image_id, int | str):
-            problem = f"an annotation has the image_id {image_id!r}, neither a number nor a text"
+        image_id = identifier(row["image_id"])
+        if image_id is None:
+            problem = f"an annotation has the image_id {row['image_id']!r}, neither a whole number nor a text"
             faults.append(Fault(where, problem, "give the id of its image"))
         elif image_id in places:
             builder.add(places[image_id], str(row["file_name"]), row["segments_info"])
@@ -214,17 +215,20 @@ class _Builder:
             self._fault(name, f"segments_info is {str(rows)[:40]!r}", "write a list of segments")
             return found
         for row in complete_rows(rows, f"image {name}: segment", ("id", "category_id"), self.where, self.faults):
-            id_, category = row["id"], row["category_id"]
-            if type(id_) is not int or not 1 <= id_ <= _LARGEST_ID:
+            id_, category = whole_number(row["id"]), whole_number(row["category_id"])
+            if id_ is None or not 1 <= id_ <= _LARGEST_ID:
                 remedy = f"ids are 1 to {_LARGEST_ID}, R + 256 G + 65536 B in the PNG; 0 is void"
-                self._fault(name, f"segment id {id_!r} is not possible", remedy)
+                self._fault(name, f"segment id {row['id']!r} is not possible", remedy)
             elif id_ in found:
                 self._fault(name, f"segment id {id_} is there twice", "give each segment an id of its own")
-            elif type(category) is not int or category not in self.place_of:
-                remedy = "add the category, or correct the id"
-                self._fault(name, f"segment {id_}: category_id {category!r} is not among the categories", remedy)
+            elif category is None or category not in self.place_of:
+                problem = f"segment {id_}: category_id {row['category_id']!r} is not among the categories"
+                self._fault(name, problem, "add the category, or correct the id")
             else:
-                found[id_] = self.place_of[category], bool(row.get("iscrowd", 0))
+                try:
+                    found[id_] = self.place_of[category], flag(row.get("iscrowd"))
+                except ValueError as error:
+                    self._fault(name, f"segment {id_}: iscrowd {error}", FLAG_REMEDY)
         return found
 
     def _fault(self, name: str, problem: str, remedy: str) -> None:

@@ -15,6 +15,7 @@ from partwise.data.frame import raise_faults
 from partwise.data.polygons.classes import Category
 from partwise.data.polygons.images import ImageEntry, ListedImage, located
 from partwise.data.polygons.table import AnnotationTable, TableBuilder
+from partwise.data.polygons.values import FLAG_REMEDY, flag, identifier, whole_number
 from partwise.errors import PartwiseError
 from streeteval.files import read_json
 from streeteval.reading.faults import Fault, counted
@@ -139,11 +140,10 @@ def categories_of(rows: list, where: str, faults: list[Fault]) -> list[Category]
     names: dict[str, int] = {}
     ids: set[int] = set()
     for row in complete_rows(rows, "category", ("id", "name"), where, faults):
-        id_, name = row["id"], str(row["name"])
-        if not isinstance(id_, int) or isinstance(id_, bool) or abs(id_) > _LARGEST_ID:
-            faults.append(
-                Fault(where, f"category {name!r}: its id {id_!r} is no whole number of 64 bits", "give it one")
-            )
+        id_, name = whole_number(row["id"]), str(row["name"])
+        if id_ is None or abs(id_) > _LARGEST_ID:
+            problem = f"category {name!r}: its id {row['id']!r} is no whole number of 64 bits"
+            faults.append(Fault(where, problem, "give it one"))
             continue
         if id_ in ids:
             faults.append(Fault(where, f"category id {id_} is there twice", _ONE_ID, id_))
@@ -152,7 +152,7 @@ def categories_of(rows: list, where: str, faults: list[Fault]) -> list[Category]
             faults.append(Fault(where, what, "join the two, or rename one", id_))
         ids.add(id_)
         names[name] = id_
-        is_thing = bool(row.get("isthing", 1))
+        is_thing = _flag(row, "isthing", f"category {name!r}", where, faults, missing=True)
         found.append(Category(id_, name, str(row.get("supercategory") or ""), is_thing, _colour(row.get("color"))))
     if not rows:
         faults.append(Fault(where, "it has no category", "add the classes to categories"))
@@ -163,19 +163,30 @@ def images_of(rows: list, where: str, faults: list[Fault]) -> list[ListedImage]:
     """The images that a file lists; what is wrong with them is added to `faults`."""
     found: dict[int | str, ListedImage] = {}
     for row in complete_rows(rows, "image", ("id", "file_name"), where, faults):
-        id_, width, height = row["id"], row.get("width"), row.get("height")
-        if not isinstance(id_, int | str):
-            faults.append(Fault(where, f"image id {id_!r} is neither a number nor a text", _ONE_ID))
+        id_, width, height = identifier(row["id"]), row.get("width"), row.get("height")
+        if id_ is None:
+            faults.append(Fault(where, f"image id {row['id']!r} is neither a whole number nor a text", _ONE_ID))
         elif id_ in found:
             what = f"image id {id_!r} is there twice ({found[id_].file_name} and {row['file_name']})"
             faults.append(Fault(where, what, _ONE_ID))
         else:
             size = (int(height), int(width)) if _is_length(height) and _is_length(width) else None
-            upright = row.get("upright")
-            found[id_] = ListedImage(id_, str(row["file_name"]), size, None if upright is None else bool(upright))
+            upright = None
+            if row.get("upright") is not None:
+                upright = _flag(row, "upright", f"image {id_!r}", where, faults)
+            found[id_] = ListedImage(id_, str(row["file_name"]), size, upright)
     if not rows:
         faults.append(Fault(where, "it has no image", "export it again with its images"))
     return list(found.values())
+
+
+def _flag(row: Mapping, key: str, what: str, where: str, faults: list[Fault], *, missing: bool = False) -> bool:
+    """The flag `key` of a row; one that is none is added to `faults`."""
+    try:
+        return flag(row.get(key), missing)
+    except ValueError as error:
+        faults.append(Fault(where, f"{what}: {key} {error}", FLAG_REMEDY))
+        return missing
 
 
 def _colour(value: Any) -> tuple[int, int, int] | None:
@@ -197,10 +208,12 @@ def _add_annotations(
     for number, row in enumerate(
         complete_rows(rows, "annotation", ("image_id", "category_id"), builder.where, builder.faults)
     ):
-        name, image, category = row.get("id", f"number {number}"), row["image_id"], row["category_id"]
-        if not isinstance(name, int | str) or not isinstance(image, int | str) or not isinstance(category, int):
-            problem = f"image_id {image!r}, category_id {category!r}"
-            builder.fault(str(name), None, f"{problem}: an id of the wrong type", "give the ids of image and category")
+        given = row.get("id", f"number {number}")
+        name, image, category = identifier(given), identifier(row["image_id"]), whole_number(row["category_id"])
+        if name is None or image is None or category is None:
+            problem = f"image_id {row['image_id']!r}, category_id {row['category_id']!r}: an id of the wrong type"
+            remedy = "ids are whole numbers; those of images and annotations may be texts"
+            builder.fault(str(given), None, problem, remedy)
             continue
         place = places.get(image)
         if name in names:
@@ -214,7 +227,8 @@ def _add_annotations(
             remedy = "add the category, or correct the id"
             builder.fault(name, place, f"category_id {category} is not among the categories", remedy)
             continue
-        crowd, ignored = bool(row.get("iscrowd", 0)), bool(row.get("ignore", 0))
+        what = f"annotation {name!r} of image {builder.image_names[place]}"
+        crowd, ignored = (_flag(row, key, what, builder.where, builder.faults) for key in ("iscrowd", "ignore"))
         builder.add(name, place, category, row.get("segmentation"), crowd=crowd, ignored=ignored)
 
 

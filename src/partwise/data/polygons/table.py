@@ -182,7 +182,7 @@ class TableBuilder:
             problem = f"its RLE is {size[1]}x{size[0]}, the image {width}x{height}"
             return self.fault(name, place, problem, "make it at the size of the image")
         try:
-            runs = runs_of_text(counts) if isinstance(counts, str) else np.array(counts, np.int64).reshape(-1)
+            runs = runs_of_text(counts) if isinstance(counts, str) else _whole_runs(counts)
         except (ValueError, TypeError, OverflowError) as error:
             return self.fault(name, place, f"its RLE cannot be read ({error})")
         pixels = height * width
@@ -218,6 +218,23 @@ class TableBuilder:
             numbers_P=np.concatenate([[0], np.cumsum(stops_P - starts_P)]),
             numbers_M=np.array(self._numbers, np.float64)[_joined(starts_P, stops_P)],
         )
+
+
+def _whole_runs(counts: Sequence[Any]) -> np.ndarray:
+    """(R,) int64 of a list of run lengths.
+
+    Raises:
+        ValueError: If one is no whole number.
+        OverflowError: If one has more than 64 bits.
+    """
+    runs = np.array(counts).reshape(-1)
+    if runs.dtype.kind == "f":
+        broken = runs[~np.isfinite(runs) | (runs != np.trunc(runs))]
+        if broken.size:
+            raise ValueError(f"a run of {broken[0]:g} pixels")
+    elif runs.dtype.kind not in "iu":
+        raise ValueError("its counts are no list of whole numbers")
+    return np.array([int(run) for run in counts], np.int64) if runs.dtype != np.int64 else runs
 
 
 def _joined(starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
