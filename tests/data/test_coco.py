@@ -390,6 +390,29 @@ def test_an_image_with_an_accent_is_found_in_either_form(tmp_path, written, stor
     assert len(open_dataset(tmp_path, "train")) == 1
 
 
+@pytest.mark.parametrize("folder", ["valid", "images/valid", "validation", "images/val2017"])
+def test_images_are_found_in_the_folder_of_the_split_whatever_it_is_called(tmp_path, folder):
+    write_coco(tmp_path / "annotations" / "instances_val.json", content([annotation()]), tmp_path / folder)
+    (tmp_path / "train").mkdir()
+    assert len(open_dataset(tmp_path, "val")) == 1
+
+
+@pytest.mark.parametrize("folder", ["train", "images/train"])
+def test_images_of_another_split_are_not_taken_for_those_that_are_missing(tmp_path, folder):
+    write_coco(tmp_path / "annotations" / "instances_val.json", content([annotation()]), tmp_path / folder)
+    with pytest.raises(PartwiseError, match=r"a.png is missing"):
+        open_dataset(tmp_path, "val")
+
+
+def test_an_absolute_path_of_an_image_is_followed_where_no_folder_has_it(tmp_path):
+    file = write_coco(tmp_path / "train" / "_annotations.coco.json", content([annotation()]), tmp_path / "far" / "away")
+    what = content([annotation()], [image(file_name=str(tmp_path / "far" / "away" / "a.png"))])
+    file.write_text(json.dumps(what))
+    assert open_dataset(tmp_path, "train").annotated.images[0].path == str(tmp_path / "far" / "away" / "a.png")
+    Image.new("RGB", (30, 20)).save(tmp_path / "train" / "a.png")  # moved with the annotations
+    assert open_dataset(tmp_path, "train").annotated.images[0].path == str(tmp_path / "train" / "a.png")
+
+
 def test_an_image_without_a_name_is_missing(tmp_path):
     file = write_coco(tmp_path / "train" / "_annotations.coco.json", content([annotation()]))
     file.write_text(json.dumps(content([annotation()], [image(), image(2, "")])))

@@ -10,7 +10,7 @@ from PIL import Image
 from partwise.class_list import ClassEntry, label_set_of_classes
 from partwise.data import open_dataset
 from partwise.data.check import check
-from partwise.data.dataset import described
+from partwise.data.dataset import described, splits_of
 from partwise.data.id_maps import mapped_ids, numbered_instances
 from partwise.data.image_files import write_png
 from partwise.data.masks.voc import voc_palette
@@ -155,6 +155,49 @@ def test_faults_are_one_line_each(tmp_path):
     with pytest.raises(PartwiseError, match=r"2007_000032.jpg: has no truth .*SegmentationClass"):
         open_dataset(tmp_path, "val")
     assert [str(fault) for fault in check(tmp_path, ["val"]).faults]
+
+
+@pytest.mark.parametrize(
+    ("name", "listed"),
+    [
+        ("my photo.jpg", "my photo\n"),
+        ("b.png", "b\n"),
+        ("c.jpg", "\ufeffc\r\n"),
+        ("c.jpg", " c \n\n"),
+        ("caf\u00e9.jpg", "cafe\u0301\n"),
+        ("c.jpg", "c d"),
+    ],
+)
+def test_every_name_in_a_list_of_voc_is_found(tmp_path, name, listed):
+    write_voc(tmp_path)
+    before = open_dataset(tmp_path, "val")[0]
+    photos = tmp_path / "JPEGImages"
+    (photos / "2007_000032.jpg").rename(photos / name)
+    stems = [Path(name).stem]
+    if "d" in listed.split():  # several names in one line
+        (photos / "d.jpg").write_bytes((photos / name).read_bytes())
+        stems.append("d")
+    for folder in ("SegmentationClass", "SegmentationObject"):
+        masks = tmp_path / folder
+        for stem in stems:
+            (masks / f"{stem}.png").write_bytes((masks / "2007_000032.png").read_bytes())
+        (masks / "2007_000032.png").unlink()
+    (tmp_path / "ImageSets" / "Segmentation" / "val.txt").write_text(listed, encoding="utf-8", newline="")
+    data = open_dataset(tmp_path, "val")
+    assert [np.array_equal(scene.instance_ids_HW, before.instance_ids_HW) for scene in data] == [True] * len(stems)
+
+
+def test_files_of_macos_beside_the_lists_of_voc_are_no_splits(tmp_path):
+    write_voc(tmp_path)
+    (tmp_path / "ImageSets" / "Segmentation" / "._val.txt").write_bytes(b"\x00\x05\x16\x07")
+    assert splits_of(tmp_path) == ["train", "val"]
+
+
+def test_a_name_with_a_space_without_an_image_is_one_fault(tmp_path):
+    write_voc(tmp_path)
+    (tmp_path / "ImageSets" / "Segmentation" / "val.txt").write_text("2007_000032\nmy photo\n")
+    (fault,) = check(tmp_path, ["val"]).faults
+    assert "my photo.jpg is missing" in str(fault)
 
 
 def test_an_empty_split_is_said(tmp_path):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from partwise.errors import PartwiseError
 from streeteval.errors import unknown_name
 
-__all__ = ["find_split", "in_usual_order", "is_usual"]
+__all__ = ["find_split", "folders_of_split", "in_usual_order", "is_usual"]
 
 _SAME = ({"train", "training"}, {"val", "valid", "validation"}, {"test", "testing"})
 
@@ -41,6 +42,22 @@ def find_split(name: str, known: Iterable[str], where: str) -> str:
     if not meant:
         raise unknown_name("split", name, known, where)
     return meant[0]
+
+
+def folders_of_split(folder: Path, split: str) -> list[Path]:
+    """Find the folders of a split in another folder, such as `validation` for val.
+
+    Args:
+        folder: Which need not exist.
+        split: Its name.
+
+    Returns:
+        Sorted; none of another split, even if that is the only one.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if _kind(path.name) == _kind(split) and path.is_dir())
+    except OSError:
+        return []
 
 
 def _kind(name: str) -> str:

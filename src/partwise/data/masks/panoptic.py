@@ -30,8 +30,7 @@ from partwise.data.polygons.classes import classes_in, label_set_of, lacking, to
 from partwise.data.polygons.dataset import CocoFolder
 from partwise.data.polygons.layout import AnnotationFile, annotation_files, looks_like_panoptic
 from partwise.data.polygons.yolo import YoloFolder
-from partwise.data.splits import find_split, in_usual_order
-from partwise.errors import PartwiseError
+from partwise.data.splits import find_split, folders_of_split, in_usual_order
 from streeteval.labels import LabelSet
 from streeteval.official.segment_files import read_segments
 from streeteval.reading.faults import Fault
@@ -206,16 +205,6 @@ def _image_folders(one: AnnotationFile) -> Iterator[Path]:
     for base in (above, beside) if beside.name == "annotations" else (beside, above):
         found += [base / split, base / "images" / split]
         for folder in (base, base / "images", base / IMAGES):
-            found += _folder_of_split(folder, split)
+            found += folders_of_split(folder, split)
         found.append(base / "images")
     yield from dict.fromkeys((*found, *one.folders, above.parent / "images"))
-
-
-def _folder_of_split(folder: Path, split: str) -> list[Path]:
-    """The folder of a split in another one, such as validation for val."""
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.is_dir()]
-        return [folder / find_split(split, names, str(folder))]
-    except (OSError, PartwiseError):
-        return []

@@ -1,6 +1,6 @@
 """Pascal VOC: SegmentationClass and SegmentationObject, palette PNGs whose indices count.
 
-JPEGImages/<name>.jpg
+JPEGImages/<name>.jpg                (or .png)
 SegmentationClass/<name>.png         0 background, 1 to 20 classes, 255 void: borders and what is too hard
 SegmentationObject/<name>.png        0, 1, 2, ... objects, 255 void
 ImageSets/Segmentation/<split>.txt   names
@@ -16,10 +16,13 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image
 
+from partwise.data.image_files import IMAGE_SUFFIXES
 from partwise.data.label_sets import shipped_label_set
 from partwise.data.masks.folder import MaskFolder, MaskFrame, RawTruth, frames_of, read_id_map
+from partwise.data.name_forms import existing_file
 from partwise.data.splits import in_usual_order
 from partwise.errors import PartwiseError
+from streeteval.folders import is_clutter
 from streeteval.labels import LabelSet
 from streeteval.reading.faults import Fault
 from streeteval.reading.id_files import read_bytes
@@ -42,7 +45,8 @@ class VocFolder(MaskFolder):
     @classmethod
     def splits(cls, root: Path) -> list[str]:
         """See DatasetFormat."""
-        return in_usual_order(path.stem for path in (root / "ImageSets" / "Segmentation").glob("*.txt"))
+        files = (root / "ImageSets" / "Segmentation").glob("*.txt")
+        return in_usual_order(path.stem for path in files if not is_clutter(path.name))
 
     @classmethod
     def own_label_set(cls, root: Path) -> LabelSet:
@@ -53,8 +57,8 @@ class VocFolder(MaskFolder):
     def find_frames(cls, root: Path, split: str) -> tuple[list[MaskFrame], list[Fault]]:
         """See MaskFolder."""
         file = root / "ImageSets" / "Segmentation" / f"{split}.txt"
-        names = read_bytes(file).decode("utf-8", "replace").split()
-        images = [root / "JPEGImages" / f"{name}.jpg" for name in names]
+        lines = read_bytes(file).decode("utf-8-sig", "replace").splitlines()
+        images = [image for line in lines if line.strip() for image in _images(root, line.strip())]
         faults = [
             Fault(str(file), f"{image} is missing", "add it or remove its name")
             for image in images
@@ -70,6 +74,19 @@ class VocFolder(MaskFolder):
         if classes_HW.shape != objects_HW.shape:
             raise PartwiseError(f"{frame.truth[0]}: has another size than {frame.truth[1]}: take both from VOC again")
         return RawTruth(classes_HW, np.where(objects_HW == _VOID, 0, objects_HW))
+
+
+def _images(root: Path, line: str) -> list[Path]:
+    """The images that a line of a list names: one, whose name may have spaces, or several with spaces between them."""
+    whole, parts = _image(root, line), [_image(root, name) for name in line.split()]
+    return parts if not whole.is_file() and any(part.is_file() for part in parts) else [whole]
+
+
+def _image(root: Path, name: str) -> Path:
+    """The image of a name, as .jpg where there is none."""
+    folder = root / "JPEGImages"
+    found = (existing_file(folder, f"{name}{suffix}") for suffix in (".jpg", *IMAGE_SUFFIXES))
+    return Path(next(filter(None, found), folder / f"{name}.jpg"))
 
 
 def _indices(file: Path) -> np.ndarray:

@@ -134,14 +134,14 @@ class _Finder:
         self.times: Counter[str] = Counter(PurePosixPath(path).name for path in paths)
 
     def find(self, name: str) -> str | None:
-        """The path of a file of this name, or of its last part; None if there is none."""
+        """The path of a file of this name, or of its last part, or where an absolute name says; None without one."""
         last = PurePosixPath(name).name
         for relative in dict.fromkeys((name.lstrip("/"), *([last] if self.times[last] == 1 else []))):
             for folder in sorted(self.folders, key=lambda folder: -self.found_in[folder]):
                 if (path := existing_file(folder, relative)) is not None:
                     self.found_in[folder] += 1
                     return path
-        return None
+        return existing_file("", name) if PurePosixPath(name).is_absolute() else None
 
 
 def _checked_size(path: str, size: tuple[int, int] | None, upright: bool) -> tuple[tuple[int, int], str]:

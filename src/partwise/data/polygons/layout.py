@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from partwise.data.frame import raise_faults
+from partwise.data.splits import folders_of_split
 from streeteval.folders import is_clutter
 from streeteval.reading.faults import Fault
 
@@ -152,3 +153,6 @@ def _image_folders(file: Path, split: str, root: Path) -> Iterator[Path]:
     yield from (above / split, above / "images" / split, above / "images", above / "images" / "default", above)
     if root.is_dir():
         yield from (root / split, root / "images" / split, root / "images", root)
+    for base in (above, root) if root.is_dir() else (above,):  # such as valid for val
+        for folder in (base, base / "images"):
+            yield from folders_of_split(folder, split)
