@@ -243,6 +243,28 @@ def test_a_cityscapes_tree_with_panoptic_files_is_read_as_cityscapes(city):
     assert forms_of(city / "gtFine" / "cityscapes_panoptic_val.json") == ["panoptic"]
 
 
+@pytest.mark.parametrize("truth", ["", "gtFine"], ids=["no gtFine", "gtFine without labelIds"])
+def test_images_of_cityscapes_with_panoptic_files_alone_are_read_as_panoptic(city, tmp_path, truth):
+    """Whoever has the panoptic truth may have left the other one out."""
+    (tmp_path / "leftImg8bit").symlink_to(city / "leftImg8bit")
+    (tmp_path / truth).mkdir(exist_ok=True)
+    for name in ("cityscapes_panoptic_val", "cityscapes_panoptic_train"):
+        (tmp_path / truth / name).symlink_to(city / "gtFine" / name)
+        (tmp_path / truth / f"{name}.json").symlink_to(city / "gtFine" / f"{name}.json")
+    assert forms_of(tmp_path) == ["panoptic"]
+    data = open_dataset(tmp_path, "val")
+    assert data.names == CityscapesFolder(city, "val").names and data[0].instances
+
+
+def test_a_cityscapes_tree_whose_truth_lies_elsewhere_is_no_panoptic_data(city, tmp_path):
+    for tree, place in (("leftImg8bit", "leftImg8bit"), ("gtFine", "gtFine_trainvaltest/gtFine")):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).symlink_to(city / tree)
+    (tmp_path / "panoptic_val.json").symlink_to(city / "gtFine" / "cityscapes_panoptic_val.json")
+    assert forms_of(tmp_path) == ["cityscapes"]
+    assert CityscapesFolder(tmp_path, "val").names == CityscapesFolder(city, "val").names
+
+
 def test_two_files_for_one_split(tmp_path):
     for name in ("panoptic_val.json", "street_panoptic_val.json"):
         write_panoptic(tmp_path / name, images=tmp_path / "val")

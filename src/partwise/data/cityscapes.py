@@ -18,6 +18,7 @@ from partwise.data.depth import instance_distances
 from partwise.data.frame import FrameContent, Survey, first_of
 from partwise.data.id_maps import mapped_ids
 from partwise.data.image_files import IMAGE_SUFFIXES, decode_frame
+from partwise.data.polygons.layout import holds_panoptic_files
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write
 from partwise.scene import Scene
@@ -77,8 +78,10 @@ class CityscapesFolder:
     def recognises(cls, root: Path) -> bool:
         """See DatasetFormat: a folder that holds one of the trees or a zip, or a zip."""
         if root.is_dir():
+            if any(root.glob("*.zip")):
+                return True
             has_tree = any((root / tree).is_dir() for tree in TREES) and not has_polygons_alone(root / TRUTH)
-            return has_tree or any(root.glob("*.zip"))
+            return has_tree and not (lacks_truth(root) and holds_panoptic_files(root))
         return root.suffix.lower() == ".zip" and root.is_file()
 
     @classmethod
@@ -131,6 +134,13 @@ class CityscapesFolder:
         if self._found_depth is None:
             self._found_depth = find_depth(self.archive.root, self.split)
         return self._found_depth
+
+
+def lacks_truth(root: Path) -> bool:
+    """Check whether a folder holds no truth of Cityscapes or IDD, wherever its trees were unpacked."""
+    places = (TRUTH, f"{TRUTH}/{TRUTH}", f"*/{TRUTH}", f"*/{TRUTH}/{TRUTH}")
+    ends = (_LABEL_END, _INSTANCE_END, f"_{TRUTH}_polygons.json")
+    return not any(next(root.glob(f"{place}/*/*/*{end}"), None) for place in places for end in ends)
 
 
 def find_frames(archive: Archive, split: str) -> tuple[list[Frame], list[Fault]]:

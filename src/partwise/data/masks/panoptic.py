@@ -18,8 +18,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from partwise.data.cityscapes import IMAGES, TREES
-from partwise.data.frame import FaultyDataError, Survey
+from partwise.data.cityscapes import IMAGES, TREES, lacks_truth
+from partwise.data.frame import Survey
 from partwise.data.masks.bdd100k import Bdd100kFolder
 from partwise.data.masks.frames import MaskFrame, MaskFrames, RawTruth
 from partwise.data.masks.kitti import KittiFolder
@@ -28,7 +28,7 @@ from partwise.data.masks.vistas import VistasFolder
 from partwise.data.masks.voc import VocFolder
 from partwise.data.polygons.classes import classes_in, label_set_of, lacking, too_many
 from partwise.data.polygons.dataset import CocoFolder
-from partwise.data.polygons.layout import AnnotationFile, annotation_files, looks_like_panoptic
+from partwise.data.polygons.layout import AnnotationFile, annotation_files, holds_panoptic_files, looks_like_panoptic
 from partwise.data.polygons.yolo import YoloFolder
 from partwise.data.splits import find_split, folders_of_split, in_usual_order
 from streeteval.labels import LabelSet
@@ -102,12 +102,9 @@ class PanopticFolder(MaskFrames):
         """See DatasetFormat: a folder with truth of another form is read in that one."""
         if root.is_file():
             return root.suffix.lower() == ".json" and looks_like_panoptic(root)
-        try:
-            if not root.is_dir() or not annotation_files(root, looks_like_panoptic):
-                return False
-        except FaultyDataError:  # two files for one split
-            pass
-        has_trees = any((root / tree).is_dir() for tree in TREES)
+        if not holds_panoptic_files(root):
+            return False
+        has_trees = any((root / tree).is_dir() for tree in TREES) and not lacks_truth(root)
         return not has_trees and not any(form.recognises(root) for form in _OTHER_FORMS)
 
     @classmethod

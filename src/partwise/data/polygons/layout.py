@@ -8,12 +8,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from partwise.data.frame import raise_faults
+from partwise.data.frame import FaultyDataError, raise_faults
 from partwise.data.splits import folders_of_split
 from streeteval.folders import is_clutter
 from streeteval.reading.faults import Fault
 
-__all__ = ["AnnotationFile", "annotation_files", "beginning_of", "looks_like_coco", "looks_like_panoptic"]
+__all__ = [
+    "AnnotationFile",
+    "annotation_files",
+    "beginning_of",
+    "holds_panoptic_files",
+    "looks_like_coco",
+    "looks_like_panoptic",
+]
 
 _ROBOFLOW = "_annotations.coco.json"
 _SNIFFED_BYTES = 1 << 16
@@ -76,6 +83,14 @@ def looks_like_panoptic(file: Path) -> bool:
     """Whether a file begins as a file of COCO's panoptic form does; it is read as far as its first annotation."""
     start = beginning_of(file)
     return start[:1] == b"{" and _KEYS.search(start) is not None and _has_segments(file)
+
+
+def holds_panoptic_files(root: Path) -> bool:
+    """Check whether a folder holds files of COCO's panoptic form in one of the usual layouts."""
+    try:
+        return root.is_dir() and bool(annotation_files(root, looks_like_panoptic))
+    except FaultyDataError:  # two files for one split
+        return True
 
 
 def _has_segments(file: Path) -> bool:
