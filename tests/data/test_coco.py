@@ -56,18 +56,27 @@ def test_polygons_are_drawn_as_pycocotools_draws_them_on_the_whole_image(polygon
 @pytest.mark.parametrize("decimals", [0, 1, 2, 6])
 @pytest.mark.parametrize("span", [(0.0, 1.0), (-0.4, 1.4)], ids=["inside", "beyond"])
 def test_polygons_of_few_decimals_are_drawn_as_on_the_whole_image(decimals, span):
-    """Tools write one or two decimals, often on the border between two fifths of a pixel."""
+    """pycocotools rounds points, and every step between them, in a way that depends on their place in the image."""
     rng = np.random.default_rng(decimals)
     differ = 0
     for _ in range(150):
-        size = tuple(rng.integers(8, 90, 2).tolist())
-        middle, reach = rng.uniform(*span, 2) * size[::-1], rng.uniform(2, 15)
+        size = tuple(rng.integers(8, 500, 2).tolist())
+        middle, reach = rng.uniform(*span, 2) * size[::-1], rng.uniform(2, 40)
         parts = [middle + rng.uniform(-reach, reach, (rng.integers(3, 9), 2)) for _ in range(rng.integers(1, 3))]
         polygons = [np.round(part, decimals) for part in parts]
         flat = [polygon.ravel().tolist() for polygon in polygons]
         whole = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(flat, *size))).astype(bool)
         differ += not np.array_equal(full(crop_of_polygons(polygons, size), size), whole)
     assert differ == 0
+
+
+@pytest.mark.parametrize(
+    "triangle", [[339, 285, 353, 277, 328, 311], [395, 302, 419, 315, 397, 300], [339, 285, 364, 251, 361, 259]]
+)
+def test_triangles_that_are_drawn_in_another_way_near_the_corner_of_the_image(triangle):
+    size = (480, 640)
+    whole = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects([triangle], *size))).astype(bool)
+    assert np.array_equal(full(crop_of_polygons([np.array(triangle, float).reshape(-1, 2)], size), size), whole)
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**32 - 1))

@@ -148,7 +148,7 @@ def splits_of(root: str | os.PathLike, **options: Any) -> list[str]:
     place = expanded(root)
     form = find_format(place, options)
     list_splits = getattr(form, "splits", None)
-    taken = getattr(form, "options", frozenset()) & {"annotations", "images"}
+    taken: frozenset[str] = getattr(form, "options", frozenset()) & {"annotations", "images"}
     given = {key: value for key, value in options.items() if key in taken and value is not None}
     return list_splits(place, **given) if list_splits else []
 

@@ -15,13 +15,13 @@ __all__ = ["Crop", "crop_of_polygons", "crop_of_runs", "runs_of_text", "union_of
 
 Crop = tuple[tuple[int, int, int, int], np.ndarray]  # box x0 y0 x1 y1, half-open; mask (h, w) bool of that size
 
-_PER_PIXEL = 5  # pycocotools, rleFrPoly: points are rounded to fifths of a pixel
-
 
 def crop_of_polygons(polygons: Sequence[np.ndarray], size: tuple[int, int]) -> Crop | None:
     """The pixels inside any of some polygons, as pycocotools draws them.
 
-    Only the part of the image around the polygons is drawn, so that the cost is that of the object, not of the image.
+    pycocotools makes run lengths from the outline; only the columns with a pixel inside are drawn, so that the cost is
+    that of the object, not of the image. The polygons are not moved to a corner of their box before: pycocotools rounds
+    to fifths of a pixel, which depends on the place in the image.
 
     Args:
         polygons: Each (P, 2) float64, x y in pixels, P >= 3; parts outside the image are cut off.
@@ -32,24 +32,8 @@ def crop_of_polygons(polygons: Sequence[np.ndarray], size: tuple[int, int]) -> C
     """
     from pycocotools import mask as coco_mask
 
-    corners = np.concatenate(polygons)
-    # One pixel more on each side: pycocotools rounds at a fifth of a pixel.
-    x0, y0 = np.clip(np.floor(corners.min(axis=0)) - 1, 0, (size[1], size[0])).astype(int).tolist()
-    x1, y1 = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, (size[1], size[0])).astype(int).tolist()
-    if x0 >= x1 or y0 >= y1:
-        return None
-    moved = [_moved(polygon, (x0, y0)).reshape(-1).tolist() for polygon in polygons]
-    drawn = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(moved, y1 - y0, x1 - x0)))
-    return _tight(drawn.astype(bool), (x0, y0))
-
-
-def _moved(polygon: np.ndarray, corner: tuple[int, int]) -> np.ndarray:
-    """The polygon as seen from a corner, so that pycocotools rounds it to the same fifths of a pixel as before.
-
-    pycocotools takes the whole part of 5 x + .5, which floats change once x is moved, and rounds toward zero.
-    """
-    fifths = np.trunc(_PER_PIXEL * polygon + 0.5) - _PER_PIXEL * np.array(corner)
-    return np.where(fifths >= 0, fifths, fifths - 0.75) / _PER_PIXEL
+    drawn = coco_mask.merge(coco_mask.frPyObjects([polygon.reshape(-1).tolist() for polygon in polygons], *size))
+    return crop_of_runs(runs_of_text(drawn["counts"].decode("ascii")), size)
 
 
 def crop_of_runs(runs: np.ndarray, size: tuple[int, int]) -> Crop | None:
