@@ -39,13 +39,13 @@ def test_options_are_one_object_and_device_and_precision_replace_their_fields(tr
 
 
 def test_results_are_compared_from_memory_and_from_files_alike(trained, city_root, tmp_path):
-    scores = partwise.evaluate(city_root, model=trained, frames=2)
+    scores = partwise.evaluate(city_root, split="train", model=trained)
     scores.save(tmp_path / "scores.json")
     from_memory = partwise.compare(scores, scores, draws=20)
     from_files = partwise.compare(tmp_path / "scores.json", tmp_path / "scores.json", draws=20)
     assert from_memory.differences == from_files.differences
     iou = from_memory.differences["semantic.iou_class"]
-    assert iou.a == iou.b == scores.iou_class and iou.difference == iou.low == iou.high == 0
+    assert iou.a == iou.b == scores.iou_class and iou.difference == iou.low == iou.high == 0 and iou.images == 6
 
 
 def test_every_public_name_is_there():

@@ -82,6 +82,7 @@ class Difference:
         difference: B - A.
         low: Lower bound of the 95 % interval of the difference.
         high: Upper bound of the 95 % interval of the difference.
+        images: Number of images that have truth for the figure; below 5 it has no interval.
         sentence: The comparison in one sentence.
     """
 
@@ -90,6 +91,7 @@ class Difference:
     difference: float | None
     low: float | None
     high: float | None
+    images: int
     sentence: str
 
 

@@ -19,7 +19,7 @@ from streeteval.instances import Instances
 from streeteval.labels import CITYSCAPES, LabelSet
 from streeteval.metrics.bootstrap import draw_images, interval
 from streeteval.metrics.coco import coco_matches, coco_scores, drawn_coco_scores
-from streeteval.metrics.metric import Detail, size_ranges
+from streeteval.metrics.metric import Detail, Metric, size_ranges
 
 CAR = (5, 5, 25, 25)
 EVERYTHING = {"boundary": True, "panoptic": True, "coco": True}
@@ -135,6 +135,86 @@ def test_better_worse_and_no_difference_are_told_apart():
     assert back["difference"] == -told["strong"]["difference"]
     nothing = compare(weak, strong, draws=20)["differences"]["instance.ap bus"]
     assert nothing["a"] is None and "no difference can be given" in nothing["sentence"]
+
+
+def on_boxes(boxes, found, draws=0) -> CityscapesEvaluator:
+    """An image for each list of true (id, box); `found` says which of them B finds."""
+    evaluator = CityscapesEvaluator(draws=draws, panoptic=True)
+    for i, (truth, kept) in enumerate(zip(boxes, found, strict=True)):
+        shown = [(id_ // 1000, 0.5, *box) for (id_, *box), keep in zip(truth, kept, strict=True) if keep]
+        labels_HW = painted(*((label, *box) for label, _, *box in shown)).astype(np.uint8)
+        evaluator.update(scene_of(painted(*truth), f"ulm_{i:06}_000019"), predicted(*shown), labels_HW)
+    return evaluator
+
+
+@pytest.mark.parametrize("images", [1, 4])
+def test_a_class_in_too_few_images_has_no_interval_however_often_it_is_drawn(images):
+    """One train in one image: each draw that holds it says 0 and 1, so that every interval would be certain."""
+    cars = 20 * [[(26000, *CAR)]]
+    trains = [[*one, (31000, 30, 5, 50, 25)] for one in cars[:images]] + cars[images:]
+    a = on_boxes(trains, [[True, False]] * images + (20 - images) * [[True]])
+    b = on_boxes(trains, [[True, True]] * images + (20 - images) * [[True]])
+    differences = compare(a, b, draws=200)["differences"]
+    for key in ("instance.ap train", "semantic.iou train", "panoptic.pq train"):
+        row = differences[key]
+        assert (row["difference"], row["images"], row["low"], row["high"]) == (1, images, None, None), key
+        assert (
+            f"no difference can be given, too few images have the class or any truth for it: {images},"
+            in (row["sentence"])
+        )
+    assert differences["instance.ap car"]["images"] == 20 and differences["instance.ap car"]["low"] == 0
+
+
+def test_a_size_in_too_few_images_has_no_interval():
+    boxes = [[(26000, 0, 0, 20, 20)]] * 8 + [[(26000, 0, 0, 40, 30)]] * 2
+    a, b = on_boxes(boxes, [[False]] * 10), on_boxes(boxes, [[True]] * 10)
+    differences = compare(a, b, draws=50)["differences"]
+    assert differences["instance.ap <32 px"]["images"] == 8
+    assert differences["instance.ap 32-64 px"]["images"] == 2 and differences["instance.ap 32-64 px"]["low"] is None
+
+
+def test_results_on_fewer_images_than_an_interval_needs_differ_in_nothing_that_is_said():
+    boxes = 4 * [[(26000, *CAR)]]
+    a, b = on_boxes(boxes, 4 * [[False]]), on_boxes(boxes, [[True], [True], [True], [False]])
+    differences = compare(a, b, draws=50)["differences"]
+    assert differences["instance.ap"]["difference"] == 0.75
+    assert all("no difference can be given" in row["sentence"] for row in differences.values())
+    few = on_boxes(boxes, 4 * [[True]], draws=20).compute()["intervals"]
+    assert [few.pop("level"), few.pop("draws")] == [0.95, 20] and set(map(tuple, few.values())) == {(None, None)}
+
+
+def test_nothing_is_better_or_worse_where_every_draw_gives_the_same():
+    boxes = 6 * [[(26000, *CAR)]]
+    row = compare(on_boxes(boxes, 6 * [[False]]), on_boxes(boxes, 6 * [[True]]), draws=50)["differences"]["instance.ap"]
+    assert (row["difference"], row["low"], row["high"]) == (1, 1, 1)
+    assert "no difference can be given, every draw gives the same value, B - A is +100.0 points" in row["sentence"]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_images_with_truth_are_counted_as_one_image_alone_says_it(data):
+    """The default of `Metric.images_behind` scores each image alone, which for AP is the same as counting truth."""
+    scenes = data.draw(random_scenes(("a", "b", "c")))
+    evaluator = CityscapesEvaluator(**EVERYTHING)
+    for scene in scenes:
+        depth_HW = np.where(scene.semantic_HW < 25, 40.0, 80.0)
+        found = data.draw(random_instances(scene)), data.draw(random_semantic(scene))
+        evaluator.update(scene, *found, depth_HW=depth_HW)
+    detail = Detail(size_ranges())
+    for metric, records in evaluator.observed():
+        counted, alone = metric.images_behind(records, detail), Metric.images_behind(metric, records, detail)
+        assert (
+            counted.keys() == alone.keys() == metric.summarise(records, np.ones((1, len(scenes)), int), detail).keys()
+        )
+        if metric.name.startswith("instance"):
+            assert counted == alone
+        else:  # pixels and segments have a value where something was predicted and nothing is there
+            assert all(counted[key] <= alone[key] for key in counted)
+    pixels = next(metric for metric, _ in evaluator.observed() if metric.name == "semantic")
+    records = [evaluator.records[name].parts["semantic"] for name in sorted(evaluator.records)]
+    for label in CITYSCAPES.evaluated:
+        wanted = sum(bool((scene.semantic_HW == label.id).any()) for scene in scenes)
+        assert pixels.images_behind(records, detail)[f"iou {label.name}"] == wanted
 
 
 def test_draws_in_parts_are_the_same_draws_and_their_number_is_told(monkeypatch):

@@ -118,7 +118,7 @@ class Truths(Metric[int]):
 
 
 def test_three_members_make_a_metric(tmp_path):
-    evaluator = filled(Truths(CITYSCAPES), [1, 1], draws=5)
+    evaluator = filled(Truths(CITYSCAPES), [1] * 5, draws=5)
     assert evaluator.compute()["truths"] == {"mean": 2}
     assert evaluator.compute()["intervals"]["truths.mean"] == [2, 2]
     write_json(tmp_path / "a.json", with_records(evaluator))
@@ -189,7 +189,9 @@ def test_one_of_partwises_further_metrics_can_be_asked_for_alone(city_root, tmp_
 
 
 def test_its_table_has_every_figure_and_interval(counts):
-    (table,) = [x for x in evaluation_tables(filled(counts, [2, 0, 4], draws=20).compute()) if x.title == "counts"]
+    (table,) = [
+        x for x in evaluation_tables(filled(counts, [2, 0, 4, 2, 0, 4], draws=20).compute()) if x.title == "counts"
+    ]
     assert list(table.columns) == ["counts", "value", "95 % interval"]
     rows = {name: (value, interval) for name, value, interval in table.rows}
     assert rows["mean_error"][0] == "1.333" and " to " in rows["mean_error"][1]
@@ -204,11 +206,11 @@ def test_what_lacks_what_a_metric_is_about_is_said_to_have_nothing_to_score(coun
     assert evaluation_tables(evaluator.compute())[-1].rows == [["nothing to score", MISSING, ""]]
 
 
-def results(city_root: Path, out: Path, keep: int) -> None:
+def results(city_root: Path, out: Path, keep: int, split: str = "val") -> None:
     """Result files that have every n-th of the true instances of evaluated classes."""
     from streeteval.reading.truth import TruthFolder
 
-    for scene in TruthFolder(city_root, "val"):
+    for scene in TruthFolder(city_root, split):
         things = np.isin(scene.instances.labels, [label.id for label in CITYSCAPES.things])
         kept = scene.instances[np.flatnonzero(things)[::keep]]
         write_submission(scene.name, Prediction(kept, scene.semantic_HW), out)
@@ -233,9 +235,9 @@ def says_with_stranger(*arguments) -> str:
 
 
 def test_the_command_line_scores_and_compares_with_it(city_root, tmp_path):
-    results(city_root, tmp_path / "results", keep=2)
+    results(city_root, tmp_path / "results", keep=2, split="train")
     file = tmp_path / "a.json"
-    where = ["--predictions", tmp_path / "results", "--data", city_root, "--frames", 2, "--json", file]
+    where = ["--predictions", tmp_path / "results", "--data", city_root, "--split", "train", "--json", file]
     said = says_with_stranger("evaluate", *where, "--metric", "counts", "--full")
     figures = json.loads(file.read_text())
     error, (low, high) = figures["counts"]["mean_error"], figures["intervals"]["counts.mean_error"]

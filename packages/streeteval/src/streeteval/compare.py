@@ -18,7 +18,7 @@ from streeteval.evaluator import CityscapesEvaluator, ImageRecord
 from streeteval.files import json_ready
 from streeteval.labels import LABEL_SETS, LabelSet
 from streeteval.metrics.available import METRICS, OWN_RECORD_KEYS, find_metric
-from streeteval.metrics.bootstrap import LEVEL, draw_images, interval
+from streeteval.metrics.bootstrap import FEWEST_IMAGES, LEVEL, draw_images, interval
 from streeteval.metrics.metric import SIDE_BOUNDS_PX, Detail, Metric, size_ranges
 
 RECORDS_KEY = "records"
@@ -114,8 +114,9 @@ def compare(
         progress: Called with the bootstrap draws that are done, of A and B together, and with all of them.
 
     Returns:
-        {"images", "draws", "level", "differences": {figure: {"a", "b", "difference", "low", "high", "sentence"}}};
-        fractions of 1, None if one side has no value.
+        {"images", "draws", "level", "differences": {figure: {"a", "b", "difference", "low", "high", "images",
+        "sentence"}}}: fractions of 1, None if one side has no value; "images" is how many have truth for the figure,
+        and "low" and "high" are None if these are too few (`FEWEST_IMAGES`).
 
     Raises:
         InputError: If the bounds do not rise, or the results were not made on the same images with the same truth
@@ -148,15 +149,17 @@ def _differences(
         _drawn_in_parts(metric, of, weights_BN, detail, said(i * len(weights_BN))) for i, of in enumerate(records)
     )
     value_a, value_b = (metric.summarise(of, once, detail) for of in records)
+    images = metric.images_behind(records[0], detail)  # the truth of both is the same
     differences = {}
     for figure in drawn_a:
-        low, high = interval(drawn_b[figure] - drawn_a[figure])
+        low, high = interval(drawn_b[figure] - drawn_a[figure], images[figure])
         row = {
             "a": float(value_a[figure][0]),
             "b": float(value_b[figure][0]),
             "difference": float(value_b[figure][0] - value_a[figure][0]),
             "low": low,
             "high": high,
+            "images": images[figure],
         }
         key = f"{metric.name}.{figure}"
         differences[key] = row | {"sentence": _sentence(key, row, metric)}
@@ -178,16 +181,21 @@ def _drawn_in_parts(
     return {figure: np.concatenate([part[figure] for part in parts]) for figure in parts[0]}
 
 
-def _sentence(key: str, row: dict[str, float], metric: Metric[Any]) -> str:
+def _sentence(key: str, row: Mapping[str, float], metric: Metric[Any]) -> str:
     """Say what the interval means; differences of fractions are in points (hundredths)."""
-    if np.isnan(list(row.values())).any():
-        return f"{key}: no difference can be given, one side has no value or too few images have the class"
+    if np.isnan(row["difference"]):
+        return f"{key}: no difference can be given, one side has no value"
+    if np.isnan(row["low"]):
+        few = f"too few images have the class or any truth for it: {row['images']}, and an interval needs"
+        return f"{key}: no difference can be given, {few} {FEWEST_IMAGES}"
     if metric.fractions:
         difference, low, high = (f"{100 * row[name]:+.1f}" for name in ("difference", "low", "high"))
         said = f"{difference} points ({100 * LEVEL:.0f} % interval {low} to {high})"
     else:
         difference, low, high = (f"{row[name]:+.4g}" for name in ("difference", "low", "high"))
         said = f"{difference} ({100 * LEVEL:.0f} % interval {low} to {high})"
+    if row["low"] == row["high"] != 0:
+        return f"{key}: no difference can be given, every draw gives the same value, B - A is {said}"
     if row["low"] > 0 or row["high"] < 0:
         better = (row["low"] > 0) == (metric.better == "higher")
         return f"{key}: B is {'better' if better else 'worse'} than A by {said}"

@@ -215,9 +215,15 @@ class CityscapesEvaluator:
         return json_ready(scores)
 
     def _intervals(self) -> dict[str, Any]:
-        """Return the interval of every headline figure."""
+        """Return the interval of every headline figure; NaN where too few images have truth for it."""
         drawn = self.summarise(draw_images(len(self), self.settings.draws, self.settings.seed))
-        return {"level": LEVEL, "draws": self.settings.draws, **{key: interval(x) for key, x in drawn.items()}}
+        images = {
+            f"{metric.name}.{figure}": number
+            for metric, records in self.observed()
+            for figure, number in metric.images_behind(records).items()
+        }
+        intervals = {key: interval(values_B, images[key]) for key, values_B in drawn.items()}
+        return {"level": LEVEL, "draws": self.settings.draws, **intervals}
 
 
 def _crc32(scene: Scene) -> int:

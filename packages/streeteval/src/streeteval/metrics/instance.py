@@ -6,7 +6,7 @@ Source of every rule: cityscapesScripts 2.3.0, evaluation/evalInstanceLevelSeman
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,16 +82,34 @@ class InstanceScores(Metric[Matches]):
     ) -> dict[str, np.ndarray]:
         """Return AP and AP50 of each kind, and average recall; in detail also "ap <class>" and "ap <size> px"."""
         matches = [record[EVERYWHERE.name] for record in records]
-        figures = _drawn_aps("{}", self._tables(matches), weights_BN, of_classes=detail is not None)
-        figures |= {f"ar.{n}": recall for n, recall in drawn_average_recall(matches, weights_BN).items()}
+        figures: dict[str, np.ndarray] = {}
+        for place, tables in self._judged(records, detail):
+            figures |= _drawn_aps(place, tables, weights_BN, of_classes=detail is not None and place == "{}")
+        return figures | {f"ar.{n}": recall for n, recall in drawn_average_recall(matches, weights_BN).items()}
+
+    def images_behind(self, records: Sequence[Matches], detail: Detail | None = None) -> dict[str, int]:
+        """Count the images with an instance that counts for each figure; for AP of a class, with one of the class."""
+        images: dict[str, int] = {}
+        for place, tables in self._judged(records, detail):
+            has_truth = {name: table.truths > 0 for name, table in tables.items()}
+            any_class = int(np.any([*has_truth.values(), np.zeros(len(records), bool)], axis=0).sum())
+            images |= {place.format(key): any_class for key in ("ap", "ap50")}
+            if detail is not None and place == "{}":
+                images |= {place.format(f"ap {name}"): int(of_class.sum()) for name, of_class in has_truth.items()}
+        with_truth = sum(len(record[EVERYWHERE.name].truth_label) > 0 for record in records)
+        return images | {f"ar.{n}": with_truth for n in PROPOSAL_COUNTS}
+
+    def _judged(self, records: Sequence[Matches], detail: Detail | None) -> Iterator[tuple[str, dict[str, ClassTable]]]:
+        """Yield the tables behind each AP of `summarise`, with its place: {} in it stands for the figure."""
+        matches = [record[EVERYWHERE.name] for record in records]
+        yield "{}", self._tables(matches)
         for name, low, below in detail.sizes if detail else ():
-            figures |= _drawn_aps(f"{{}} {name} px", self._tables(matches, sizes_px=(low, below)), weights_BN)
+            yield f"{{}} {name} px", self._tables(matches, sizes_px=(low, below))
         if self.boundary:
-            figures |= _drawn_aps("boundary.{}", self._tables(matches, boundary=True), weights_BN)
+            yield "boundary.{}", self._tables(matches, boundary=True)
         for name, within in _within(records).items():
             if within is not None:
-                figures |= _drawn_aps(f"within_{name}.{{}}", self._tables(within), weights_BN)
-        return figures
+                yield f"within_{name}.{{}}", self._tables(within)
 
     def scores(self, records: Sequence[Matches], detail: Detail) -> dict[str, Any]:
         """Return all figures, each also by class; docs/evaluation.md defines every key."""

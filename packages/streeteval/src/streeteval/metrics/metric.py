@@ -156,6 +156,16 @@ class Metric(Protocol[Record]):
         """
         ...
 
+    def images_behind(self, records: Sequence[Record], detail: Detail | None = None) -> dict[str, int]:
+        """Count the images that have truth for each figure of `summarise`: with too few, it has no interval.
+
+        By default, the images for which the figure has a value if they are scored alone. Metrics whose figures also
+        have one where there is no truth and something was predicted count the truth instead.
+        """
+        once = np.ones((1, 1), np.int64)
+        alone = [self.summarise([record], once, detail) for record in records]
+        return {figure: sum(not np.isnan(one[figure][0]) for one in alone) for figure in alone[0]}
+
     def scores(self, records: Sequence[Record], detail: Detail) -> dict[str, Any]:
         """Return what stands under `name` in the scores: figures, or mappings of them, with every image once.
 

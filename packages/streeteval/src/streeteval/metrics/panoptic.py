@@ -152,6 +152,16 @@ class PanopticScores(Metric[np.ndarray]):
             figures |= {f"pq {x.name}": of_class["pq"][:, c] for c, x in enumerate(self.label_set.evaluated)}
         return figures
 
+    def images_behind(self, records: Sequence[np.ndarray], detail: Detail | None = None) -> dict[str, int]:
+        """Count the images with a true segment; of the class for its PQ."""
+        _, true, _, missed = np.moveaxis(np.stack(records), -1, 0)
+        has_truth = true + missed > 0
+        images = dict.fromkeys(PANOPTIC_SCORES, int(has_truth.any(axis=1).sum()))
+        if detail:
+            of_class = has_truth.sum(axis=0).tolist()
+            images |= {f"pq {x.name}": n for x, n in zip(self.label_set.evaluated, of_class, strict=True)}
+        return images
+
     def scores(self, records: Sequence[np.ndarray], detail: Detail) -> dict[str, Any]:
         """Return the three means, also of things, of stuff and of each class."""
         return panoptic_scores(np.stack(records).sum(axis=0), self.label_set)

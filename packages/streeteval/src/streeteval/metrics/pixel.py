@@ -103,6 +103,22 @@ class PixelScores(Metric[np.ndarray]):
             figures |= {f"iou {x.name}": scores["iou"][:, c] for c, x in enumerate(self.label_set.evaluated)}
         return figures
 
+    def images_behind(self, records: Sequence[np.ndarray], detail: Detail | None = None) -> dict[str, int]:
+        """Count the images with truth: pixels of an evaluated class; of a thing for iIoU; of the class for its IoU."""
+        counts = rows_of(self.label_set)
+        triples = np.stack(records).reshape(len(records), -1, 3)
+        has_truth = triples[..., 0] + triples[..., 2] > 0
+        of = np.split(has_truth, np.cumsum(counts)[:-1], axis=1)
+        parts = dict(zip(("iou_class", "iou_category", "iiou_class", "iiou_category"), of, strict=True))
+        unknown_T, unknown_G = _without_mean_size(self.label_set)
+        parts["iiou_class"] = parts["iiou_class"][:, ~unknown_T]
+        parts["iiou_category"] = parts["iiou_category"][:, ~unknown_G]
+        images = {key: int(parts[key].any(axis=1).sum()) for key in HEADLINES}
+        if detail:
+            of_class = parts["iou_class"].sum(axis=0).tolist()
+            images |= {f"iou {x.name}": n for x, n in zip(self.label_set.evaluated, of_class, strict=True)}
+        return images
+
     def scores(self, records: Sequence[np.ndarray], detail: Detail) -> dict[str, Any]:
         """Return the four means, and the scores of each class and category; docs/evaluation.md defines every key."""
         scores = pixel_scores(np.stack(records).sum(axis=0), self.label_set)
