@@ -16,10 +16,11 @@ from streeteval import compare as compare_module
 from streeteval.compare import compare, read_records, with_records
 from streeteval.evaluator import CityscapesEvaluator
 from streeteval.instances import Instances
-from streeteval.labels import CITYSCAPES, LabelSet
+from streeteval.labels import CITYSCAPES, Label, LabelSet
 from streeteval.metrics.bootstrap import draw_images, interval
 from streeteval.metrics.coco import coco_matches, coco_scores, drawn_coco_scores
 from streeteval.metrics.metric import Detail, Metric, size_ranges
+from streeteval.scene import Truth
 
 CAR = (5, 5, 25, 25)
 EVERYTHING = {"boundary": True, "panoptic": True, "coco": True}
@@ -261,15 +262,54 @@ def test_a_file_without_records_is_refused(tmp_path, content):
         read_records(path)
 
 
-def test_records_are_read_with_the_classes_that_they_were_made_with(tmp_path):
-    other = LabelSet("other", CITYSCAPES.labels)
-    evaluator = CityscapesEvaluator(other)
-    evaluator.update(scene_of(painted((26000, *CAR))), predicted((26, 0.5, *CAR)))
-    write_json(tmp_path / "a.json", with_records(evaluator))
-    assert read_records(tmp_path / "a.json", other).compute() == evaluator.compute()
+def with_a_car(label_set: LabelSet) -> CityscapesEvaluator:
+    evaluator = CityscapesEvaluator(label_set)
+    evaluator.update(Truth("a", np.full((40, 56), 3), painted((3000, *CAR), background=3), label_set), predicted())
+    return evaluator
+
+
+def own_classes(name: str, *names: str) -> LabelSet:
+    """Classes of own data: instances alone, numbered from 3."""
+    labels = (Label(one, 3 + n, n, "thing", True, (n, 0, 0), category_id=n) for n, one in enumerate(names))
+    return LabelSet(name, (Label("void", 0, 255, "void", False, (0, 0, 0)), *labels))
+
+
+@pytest.mark.parametrize("name", ["other", "cityscapes"])
+def test_records_hold_the_classes_that_they_were_made_with(tmp_path, name):
+    """No package announces them, and a folder of own data may be called as one that is announced."""
+    own = own_classes(name, "van", "tram")
+    write_json(tmp_path / "a.json", with_records(with_a_car(own)))
+    again = read_records(tmp_path / "a.json")
+    assert again.label_set == own and again.compute() == with_a_car(own).compute()
+    assert "instance.ap van" in compare(again, read_records(tmp_path / "a.json"), draws=2)["differences"]
+    renamed = own_classes("another name", "van", "tram")
+    assert read_records(tmp_path / "a.json", renamed).compute() == again.compute()
+    assert compare(again, with_a_car(renamed), draws=2)["images"] == 1
+    with pytest.raises(PartwiseError, match=rf"a\.json: scores of the classes of {name}, not of cityscapes"):
+        read_records(tmp_path / "a.json", CITYSCAPES)
+    with pytest.raises(PartwiseError, match="their classes differ: A has van, tram, B van, bus"):
+        compare(again, with_a_car(own_classes(name, "van", "bus")), draws=2)
+
+
+def test_records_of_an_earlier_version_name_their_classes_alone(tmp_path):
+    values = with_records(result(0.6, 3, images=2))
+    del values["records"]["classes"]
+    write_json(tmp_path / "a.json", values)
+    assert read_records(tmp_path / "a.json").compute() == result(0.6, 3, images=2).compute()
+    values["records"]["label_set"] = "other"
+    write_json(tmp_path / "a.json", values)
+    with pytest.raises(PartwiseError, match=r"a\.json: unknown label set 'other'"):
+        read_records(tmp_path / "a.json")
     with pytest.raises(PartwiseError, match=r"a\.json: scores of the classes of other, not of cityscapes"):
         read_records(tmp_path / "a.json", CITYSCAPES)
-    with pytest.raises(PartwiseError, match=r"a\.json: unknown label set 'other'"):
+
+
+@pytest.mark.parametrize("classes", [None, 3, {}, {"name": "a", "labels": [7]}, {"name": "a", "labels": [{"id": 1}]}])
+def test_damaged_classes_of_records_are_refused(tmp_path, classes):
+    values = with_records(result(1.0, 0, images=2))
+    values["records"]["classes"] = classes
+    write_json(tmp_path / "a.json", values)
+    with pytest.raises(PartwiseError, match=r"a\.json: (this label set cannot be read|no evaluation with records)"):
         read_records(tmp_path / "a.json")
 
 

@@ -49,6 +49,19 @@ def test_the_truth_with_scores_is_perfect(data, tmp_path):
         assert score(data, "val", predictions=given)["instance"]["ap"] == 1.0
 
 
+def test_two_results_of_own_data_are_compared_from_their_files(data, tmp_path, says):
+    """The classes are those of the data, also if its folder is called as an announced label set."""
+    data = data.rename(data.parent / "cityscapes")
+    lines = (data / "labels/val/street 1.txt").read_text().splitlines()
+    for name, certain in (("a", "0.9"), ("b", "0.8")):
+        texts = {"n1": "".join(f"{line} {certain}\n" for line in lines[: 1 + (name == "b")])}
+        results = write_results(tmp_path / name, **texts)
+        says("evaluate", "--predictions", results, "--data", data, "--split", "val", "--json", f"{results}.json")
+    says("compare", tmp_path / "a.json", tmp_path / "b.json", "--draws", 9, "--json", tmp_path / "c.json")
+    row = json.loads((tmp_path / "c.json").read_text())["differences"]["instance.ap bus"]
+    assert (row["a"], row["b"], row["images"]) == (0, 1, 1)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_they_score_as_the_same_entries_in_coco_form(data, tmp_path, seed):
     rng = np.random.default_rng(seed)

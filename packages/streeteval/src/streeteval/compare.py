@@ -45,7 +45,8 @@ def records_of(evaluator: CityscapesEvaluator) -> dict:
         }
         for name, record in sorted(evaluator.records.items())
     }
-    return json_ready({"label_set": evaluator.label_set.name, "settings": evaluator.described(), "images": images})
+    classes = {"label_set": evaluator.label_set.name, "classes": evaluator.label_set.to_dict()}
+    return json_ready({**classes, "settings": evaluator.described(), "images": images})
 
 
 def read_records(
@@ -55,21 +56,20 @@ def read_records(
 
     Args:
         path: Path of the file, or what it holds.
-        label_set: The classes; None for the label set that the file names.
+        label_set: The classes that it must have been scored with; None for those that the file holds. A file of an
+            earlier version holds only the name of its label set.
         metrics: Metrics that the file may hold and no installed package announces.
 
     Raises:
-        InputError: If the file is missing, is no JSON, has no records or is damaged, or a metric or a label set is
-            not installed.
+        InputError: If the file is missing, is no JSON, has no records or is damaged, has other classes than
+            `label_set`, or a metric or the label set of an old file is not installed.
     """
     place = "the evaluation" if isinstance(path, Mapping) else os.fspath(path)
     given = {metric.name: metric for metric in metrics}
     try:
         held = path if isinstance(path, Mapping) else json.loads(Path(path).read_text(encoding="utf-8"))
         records = held[RECORDS_KEY]
-        label_set = label_set or LABEL_SETS.find(records["label_set"], place)
-        if records["label_set"] != label_set.name:
-            raise InputError(f"{place}: scores of the classes of {records['label_set']}, not of {label_set.name}")
+        label_set = _classes_of(records, label_set, place)
         settings = records["settings"]
         kept = {key: settings[key] for key in ("boundary", "panoptic", "draws", "seed")}
         others = settings.get("metrics", [])
@@ -93,6 +93,20 @@ def read_records(
             f"{place}: no evaluation with records of its images, or a damaged one: write it again"
         ) from None
     return evaluator
+
+
+def _classes_of(records: Mapping[str, Any], label_set: LabelSet | None, place: str) -> LabelSet:
+    """Return the classes that records were made with; `label_set` where only its name is in the file.
+
+    Raises:
+        InputError: If they are not those of `label_set`, or it is not given and not installed.
+    """
+    held = LabelSet.from_dict(records["classes"], place) if "classes" in records else None
+    if label_set is None:
+        return held or LABEL_SETS.find(records["label_set"], place)
+    if not held.same_classes(label_set) if held else records["label_set"] != label_set.name:
+        raise InputError(f"{place}: scores of the classes of {records['label_set']}, not of {label_set.name}")
+    return held or label_set
 
 
 def compare(
@@ -216,8 +230,9 @@ def _refuse_unless_comparable(a: CityscapesEvaluator, b: CityscapesEvaluator) ->
         what = f"{len(only)} images are in only one of them, the first is {only[0]}"
     elif changed := [name for name in sorted(a.records) if a.records[name].truth_crc32 != b.records[name].truth_crc32]:
         what = f"the truth of {len(changed)} images differs, the first is {changed[0]}"
-    elif a.label_set != b.label_set:
-        what = f"classes of {a.label_set.name} and of {b.label_set.name}"
+    elif not a.label_set.same_classes(b.label_set):
+        names = [", ".join(label.name for label in x.label_set.evaluated) for x in (a, b)]
+        what = f"their classes differ: A has {names[0]}, B {names[1]}"
     elif differing := _differing_settings(a, b):
         what = f"only one of them was scored with {' and '.join(differing)}"
     elif len(kinds := {x.kinds(next(iter(x.records.values()))): x for x in (a, b)}) > 1:
