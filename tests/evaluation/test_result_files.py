@@ -16,10 +16,12 @@ from evaluation.scenes import painted, predicted, scene_of
 from partwise.errors import PartwiseError
 from partwise.evaluation.submission import write_submission
 from partwise.scene import Prediction
+from streeteval.evaluator import CityscapesEvaluator
 from streeteval.labels import CITYSCAPES
 from streeteval.reading.faults import SHOWN_OF_A_KIND
-from streeteval.reading.result_files import ResultFiles
-from streeteval.scoring import ResultFilesError, evaluate_folder
+from streeteval.reading.result_files import ReadOptions, ResultFiles
+from streeteval.reading.result_ids import fault_of_numbering
+from streeteval.scoring import ResultFilesError, evaluate_folder, score_results
 
 NAME = "ulm_000000_000019"
 SCENE = scene_of(painted((26000, 5, 5, 25, 25), (11, 0, 30, 56, 40)), NAME)
@@ -332,7 +334,59 @@ def test_a_poor_map_of_label_ids_is_no_fault(value, tmp_path):
     one = np.full((40, 56), value, np.uint8)
     for ids_HW in (one, np.where(CAR, 17, one), np.where(CAR, one, 0), np.where(SCENE.semantic_HW == 11, 11, one)):
         write_ids(tmp_path / f"{NAME}.png", ids_HW.astype(np.uint8))
-        assert evaluate_folder(tmp_path, [SCENE])["warnings"] == []
+        figures = evaluate_folder(tmp_path, [SCENE])
+        said = [one["problem"] for one in figures["warnings"]]
+        nothing = ["IoU class is 0: not one pixel of an evaluated class is right"]
+        assert said == ([] if figures["semantic"]["iou_class"] else nothing)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_label_ids_at_random_are_not_taken_for_other_numbers(seed):
+    """Segments of 19 classes and void as a bad network sees them: low label ids that are train ids of others, too."""
+    rng = np.random.default_rng(seed)
+    segment_HW = np.kron(rng.integers(0, 30, (6, 8)), np.ones((6, 6), int))
+    true = rng.choice([0, 4, *(label.id for label in CITYSCAPES.evaluated)], 30)
+    low = [0, *(label.id for label in CITYSCAPES.evaluated if label.id <= 19)]
+    known = np.isin(true, low) & (rng.random(30) < rng.choice([0, 0.1, 0.3]))
+    found_HW = np.where(known, true, rng.choice(low, 30))[segment_HW]
+    assert fault_of_numbering(found_HW, scene_of(true[segment_HW]), "a.png") is None
+
+
+VOID = (4, 40, 0, 56, 10)
+NUMBERED = scene_of(painted((26000, 5, 5, 25, 25), (33000, 30, 5, 39, 25), (11, 0, 30, 56, 40), VOID), NAME)
+NUMBERINGS = {
+    "train ids": (lambda train_HW: train_HW, "these are train ids: write"),
+    "20 outputs": (
+        lambda train_HW: np.where(train_HW == 255, 19, train_HW),
+        "these are train ids with 19 for no class",
+    ),
+    "from 1": (
+        lambda train_HW: np.where(train_HW == 255, 0, train_HW + 1),
+        r"these are train ids \+ 1 with 0 for no cl",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", [0, 0.3])
+@pytest.mark.parametrize("what", NUMBERINGS)
+def test_another_numbering_of_the_classes_is_named(what, wrong, tmp_path):
+    """Also where many pixels are wrong: each would have an IoU near 0 without a word."""
+    change, expected = NUMBERINGS[what]
+    rng = np.random.default_rng(0)
+    train_HW = CITYSCAPES.id_to_train_id[NUMBERED.semantic_HW].astype(int)
+    train_HW = np.where(rng.random(train_HW.shape) < wrong, rng.integers(0, 19, train_HW.shape), train_HW)
+    write_ids(tmp_path / f"{NAME}.png", change(train_HW).astype(np.uint8))
+    with pytest.raises(ResultFilesError, match=rf"{NAME}\.png: {expected}.*--train-ids"):
+        evaluate_folder(tmp_path, [NUMBERED])
+    files = ResultFiles.find(tmp_path, [NAME], options=ReadOptions(train_ids=True))
+    evaluator = CityscapesEvaluator()
+    if what == "train ids":
+        assert score_results(files, [NUMBERED], evaluator) == []
+        assert (evaluator.compute()["semantic"]["iou_class"] == 1) == (wrong == 0)
+    else:
+        said = "value 19 is no train id" if what == "20 outputs" else f"{expected}.*write train ids"
+        with pytest.raises(ResultFilesError, match=f"{said}.*255 for no class"):
+            score_results(files, [NUMBERED], evaluator)
 
 
 def test_many_faults_of_a_kind_are_few_lines_and_the_most_frequent_kind_is_first(tmp_path):

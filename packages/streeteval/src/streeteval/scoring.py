@@ -13,6 +13,7 @@ import numpy as np
 
 from streeteval.errors import InputError
 from streeteval.evaluator import CityscapesEvaluator
+from streeteval.metrics.pixel import PixelScores
 from streeteval.reading.depth import Depth, no_depth
 from streeteval.reading.faults import Fault, by_place, counted, listed
 from streeteval.reading.result_files import ResultFiles
@@ -99,7 +100,18 @@ def score_results(
         faults.append(fault)
     if faults:
         raise ResultFilesError(files.root, by_place(faults))
-    return by_place([*warnings, *files.unread(names_of(scenes), masks)])
+    return by_place([*warnings, *files.unread(names_of(scenes), masks), *_nothing_right(evaluator, files)])
+
+
+def _nothing_right(evaluator: CityscapesEvaluator, files: ResultFiles) -> list[Fault]:
+    """Return a warning if not one pixel of any class is right, which even a bad result hardly ever is."""
+    for metric, records in evaluator.observed():
+        if isinstance(metric, PixelScores) and metric.summarise(records, np.ones((1, len(records))))["iou_class"] == 0:
+            road = evaluator.label_set.evaluated[0]
+            problem = "IoU class is 0: not one pixel of an evaluated class is right"
+            remedy = f"check that these are label ids ({road.id} for {road.name}) of these frames"
+            return [Fault(str(files.root), problem, remedy)]
+    return []
 
 
 def _parts(

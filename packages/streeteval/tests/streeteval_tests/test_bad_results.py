@@ -114,7 +114,7 @@ def test_instances_of_train_ids_and_of_half_the_size(own):
     for path in own.instances.glob("*.png"):
         Image.fromarray(np.asarray(Image.open(path))[1::2, 1::2]).save(path)
     done = run("streeteval", "instance", "--train-ids", cwd=own.root, **where)
-    assert done.returncode == 255 and "48x24, the truth 96x48" in done.stdout and "(enlarge)" in done.stdout
+    assert done.returncode == 255 and "48x24, the truth 96x48" in done.stdout and "(--enlarge" in done.stdout
     done = run(
         "streeteval", "instance", "--train-ids", "--enlarge", "--json", own.root / "out.json", cwd=own.root, **where
     )

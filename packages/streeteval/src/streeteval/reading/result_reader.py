@@ -26,13 +26,13 @@ from streeteval.reading.faults import Fault, fault_of_error
 from streeteval.reading.id_files import decode_ids
 from streeteval.reading.mask_png import Found, plain_mask
 from streeteval.reading.result_files import INSTANCE_END, PIXEL_END, ResultFiles
-from streeteval.reading.result_ids import fault_of_ids
+from streeteval.reading.result_ids import fault_of_ids, fault_of_numbering
 from streeteval.scene import Scene
 
 _LEFT_OUT = "it is left out, as in the official tool"
 _NO_AP = "the class has no AP: its instances are left out, as in the official tool"
 _SMALLER = "write it at the truth's size"
-_ENLARGE = f"{_SMALLER}, or choose to enlarge small results (enlarge)"
+_ENLARGE = f"{_SMALLER}, or choose to enlarge small results (--enlarge, in Python enlarge)"
 _EMPTY: Found = ((0, 0, 0, 0), np.zeros((0, 0), bool))
 _LARGEST_SCORE = float(np.finfo(np.float32).max)
 _SHOWN_LETTERS = 80
@@ -107,8 +107,8 @@ class ResultReader:
         if ids_HW.shape != scene.size:
             self.faults.append(_size_fault(str(path), "", ids_HW.shape, scene.size))
             return None
-        fault: Fault | None = None
-        if self.files.options.train_ids:
+        fault = fault_of_numbering(ids_HW, scene, str(path), self.files.options.train_ids)
+        if self.files.options.train_ids and not fault:
             converted = label_ids_of(ids_HW, scene.label_set, str(path))
             ids_HW, fault = (ids_HW, converted) if isinstance(converted, Fault) else (converted, None)
         fault = fault or fault_of_ids(ids_HW, scene, str(path))
