@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from partwise.class_map import ClassNames
-from partwise.data.cityscapes import TREES, CityscapesFolder
+from partwise.data.cityscapes import TREES
 from partwise.data.dataset import described
-from partwise.data.polygons.dataset import AnnotatedFolder
 from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
 from partwise.evaluation.coco_file import AnnotatedEvaluator, CocoTruth, HasCocoFile
-from partwise.evaluation.coco_results import Frames
-from partwise.evaluation.entries import holds_entries, read_entries
+from partwise.evaluation.entries import holds_entries, score_entries
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions
 from partwise.segmenter import load
 from partwise.shards.scores import holds_parts, score_parts
@@ -29,7 +27,7 @@ from streeteval.reading.depth import find_depth
 from streeteval.reading.layout import tree_in
 from streeteval.reading.result_files import ResultFiles
 from streeteval.reading.truth import TruthFolder, require_truth
-from streeteval.scene import EvenlySpaced, names_of
+from streeteval.scene import EvenlySpaced
 from streeteval.scoring import score_results
 
 BOOTSTRAP_DRAWS = 1000
@@ -150,7 +148,7 @@ def _score_files(
     entries = holds_entries(folder)
     if entries or holds_parts(folder):
         _leave_out({f"--workers {workers}": workers > 1}, "is for folders of files in the official form")
-        return (_score_entries if entries else score_parts)(folder, data, split, frames, evaluator_for, progress)
+        return (score_entries if entries else score_parts)(folder, data, split, frames, evaluator_for, progress)
     # Scoring result files needs no image, and decoding an image takes longer than everything else together.
     if data.labels is not None:
         remedy = "leave the label file out, or give the results as a COCO file"
@@ -164,29 +162,6 @@ def _score_files(
     depth = find_depth(data.root, split)
     warnings = score_results(files, scenes, evaluator, workers=workers, depth=depth, progress=progress)
     return evaluator, evaluator.compute() | {"warnings": [asdict(warning) for warning in warnings]}
-
-
-def _score_entries(
-    results: Path, data: DataSource, split: str, frames: int, evaluator_for: EvaluatorFor, progress: Callable
-) -> tuple[CityscapesEvaluator, dict]:
-    """Of one COCO file, or of text files of YOLO, against data of any format."""
-    without_images = data.form == CityscapesFolder.form and data.labels is None
-    truth = TruthFolder(data.root, split) if without_images else data.open(split)
-    names = names_of(truth)
-    listed = {one.name: one for one in truth.annotated.images} if isinstance(truth, AnnotatedFolder) else {}
-    sizes = [listed[name].size if name in listed else truth[place].size for place, name in enumerate(names)]
-    ids = [listed[name].ids if name in listed else () for name in names]
-    entries = read_entries(results, Frames(names, sizes, ids), truth.label_set)
-    scenes = EvenlySpaced(truth, frames)
-    require_truth(scenes, f"{data}, split {split}", progress)
-    evaluator, depth, found = evaluator_for(scenes, False), find_depth(data.root, split), dict[str, int]()
-    for place in range(len(scenes)):
-        scene = scenes[place]
-        instances, scores = entries.of_frame(scene.name)
-        found[scene.name] = len(instances)
-        evaluator.update(scene, instances, scores=scores, depth_HW=depth(scene.name))
-        progress(place + 1, len(scenes))
-    return evaluator, evaluator.compute() | {"warnings": [asdict(remark) for remark in entries.remarks_on(found)]}
 
 
 def _refuse_the_data(folder: Path, data: Path) -> None:

@@ -1,14 +1,23 @@
-"""Results of any tool as entries of single instances: COCO's JSON, or text files of YOLO."""
+"""Score results of any tool as entries of single instances: COCO's JSON, or text files of YOLO."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
-from partwise.evaluation.coco_results import CocoResults, Frames, read_coco_results
+from partwise.data.cityscapes import CityscapesFolder
+from partwise.data.polygons.dataset import AnnotatedFolder
+from partwise.data.source import DataSource
+from partwise.evaluation.coco_reader import read_coco_results
+from partwise.evaluation.coco_results import Frames
 from partwise.evaluation.yolo_results import is_yolo_results, read_yolo_results
-from streeteval.labels import LabelSet
+from streeteval.evaluator import CityscapesEvaluator
+from streeteval.reading.depth import find_depth
+from streeteval.reading.truth import TruthFolder, require_truth
+from streeteval.scene import EvenlySpaced, names_of
 
-__all__ = ["holds_entries", "read_entries"]
+__all__ = ["holds_entries", "score_entries"]
 
 
 def holds_entries(results: Path) -> bool:
@@ -16,17 +25,46 @@ def holds_entries(results: Path) -> bool:
     return results.suffix.lower() == ".json" or (results.is_dir() and is_yolo_results(results))
 
 
-def read_entries(results: Path, frames: Frames, label_set: LabelSet) -> CocoResults:
-    """Read and check results of one of the two forms.
+def score_entries(
+    results: Path,
+    data: DataSource,
+    split: str,
+    frames: int,
+    evaluator_for: Callable[[EvenlySpaced, bool], CityscapesEvaluator],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[CityscapesEvaluator, dict]:
+    """Score one COCO file, or text files of YOLO, against data of any format.
 
     Args:
         results: See `holds_entries`.
-        frames: Of the truth.
-        label_set: Of the truth.
+        data: The data set.
+        split: Of the data set.
+        frames: Largest number of frames to score, evenly spaced; 0 for all.
+        evaluator_for: Makes the evaluator, see `partwise.scoring`.
+        progress: Called with the number of frames that are done, and the number of all frames.
+
+    Returns:
+        The evaluator, and its figures with "warnings".
 
     Raises:
-        FaultyDataError: With every fault.
-        PartwiseError: If a JSON file holds no results.
+        FaultyDataError: With every fault of the results.
+        PartwiseError: If a JSON file holds no results, or the data have no truth.
     """
+    without_images = data.form == CityscapesFolder.form and data.labels is None
+    truth = TruthFolder(data.root, split) if without_images else data.open(split)
+    names = names_of(truth)
+    listed = {one.name: one for one in truth.annotated.images} if isinstance(truth, AnnotatedFolder) else {}
+    sizes = [listed[name].size if name in listed else truth[place].size for place, name in enumerate(names)]
+    ids = [listed[name].ids if name in listed else () for name in names]
     read = read_coco_results if results.suffix.lower() == ".json" else read_yolo_results
-    return read(results, frames, label_set)
+    entries = read(results, Frames(names, sizes, ids), truth.label_set)
+    scenes = EvenlySpaced(truth, frames)
+    require_truth(scenes, f"{data}, split {split}", progress)
+    evaluator, depth, found = evaluator_for(scenes, False), find_depth(data.root, split), dict[str, int]()
+    for place in range(len(scenes)):
+        scene = scenes[place]
+        instances, scores = entries.of_frame(scene.name)
+        found[scene.name] = len(instances)
+        evaluator.update(scene, instances, scores=scores, depth_HW=depth(scene.name))
+        progress(place + 1, len(scenes))
+    return evaluator, evaluator.compute() | {"warnings": [asdict(remark) for remark in entries.remarks_on(found)]}

@@ -10,7 +10,8 @@ from typing import Any
 
 from partwise.data.frame import raise_faults
 from partwise.data.polygons.yolo_layout import holds_label_lines, in_pixels, read_lines, text_files
-from partwise.evaluation.coco_results import CocoResults, Frames, names_of_frame, results_of_entries
+from partwise.evaluation.coco_reader import results_of_entries
+from partwise.evaluation.coco_results import CocoResults, Frames, names_of_frame
 from streeteval.labels import LabelSet
 from streeteval.reading.faults import Fault, counted
 

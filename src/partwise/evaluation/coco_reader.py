@@ -1,0 +1,170 @@
+"""Read any tool's results in COCO form: a list of entries, or a whole COCO file whose annotations have scores.
+
+Every fault of the file is found in one pass, before anything is scored.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from partwise.data.frame import raise_faults
+from partwise.data.polygons.table import TableBuilder
+from partwise.errors import PartwiseError
+from partwise.evaluation.coco_results import CocoResults, Frames, names_of_frame
+from streeteval.files import read_json
+from streeteval.given import shown
+from streeteval.labels import LabelSet
+from streeteval.reading.faults import Fault
+
+__all__ = ["read_coco_results", "results_of_entries"]
+
+
+def read_coco_results(path: Path, frames: Frames, label_set: LabelSet) -> CocoResults:
+    """Read and check a file of results.
+
+    In a list of entries an `image_id` is that of the truth's COCO file, or the name of a frame. In a whole COCO file
+    images are found by their file names, and categories by their names.
+
+    Args:
+        path: The JSON.
+        frames: Of the truth.
+        label_set: Of the truth; category ids are those of its data.
+
+    Raises:
+        FaultyDataError: With every fault of the file.
+        PartwiseError: If it is no JSON, or neither of the two forms.
+    """
+    content = read_json(path)
+    if isinstance(content, list):
+        return results_of_entries(content, str(path), frames, label_set)
+    rows, images = (content.get(key) if isinstance(content, Mapping) else None for key in ("annotations", "images"))
+    if not isinstance(rows, list) or not isinstance(images, list):
+        raise PartwiseError(f"{path}: no COCO results: give a list of entries, or a file with images and annotations")
+    reader = _Reader(str(path), frames, label_set)
+    return reader.read(rows, reader.images_of(images), reader.labels_of(content.get("categories")))
+
+
+def results_of_entries(
+    rows: list[Any], where: str, frames: Frames, label_set: LabelSet, remarks: Sequence[Fault] = ()
+) -> CocoResults:
+    """Check a list of entries, as a file of results holds them; see `read_coco_results`.
+
+    Args:
+        rows: The entries.
+        where: They come from.
+        frames: Of the truth.
+        label_set: Of the truth.
+        remarks: What was left out before.
+    """
+    reader = _Reader(where, frames, label_set)
+    results = reader.read(rows, reader.images_of_truth(), reader.labels_of(None))
+    return replace(results, remarks=(*remarks, *results.remarks))
+
+
+class _Reader:
+    """Keeps the faults of one file."""
+
+    def __init__(self, where: str, frames: Frames, label_set: LabelSet):
+        self.where, self.frames, self.label_set = where, frames, label_set
+        self.builder = TableBuilder(where, frames.sizes, frames.names)
+
+    def fault(self, problem: str, remedy: str) -> None:
+        """Keep a fault of the file."""
+        self.builder.faults.append(Fault(self.where, problem, remedy))
+
+    def images_of_truth(self) -> dict[int | str, int]:
+        """Image id -> place of the frame: the ids of the truth, and the names of the frames."""
+        named: dict[int | str, int] = {name: place for place, name in enumerate(self.frames.names)}
+        named |= {int(name): place for name, place in named.items() if str(name).isdecimal()}  # as some tools write it
+        return named | {id_: place for place, ids in enumerate(self.frames.ids) for id_ in ids}
+
+    def images_of(self, rows: list[Any]) -> dict[int | str, int]:
+        """The same by the file names of a COCO file."""
+        known: dict[str, int] = {name: place for place, name in enumerate(self.frames.names)}
+        found: dict[int | str, int] = {}
+        files: dict[int, str] = {}  # place of a frame -> its image
+        for number, row in enumerate(rows):
+            if not isinstance(row, Mapping) or not isinstance(row.get("id"), int | str) or "file_name" not in row:
+                self.fault(f"image number {number} has no id or no file_name", "add them")
+                continue
+            file = str(row["file_name"])
+            place = next((known[name] for name in names_of_frame(file) if name in known), None)
+            if row["id"] in found:
+                self.fault(f"image id {shown(row['id'])} is there twice", "give each image an id of its own")
+            elif place is None:
+                self.fault(f"image {shown(file)} is none of the {len(known)} frames", "score the split it is of")
+            elif files.setdefault(place, file) != file:
+                both = f"images {shown(files[place])} and {shown(file)} are both frame {self.frames.names[place]}"
+                self.fault(both, "give file names with their folders, as the truth has them")
+            else:
+                found[row["id"]] = place
+        return found
+
+    def labels_of(self, categories: Any) -> dict[int, int | None]:
+        """Category id -> id of the label set; None for a class of which no instances are told apart."""
+        things = {label.name: label for label in self.label_set.things}
+        by_id: dict[int, int | None] = {label.file_id: label.id for label in things.values()}
+        known = [label for label in self.label_set.evaluated if label.name != self.label_set.outside]
+        by_id |= {label.file_id: None for label in known if not label.has_instances}
+        if not isinstance(categories, list):
+            return by_id
+        found: dict[int, int | None] = {}
+        for row in categories:
+            if not isinstance(row, Mapping) or not isinstance(row.get("id"), int) or "name" not in row:
+                self.fault(f"category {str(row)[:40]} has no id or no name", "add them")
+            elif row["id"] in found:
+                self.fault(f"category id {row['id']} is there twice", "give each category an id of its own")
+            else:
+                label = things.get(str(row["name"]))
+                found[row["id"]] = None if label is None else label.id
+        return found
+
+    def read(self, rows: list[Any], images: Mapping[int | str, int], labels: Mapping[int, int | None]) -> CocoResults:
+        """Every entry, or every fault."""
+        left_out: dict[int, int] = {}
+        scores = []
+        for number, row in enumerate(rows):
+            score = row.get("score") if isinstance(row, Mapping) else None
+            scores.append(_number(score))
+            if not isinstance(row, Mapping) or "image_id" not in row or "category_id" not in row:
+                self.builder.fault(number, None, "it has no image_id or no category_id", "add them")
+            elif math.isnan(scores[-1]):
+                what = "it has no score" if score is None else f"its score is {shown(score)}"
+                self.builder.fault(number, None, what, "give each entry a finite score (a truth file has none)")
+            elif not isinstance(row["image_id"], int | str) or row["image_id"] not in images:
+                what = f"image_id {shown(row['image_id'])} is none of the {len(self.frames.names)} frames"
+                self.builder.fault(number, None, what, "score the split that the results are of")
+            elif not isinstance(row["category_id"], int) or row["category_id"] not in labels:
+                known = ", ".join(f"{label.file_id} {label.name}" for label in self.label_set.things)
+                what = f"category_id {shown(row['category_id'])} is no class of {self.label_set.name}"
+                self.builder.fault(number, images[row["image_id"]], what, f"give one of {known}")
+            elif labels[row["category_id"]] is None:
+                left_out[row["category_id"]] = left_out.get(row["category_id"], 0) + 1
+            else:
+                place = images[row["image_id"]]
+                self.builder.add(number, place, row["category_id"], row.get("segmentation"), crowd=False, ignored=False)
+        raise_faults(self.where, self.builder.faults)
+        remarks = [
+            Fault(
+                self.where, f"{count} entries of category {id_}", "left out: the truth has no instances of this class"
+            )
+            for id_, count in left_out.items()
+        ]
+        usable = {id_: label for id_, label in labels.items() if label is not None}
+        place_of = {name: place for place, name in enumerate(self.frames.names)}
+        every = (*remarks, *self.builder.warnings)
+        return CocoResults(self.where, self.builder.table(), scores, usable, place_of, self.frames.sizes, every)
+
+
+def _number(value: Any) -> float:
+    """A score as a float; NaN for anything but a finite number."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return math.nan
+    try:
+        return float(value) if math.isfinite(value) else math.nan
+    except OverflowError:  # a whole number beyond the range of floats
+        return math.nan
