@@ -114,3 +114,55 @@ def test_files_of_other_images_are_refused(data, tmp_path, complains):
     results = write_results(tmp_path / "predict", n7=f"0 {SQUARE} 0.9\n")
     said = complains("evaluate", "--predictions", results, "--data", data, "--split", "val")
     assert "street 7 is none of the 3 frames: score the split that the results are of" in said
+
+
+def entries_of(data, change=lambda index: index, keep=lambda index: True):
+    """The truth as entries of a COCO file, with other category ids."""
+    rows = []
+    for file in sorted((data / "labels/val").glob("*.txt")):
+        for line in file.read_text().splitlines():
+            index, *shares = line.split()
+            if keep(int(index)):
+                points = (np.array(shares, float) * np.tile(SIZE[::-1], 4)).tolist()
+                row = {"image_id": file.stem, "category_id": change(int(index)), "score": 0.9}
+                rows.append(row | {"segmentation": [points]})
+    return rows
+
+
+def in_file(folder, rows):
+    (folder / "predictions.json").write_text(json.dumps(rows))
+    return folder / "predictions.json"
+
+
+def test_category_ids_that_count_from_1_are_named(data, tmp_path, complains):
+    """As Ultralytics writes predictions.json: one class off if no entry has the last class, else an unknown class."""
+    where = ("--data", data, "--split", "val", "--json", tmp_path / "s.json")
+    said = complains("evaluate", "--predictions", in_file(tmp_path, entries_of(data, lambda i: i + 1)), *where)
+    assert "category_id 3 is no class of T" in said and "if the ids count from 1, as Ultralytics'" in said
+    rows = entries_of(data, lambda index: index + 1, keep=lambda index: index < 2)
+    said = complains("evaluate", "--predictions", in_file(tmp_path, rows), *where)
+    assert "these ids count from 1, as Ultralytics' predictions.json does: 2 of 2 entries lie on objects" in said
+    assert "subtract 1 from each category_id" in said and not (tmp_path / "s.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "keep", "warns"),
+    [
+        (lambda index: index, lambda index: True, False),
+        (lambda index: index, lambda index: index > 0, False),  # no id 0, and each is right
+        (lambda index: (index + 1) % 3, lambda index: True, False),  # each is wrong, but an id is 0
+        (lambda index: 2 if index == 1 else index, lambda index: True, False),  # one class is taken for another
+        (lambda index: 1, lambda index: index == 0, True),  # the same, or a single class that counts from 1
+    ],
+)
+def test_category_ids_that_count_from_0_are_scored(data, tmp_path, change, keep, warns):
+    figures = score(data, "val", predictions=in_file(tmp_path, entries_of(data, change, keep)))
+    said = [one["remedy"] for one in figures["warnings"] if "one below" in one["problem"]]
+    assert len(said) == warns and all("if the ids count from 1" in one for one in said)
+
+
+def test_image_ids_may_be_the_names_of_files(data, tmp_path):
+    rows = entries_of(data)
+    for place, form in enumerate(("{}_leftImg8bit", "{}.png", "images/val/{}.png")):
+        rows[place]["image_id"] = form.format(rows[place]["image_id"])
+    assert score(data, "val", predictions=in_file(tmp_path, rows))["instance"]["ap"] == 1

@@ -14,6 +14,7 @@ from typing import Any
 from partwise.data.frame import raise_faults
 from partwise.data.polygons.table import TableBuilder
 from partwise.errors import PartwiseError
+from partwise.evaluation.category_numbers import FROM_ONE
 from partwise.evaluation.coco_results import CocoResults, Frames, names_of_frame
 from streeteval.files import read_json
 from streeteval.given import shown
@@ -40,7 +41,7 @@ def read_coco_results(path: Path, frames: Frames, label_set: LabelSet) -> CocoRe
     """
     content = read_json(path)
     if isinstance(content, list):
-        return results_of_entries(content, str(path), frames, label_set)
+        return replace(results_of_entries(content, str(path), frames, label_set), by_id=True)
     rows, images = (content.get(key) if isinstance(content, Mapping) else None for key in ("annotations", "images"))
     if not isinstance(rows, list) or not isinstance(images, list):
         raise PartwiseError(f"{path}: no COCO results: give a list of entries, or a file with images and annotations")
@@ -123,6 +124,19 @@ class _Reader:
                 found[row["id"]] = None if label is None else label.id
         return found
 
+    def place_of(self, id_: Any, images: Mapping[int | str, int]) -> int | None:
+        """The place of the frame of an entry: by an id, or by a name as the files of images have it."""
+        if not isinstance(id_, int | str):
+            return None
+        names = (id_, *names_of_frame(id_)) if isinstance(id_, str) else (id_,)
+        return next((images[name] for name in names if name in images), None)
+
+    def hint(self, category: Any) -> str:
+        """What else an unknown category id may mean: ids that count from 1, where those of the data count from 0."""
+        things = [label.file_id for label in self.label_set.things]
+        is_next = 0 in things and category == max(things) + 1 and not Path(self.where).is_dir()
+        return f"; {FROM_ONE}" if is_next else ""
+
     def read(self, rows: list[Any], images: Mapping[int | str, int], labels: Mapping[int, int | None]) -> CocoResults:
         """Every entry, or every fault."""
         left_out: dict[int, int] = {}
@@ -135,17 +149,16 @@ class _Reader:
             elif math.isnan(scores[-1]):
                 what = "it has no score" if score is None else f"its score is {shown(score)}"
                 self.builder.fault(number, None, what, "give each entry a finite score (a truth file has none)")
-            elif not isinstance(row["image_id"], int | str) or row["image_id"] not in images:
+            elif (place := self.place_of(row["image_id"], images)) is None:
                 what = f"image_id {shown(row['image_id'])} is none of the {len(self.frames.names)} frames"
                 self.builder.fault(number, None, what, "score the split that the results are of")
             elif not isinstance(row["category_id"], int) or row["category_id"] not in labels:
                 known = ", ".join(f"{label.file_id} {label.name}" for label in self.label_set.things)
                 what = f"category_id {shown(row['category_id'])} is no class of {self.label_set.name}"
-                self.builder.fault(number, images[row["image_id"]], what, f"give one of {known}")
+                self.builder.fault(number, place, what, f"give one of {known}{self.hint(row['category_id'])}")
             elif labels[row["category_id"]] is None:
                 left_out[row["category_id"]] = left_out.get(row["category_id"], 0) + 1
             else:
-                place = images[row["image_id"]]
                 self.builder.add(number, place, row["category_id"], row.get("segmentation"), crowd=False, ignored=False)
         raise_faults(self.where, self.builder.faults)
         remarks = [

@@ -44,6 +44,7 @@ class CocoResults:
         place_of: Name of a frame -> its place in the table.
         sizes: (H, W) of each frame.
         remarks: What was left out when the file was read.
+        by_id: Whether the file is a list of entries, whose category ids should be those of the data.
     """
 
     where: str
@@ -53,6 +54,7 @@ class CocoResults:
     place_of: Mapping[str, int]
     sizes: Sequence[tuple[int, int]]
     remarks: tuple[Fault, ...]
+    by_id: bool = False
 
     def of_frame(self, name: str) -> tuple[Instances, np.ndarray]:
         """The instances of a frame, and their scores as float64; entries without a pixel are left out."""

@@ -7,8 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from partwise.data.cityscapes import CityscapesFolder
+from partwise.data.frame import raise_faults
 from partwise.data.polygons.dataset import AnnotatedFolder
+from partwise.data.polygons.yolo import YoloFolder
 from partwise.data.source import DataSource
+from partwise.evaluation.category_numbers import CategoryNumbers
 from partwise.evaluation.coco_reader import read_coco_results
 from partwise.evaluation.coco_results import Frames
 from partwise.evaluation.yolo_results import is_yolo_results, read_yolo_results
@@ -61,10 +64,16 @@ def score_entries(
     scenes = EvenlySpaced(truth, frames)
     require_truth(scenes, f"{data}, split {split}", progress)
     evaluator, depth, found = evaluator_for(scenes, False), find_depth(data.root, split), dict[str, int]()
+    numbers = CategoryNumbers(truth.label_set) if entries.by_id and isinstance(truth, YoloFolder) else None
     for place in range(len(scenes)):
         scene = scenes[place]
         instances, scores = entries.of_frame(scene.name)
         found[scene.name] = len(instances)
         evaluator.update(scene, instances, scores=scores, depth_HW=depth(scene.name))
+        if numbers:
+            numbers.see(scene, instances)
         progress(place + 1, len(scenes))
-    return evaluator, evaluator.compute() | {"warnings": [asdict(remark) for remark in entries.remarks_on(found)]}
+    fault, remark = numbers.remark(str(results)) if numbers else (None, None)
+    raise_faults(str(results), [fault] if fault else [])
+    remarks = [*([remark] if remark else []), *entries.remarks_on(found)]
+    return evaluator, evaluator.compute() | {"warnings": [asdict(one) for one in remarks]}
