@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from tiny_networks import tiny_model
 
 from partwise import scoring
 from partwise.methods import MaskRcnnConfig, build_method
 from partwise.scoring import score
 from partwise.training.checkpoint import load_model, save_model
+from streeteval.reading.truth import TruthFolder
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +35,7 @@ def models(module_folder) -> tuple[Path, Path, Path]:
 def test_two_models_compare_as_their_json_files_do(says, models, city_root, tmp_path):
     a, b, _ = models
     for name, model in (("a", a), ("b", b)):
-        says("evaluate", "--model", model, "--data", city_root, "--json", tmp_path / f"{name}.json")
+        says("evaluate", "--model", model, "--data", city_root, "--split", "train", "--json", tmp_path / f"{name}.json")
     files = tmp_path / "files.json"
     said = says("compare", tmp_path / "a.json", tmp_path / "b.json", "--draws", 20, "--side-px", 20)
     assert "instance.ap50 <20 px: " in said and "32-64" not in said
@@ -41,7 +43,7 @@ def test_two_models_compare_as_their_json_files_do(says, models, city_root, tmp_
     assert "semantic.iou_class: " in said and "95 % interval" in said and "instance.ap50 32-64 px: " in said
     for first, second in ((a, b), (tmp_path / "a.json", b), (a, tmp_path / "b.json")):
         out = tmp_path / "models.json"
-        says("compare", first, second, "--data", city_root, "--draws", 20, "--json", out)
+        says("compare", first, second, "--data", city_root, "--split", "train", "--draws", 20, "--json", out)
         read = [json.loads(path.read_text())["differences"] for path in (files, out)]
         assert read[0] == read[1] and any(row["difference"] for row in read[0].values())
 
@@ -77,6 +79,31 @@ def test_result_files_need_no_images(says, models, city_root, tmp_path):
     files, model = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("files", "model"))
     for part in ("instance", "semantic", "panoptic", "intervals"):
         assert files[part] == model[part]
+
+
+def test_result_files_in_train_ids_and_of_half_the_size_are_read_with_the_options_that_the_faults_advise(
+    says, fails, city_root, tmp_path
+):
+    where = ["--data", city_root, "--json", tmp_path / "s.json", "--predictions"]
+    for name, part in (("whole", slice(None)), ("small", slice(1, None, 2))):
+        (tmp_path / name).mkdir()
+        for scene in TruthFolder(city_root, "val"):
+            ids_HW = scene.label_set.id_to_train_id[scene.semantic_HW][part, part]
+            Image.fromarray(ids_HW).save(tmp_path / name / f"{scene.name}.png")
+    said = fails("evaluate", *where, tmp_path / "whole")
+    assert "these are train ids" in said and "--train-ids" in said
+    says("evaluate", *where, tmp_path / "whole", "--train-ids")
+    assert json.loads((tmp_path / "s.json").read_text())["semantic"]["iou_class"] == 1
+    said = fails("evaluate", *where, tmp_path / "small", "--train-ids")
+    assert "is 128x64, the truth 256x128" in said and "--enlarge" in said
+    says("evaluate", *where, tmp_path / "small", "--train-ids", "--enlarge")
+    assert 0.5 < json.loads((tmp_path / "s.json").read_text())["semantic"]["iou_class"] < 1
+    (tmp_path / "r.json").write_text("[]")
+    for option in ("--train-ids", "--enlarge"):
+        said = fails("evaluate", *where, tmp_path / "r.json", option)
+        assert f"{option} is for folders of files in the official form: leave it out" in said
+        said = fails("evaluate", "--data", city_root, option)
+        assert f"{option} is for --predictions, and a model is scored: leave it out" in said
 
 
 def test_files_of_a_semantic_model_have_no_instance_scores_like_the_model(says, models, city_root, tmp_path):

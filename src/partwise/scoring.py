@@ -25,7 +25,7 @@ from streeteval.metrics.available import OWN_METRICS, SETTING_OF, find_metric
 from streeteval.metrics.metric import SIDE_BOUNDS_PX
 from streeteval.reading.depth import find_depth
 from streeteval.reading.layout import tree_in
-from streeteval.reading.result_files import ResultFiles
+from streeteval.reading.result_files import AS_WANTED, ReadOptions, ResultFiles
 from streeteval.reading.truth import TruthFolder, require_truth
 from streeteval.scene import EvenlySpaced
 from streeteval.scoring import score_results
@@ -44,6 +44,7 @@ def score(
     full: bool = False,
     metrics: Sequence[str] = (),
     workers: int = 1,
+    read: ReadOptions = AS_WANTED,
     options: InferenceOptions = DEFAULT_OPTIONS,
     side_bounds_px: Sequence[int] = SIDE_BOUNDS_PX,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -62,6 +63,7 @@ def score(
         full: Also compute boundary AP, COCO AP, bootstrap intervals, and panoptic quality if there is a semantic map.
         metrics: Names of further metrics: those of other packages, or some of those that `full` adds.
         workers: Number of processes that read result files.
+        read: How result files in the official form are read: train ids, small maps.
         options: How a model predicts the frames. It is scored at the size of the truth.
         side_bounds_px: Bounds between the sizes of instances for which AP is given: longest side in pixels, rising.
         progress: Called with the number of frames that are done, and the number of all frames.
@@ -76,15 +78,16 @@ def score(
         raise PartwiseError("both --model and --predictions given: score one of them at a time")
     if predictions is not None:
         _leave_out({"--map": bool(class_names)} | _of_networks(options), "is for models, and --predictions are files")
-    elif workers > 1:
-        raise PartwiseError(f"--workers {workers} is for --predictions, and a model is scored: leave it out")
+    else:
+        files_only = {f"--workers {workers}": workers > 1} | _of_reading(read)
+        _leave_out(files_only, "is for --predictions, and a model is scored")
     if frames < 0 or workers < 1:
         raise PartwiseError(f"--frames {frames} --workers {workers}: give frames from 0 (all) and workers from 1 on")
     source = DataSource.of(data)
     circumstances = {"data": source.name, "split": split}
     evaluator_for = _evaluator_for(full, metrics, side_bounds_px)
     if predictions is not None:
-        evaluator, figures = _score_files(predictions, source, split, frames, evaluator_for, workers, progress)
+        evaluator, figures = _score_files(predictions, source, split, frames, evaluator_for, workers, read, progress)
         circumstances["predictions"] = predictions.resolve().name
     else:
         evaluator, figures, how = _score_model(
@@ -103,6 +106,11 @@ def _of_networks(options: InferenceOptions) -> dict[str, bool]:
         "--device": options.device not in ("auto", DEFAULT_OPTIONS.device),  # defaults of the command and of Python
         "--precision": options.precision != DEFAULT_OPTIONS.precision,
     }
+
+
+def _of_reading(read: ReadOptions) -> dict[str, bool]:
+    """Return how files in the official form are to be read, by the name that a person gave it."""
+    return {"--train-ids": read.train_ids, "--enlarge": read.enlarge}
 
 
 def _leave_out(asked: dict[str, bool], why: str) -> None:
@@ -143,11 +151,13 @@ def _score_files(
     frames: int,
     evaluator_for: EvaluatorFor,
     workers: int,
+    read: ReadOptions,
     progress: Callable,
 ) -> tuple[CityscapesEvaluator, dict]:
     entries = holds_entries(folder)
     if entries or holds_parts(folder):
-        _leave_out({f"--workers {workers}": workers > 1}, "is for folders of files in the official form")
+        others = {f"--workers {workers}": workers > 1} | _of_reading(read)
+        _leave_out(others, "is for folders of files in the official form")
         return (score_entries if entries else score_parts)(folder, data, split, frames, evaluator_for, progress)
     # Scoring result files needs no image, and decoding an image takes longer than everything else together.
     if data.labels is not None:
@@ -155,7 +165,7 @@ def _score_files(
         raise PartwiseError(f"{data.labels}: files as the official scripts read them have Cityscapes' ids: {remedy}")
     truth = TruthFolder(data.root, split)
     _refuse_the_data(folder, data.root)
-    files = ResultFiles.find(folder, truth.names, truth.names_elsewhere)
+    files = ResultFiles.find(folder, truth.names, truth.names_elsewhere, read)
     scenes = EvenlySpaced(truth, frames)
     require_truth(scenes, f"{data}, split {split}", progress)
     evaluator = evaluator_for(scenes, bool(files.instance and files.pixel))

@@ -30,6 +30,8 @@ def evaluate(
     by_occlusion: bool = False,
     records: bool = True,
     workers: int = 1,
+    train_ids: bool = False,
+    enlarge: bool = False,
     side_px: list[int] | None = None,
     inference: Inference = DEFAULT_INFERENCE,
 ) -> None:
@@ -49,6 +51,8 @@ def evaluate(
             --metric instance.by_occlusion.
         records: Keep in the JSON what `partwise compare` needs of each image, about 8 kB per image.
         workers: Number of processes that read result files.
+        train_ids: The result files hold train ids (0 for road), not label ids (7); for files in the official form.
+        enlarge: Enlarge maps and masks of the result files that are smaller than the truth; likewise.
         side_px: A bound between the sizes of instances for which AP is given: longest side of the box in pixels of the
             truth; can be given several times, rising; 32, 64, 128 and 256 without it.
     """
@@ -59,6 +63,7 @@ def evaluate(
     from streeteval.metrics.metric import SIDE_BOUNDS_PX
     from streeteval.metrics.occlusion import OcclusionScores
     from streeteval.reading.faults import Fault
+    from streeteval.reading.result_files import ReadOptions
 
     with _faults_kept(json), counting("evaluating") as progress:
         figures = score(
@@ -71,6 +76,7 @@ def evaluate(
             full=full,
             metrics=[*(metric or ()), *([OcclusionScores.name] if by_occlusion else ())],
             workers=workers,
+            read=ReadOptions(train_ids, enlarge),
             options=inference.options(),
             side_bounds_px=side_px or SIDE_BOUNDS_PX,
             progress=progress,

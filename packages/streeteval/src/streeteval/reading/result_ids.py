@@ -85,7 +85,7 @@ def fault_of_numbering(ids_HW: np.ndarray, scene: Scene, file: str, train_ids: b
     asked_HW = truth_HW != IGNORED_TRAIN_ID
     found_N, truth_N = ids_HW[asked_HW], truth_HW[asked_HW]
     read = by_train_id.train_ids(classes) if train_ids else label_set.id_to_train_id
-    best, most = None, np.count_nonzero(read[found_N] == truth_N)
+    best, most = None, int(np.count_nonzero(read[found_N] == truth_N))
     for one, table in tables.items():
         in_class_N = table[found_N]
         pixels = np.bincount(in_class_N, minlength=classes)[:classes]
