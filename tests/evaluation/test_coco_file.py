@@ -136,6 +136,49 @@ def test_a_whole_coco_file_is_found_by_names_whatever_its_ids(root):
     assert score(root, "valid", predictions=root / "whole.json")["coco"] == listed
 
 
+def whole_file(root, seed, *names):
+    """The results as a whole COCO file whose categories have these names; and what the list of them scores."""
+    _, results = made(root, seed)
+    images = [{"id": 1000 - place, "file_name": f"{place}.png"} for place in range(len(SIZES))]
+    categories = [row | {"name": name} for row, name in zip(CATEGORIES, names, strict=True)]
+    (root / "whole.json").write_text(json.dumps({"images": images, "annotations": results, "categories": categories}))
+    return score(root, "valid", predictions=root / "results.json")["coco"]
+
+
+def test_categories_are_found_by_names_that_differ_in_case_alone(root):
+    listed = whole_file(root, 1, "Zero", "SEVEN", "big")
+    figures = score(root, "valid", predictions=root / "whole.json")
+    assert figures["coco"] == listed and not any("category" in one["problem"] for one in figures["warnings"])
+
+
+def test_a_name_that_is_written_as_a_class_is_that_class(root):
+    """Two names of the truth may differ in case alone: then nothing else is taken for either."""
+    truth_file, results = made(root, 1)
+    truth = json.loads(truth_file.read_text())
+    truth["categories"] = [row | {"name": name} for row, name in zip(CATEGORIES, ("car", "Car", "big"), strict=True)]
+    truth_file.write_text(json.dumps(truth))
+    images = [{"id": 1000 - place, "file_name": f"{place}.png"} for place in range(len(SIZES))]
+    whole = {"images": images, "annotations": results, "categories": truth["categories"]}
+    (root / "whole.json").write_text(json.dumps(whole))
+    exact = score(root, "valid", predictions=root / "whole.json")["coco"]
+    assert exact == score(root, "valid", predictions=root / "results.json")["coco"]
+    whole["categories"][1]["name"] = "CAR"
+    (root / "whole.json").write_text(json.dumps(whole))
+    warnings = score(root, "valid", predictions=root / "whole.json")["warnings"]
+    assert any(one["problem"].startswith("category 'CAR' is no class of") for one in warnings)
+
+
+def test_a_category_that_is_no_class_is_named(root, fails):
+    whole_file(root, 1, "zero", "Pedestrian", "big")
+    warnings = score(root, "valid", predictions=root / "whole.json")["warnings"]
+    (said,) = [f"{one['problem']}: {one['remedy']}" for one in warnings if "category" in one["problem"]]
+    assert said.startswith("category 'Pedestrian' is no class of ")
+    assert said.endswith(" entries): left out: known are zero, big, seven")
+    whole_file(root, 1, "nought", "Pedestrian", "large")
+    said = fails("evaluate", "--data", root, "--predictions", root / "whole.json", "--split", "valid")
+    assert "category 'Pedestrian' is no class of " in said and "entries): known are zero, big, seven" in said
+
+
 def test_no_result_at_all_scores_nothing(root):
     made(root, 0)
     (root / "empty.json").write_text("[]")

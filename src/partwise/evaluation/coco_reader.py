@@ -6,6 +6,7 @@ Every fault of the file is found in one pass, before anything is scored.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from partwise.evaluation.category_numbers import FROM_ONE
 from partwise.evaluation.coco_results import CocoResults, Frames, names_of_frame
 from streeteval.files import read_json
 from streeteval.given import shown
-from streeteval.labels import LabelSet
+from streeteval.labels import Label, LabelSet
 from streeteval.reading.faults import Fault
 
 __all__ = ["read_coco_results", "results_of_entries"]
@@ -72,6 +73,7 @@ class _Reader:
     def __init__(self, where: str, frames: Frames, label_set: LabelSet):
         self.where, self.frames, self.label_set = where, frames, label_set
         self.builder = TableBuilder(where, frames.sizes, frames.names)
+        self.unknown: dict[int, str] = {}  # category id -> its name, which is no class
 
     def fault(self, problem: str, remedy: str) -> None:
         """Keep a fault of the file."""
@@ -106,7 +108,11 @@ class _Reader:
         return found
 
     def labels_of(self, categories: Any) -> dict[int, int | None]:
-        """Category id -> id of the label set; None for a class of which no instances are told apart."""
+        """Category id -> id of the label set; None for a class of which no instances are told apart.
+
+        The categories of a file are found by their names: as written, or else by the only class whose name differs in
+        case alone.
+        """
         things = {label.name: label for label in self.label_set.things}
         by_id: dict[int, int | None] = {label.file_id: label.id for label in things.values()}
         known = [label for label in self.label_set.evaluated if label.name != self.label_set.outside]
@@ -120,9 +126,17 @@ class _Reader:
             elif row["id"] in found:
                 self.fault(f"category id {row['id']} is there twice", "give each category an id of its own")
             else:
-                label = things.get(str(row["name"]))
-                found[row["id"]] = None if label is None else label.id
+                label = self.class_called(str(row["name"]))
+                found[row["id"]] = label.id if label in self.label_set.things else None
+                if label is None:
+                    self.unknown[row["id"]] = str(row["name"])
         return found
+
+    def class_called(self, name: str) -> Label | None:
+        """The class of a name; None if none or several can be meant."""
+        same = [label for label in self.label_set if label.name == name]
+        alike = [label for label in self.label_set if label.name.casefold() == name.casefold()]
+        return next(iter(same or (alike if len(alike) == 1 else ())), None)
 
     def place_of(self, id_: Any, images: Mapping[int | str, int]) -> int | None:
         """The place of the frame of an entry: by an id, or by a name as the files of images have it."""
@@ -137,9 +151,18 @@ class _Reader:
         is_next = 0 in things and category == max(things) + 1 and not Path(self.where).is_dir()
         return f"; {FROM_ONE}" if is_next else ""
 
+    def left_out(self, category: int, entries: int) -> Fault:
+        """The remark on entries that are left out because of their class."""
+        if category in self.unknown:
+            problem = f"category {shown(self.unknown[category])} is no class of {self.label_set.name}"
+            known = ", ".join(label.name for label in self.label_set.things)
+            return Fault(self.where, f"{problem} ({_counted(entries)})", f"left out: known are {known}")
+        problem = f"{_counted(entries)} of category {category}"
+        return Fault(self.where, problem, "left out: the truth has no instances of this class")
+
     def read(self, rows: list[Any], images: Mapping[int | str, int], labels: Mapping[int, int | None]) -> CocoResults:
         """Every entry, or every fault."""
-        left_out: dict[int, int] = {}
+        left_out: Counter[int] = Counter()
         scores = []
         for number, row in enumerate(rows):
             score = row.get("score") if isinstance(row, Mapping) else None
@@ -157,20 +180,22 @@ class _Reader:
                 what = f"category_id {shown(row['category_id'])} is no class of {self.label_set.name}"
                 self.builder.fault(number, place, what, f"give one of {known}{self.hint(row['category_id'])}")
             elif labels[row["category_id"]] is None:
-                left_out[row["category_id"]] = left_out.get(row["category_id"], 0) + 1
+                left_out[row["category_id"]] += 1
             else:
                 self.builder.add(number, place, row["category_id"], row.get("segmentation"), crowd=False, ignored=False)
+        remarks = [self.left_out(id_, count) for id_, count in left_out.items()]
+        if rows and left_out.total() == len(rows) and not self.builder.faults:
+            self.builder.faults += [replace(one, remedy=one.remedy.removeprefix("left out: ")) for one in remarks]
         raise_faults(self.where, self.builder.faults)
-        remarks = [
-            Fault(
-                self.where, f"{count} entries of category {id_}", "left out: the truth has no instances of this class"
-            )
-            for id_, count in left_out.items()
-        ]
         usable = {id_: label for id_, label in labels.items() if label is not None}
         place_of = {name: place for place, name in enumerate(self.frames.names)}
         every = (*remarks, *self.builder.warnings)
         return CocoResults(self.where, self.builder.table(), scores, usable, place_of, self.frames.sizes, every)
+
+
+def _counted(number: int) -> str:
+    """Write a number of entries with its noun."""
+    return f"{number} {'entry' if number == 1 else 'entries'}"
 
 
 def _number(value: Any) -> float:
