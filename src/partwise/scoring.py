@@ -15,7 +15,7 @@ from partwise.data.dataset import described
 from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
 from partwise.evaluation.coco_file import AnnotatedEvaluator, CocoTruth, HasCocoFile
-from partwise.evaluation.entries import holds_entries, score_entries
+from partwise.evaluation.entries import holds_entries, require_official_form, score_entries
 from partwise.methods.options import DEFAULT_OPTIONS, InferenceOptions
 from partwise.segmenter import load
 from partwise.shards.scores import holds_parts, score_parts
@@ -154,16 +154,23 @@ def _score_files(
     read: ReadOptions,
     progress: Callable,
 ) -> tuple[CityscapesEvaluator, dict]:
-    entries = holds_entries(folder)
+    if not folder.exists():
+        raise PartwiseError(f"{folder}: no such file or folder: check the path of the results")
+    entries = holds_entries(folder, data)
     if entries or holds_parts(folder):
         others = {f"--workers {workers}": workers > 1} | _of_reading(read)
         _leave_out(others, "is for folders of files in the official form")
         return (score_entries if entries else score_parts)(folder, data, split, frames, evaluator_for, progress)
     # Scoring result files needs no image, and decoding an image takes longer than everything else together.
     if data.labels is not None:
+        require_official_form(folder, data)
         remedy = "leave the label file out, or give the results as a COCO file"
         raise PartwiseError(f"{data.labels}: files as the official scripts read them have Cityscapes' ids: {remedy}")
-    truth = TruthFolder(data.root, split)
+    try:
+        truth = TruthFolder(data.root, split)
+    except PartwiseError:
+        require_official_form(folder, data)
+        raise
     _refuse_the_data(folder, data.root)
     files = ResultFiles.find(folder, truth.names, truth.names_elsewhere, read)
     scenes = EvenlySpaced(truth, frames)

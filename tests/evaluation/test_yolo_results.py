@@ -166,3 +166,30 @@ def test_image_ids_may_be_the_names_of_files(data, tmp_path):
     for place, form in enumerate(("{}_leftImg8bit", "{}.png", "images/val/{}.png")):
         rows[place]["image_id"] = form.format(rows[place]["image_id"])
     assert score(data, "val", predictions=in_file(tmp_path, rows))["instance"]["ap"] == 1
+
+
+def test_a_folder_without_results_is_named_and_not_the_data(data, tmp_path, complains):
+    wrong = tmp_path / "wrong"
+    where = ("evaluate", "--data", data, "--split", "val", "--predictions", wrong)
+    assert f"{wrong}: no such file or folder: check the path of the results" in complains(*where)
+    wrong.mkdir()
+    for name in ("nothing", "photo.png", "notes.txt"):
+        if name != "nothing":
+            (wrong / name).write_text("some words")
+        said = complains(*where)
+        assert (
+            f"{wrong}: holds no results for YOLO data: give a JSON file in COCO form, a folder of YOLO's text" in said
+        )
+    labels = tmp_path / "own.toml"
+    labels.write_text('name = "own"\n')
+    assert "holds no results for YOLO data" in complains(*where, "--labels", labels)
+
+
+@pytest.mark.parametrize("files", [(), ("street 0.txt", "street 2.txt")])
+def test_labels_without_a_line_are_results_in_which_nothing_was_found(data, tmp_path, files, complains):
+    results = write_results(tmp_path / "predict", **{f"n{name[7]}": "" for name in files})
+    figures = score(data, "val", predictions=results)
+    assert figures["instance"]["ap"] == 0
+    assert [one["problem"] for one in figures["warnings"]] == ["3 of 3 frames without an entry that counts"]
+    (results / "labels" / "notes.md").write_text("")
+    assert "holds no results" in complains("evaluate", "--data", data, "--split", "val", "--predictions", results)

@@ -11,21 +11,46 @@ from partwise.data.frame import raise_faults
 from partwise.data.polygons.dataset import AnnotatedFolder
 from partwise.data.polygons.yolo import YoloFolder
 from partwise.data.source import DataSource
+from partwise.errors import PartwiseError
 from partwise.evaluation.category_numbers import CategoryNumbers
 from partwise.evaluation.coco_reader import read_coco_results
 from partwise.evaluation.coco_results import Frames
-from partwise.evaluation.yolo_results import is_yolo_results, read_yolo_results
+from partwise.evaluation.yolo_results import is_empty_yolo_results, is_yolo_results, read_yolo_results
 from streeteval.evaluator import CityscapesEvaluator
 from streeteval.reading.depth import find_depth
 from streeteval.reading.truth import TruthFolder, require_truth
 from streeteval.scene import EvenlySpaced, names_of
 
-__all__ = ["holds_entries", "score_entries"]
+__all__ = ["holds_entries", "require_official_form", "score_entries"]
 
 
-def holds_entries(results: Path) -> bool:
-    """Check whether results are a JSON file, or a folder with text files of YOLO."""
-    return results.suffix.lower() == ".json" or (results.is_dir() and is_yolo_results(results))
+def holds_entries(results: Path, data: DataSource) -> bool:
+    """Check whether results are a JSON file, or a folder with text files of YOLO.
+
+    Text files without a line are results of YOLO only beside data of another format than Cityscapes'.
+    """
+    if results.suffix.lower() == ".json" or not results.is_dir():
+        return results.suffix.lower() == ".json"
+    return is_yolo_results(results) or (is_empty_yolo_results(results) and _other_form(data) is not None)
+
+
+def require_official_form(results: Path, data: DataSource) -> None:
+    """Check that a folder of anything may be results in the official form: that the data are Cityscapes'.
+
+    Raises:
+        PartwiseError: If they are not.
+    """
+    if form := _other_form(data):
+        known = "a JSON file in COCO form, a folder of YOLO's text files with scores, or one of Parquet parts"
+        raise PartwiseError(f"{results}: holds no results for {form} data: give {known}")
+
+
+def _other_form(data: DataSource) -> str | None:
+    """The format of data that are not Cityscapes'; None for these, and for what is no data set."""
+    try:
+        return None if data.form == CityscapesFolder.form else data.form
+    except PartwiseError:
+        return None
 
 
 def score_entries(

@@ -12,10 +12,11 @@ from partwise.data.frame import raise_faults
 from partwise.data.polygons.yolo_layout import holds_label_lines, in_pixels, read_lines, text_files
 from partwise.evaluation.coco_reader import results_of_entries
 from partwise.evaluation.coco_results import CocoResults, Frames, names_of_frame
+from streeteval.folders import files_below
 from streeteval.labels import LabelSet
 from streeteval.reading.faults import Fault, counted
 
-__all__ = ["is_yolo_results", "read_yolo_results"]
+__all__ = ["is_empty_yolo_results", "is_yolo_results", "read_yolo_results"]
 
 _LEAST = 6  # numbers of a polygon
 
@@ -23,6 +24,15 @@ _LEAST = 6  # numbers of a polygon
 def is_yolo_results(folder: Path) -> bool:
     """Check whether a folder holds text files of YOLO, itself or in `labels`."""
     return holds_label_lines(_folder_of_texts(folder))
+
+
+def is_empty_yolo_results(folder: Path) -> bool:
+    """Check whether a folder is what YOLO's `predict` leaves if it finds nothing at all: `labels` without a line.
+
+    A folder without anything is not: it may be a wrong one.
+    """
+    labels = folder / "labels"
+    return labels.is_dir() and all(file.suffix == ".txt" and not file.stat().st_size for file in files_below(labels)[0])
 
 
 def read_yolo_results(folder: Path, frames: Frames, label_set: LabelSet) -> CocoResults:
