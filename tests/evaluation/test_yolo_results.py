@@ -96,7 +96,6 @@ def test_lines_without_a_mask_and_images_without_a_file_are_said(data, tmp_path)
     ("line", "words"),
     [
         (f"0 {SQUARE}", "line 1 has no score: 8 numbers after the class: predict with save_conf=True"),
-        ("0 0.5 0.5 0.2 0.2 0.9", "line 1 is a box: predict with a model for segmentation"),
         (f"1.5 {SQUARE} 0.9", "line 1: class 1.5 is no whole number"),
         (f"7 {SQUARE} 0.9", "category_id 7 is no class of T"),
         (f"0 {SQUARE} nan", "its score is nan"),
@@ -193,3 +192,35 @@ def test_labels_without_a_line_are_results_in_which_nothing_was_found(data, tmp_
     assert [one["problem"] for one in figures["warnings"]] == ["3 of 3 frames without an entry that counts"]
     (results / "labels" / "notes.md").write_text("")
     assert "holds no results" in complains("evaluate", "--data", data, "--split", "val", "--predictions", results)
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [
+        "0.1 0.2 0.3 0.2",  # two points, as many numbers as a box
+        "0.1 0.2",
+        "0.1 0 0.2 0 0.3 0",  # on each border of the image
+        "0.1 1 0.2 1 0.3 1",
+        "0 0.1 0 0.2 0 0.3",
+        "1 0.1 1 0.2 1 0.3",
+        "0.5 0.1 0.5 0.3 0.5 0.2",
+    ],
+)
+def test_an_outline_without_an_area_is_left_out(data, tmp_path, shares):
+    texts = {f"n{n}": "" for n in range(3)}
+    for n in (1, 2):
+        lines = (data / f"labels/val/street {n}.txt").read_text().splitlines()
+        texts[f"n{n}"] = "".join(f"{line} 0.9\n" for line in lines)
+    plain = score(data, "val", predictions=write_results(tmp_path / "plain", **texts))
+    texts["n1"] = f"0 {shares} 0.95\n{texts['n1']}"
+    figures = score(data, "val", predictions=write_results(tmp_path / "predict", **texts))
+    assert figures["instance"] == plain["instance"] and figures["instance"]["ap"] == 1
+    first = figures["warnings"][0]
+    assert (first["problem"], first["remedy"]) == ("1 line without a mask", "left out")
+
+
+def test_boxes_alone_are_refused_each_with_its_line(data, tmp_path):
+    results = write_results(tmp_path / "predict", n1="0 0.5 0.5 0.2 0.2 0.9\n" * 2, n2="1 0.5 0.5 0.2 0.2 0.9\n")
+    with pytest.raises(PartwiseError, match="line 2 is a box: predict with a model for segmentation") as caught:
+        score(data, "val", predictions=results)
+    assert len(caught.value.faults) == 3

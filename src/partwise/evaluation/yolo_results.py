@@ -5,6 +5,7 @@ Coordinates are shares of the image's width and height. Source: Ultralytics' `pr
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,19 @@ from streeteval.reading.faults import Fault, counted
 __all__ = ["is_empty_yolo_results", "is_yolo_results", "read_yolo_results"]
 
 _LEAST = 6  # numbers of a polygon
+_LOOKED_AT = 10  # files, to find out what a folder holds
+_OF_A_BOX = 4  # numbers: x y width height, or two points of an outline
+_NO_BOXES = "predict with a model for segmentation"
 
 
 def is_yolo_results(folder: Path) -> bool:
-    """Check whether a folder holds text files of YOLO, itself or in `labels`."""
-    return holds_label_lines(_folder_of_texts(folder))
+    """Check whether a folder holds text files of YOLO, itself or in `labels`.
+
+    It does if the first line is one, or, as that may be an outline of a single point, any of the first few files.
+    """
+    texts = _folder_of_texts(folder)
+    lines = (line for file in text_files(texts)[:_LOOKED_AT] for line in read_lines(file, _entry))
+    return holds_label_lines(texts) or any(isinstance(one, dict) and len(one["shares"]) >= _LEAST for one in lines)
 
 
 def is_empty_yolo_results(folder: Path) -> bool:
@@ -38,6 +47,9 @@ def is_empty_yolo_results(folder: Path) -> bool:
 def read_yolo_results(folder: Path, frames: Frames, label_set: LabelSet) -> CocoResults:
     """Read and check a folder of text files. A frame without a file is one in which nothing was found.
 
+    An outline of fewer than three points, or whose points lie on one line along a side of the image, is left out: a
+    small mask becomes one. Lines of four numbers are boxes only if no line of the folder is a polygon.
+
     Args:
         folder: With the files, or with a folder `labels` of them.
         frames: Of the truth; a file has the name of its frame.
@@ -50,7 +62,8 @@ def read_yolo_results(folder: Path, frames: Frames, label_set: LabelSet) -> Coco
     place_of = {name: place for place, name in enumerate(frames.names)}
     rows: list[dict[str, Any]] = []
     faults: list[Fault] = []
-    without_mask = 0
+    boxes: list[Fault] = []
+    without_mask, has_polygon = 0, False
     for file in text_files(_folder_of_texts(folder)):
         name = next((one for one in names_of_frame(file.name) if one in place_of), None)
         if name is None:
@@ -62,10 +75,18 @@ def read_yolo_results(folder: Path, frames: Frames, label_set: LabelSet) -> Coco
                 faults.append(one)
             elif len(one["shares"]) < _LEAST:
                 without_mask += 1
+                if len(one["shares"]) == _OF_A_BOX:
+                    boxes.append(Fault(str(file), f"line {one['number']} is a box", _NO_BOXES))
             else:
+                has_polygon = True
+                if _encloses_nothing(one["shares"]):
+                    without_mask += 1
+                    continue
                 points = in_pixels(one["shares"], frames.sizes[place_of[name]])
                 row = {"image_id": name, "category_id": one["index"], "score": one["score"]}
                 rows.append(row | {"segmentation": [points]})
+    if not has_polygon:
+        faults += boxes
     raise_faults(str(folder), faults)
     what = Fault(str(folder), f"{counted(without_mask, 'line')} without a mask", "left out")
     return results_of_entries(rows, str(folder), frames, label_set, [what] if without_mask else [])
@@ -76,7 +97,7 @@ def _folder_of_texts(folder: Path) -> Path:
 
 
 def _entry(number: int, words: list[str]) -> dict[str, Any]:
-    """Read a line as {"index", "shares", "score"}. Raises ValueError (what is wrong, what to do)."""
+    """Read a line as {"number", "index", "shares", "score"}. Raises ValueError (what is wrong, what to do)."""
     try:
         index, *shares, score = map(float, words)
     except ValueError:
@@ -84,8 +105,11 @@ def _entry(number: int, words: list[str]) -> dict[str, Any]:
     if len(shares) % 2:
         problem = f"line {number} has no score: {counted(len(words) - 1, 'number')} after the class"
         raise ValueError(problem, "predict with save_conf=True, which writes a score behind each polygon")
-    if len(shares) == 4:
-        raise ValueError(f"line {number} is a box", "predict with a model for segmentation")
     if not index.is_integer():
         raise ValueError(f"line {number}: class {words[0]} is no whole number", "write the class as a number")
-    return {"index": int(index), "shares": shares, "score": score}
+    return {"number": number, "index": int(index), "shares": shares, "score": score}
+
+
+def _encloses_nothing(shares: list[float]) -> bool:
+    """Check whether all points of an outline lie on one line along a side of the image, as on its border."""
+    return all(map(math.isfinite, shares)) and (len(set(shares[::2])) == 1 or len(set(shares[1::2])) == 1)
