@@ -211,6 +211,30 @@ def test_a_model_is_scored_as_what_it_writes(root, tiny_model_file, tmp_path, ca
     assert written["coco"] == score(root, "valid", model=str(tiny_model_file), class_names=names)["coco"]
 
 
+def test_ids_that_are_whole_floats_are_the_whole_numbers(root):
+    _, results = made(root, 1)
+    listed = score(root, "valid", predictions=root / "results.json")
+    floats = [row | {key: float(row[key]) for key in ("image_id", "category_id")} for row in results]
+    (root / "floats.json").write_text(json.dumps(floats))
+    assert score(root, "valid", predictions=root / "floats.json")["records"] == listed["records"]
+    images = [{"id": 1000.0 - place, "file_name": f"{place}.png"} for place in range(len(SIZES))]
+    categories = [row | {"id": float(row["id"])} for row in CATEGORIES]
+    (root / "whole.json").write_text(json.dumps({"images": images, "annotations": floats, "categories": categories}))
+    assert score(root, "valid", predictions=root / "whole.json")["coco"] == listed["coco"]
+
+
+def test_scores_beyond_float32_keep_their_order(root):
+    """As in result files in the official form."""
+    truth_file, results = made(root, 1)
+    large = [row | {"score": row["score"] * 1e300} for row in results]
+    listed = score(root, "valid", predictions=root / "results.json")
+    (root / "large.json").write_text(json.dumps(large))
+    figures = score(root, "valid", predictions=root / "large.json")
+    assert figures["instance"] == listed["instance"] and figures["coco"] == listed["coco"]
+    for name, value in pycocotools_says(truth_file, large).items():
+        assert figures["coco"][name] == (None if value is None else pytest.approx(value)), name
+
+
 def changed(results, **fields):
     return [results[0] | fields, *results[1:]]
 
@@ -220,6 +244,10 @@ def changed(results, **fields):
     [
         (lambda r: changed(r, image_id=5), "image_id 5 is none of the 4 frames"),
         (lambda r: changed(r, category_id=3), "category_id 3 is no class of"),
+        (lambda r: changed(r, category_id=7.5), "category_id 7.5 is no class of"),
+        (lambda r: changed(r, image_id=1000.5), "image_id 1000.5 is none of the 4 frames"),
+        (lambda r: changed(r, image_id=True), "image_id True is none of the 4 frames"),
+        (lambda r: changed(r, category_id=float("inf")), "category_id inf is no class of"),
         (lambda r: changed(r, score="high"), "its score is 'high'"),
         (lambda r: changed(r, score=float("nan")), "its score is nan"),
         (lambda r: [{k: v for k, v in r[0].items() if k != "score"}], "it has no score"),

@@ -91,20 +91,21 @@ class _Reader:
         found: dict[int | str, int] = {}
         files: dict[int, str] = {}  # place of a frame -> its image
         for number, row in enumerate(rows):
-            if not isinstance(row, Mapping) or not isinstance(row.get("id"), int | str) or "file_name" not in row:
+            id_ = _whole(row.get("id")) if isinstance(row, Mapping) else None
+            if not isinstance(id_, int | str) or "file_name" not in row:
                 self.fault(f"image number {number} has no id or no file_name", "add them")
                 continue
             file = str(row["file_name"])
             place = next((known[name] for name in names_of_frame(file) if name in known), None)
-            if row["id"] in found:
-                self.fault(f"image id {shown(row['id'])} is there twice", "give each image an id of its own")
+            if id_ in found:
+                self.fault(f"image id {shown(id_)} is there twice", "give each image an id of its own")
             elif place is None:
                 self.fault(f"image {shown(file)} is none of the {len(known)} frames", "score the split it is of")
             elif files.setdefault(place, file) != file:
                 both = f"images {shown(files[place])} and {shown(file)} are both frame {self.frames.names[place]}"
                 self.fault(both, "give file names with their folders, as the truth has them")
             else:
-                found[row["id"]] = place
+                found[id_] = place
         return found
 
     def labels_of(self, categories: Any) -> dict[int, int | None]:
@@ -121,15 +122,16 @@ class _Reader:
             return by_id
         found: dict[int, int | None] = {}
         for row in categories:
-            if not isinstance(row, Mapping) or not isinstance(row.get("id"), int) or "name" not in row:
+            id_ = _whole(row.get("id")) if isinstance(row, Mapping) else None
+            if not isinstance(id_, int) or "name" not in row:
                 self.fault(f"category {str(row)[:40]} has no id or no name", "add them")
-            elif row["id"] in found:
-                self.fault(f"category id {row['id']} is there twice", "give each category an id of its own")
+            elif id_ in found:
+                self.fault(f"category id {id_} is there twice", "give each category an id of its own")
             else:
                 label = self.class_called(str(row["name"]))
-                found[row["id"]] = label.id if label in self.label_set.things else None
+                found[id_] = label.id if label in self.label_set.things else None
                 if label is None:
-                    self.unknown[row["id"]] = str(row["name"])
+                    self.unknown[id_] = str(row["name"])
         return found
 
     def class_called(self, name: str) -> Label | None:
@@ -140,6 +142,7 @@ class _Reader:
 
     def place_of(self, id_: Any, images: Mapping[int | str, int]) -> int | None:
         """The place of the frame of an entry: by an id, or by a name as the files of images have it."""
+        id_ = _whole(id_)
         if not isinstance(id_, int | str):
             return None
         names = (id_, *names_of_frame(id_)) if isinstance(id_, str) else (id_,)
@@ -169,20 +172,22 @@ class _Reader:
             scores.append(_number(score))
             if not isinstance(row, Mapping) or "image_id" not in row or "category_id" not in row:
                 self.builder.fault(number, None, "it has no image_id or no category_id", "add them")
-            elif math.isnan(scores[-1]):
+                continue
+            category, place = _whole(row["category_id"]), self.place_of(row["image_id"], images)
+            if math.isnan(scores[-1]):
                 what = "it has no score" if score is None else f"its score is {shown(score)}"
                 self.builder.fault(number, None, what, "give each entry a finite score (a truth file has none)")
-            elif (place := self.place_of(row["image_id"], images)) is None:
-                what = f"image_id {shown(row['image_id'])} is none of the {len(self.frames.names)} frames"
+            elif place is None:
+                what = f"image_id {_written(row['image_id'])} is none of the {len(self.frames.names)} frames"
                 self.builder.fault(number, None, what, "score the split that the results are of")
-            elif not isinstance(row["category_id"], int) or row["category_id"] not in labels:
+            elif not isinstance(category, int) or category not in labels:
                 known = ", ".join(f"{label.file_id} {label.name}" for label in self.label_set.things)
-                what = f"category_id {shown(row['category_id'])} is no class of {self.label_set.name}"
-                self.builder.fault(number, place, what, f"give one of {known}{self.hint(row['category_id'])}")
-            elif labels[row["category_id"]] is None:
-                left_out[row["category_id"]] += 1
+                what = f"category_id {_written(row['category_id'])} is no class of {self.label_set.name}"
+                self.builder.fault(number, place, what, f"give one of {known}{self.hint(category)}")
+            elif labels[category] is None:
+                left_out[category] += 1
             else:
-                self.builder.add(number, place, row["category_id"], row.get("segmentation"), crowd=False, ignored=False)
+                self.builder.add(number, place, category, row.get("segmentation"), crowd=False, ignored=False)
         remarks = [self.left_out(id_, count) for id_, count in left_out.items()]
         if rows and left_out.total() == len(rows) and not self.builder.faults:
             self.builder.faults += [replace(one, remedy=one.remedy.removeprefix("left out: ")) for one in remarks]
@@ -196,6 +201,22 @@ class _Reader:
 def _counted(number: int) -> str:
     """Write a number of entries with its noun."""
     return f"{number} {'entry' if number == 1 else 'entries'}"
+
+
+def _whole(id_: Any) -> Any:
+    """An id that is a whole number as an int, also where a tool writes it as 26.0; anything else as it is.
+
+    >>> _whole(26.0), _whole(26.5), _whole("a"), _whole(True)
+    (26, 26.5, 'a', None)
+    """
+    if isinstance(id_, bool):
+        return None
+    return int(id_) if isinstance(id_, float) and id_.is_integer() else id_
+
+
+def _written(id_: Any) -> str:
+    """An id as the file has it, short."""
+    return repr(id_) if isinstance(id_, float) else shown(id_)
 
 
 def _number(value: Any) -> float:

@@ -14,6 +14,7 @@ from streeteval.reading.faults import Fault, counted
 
 __all__ = ["CocoResults", "Frames", "names_of_frame"]
 
+_LARGEST_SCORE = float(np.finfo(np.float32).max)
 _FRAME_END = "_leftImg8bit"  # of a Cityscapes frame's file, no part of its name
 
 
@@ -65,7 +66,7 @@ class CocoResults:
         scores = np.array([self.scores[int(self.table.names_N[n])] for n, _ in kept], np.float64)
         labels = np.array([self.labels[int(self.table.categories_N[n])] for n, _ in kept])
         boxes, masks = np.array([crop[0] for _, crop in kept]), tuple(crop[1] for _, crop in kept)
-        return Instances(labels, scores, boxes, masks, size), scores
+        return Instances(labels, scores.clip(-_LARGEST_SCORE, _LARGEST_SCORE), boxes, masks, size), scores
 
     def remarks_on(self, found: Mapping[str, int]) -> list[Fault]:
         """All that was left out, and the frames without a result.
