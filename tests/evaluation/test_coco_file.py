@@ -114,6 +114,32 @@ def test_equal_scores_and_more_than_a_hundred_results_an_image_count_as_for_pyco
         assert scores[name] == (None if value is None else pytest.approx(value)), name
 
 
+@pytest.mark.parametrize("library", ["hotcoco", "pycocotools"])
+@pytest.mark.parametrize("seed", range(3))
+def test_masks_without_a_pixel_are_false_positives_as_for_pycocotools(seed, library, root, monkeypatch):
+    """Also among equal scores, where the order of the file decides; the Cityscapes scores leave them out."""
+    if library == "pycocotools":
+        monkeypatch.setitem(__import__("sys").modules, "hotcoco", None)
+    truth_file, results = made(root, seed)
+    rng = np.random.default_rng(seed)
+    results = [row | {"score": float(rng.choice([0.1, 0.5, 0.9]))} for row in results]
+    (root / "results.json").write_text(json.dumps(results))
+    without = score(root, "valid", predictions=root / "results.json")
+    for _ in range(9):
+        like = results[rng.integers(len(results))]
+        height, width = SIZES[1000 - like["image_id"]]
+        empty = coco_mask.encode(np.zeros((height, width), np.uint8, order="F"))
+        row = like | {"segmentation": {"size": [height, width], "counts": empty["counts"].decode()}}
+        results.insert(int(rng.integers(len(results))), row | {"score": float(rng.choice([0.1, 0.5, 0.9]))})
+    (root / "results.json").write_text(json.dumps(results))
+    figures = score(root, "valid", predictions=root / "results.json")
+    for name, value in pycocotools_says(truth_file, results).items():
+        assert figures["coco"][name] == (None if value is None else pytest.approx(value)), name
+    assert figures["coco"]["ap"] < without["coco"]["ap"] and figures["instance"] == without["instance"]
+    said = {one["problem"]: one["remedy"] for one in figures["warnings"]}
+    assert said["9 masks without a pixel"] == "left out, and false positives of coco, as for pycocotools"
+
+
 def test_the_command_says_the_scores_of_each_class(root, says):
     made(root, 0)
     said = says("evaluate", "--data", root, "--predictions", root / "results.json", "--json", root / "scores.json")
@@ -308,7 +334,7 @@ def test_frames_without_results_and_masks_without_a_pixel_are_counted(root):
         json.dumps([results[0], results[0] | {"segmentation": {"size": [60, 80], "counts": [4800]}}])
     )
     said = [one["problem"] for one in score(root, "valid", predictions=root / "results.json")["warnings"]]
-    assert said == ["3 of 4 frames without an entry that counts", "1 masks without a pixel"]
+    assert said == ["3 of 4 frames without an entry that counts", "1 mask without a pixel"]
 
 
 @pytest.mark.parametrize("library", ["hotcoco", "pycocotools"])

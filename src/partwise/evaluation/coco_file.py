@@ -19,6 +19,7 @@ from pycocotools import mask as coco_mask
 from partwise.data.frame import raise_faults
 from partwise.data.polygons.classes import classes_in
 from partwise.data.polygons.coco_file import AnnotatedImages
+from partwise.evaluation.coco_results import EmptyEntry
 from streeteval.evaluator import CityscapesEvaluator
 from streeteval.files import json_ready
 from streeteval.given import shown
@@ -204,6 +205,19 @@ class AnnotatedEvaluator(CityscapesEvaluator):
             }
             for entry, label, score in zip(entries, instances.labels, scores, strict=True)
         ]
+
+    def insert_empty(self, name: str, entries: Sequence[EmptyEntry], size: tuple[int, int]) -> None:
+        """Add the entries without a pixel of an image that is there: false positives of COCO's scores alone.
+
+        Args:
+            name: Of the image.
+            entries: In the order of their numbers, so that among equal scores each keeps its place in the file.
+            size: (H, W) of the image.
+        """
+        nothing = _as_text(coco_mask.encode(np.zeros(size, np.uint8, order="F")))
+        for number, label, score in entries:
+            row = {"image_id": self.truth.ids[name], "category_id": self.label_set.file_id_of(label)}
+            self.found[name].insert(number, row | {"score": score, "segmentation": nothing})
 
     def fresh(self) -> AnnotatedEvaluator:
         """An evaluator with the same settings and truth, and no image."""

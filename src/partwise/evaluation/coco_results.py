@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from partwise.data.polygons.table import AnnotationTable
 from streeteval.instances import Instances
 from streeteval.reading.faults import Fault, counted
 
-__all__ = ["CocoResults", "Frames", "names_of_frame"]
+__all__ = ["CocoResults", "EmptyEntry", "Frames", "names_of_frame"]
 
 _LARGEST_SCORE = float(np.finfo(np.float32).max)
 _FRAME_END = "_leftImg8bit"  # of a Cityscapes frame's file, no part of its name
@@ -31,6 +32,20 @@ class Frames:
     names: Sequence[str]
     sizes: Sequence[tuple[int, int]]
     ids: Sequence[Sequence[int | str]]
+
+
+class EmptyEntry(NamedTuple):
+    """An entry whose mask has no pixel.
+
+    Attributes:
+        number: Its place among all entries of its frame.
+        label: Id of the label set.
+        score: Its score.
+    """
+
+    number: int
+    label: int
+    score: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,22 +72,31 @@ class CocoResults:
     remarks: tuple[Fault, ...]
     by_id: bool = False
 
-    def of_frame(self, name: str) -> tuple[Instances, np.ndarray]:
-        """The instances of a frame, and their scores as float64; entries without a pixel are left out."""
+    def of_frame(self, name: str) -> tuple[Instances, np.ndarray, list[EmptyEntry]]:
+        """The instances of a frame, their scores as float64, and the entries that have no pixel."""
         place = self.place_of[name]
         size = self.sizes[place]
-        drawn = [(n, self.table.crop(n, size)) for n in self.table.of_image(place)]
-        kept = [(n, crop) for n, crop in drawn if crop is not None]
-        scores = np.array([self.scores[int(self.table.names_N[n])] for n, _ in kept], np.float64)
-        labels = np.array([self.labels[int(self.table.categories_N[n])] for n, _ in kept])
-        boxes, masks = np.array([crop[0] for _, crop in kept]), tuple(crop[1] for _, crop in kept)
-        return Instances(labels, scores.clip(-_LARGEST_SCORE, _LARGEST_SCORE), boxes, masks, size), scores
+        boxes, masks, labels, scores, empty = [], [], [], [], []
+        for number, n in enumerate(self.table.of_image(place)):
+            crop, label = self.table.crop(n, size), self.labels[int(self.table.categories_N[n])]
+            score = self.scores[int(self.table.names_N[n])]
+            if crop is None:
+                empty.append(EmptyEntry(number, label, score))
+                continue
+            boxes.append(crop[0])
+            masks.append(crop[1])
+            labels.append(label)
+            scores.append(score)
+        of_all = np.array(scores, np.float64)
+        fit = of_all.clip(-_LARGEST_SCORE, _LARGEST_SCORE)
+        return Instances(np.array(labels), fit, np.array(boxes), tuple(masks), size), of_all, empty
 
-    def remarks_on(self, found: Mapping[str, int]) -> list[Fault]:
+    def remarks_on(self, found: Mapping[str, int], in_coco: bool = False) -> list[Fault]:
         """All that was left out, and the frames without a result.
 
         Args:
             found: Name of each frame that is scored -> how many instances `of_frame` gave.
+            in_coco: Whether COCO's scores of the truth's own file count the entries without a pixel.
         """
         entries = {name: len(self.table.of_image(self.place_of[name])) for name in found}
         bare = sum(count == 0 for count in entries.values())
@@ -82,7 +106,8 @@ class CocoResults:
             problem = f"{bare} of {counted(len(found), 'frame')} without an entry that counts"
             remarks.append(Fault(self.where, problem, "scored as frames in which nothing was found"))
         if empty:
-            remarks.append(Fault(self.where, f"{empty} masks without a pixel", "left out"))
+            remedy = "left out, and false positives of coco, as for pycocotools" if in_coco else "left out"
+            remarks.append(Fault(self.where, f"{counted(empty, 'mask')} without a pixel", remedy))
         return remarks
 
 

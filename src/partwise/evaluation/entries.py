@@ -13,6 +13,7 @@ from partwise.data.polygons.yolo import YoloFolder
 from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
 from partwise.evaluation.category_numbers import CategoryNumbers
+from partwise.evaluation.coco_file import AnnotatedEvaluator
 from partwise.evaluation.coco_reader import read_coco_results
 from partwise.evaluation.coco_results import Frames
 from partwise.evaluation.yolo_results import is_empty_yolo_results, is_yolo_results, read_yolo_results
@@ -92,13 +93,15 @@ def score_entries(
     numbers = CategoryNumbers(truth.label_set) if entries.by_id and isinstance(truth, YoloFolder) else None
     for place in range(len(scenes)):
         scene = scenes[place]
-        instances, scores = entries.of_frame(scene.name)
+        instances, scores, empty = entries.of_frame(scene.name)
         found[scene.name] = len(instances)
         evaluator.update(scene, instances, scores=scores, depth_HW=depth(scene.name))
+        if isinstance(evaluator, AnnotatedEvaluator):
+            evaluator.insert_empty(scene.name, empty, scene.size)
         if numbers:
             numbers.see(scene, instances)
         progress(place + 1, len(scenes))
     fault, remark = numbers.remark(str(results)) if numbers else (None, None)
     raise_faults(str(results), [fault] if fault else [])
-    remarks = [*([remark] if remark else []), *entries.remarks_on(found)]
+    remarks = [*([remark] if remark else []), *entries.remarks_on(found, isinstance(evaluator, AnnotatedEvaluator))]
     return evaluator, evaluator.compute() | {"warnings": [asdict(one) for one in remarks]}
