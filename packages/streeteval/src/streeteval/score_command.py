@@ -18,7 +18,7 @@ from streeteval.errors import InputError, unknown_name
 from streeteval.evaluator import CityscapesEvaluator
 from streeteval.explain import explain
 from streeteval.files import atomic_write, json_ready
-from streeteval.official.pairs import usable_workers
+from streeteval.official.pairs import add_workers, usable_workers
 from streeteval.official.places import dataset_path, results_path
 from streeteval.picture import draw
 from streeteval.reading.faults import listed
@@ -81,7 +81,7 @@ def run_score(words: Sequence[str], prog: str | None = None) -> None:
     parser.add_argument("--boundary", action="store_true", help="also boundary AP")
     parser.add_argument("--panoptic", action="store_true", help="also panoptic quality of instances over label ids")
     parser.add_argument("--coco", action="store_true", help="also COCO AP; needs pycocotools")
-    parser.add_argument("--workers", type=int, default=0, help="processes (default: one for each core)")
+    add_workers(parser)
     asked = parser.parse_args(words)
     if asked.intervals < 0:
         raise InputError(f"intervals {asked.intervals}: give the number of draws, such as 1000")
@@ -118,7 +118,8 @@ def rows_of(scores: Mapping[str, Any], by_size: bool = False) -> list[list[str]]
             part = (part or {}).get(step)
         if part is not None:
             low, high = intervals.get(place) or (None, None)
-            interval = f"{100 * low:.1f} to {100 * high:.1f}" if low is not None and high is not None else ""
+            few = "too few images" if place in intervals and part.get(key) is not None else ""
+            interval = few if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}"
             rows.append([name, _percent(part.get(key)), interval])
     instance, semantic = scores.get("instance") or {}, scores.get("semantic") or {}
     if by_size:

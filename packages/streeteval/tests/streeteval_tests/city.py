@@ -1,5 +1,6 @@
 """A small data set in Cityscapes' form, with truth of every kind, and results that are partly right."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,14 +27,14 @@ def labels_of(ids_HW: np.ndarray) -> np.ndarray:
     return np.where(ids_HW >= 1000, ids_HW // 1000, ids_HW).astype(np.uint8)
 
 
-def make_city(root: Path, seed: int = 0) -> SimpleNamespace:
+def make_city(root: Path, seed: int = 0, names: Sequence[str] = FRAMES) -> SimpleNamespace:
     """Write gtFine/val, results/instances and results/pixels below a folder."""
     rng = np.random.default_rng(seed)
     instances, pixels = root / "results" / "instances", root / "results" / "pixels"
     for folder in (instances, pixels):
         folder.mkdir(parents=True)
     truth = {}
-    for name in FRAMES:
+    for name in names:
         folder = root / "gtFine" / "val" / name.split("_")[0]
         folder.mkdir(parents=True, exist_ok=True)
         ids_HW = truth[name] = truth_of(rng)

@@ -5,8 +5,10 @@ import os
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -157,3 +159,34 @@ def test_results_in_train_ids_and_of_half_the_size(city, tmp_path):
         done = run("streeteval", "pixel", option, "--json", tmp_path / "out.json", cwd=tmp_path, **where)
         assert done.returncode == 0, done.stdout
         assert json.loads((tmp_path / "out.json").read_text())["averageScoreClasses"] > 0.85
+
+
+def command_called(name):
+    """The function behind a command."""
+    module, function, _ = COMMANDS[name]
+    return getattr(import_module(f"streeteval.{module}"), function)
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "1.5", "many"])
+@pytest.mark.parametrize("command", ["score", "pixel", "instance", "panoptic"])
+def test_a_number_of_workers_below_1_is_refused(command, given, capsys):
+    with pytest.raises(SystemExit) as ended:
+        command_called(command)(["--workers", given])
+    assert ended.value.code == 2
+    assert f"--workers: {given!r}: give a whole number from 1 on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "expected"), [([], 4), (["--workers", "1"], 1), (["--workers", "3"], 3)])
+@pytest.mark.parametrize("command", ["pixel", "instance"])
+def test_one_worker_is_one_process(command, words, expected, monkeypatch):
+    """Without the option, as many as there are cores, for 16 images or more each."""
+    from streeteval.official import instance, pairs, pixel
+
+    module, used = {"pixel": pixel, "instance": instance}[command], []
+    monkeypatch.setattr(module, "args", SimpleNamespace(**vars(module.args)))
+    monkeypatch.setattr(module, "lists_of", lambda *given: (["a"] * 70, ["b"] * 70))
+    monkeypatch.setattr(module, "warn_of_unread", lambda *given: None)
+    monkeypatch.setattr(module, "evaluateImgLists", lambda found, truth, args: used.append(args.workers))
+    monkeypatch.setattr(pairs.os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    command_called(command)(words)
+    assert used == [expected]

@@ -154,7 +154,9 @@ def test_explain_writes_a_picture_and_the_list(own, tmp_path):
         assert done.returncode == 255 and said in done.stdout
 
 
-def test_score_says_more_and_compare_says_which_is_better(own, tmp_path):
+def test_score_says_more_and_compare_says_which_is_better(tmp_path):
+    names = [f"ulm_{number:06}_000019" for number in range(6)]
+    own, worse = (make_city(tmp_path / name, names=names) for name in ("own", "worse"))
     done = run(
         *("streeteval", "score", "--data", own.root, "--predictions", own.root / "results", "--by-size", "--panoptic"),
         *("--intervals", "50", "--boundary", "--csv", tmp_path / "a.csv", "--json", tmp_path / "a.json"),
@@ -167,13 +169,20 @@ def test_score_says_more_and_compare_says_which_is_better(own, tmp_path):
     held = json.loads((tmp_path / "a.json").read_text())
     assert float(rows[names.index("AP")][1]) == pytest.approx(100 * held["instance"]["ap"], abs=0.006)
     assert " to " in rows[names.index("AP")][2] and all(name in done.stdout for name in names)
-    worse = make_city(tmp_path / "worse")
     for path in worse.instances.glob("*_pred.txt"):
         path.write_text("".join(path.read_text().splitlines(keepends=True)[::2]))
     done = run("streeteval", "score", "--data", worse.root, "--predictions", worse.root / "results", "--boundary",
                "--panoptic", "--json", tmp_path / "b.json", cwd=tmp_path)  # fmt: skip
     assert done.returncode == 0, done.stdout
     done = run("streeteval", "compare", tmp_path / "b.json", tmp_path / "a.json", "--draws", "200", cwd=tmp_path)
-    assert done.returncode == 0 and "instance.ap: " in done.stdout
+    assert done.returncode == 0 and "instance.ap: " in done.stdout and "95 % interval" in done.stdout
     done = run("streeteval", "compare", tmp_path / "a.csv", tmp_path / "a.json", cwd=tmp_path)
     assert done.returncode == 255 and "a.csv" in done.stdout
+
+
+def test_few_images_have_no_interval_and_it_is_said(own, tmp_path):
+    where = ("--data", own.root, "--predictions", own.root / "results", "--intervals", "50")
+    done = run("streeteval", "score", *where, "--json", tmp_path / "a.json", cwd=tmp_path)
+    assert done.returncode == 0 and "too few images" in done.stdout and " to " not in done.stdout
+    done = run("streeteval", "compare", tmp_path / "a.json", tmp_path / "a.json", cwd=tmp_path)
+    assert "instance.ap: no difference can be given, too few images" in done.stdout

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 
 from streeteval.official import instance, pixel
+from streeteval.official.pairs import add_workers
 
 __all__ = ["evaluate_instances", "evaluate_pixels"]
 
@@ -23,7 +24,11 @@ def evaluate_pixels(words: Sequence[str], prog: str | None = None) -> None:
 
 
 def _evaluate(
-    module: ModuleType, run: Callable[[Sequence[str]], None], words: Sequence[str], prog: str | None, what: str
+    module: ModuleType,
+    run: Callable[[Sequence[str], int | None], None],
+    words: Sequence[str],
+    prog: str | None,
+    what: str,
 ) -> None:
     """Set the parameters of a module and score."""
     parser = argparse.ArgumentParser(
@@ -33,15 +38,15 @@ def _evaluate(
     )
     parser.add_argument("files", nargs="*", help="files of the truth ('gt' in the path) and of predictions ('pred')")
     parser.add_argument("--json", help="file for the result (default: in CITYSCAPES_EXPORT_DIR, if that is set)")
-    parser.add_argument("--workers", type=int, default=1, help="processes (default: one for each core)")
+    add_workers(parser)
     parser.add_argument("--train-ids", action="store_true", help="the results hold train ids, not label ids")
     parser.add_argument("--enlarge", action="store_true", help="enlarge results that are smaller than the truth")
     if module is instance:
         parser.add_argument("--csv", action="store_true", help="separate the columns by commas")
     asked = parser.parse_args(words)
-    module.args.workers, module.args.trainIds, module.args.enlarge = asked.workers, asked.train_ids, asked.enlarge
+    module.args.trainIds, module.args.enlarge = asked.train_ids, asked.enlarge
     if module is instance:
         module.args.csv = asked.csv
     module.args.JSONOutput = bool(asked.json or os.environ.get("CITYSCAPES_EXPORT_DIR"))
     module.args.exportFile = asked.json or module.args.exportFile
-    run(asked.files)
+    run(asked.files, asked.workers)

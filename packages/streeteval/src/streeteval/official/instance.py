@@ -190,11 +190,11 @@ def printResults(avgDict: dict, args: SimpleNamespace) -> None:
     print("")
 
 
-def evaluate(words: Sequence[str]) -> None:
+def evaluate(words: Sequence[str], workers: int | None = None) -> None:
     """Score the files that the words name, or all of val, as the official command does."""
     predictions, truth = lists_of(words, args.groundTruthSearch, lambda path: getPrediction(path, args))
     warn_of_unread(truth, ".txt", args)
-    args.workers = usable_workers(len(truth), args.workers)
+    args.workers = workers or usable_workers(len(truth), args.workers)
     evaluateImgLists(predictions, truth, args)
 
 

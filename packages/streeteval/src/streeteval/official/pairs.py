@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
@@ -26,6 +27,7 @@ from streeteval.scoring import score_results
 __all__ = [
     "InstanceTruth",
     "LabelTruth",
+    "add_workers",
     "paired_files",
     "scored",
     "show_progress",
@@ -134,6 +136,19 @@ def show_progress(quiet: bool) -> Callable[[int, int], None]:
             print(f"\rImages Processed: {done}", end="\n" if done == total else " ", flush=True)
 
     return show
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """Add the option --workers, None if it is not given."""
+    default = f"one for each core, if there are {_WORTH_A_WORKER} images for each"
+    parser.add_argument("--workers", type=_from_1, help=f"processes, from 1 on (default: {default})")
+
+
+def _from_1(text: str) -> int:
+    """Read a whole number from 1 on."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number from 1 on")
+    return int(text)
 
 
 def usable_workers(images: int, asked: int = 1) -> int:

@@ -24,7 +24,7 @@ import numpy as np
 from streeteval.errors import InputError
 from streeteval.files import read_json
 from streeteval.metrics.segments import VOID, SegmentSums
-from streeteval.official.pairs import usable_workers, write_export
+from streeteval.official.pairs import add_workers, usable_workers, write_export
 from streeteval.official.places import as_command, dataset_path, results_path
 from streeteval.official.segment_files import Annotations, ScoredFrame, pairs_of, rgb2id, score_frame
 from streeteval.reading.faults import Fault
@@ -246,7 +246,7 @@ def evaluate(words: Sequence[str], prog: str | None = None) -> None:
     parser.add_argument("--prediction-json-file", default=found, help="JSON of the predictions (default: %(default)s)")
     parser.add_argument("--prediction-folder", help="folder of their PNG files (default: called like the JSON)")
     parser.add_argument("--results_file", default="resultPanopticSemanticLabeling.json", help="default: %(default)s")
-    parser.add_argument("--workers", type=int, default=0, help="processes (default: one for each core)")
+    add_workers(parser)
     asked = parser.parse_args(words)
     for what, file in (("ground truth", asked.gt_json_file), ("prediction", asked.prediction_json_file)):
         if not Path(file).is_file():

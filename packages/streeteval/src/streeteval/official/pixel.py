@@ -224,11 +224,11 @@ def _print_scores(
         print(f"{name:<14}: " + _coloured(iou[name], args) + "    " + _coloured(iiou[name], args))
 
 
-def evaluate(words: Sequence[str]) -> None:
+def evaluate(words: Sequence[str], workers: int | None = None) -> None:
     """Score the files that the words name, or all of val, as the official command does."""
     predictions, truth = lists_of(words, args.groundTruthSearch, lambda path: getPrediction(args, path))
     warn_of_unread(truth, ".png", args)
-    args.workers = usable_workers(len(truth), args.workers)
+    args.workers = workers or usable_workers(len(truth), args.workers)
     evaluateImgLists(predictions, truth, args)
 
 
