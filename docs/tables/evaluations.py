@@ -11,7 +11,8 @@ The .toml files beside this one describe them:
     ]
 
 A cell written by hand may quote a figure of any file: {speed:predict/0/mean/total_ms:.0f} is the value at that path of
-results/speed.json, in Python's format. A row without `of` has such cells only. `json = false` leaves the links out.
+results/speed.json, in Python's format. The format may be empty: {clicks:size:}. A row without `of` has such cells only.
+`json = false` leaves the links out.
 """
 
 from __future__ import annotations
@@ -92,6 +93,11 @@ def quote(text: str) -> str:
     """Text with every {file:path:format} replaced by the figure there.
 
     A figure is divided by a number where the path ends with one behind " / ", such as seconds of 100 images.
+
+    Raises ValueError where a { is left over, such as that of {file:path} without the second colon.
+
+    >>> quote("{clicks:size:}, {clicks:click_ms/median:.0f} ms")
+    '1024x512, 72 ms'
     """
 
     def figure(found: re.Match) -> str:
@@ -99,7 +105,10 @@ def quote(text: str) -> str:
         value = at(load(found[1]), path)
         return format(value / float(divisor) if divisor else value, found[3])
 
-    return QUOTED.sub(figure, text)
+    quoted = QUOTED.sub(figure, text)
+    if "{" in quoted:
+        raise ValueError(f"{text}: not of the form {{file:path:format}}; the format may be empty")
+    return quoted
 
 
 def make(spec: dict[str, Any]) -> Table:

@@ -12,6 +12,7 @@ from tables.table import RESULTS, Table, load, markdown
 from docs.markdown import ROOT, tables_and_prose
 
 FIGURE = re.compile(r"(?<![\d.,])(?:0|1)\.\d{3}(?!\d)")
+TEMPLATE = re.compile(r"\{[\w.]+:[^{}\"'` ][^{}]*\}")
 LOG = ROOT / "docs" / "log"
 TOLD = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("models", "benchmarks", "ceilings"))]
 
@@ -20,6 +21,18 @@ TOLD = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("models"
 def test_tables_are_those_of_results(page):
     text = page.read_text(encoding="utf-8")
     assert text == with_tables(text, page), "run make tables"
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_table_shows_a_template(page):
+    tables, _ = tables_and_prose(page.read_text(encoding="utf-8"))
+    assert not TEMPLATE.findall(tables)
+
+
+def test_a_template_that_is_not_replaced_is_refused():
+    assert TEMPLATE.findall("| {clicks:size} | {speed:predict/0/mean/total_ms:.0f} |")
+    with pytest.raises(ValueError, match="not of the form"):
+        quote("{clicks:size}")
 
 
 def test_every_table_is_on_a_page():
