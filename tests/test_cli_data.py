@@ -1,10 +1,13 @@
 """Data sets at the command line: one line says what was found; what is wrong is told before anything is written."""
 
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
-from coco_trees import annotation, content, write_coco
+from coco_trees import annotation, content, image, write_coco
+from PIL import Image
 from tiny_networks import QUICK
 
 
@@ -20,6 +23,22 @@ def test_check_says_what_the_data_are(says, root, tmp_path):
     assert "own/train: COCO, label set own (2 classes, 1 with instances), 1 frame" in said and "no faults" in said
     assert set(json.loads((tmp_path / "check.json").read_text())["splits"]) == {"train", "valid"}
     assert "own/valid" in says("check", "--data", root, "--split", "val")
+
+
+def test_check_suggests_the_next_command_for_own_data(says, root, tmp_path):
+    said = says("check", root)
+    assert f"next: partwise train finetune --data {root} --weights streets --out run --minutes 20" in said
+    shutil.rmtree(root / "train")
+    words = says("check", root).split("next: partwise ")[1].split()
+    assert words == ["split", str(root), "--out", "DIR", "--val", "0.2", "--split", "valid"]
+    names = ("a.png", "b.png")
+    two = content([annotation(1, 1), annotation(2, 2)], images=[image(1, names[0]), image(2, names[1])])
+    write_coco(root / "valid" / "_annotations.coco.json", two)
+    for seed, name in enumerate(names):  # photos that do not look alike
+        pixels = np.random.default_rng(seed).integers(0, 256, (20, 30, 3), np.uint8)
+        Image.fromarray(pixels).save(root / "valid" / name)
+    says(*words[:3], tmp_path / "parts", *words[4:])
+    assert "next: partwise train finetune" in says("check", tmp_path / "parts")
 
 
 def test_faults_of_a_file_end_a_training_before_anything_is_written(fails, root, tmp_path):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from partwise.cli.app import NO_DATA, Data, app, data_options, height_and_width, keep_and_show, writes
 from partwise.errors import PartwiseError
 from partwise.terminal import console, counting
 from partwise.written import CHECK
+
+if TYPE_CHECKING:
+    from partwise.data.source import DataSource
 
 
 @app.command
@@ -45,7 +48,22 @@ def check(
         raise PartwiseError(
             f"{source}: {counted(len(report.faults), 'fault')}, listed above: correct the data before training"
         )
-    console.print(f"next: partwise train demo {data_options(source)} --out out/run --minutes 2")
+    console.print(f"next: {_after_check(source)}", soft_wrap=True)
+
+
+def _after_check(source: DataSource) -> str:
+    """Return the command to suggest for a data set without a fault."""
+    from partwise.data.cityscapes import CityscapesFolder
+    from partwise.data.polygons.dataset import AnnotatedFolder
+
+    if source.form == CityscapesFolder.form:
+        return f"partwise train demo {data_options(source)} --out out/run --minutes 2"
+    splits = source.splits()
+    only = source.open(splits[0]) if len(splits) == 1 else None
+    if isinstance(only, AnnotatedFolder) and not only.in_order:  # what `split` takes
+        which = "" if splits[0] in ("train", "all") else f" --split {splits[0]}"
+        return f"partwise split {source.root} --out DIR --val 0.2{which}"
+    return f"partwise train finetune {data_options(source)} --weights streets --out run --minutes 20"
 
 
 @app.command

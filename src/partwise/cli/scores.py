@@ -57,6 +57,7 @@ def evaluate(
             truth; can be given several times, rising; 32, 64, 128 and 256 without it.
     """
     from partwise.class_map import parse_class_map
+    from partwise.data.cityscapes import CityscapesFolder
     from partwise.report.further_scores import further_scores_table
     from partwise.report.text import evaluation_text, faults_text, table_text
     from partwise.scoring import score
@@ -83,7 +84,7 @@ def evaluate(
         )
     if not records:
         del figures["records"]
-    further = further_scores_table(figures)
+    further = further_scores_table(figures, depth_files=source.form == CityscapesFolder.form)
     about = f"{figures['circumstances']['dataset']}\n" if predictions is None else ""
     text = f"{about}{evaluation_text(figures)}\n\n{table_text(further)}\n{further.note}".rstrip()
     if figures.get("warnings"):

@@ -117,7 +117,7 @@ def split_groups(groups: Sequence[int], val: float, seed: int) -> list[bool]:
     if len(sizes) < 2:
         raise PartwiseError(
             f"{counted(len(groups), 'image')} in {counted(len(sizes), 'group')} of copies: a split needs two groups: "
-            "give more images, or a group_by that divides them further"
+            "give more images, or a --group-by that makes more groups"
         )
     order = [sorted(sizes)[i] for i in np.random.default_rng(seed).permutation(len(sizes))]
     wanted, taken, chosen = val * len(groups), 0, set()

@@ -30,13 +30,15 @@ _PLACES = (
 NO_DEPTH = "AP100m and AP50m are missing: they need disparity/ and camera/ beside gtFine/ of the data set"
 
 
-def further_scores_table(evaluation: Mapping[str, Any]) -> Table:
+def further_scores_table(evaluation: Mapping[str, Any], *, depth_files: bool = True) -> Table:
     """Make the table of all main scores and of AP by size.
 
     A score that was not computed is left out. A score without a value is shown as missing.
 
     Args:
         evaluation: What `CityscapesEvaluator.compute` returns.
+        depth_files: Whether the format of the data has files of distances. If it has, a note says that they are
+            missing.
     """
     intervals = evaluation.get("intervals") or {}
     rows = []
@@ -54,5 +56,5 @@ def further_scores_table(evaluation: Mapping[str, Any]) -> Table:
             part = (part or {}).get(step)
         if part is not None:
             rows.append([name, Bar(part.get(key)), interval_text(intervals.get(place), lambda end: f"{100 * end:.1f}")])
-    has_depth = (evaluation.get("instance") or {"within_100m": True}).get("within_100m") is not None
-    return Table("Further scores", ("all images", "%", "95 % interval"), rows, "" if has_depth else NO_DEPTH)
+    missing = depth_files and bool(instance) and instance.get("within_100m") is None
+    return Table("Further scores", ("all images", "%", "95 % interval"), rows, NO_DEPTH if missing else "")
