@@ -20,8 +20,8 @@ def describe(model: str | None = None, /, *, json: Annotated[Path | None, writes
     """Show what a model is: its method, what it was trained on, and its classes with their ids.
 
     Args:
-        model: A model file, a run folder, or the name of a bundled model; without it the bundled model.
-        json: Where to write all of it, with the whole configuration of the method.
+        model: A model file, a run folder, or the name of a model; the default model without it.
+        json: File for all of it, with the whole configuration of the method.
     """
     from partwise.model_files import find_model
     from partwise.report.description import description_text, label_set_table, measured_table, model_description

@@ -79,8 +79,9 @@ def export(
     other frames, and the file keeps the figures. If AP falls by more than --max-drop, nothing is written.
 
     Args:
-        model: A model file or a run folder.
-        others: Further models of the same network, such as runs that continued it; the mean of all weights is written.
+        model: A model file, a run folder, or the name of a model.
+        others: Further models with the same network, such as runs that continued it. The mean of all weights is
+            written.
         out: The file to write; its ending must be that of the format.
         format: safetensors: for torch; onnx: for ONNX Runtime; openvino: for OpenVINO, a .xml file with a .bin file
             beside it.

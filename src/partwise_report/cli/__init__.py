@@ -9,6 +9,6 @@ from partwise_report.cli.systems import systems
 
 __all__ = ["ceilings", "study"]
 
-study = App(name="study", help="Train many variants on one budget and explain what makes the difference.")
+study = App(name="study", help="Train many variants with the same budget, and explain what makes the difference.")
 for command in (systems, report, recheck, cache):
     study.command(command)

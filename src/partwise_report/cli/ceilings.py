@@ -18,16 +18,16 @@ def ceilings(
     frames: int = 60,
     json: Annotated[Path | None, writes(CEILING)] = None,
 ) -> None:
-    """Ceilings of part maps side by side: the report's windows, the paper's and ours, by stride, cells, k and margin.
+    """Compare ceilings of part maps: the report's windows, the paper's and ours, by stride, cells, k and margin.
 
     Parameters
     ----------
     split
-        Of the data.
+        Split of the data set.
     frames
-        At most so many frames, evenly spaced; 0 for all.
+        Largest number of frames, evenly spaced; 0 for all.
     json
-        Where to write all figures.
+        File for all figures.
     """
     from partwise_report.ceiling_tables import sweep_tables
     from partwise_report.ceilings import sweep

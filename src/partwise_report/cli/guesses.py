@@ -32,47 +32,48 @@ def report(
 ) -> None:
     """Decide the report's guesses: train networks on stored features that differ by what each guess blames.
 
-    Trainings that are recorded in OUT are passed over, so the same command goes on where it was stopped. The page is
+    Trainings that are recorded in OUT are skipped, so the same command continues where it was stopped. The page is
     written after every training, with what is decided so far.
 
     Parameters
     ----------
     data
-        Root of the Cityscapes tree, or the folder with its zips.
+        Root of a data set that has a class car; its format is found out.
     out
         Folder of the study: report.html, study.json, and a record (trials/) and the heads (work/) of each training.
     caches
-        Folder with the stored features, made by partwise study cache: CACHES/plain/train, CACHES/plain/val and so on;
-        OUT/features without it.
+        Folder with the stored features, made by partwise study cache: CACHES/plain/train, CACHES/plain/val and so on.
+        Without it: OUT/features.
     only
-        Variants or groups (heads, rates, slips, corrections, chain, truth, start, sizes, orders, conv5); can be given
-        several times.
+        Names of variants or groups to train (groups: heads, rates, slips, corrections, chain, truth, start, sizes,
+        orders, conv5); can be given several times. Without it: all.
     minutes
-        The short form: store features of a few frames, train the variants of the group "short" on them, all in about so
-        many minutes. For rendered streets (partwise render).
+        Length of the short form in minutes: it stores features of a few frames and trains the variants of the group
+        "short" on them. It is for rendered streets (partwise render). 0 for the whole study.
     steps
-        Of every training, in place of the variants' own.
+        Number of steps of every training; 0 keeps those of the variants.
     seeds
-        Of every variant.
+        Number of trainings of each variant, each with another seed.
     first_seed
-        The seeds are this number and those that follow.
+        The first seed; the others follow it.
     processes
-        Trainings at once, each on one core.
+        Number of trainings that run at the same time, each on one core.
     weights
-        Of VGG16, for features that the short form stores and for variants that learn conv5: a safetensors file,
-        torchvision or random.
+        Weights of VGG16, for features that the short form stores and for variants that learn conv5: a safetensors
+        file, torchvision or random.
     fcn8s
-        A trained FCN-8s (model file or run), for variants that start from one.
+        A trained FCN-8s (a model file or a run folder), for variants that start from one.
     records
-        Folder with records of trainings that are finished, such as results/report_guesses; can be given several times.
+        Folder with records of finished trainings, such as results/report_guesses; can be given several times.
     split
-        What to train on.
+        Split to train on.
     val_split
-        What to measure on.
+        Split to measure on.
     precision
-        Of the trainings: no is fp32; bf16 is faster on a processor that has it.
+        Precision of the trainings. no: fp32; bf16: faster on a processor that has it.
     round
-        Whose comparisons decide: 1, or those of the second round, where a figure of the first was too small.
+        Round of the study whose comparisons decide. 2 has comparisons for guesses that the first round left open
+        because a figure was too small.
     """
     from partwise_report.study.guesses.guide import run_short, run_whole
     from partwise_report.study.guesses.tasks import Study
@@ -106,7 +107,7 @@ def report(
         else:
             page = run_whole(settings, only or (), processes, display, command=command_line())
     console.print(f"wrote {page} and {page.with_name('study.json')}")
-    console.print("next: the same command goes on with what is not trained yet")
+    console.print("next: the same command continues with what is not trained yet")
 
 
 def cache(
@@ -123,36 +124,36 @@ def cache(
     slip: list[str] | None = None,
     base: Path | None = None,
 ) -> None:
-    """Store what a frozen VGG16 says of frames, so that a study trains networks on it without the backbone.
+    """Store the features of a frozen VGG16 for frames, so that a study trains networks on them without the backbone.
 
-    The same command goes on where it was stopped. Each frame is one step: stop it at any time.
+    You can stop the command at any time. The same command continues after the last complete frame.
 
     Parameters
     ----------
     data
-        Root of a data set that has a class "car"; its format is found out.
+        Root of a data set that has a class car; its format is found out.
     out
-        Folder for the features: features.json and one .npy file (fp16) a layer.
+        Folder for the features: features.json and one .npy file (fp16) for each layer.
     layer
-        conv3_3, pool3, conv4_3, pool4, conv5_3, pool5, or conv5_3_holes (stride 8, dilated); can be given
-        several times.
+        A layer to store: conv3_3, pool3, conv4_3, pool4, conv5_3, pool5, or conv5_3_holes (stride 8, dilated); can be
+        given several times.
     frames
-        Evenly spaced ones of the split; 0 for all.
+        Largest number of frames, evenly spaced; 0 for all.
     split
-        Of that tree.
+        Split of the data set.
     view
-        Only the part around the middle of each frame, as WIDTHxHEIGHT; a smaller frame gets a border that does
-        not count. Whole frames without it.
+        Size WIDTHxHEIGHT of the part around the middle of each frame that is stored; a smaller frame gets a border
+        that does not count. Without it: whole frames.
     enlarge
-        How many times as long each side of a frame becomes before the backbone sees it.
+        Factor by which each side of a frame is enlarged before the backbone sees it.
     weights
-        Of VGG16: a safetensors file, torchvision, random, or a trained model or run on VGG16.
+        Weights of VGG16: a safetensors file, torchvision, random, or a model file or run folder with that backbone.
     keep_mean
-        Show the backbone images without their mean subtracted, as the report's published code does.
+        Do not subtract the mean from the images, as in the report's published code.
     slip
-        Of the report's code, put back into conv5: one_dilated_layer.
+        Name of a slip of the report's code to put back into conv5: one_dilated_layer.
     base
-        Folder with conv4_3 of the same frames: layers after it are made from there, without the images.
+        Folder with stored conv4_3 of the same frames: later layers are computed from it, without the images.
     """
     from partwise.data.dataset import open_dataset
     from partwise_report.features import FeatureStore, FrozenVgg, require_layers, store_features

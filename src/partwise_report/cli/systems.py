@@ -26,41 +26,41 @@ def systems(
     split: str = "train",
     val_split: str = "val",
 ) -> None:
-    """Train the report's systems themselves, backbone and all, and draw the report's figures of them.
+    """Train the whole systems of the report, with their backbones, and draw the report's figures of them.
 
-    Variants that are finished in OUT are passed over, so the same command goes on where it was stopped.
+    Variants that are finished in OUT are skipped, so the same command continues where it was stopped.
 
     Parameters
     ----------
     overrides
-        Fields to change in all variants that have them, such as data.augment.crop=[128,256], or in some:
-        "fcn*:method.channels=512".
+        Fields to change: in all variants that have them, such as data.augment.crop=[128,256], or in some variants,
+        such as "fcn*:method.channels=512".
     out
-        Folder of the study: report.html, study.json, study.md (its tables), figures/ and a run for
-        each variant.
+        Folder of the study: report.html, study.json, study.md (its tables), figures/ and a run folder for each variant.
     minutes
-        Of training for all variants together, evaluations not counted; 120 where STEPS is not given.
+        Minutes of training for all variants together, without evaluations; 120 if neither this nor --steps is given.
     steps
-        Of a variant of share 1 instead: exactly repeatable, and fair where the machine's speed varies.
+        Number of steps of a variant with the share 1, in place of --minutes. It makes the study exactly repeatable, and
+        comparisons fair if the speed of the machine varies.
     frames
-        Evenly spaced validation frames that every network is looked at on.
+        Number of validation frames, evenly spaced, that every network is measured on.
     view
-        Only the part around the middle of these frames, as WIDTHxHEIGHT; whole frames without it.
+        Size WIDTHxHEIGHT of the part around the middle of these frames that is used. Without it: whole frames.
     only
-        Variants or groups (written, committed, putback, corrected, guesses, orders); can be given several times. What
-        they start from is added.
+        Names of variants or groups to train (groups: written, committed, putback, corrected, guesses, orders); can be
+        given several times. Variants that these start from are added. Without it: all.
     weights
-        Of the VGG16 backbone: a safetensors file, torchvision or random; without it as the recipes say (torchvision).
+        Weights of the VGG16 backbone: a safetensors file, torchvision or random. Without it: those of the recipes.
     figures_from
-        data: figures show validation frames; rendered: rendered streets, free of any terms.
+        What the figures show. data: validation frames; rendered: rendered streets, which have no terms of use.
     seed
-        Of every training.
+        Seed of every training.
     fcn8s
-        A trained FCN-8s (model file or run) for what starts from one; phase 1 is then left out.
+        A trained FCN-8s (a model file or a run folder), for variants that start from one; phase 1 is then left out.
     split
-        What to train on.
+        Split to train on.
     val_split
-        What to look at.
+        Split to measure on.
     """
     from partwise.experiment import TrainingData
     from partwise_report.study.systems.page import write_study
