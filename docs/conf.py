@@ -48,10 +48,11 @@ html_additional_pages = {"index": "index.html"}  # leads to README.html
 # The navigation. It is no part of the Markdown pages, where it would be noise to a reader of the repository.
 NAVIGATION = {
     "README": """
-        Guides: docs/concepts docs/training docs/data docs/finetuning docs/video docs/serve docs/scale docs/runtime
+        Guides: docs/install docs/predict docs/concepts docs/training docs/data docs/finetuning docs/video docs/serve
+        Further guides: docs/scale docs/runtime docs/cityscapesscripts
         Data and ceilings: docs/cityscapes docs/ceilings docs/reproduce
         Extensions: docs/extending docs/bundled-training
-        Reference: docs/api/index docs/models docs/benchmarks docs/evaluation docs/cityscapesscripts docs/doctor
+        Reference: docs/api/index docs/models docs/benchmarks docs/evaluation docs/doctor
         Project: docs/log/README CONTRIBUTING CHANGELOG
     """,
     "docs/log/README": "Experiments: 2*",
