@@ -234,7 +234,7 @@ def test_find_model(tmp_path, model, monkeypatch):
     assert find_model() == find_model("streets") == model
     assert load().info.origin["recipe"] == "tiny"
     monkeypatch.setattr(model_files, "MODELS", {})
-    with pytest.raises(PartwiseError, match="'streets' is not installed: pip install partwise-streets"):
+    with pytest.raises(PartwiseError, match=r"'streets' is not installed: in the repository pip install \./packages/"):
         load()
 
 

@@ -41,8 +41,8 @@ def find_model(name_or_file: str | os.PathLike | None = None) -> Path:
         return MODELS[name]()
     if name == DEFAULT_MODEL and not Path(name).exists():
         raise PartwiseError(
-            f"the model {name!r} is not installed: pip install partwise-streets (its terms: non-commercial use), "
-            f"or give {', '.join([*MODELS, 'a model file or a run folder'])}"
+            f"the model {name!r} is not installed: in the repository pip install ./packages/partwise-streets "
+            f"(its terms: non-commercial use), or give {', '.join([*MODELS, 'a model file or a run folder'])}"
         )
     path = expanded(name)
     try:
