@@ -30,7 +30,7 @@ def tracks(
     Args:
         model: A model file, a run folder, or the name of a model; the default model without it.
         sequences: Number of sequences.
-        frames: Number of frames of each.
+        frames: Number of frames of each sequence.
         size: Width x height of the frames.
         rate: Frames a second of the sequences.
         choose: Choose the thresholds first, on this number of sequences that are not reported; 0 takes the defaults.

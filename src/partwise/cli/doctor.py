@@ -41,7 +41,7 @@ def doctor(
         overrides: Fields of the recipe to change, as for `partwise train`.
         source: The data set of the training; rendered streets without it.
         split: Split of the data set.
-        weights: What the training of a recipe starts from, as for `partwise train`.
+        weights: Weights that the training of a recipe starts from, as for `partwise train`.
         frames: Largest number of frames to examine, evenly spaced; 0 for all.
         steps: Number of optimiser steps on real batches; the weights in the folder of a run do not change.
         strict: Count warnings as faults for the exit code.
