@@ -221,6 +221,7 @@ def _train(
     if rendered and not rendered.label_set.same_classes(scenes.label_set):
         monitor.note(f"rendered streets are left out: their classes are not those of {scenes.label_set.name}")
         rendered = None
+    teacher, taught = load_model(find_model(recipe.teacher)) if recipe.teacher else (None, None)
     train(
         recipe,
         scenes,
@@ -231,7 +232,8 @@ def _train(
         rendered=rendered,
         weights=weights,
         class_names=class_names,
-        teacher=load_model(find_model(recipe.teacher))[0] if recipe.teacher else None,
+        teacher=teacher,
+        teacher_terms=taught.terms if taught else "",
         resume=resume,
     )
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from streeteval.labels import LabelSet
 
-__all__ = ["ModelInfo"]
+__all__ = ["ModelInfo", "joined_terms", "told_apart"]
+
+_ALSO = "; also: "  # between the terms of several models
 
 
 @dataclass(frozen=True)
@@ -22,3 +25,45 @@ class ModelInfo:
     method: dict
     label_set: LabelSet
     origin: dict
+
+    @property
+    def terms(self) -> str:
+        """The terms of use; "" if the file has none."""
+        return str(self.origin.get("terms") or "")
+
+
+def joined_terms(terms: Iterable[str]) -> str:
+    """Join the terms of use of several models, whose tensors or outputs another model is made from.
+
+    Args:
+        terms: Those of each model, which may be joined already; "" for none.
+
+    Returns:
+        All that differ, each once, in the order in which they are given; "" for none.
+
+    >>> joined_terms(["research only", "", "research only; also: CC BY 4.0"])
+    'research only; also: CC BY 4.0'
+    """
+    return _ALSO.join(dict.fromkeys(part for one in terms for part in one.split(_ALSO) if part))
+
+
+def told_apart(one: LabelSet, other: LabelSet) -> tuple[str, str]:
+    """Return the evaluated classes of two label sets in words that differ wherever the classes are not the same.
+
+    These are the names; if both have the same names, the first class that differs is described, too.
+    """
+    words = tuple(", ".join(label.name for label in labels.evaluated) for labels in (one, other))
+    if words[0] != words[1]:
+        return words[0], words[1]
+    for own, others in zip(one.evaluated, other.evaluated, strict=True):
+        pairs = {
+            "id": (own.id, others.id),
+            "id in the data": (own.file_id, others.file_id),
+            "category": (own.category, others.category),
+            "instances": ("yes" if own.has_instances else "no", "yes" if others.has_instances else "no"),
+        }
+        differing = [(what, pair) for what, pair in pairs.items() if pair[0] != pair[1]]
+        if differing:
+            first, second = (", ".join(f"{what} {pair[i]}" for what, pair in differing) for i in (0, 1))
+            return f"{words[0]} ({own.name}: {first})", f"{words[1]} ({own.name}: {second})"
+    return words[0], words[1]

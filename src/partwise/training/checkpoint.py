@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write
 from partwise.methods import Method, build_method
-from partwise.model_info import ModelInfo
+from partwise.model_info import ModelInfo, joined_terms
 from partwise.training.config import method_from_dict, method_to_dict
 from partwise.training.migration import migrated_tensors
 from streeteval.files import expanded
@@ -168,7 +168,7 @@ def average_models(paths: Sequence[str | os.PathLike], *, decode: dict | None = 
     If each run continued from the one before, the mean is often better than each model, at no cost.
 
     Args:
-        paths: The model files; the result has the description of the last one.
+        paths: The model files; the result has the description of the last one, and the terms of use of all.
         decode: Fields of the method's decoder settings (`decode`) to replace, by name.
 
     Returns:
@@ -181,12 +181,13 @@ def average_models(paths: Sequence[str | os.PathLike], *, decode: dict | None = 
     method, info = load_model(paths[-1], decode=decode)
     if len(paths) == 1:
         return method, info
-    states, origins = [], []
+    states, origins, terms = [], [], []
     for path in paths:
         state, other = read_model(path)
         if _network(other, path) != _network(info, paths[-1]):
             raise PartwiseError(f"{path}: its network differs from that of {paths[-1]}: give models of one network")
         states.append(state)
+        terms.append(other.terms)
         origins.append({name: other.origin[name] for name in ("recipe", "seed", "steps") if name in other.origin})
     mean = {
         name: torch.stack([state[name] for state in states]).mean(dim=0) if value.is_floating_point() else value
@@ -194,6 +195,7 @@ def average_models(paths: Sequence[str | os.PathLike], *, decode: dict | None = 
     }
     method.load_state_dict(mean)
     told = {"averaged": len(paths)} | ({"mean_of": origins} if any(origins) else {})
+    told |= {"terms": joined} if (joined := joined_terms(terms)) else {}
     return method, ModelInfo(info.method, info.label_set, info.origin | told)
 
 

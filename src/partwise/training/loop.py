@@ -18,6 +18,7 @@ from partwise.errors import PartwiseError
 from partwise.methods import Method, build_method
 from partwise.methods.distil import check_teacher
 from partwise.methods.method import require_mirrorable
+from partwise.model_info import joined_terms
 from partwise.scene import Scenes
 from partwise.training.config import Recipe, check_recipe
 from partwise.training.crops import check_crop
@@ -46,6 +47,7 @@ def train(
     weights: Sequence[str] = (),
     class_names: ClassNames | None = None,
     teacher: Method | None = None,
+    teacher_terms: str = "",
     resume: bool = False,
 ) -> Method:
     """Train a recipe, and return the network.
@@ -61,6 +63,7 @@ def train(
         weights: Model files to start from, or weights of the backbone, see `start_weights`.
         class_names: Which classes of a model of other classes stand for those of the data, see `ClassMap.between`.
         teacher: A trained network to learn from in addition to the truth, see `Recipe.teacher`.
+        teacher_terms: The terms of use of the teacher; the network that learns from it has them, too.
         resume: Whether to continue from the state in `out`.
 
     Raises:
@@ -77,16 +80,19 @@ def train(
     torch.manual_seed(config.seed)
     method = build_method(recipe.method, labels_of(scenes))
     check_crop(recipe.data.augment.crop, method.size_multiple)
-    origin = _origin(recipe, data_name)
+    origin, terms = _origin(recipe, data_name), [teacher_terms]
     if not going_on:
-        origin["weights"] = start_weights(method, recipe, weights, monitor.note, class_names, scenes)
+        start = start_weights(method, recipe, weights, monitor.note, class_names, scenes)
+        origin["weights"], terms = start.origin, [start.terms, *terms]
+    if joined := joined_terms(terms):
+        origin["terms"] = joined
     run = Run(_learner(recipe, method, accelerator, teacher), folder, monitor, origin)
     lock = folder.lock.held(monitor.note) if run.is_main else contextlib.nullcontext()
     with lock, _explained(run):
         folder.check(resume)  # check again: another training may have ended in this folder in the meantime
         if going_on:
             run.restore()
-        run.begin(resume, going_on)
+        run.begin(resume, going_on, scenes)
         presence, classes = run.presence(scenes), method.instance_classes
         samples = TrainingSamples(scenes, method.targets, recipe.data, config.seed, presence, rendered, classes)
         step = run.progress.step * config.accumulate

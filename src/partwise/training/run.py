@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
-from partwise.data.loader import class_presence
 from partwise.errors import PartwiseError
 from partwise.methods import Method
 from partwise.scene import Scenes
@@ -19,9 +18,11 @@ from partwise.training.config import leaves, recipe_to_dict
 from partwise.training.folder import RunFolder
 from partwise.training.learner import Batch, Learner, NotFiniteError
 from partwise.training.precision import slow_precision
+from partwise.training.presence import frames_key, presence_of
 from partwise.training.processes import of_main_process
 from partwise.training.progress import Monitor, Progress
 from partwise.training.record import Board, describe, differences, headline, machine
+from partwise.training.resuming import continued_origin, require_classes_of_run
 from partwise.training.stopping import StopSwitch
 
 Batches = Iterator[Batch]
@@ -50,9 +51,10 @@ class Run:
         """Restore the state that is stored in the folder.
 
         Raises:
-            PartwiseError: If the state belongs to another network or optimiser.
+            PartwiseError: If the state belongs to other classes, another network or another optimiser.
         """
         state = load_state(self.folder.state)
+        require_classes_of_run(self.folder, state, self.learner.method.label_set)
         try:
             self.learner.restore(state)
         except (ValueError, KeyError, RuntimeError) as error:
@@ -60,27 +62,28 @@ class Run:
                 f"{self.folder.state}: its network or optimiser differs from that of the recipe ({error}): resume "
                 "with the recipe and the overrides that the run began with"
             ) from None
-        data, self.origin = self.origin["data"], state["origin"]
-        if self.origin["data"] != data and not self.origin["data"].endswith(f", then {data}"):
-            self.origin["data"] += f", then {data}"
+        self.origin = continued_origin(state["origin"], self.origin)
         self.progress = Progress(**state["progress"])
         self.saved_step = self.progress.step
 
-    def begin(self, resume: bool, going_on: bool) -> None:
+    def begin(self, resume: bool, going_on: bool, scenes: Scenes) -> None:
         """Tell the monitor what will happen, write run.json, and open TensorBoard.
 
         Args:
             resume: Whether the caller wants to resume a run.
             going_on: Whether there is a state to resume from.
+            scenes: The training data.
         """
         self.accelerator.wait_for_everyone()  # every process must have checked the folder before it changes
         if not self.is_main:
             return
         device = machine(self.accelerator)
-        values = {"recipe": recipe_to_dict(self.recipe), "origin": self.origin, "machine": device}
+        values: dict[str, Any] = {"recipe": recipe_to_dict(self.recipe), "origin": self.origin, "machine": device}
         before = self.folder.described()
         data = before.get("origin", {}).get("data", self.origin["data"])
-        if data != self.origin["data"]:
+        if self.recipe.data.repeat_threshold > 0:
+            values["frames"] = frames_key(scenes)
+        if data != self.origin["data"] or before.get("frames") != values.get("frames"):
             self.folder.forget_presence()
         if going_on:
             now = leaves(values["recipe"]) | {"data": self.origin["data"]}
@@ -99,21 +102,10 @@ class Run:
             self.monitor.note(f"warning: {slow}")
 
     def presence(self, scenes: Scenes) -> np.ndarray | None:
-        """Return (frames, 256) bool: which classes each frame shows; None if the sampling does not depend on it.
-
-        The frames are read once; the result is kept in the folder.
-        """
+        """Return (frames, 256) bool: which classes each frame shows; None if the sampling does not depend on it."""
         if self.recipe.data.repeat_threshold == 0:
             return None
-        with self.accelerator.main_process_first():
-            presence = self.folder.presence(len(scenes))
-            if presence is None:
-                what = "finding the classes"
-                self.monitor.note(f"{what} in {len(scenes)} frames")
-                presence = class_presence(scenes, functools.partial(self.monitor.count, what))
-                if self.is_main:
-                    self.folder.keep_presence(presence)
-        return presence
+        return presence_of(scenes, self.folder, self.monitor, self.accelerator)
 
     def done(self) -> float:
         """Return the share of the run that is done, 0..1; 1 if `patience` is at its end."""
@@ -275,6 +267,7 @@ class Run:
     def save_state(self) -> None:
         """Save the training state. It includes the weights, because state and weights must be of the same step."""
         state = self.learner.state() | {"progress": asdict(self.progress), "origin": self.origin}
+        state["label_set"] = self.learner.method.label_set.to_dict()
         save_state(self.folder.state, state)
 
     def finish(self) -> None:

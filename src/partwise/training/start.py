@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,15 @@ from torch import Tensor
 
 from partwise.class_map import ClassMap, ClassNames
 from partwise.errors import PartwiseError
-from partwise.methods import Method
+from partwise.methods import HasClassHeads, Method
+from partwise.model_info import joined_terms
 from partwise.scene import Scenes
 from partwise.training.checkpoint import load_matching, load_model, read_model
 from partwise.training.class_rows import logits_of_images, mapped_state
 from partwise.training.config import Recipe
 
 __all__ = [
+    "Start",
     "file_of",
     "has_backbone_of",
     "is_model",
@@ -39,6 +42,28 @@ _FOREIGN = (
 )
 
 
+@dataclass(frozen=True)
+class Start:
+    """What a run starts from.
+
+    Attributes:
+        origin: The origin of the weights in words.
+        terms: The terms of use of all models that gave tensors; "" for none.
+    """
+
+    origin: str
+    terms: str
+
+
+@dataclass(frozen=True)
+class _Lent:
+    """What a model gave: the origin of the model in words, its terms of use, and the names of the tensors."""
+
+    origin: str
+    terms: str
+    names: set[str]
+
+
 def start_weights(
     method: Method,
     recipe: Recipe,
@@ -46,7 +71,7 @@ def start_weights(
     note: Callable[[str], None],
     class_names: ClassNames | None = None,
     scenes: Scenes = (),
-) -> str:
+) -> Start:
     """Load the weights that a run starts from.
 
     Args:
@@ -59,7 +84,7 @@ def start_weights(
         scenes: Some of their images show how several classes of such a model make one, see class_rows.py.
 
     Returns:
-        The origin of the weights in words.
+        The origin of the weights, and the terms of use of every model of which a tensor is left in the network.
 
     Raises:
         PartwiseError: If weights are missing, damaged, or belong to another network, and for names of classes that one
@@ -67,17 +92,19 @@ def start_weights(
     """
     names = list(method.state_dict())
     backbone = ""
-    origins: list[str] = []
+    lent: list[_Lent] = []
     taken: set[str] = set()
     for given in weights:
         path = file_of(given)
         if not is_model(path):
             backbone = _into_backbone(method, path, note)
+            _replace(lent, {name for name in names if name.startswith("backbone.")})
             continue
-        origin, has_backbone, loaded = _from_model(method, recipe, path, note, class_names, scenes)
-        origins = [origin] if len(loaded) == len(names) else [*origins, origin]
-        backbone = origin if has_backbone else backbone
-        taken |= loaded
+        model, has_backbone, replaced = _from_model(method, recipe, path, note, class_names, scenes)
+        _replace(lent, replaced)
+        lent.append(model)
+        backbone = model.origin if has_backbone else backbone
+        taken |= model.names
     if class_names and not taken:
         raise PartwiseError("map: no model is given whose classes could stand for others: give weights of one")
     backbone = backbone or _into_backbone(method, recipe.backbone_weights, note)
@@ -85,7 +112,15 @@ def start_weights(
     if taken and fresh:
         named = ", ".join(fresh[:4]) + (" ..." if len(fresh) > 4 else "")
         note(f"{len(fresh)} tensors of the heads start as in a new network ({named})")
-    return "; heads from ".join([backbone, *(origin for origin in origins if origin != backbone)])
+    left = [model for model in lent if model.names]
+    origin = "; heads from ".join([backbone, *(model.origin for model in left if model.origin != backbone)])
+    return Start(origin, joined_terms(model.terms for model in left))
+
+
+def _replace(lent: Sequence[_Lent], names: set[str]) -> None:
+    """Note that nothing of earlier models is left in these tensors."""
+    for model in lent:
+        model.names.difference_update(names)
 
 
 def file_of(given: str) -> str:
@@ -125,13 +160,14 @@ def _from_model(
     note: Callable[[str], None],
     class_names: ClassNames | None,
     scenes: Scenes,
-) -> tuple[str, bool, set[str]]:
+) -> tuple[_Lent, bool, set[str]]:
     """Copy the tensors of a model that fit. If the model has another backbone, only tensors of its heads are copied.
 
     If the model has other classes, the rows of the classes that stand for those of the method are copied.
 
     Returns:
-        The origin of the model in words, whether its backbone was copied, and the names of the copied tensors.
+        What the model gave, whether its backbone was copied, and the names of the tensors of which nothing else is
+        left: where classes are mapped, a layer of classes may keep rows that an earlier model gave.
     """
     state, info = read_model(path)
     classes = ClassMap.between(method.label_set, info.label_set, class_names)
@@ -151,7 +187,14 @@ def _from_model(
         + (f", {len(report.unexpected)} left" if report.unexpected else "")
     )
     origin = f"{info.origin.get('recipe')} ({info.origin.get('steps')} steps) from {info.origin.get('weights')}"
-    return origin, same_backbone, set(report.loaded)
+    return _Lent(origin, info.terms, set(report.loaded)), same_backbone, set(report.loaded) - _kept(method, classes)
+
+
+def _kept(method: Method, classes: ClassMap) -> set[str]:
+    """Return the names of the tensors of which a model of other classes leaves some rows as they were."""
+    if all(classes.sources.values()) or not isinstance(method, HasClassHeads):
+        return set()
+    return {f"{head.layer}.{kind}" for head in method.class_heads() for kind in ("weight", "bias")}
 
 
 def _images(scenes: Scenes) -> list[np.ndarray]:
