@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
@@ -25,6 +26,7 @@ from partwise.training.checkpoint import (
     save_state,
 )
 from partwise.training.config import method_to_dict
+from streeteval.labels import CITYSCAPES, LabelSet
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +194,22 @@ def test_models_of_different_networks_are_not_averaged(tmp_path):
     save_model(tmp_path / "b.safetensors", build_method(FcnConfig(channels=8, output_stride=16)), {})
     with pytest.raises(PartwiseError, match=r"a\.safetensors: its network differs"):
         average_models([tmp_path / "a.safetensors", tmp_path / "b.safetensors"])
+
+
+@pytest.mark.parametrize("change", [{"name": "auto"}, {"train_id": 14}, {"category": "wheels"}])
+def test_models_of_different_classes_are_not_averaged(change, tmp_path, complains):
+    """Of other names, in another order, or with a class more; their tensors may have the same shapes."""
+    other = tuple(replace(label, **change) if label.name == "car" else label for label in CITYSCAPES)
+    if "train_id" in change:
+        other = tuple(replace(label, train_id=13) if label.name == "truck" else label for label in other)
+    fewer = tuple(label for label in CITYSCAPES if label.train_id in (255, *range(18)))
+    paths = [tmp_path / f"{name}.safetensors" for name in ("a", "other", "fewer")]
+    for path, labels in zip(paths, (CITYSCAPES.labels, other, fewer), strict=True):
+        save_model(path, build_method(FcnConfig(channels=8), LabelSet(path.stem, labels)), {})
+    for one, two in ((0, 1), (1, 0), (0, 2), (2, 0)):
+        said = complains("export", paths[one], paths[two], "--out", tmp_path / "mean.safetensors")
+        assert f"{paths[one]}: its classes (road, " in said and f"are not those of {paths[two]} (road, " in said
+    assert not (tmp_path / "mean.safetensors").exists()
 
 
 def test_models_that_were_trained_in_other_ways_are_averaged(tmp_path):

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write
 from partwise.methods import Method, build_method
-from partwise.model_info import ModelInfo, joined_terms
+from partwise.model_info import ModelInfo, joined_terms, told_apart
 from partwise.training.config import method_from_dict, method_to_dict
 from partwise.training.migration import migrated_tensors
 from streeteval.files import expanded
@@ -176,7 +176,7 @@ def average_models(paths: Sequence[str | os.PathLike], *, decode: dict | None = 
         recipe, seed and steps of each under "mean_of".
 
     Raises:
-        PartwiseError: If a file cannot be read or the networks differ.
+        PartwiseError: If a file cannot be read, or the networks or their classes differ.
     """
     method, info = load_model(paths[-1], decode=decode)
     if len(paths) == 1:
@@ -186,6 +186,11 @@ def average_models(paths: Sequence[str | os.PathLike], *, decode: dict | None = 
         state, other = read_model(path)
         if _network(other, path) != _network(info, paths[-1]):
             raise PartwiseError(f"{path}: its network differs from that of {paths[-1]}: give models of one network")
+        if not other.label_set.same_classes(info.label_set):
+            own, others = told_apart(other.label_set, info.label_set)
+            raise PartwiseError(
+                f"{path}: its classes ({own}) are not those of {paths[-1]} ({others}): give models of the same classes"
+            )
         states.append(state)
         terms.append(other.terms)
         origins.append({name: other.origin[name] for name in ("recipe", "seed", "steps") if name in other.origin})
