@@ -33,7 +33,7 @@ from streeteval.evaluator import CityscapesEvaluator
 from streeteval.reading.truth import require_truth
 from streeteval.scene import EvenlySpaced
 
-__all__ = ["RENDERED_SCENES", "RENDERED_SIZE", "Stage", "TrainingData", "plan", "run"]
+__all__ = ["RENDERED_SCENES", "RENDERED_SIZE", "Stage", "TrainingData", "plan", "planned_recipe", "run"]
 
 RENDERED_SCENES, RENDERED_SIZE = 10_000_000, (512, 1024)  # more scenes than any training draws; (H, W) in pixels
 
@@ -124,8 +124,7 @@ def plan(
         length += [f"training.steps={max(1, round(steps * share)) if steps > 0 else steps}"] if steps else []
         if length:  # a given length replaces both lengths of the recipe
             length = ["training.minutes=0", "training.steps=0", *length]
-        recipe = find_recipe(stage) if stages else _on_network_of(weights, find_recipe(stage))
-        recipe = override(recipe, [*overrides, *length])
+        recipe = planned_recipe(stage, [*overrides, *length], () if stages else weights)
         if scale_steps != 1:
             if not recipe.training.steps:
                 raise PartwiseError(f"scale_steps={scale_steps:g}: recipe {stage} says no steps: give steps")
@@ -135,6 +134,20 @@ def plan(
             raise PartwiseError(f"recipe {stage} sets no length: give minutes or steps")
         stages.append(Stage(recipe, out / stage if name in PIPELINES else out))
     return stages
+
+
+def planned_recipe(name: str, overrides: Sequence[str], weights: Sequence[str] = ()) -> Recipe:
+    """Return a recipe as it is trained, whether or not it sets a length.
+
+    Args:
+        name: Name of the recipe.
+        overrides: Fields to change, as for `plan`.
+        weights: What the training starts from, as for `plan`.
+
+    Raises:
+        PartwiseError: If a name or a field is unknown, or a value is wrong.
+    """
+    return override(_on_network_of(weights, find_recipe(name)), list(overrides))
 
 
 def _on_network_of(weights: Sequence[str], recipe: Recipe) -> Recipe:

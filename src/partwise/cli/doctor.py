@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from partwise.cli.app import NO_DATA, Data, app, data_options, keep_and_show, writes
+from partwise.cli.app import NO_DATA, ClassNames, Data, app, data_options, keep_and_show, writes
 from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
 from partwise.terminal import Display, console
@@ -27,6 +29,7 @@ def doctor(
     source: Data = NO_DATA,
     split: str = "train",
     weights: list[str] | None = None,
+    classes: ClassNames = None,
     frames: int = 24,
     steps: int = 6,
     strict: bool = False,
@@ -41,7 +44,8 @@ def doctor(
         overrides: Fields of the recipe to change, as for `partwise train`.
         source: The data set of the training; rendered streets without it.
         split: Split of the data set.
-        weights: Weights that the training of a recipe starts from, as for `partwise train`.
+        weights: Weights that the training of a recipe starts from, as for `partwise train`. A recipe may take its
+            network from a model among them.
         frames: Largest number of frames to examine, evenly spaced; 0 for all.
         steps: Number of optimiser steps on real batches; the weights in the folder of a run do not change.
         strict: Count warnings as faults for the exit code.
@@ -50,7 +54,8 @@ def doctor(
     if frames < 0 or steps < 1:
         raise PartwiseError(f"--frames {frames} --steps {steps}: give frames from 0 (all) and steps from 1 on")
     with Display("") as display:
-        diagnosis = _examine(recipe_or_run, overrides, source, split, weights, frames, steps, display)
+        options = {"frames": frames, "steps": steps, "note": display.note, "progress": display.count}
+        diagnosis = _examine(recipe_or_run, overrides, source, split, weights or [], classes or [], options)
     keep_and_show(json, diagnosis.to_json(), lambda: _show(diagnosis))
     faults, warnings = len(diagnosis.faults), len(diagnosis.warnings)
     console.print(f"{diagnosis.subject}: {_count(faults, 'fault')}, {_count(warnings, 'warning')}")
@@ -58,9 +63,7 @@ def doctor(
         console.print("next: correct the first one and run the doctor again; docs/doctor.md explains every check")
         sys.exit(1)
     if diagnosis.subject.startswith("recipe"):
-        root = data_options(source) if source.is_given else "--data ROOT"
-        words = " ".join(["partwise train", recipe_or_run, *overrides])
-        console.print(f"next: {words} {root} --out RUN")
+        console.print(f"next: {_train_command(recipe_or_run, overrides, source, split, weights or [], classes or [])}")
 
 
 def _examine(
@@ -68,36 +71,59 @@ def _examine(
     overrides: tuple[str, ...],
     source: DataSource,
     split: str,
-    weights: list[str] | None,
-    frames: int,
-    steps: int,
-    display: Display,
+    weights: list[str],
+    classes: list[str],
+    options: dict[str, Any],
 ) -> Diagnosis:
-    """Examine a run folder or a recipe."""
-    from partwise.data.dataset import described
+    """Examine a run folder or a recipe, with further options of `examine_recipe` and `examine_run`."""
+    from partwise.class_map import parse_class_map
     from partwise.doctor import examine_recipe, examine_run
+    from partwise.experiment import planned_recipe
     from partwise.model_files import start_files
     from partwise.recipes import PIPELINES, RECIPES
-    from partwise.recipes import recipe as find_recipe
-    from partwise.training.config import override
 
-    options: dict[str, Any] = {"frames": frames, "steps": steps, "note": display.note, "progress": display.count}
-    if source.is_given:
-        scenes = source.open(split)
-        display.note(described(scenes))
-        options |= {"scenes": scenes, "where": f"{source}, split {split}"}
     if name in RECIPES and not (Path(name) / "run.json").exists():
-        return examine_recipe(
-            override(find_recipe(name), list(overrides)), weights=start_files(weights or ()), **options
-        )
+        recipe, map_ = planned_recipe(name, overrides, weights), parse_class_map(classes)
+        options |= _opened(source, split, None, options["note"])
+        return examine_recipe(recipe, weights=start_files(weights), class_names=map_, **options)
     if name in PIPELINES:
         raise PartwiseError(f"{name}: a pipeline: ask about one of its recipes at a time: {', '.join(PIPELINES[name])}")
     if not Path(name).exists() and Path(name).name == name:
         raise unknown_name("recipe or run", name, RECIPES)
-    if overrides or weights:
-        given = overrides[0] if overrides else "--weights"
+    if overrides or weights or classes:
+        given = overrides[0] if overrides else "--weights" if weights else "--map"
         raise PartwiseError(f"{name}: a run has its recipe and its weights in its folder: leave {given} out")
-    return examine_run(Path(name), **options)
+    return examine_run(Path(name), **options, **_opened(source, split, Path(name), options["note"]))
+
+
+def _opened(source: DataSource, split: str, run: Path | None, note: Callable[[str], None]) -> dict[str, Any]:
+    """Open the data, with the classes of a run if they include those of the data; empty without data."""
+    from partwise.data.dataset import described
+    from partwise.training.checkpoint import read_info
+    from partwise.training.folder import RunFolder
+
+    if not source.is_given:
+        return {}
+    last = None if run is None else RunFolder(run).last
+    scenes = source.open_as(split, read_info(last).label_set) if last and last.is_file() else source.open(split)
+    note(described(scenes))
+    return {"scenes": scenes, "where": f"{source}, split {split}"}
+
+
+def _train_command(
+    name: str,
+    overrides: tuple[str, ...],
+    source: DataSource,
+    split: str,
+    weights: list[str],
+    classes: list[str],
+) -> str:
+    """Return the command that trains what was examined."""
+    words = [*overrides, *(word for one in weights for word in ("--weights", one))]
+    words += [word for one in classes for word in ("--map", one)]
+    root = data_options(source) if source.is_given else "--data ROOT"
+    part = [] if split == "train" else ["--split", split]
+    return " ".join(["partwise train", name, *map(shlex.quote, words), root, *map(shlex.quote, part), "--out RUN"])
 
 
 def _show(diagnosis: Diagnosis) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from partwise.class_map import ClassNames
 from partwise.data.streets import Streets
 from partwise.doctor import data, network, signals, start, unseen, windows
 from partwise.doctor.ceiling import contradicting_targets, lost_in_decoding
@@ -19,7 +20,7 @@ from partwise.doctor.look import Look, look_at
 from partwise.doctor.trial import Trial, run_trial
 from partwise.doctor.unseen import Subject
 from partwise.errors import PartwiseError
-from partwise.evaluation.model import require_instances
+from partwise.evaluation.model import require_instances, require_same_classes
 from partwise.methods import HasWindows, Method, build_method, usable_objects
 from partwise.methods.method import Outputs
 from partwise.plugins import Plugins
@@ -51,6 +52,7 @@ def examine_recipe(
     scenes: Scenes | None = None,
     *,
     weights: Sequence[str] = (),
+    class_names: ClassNames | None = None,
     where: str = "rendered streets",
     frames: int = FRAMES,
     steps: int = STEPS,
@@ -63,6 +65,7 @@ def examine_recipe(
         recipe: The whole configuration.
         scenes: The training data; None for rendered streets.
         weights: As for training: model files or run folders, or weights for the backbone. The last one is compared.
+        class_names: Which classes of these weights stand for those of the data, see `ClassMap.between`.
         where: The data in words.
         frames: At most this many are looked at; 0 for all.
         steps: Steps of the trial.
@@ -70,13 +73,14 @@ def examine_recipe(
         progress: Called with what is being done, how much of it is done, and how much there is.
 
     Raises:
-        PartwiseError: If the data cannot be read or has nothing to learn, or the crop does not fit.
+        PartwiseError: If the data cannot be read or has nothing to learn, the crop does not fit, or `class_names` are
+            no classes of the data and the weights.
     """
     torch.manual_seed(recipe.training.seed)
     method = build_method(recipe.method) if scenes is None else build_method(recipe.method, labels_of(scenes))
     note("loading weights")
     progress("loading weights", 0, 0)
-    found = _start(method, recipe, weights, note) + start.lifeless_layers(method)
+    found = _start(method, recipe, weights, class_names, scenes or (), note) + start.lifeless_layers(method)
     found += _all(method, recipe, scenes, where, frames, steps, note, progress)
     return Diagnosis(f"recipe {recipe.name}", tuple(found))
 
@@ -103,7 +107,7 @@ def examine_run(
         progress: Called with what is being done, how much of it is done, and how much there is.
 
     Raises:
-        PartwiseError: If `path` holds no run, or one of another version.
+        PartwiseError: If `path` holds no run, or one of another version, or the data have other classes than the run.
     """
     folder = RunFolder(path)
     described = folder.described()
@@ -114,17 +118,36 @@ def examine_run(
     if not folder.last.is_file():
         raise PartwiseError(f"{folder.last}: no such file: the run has not written its first checkpoint yet")
     method, _ = load_model(folder.last)
+    _require_classes(method, scenes, path, where)
     found = history_findings(records, recipe.optim.clip_norm) + start.lifeless_layers(method)
     found += start.unwanted_start(recipe.backbone_weights, str(described.get("origin", {}).get("weights", "")))
     found += _all(method, recipe, scenes, where, frames, steps, note, progress)
     return Diagnosis(f"run {path}, {records[-1].get('step', 0)} steps of {recipe.name}", tuple(found))
 
 
-def _start(method: Method, recipe: Recipe, weights: Sequence[str], note: Note) -> list[Finding]:
+def _require_classes(method: Method, scenes: Scenes | None, path: Path, where: str) -> None:
+    """Raises PartwiseError if the data of a run, or the rendered streets in their place, have other classes."""
+    if scenes is not None:
+        require_same_classes(method, labels_of(scenes), where)
+    elif not method.label_set.same_classes(Streets(1, STREET_SIZE).label_set):
+        classes = ", ".join(label.name for label in method.label_set.evaluated)
+        raise PartwiseError(f"{path}: its classes are {classes}, which rendered streets do not have: give --data ROOT")
+
+
+def _start(
+    method: Method,
+    recipe: Recipe,
+    weights: Sequence[str],
+    class_names: ClassNames | None,
+    scenes: Scenes,
+    note: Note,
+) -> list[Finding]:
     """Load the weights as training would, then compare them with the file."""
     try:
-        start_weights(method, recipe, weights, note)
+        start_weights(method, recipe, weights, note, class_names, scenes)
     except PartwiseError as error:
+        if class_names:  # it may be a wrong map
+            raise
         return start.missing_weights(error, weights[-1] if weights else recipe.backbone_weights)
     for path in map(
         file_of, reversed(weights)
