@@ -148,6 +148,26 @@ def test_only_recipes_that_say_so_and_models_of_their_method_change_the_network(
     assert light == RECIPES["parts_light"]().method
 
 
+def test_an_override_switches_the_network_of_the_weights_on_and_off(tiny_model_file, tmp_path):
+    given, own = [str(tiny_model_file)], RECIPES["finetune"]().method
+    assert planned(tmp_path, "network_of_weights=false", weights=given) == own
+    assert planned(tmp_path, "network_of_weights=false", "method.channels=16", weights=given).channels == 16
+    light = planned(tmp_path, "network_of_weights=true", "method.k=2", weights=given, name="parts_light")
+    info = read_model(tiny_model_file)[1]
+    assert method_to_dict(light) == method_to_dict(method_from_dict(info.method)) | {"k": 2}
+
+
+def test_a_network_of_weights_that_has_no_effect_is_one_line(tiny_model_file, tmp_path):
+    semantic = str(tiny_model(tmp_path / "fcn.safetensors", semantic=True))
+    for weights in ((), [semantic], ["random"]):
+        with pytest.raises(PartwiseError, match=r"network_of_weights=true: no model of the method parts is given"):
+            planned(tmp_path, "network_of_weights=true", weights=weights, name="parts_light")
+        planned(tmp_path, "network_of_weights=true", weights=weights)  # as the recipe has it
+    for value in ("true", "false"):
+        with pytest.raises(PartwiseError, match="each stage of fcn has a network of its own"):
+            plan("fcn", ["training.steps=3", f"network_of_weights={value}"], tmp_path, weights=[semantic])
+
+
 def test_finetune_from_a_network_of_another_size_takes_all_of_its_tensors(own, tiny_model_file, tmp_path, capsys):
     quick = [text for text in QUICK if not text.startswith("method.")]
     command = ["train", "finetune", *quick, "--data", own, "--weights", tiny_model_file, "--steps", "1", *MAP]

@@ -18,13 +18,13 @@ from partwise.data.source import DataSource
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.evaluation.model import evaluate_method, require_instances, require_known_classes
-from partwise.methods import Method, build_method
+from partwise.methods import Method, build_method, method_name
 from partwise.methods.options import InferenceOptions
 from partwise.model_files import find_model, start_files
 from partwise.recipes import PIPELINES
 from partwise.recipes import recipe as find_recipe
 from partwise.training.checkpoint import load_model, read_info
-from partwise.training.config import Recipe, method_from_dict, method_to_dict, override
+from partwise.training.config import Recipe, assigned, method_from_dict, method_to_dict, override
 from partwise.training.crops import fitting_crop
 from partwise.training.folder import RunFolder
 from partwise.training.loop import Monitor, train
@@ -118,6 +118,8 @@ def plan(
         given = f"minutes={minutes:g}, steps={steps}, scale_steps={scale_steps:g}"
         raise PartwiseError(f"{given}: give scale_steps above 0, and then neither minutes nor steps")
     shares = PIPELINES.get(name, {name: 1.0})
+    if len(shares) > 1 and any(assigned(one)[0] == "network_of_weights" for one in overrides):
+        raise PartwiseError(f"network_of_weights: each stage of {name} has a network of its own: leave it out")
     stages: list[Stage] = []
     for stage, share in shares.items():
         length = [f"training.minutes={minutes * share!r}"] if minutes else []
@@ -147,7 +149,15 @@ def planned_recipe(name: str, overrides: Sequence[str], weights: Sequence[str] =
     Raises:
         PartwiseError: If a name or a field is unknown, or a value is wrong.
     """
-    return override(_on_network_of(weights, find_recipe(name)), list(overrides))
+    recipe, asks = find_recipe(name), [one for one in overrides if assigned(one)[0] == "network_of_weights"]
+    asked = override(recipe, asks)
+    changed = _on_network_of(weights, asked)
+    if asks and asked.network_of_weights and not recipe.network_of_weights and changed is asked:
+        raise PartwiseError(
+            f"{asks[-1]}: no model of the method {method_name(recipe.method)} is given whose network {name} could "
+            "have: give --weights MODEL"
+        )
+    return override(changed, list(overrides))
 
 
 def _on_network_of(weights: Sequence[str], recipe: Recipe) -> Recipe:

@@ -72,6 +72,12 @@ def test_override_changes_that_field_and_no_other():
         ("method.assign.scale_margin=0", ("method.assign.scale_margin=0",)),
         ("training.seed=1785000000000000000", ("training.seed=1785000000000000000", "less than 4294967296")),
         ("teacher_features=1", ("teacher_features=1", "teacher=MODEL")),
+        ("teacher_flip=true", ("teacher_flip=true", "teacher=MODEL")),
+        ("teacher_weight=2", ("teacher_weight=2", 'no effect with teacher=""')),
+        ("data.rendered_pavement=0.5", ("data.rendered_pavement=0.5", "data.rendered_share=0")),
+        ("data.augment.degrade.jpeg_quality=40", ("jpeg_quality=40", "data.augment.degrade.jpeg=0")),
+        ("method.refiner_channels=16", ("method.refiner_channels=16", "method.semantic_stride_px=4")),
+        ("method.max_refined_windows=16", ("method.max_refined_windows=16", "method.refine_masks=false")),
     ],
 )
 def test_wrong_override_is_named_in_one_line(assignment, words):
@@ -80,6 +86,37 @@ def test_wrong_override_is_named_in_one_line(assignment, words):
     assert "\n" not in str(caught.value)
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "assignments"),
+    [
+        ("parts_fast", ["teacher=", "teacher_flip=false"]),
+        ("demo", ["teacher=m.safetensors", "teacher_weight=2", "teacher_flip=true"]),
+        ("demo", ["data.rendered_pavement=0"]),
+        ("demo", ["data.rendered_pavement=0.5", "data.rendered_share=0.1"]),
+        ("demo", ["method.max_refined_windows=16", "method.semantic_stride_px=2", "method.refine_masks=true"]),
+        ("parts_free", ["optim.lr=1e-3"]),  # its rendered_pavement is that of parts_fast
+        ("fcn32s", ["method.dice_weight=1"]),
+    ],
+)
+def test_fields_that_have_an_effect_or_are_switched_off_are_taken(name, assignments):
+    override(recipe(name), assignments)
+
+
+@pytest.mark.parametrize("features", [0, 0.5])
+def test_a_teacher_that_teaches_nothing_is_refused(features):
+    given = ["teacher=m.safetensors", "teacher_weight=0", f"teacher_features={features}"]
+    if features:
+        assert override(recipe("demo"), given).teacher_features == features
+        return
+    with pytest.raises(PartwiseError, match="teacher_weight and teacher_features are 0"):
+        override(recipe("demo"), given)
+
+
+def test_a_file_of_an_earlier_version_may_hold_fields_without_effect():
+    values = recipe_to_dict(recipe("demo")) | {"teacher_flip": True, "teacher_weight": 2.0}
+    assert recipe_from_dict(values).teacher_flip
 
 
 def test_unknown_recipe_names_the_nearest():

@@ -14,6 +14,7 @@ from partwise.errors import PartwiseError
 from partwise.fields import BelowOne, Count, CountOrZero, NotNegative, Positive, configuration, first_fault
 from partwise.methods import METHODS, MethodConfig
 from partwise.methods import method_name as name_of_method
+from partwise.training.consistency import check_effect, check_recipe
 from partwise.training.migration import migrated_field, migrated_method, migrated_recipe
 from streeteval.errors import placed, unknown_name
 
@@ -177,25 +178,7 @@ def recipe_from_dict(values: dict, where: str = "") -> Recipe:
         if key not in kinds:
             raise unknown_name("field", key, kinds, where)
         parts[key] = _validated(kinds[key], value, key, where)
-    recipe = Recipe(method=method, **parts)
-    check_recipe(recipe)
-    return recipe
-
-
-def check_recipe(recipe: Recipe) -> None:
-    """Check that the fields of a recipe fit each other; single fields are checked where they are defined.
-
-    Raises:
-        PartwiseError: If they do not.
-    """
-    if recipe.teacher_features > 0 and not recipe.teacher:
-        raise PartwiseError(f"teacher_features={recipe.teacher_features}: no teacher is given: add teacher=MODEL")
-    training = recipe.training
-    if training.patience and not training.evaluate_every_steps:
-        raise PartwiseError(
-            f"training.patience={training.patience}: the run is evaluated only at its end: add "
-            "training.evaluate_every_steps"
-        )
+    return Recipe(method=method, **parts)
 
 
 def override(recipe: Recipe, assignments: list[str]) -> Recipe:
@@ -206,10 +189,10 @@ def override(recipe: Recipe, assignments: list[str]) -> Recipe:
         assignments: One "field=value" for each field, such as "optim.lr=3e-4". A value is JSON or a plain word.
 
     Raises:
-        PartwiseError: If a field is unknown (the error names the nearest known one), or if a value has the wrong type
-            or is out of range.
+        PartwiseError: If a field is unknown (the error names the nearest known one), if a value has the wrong type or
+            is out of range, if fields do not fit each other, or if a field that is given has no effect.
     """
-    values = recipe_to_dict(recipe)
+    values, given = recipe_to_dict(recipe), {}
     for assignment in assignments:
         path, value = assigned(assignment)
         path = migrated_field(path)
@@ -219,8 +202,11 @@ def override(recipe: Recipe, assignments: list[str]) -> Recipe:
             place = place.get(folder) if isinstance(place, dict) else None
         if not isinstance(place, dict) or name not in place:
             raise unknown_name("field", path, leaves(recipe_to_dict(recipe)), lister="partwise config RECIPE")
-        place[name] = value
-    return recipe_from_dict(values)
+        place[name] = given[path] = value
+    changed = recipe_from_dict(values)
+    check_recipe(changed)
+    check_effect(leaves(recipe_to_dict(changed)), given)
+    return changed
 
 
 def assigned(assignment: str) -> tuple[str, Any]:
