@@ -60,6 +60,11 @@ class Learner:
         """The network that is scored and saved: the running mean of the weights, if the recipe asks for one."""
         return self.method if self.ema is None else cast(Method, self.ema.module)
 
+    @property
+    def precision(self) -> str:
+        """The precision of the network in words."""
+        return "bf16" if self.bf16 else "fp32"
+
     def set_lr(self, step: int, done: float) -> float:
         """Set the learning rates.
 

@@ -10,9 +10,12 @@ from accelerate import Accelerator
 from accelerate.utils import InitProcessGroupKwargs
 
 from partwise.errors import PartwiseError
+from partwise.training.stopping import StopSwitch
 
 __all__ = [
     "PATIENCE",
+    "Agreement",
+    "another_ended",
     "end_processes",
     "lost_process",
     "mean_over_processes",
@@ -71,9 +74,43 @@ def of_main_process(
     return dict(zip(values, summed, strict=True)), some > 0
 
 
+class Agreement:
+    """Whether the processes of a run stop after a signal. They must agree: the others wait for one that stops alone.
+
+    Args:
+        accelerator: The processes.
+        stop: Knows whether a signal has come to this process.
+    """
+
+    def __init__(self, accelerator: Accelerator, stop: StopSwitch):
+        self.accelerator, self.stop = accelerator, stop
+        self._agreed = False
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the run stops now. Of several processes all have agreed on it in `of_main`."""
+        return self.stop.pressed if self.stop.alone else self._agreed
+
+    def of_main(self, values: dict[str, float]) -> dict[str, float]:
+        """Return the numbers of the main process, and agree on whether a signal has come to any process."""
+        values, stop = of_main_process(values, self.accelerator, of_any=self.stop.pressed)
+        if stop:
+            self.stop.pressed = self._agreed = True
+        return values
+
+    def of_any(self, here: bool) -> bool:
+        """Return whether something is true in any process."""
+        return of_main_process({}, self.accelerator, of_any=here)[1]
+
+
 def _as_tensor(values: dict[str, float], accelerator: Accelerator) -> torch.Tensor:
     """Put numbers into a float64 tensor on the device."""
     return torch.tensor(list(values.values()), dtype=torch.float64, device=accelerator.device)
+
+
+def another_ended() -> PartwiseError:
+    """Return the error of a process that ends because of an error in another one."""
+    return PartwiseError("another process of this run has ended: see its own error message")
 
 
 def lost_process(error: RuntimeError) -> PartwiseError | None:
@@ -83,7 +120,7 @@ def lost_process(error: RuntimeError) -> PartwiseError | None:
     line of its message.
     """
     if "gloo/transport" in str(error):
-        return PartwiseError("another process of this run has ended: see its own error message")
+        return another_ended()
     if isinstance(error, torch.distributed.DistError):
         reason = str(error).strip().splitlines()[-1][:200]
         return PartwiseError(

@@ -53,3 +53,11 @@ class Progress:
     def is_stale(self, patience: int) -> bool:
         """Check whether `patience` evaluations in a row were no better than the best one; 0 waits for ever."""
         return 0 < patience <= self.stale
+
+    def pace(self) -> str:
+        """Return in words how fast the steps were, of which there must be one."""
+        share = 100 * self.waited / self.seconds
+        return (
+            f"{self.step} steps in {self.seconds / 60:.1f} minutes, {self.step / self.seconds:.2f} steps/s, "
+            f"{share:.1f} % of it waiting for data"
+        )

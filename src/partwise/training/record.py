@@ -66,6 +66,15 @@ def machine(accelerator: Accelerator) -> dict:
     }
 
 
+def in_words(machine: dict) -> str:
+    """Return the device and the number of processes of a run.
+
+    >>> in_words({"device": "cpu", "processes": 2}), in_words({"device": "cuda", "processes": 1})
+    ('cpu, 2 processes', 'cuda')
+    """
+    return f"{machine['device']}, {machine['processes']} processes" if machine["processes"] > 1 else machine["device"]
+
+
 class Board:
     """The run as TensorBoard shows it.
 

@@ -19,9 +19,9 @@ from partwise.training.folder import RunFolder
 from partwise.training.learner import Batch, Learner, NotFiniteError
 from partwise.training.precision import slow_precision
 from partwise.training.presence import frames_key, presence_of
-from partwise.training.processes import of_main_process
+from partwise.training.processes import Agreement, another_ended
 from partwise.training.progress import Monitor, Progress
-from partwise.training.record import Board, describe, differences, headline, machine
+from partwise.training.record import Board, describe, differences, headline, in_words, machine
 from partwise.training.resuming import continued_origin, require_classes_of_run
 from partwise.training.stopping import StopSwitch
 
@@ -45,6 +45,7 @@ class Run:
         self.progress, self.is_main = Progress(), self.accelerator.is_main_process
         self.saved_step, self.saved_at = -1, time.perf_counter()
         self.stop = StopSwitch(alone=self.accelerator.num_processes == 1)
+        self.agreement = Agreement(self.accelerator, self.stop)
         self.board: Board | None = None
 
     def restore(self) -> None:
@@ -95,9 +96,7 @@ class Run:
         self.folder.begin(values, self.progress.step, self.progress.evaluated)
         if self.recipe.training.tensorboard:
             self.board = Board(self.folder.path / "tensorboard", self.progress.step)
-        several = f", {device['processes']} processes" if device["processes"] > 1 else ""
-        precision = "bf16" if self.learner.bf16 else "fp32"
-        self.monitor.note(f"training {self.recipe.name} on {device['device']}{several}, {precision}")
+        self.monitor.note(f"training {self.recipe.name} on {in_words(device)}, {self.learner.precision}")
         if self.learner.bf16 and (slow := slow_precision(self.accelerator.device)):
             self.monitor.note(f"warning: {slow}")
 
@@ -134,10 +133,10 @@ class Run:
         kept = self.keep(-1.0 if self.progress.step == 0 else self.done())
         with self.stop:
             while True:
-                if evaluate and not self.stop.pressed and self.evaluation_is_due():
+                if evaluate and not self.agreement.stopping and self.evaluation_is_due():
                     self.save()
                     self.evaluate(evaluate)
-                if self.done() >= 1.0 or self.stop.pressed:
+                if self.done() >= 1.0 or self.agreement.stopping:
                     break
                 if (step := self.next_batches(batches)) is None:
                     break
@@ -146,7 +145,7 @@ class Run:
                 if time.perf_counter() - self.saved_at > self.recipe.training.checkpoint_every_seconds:
                     self.save()
             self.save()
-            if self.stop.pressed:
+            if self.agreement.stopping:
                 self.accelerator.wait_for_everyone()  # a launcher ends all processes when the first one ends
                 raise KeyboardInterrupt
             self.finish()
@@ -164,22 +163,32 @@ class Run:
         that all stop after the same step.
 
         Raises:
-            PartwiseError: If there is no further batch; the steps so far are saved before.
+            PartwiseError: If there is no further batch, in any process; the steps so far are saved before.
         """
-        begin = time.perf_counter()
+        begin, taken = time.perf_counter(), list[Batch]()
+        error: PartwiseError | None = None
         try:
             with self.stop.lifted() if self.stop.alone else contextlib.nullcontext():
                 taken = [next(batches) for _ in range(self.recipe.training.accumulate)]
         except KeyboardInterrupt:
             self.stop.pressed = True
             return None
-        except PartwiseError as error:
-            if self.progress.step == 0:
-                raise
-            self.save()
-            how = f"step {self.progress.step} is saved; the same command with --resume continues from there"
-            raise PartwiseError(f"{error}; {how}") from error
+        except PartwiseError as caught:
+            error = caught
+        if self.agreement.of_any(error is not None):
+            raise self.saved_before(error or another_ended()) from error
         return taken, time.perf_counter() - begin
+
+    def saved_before(self, error: PartwiseError) -> PartwiseError:
+        """Save the steps so far, wait for it in all processes, and return the error, which says it in the main one."""
+        if self.progress.step == 0:
+            return error
+        self.save()
+        self.accelerator.wait_for_everyone()  # a launcher ends all processes when the first one ends
+        if not self.is_main:
+            return error
+        how = f"step {self.progress.step} is saved; the same command with --resume continues from there"
+        return PartwiseError(f"{error}; {how}")
 
     def step(self, batches: Sequence[Batch], waited: float) -> None:
         """Learn from batches that took `waited` seconds to load, and report the step."""
@@ -188,10 +197,7 @@ class Run:
         terms, norm = self.learn(batches)
         # All processes must agree on the time and on signals, because these decide when the run stops. While the main
         # process evaluates, the others wait in `evaluate`.
-        spent = {"seconds": time.perf_counter() - begin, "waited": waited}
-        spent, stop = of_main_process(spent, self.accelerator, of_any=self.stop.pressed)
-        if stop:
-            self.stop.pressed = True
+        spent = self.agreement.of_main({"seconds": time.perf_counter() - begin, "waited": waited})
         progress = self.progress
         progress.step, progress.seconds = progress.step + 1, progress.seconds + spent["seconds"]
         progress.waited += spent["waited"]
@@ -229,8 +235,12 @@ class Run:
         progress = self.progress
         progress.evaluated = progress.step
         if self.is_main:
-            self._evaluate(evaluate)
-        progress.stale = int(of_main_process({"stale": progress.stale}, self.accelerator, of_any=False)[0]["stale"])
+            try:
+                self._evaluate(evaluate)
+            except KeyboardInterrupt:  # the other processes wait below; the saved state lacks this evaluation
+                if self.stop.alone:
+                    raise
+        progress.stale = int(self.agreement.of_main({"stale": progress.stale})["stale"])
 
     def _evaluate(self, evaluate: Evaluate) -> None:
         progress = self.progress
@@ -281,11 +291,7 @@ class Run:
             self.monitor.note(f"the run ends early, since {why}; the best weights are in {self.folder.best.name}")
         self.folder.finish({"steps": progress.step, "minutes": round(progress.seconds / 60, 2)})
         if progress.seconds > 0:
-            share = 100 * progress.waited / progress.seconds
-            self.monitor.note(
-                f"{progress.step} steps in {progress.seconds / 60:.1f} minutes, "
-                f"{progress.step / progress.seconds:.2f} steps/s, {share:.1f} % of it waiting for data"
-            )
+            self.monitor.note(progress.pace())
 
     def close(self) -> None:
         """Write what TensorBoard has not written yet."""
