@@ -151,7 +151,7 @@ class Learner:
         return state if self.ema is None else state | {"ema": self.ema.state_dict()}
 
     def restore(self, state: dict) -> None:
-        """Restore what `state` returned.
+        """Restore what `state` returned. A running mean that the state does not hold starts from its weights.
 
         Raises:
             ValueError, KeyError, RuntimeError: If the state belongs to another network or optimiser.
@@ -161,7 +161,11 @@ class Learner:
             raise ValueError((report.missing + report.unexpected)[0])
         restore_optimiser(self.optimiser, state["optimiser"])
         if self.ema is not None:
-            self.ema.load_state_dict(state["ema"])
+            if "ema" in state:
+                self.ema.load_state_dict(state["ema"])
+            else:
+                self.ema.module.load_state_dict(self.method.state_dict())
+                self.ema.n_averaged.fill_(1)
         if self.recipe.training.precision == "auto" and self.accelerator.device.type == "cpu":
             self.bf16 = state.get("bf16", self.bf16)  # timing could decide otherwise and change the result
 
