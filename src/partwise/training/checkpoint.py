@@ -199,8 +199,9 @@ def average_models(paths: Sequence[str | os.PathLike], *, decode: dict | None = 
         for name, value in states[-1].items()
     }
     method.load_state_dict(mean)
-    told = {"averaged": len(paths)} | ({"mean_of": origins} if any(origins) else {})
-    told |= {"terms": joined} if (joined := joined_terms(terms)) else {}
+    told: dict[str, Any] = {"averaged": len(paths)} | ({"mean_of": origins} if any(origins) else {})
+    if joined := joined_terms(terms):
+        told["terms"] = joined
     return method, ModelInfo(info.method, info.label_set, info.origin | told)
 
 
