@@ -1,22 +1,34 @@
-"""This process: its number among those of a launcher, and what it does with memory that it frees."""
+"""This process: its number among those of a launcher, and what it does with memory."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from partwise.errors import PartwiseError
+from streeteval.machine import is_out_of_memory
+
 __all__ = [
+    "OF_FRAMES",
     "free_memory_bytes",
     "is_main_process",
     "keep_freed_memory",
     "limit_memory",
+    "memory_for",
     "process_number",
     "share_of_time",
 ]
+
+OF_PHOTO = (
+    "so large a photo: give a smaller --scale, such as 0.25, or cut it into tiles that overlap by the size of the "
+    "largest object"
+)
+OF_FRAMES = "frames of this size: give a smaller --scale, such as 0.25"
 
 
 def process_number() -> int:
@@ -87,6 +99,27 @@ def limit_memory(free_bytes: int | None = None) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (limit if most < 0 else min(limit, most), most))
     except (ImportError, OSError, ValueError):
         return
+
+
+@contextlib.contextmanager
+def memory_for(source: str | os.PathLike, what: str = OF_PHOTO) -> Iterator[None]:
+    """Turn an error about missing memory into a PartwiseError about a photo or a video.
+
+    Args:
+        source: The photo or the video, as the error names it.
+        what: What the memory does not suffice for, and what to do.
+
+    Raises:
+        PartwiseError: If the memory does not suffice.
+    """
+    try:
+        yield
+        return
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+    # Raised outside the handler: with a context the error would keep the maps of the network in memory.
+    raise PartwiseError(f"{os.fspath(source)}: there is not enough memory for {what}")
 
 
 def share_of_time(one: Callable[[], object], other: Callable[[], object], repeats: int) -> float:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from partwise.data.given_image import as_image
 from partwise.errors import PartwiseError
+from partwise.machine import memory_for
 from partwise.photo_files import Photo
 from partwise.segmenter import Result, Segmenter
-from streeteval.machine import is_out_of_memory
 
-__all__ = ["InBatches", "memory_for"]
+__all__ = ["InBatches"]
 
 
 class InBatches:
@@ -82,26 +80,3 @@ class InBatches:
                 return self._segment(pixels, name=photo.name, **self._arguments)
         except PartwiseError as error:
             return error.with_traceback(None)
-
-
-@contextlib.contextmanager
-def memory_for(path: Path) -> Iterator[None]:
-    """Turn an error about missing memory into a PartwiseError about a photo.
-
-    Args:
-        path: The photo.
-
-    Raises:
-        PartwiseError: If the memory does not suffice.
-    """
-    try:
-        yield
-        return
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-    # Raised outside the handler: with a context the error would keep the maps of the network in memory.
-    raise PartwiseError(
-        f"{path}: there is not enough memory for so large a photo: give a smaller --scale, such as 0.25, or cut it "
-        "into tiles that overlap by the size of the largest object"
-    )

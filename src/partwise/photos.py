@@ -16,7 +16,8 @@ from partwise.data.given_image import as_image
 from partwise.errors import ForeignFileError, PartwiseError
 from partwise.evaluation.submission import check_name, submission_paths, write_submission
 from partwise.files import atomic_write, require_replaceable, require_writable, write_json
-from partwise.photo_batches import InBatches, memory_for
+from partwise.machine import memory_for
+from partwise.photo_batches import InBatches
 from partwise.photo_files import Photo
 from partwise.report.coco_file import COCO_NAME, FoundInImage, coco_predictions, file_name_of
 from partwise.report.prediction_files import result_paths

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from partwise.class_map import ClassNames
 from partwise.errors import PartwiseError
+from partwise.machine import memory_for
 from partwise.photos import Form
 from partwise.segmenter import load
 from partwise.selection import require_selection
@@ -89,7 +90,8 @@ class Predictor:
         """Predict one photo; what is wrong with it becomes its fault."""
         begin = time.perf_counter()
         try:
-            found = self._find(image)
+            with memory_for("the bytes"):
+                found = self._find(image)
+                return photo_row(name, found, time.perf_counter() - begin) | {"fault": None}
         except PartwiseError as error:
             return {"name": name, "fault": str(error).removeprefix("the bytes: ")}
-        return photo_row(name, found, time.perf_counter() - begin) | {"fault": None}

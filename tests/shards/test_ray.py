@@ -76,6 +76,22 @@ def test_the_fault_of_a_photo_does_not_name_bytes_that_nobody_gave(tiny_model_fi
     assert row["name"] == "a.png" and row["fault"].startswith("not an image")
 
 
+def test_a_photo_too_large_for_the_memory_is_a_fault_and_the_others_are_done(photos, tiny_model_file, monkeypatch):
+    predictor = Predictor(tiny_model_file, device="cpu")
+    find = predictor._find
+
+    def short(image):
+        if np.shape(image)[0] == 1000:
+            raise MemoryError
+        return find(image)
+
+    monkeypatch.setattr(predictor, "_find", short)
+    images = [np.zeros((size, 64, 3), np.uint8) for size in (64, 1000, 64)]
+    rows = predictor({"path": ["a", "b", "c"], "image": images}).to_pylist()
+    assert [row["fault"] is None for row in rows] == [True, False, True]
+    assert rows[1]["fault"].startswith("there is not enough memory") and rows[1]["instances"] is None
+
+
 def test_a_batch_without_photos_is_one_line(tiny_model_file):
     with pytest.raises(PartwiseError, match=r"read_binary_files.*include_paths"):
         Predictor(tiny_model_file, device="cpu")({"item": [1]})

@@ -18,6 +18,8 @@ from partwise.shards.run import MANIFEST, predict_shard
 from streeteval.instances import Instances
 
 pytest.importorskip("pyarrow")
+import pyarrow.parquet as pq
+
 SETTINGS = {"model": "one"}
 
 
@@ -45,6 +47,36 @@ def test_parts_hold_what_was_found_and_faults_do_not_stop_the_rest(tmp_path):
     assert np.array_equal(found["7.jpg"].masks[0], expected.masks[0])
     assert [name for path in part_files(tmp_path, FAULTS) for name in names_in(path)] == ["5.jpg"]
     assert json.loads((tmp_path / MANIFEST).read_text())["complete"]["shard-00001-of-00001"]["failed"] == 1
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 8 GiB")])
+def test_a_photo_too_large_for_the_memory_is_a_fault_and_is_tried_again(tmp_path, error):
+    def short(path):
+        if path.name == "3.jpg":
+            raise error
+        return find(path)
+
+    done = predict_shard(short, listed(5), tmp_path, SETTINGS)
+    assert (done.photos, done.failed) == (4, 1)
+    (faults,) = part_files(tmp_path, FAULTS)
+    assert names_in(faults) == ["3.jpg"]
+    assert "3.jpg: there is not enough memory for so large a photo" in str(pq.read_table(faults)["fault"][0])
+    done = predict_shard(find, listed(5), tmp_path, SETTINGS, resume=True)
+    assert (done.photos, done.failed, done.earlier) == (5, 0, 4)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shapes do not fit"), KeyboardInterrupt(), ValueError("a fault")])
+def test_an_exception_that_ends_the_call_loses_no_photo_that_is_done(tmp_path, error):
+    def broken(path):
+        if path.name == "4.jpg":
+            raise error
+        return find(path)
+
+    with pytest.raises(type(error)):
+        predict_shard(broken, listed(10), tmp_path, SETTINGS)
+    assert [one.name for one in photos_in(tmp_path)] == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
+    done = predict_shard(find, listed(10), tmp_path, SETTINGS, resume=True)
+    assert (done.photos, done.earlier) == (9, 4)
 
 
 def test_killed_at_100_random_moments_it_loses_at_most_one_part(tmp_path):

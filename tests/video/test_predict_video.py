@@ -15,7 +15,7 @@ pytest.importorskip("trackers", reason="needs the extra `video`")
 
 from PIL import Image  # noqa: E402
 from pycocotools import mask as coco_mask  # noqa: E402
-from tests.video.clips import CAR, PERSON, SIZE, Finder, write_clip  # noqa: E402
+from tests.video.clips import CAR, PERSON, SIZE, Finder, squares, write_clip  # noqa: E402
 
 from partwise.errors import PartwiseError  # noqa: E402
 from partwise.video.following import follow  # noqa: E402
@@ -156,9 +156,6 @@ def test_mots_lines_do_not_overlap_and_name_class_and_track(tmp_path):
 
 
 def test_a_folder_is_a_video_in_the_order_of_its_names(tmp_path):
-    from PIL import Image
-    from tests.video.clips import squares
-
     folder = tmp_path / "frames"
     folder.mkdir()
     for number in (2, 0, 1):
@@ -278,6 +275,55 @@ def test_a_missing_library_is_named(tmp_path):
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 2 and run.stderr.strip().endswith("pip install 'partwise[video]'"), run.stderr
+
+
+def short_of_memory(find, width: int):
+    """A model for which images of a width take more memory than there is."""
+
+    def short(image_HW3, **arguments):
+        if image_HW3.shape[1] == width:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
+        return find(image_HW3, **arguments)
+
+    return short
+
+
+def test_frames_too_large_for_the_memory_end_their_video_and_the_next_one_is_done(tmp_path, monkeypatch, capsys):
+    from partwise.cli.app import main
+
+    folder = tmp_path / "big"
+    folder.mkdir()
+    Image.fromarray(squares(0)).save(folder / "0.png")
+    Image.fromarray(squares(1)).resize((200, 100)).save(folder / "1.png")
+    clip = write_clip(tmp_path / "street.mp4", 3)
+    model = short_of_memory(Finder(), 200)
+    model.device, model.method = "cpu", _Loaded.method
+    monkeypatch.setattr("partwise.segmenter.load", lambda *_, **__: model)
+    with pytest.raises(SystemExit) as end:
+        main(["predict", str(folder), str(clip), "--track", "--out", str(tmp_path / "out")])
+    said = capsys.readouterr().err
+    assert end.value.code == 2
+    assert f"{folder}: there is not enough memory for frames of this size: give a smaller --scale" in said
+    assert len(lines_of(tmp_path / "out/street.jsonl")) == 3
+    assert len(lines_of(tmp_path / "out/big.jsonl")) == 1  # what was done before stays
+
+
+def test_a_picture_of_a_folder_too_large_to_be_read_is_a_fault_and_the_others_are_done(tmp_path, monkeypatch):
+    from partwise.video import frames as reading
+
+    for number in range(3):
+        Image.fromarray(squares(number)).save(tmp_path / f"{number}.png")
+    whole = reading.read_image
+
+    def short(path):
+        if path.name == "1.png":
+            raise MemoryError
+        return whole(path)
+
+    monkeypatch.setattr(reading, "read_image", short)
+    with open_video(tmp_path) as video:
+        assert [frame.number for frame in video] == [0, 2]
+    assert "1.png: there is not enough memory" in video.faults[0]
 
 
 def test_a_full_disk_is_one_line_about_the_video_that_was_asked_for(tmp_path, disk_full_after):

@@ -15,6 +15,7 @@ from typing import Any
 from partwise.errors import PartwiseError
 from partwise.files import require_writable, write_json
 from partwise.folder_lock import FolderLock
+from partwise.machine import memory_for
 from partwise.shards.listing import WHOLE, ListedPhoto, NameSet, Shard
 from partwise.shards.parts import FAULTS, PARTS, names_in, part_files, photo_row, write_faults, write_part
 from streeteval.errors import warn_of
@@ -55,10 +56,10 @@ def predict_shard(
 ) -> ShardDone:
     """Predict the photos of one shard that have no results yet.
 
-    Photos that failed in an earlier call are tried again.
+    Photos that failed in an earlier call are tried again. If an exception ends the call, what is done is written first.
 
     Args:
-        find: Finds the instances in a photo. A PartwiseError goes into the table of faults.
+        find: Finds the instances in a photo. A PartwiseError or a lack of memory goes into the table of faults.
         photos: All photos of the job.
         out: Folder of the whole job.
         settings: What decides the results, in JSON's types. All shards and resumed calls must have the same.
@@ -114,23 +115,26 @@ def _predict(
                 table.clear()
         number += 1
 
-    for photo in photos:
-        if not shard.holds(photo.name):
-            continue
-        if not listed.add(photo.name):
-            repeated += 1
-        elif done.add(photo.name):
-            begin = time.perf_counter()
-            try:
-                rows.append(photo_row(photo.name, find(photo.path), time.perf_counter() - begin))
-            except PartwiseError as error:
-                if ends_all_writing(error):
-                    raise
-                faults.append({"name": photo.name, "fault": str(error)})
-                failed += 1
-            if len(rows) + len(faults) >= photos_a_part:
-                flush()
-    flush()
+    try:
+        for photo in photos:
+            if not shard.holds(photo.name):
+                continue
+            if not listed.add(photo.name):
+                repeated += 1
+            elif done.add(photo.name):
+                begin = time.perf_counter()
+                try:
+                    with memory_for(photo.path):
+                        rows.append(photo_row(photo.name, find(photo.path), time.perf_counter() - begin))
+                except PartwiseError as error:
+                    if ends_all_writing(error):
+                        raise
+                    faults.append({"name": photo.name, "fault": str(error)})
+                    failed += 1
+                if len(rows) + len(faults) >= photos_a_part:
+                    flush()
+    finally:
+        flush()
     return ShardDone(len(done) - failed, earlier, repeated, failed)
 
 

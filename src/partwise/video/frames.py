@@ -18,6 +18,7 @@ import numpy as np
 
 from partwise.data.image_files import PHOTO_SUFFIXES, VIDEO_SUFFIXES, read_image
 from partwise.errors import PartwiseError
+from partwise.machine import memory_for
 from partwise.video.ahead import ahead
 from partwise.video.lengths import length_of, missing_end
 from partwise.video.seeking import seek
@@ -159,9 +160,12 @@ def _open_folder(text: str, path: Path, span: Span) -> Video:
     def frames() -> Generator[Frame]:
         for number, picture in chosen:
             try:
-                yield Frame(number, float(number / FOLDER_RATE), read_image(picture))
+                with memory_for(picture):
+                    image_HW3 = read_image(picture)
             except PartwiseError as error:
                 faults.append(str(error))
+            else:
+                yield Frame(number, float(number / FOLDER_RATE), image_HW3)
 
     return Video(text, Clip(path.resolve().name, FOLDER_RATE, len(chosen)), frames(), faults)
 

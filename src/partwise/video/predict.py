@@ -13,6 +13,7 @@ import numpy as np
 
 from partwise.errors import PartwiseError
 from partwise.files import require_writable
+from partwise.machine import OF_FRAMES, memory_for
 from partwise.report.overlay import draw_overlay
 from partwise.report.palette import distinct_colours
 from partwise.result import Result
@@ -99,12 +100,13 @@ def predict_video(
         What was written.
 
     Raises:
-        PartwiseError: If the video cannot be read, results are there already, or the disk is full.
+        PartwiseError: If the video cannot be read, results are there already, the memory does not suffice, or the disk
+            is full.
     """
     require_writable(out)
     if form.results == "mots":
         mots_classes(label_set)
-    with open_video(source, span) as video:
+    with memory_for(source, OF_FRAMES), open_video(source, span) as video:
         paths = [out / f"{video.clip.name}.mp4", out / f"{video.clip.name}.{_SUFFIXES[form.results]}"]
         _require_free(paths, form, source)
         done = VideoDone(files=paths)
