@@ -18,7 +18,7 @@ from streeteval.files import expanded
 from streeteval.folders import files_below
 
 FRAME_END = "_leftImg8bit"  # end of the name of a Cityscapes frame; the submission form leaves it out
-RESULT, LABEL_MAP = "partwise result", "label map"
+PHOTO, RESULT, LABEL_MAP = "photo", "partwise result", "label map"
 # Ends of the names of the maps that belong to the frames of a Cityscapes tree.
 _MAP_KINDS = ("instanceIds", "labelIds", "labelTrainIds", "instanceTrainIds", "gtFine_color", "gtCoarse_color")
 _LABEL_MAP_ENDS = tuple(f"_{kind}.png" for kind in (*_MAP_KINDS, "disparity"))
@@ -160,25 +160,32 @@ def _photos_in(folder: Path) -> tuple[list[Path], Counter[str], list[PartwiseErr
     photos: list[Path] = []
     others: Counter[str] = Counter()
     for path in files:
-        suffix = path.suffix.lower()
-        if suffix in PHOTO_SUFFIXES:
-            no_photo = _no_photo(path)
-            if no_photo:
-                others[no_photo] += 1
-            else:
-                photos.append(path)
-        elif suffix in OTHER_SUFFIXES or suffix in VIDEO_SUFFIXES:
-            others[suffix] += 1
+        kind = kind_in_folder(path)
+        if kind == PHOTO:
+            photos.append(path)
+        elif kind:
+            others[kind] += 1
     return photos, others, unreadable
 
 
-def _no_photo(path: Path) -> str:
-    """Name the kind of a file that has the suffix of a photo but is not one; "" for a photo."""
-    if path.suffix.lower() != ".png":
-        return ""
+def kind_in_folder(path: Path) -> str:
+    """Name the kind of a file that was found in a folder and not given itself.
+
+    Args:
+        path: The file. Of a PNG the beginning is read.
+
+    Returns:
+        PHOTO; for what is left out and counted RESULT, LABEL_MAP, or the suffix of a picture or a video that is not
+        read; "" for any other file.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in PHOTO_SUFFIXES:
+        return suffix if suffix in OTHER_SUFFIXES or suffix in VIDEO_SUFFIXES else ""
+    if suffix != ".png":
+        return PHOTO
     if kind_of(path) == PICTURE or _is_mask_of_submission(path):
         return RESULT
-    return LABEL_MAP if path.name.endswith(_LABEL_MAP_ENDS) else ""
+    return LABEL_MAP if path.name.endswith(_LABEL_MAP_ENDS) else PHOTO
 
 
 def _is_mask_of_submission(path: Path) -> bool:

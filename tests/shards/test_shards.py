@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from photo_cases import photo
 
 from partwise.errors import PartwiseError
+from partwise.photo_files import find_photos, left_out_text
 from partwise.shards.listing import ListedPhoto, NameSet, Shard, listed_photos
 from partwise.shards.parts import FAULTS, names_in, part_files, photos_in
 from partwise.shards.run import MANIFEST, predict_shard
@@ -169,6 +171,56 @@ def test_names_are_relative_paths_and_repeated_ones_are_counted(tmp_path, monkey
     assert [one.name for one in given] == ["a/1.jpg", "b/1.jpg", "a/1.jpg", "missing.jpg"]
     done = predict_shard(lambda path: Instances.empty((1, 1)), given, tmp_path / "out", SETTINGS)
     assert (done.photos, done.repeated) == (3, 1)
+
+
+def mixed_tree(predict, folder: Path) -> Path:
+    """Photos, results of both forms among them, a label map, files that cannot be read, and links."""
+    for name in ("x.png", "deep/y.JPG", "deep/er/z.png", "deep/s.webp"):
+        photo(folder / name, Path(name).suffix[1:].upper().replace("JPG", "JPEG"))
+    predict(folder / "x.png", "--out", folder)
+    predict(folder / "x.png", "--out", folder / "deep" / "form", "--format", "cityscapes")
+    for name in ("a_gtFine_labelIds.png", "deep/b_gtFine_instanceIds.png"):
+        photo(folder / name)
+    for name in ("c.heic", "deep/d.dng", "e.mp4", "notes.md", ".hidden.png"):
+        (folder / name).touch()
+    photo(folder.parent / "elsewhere" / "far.png")
+    (folder / "link").symlink_to(folder.parent / "elsewhere")
+    (folder / "loop").symlink_to(folder)
+    (folder / "deep" / "again").symlink_to(folder / "deep" / "er")
+    return folder
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("given", [".", "**/*"])
+def test_what_is_no_photo_is_left_out_and_counted_as_in_the_other_formats(predict, tmp_path, count, given, monkeypatch):
+    folder = mixed_tree(predict, tmp_path / "p")
+    expected = find_photos([folder])
+    assert {"partwise result", "label map", ".heic", ".mp4"} < set(expected.left_out)
+    if given != ".":  # patterns follow links more than once
+        for link in ("link", "loop", "deep/again"):
+            (folder / link).unlink()
+        expected = find_photos([folder])
+    monkeypatch.chdir(folder)
+    found, left_out = set(), Counter()
+    for number in range(1, count + 1):
+        shard = Shard(number, count)
+        found |= {one.name for one in listed_photos([given], shard, left_out) if shard.holds(one.name)}
+    assert found == {str(one.path.relative_to(folder)) for one in expected.photos} and found
+    assert left_out == expected.left_out
+
+
+def test_the_command_says_what_it_left_out(predict, tmp_path):
+    folder = mixed_tree(predict, tmp_path / "p")
+    code, said, _ = predict(folder, "--out", tmp_path / "o", "--format", "parquet")
+    assert code == 0 and "5 photos" in said
+    words = lambda text: sorted(text.replace(",", "").replace(":", "").split())
+    (line,) = (line for line in said.splitlines() if line.startswith("left out: "))
+    assert words(line) == words(left_out_text(find_photos([folder]).left_out))
+    for one in find_photos([folder]).photos:
+        one.path.unlink()
+    code, _, complaints = predict(folder, "--out", tmp_path / "o2", "--format", "parquet")
+    assert code == 2 and len(complaints) == 1
+    assert "a folder without photos: left out: " in complaints[0] and "2 label maps" in complaints[0]
 
 
 @pytest.mark.parametrize(("given", "said"), [("empty", "without photos"), ("*/*.webp", "look at the pattern")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -160,14 +161,19 @@ def _predict_shard(
     inputs: Sequence[Path], out: Path, model: str | None, form: Form, inference: Inference, shard: str, resume: bool
 ) -> None:
     """Write the parts of one shard, and say what was done."""
+    from partwise.photo_files import left_out_text
     from partwise.shards.listing import Shard
     from partwise.shards.model import predict_photos_in_shards
     from streeteval.reading.faults import counted
 
     share = Shard.parsed(shard)
-    segment = loaded(model, inference)
+    segment, left_out = loaded(model, inference), Counter[str]()
     with Display("predicting"):
-        done = predict_photos_in_shards(segment, model, inputs, out, form, shard=share, resume=resume)
+        done = predict_photos_in_shards(
+            segment, model, inputs, out, form, shard=share, resume=resume, left_out=left_out
+        )
+    if left_out:
+        console.print(left_out_text(left_out))
     repeated = f"; {done.repeated} listed more than once" if done.repeated else ""
     console.print(f"shard {shard} of {out}: {counted(done.photos, 'photo')}, {done.earlier} from before{repeated}")
     if done.failed:

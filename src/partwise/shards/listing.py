@@ -10,6 +10,7 @@ import glob
 import hashlib
 import os
 import sys
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy as np
 
 from partwise.data.image_files import PHOTO_SUFFIXES
 from partwise.errors import PartwiseError
+from partwise.photo_files import PHOTO, kind_in_folder, left_out_text
 from streeteval.files import expanded, readable
 from streeteval.folders import is_clutter
 
@@ -110,18 +112,26 @@ class NameSet:
         return place < len(self._sorted) and self._sorted[place].tobytes() == digest
 
 
-def listed_photos(inputs: Sequence[str | os.PathLike]) -> Iterator[ListedPhoto]:
+def listed_photos(
+    inputs: Sequence[str | os.PathLike], shard: Shard = WHOLE, left_out: Counter[str] | None = None
+) -> Iterator[ListedPhoto]:
     """Yield the photos of folders, patterns, lists and files. Memory does not grow with their number.
+
+    In folders and by patterns, earlier results and label maps are not photos. A file of another shard is not opened and
+    is taken for a photo by its suffix.
 
     Args:
         inputs: Folders (searched at any depth; with several, names begin below the folder that holds all of them),
             patterns such as `photos/**/*.jpg`, text files (.txt, .lst) with one
             path a line, "-" for such a list on standard input, and photos.
+        shard: Whose photos will be predicted.
+        left_out: Gets the kinds of files of the shard that are left out, with their numbers, see `left_out_text`.
 
     Raises:
         PartwiseError: If an input does not exist, a folder or a pattern has no photo, or a folder cannot be read.
     """
     _require_there(inputs)
+    left_out = Counter() if left_out is None else left_out
     folders = {os.path.realpath(expanded(path)) for path in inputs if expanded(path).is_dir()}
     top = os.path.commonpath(folders) if len(folders) > 1 else ""
     for given in inputs:
@@ -130,8 +140,8 @@ def listed_photos(inputs: Sequence[str | os.PathLike]) -> Iterator[ListedPhoto]:
             yield from _of_list(sys.stdin)
         elif path.is_dir():
             begin = os.path.relpath(os.path.realpath(path), top) if top else ""
-            names = (_listed(photo, os.path.join(begin, photo.relative_to(path))) for photo in _below(path))  # noqa: PTH118
-            yield from _not_empty(names, f"{path}: a folder without photos: give another one")
+            names = (_listed(file, os.path.join(begin, file.relative_to(path))) for file in _below(path))  # noqa: PTH118
+            yield from _searched(names, shard, left_out, f"{path}: a folder without photos", "give another one")
         elif path.suffix.lower() in (".txt", ".lst") and path.is_file():
             with path.open(encoding="utf-8", errors="surrogateescape") as lines:
                 yield from _of_list(lines)
@@ -139,8 +149,8 @@ def listed_photos(inputs: Sequence[str | os.PathLike]) -> Iterator[ListedPhoto]:
             yield _listed(path, os.fspath(given))
         elif glob.has_magic(os.fspath(path)):
             matches = glob.iglob(os.fspath(path), recursive=True)  # noqa: PTH207 - of any root
-            names = (_listed(Path(match), match) for match in matches if Path(match).suffix.lower() in PHOTO_SUFFIXES)
-            yield from _not_empty(names, f"{path}: no photo has such a path: look at the pattern")
+            names = (_listed(Path(match), match) for match in matches)
+            yield from _searched(names, shard, left_out, f"{path}: no photo has such a path", "look at the pattern")
         else:
             raise PartwiseError(f"{path}: neither a folder nor a file: give a folder, a list or photos")
 
@@ -153,13 +163,23 @@ def _require_there(inputs: Sequence[str | os.PathLike]) -> None:
         raise PartwiseError("\n".join(f"{path}: no such file or folder: look at the spelling" for path in missing))
 
 
-def _not_empty(photos: Iterator[ListedPhoto], error: str) -> Iterator[ListedPhoto]:
-    """Pass on photos; raise an error with this message if there is none."""
-    first = next(photos, None)
-    if first is None:
-        raise PartwiseError(error)
-    yield first
-    yield from photos
+def _searched(
+    files: Iterable[ListedPhoto], shard: Shard, left_out: Counter[str], error: str, remedy: str
+) -> Iterator[ListedPhoto]:
+    """Pass on the photos among files, and count the others; raise an error with this message if there is no photo."""
+    empty, others = True, Counter[str]()
+    for file in files:
+        own = shard.holds(file.name)
+        # With another suffix the name alone decides.
+        kind = kind_in_folder(file.path) if own or file.path.suffix.lower() not in PHOTO_SUFFIXES else PHOTO
+        if kind == PHOTO:
+            empty = False
+            yield file
+        elif kind:
+            others[kind] += 1
+            left_out[kind] += own
+    if empty:
+        raise PartwiseError(f"{error}: {left_out_text(others) or remedy}")
 
 
 def _of_list(lines: Iterable[str]) -> Iterator[ListedPhoto]:
@@ -174,17 +194,24 @@ def _listed(path: Path, name: str | os.PathLike) -> ListedPhoto:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """Yield the photos of a folder at any depth, a folder at a time, in the order of their names."""
+    """Yield the files of a folder at any depth, a folder at a time, in the order of their names; see `files_below`."""
 
     def fail(error: OSError) -> None:
         reason = (error.strerror or str(error)).lower()
         raise PartwiseError(f"{error.filename}: cannot be read: {reason}: check the path and its permissions")
 
-    for root, folders, files in os.walk(folder, onerror=fail):
-        folders[:] = sorted(name for name in folders if not is_clutter(name))
-        for name in sorted(files):
-            if not is_clutter(name) and Path(name).suffix.lower() in PHOTO_SUFFIXES:
-                yield Path(root) / name
+    top, known = os.path.realpath(folder), set[str]()
+    trees = deque([folder])
+    while trees:  # links last: so a folder keeps its own name
+        for root, folders, files in os.walk(trees.popleft(), onerror=fail):
+            real = os.path.realpath(root)
+            if real in known or (real != top and Path(top).is_relative_to(real)):
+                folders.clear()
+                continue
+            known.add(real)
+            folders[:] = sorted(name for name in folders if not is_clutter(name))
+            trees += [Path(root) / name for name in folders if (Path(root) / name).is_symlink()]
+            yield from (Path(root) / name for name in sorted(files) if not is_clutter(name))
 
 
 def _digest(name: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ def predict_photos_in_shards(
     *,
     shard: Shard = WHOLE,
     resume: bool = False,
+    left_out: Counter[str] | None = None,
 ) -> ShardDone:
     """Write the Parquet parts of one shard of a job.
 
@@ -43,6 +45,7 @@ def predict_photos_in_shards(
         form: Least scores and classes.
         shard: Which photos to predict.
         resume: Continue a shard that was begun.
+        left_out: See `listed_photos`.
 
     Raises:
         PartwiseError: See `predict_shard`.
@@ -53,7 +56,7 @@ def predict_photos_in_shards(
     if not inputs:
         raise PartwiseError("no image given: name a list, a folder, a pattern or images")
     find, settings = finder(segment, form), _settings(segment, model, form)
-    photos = listed_photos(inputs)
+    photos = listed_photos(inputs, shard, left_out)
     first = list(itertools.islice(photos, 1))  # a wrong path is known before anything is written
     return predict_shard(find, itertools.chain(first, photos), out, settings, shard=shard, resume=resume)
 
