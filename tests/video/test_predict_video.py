@@ -208,6 +208,58 @@ def test_results_that_are_there_are_named_and_kept(tmp_path):
         predict_video(Finder(), clip, tmp_path, VideoForm(overwrite=True), CITYSCAPES)
 
 
+def broken(path: Path) -> None:
+    """Make a video that opens, and of which no frame can be decoded."""
+    data = bytearray(path.read_bytes())
+    media, index = data.find(b"mdat") + 4, data.find(b"moov")
+    data[media : index - 4] = bytes(index - 4 - media)
+    path.write_bytes(data)
+
+
+def raising(error: BaseException):
+    def find(*_, **__):
+        raise error
+
+    return find
+
+
+@pytest.mark.parametrize("form", [VideoForm(overwrite=True), VideoForm("mots", overwrite=True)])
+@pytest.mark.parametrize("fault", ["frames", "span", "memory", "model", "ctrl-c"])
+def test_overwriting_with_nothing_keeps_the_earlier_results(tmp_path, form, fault):
+    clip, out = write_clip(tmp_path / "street.mp4", 4), tmp_path / "out"
+    predict_video(Finder(), clip, out, form, CITYSCAPES)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    errors = {"memory": MemoryError(), "model": ValueError("x"), "ctrl-c": KeyboardInterrupt()}
+    find = raising(errors[fault]) if fault in errors else Finder()
+    span = Span(1, 0.001, 0.002) if fault == "span" else Span()
+    if fault == "frames":
+        broken(clip)
+    with pytest.raises((PartwiseError, ValueError, KeyboardInterrupt)):
+        predict_video(find, clip, out, form, CITYSCAPES, span=span)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_a_full_disk_keeps_the_earlier_results(tmp_path, disk_full_after):
+    clip, out = write_clip(tmp_path / "street.mp4"), tmp_path / "out"
+    predict_video(Finder(), clip, out, VideoForm(tracking=None), CITYSCAPES)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    for size in (200, 2000):
+        with disk_full_after(size), pytest.raises(PartwiseError):
+            predict_video(Finder(), clip, out, VideoForm(overwrite=True), CITYSCAPES)
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_overwriting_replaces_both_files_and_leaves_no_other(tmp_path):
+    clip, out = write_clip(tmp_path / "street.mp4"), tmp_path / "out"
+    predict_video(Finder(), clip, out, VideoForm(), CITYSCAPES)
+    done = predict_video(Finder(), clip, out, VideoForm(overwrite=True), CITYSCAPES, span=Span(1, 0.5))
+    assert done.frames == len(lines_of(out / "street.jsonl")) == len(times_of(out / "street.mp4")) == 7
+    with pytest.raises(KeyboardInterrupt):
+        predict_video(Finder(stop=2), clip, out, VideoForm(overwrite=True), CITYSCAPES)
+    assert len(lines_of(out / "street.jsonl")) == len(times_of(out / "street.mp4")) == 2
+    assert sorted(path.name for path in out.iterdir()) == ["street.jsonl", "street.mp4"]
+
+
 @pytest.mark.parametrize("as_folder", [False, True])
 def test_a_span_between_two_frames_is_named(tmp_path, as_folder):
     source = tmp_path / "frames" if as_folder else write_clip(tmp_path / "street.mp4", 3)

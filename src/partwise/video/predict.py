@@ -21,8 +21,8 @@ from partwise.video.following import TrackedResult, follow_frames
 from partwise.video.frames import EVERY_FRAME, Span, Video, open_video
 from partwise.video.records import json_line, mots_classes, mots_lines
 from partwise.video.tracker import DEFAULT_TRACKING, NO_TRACK, TrackSettings
-from partwise.video.writing import VideoFile
-from streeteval.files import cannot_write
+from partwise.video.writing import VideoFile, part_of
+from streeteval.files import cannot_write, expanded
 from streeteval.labels import LabelSet
 
 __all__ = ["ResultsThereError", "VideoDone", "VideoForm", "predict_video"]
@@ -85,7 +85,8 @@ def predict_video(
     """Write OUT/NAME.mp4 and OUT/NAME.jsonl, or OUT/NAME.txt in the form of MOTS.
 
     Memory does not grow with the length of the video. If the call is interrupted, the video that was written so far can
-    be played, and the file of results has a whole line for each of its frames.
+    be played, and the file of results has a whole line for each of its frames. If no frame can be read or predicted,
+    results that are there stay.
 
     Args:
         find: A model, as `partwise.load` returns it.
@@ -111,10 +112,8 @@ def predict_video(
         _require_free(paths, form, source)
         done = VideoDone(files=paths)
         sound = video.source if Path(video.source).is_file() else None
-        with (
-            VideoFile(paths[0], video.clip.rate / span.every, sound, span.begin) as written,
-            _lines(paths[1]) as lines,
-        ):
+        written = VideoFile(paths[0], video.clip.rate / span.every, sound, span.begin)
+        with _lines(paths[1], written) as lines, written:
             for result in _results(find, video, span, form):
                 for line in _text(result, form, done.frames):
                     lines.write(line + "\n")
@@ -125,7 +124,6 @@ def predict_video(
                 progress(done.frames, max(video.clip.frames or 0, done.frames))
     done.faults = [*video.faults, *written.faults]
     if not done.frames:
-        paths[1].unlink(missing_ok=True)
         raise PartwiseError("; ".join(video.faults) or span.says_empty(video.source))
     return done
 
@@ -135,7 +133,7 @@ _SUFFIXES = {"jsonl": "jsonl", "mots": "txt"}
 
 def _require_free(paths: list[Path], form: VideoForm, source: str | os.PathLike) -> None:
     for path in paths:
-        if path.exists() and os.path.realpath(path) == os.path.realpath(source):
+        if path.exists() and os.path.realpath(path) == os.path.realpath(expanded(source)):
             raise PartwiseError(f"{path}: the result would replace the video: choose another folder")
     there = [str(path) for path in paths if path.exists()]
     if there and not form.overwrite:
@@ -143,10 +141,19 @@ def _require_free(paths: list[Path], form: VideoForm, source: str | os.PathLike)
 
 
 @contextlib.contextmanager
-def _lines(path: Path) -> Iterator[IO[str]]:
+def _lines(path: Path, video: VideoFile) -> Iterator[IO[str]]:
+    """Open the file of results. What lies there is replaced when the video is; a new file can be read meanwhile."""
+    part = part_of(path) if path.exists() else path
     try:
-        with path.open("w", encoding="utf-8", newline="\n") as file:
-            yield file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("w", encoding="utf-8", newline="\n") as file:
+                yield file
+        finally:
+            if part != path and video.complete:
+                part.replace(path)
+            elif part != path or not video.has_frames:
+                part.unlink(missing_ok=True)
     except OSError as error:
         raise PartwiseError(cannot_write(path, error)) from error
 

@@ -14,11 +14,16 @@ import numpy as np
 from partwise.errors import PartwiseError
 from streeteval.files import cannot_write, expanded
 
-__all__ = ["VideoFile"]
+__all__ = ["VideoFile", "part_of"]
 
 TIME_BASE = Fraction(1, 90000)  # seconds of a tick of the written video; MPEG's usual clock
 QUALITY = "20"  # constant rate factor of x264: 0 is lossless, 51 the worst
 _COPIED = ("aac", "mp3", "ac3", "eac3", "alac", "opus")  # codecs of sound that MP4 holds
+
+
+def part_of(path: Path) -> Path:
+    """The name of a file while it is being written."""
+    return path.with_name(f".partwise-{os.getpid()}-{path.name}")
 
 
 class VideoFile:
@@ -29,12 +34,16 @@ class VideoFile:
         rate: Frames a second, for players; the time of each frame is what `write` says.
         sound: The source whose sound is copied; None for no sound.
         begin: Seconds of the source at which the written video begins.
+
+    Attributes:
+        complete: Whether the file has its name.
     """
 
     def __init__(self, path: Path, rate: Fraction, sound: str | None = None, begin: float = 0.0) -> None:
         self.path, self.rate, self.sound, self.begin = path, rate, sound, begin
         self.faults: list[str] = []
-        self._part = path.with_name(f".partwise-{os.getpid()}-{path.name}")
+        self.complete = False
+        self._part = part_of(path)
         self._open = contextlib.ExitStack()
         self._stream: Any = None
         self._last = -1
@@ -50,6 +59,11 @@ class VideoFile:
         except (av.error.FFmpegError, OSError) as error:
             raise PartwiseError(cannot_write(self.path, error)) from None
         return self
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether a frame was written."""
+        return self._stream is not None
 
     def write(self, image_HW3: np.ndarray, seconds: float) -> None:
         """Add a frame.
@@ -132,6 +146,7 @@ class VideoFile:
                 self._part.unlink(missing_ok=True)
             else:
                 self._part.replace(self.path)
+                self.complete = True
         except (av.error.FFmpegError, OSError) as error:
             self._part.unlink(missing_ok=True)
             raise PartwiseError(cannot_write(self.path, error)) from error
