@@ -209,19 +209,35 @@ def _same(name: str) -> str:
 
 def _named_apart(found: Sequence[tuple[Path, str]]) -> tuple[list[Photo], list[Photo]]:
     """Turn pairs (path, folder of the results) into photos; also return the photos that got a number."""
+    names = names_apart([(folder, path.stem) for path, folder in found])
+    photos = [Photo(path, name, folder) for (path, folder), name in zip(found, names, strict=True)]
+    return photos, [photo for photo in photos if photo.name != photo.path.stem]
+
+
+def names_apart(wanted: Sequence[tuple[str, str]]) -> list[str]:
+    """Give each further result of one name a number, such as street_2.
+
+    Args:
+        wanted: Folder and name of each result.
+
+    Returns:
+        The names, different in each folder, also where the file system ignores case.
+
+    Example:
+        >>> names_apart([("", "a"), ("", "A"), ("", "a_2"), ("b", "a")])
+        ['a', 'A_3', 'a_2', 'a']
+    """
     owners: dict[tuple[str, str], int] = {}
-    for i, (path, folder) in enumerate(found):
-        owners.setdefault((_same(folder), _same(path.stem)), i)
-    photos, renamed = [], []
-    for i, (path, folder) in enumerate(found):
-        name, number = path.stem, 1
+    for i, (folder, name) in enumerate(wanted):
+        owners.setdefault((_same(folder), _same(name)), i)
+    names = []
+    for i, (folder, first) in enumerate(wanted):
+        name, number = first, 1
         while owners.setdefault((_same(folder), _same(name)), i) != i:
             number += 1
-            name = f"{path.stem}_{number}"
-        photos.append(Photo(path, name, folder))
-        if number > 1:
-            renamed.append(photos[-1])
-    return photos, renamed
+            name = f"{first}_{number}"
+        names.append(name)
+    return names
 
 
 def _named_as_frames(paths: Sequence[Path]) -> tuple[list[Photo], list[PartwiseError]]:

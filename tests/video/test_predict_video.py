@@ -260,6 +260,49 @@ def test_overwriting_replaces_both_files_and_leaves_no_other(tmp_path):
     assert sorted(path.name for path in out.iterdir()) == ["street.jsonl", "street.mp4"]
 
 
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Runs `partwise predict` with `Finder`; gives (exit code, what was printed, the complaints)."""
+    from partwise.cli.app import main
+
+    monkeypatch.setattr("partwise.segmenter.load", lambda *_, **__: _Loaded())
+
+    def run(*words) -> tuple[int, str, str]:
+        code = 0
+        try:
+            main(["predict", *map(str, words)])
+        except SystemExit as end:
+            code = end.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_two_videos_of_one_name_have_two_results(tmp_path, command):
+    clips = [tmp_path / place for place in ("a/street.mp4", "b/Street.mkv", "b/street_2.mp4", "b/yard.mp4")]
+    for number, clip in enumerate(clips, 2):
+        clip.parent.mkdir(exist_ok=True)
+        write_clip(clip, number)
+    for words in ([], ["--overwrite"]):
+        twice = [*clips, tmp_path / "a" / ".." / "a" / "street.mp4"]
+        code, said, complaints = command(*twice, "--out", tmp_path / "out", *words)
+        assert code == 0 and complaints == ""
+        frames = {path.stem: len(lines_of(path)) for path in (tmp_path / "out").glob("*.jsonl")}
+        assert frames == {"street": 2, "Street_3": 3, "street_2": 4, "yard": 5}
+        assert f"{clips[1]}: another video has this name, its results are called Street_3" in said
+
+
+def test_no_result_replaces_a_video_that_was_given(tmp_path, command):
+    clips = [tmp_path / "elsewhere/street.mkv", tmp_path / "street.mp4"]
+    for clip in clips:
+        clip.parent.mkdir(exist_ok=True)
+        write_clip(clip, 3)
+    before = clips[1].read_bytes()
+    code, _, complaints = command(*clips, "--out", tmp_path, "--overwrite")
+    assert code == 2 and f"{clips[1]}: the result would replace the video" in complaints
+    assert clips[1].read_bytes() == before and (tmp_path / "street_2.jsonl").exists()
+
+
 @pytest.mark.parametrize("as_folder", [False, True])
 def test_a_span_between_two_frames_is_named(tmp_path, as_folder):
     source = tmp_path / "frames" if as_folder else write_clip(tmp_path / "street.mp4", 3)

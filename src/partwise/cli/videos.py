@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from partwise.errors import PartwiseError
 from partwise.terminal import console, counting
 from streeteval.errors import on_one_line
+from streeteval.files import expanded
 from streeteval.reading.faults import counted
 
 if TYPE_CHECKING:
@@ -90,14 +92,21 @@ def predict_videos(segment: Segmenter, inputs: Sequence[str], out: Path, span: S
     Raises:
         PartwiseError: If a video cannot be read whole or its results cannot be written; the others are done first.
     """
+    from partwise.photo_files import names_apart
+    from partwise.video.frames import name_of_video
     from partwise.video.predict import ResultsThereError, predict_video
 
+    inputs = _once(inputs)
+    names = names_apart([("", name_of_video(source)) for source in inputs])
     faults: list[str] = []
-    for source in inputs:
+    for source, name in zip(inputs, names, strict=True):
+        if name != name_of_video(source):
+            said = f"{source}: another video has this name, its results are called {name}"
+            console.print(on_one_line(said), highlight=False, markup=False, soft_wrap=True)
         try:
             with counting("predicting") as progress:
-                labels = segment.method.label_set
-                done = predict_video(segment, source, out, form, labels, span=span, progress=progress)
+                how = {"span": span, "name": name, "kept": inputs, "progress": progress}
+                done = predict_video(segment, source, out, form, segment.method.label_set, **how)
         except PartwiseError as error:
             faults.append(str(error))
             if isinstance(error, ResultsThereError):
@@ -107,6 +116,16 @@ def predict_videos(segment: Segmenter, inputs: Sequence[str], out: Path, span: S
         faults += done.faults
     if faults:
         raise PartwiseError("\n".join(on_one_line(fault) for fault in faults))
+
+
+def _once(inputs: Sequence[str]) -> list[str]:
+    """The inputs without those that are another spelling of an earlier one."""
+    places: dict[str, str] = {}
+    for source in inputs:
+        path = expanded(source)
+        place = os.path.realpath(path) if path.is_dir() else os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118
+        places.setdefault(place if path.exists() else source, source)
+    return list(places.values())
 
 
 def _said(done: VideoDone, source: str) -> str:

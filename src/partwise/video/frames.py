@@ -29,7 +29,7 @@ from streeteval.files import expanded
 if TYPE_CHECKING:
     import av
 
-__all__ = ["Clip", "Frame", "Span", "Video", "is_video", "open_video", "seconds_of"]
+__all__ = ["Clip", "Frame", "Span", "Video", "is_video", "name_of_video", "open_video", "seconds_of"]
 
 FOLDER_RATE = Fraction(25)  # frames a second of a folder of pictures
 _CAMERA = re.compile(r"\d{1,2}")
@@ -112,6 +112,21 @@ def _is_camera(text: str) -> bool:
     return bool(_CAMERA.fullmatch(text)) and not Path(text).exists()
 
 
+def name_of_video(source: str | os.PathLike) -> str:
+    """Return the name of the results of a video, without a folder.
+
+    >>> [name_of_video(one) for one in ("a/street.mp4", "rtsp://camera/north?id=1", "7")]
+    ['street', 'north', 'camera7']
+    """
+    text = os.fspath(source)
+    if _is_camera(text):
+        return f"camera{text}"
+    path = expanded(text)
+    if path.is_dir():
+        return path.resolve().name
+    return Path(text.split("?")[0].rstrip("/") if _URL.match(text) else text).stem or "stream"
+
+
 def open_video(source: str | os.PathLike, span: Span = EVERY_FRAME) -> Video:
     """Open a video without reading its frames.
 
@@ -137,11 +152,11 @@ def open_video(source: str | os.PathLike, span: Span = EVERY_FRAME) -> Video:
         container.close()
         raise PartwiseError(span.says_empty(text, seconds))
     faults: list[str] = []
-    name = "camera" + text if _is_camera(text) else Path(text.split("?")[0].rstrip("/")).stem or "stream"
     frames = None
     if seconds is not None:
         frames = max(1, int((min(seconds, span.end or seconds) - span.begin) * rate / span.every))
-    return Video(text, Clip(name, rate, frames), _frames_of(text, container, stream, span, faults), faults)
+    clip = Clip(name_of_video(text), rate, frames)
+    return Video(text, clip, _frames_of(text, container, stream, span, faults), faults)
 
 
 def _open_folder(text: str, path: Path, span: Span) -> Video:
@@ -167,7 +182,7 @@ def _open_folder(text: str, path: Path, span: Span) -> Video:
             else:
                 yield Frame(number, float(number / FOLDER_RATE), image_HW3)
 
-    return Video(text, Clip(path.resolve().name, FOLDER_RATE, len(chosen)), frames(), faults)
+    return Video(text, Clip(name_of_video(text), FOLDER_RATE, len(chosen)), frames(), faults)
 
 
 def _open_stream(text: str) -> tuple[av.container.InputContainer, Any]:

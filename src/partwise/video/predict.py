@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -80,6 +80,8 @@ def predict_video(
     label_set: LabelSet,
     *,
     span: Span = EVERY_FRAME,
+    name: str | None = None,
+    kept: Sequence[str | os.PathLike] = (),
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> VideoDone:
     """Write OUT/NAME.mp4 and OUT/NAME.jsonl, or OUT/NAME.txt in the form of MOTS.
@@ -95,6 +97,8 @@ def predict_video(
         form: How they are written.
         label_set: The classes of the model.
         span: Which frames are taken.
+        name: NAME; None for `name_of_video`.
+        kept: Further videos that no result may replace.
         progress: Called with the numbers of frames that are done, and of all.
 
     Returns:
@@ -108,8 +112,9 @@ def predict_video(
     if form.results == "mots":
         mots_classes(label_set)
     with memory_for(source, OF_FRAMES), open_video(source, span) as video:
-        paths = [out / f"{video.clip.name}.mp4", out / f"{video.clip.name}.{_SUFFIXES[form.results]}"]
-        _require_free(paths, form, source)
+        name = video.clip.name if name is None else name
+        paths = [out / f"{name}.mp4", out / f"{name}.{_SUFFIXES[form.results]}"]
+        _require_free(paths, form, [source, *kept])
         done = VideoDone(files=paths)
         sound = video.source if Path(video.source).is_file() else None
         written = VideoFile(paths[0], video.clip.rate / span.every, sound, span.begin)
@@ -131,9 +136,10 @@ def predict_video(
 _SUFFIXES = {"jsonl": "jsonl", "mots": "txt"}
 
 
-def _require_free(paths: list[Path], form: VideoForm, source: str | os.PathLike) -> None:
+def _require_free(paths: list[Path], form: VideoForm, sources: Sequence[str | os.PathLike]) -> None:
+    places = {os.path.realpath(expanded(source)) for source in sources}
     for path in paths:
-        if path.exists() and os.path.realpath(path) == os.path.realpath(expanded(source)):
+        if path.exists() and os.path.realpath(path) in places:
             raise PartwiseError(f"{path}: the result would replace the video: choose another folder")
     there = [str(path) for path in paths if path.exists()]
     if there and not form.overwrite:
