@@ -31,17 +31,20 @@ def write_clip(
     frames: int = 12,
     *,
     times: list[float] | None = None,
-    sound: bool = False,
+    sound: bool | float = False,
     options: dict[str, str] | None = None,
     **how,
 ) -> Path:
-    """Write a video of `squares`, at 10 frames a second or at given times in seconds, with options of x264."""
+    """Write a video of `squares`, at 10 frames a second or at given times in seconds, with options of x264.
+
+    The sound has the length of 0.1 s a frame, and begins at 0 or at the seconds that are given.
+    """
     with av.open(str(path), "w") as file:
         stream = file.add_stream("libx264", rate=10)
         stream.width, stream.height, stream.pix_fmt = SIZE[1], SIZE[0], "yuv420p"
         stream.codec_context.time_base = Fraction(1, 1000)
         stream.options = options or {"crf": "10", "g": "4"}
-        audio = file.add_stream("aac", rate=8000, layout="mono") if sound else None
+        audio = file.add_stream("aac", rate=8000, layout="mono") if sound is not False else None
         for number in range(frames):
             frame = av.VideoFrame.from_ndarray(squares(number, **how), format="rgb24")
             frame.pts = round(1000 * (times[number] if times else number / 10))
@@ -51,6 +54,7 @@ def write_clip(
         if audio is not None:
             samples = av.AudioFrame.from_ndarray(np.zeros((1, 800 * frames), np.float32), format="fltp", layout="mono")
             samples.sample_rate = 8000
+            samples.pts, samples.time_base = round(8000 * float(sound is not True and sound)), Fraction(1, 8000)
             file.mux(audio.encode(samples))
             file.mux(audio.encode(None))
     return path

@@ -110,6 +110,30 @@ def test_sound_is_kept(tmp_path):
     assert len(sounds) >= 7 and min(sounds) <= 0.13
 
 
+def sound_of(path: Path) -> list[float]:
+    """Times of the packets of sound, in seconds since the first frame."""
+    first = times_of(path)[0]
+    with av.open(str(path)) as file:
+        packets = [packet for packet in file.demux(audio=0) if packet.pts is not None]
+        return [float(packet.pts * packet.time_base) - first for packet in packets]
+
+
+@pytest.mark.parametrize("begin", [0.0, 0.35])
+@pytest.mark.parametrize(
+    ("name", "first_s", "sound_s"),
+    [("a.mp4", 0, 0), ("a.ts", 0, 0), ("a.mts", 7, 7.25), ("a.mkv", 5, 5), ("late.mp4", 4, 4.3), ("early.mkv", 2, 1.5)],
+)
+def test_sound_stays_with_the_picture_whenever_the_time_stamps_begin(tmp_path, name, first_s, sound_s, begin):
+    times = [first_s + number / 10 for number in range(20)]
+    clip = write_clip(tmp_path / name, 20, times=times, sound=float(sound_s))
+    done = predict_video(Finder(), clip, tmp_path / "out", VideoForm(tracking=None), CITYSCAPES, span=Span(1, begin))
+    shown_s = lines_of(done.files[1])[0]["seconds"]
+    expected = [time - shown_s for time in sound_of(clip) if time >= begin]
+    written = sound_of(done.files[0])
+    assert len(written) >= 8
+    assert written == pytest.approx(expected[: len(written)], abs=2e-3)
+
+
 def test_ctrl_c_leaves_a_video_and_whole_lines(tmp_path):
     clip = write_clip(tmp_path / "street.mp4")
     with pytest.raises(KeyboardInterrupt):

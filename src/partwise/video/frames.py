@@ -9,7 +9,7 @@ import contextlib
 import os
 import re
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,18 +66,36 @@ class Clip:
     frames: int | None
 
 
+@dataclass
+class Reading:
+    """What is known of a video while its frames are read.
+
+    Attributes:
+        first_s: Time stamp of the first frame of the video, in seconds of the source's own clock; 0 before it is read.
+        faults: Texts of errors that were met. What was read before and after them is given.
+    """
+
+    first_s: float = 0.0
+    faults: list[str] = field(default_factory=list)
+
+
 class Video:
     """A video that is read once. `open_video` makes it; use it as a context, or call `close`.
 
     Attributes:
         source: What was given.
         clip: What is known before reading.
-        faults: Texts of errors that were met while reading. What was read before and after them is given.
+        reading: What is known since.
     """
 
-    def __init__(self, source: str, clip: Clip, frames: Generator[Frame], faults: list[str]) -> None:
-        self.source, self.clip, self.faults = source, clip, faults
+    def __init__(self, source: str, clip: Clip, frames: Generator[Frame], reading: Reading) -> None:
+        self.source, self.clip, self.reading = source, clip, reading
         self._frames = frames
+
+    @property
+    def faults(self) -> list[str]:
+        """Texts of errors that were met while reading."""
+        return self.reading.faults
 
     def __enter__(self) -> Video:
         return self
@@ -151,12 +169,11 @@ def open_video(source: str | os.PathLike, span: Span = EVERY_FRAME) -> Video:
     if seconds is not None and span.begin >= seconds:
         container.close()
         raise PartwiseError(span.says_empty(text, seconds))
-    faults: list[str] = []
-    frames = None
+    reading, frames = Reading(), None
     if seconds is not None:
         frames = max(1, int((min(seconds, span.end or seconds) - span.begin) * rate / span.every))
     clip = Clip(name_of_video(text), rate, frames)
-    return Video(text, clip, _frames_of(text, container, stream, span, faults), faults)
+    return Video(text, clip, _frames_of(text, container, stream, span, reading), reading)
 
 
 def _open_folder(text: str, path: Path, span: Span) -> Video:
@@ -170,7 +187,7 @@ def _open_folder(text: str, path: Path, span: Span) -> Video:
     ][:: span.every]
     if not chosen:
         raise PartwiseError(span.says_empty(text, len(pictures) / float(FOLDER_RATE)))
-    faults: list[str] = []
+    reading = Reading()
 
     def frames() -> Generator[Frame]:
         for number, picture in chosen:
@@ -178,11 +195,11 @@ def _open_folder(text: str, path: Path, span: Span) -> Video:
                 with memory_for(picture):
                     image_HW3 = read_image(picture)
             except PartwiseError as error:
-                faults.append(str(error))
+                reading.faults.append(str(error))
             else:
                 yield Frame(number, float(number / FOLDER_RATE), image_HW3)
 
-    return Video(text, Clip(name_of_video(text), FOLDER_RATE, len(chosen)), frames(), faults)
+    return Video(text, Clip(name_of_video(text), FOLDER_RATE, len(chosen)), frames(), reading)
 
 
 def _open_stream(text: str) -> tuple[av.container.InputContainer, Any]:
@@ -217,17 +234,17 @@ def _is_cover(stream: Any) -> bool:
     return bool(stream.disposition & type(stream.disposition).attached_pic)
 
 
-def _frames_of(text: str, container: Any, stream: Any, span: Span, faults: list[str]) -> Generator[Frame]:
+def _frames_of(text: str, container: Any, stream: Any, span: Span, reading: Reading) -> Generator[Frame]:
     """Decode the frames of a span. An error ends what is damaged and not the rest."""
     before, end, number = -1.0, 0.0, -1
     with container:
         path = expanded(text)
         start = seek(str(path), container, stream, span.begin) if path.is_file() else None
         first = None if start is None else start.first_s
-        for frame in _decoded(text, container, stream, faults):
+        for frame in _decoded(text, container, stream, reading.faults):
             number = number + 1 if start is None else start.number_of(frame.pts, number + 1)
             time = frame.time if frame.time is not None else number / float(stream.average_rate or FOLDER_RATE)
-            first = time if first is None else first
+            reading.first_s = first = time if first is None else first
             seconds = max(time - first, before + 1e-6)  # never back in time, as in damaged files
             before, end = seconds, seconds + float((frame.duration or 0) * frame.time_base)
             if span.end is not None and seconds >= span.end - 1e-6:
@@ -235,8 +252,8 @@ def _frames_of(text: str, container: Any, stream: Any, span: Span, faults: list[
             if seconds < span.begin - 1e-6 or number % span.every:
                 continue
             yield Frame(number, seconds, _upright(frame))
-        if not faults and (missing := missing_end(container, stream, end)):
-            faults.append(f"{text}: {missing}: the file is incomplete: copy it again")
+        if not reading.faults and (missing := missing_end(container, stream, end)):
+            reading.faults.append(f"{text}: {missing}: the file is incomplete: copy it again")
 
 
 def _decoded(text: str, container: Any, stream: Any, faults: list[str]) -> Iterator[Any]:

@@ -117,12 +117,14 @@ def predict_video(
         _require_free(paths, form, [source, *kept])
         done = VideoDone(files=paths)
         sound = video.source if Path(video.source).is_file() else None
-        written = VideoFile(paths[0], video.clip.rate / span.every, sound, span.begin)
+        written = VideoFile(paths[0], video.clip.rate / span.every, span.begin)
         with _lines(paths[1], written) as lines, written:
             for result in _results(find, video, span, form):
                 for line in _text(result, form, done.frames):
                     lines.write(line + "\n")
                 lines.flush()
+                if sound is not None and not written.has_frames:
+                    written.copy_sound(sound, video.reading.first_s)
                 written.write(_drawn(result, label_set), result.seconds)
                 done.frames += 1
                 done.tracks |= set(result.tracks.tolist()) - {NO_TRACK}

@@ -32,15 +32,15 @@ class VideoFile:
     Args:
         path: The file, which is made beside under another name and gets its name at the end.
         rate: Frames a second, for players; the time of each frame is what `write` says.
-        sound: The source whose sound is copied; None for no sound.
         begin: Seconds of the source at which the written video begins.
 
     Attributes:
         complete: Whether the file has its name.
     """
 
-    def __init__(self, path: Path, rate: Fraction, sound: str | None = None, begin: float = 0.0) -> None:
-        self.path, self.rate, self.sound, self.begin = path, rate, sound, begin
+    def __init__(self, path: Path, rate: Fraction, begin: float = 0.0) -> None:
+        self.path, self.rate, self.begin = path, rate, begin
+        self._sound: tuple[str, float] | None = None
         self.faults: list[str] = []
         self.complete = False
         self._part = part_of(path)
@@ -64,6 +64,16 @@ class VideoFile:
     def has_frames(self) -> bool:
         """Whether a frame was written."""
         return self._stream is not None
+
+    def copy_sound(self, source: str, first_s: float) -> None:
+        """Copy the sound of a source, from `begin` on. It is called before the first frame is written.
+
+        Args:
+            source: The file.
+            first_s: Time stamp of the first frame of the source, in seconds: sound and picture have one clock, which
+                need not begin at 0.
+        """
+        self._sound = source, first_s + self.begin
 
     def write(self, image_HW3: np.ndarray, seconds: float) -> None:
         """Add a frame.
@@ -98,12 +108,12 @@ class VideoFile:
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
         self._stream.codec_context.time_base = TIME_BASE
         self._stream.options = {"crf": QUALITY, "preset": "veryfast"}
-        if self.sound is not None:
-            self._audio = self._packets_of_sound(self.sound)
+        if self._sound is not None:
+            self._audio = self._packets_of_sound(*self._sound)
             self._waiting = next(self._audio, None)
 
-    def _packets_of_sound(self, source: str) -> Iterator[Any]:
-        """Copy the packets of the first sound stream, from `begin` on. Without one, or with another codec: none."""
+    def _packets_of_sound(self, source: str, begin: float) -> Iterator[Any]:
+        """Copy the packets of the first sound stream, from a time on. Without one, or with another codec: none."""
         import av
 
         with contextlib.suppress(av.error.FFmpegError, OSError):
@@ -117,10 +127,10 @@ class VideoFile:
             copied = self._file.add_stream_from_template(audio)
             yield None  # the stream must be there before the first packet is written
             for packet in container.demux(audio):
-                if packet.pts is None or float(packet.pts * packet.time_base) < self.begin:
+                if packet.pts is None or float(packet.pts * packet.time_base) < begin:
                     continue
-                shift = round(self.begin / packet.time_base)
-                time = float(packet.pts * packet.time_base) - self.begin
+                shift = round(begin / packet.time_base)
+                time = float(packet.pts * packet.time_base) - begin
                 packet.pts, packet.dts = packet.pts - shift, (packet.dts or packet.pts) - shift
                 packet.stream = copied
                 yield time, packet
