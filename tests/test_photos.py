@@ -332,9 +332,15 @@ def test_a_batch_that_fails_is_predicted_one_by_one(predict, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("words", "line"), [(["--batch", 0], "from 1 on"), (["--batch", 2, "--format", "parquet"], "is for photos")]
+    ("words", "line"),
+    [
+        (["--batch", 0], "from 1 on"),
+        (["--batch", 2, "--format", "parquet"], "is for photos"),
+        (["--resume"], "partwise: --resume: for --format parquet: add it, or leave --resume out"),
+        (["--shard", "1/2"], "partwise: --shard: for --format parquet"),
+    ],
 )
-def test_a_batch_that_cannot_be_is_one_line(words, line, predict, tmp_path):
+def test_an_option_that_does_not_fit_is_one_line(words, line, predict, tmp_path):
     code, _, complaints = predict(photo(tmp_path / "a.png"), "--out", tmp_path / "out", *words)
     assert code == 2 and len(complaints) == 1 and line in complaints[0]
     assert not (tmp_path / "out").exists()

@@ -351,7 +351,13 @@ def test_the_address_of_a_stream_is_not_to_be_copied():
         (["--from", "99"], "lies after its end"),
         (["--from", "soon"], "give seconds"),
         (["--every", "0"], "from 1 on"),
-        (["--format", "coco"], "for photos"),
+        (["--format", "coco"], "--format coco: for photos, and not for a video: leave it out"),
+        (["--format", "parquet", "--resume"], "--format parquet, --resume: for photos"),
+        (["--shard", "1/2"], "partwise: --shard: for photos, and not for a video: leave it out"),
+        (["--resume"], "partwise: --resume: for photos"),
+        (["--polygons"], "partwise: --polygons: for photos"),
+        (["--classes", "car"], "partwise: --classes: for photos"),
+        (["--batch", "2"], "partwise: --batch: for photos"),
         (["--format", "mots"], "tracks"),
         (["--track", "--min-score", "0.5"], "thresholds of its own"),
     ],
@@ -365,6 +371,7 @@ def test_wrong_options_end_in_one_line(tmp_path, words, said, capsys, monkeypatc
         main(["predict", str(clip), "--out", str(tmp_path / "out"), *words])
     text = capsys.readouterr().err
     assert end.value.code == 2 and said in text and len(text.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
 
 
 class _Loaded(Finder):

@@ -78,11 +78,9 @@ def predict(
 
     asked = VideoOptions(format, track, every, begin, end)
     video = track or (bool(inputs) and all(is_video(one) for one in inputs))
-    if batch != 1 and (video or format == "parquet"):
-        raise PartwiseError(f"--batch {batch} is for photos, and not for videos or --format parquet: leave it out")
+    of_parts = {"--shard": shard, "--resume": resume}
     if video:
-        if polygons or only or (format is not None and format not in VIDEO_FORMATS):
-            raise PartwiseError("--polygons, --classes and the formats of photos are for photos: leave them out")
+        asked.require_no_other({"--polygons": polygons, "--classes": only, "--batch": batch != 1} | of_parts)
         span, video_form = asked.resolved(parse_min_scores(min_score or ()), overwrite)
         segment = loaded(model, inference, classes)
         predict_videos(segment, inputs, out, span, video_form)
@@ -92,6 +90,8 @@ def predict(
     if polygons and form_name != "coco":
         raise PartwiseError("--polygons is for --format coco: leave it out")
     if format == "parquet":
+        if batch != 1:
+            raise PartwiseError(f"--batch {batch} is for photos, and not for --format parquet: leave it out")
         if overwrite:
             raise PartwiseError("--overwrite is not for --format parquet: give --resume, or choose another folder")
         # The other options of the form are those of COCO: they decide which instances are written.
@@ -99,8 +99,8 @@ def predict(
         if classes:
             raise PartwiseError("--map is not for --format parquet: give the classes of the model")
         return _predict_shard([Path(one) for one in inputs], out, model, parquet, inference, shard or "1/1", resume)
-    if shard or resume:
-        raise PartwiseError("--shard and --resume are for --format parquet: add it, or leave them out")
+    if named := " and ".join(name for name, value in of_parts.items() if value):
+        raise PartwiseError(f"{named}: for --format parquet: add it, or leave {named} out")
     form = Form(form_name, parse_min_scores(min_score or ()) or None, overwrite, parse_classes(only or ()), polygons)
     found = find_photos([Path(one) for one in inputs], submission=form.submission)
     if found.left_out:

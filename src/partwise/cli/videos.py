@@ -53,6 +53,22 @@ class VideoOptions:
         if named:
             raise PartwiseError(f"{', '.join(named)}: for a video: name a video file, or give --track with a folder")
 
+    def require_no_other(self, given: Mapping[str, object]) -> None:
+        """Check that no option was given that is not one of videos.
+
+        Args:
+            given: Name of each such option -> its value, which is empty if it was not given.
+
+        Raises:
+            PartwiseError: If one was.
+        """
+        named = [name for name, value in given.items() if value]
+        if self.format is not None and self.format not in VIDEO_FORMATS:
+            named.insert(0, f"--format {self.format}")
+        if named:
+            they = "it" if len(named) == 1 else "them"
+            raise PartwiseError(f"{', '.join(named)}: for photos, and not for a video: leave {they} out")
+
     def resolved(self, least: Mapping[str, float], overwrite: bool) -> tuple[Span, VideoForm]:
         """Return which frames are taken, and how their results are written.
 
