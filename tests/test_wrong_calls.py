@@ -133,3 +133,9 @@ def test_fields_of_the_decoder(model, decode, says):
 def test_models(name):
     with pytest.raises(PartwiseError, match=r"give a \.safetensors, \.onnx or \.xml file, a run folder, or streets"):
         load(name)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_several_images_with_one_name(segment, pixels, batch):
+    with pytest.raises(PartwiseError, match=r"^stream: name 'x': images cannot have one name: leave it out$"):
+        segment.stream([pixels, pixels], batch=batch, name="x")

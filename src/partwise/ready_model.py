@@ -213,17 +213,19 @@ class Segmenter:
             images: A list, a generator or an array (N, H, W, 3).
             batch: Number of images that are read before the network runs. Those of one size go through the network
                 together, which is faster on a GPU.
-            **arguments: Keyword arguments of a call, such as `min_score`.
+            **arguments: Keyword arguments of a call, such as `min_score`, but not `name`.
 
         Returns:
             An iterator over the results, in the order of the images. Each batch is processed when the first of its
             results is taken.
 
         Raises:
-            PartwiseError: If a single image is given, or `batch` is not a whole number from 1 on.
+            PartwiseError: If a single image or `name` is given, or `batch` is not a whole number from 1 on.
         """
         if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
             raise PartwiseError(f"batch {shown(batch)}: give a whole number from 1 on")
+        if "name" in arguments:
+            raise PartwiseError(f"stream: name {shown(arguments['name'])}: images cannot have one name: leave it out")
         single = isinstance(images, str | bytes | os.PathLike | Image.Image) or getattr(images, "ndim", 4) in (2, 3)
         if single or not isinstance(images, Iterable):
             raise PartwiseError(f"stream: {type(images).__name__} is not several images: give a list of images")
@@ -263,14 +265,14 @@ class Segmenter:
         Args:
             source: A video file, the address of a stream, the number of a camera, or a folder of pictures.
             **arguments: `span` and `settings` of `partwise.video.following.follow`, and keyword arguments of a call,
-                such as `scale`.
+                such as `scale`, but not `min_score`, in whose place `settings` has thresholds, and `name`.
 
         Returns:
             An iterator over the frames. Each is a Result with `tracks`, `frame` and `seconds`; it has the instances
             that are in a track.
 
         Raises:
-            PartwiseError: If the video cannot be read.
+            PartwiseError: If the video cannot be read, or `min_score` or `name` is given.
         """
         from partwise.video.following import follow
 

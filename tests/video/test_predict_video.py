@@ -91,6 +91,16 @@ def test_scores_of_products_begin_tracks_and_the_default_thresholds_would_not(tm
     assert sum(len(result) for result in follow(Finder(score=0.3), clip, settings=usual)) == 0
 
 
+@pytest.mark.parametrize(
+    ("argument", "said"), [({"min_score": 0.5}, "min_score 0.5: the tr"), ({"name": "x"}, "name 'x'")]
+)
+def test_what_a_tracked_frame_cannot_take_is_said_before_the_first_frame(tmp_path, argument, said):
+    clip = write_clip(tmp_path / "street.mp4", 3)
+    with pytest.raises(PartwiseError) as error:
+        follow(Finder(), clip, **argument)
+    assert said in str(error.value) and "leave it out" in str(error.value) and "\n" not in str(error.value)
+
+
 def test_a_varying_rate_and_a_span_keep_their_times(tmp_path):
     times = [0, 0.1, 0.15, 0.4, 0.5, 1.0, 1.3, 1.35]
     clip = write_clip(tmp_path / "street.mp4", len(times), times=times)

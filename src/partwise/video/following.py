@@ -9,9 +9,11 @@ from typing import Any, Self
 
 import numpy as np
 
+from partwise.errors import PartwiseError
 from partwise.result import Result
 from partwise.video.frames import EVERY_FRAME, Frame, Span, Video, open_video
 from partwise.video.tracker import DEFAULT_TRACKING, NO_TRACK, Tracker, TrackSettings
+from streeteval.given import shown
 
 __all__ = ["TrackedResult", "follow", "follow_frames"]
 
@@ -51,14 +53,21 @@ def follow(
         source: See `open_video`.
         span: Which frames are taken.
         settings: Thresholds of the tracker.
-        **arguments: Keyword arguments of each call of the model, such as `scale`.
+        **arguments: Keyword arguments of each call of the model, such as `scale`, but not `min_score` and `name`.
 
     Returns:
         An iterator over the frames. It has the instances that are in a track.
 
     Raises:
-        PartwiseError: If the video cannot be read.
+        PartwiseError: If the video cannot be read, or `min_score` or `name` is given.
     """
+    if "min_score" in arguments:
+        raise PartwiseError(
+            f"min_score {shown(arguments['min_score'])}: the tracker has thresholds of its own: leave it out, or give "
+            "settings=TrackSettings(low=..., high=..., start=...)"
+        )
+    if "name" in arguments:
+        raise PartwiseError(f"name {shown(arguments['name'])}: a frame is named by its number: leave it out")
     return _closing(open_video(source, span), find, span, settings, arguments)
 
 
