@@ -11,6 +11,8 @@ from tiny_networks import tiny_model
 
 from partwise.errors import PartwiseError
 from partwise.segmenter import Result, load
+from partwise.video.following import TrackedResult
+from partwise.video.tracker import NO_TRACK
 from streeteval.instances import Instances
 
 
@@ -107,3 +109,38 @@ def test_fields_that_do_not_fit_together(result):
         replace(result, semantic_HW=np.zeros((3, 4)))
     with pytest.raises(PartwiseError, match="has no image to draw on"):
         replace(result, image_HW3=None).save("out")
+
+
+@pytest.fixture
+def tracked(result) -> TrackedResult:
+    """The result with a track for each instance, of which one vanishes when it is scaled down."""
+    small = np.zeros(result.size, bool)
+    small[0, 0] = True
+    one = Instances.from_masks([26], [0.5], [small])
+    found = Instances.joined([result.instances[:2], one, result.instances[2:5]])
+    fields = {name: getattr(found, name) for name in ("labels", "scores", "boxes", "masks", "size")}
+    return TrackedResult(
+        **fields, image_HW3=result.image_HW3, semantic_HW=result.semantic_HW, tracks=[7, 3, 9, 8, 1, 0]
+    )
+
+
+def test_each_instance_keeps_its_track(tracked):
+    half = tracked.resized((tracked.size[0] // 2, tracked.size[1] // 2))
+    assert type(half) is TrackedResult and half.tracks.tolist() == [7, 3, 8, 1, 0]
+    assert half.scores.tolist() == tracked.scores[[0, 1, 3, 4, 5]].tolist()
+    assert half.image_HW3.shape[:2] == half.semantic_HW.shape == half.size
+    assert tracked.resized(tracked.size) == tracked
+    joined = TrackedResult.joined([tracked[4:], tracked[:2], tracked[:0]])
+    assert type(joined) is TrackedResult and joined == tracked[[4, 5, 0, 1]]
+    assert joined.tracks.tolist() == [1, 0, 7, 3] == [one.tracks[0] for one in joined]
+    assert tracked[tracked.tracks > 6].tracks.tolist() == [7, 9, 8]
+
+
+@pytest.mark.parametrize("tracks", [[], [1, 2], [[1], [2], [3], [4], [5], [6]], [0.5] * 6, 3, ["a"] * 6], ids=str)
+def test_tracks_that_are_not_one_for_each_instance_are_one_line(tracked, tracks):
+    with pytest.raises(PartwiseError, match="for 6 instances: give a whole number for each") as error:
+        replace(tracked, tracks=tracks)
+    assert "\n" not in str(error.value)
+    with pytest.raises(PartwiseError, match="Instances has no tracks: give parts of one class"):
+        TrackedResult.joined([tracked, tracked.instances])
+    assert replace(tracked, tracks=None).tracks.tolist() == [NO_TRACK] * 6

@@ -6,8 +6,9 @@ Axes: H image height, W image width.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from partwise.data.resized import image_at
 from partwise.errors import PartwiseError
 from partwise.report.prediction_files import write_prediction
 from partwise.scene import Prediction
-from streeteval.given import shown
+from streeteval.given import shown, size_of
 from streeteval.instances import Instances
 from streeteval.labels import CITYSCAPES, LabelSet
 
@@ -91,7 +92,7 @@ class Result(Instances):
             overwrite=overwrite,
         )
 
-    def resized(self, size: tuple[int, int]) -> Result:
+    def resized(self, size: tuple[int, int]) -> Self:
         """Scale image, instances and semantic map to another size.
 
         Args:
@@ -100,7 +101,7 @@ class Result(Instances):
         Raises:
             PartwiseError: If `size` is not two whole numbers from 1 on.
         """
-        moved = self.prediction.resized(size)
-        of_instances = {name: getattr(moved.instances, name) for name in ("labels", "scores", "boxes", "masks", "size")}
-        image_HW3 = self.image_HW3 if self.image_HW3 is None else image_at(self.image_HW3, moved.instances.size)
-        return replace(self, **of_instances, semantic_HW=moved.semantic_HW, image_HW3=image_HW3)
+        size = size_of("resized: size", size, least=1)
+        semantic_HW = Prediction(Instances.empty(self.size), self.semantic_HW).resized(size).semantic_HW
+        image_HW3 = self.image_HW3 if self.image_HW3 is None else image_at(self.image_HW3, size)
+        return self._scaled(size, semantic_HW=semantic_HW, image_HW3=image_HW3)

@@ -78,7 +78,7 @@ def predict(
 
     asked = VideoOptions(format, track, every, begin, end)
     video = track or (bool(inputs) and all(is_video(one) for one in inputs))
-    of_parts = {"--shard": shard, "--resume": resume}
+    of_parts: dict[str, object] = {"--shard": shard, "--resume": resume}
     if video:
         asked.require_no_other({"--polygons": polygons, "--classes": only, "--batch": batch != 1} | of_parts)
         span, video_form = asked.resolved(parse_min_scores(min_score or ()), overwrite)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from partwise.errors import PartwiseError
 from partwise.terminal import console, counting
@@ -121,7 +121,7 @@ def predict_videos(segment: Segmenter, inputs: Sequence[str], out: Path, span: S
             console.print(on_one_line(said), highlight=False, markup=False, soft_wrap=True)
         try:
             with counting("predicting") as progress:
-                how = {"span": span, "name": name, "kept": inputs, "progress": progress}
+                how: dict[str, Any] = {"span": span, "name": name, "kept": inputs, "progress": progress}
                 done = predict_video(segment, source, out, form, segment.method.label_set, **how)
         except PartwiseError as error:
             faults.append(str(error))

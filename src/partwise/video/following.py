@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from partwise.result import Result
 from partwise.video.frames import EVERY_FRAME, Frame, Span, Video, open_video
 from partwise.video.tracker import DEFAULT_TRACKING, NO_TRACK, Tracker, TrackSettings
 from streeteval.given import shown
+from streeteval.reading.faults import counted
 
 __all__ = ["TrackedResult", "follow", "follow_frames"]
 
@@ -23,19 +24,30 @@ class TrackedResult(Result):
     """The instances of one frame of a video, each with the number of its track.
 
     Attributes:
-        tracks: (N,) int64, number of the track of each instance, from 0 on; NO_TRACK (-1) without tracking.
+        tracks: (N,) int64, number of the track of each instance, from 0 on; NO_TRACK (-1) without tracking, and for all
+            instances if it is left out.
         frame: Place of the frame in the video, from 0 on.
         seconds: Time of the frame since the start of the video.
+
+    Raises:
+        PartwiseError: If `tracks` is not a whole number for each instance, or see `Result`.
     """
 
-    tracks: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    of_each: ClassVar[tuple[str, ...]] = ("tracks",)
+
+    tracks: np.ndarray = None  # type: ignore[assignment]  # an array since __post_init__
     frame: int = 0
     seconds: float = 0.0
 
-    def __getitem__(self, index: Any) -> Self:
-        """Return the instances at `index` with their tracks, see `Instances`."""
-        order = self._order(index)
-        return replace(super().__getitem__(index), tracks=self.tracks[order])
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = np.full(len(self), NO_TRACK) if self.tracks is None else np.asarray(self.tracks)
+        if given.shape != (len(self),) or (given.size and given.dtype.kind not in "iu"):
+            raise PartwiseError(
+                f"TrackedResult: tracks {given.dtype} {given.shape} for {counted(len(self), 'instance')}: give a whole "
+                "number for each"
+            )
+        object.__setattr__(self, "tracks", given.astype(np.int64))
 
 
 def follow(

@@ -34,6 +34,7 @@ class InstanceList:
         masks: N bool arrays; each is the crop of its box.
         size: (H, W) of the image in pixels.
         label_set: The classes that give the names of the labels.
+        of_each: Names of the further fields of a subclass that hold a value for each instance, as arrays.
 
     Raises:
         InputError: If a field is not as described.
@@ -46,6 +47,7 @@ class InstanceList:
     size: tuple[int, int]
 
     label_set: ClassVar[LabelSet] = CITYSCAPES
+    of_each: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         set_ = lambda name, value: object.__setattr__(self, name, value)
@@ -89,13 +91,8 @@ class InstanceList:
             InputError: If `index` is anything else.
         """
         order = self._order(index)
-        return replace(
-            self,
-            labels=self.labels[order],
-            scores=self.scores[order],
-            boxes=self.boxes[order],
-            masks=tuple(self.masks[i] for i in order),
-        )
+        arrays = {name: getattr(self, name)[order] for name in ("labels", "scores", "boxes", *self.of_each)}
+        return replace(self, **arrays, masks=tuple(self.masks[i] for i in order))
 
     def _order(self, index: Any) -> np.ndarray:
         every = np.arange(len(self))

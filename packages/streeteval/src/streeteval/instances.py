@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -48,20 +48,22 @@ class Instances(InstanceList):
         """Join the instances of several predictions of one image, in their order.
 
         Args:
-            parts: At least one. The fields of a subclass are taken from the first.
+            parts: At least one. The fields of a subclass are taken from the first, but for those with a value for each
+                instance, which are joined.
 
         Raises:
-            InputError: If `parts` is empty, or the images have different sizes.
+            InputError: If `parts` is empty, the images have different sizes, or a part lacks a field that is joined.
         """
         parts = list(parts) if isinstance(parts, Iterable) else [parts]
         sizes = {part.size if isinstance(part, Instances) else None for part in parts}
         if len(sizes) != 1 or None in sizes:
             raise InputError(f"Instances.joined: {shown(parts)}: give the Instances of one image, at least one")
-        labels, scores, boxes = (
-            np.concatenate([getattr(p, name) for p in parts]) for name in ("labels", "scores", "boxes")
-        )
-        masks = tuple(mask for part in parts for mask in part.masks)
-        return replace(parts[0], labels=labels, scores=scores, boxes=boxes, masks=masks)
+        names = ("labels", "scores", "boxes", *parts[0].of_each)
+        for name in names:
+            if lacking := [type(part).__name__ for part in parts if not hasattr(part, name)]:
+                raise InputError(f"Instances.joined: {lacking[0]} has no {name}: give parts of one class")
+        arrays: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        return replace(parts[0], **arrays, masks=tuple(mask for part in parts for mask in part.masks))
 
     @classmethod
     def from_masks(
@@ -162,7 +164,10 @@ class Instances(InstanceList):
             >>> half.masks[0].astype(int).tolist()
             [[1, 0, 0], [1, 1, 0], [1, 1, 1]]
         """
-        size = size_of("resized: size", size, least=1)
+        return self._scaled(size_of("resized: size", size, least=1))
+
+    def _scaled(self, size: tuple[int, int], **of_image: Any) -> Self:
+        """Scale the instances, see `resized`, and replace the fields of a subclass that have the size of the image."""
         rows, columns = (nearest_index(old, new) for old, new in zip(self.size, size, strict=True))
         kept, boxes, masks = [], [], []
         for i, ((x0, y0, x1, y1), mask) in enumerate(zip(self.boxes.tolist(), self.masks, strict=True)):
@@ -174,8 +179,7 @@ class Instances(InstanceList):
                 kept.append(i)
                 boxes.append((box[0] + left, box[1] + top, box[2] + left, box[3] + top))
                 masks.append(moved[box[1] : box[3], box[0] : box[2]])
-        labels, scores = self.labels[kept], self.scores[kept]
-        return replace(self, labels=labels, scores=scores, boxes=np.array(boxes), masks=tuple(masks), size=size)
+        return replace(self[kept], boxes=np.array(boxes), masks=tuple(masks), size=size, **of_image)
 
     @property
     def id_values(self) -> np.ndarray:
