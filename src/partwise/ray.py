@@ -18,9 +18,7 @@ from typing import TYPE_CHECKING, Any
 from partwise.class_map import ClassNames
 from partwise.errors import PartwiseError
 from partwise.machine import memory_for
-from partwise.photos import Form
 from partwise.segmenter import load
-from partwise.selection import require_selection
 from partwise.shards.model import finder
 from partwise.shards.parts import photo_row, table_of
 
@@ -41,7 +39,7 @@ class Predictor:
     Args:
         model: See `partwise.load`: a name, a file that all machines can read, or None for the default model.
         min_score: Least score of an instance, for all classes or by class, such as {"*": 0.2, "person": 0.1}. None for
-            the score from which the model shows instances.
+            the score from which the model shows instances; 0 for all that it finds.
         classes: Names of the classes to keep; empty for all.
         device: See `partwise.load`; "auto" is the GPU that Ray gives to the actor, if it gives one.
         class_map: Other names for the model's classes, see `classes` of `partwise.load`.
@@ -60,8 +58,7 @@ class Predictor:
         class_map: ClassNames | None = None,
     ) -> None:
         segment = load(model, device=device, classes=class_map)
-        require_selection(segment.method.label_set, 0.0, classes)  # before a text is taken for a list of letters
-        self._find = finder(segment, Form(min_score=min_score, classes=tuple(classes)))
+        self._find = finder(segment, min_score, classes)
 
     def __call__(self, batch: Mapping[str, Sequence[Any]]) -> pa.Table:
         """Find the instances in a batch.

@@ -1,5 +1,7 @@
 """Ray Data with two workers gives what the model gives, and a damaged photo becomes a row with its fault."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,6 +14,8 @@ pytest.importorskip("pyarrow")
 ray = pytest.importorskip("ray")
 
 from partwise.ray import Predictor  # noqa: E402 - needs what is looked for above
+from partwise.shards.model import predict_photos_in_shards  # noqa: E402
+from partwise.shards.parts import photos_in  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +57,7 @@ def test_two_workers_find_what_one_model_finds(two_workers, photos, tiny_model_f
     assert broken["instances"] is None
     segment = load(tiny_model_file, device="cpu")
     for name, row in rows.items():
-        expected = segment(photos / name, distinct=True).instances
+        expected = segment(photos / name).instances  # with 0, Parquet and COCO have all that is found
         assert row["fault"] is None and (row["height"], row["width"]) == expected.size
         assert [one["label"] for one in row["instances"]] == expected.labels.tolist()
         np.testing.assert_allclose([one["score"] for one in row["instances"]], expected.scores, rtol=1e-5)
@@ -61,6 +65,23 @@ def test_two_workers_find_what_one_model_finds(two_workers, photos, tiny_model_f
             mine = coco_mask.decode({"size": list(expected.size), "counts": one["rle"].encode()})
             assert (mine == coco_mask.decode(entry["segmentation"])).mean() > 0.999
     assert sum(len(row["instances"]) for row in rows.values()) > 0
+
+
+@pytest.mark.parametrize("min_score", [None, 0.0, 0.01, {"*": 0.0, "person": 0.02}, {"car": 0.0}])
+@pytest.mark.parametrize("classes", [(), ("car", "person")])
+def test_ray_and_parquet_have_the_same_instances(photos, tiny_model_file, tmp_path, min_score, classes):
+    segment = load(tiny_model_file, device="cpu")
+    how = {"min_score": min_score, "classes": classes}
+    names = [f"{number}.png" for number in range(5)]
+    predict_photos_in_shards(segment, tiny_model_file, [photos / name for name in names], tmp_path, **how)
+    parts = {Path(one.name).name: one.instances for one in photos_in(tmp_path)}
+    batch = {"path": names, "bytes": [(photos / name).read_bytes() for name in names]}
+    rows = Predictor(tiny_model_file, device="cpu", **how)(batch).to_pylist()
+    for row in rows:
+        ours = parts[row["name"]]
+        assert [one["label"] for one in row["instances"]] == ours.labels.tolist()
+        assert [one["box"] for one in row["instances"]] == ours.boxes.tolist()
+    assert classes or min_score != 0.0 or any(len(one) > len(one.distinct()) for one in parts.values())
 
 
 def test_arrays_in_a_batch_give_the_same_as_files(photos, tiny_model_file):

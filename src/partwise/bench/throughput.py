@@ -27,7 +27,6 @@ from partwise.data.given_image import as_image
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.machine import keep_freed_memory
-from partwise.photos import Form
 from partwise.report.tables import Table
 from partwise.report.text import table_text
 from partwise.segmenter import Segmenter, load
@@ -173,7 +172,7 @@ def _predict(segment: Segmenter, files: Sequence[Path], out: Path, done: Callabl
     """Predict photos as a shard does, and measure each stage."""
     import pyarrow.parquet  # noqa: F401 - which takes longer than to write a part
 
-    find, times, rows = finder(segment, Form()), _Times(), []
+    find, times, rows = finder(segment), _Times(), []
     for path in files[:_WARM_UP]:
         find(as_image(path))
     for number, path in enumerate(files):
@@ -210,7 +209,7 @@ def _begin_worker(model: str | None, device: str) -> None:
 
 def _work(files: Sequence[Path], out: Path) -> tuple[float, float]:
     """Predict photos in a worker; gives when it began and ended on the clock that all processes share."""
-    find = finder(_SEGMENT[0], Form())
+    find = finder(_SEGMENT[0])
     find(as_image(files[0]))
     begin = time.monotonic()
     _predict(_SEGMENT[0], files, out, lambda done: None)

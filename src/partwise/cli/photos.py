@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -16,7 +16,7 @@ from partwise.terminal import Display, console, counting
 from streeteval.errors import on_one_line
 
 if TYPE_CHECKING:
-    from partwise.photos import Form, Predicted
+    from partwise.photos import Predicted
     from partwise.segmenter import Segmenter
     from streeteval.labels import LabelSet
 
@@ -94,11 +94,10 @@ def predict(
             raise PartwiseError(f"--batch {batch} is for photos, and not for --format parquet: leave it out")
         if overwrite:
             raise PartwiseError("--overwrite is not for --format parquet: give --resume, or choose another folder")
-        # The other options of the form are those of COCO: they decide which instances are written.
-        parquet = Form("coco", parse_min_scores(min_score or ()) or None, classes=parse_classes(only or ()))
         if classes:
             raise PartwiseError("--map is not for --format parquet: give the classes of the model")
-        return _predict_shard([Path(one) for one in inputs], out, model, parquet, inference, shard or "1/1", resume)
+        chosen = {"min_score": parse_min_scores(min_score or ()) or None, "classes": parse_classes(only or ())}
+        return _predict_shard([Path(one) for one in inputs], out, model, chosen, inference, shard or "1/1", resume)
     if named := " and ".join(name for name, value in of_parts.items() if value):
         raise PartwiseError(f"{named}: for --format parquet: add it, or leave {named} out")
     form = Form(form_name, parse_min_scores(min_score or ()) or None, overwrite, parse_classes(only or ()), polygons)
@@ -158,7 +157,13 @@ def loaded(
 
 
 def _predict_shard(
-    inputs: Sequence[Path], out: Path, model: str | None, form: Form, inference: Inference, shard: str, resume: bool
+    inputs: Sequence[Path],
+    out: Path,
+    model: str | None,
+    chosen: Mapping[str, Any],
+    inference: Inference,
+    shard: str,
+    resume: bool,
 ) -> None:
     """Write the parts of one shard, and say what was done."""
     from partwise.photo_files import left_out_text
@@ -170,7 +175,7 @@ def _predict_shard(
     segment, left_out = loaded(model, inference), Counter[str]()
     with Display("predicting"):
         done = predict_photos_in_shards(
-            segment, model, inputs, out, form, shard=share, resume=resume, left_out=left_out
+            segment, model, inputs, out, **chosen, shard=share, resume=resume, left_out=left_out
         )
     if left_out:
         console.print(left_out_text(left_out))

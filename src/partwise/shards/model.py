@@ -15,7 +15,7 @@ from partwise.errors import PartwiseError
 from partwise.model_files import find_model
 from partwise.photos import Form
 from partwise.segmenter import Segmenter
-from partwise.selection import require_selection
+from partwise.selection import MinScore, require_selection
 from partwise.shards.listing import WHOLE, Shard, listed_photos
 from partwise.shards.run import ShardDone, predict_shard
 from streeteval.files import json_ready
@@ -29,8 +29,9 @@ def predict_photos_in_shards(
     model: str | os.PathLike | None,
     inputs: Sequence[str | os.PathLike],
     out: Path,
-    form: Form,
     *,
+    min_score: MinScore | None = None,
+    classes: Sequence[str] = (),
     shard: Shard = WHOLE,
     resume: bool = False,
     left_out: Counter[str] | None = None,
@@ -42,7 +43,8 @@ def predict_photos_in_shards(
         model: What `segment` was loaded from, for its identity.
         inputs: See `listed_photos`.
         out: Folder of the whole job.
-        form: Least scores and classes.
+        min_score: See `finder`.
+        classes: See `finder`.
         shard: Which photos to predict.
         resume: Continue a shard that was begun.
         left_out: See `listed_photos`.
@@ -55,18 +57,28 @@ def predict_photos_in_shards(
 
     if not inputs:
         raise PartwiseError("no image given: name a list, a folder, a pattern or images")
-    find, settings = finder(segment, form), _settings(segment, model, form)
+    find, form = finder(segment, min_score, classes), _form(min_score, classes)
+    settings = _settings(segment, model, form)
     photos = listed_photos(inputs, shard, left_out)
     first = list(itertools.islice(photos, 1))  # a wrong path is known before anything is written
     return predict_shard(find, itertools.chain(first, photos), out, settings, shard=shard, resume=resume)
 
 
-def finder(segment: Segmenter, form: Form) -> Callable[[Any], Instances]:
-    """Make the function that finds the instances in an image as a form asks for them.
+def _form(min_score: MinScore | None, classes: Sequence[str]) -> Form:
+    """The form of a table of instances: which of them it has is decided as for a COCO file."""
+    return Form("coco", min_score, classes=tuple(classes))
+
+
+def finder(
+    segment: Segmenter, min_score: MinScore | None = None, classes: Sequence[str] = ()
+) -> Callable[[Any], Instances]:
+    """Make the function that finds the instances in an image for Parquet files and Ray.
 
     Args:
         segment: The model.
-        form: Least scores and classes.
+        min_score: Least score, for all classes or by class; without it, and for classes that it does not name, the
+            score from which instances are shown. With 0 for all, instances that overlap those of other classes stay.
+        classes: Names of the only classes whose instances are kept; empty for all.
 
     Returns:
         Takes what `as_image` takes, and raises PartwiseError for an image that cannot be read or predicted.
@@ -74,6 +86,8 @@ def finder(segment: Segmenter, form: Form) -> Callable[[Any], Instances]:
     Raises:
         PartwiseError: If the label set lacks a class, or a score is out of range.
     """
+    require_selection(segment.method.label_set, 0.0, classes)  # before a text is taken for a list of letters
+    form = _form(min_score, classes)
     require_selection(segment.method.label_set, form.least_scores, form.classes)
 
     def find(image: Any) -> Instances:
