@@ -75,6 +75,16 @@ def test_what_lies_before_the_begin_is_not_decoded(tmp_path, monkeypatch):
     assert min(decoded) >= 2.75  # a key frame is at most 4 frames before
 
 
+def test_a_name_with_a_colon_is_no_protocol(tmp_path, monkeypatch):
+    write_clip(tmp_path / "street.mp4", 8, sound=True).rename(tmp_path / "12:30.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert [frame.number for frame in read("12:30.mp4", Span(1, 0.45))] == [5, 6, 7]
+    done = predict_video(Finder(), "12:30.mp4", Path("out"), VideoForm(tracking=None), CITYSCAPES)
+    assert (done.frames, done.files[0].name) == (8, "12:30.mp4")
+    with av.open(str(done.files[0].absolute())) as file:
+        assert len(file.streams.audio) == 1
+
+
 def test_a_file_without_an_index_is_decoded_from_its_begin(tmp_path):
     clip = write_clip(tmp_path / "street.ts", FRAMES)
     assert [frame.number for frame in read(clip, Span(2, 2.05, 2.65))] == [22, 24, 26]

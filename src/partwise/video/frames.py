@@ -21,6 +21,7 @@ from partwise.errors import PartwiseError
 from partwise.machine import memory_for
 from partwise.video.ahead import ahead
 from partwise.video.lengths import length_of, missing_end
+from partwise.video.paths import ffmpeg_path
 from partwise.video.seeking import seek
 from partwise.video.span import EVERY_FRAME, Span, seconds_of
 from streeteval.errors import in_one_line
@@ -213,7 +214,7 @@ def _open_stream(text: str) -> tuple[av.container.InputContainer, Any]:
         if not Path(place).exists():
             raise PartwiseError(f"camera {text}: there is no {place}: give the number of a camera that is connected")
     elif not _URL.match(text):
-        place = str(expanded(text))
+        place = ffmpeg_path(text)
         if not Path(place).exists():
             raise PartwiseError(f"{text}: no such file: look at the spelling")
     try:
@@ -238,8 +239,8 @@ def _frames_of(text: str, container: Any, stream: Any, span: Span, reading: Read
     """Decode the frames of a span. An error ends what is damaged and not the rest."""
     before, end, number = -1.0, 0.0, -1
     with container:
-        path = expanded(text)
-        start = seek(str(path), container, stream, span.begin) if path.is_file() else None
+        path = ffmpeg_path(text)
+        start = seek(path, container, stream, span.begin) if Path(path).is_file() else None
         first = None if start is None else start.first_s
         for frame in _decoded(text, container, stream, reading.faults):
             number = number + 1 if start is None else start.number_of(frame.pts, number + 1)

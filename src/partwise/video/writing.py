@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from partwise.errors import PartwiseError
-from streeteval.files import cannot_write, expanded
+from partwise.video.paths import ffmpeg_path
+from streeteval.files import cannot_write
 
 __all__ = ["VideoFile", "part_of"]
 
@@ -55,7 +56,7 @@ class VideoFile:
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._file = av.open(str(self._part), "w", format="mp4", options={"movflags": "+faststart"})
+            self._file = av.open(ffmpeg_path(self._part), "w", format="mp4", options={"movflags": "+faststart"})
         except (av.error.FFmpegError, OSError) as error:
             raise PartwiseError(cannot_write(self.path, error)) from None
         return self
@@ -117,7 +118,7 @@ class VideoFile:
         import av
 
         with contextlib.suppress(av.error.FFmpegError, OSError):
-            container = self._open.enter_context(av.open(str(expanded(source))))
+            container = self._open.enter_context(av.open(ffmpeg_path(source)))
             if not container.streams.audio:
                 return
             audio = container.streams.audio[0]
