@@ -61,7 +61,7 @@ def predict(
             car=0.3; can be given several times. 0.1 without it, or 0 for the submission form.
         track: Follow the instances of a video from frame to frame. A folder is taken for the frames of a video, in the
             order of their names.
-        every: Of a video, take each n-th frame.
+        every: Of a video, take each n-th frame, from the first one of --from on.
         begin: Of a video, the time of the first frame, such as 0:10 or 12.5.
         end: Of a video, the time at which to stop.
         only: Keep instances of these classes only, such as car,person; the semantic map does not change.

@@ -184,7 +184,7 @@ def _open_folder(text: str, path: Path, span: Span) -> Video:
     chosen = [
         (number, one)
         for number, one in enumerate(pictures)
-        if number / FOLDER_RATE >= span.begin and (span.end is None or number / FOLDER_RATE < span.end)
+        if not span.is_before(number / FOLDER_RATE) and not span.is_after(number / FOLDER_RATE)
     ][:: span.every]
     if not chosen:
         raise PartwiseError(span.says_empty(text, len(pictures) / float(FOLDER_RATE)))
@@ -237,7 +237,7 @@ def _is_cover(stream: Any) -> bool:
 
 def _frames_of(text: str, container: Any, stream: Any, span: Span, reading: Reading) -> Generator[Frame]:
     """Decode the frames of a span. An error ends what is damaged and not the rest."""
-    before, end, number = -1.0, 0.0, -1
+    before, end, number, inside = -1.0, 0.0, -1, 0
     with container:
         path = ffmpeg_path(text)
         start = seek(path, container, stream, span.begin) if Path(path).is_file() else None
@@ -248,11 +248,13 @@ def _frames_of(text: str, container: Any, stream: Any, span: Span, reading: Read
             reading.first_s = first = time if first is None else first
             seconds = max(time - first, before + 1e-6)  # never back in time, as in damaged files
             before, end = seconds, seconds + float((frame.duration or 0) * frame.time_base)
-            if span.end is not None and seconds >= span.end - 1e-6:
+            if span.is_after(seconds):
                 return
-            if seconds < span.begin - 1e-6 or number % span.every:
+            if span.is_before(seconds):
                 continue
-            yield Frame(number, seconds, _upright(frame))
+            inside += 1
+            if (inside - 1) % span.every == 0:
+                yield Frame(number, seconds, _upright(frame))
         if not reading.faults and (missing := missing_end(container, stream, end)):
             reading.faults.append(f"{text}: {missing}: the file is incomplete: copy it again")
 

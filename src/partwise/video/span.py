@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 from partwise.errors import PartwiseError
 
 __all__ = ["EVERY_FRAME", "Span", "seconds_of"]
 
 _CLOCK = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
+_SAME_TIME_S = 1e-6  # times are rounded to microseconds
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Span:
     """Which frames of a video are taken.
 
     Attributes:
-        every: Take each n-th frame, from the first one on.
+        every: Take each n-th frame, counted from the first one between the times.
         begin: Seconds of the first frame.
         end: Seconds of the first frame that is not taken any more; None for the end of the video.
 
@@ -35,6 +37,14 @@ class Span:
             raise PartwiseError(f"every {self.every}: give a whole number from 1 on")
         if self.end is not None and self.end <= self.begin:
             raise PartwiseError(f"the end ({self.end:g} s) is not after the start ({self.begin:g} s): give a later end")
+
+    def is_before(self, seconds: Fraction | float) -> bool:
+        """Whether a time lies before the span."""
+        return float(seconds) < self.begin - _SAME_TIME_S
+
+    def is_after(self, seconds: Fraction | float) -> bool:
+        """Whether a time lies after the span."""
+        return self.end is not None and float(seconds) >= self.end - _SAME_TIME_S
 
     def says_empty(self, source: str, seconds: float = math.inf) -> str:
         """Return the error of a video of this length in seconds that has no frame in the span."""
