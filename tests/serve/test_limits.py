@@ -123,7 +123,10 @@ def test_this_machine_is_answered(web, host):
     assert web.client.get("/api/about", headers={"host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "https://localhost:8765"])
+@pytest.mark.parametrize(
+    "origin",
+    ["http://evil.example", "null", "http://127.0.0.1:1", "https://localhost:8765", "http://[", "http://[x]:1", ""],
+)
 def test_a_page_of_another_address_is_refused(web, origin, street):
     answer = web.client.post("/api/photos", files={"photo": ("a.png", png_of(street))}, headers={"origin": origin})
     web.refuses(answer, 403)

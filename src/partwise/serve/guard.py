@@ -67,10 +67,18 @@ class Guard:
         if _name(f"//{host}") not in self.hosts:
             return "this server answers only to 127.0.0.1 and localhost: open it by one of these addresses"
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _place(origin) != host.lower():
             return "a page of another address asked: open the page of this server"
         if headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") != "navigate":
             return "a page of another address asked: open the page of this server"
+        return ""
+
+
+def _place(address: str) -> str:
+    """Host and port of an address in lower case; "" if there is none."""
+    try:
+        return urlsplit(address).netloc.lower()
+    except ValueError:
         return ""
 
 
