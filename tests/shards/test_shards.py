@@ -1,5 +1,6 @@
 """Shards: what is done stays done, whatever ends the process."""
 
+import io
 import json
 import os
 import random
@@ -230,6 +231,15 @@ def test_an_input_without_photos_is_an_error_and_not_a_run_of_none(tmp_path, mon
     monkeypatch.chdir(tmp_path)
     with pytest.raises(PartwiseError, match=said):
         predict_shard(find, listed_photos([given]), tmp_path / "out", SETTINGS)
+
+
+@pytest.mark.parametrize("given", ["list.txt", "-"])
+def test_the_byte_order_mark_of_a_list_is_no_part_of_the_first_name(tmp_path, monkeypatch, given):
+    content = "\ufeffa.jpg\r\nb.jpg\n"
+    (tmp_path / "list.txt").write_bytes(content.encode())
+    monkeypatch.setattr("sys.stdin", io.StringIO(content))
+    monkeypatch.chdir(tmp_path)
+    assert [one.name for one in listed_photos([given])] == ["a.jpg", "b.jpg"]
 
 
 @pytest.mark.parametrize("given", ["*.webp", "missing"])

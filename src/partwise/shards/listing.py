@@ -183,8 +183,9 @@ def _searched(
 
 
 def _of_list(lines: Iterable[str]) -> Iterator[ListedPhoto]:
-    for line in lines:
+    for number, line in enumerate(lines):
         text = line.rstrip("\r\n")
+        text = text if number else text.removeprefix("\ufeff")  # the byte-order mark of editors of Windows
         if text.strip():
             yield _listed(expanded(text), text)
 
