@@ -32,6 +32,7 @@ def write_clip(
     *,
     times: list[float] | None = None,
     sound: bool | float = False,
+    pixel_aspect: Fraction = Fraction(1),
     options: dict[str, str] | None = None,
     **how,
 ) -> Path:
@@ -43,6 +44,7 @@ def write_clip(
         stream = file.add_stream("libx264", rate=10)
         stream.width, stream.height, stream.pix_fmt = SIZE[1], SIZE[0], "yuv420p"
         stream.codec_context.time_base = Fraction(1, 1000)
+        stream.codec_context.sample_aspect_ratio = pixel_aspect
         stream.options = options or {"crf": "10", "g": "4"}
         audio = file.add_stream("aac", rate=8000, layout="mono") if sound is not False else None
         for number in range(frames):

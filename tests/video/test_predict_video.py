@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,20 @@ def test_sound_stays_with_the_picture_whenever_the_time_stamps_begin(tmp_path, n
     written = sound_of(done.files[0])
     assert len(written) >= 8
     assert written == pytest.approx(expected[: len(written)], abs=2e-3)
+
+
+@pytest.mark.parametrize("aspect", [Fraction(1), Fraction(64, 45), Fraction(8, 9)])
+@pytest.mark.parametrize("turns", [0, 1])
+def test_pixels_keep_their_shape(tmp_path, aspect, turns, monkeypatch):
+    from partwise.video import frames as reading
+
+    monkeypatch.setattr(reading, "_quarters", lambda frame: turns)
+    clip = write_clip(tmp_path / "street.mp4", 3, pixel_aspect=aspect)
+    done = predict_video(Finder(), clip, tmp_path / "out", VideoForm(tracking=None), CITYSCAPES)
+    with av.open(str(done.files[0])) as file:
+        shown = file.streams.video[0]
+        assert (shown.height, shown.width) == (SIZE[::-1] if turns else SIZE)
+        assert (shown.sample_aspect_ratio or 1) == (1 / aspect if turns else aspect)
 
 
 def test_ctrl_c_leaves_a_video_and_whole_lines(tmp_path):

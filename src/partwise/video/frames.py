@@ -73,10 +73,12 @@ class Reading:
 
     Attributes:
         first_s: Time stamp of the first frame of the video, in seconds of the source's own clock; 0 before it is read.
+        pixel_aspect: Width of a pixel of the upright frames, divided by its height.
         faults: Texts of errors that were met. What was read before and after them is given.
     """
 
     first_s: float = 0.0
+    pixel_aspect: Fraction = Fraction(1)
     faults: list[str] = field(default_factory=list)
 
 
@@ -254,6 +256,7 @@ def _frames_of(text: str, container: Any, stream: Any, span: Span, reading: Read
                 continue
             inside += 1
             if (inside - 1) % span.every == 0:
+                reading.pixel_aspect = _upright_aspect(stream, frame)
                 yield Frame(number, seconds, _upright(frame))
         if not reading.faults and (missing := missing_end(container, stream, end)):
             reading.faults.append(f"{text}: {missing}: the file is incomplete: copy it again")
@@ -281,10 +284,21 @@ def _decoded(text: str, container: Any, stream: Any, faults: list[str]) -> Itera
         faults.append(f"{text}: {broken} packets could not be decoded: the file is damaged or incomplete")
 
 
+def _quarters(frame: Any) -> int:
+    """Quarters of a turn, counterclockwise, by which a player turns a frame."""
+    return round(frame.rotation / 90) % 4
+
+
+def _upright_aspect(stream: Any, frame: Any) -> Fraction:
+    """Width of a pixel of an upright frame, divided by its height; 1 if it is not known."""
+    aspect = Fraction(stream.sample_aspect_ratio or 1)
+    return 1 / aspect if _quarters(frame) % 2 else aspect
+
+
 def _upright(frame: Any) -> np.ndarray:
     """A frame as (H, W, 3) uint8 RGB, turned as a player turns it."""
     image_HW3 = frame.to_ndarray(format="rgb24")
-    quarters = round(frame.rotation / 90) % 4  # counterclockwise
+    quarters = _quarters(frame)
     return np.ascontiguousarray(np.rot90(image_HW3, quarters)) if quarters else image_HW3
 
 

@@ -123,8 +123,10 @@ def predict_video(
                 for line in _text(result, form, done.frames):
                     lines.write(line + "\n")
                 lines.flush()
-                if sound is not None and not written.has_frames:
-                    written.copy_sound(sound, video.reading.first_s)
+                if not written.has_frames:
+                    written.pixel_aspect = video.reading.pixel_aspect
+                    if sound is not None:
+                        written.copy_sound(sound, video.reading.first_s)
                 written.write(_drawn(result, label_set), result.seconds)
                 done.frames += 1
                 done.tracks |= set(result.tracks.tolist()) - {NO_TRACK}

@@ -36,11 +36,13 @@ class VideoFile:
         begin: Seconds of the source at which the written video begins.
 
     Attributes:
+        pixel_aspect: Width of a pixel divided by its height; it is set before the first frame is written.
         complete: Whether the file has its name.
     """
 
     def __init__(self, path: Path, rate: Fraction, begin: float = 0.0) -> None:
         self.path, self.rate, self.begin = path, rate, begin
+        self.pixel_aspect = Fraction(1)
         self._sound: tuple[str, float] | None = None
         self.faults: list[str] = []
         self.complete = False
@@ -108,6 +110,7 @@ class VideoFile:
         self._stream = self._file.add_stream("libx264", rate=self.rate)
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
         self._stream.codec_context.time_base = TIME_BASE
+        self._stream.codec_context.sample_aspect_ratio = self.pixel_aspect
         self._stream.options = {"crf": QUALITY, "preset": "veryfast"}
         if self._sound is not None:
             self._audio = self._packets_of_sound(*self._sound)
