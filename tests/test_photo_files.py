@@ -36,7 +36,7 @@ def test_every_kind_of_photo_is_read_and_the_others_are_counted(predict, tmp_pat
         (tmp_path / "p" / name).write_bytes(content)
     code, said, _ = predict(tmp_path / "p", "--out", tmp_path / "o")
     assert code == 0 and listing(tmp_path / "o") == results(*kinds)
-    assert "left out: 2 .heic, 1 .mp4: convert photos to JPEG or PNG; take frames out of videos" in said
+    assert "left out: 2 .heic, 1 .mp4: convert photos to JPEG or PNG; predict videos by themselves" in said
 
 
 def test_the_first_picture_of_a_gif_is_read(tmp_path):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from partwise.data.image_files import OTHER_SUFFIXES, PHOTO_SUFFIXES, VIDEO_SUFFIXES
 from partwise.errors import PartwiseError
+from partwise.video.sources import is_video
 from partwise.written import PICTURE, kind_of
 from streeteval.errors import on_one_line
 from streeteval.files import expanded
@@ -19,6 +20,7 @@ from streeteval.folders import files_below
 
 FRAME_END = "_leftImg8bit"  # end of the name of a Cityscapes frame; the submission form leaves it out
 PHOTO, RESULT, LABEL_MAP = "photo", "partwise result", "label map"
+VIDEO_APART = "not an image: a video: predict videos by themselves, in a call without photos"
 # Ends of the names of the maps that belong to the frames of a Cityscapes tree.
 _MAP_KINDS = ("instanceIds", "labelIds", "labelTrainIds", "instanceTrainIds", "gtFine_color", "gtCoarse_color")
 _LABEL_MAP_ENDS = tuple(f"_{kind}.png" for kind in (*_MAP_KINDS, "disparity"))
@@ -56,7 +58,7 @@ class PhotoFiles:
     faults: list[PartwiseError] = field(default_factory=list)
 
 
-def find_photos(inputs: Sequence[Path], *, submission: bool = False) -> PhotoFiles:
+def find_photos(inputs: Sequence[str | os.PathLike], *, submission: bool = False) -> PhotoFiles:
     """Find the photos among files, and in folders at any depth.
 
     Results of given files lie directly in the folder of all results. Results of a folder lie as the photos lie in it;
@@ -64,7 +66,8 @@ def find_photos(inputs: Sequence[Path], *, submission: bool = False) -> PhotoFil
     the same results, those of the second photo get a number, such as street_2.
 
     Args:
-        inputs: Files, folders, and patterns such as photos/*.png that the shell did not replace.
+        inputs: Files, folders, and patterns such as photos/*.png that the shell did not replace. Each video among them
+            is a fault.
         submission: Use the names of the benchmark's submission form. All results lie in one folder and no name may
             change, so that a second photo of the same name is a fault.
 
@@ -75,8 +78,9 @@ def find_photos(inputs: Sequence[Path], *, submission: bool = False) -> PhotoFil
         raise PartwiseError("no image given: name image files or folders of images")
     files: list[Path] = []
     folders: dict[str, Path] = {}
-    faults = []
-    for path in _without_patterns(inputs):
+    videos = [one for one in inputs if is_video(one)]
+    faults = [PartwiseError(f"{os.fspath(one)}: {VIDEO_APART}") for one in videos]
+    for path in _without_patterns([one for one in inputs if one not in videos]):
         fault = _fault_of(path)
         if fault is not None:
             faults.append(fault)
@@ -113,7 +117,7 @@ def left_out_text(left_out: dict[str, int]) -> str:
 
     Example:
         >>> left_out_text({".heic": 3, ".mp4": 1, "partwise result": 4})
-        'left out: 3 .heic, 1 .mp4, 4 partwise results: convert photos to JPEG or PNG; take frames out of videos'
+        'left out: 3 .heic, 1 .mp4, 4 partwise results: convert photos to JPEG or PNG; predict videos by themselves'
     """
     if not left_out:
         return ""
@@ -122,11 +126,11 @@ def left_out_text(left_out: dict[str, int]) -> str:
     if any(what in OTHER_SUFFIXES for what in left_out):
         advice.append("convert photos to JPEG or PNG")
     if any(what in VIDEO_SUFFIXES for what in left_out):
-        advice.append("take frames out of videos")
+        advice.append("predict videos by themselves")
     return f"left out: {', '.join(counts)}" + (f": {'; '.join(advice)}" if advice else "")
 
 
-def _without_patterns(inputs: Sequence[Path]) -> list[Path]:
+def _without_patterns(inputs: Sequence[str | os.PathLike]) -> list[Path]:
     """Replace each pattern by the paths that match it."""
     paths: list[Path] = []
     for given in map(expanded, inputs):

@@ -341,6 +341,18 @@ def test_two_videos_of_one_name_have_two_results(tmp_path, command):
         assert f"{clips[1]}: another video has this name, its results are called Street_3" in said
 
 
+@pytest.mark.parametrize("video", ["street.mp4", "rtsp://127.0.0.1/street", "7"])
+@pytest.mark.parametrize("form", ["files", "parquet"])
+def test_a_video_among_photos_is_a_fault_that_says_what_to_do(tmp_path, predict, video, form, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_clip(tmp_path / "street.mp4", 3)
+    Image.fromarray(squares(0)).save("photo.png")
+    code, said, complaints = predict(video, "photo.png", "--out", "out", "--format", form)
+    assert code == 2 and len(complaints) == 1
+    assert f"{video}: not an image: a video: predict videos by themselves" in complaints[0]
+    assert form == "parquet" or "for 1 of 2 images" in said
+
+
 def test_no_result_replaces_a_video_that_was_given(tmp_path, command):
     clips = [tmp_path / "elsewhere/street.mkv", tmp_path / "street.mp4"]
     for clip in clips:

@@ -48,7 +48,8 @@ def predict(
 
     Args:
         inputs: Images or folders of images; hidden files, files that systems leave behind, and earlier results are
-            skipped.
+            skipped. Or, without photos, videos: files, addresses of streams such as rtsp://..., numbers of cameras
+            such as 0, and with --track folders of frames.
         out: Folder for the results; the results of a folder lie in it as the photos lie in that folder.
         model: A model file, a run folder, or the name of a model; the default model without it.
         format: files: overlay, instanceIds, labelIds and JSON of each image; cityscapes: the benchmark's submission
@@ -73,7 +74,7 @@ def predict(
     from partwise.photo_files import find_photos, left_out_text
     from partwise.photos import Form, predict_photos
     from partwise.selection import parse_classes, parse_min_scores
-    from partwise.video.frames import is_video
+    from partwise.video.sources import is_video
     from streeteval.reading.faults import counted
 
     asked = VideoOptions(format, track, every, begin, end)
@@ -97,11 +98,11 @@ def predict(
         if classes:
             raise PartwiseError("--map is not for --format parquet: give the classes of the model")
         chosen = {"min_score": parse_min_scores(min_score or ()) or None, "classes": parse_classes(only or ())}
-        return _predict_shard([Path(one) for one in inputs], out, model, chosen, inference, shard or "1/1", resume)
+        return _predict_shard(inputs, out, model, chosen, inference, shard or "1/1", resume)
     if named := " and ".join(name for name, value in of_parts.items() if value):
         raise PartwiseError(f"{named}: for --format parquet: add it, or leave {named} out")
     form = Form(form_name, parse_min_scores(min_score or ()) or None, overwrite, parse_classes(only or ()), polygons)
-    found = find_photos([Path(one) for one in inputs], submission=form.submission)
+    found = find_photos(inputs, submission=form.submission)
     if found.left_out:
         console.print(left_out_text(found.left_out))
     for photo in found.renamed if form_name != "coco" else ():
@@ -157,7 +158,7 @@ def loaded(
 
 
 def _predict_shard(
-    inputs: Sequence[Path],
+    inputs: Sequence[str],
     out: Path,
     model: str | None,
     chosen: Mapping[str, Any],

@@ -109,8 +109,8 @@ def predict_videos(segment: Segmenter, inputs: Sequence[str], out: Path, span: S
         PartwiseError: If a video cannot be read whole or its results cannot be written; the others are done first.
     """
     from partwise.photo_files import names_apart
-    from partwise.video.frames import name_of_video
     from partwise.video.predict import ResultsThereError, predict_video
+    from partwise.video.sources import name_of_video
 
     inputs = _once(inputs)
     names = names_apart([("", name_of_video(source)) for source in inputs])

@@ -20,7 +20,8 @@ import numpy as np
 
 from partwise.data.image_files import PHOTO_SUFFIXES
 from partwise.errors import PartwiseError
-from partwise.photo_files import PHOTO, kind_in_folder, left_out_text
+from partwise.photo_files import PHOTO, VIDEO_APART, kind_in_folder, left_out_text
+from partwise.video.sources import is_video
 from streeteval.files import expanded, readable
 from streeteval.folders import is_clutter
 
@@ -156,11 +157,13 @@ def listed_photos(
 
 
 def _require_there(inputs: Sequence[str | os.PathLike]) -> None:
-    """Raise PartwiseError with a line for each path that does not exist, so that none is found out after hours."""
-    named = [expanded(given) for given in inputs if os.fspath(given) != "-"]
+    """Raise PartwiseError with a line for each path that is missing or a video: none is found out after hours."""
+    named = [expanded(given) for given in inputs if os.fspath(given) != "-" and not is_video(given)]
     missing = [path for path in named if not path.exists() and not glob.has_magic(os.fspath(path))]
-    if missing:
-        raise PartwiseError("\n".join(f"{path}: no such file or folder: look at the spelling" for path in missing))
+    faults = [f"{path}: no such file or folder: look at the spelling" for path in missing]
+    faults += [f"{os.fspath(given)}: {VIDEO_APART}" for given in inputs if is_video(given)]
+    if faults:
+        raise PartwiseError("\n".join(faults))
 
 
 def _searched(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -16,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from partwise.data.image_files import PHOTO_SUFFIXES, VIDEO_SUFFIXES, read_image
+from partwise.data.image_files import PHOTO_SUFFIXES, read_image
 from partwise.errors import PartwiseError
 from partwise.machine import memory_for
 from partwise.video.ahead import ahead
 from partwise.video.lengths import length_of, missing_end
 from partwise.video.paths import ffmpeg_path
 from partwise.video.seeking import seek
+from partwise.video.sources import is_address, is_camera, name_of_video
 from partwise.video.span import EVERY_FRAME, Span, seconds_of
 from streeteval.errors import in_one_line
 from streeteval.files import expanded
@@ -30,11 +30,9 @@ from streeteval.files import expanded
 if TYPE_CHECKING:
     import av
 
-__all__ = ["Clip", "Frame", "Span", "Video", "is_video", "name_of_video", "open_video", "seconds_of"]
+__all__ = ["Clip", "Frame", "Span", "Video", "open_video", "seconds_of"]
 
 FOLDER_RATE = Fraction(25)  # frames a second of a folder of pictures
-_CAMERA = re.compile(r"\d{1,2}")
-_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,38 +114,6 @@ class Video:
         return ahead(self._frames)
 
 
-def is_video(source: str | os.PathLike) -> bool:
-    """Whether something is a video file by its suffix, the address of a stream, or the number of a camera.
-
-    >>> [is_video(one) for one in ("street.MP4", "rtsp://camera/1", "0", "street.jpg", "photos")]
-    [True, True, True, False, False]
-    """
-    text = os.fspath(source)
-    if _URL.match(text):
-        return True
-    return _is_camera(text) or (Path(text).suffix.lower() in VIDEO_SUFFIXES and not Path(text).is_dir())
-
-
-def _is_camera(text: str) -> bool:
-    """Whether a text is the number of a camera; a file of that name goes before it."""
-    return bool(_CAMERA.fullmatch(text)) and not Path(text).exists()
-
-
-def name_of_video(source: str | os.PathLike) -> str:
-    """Return the name of the results of a video, without a folder.
-
-    >>> [name_of_video(one) for one in ("a/street.mp4", "rtsp://camera/north?id=1", "7")]
-    ['street', 'north', 'camera7']
-    """
-    text = os.fspath(source)
-    if _is_camera(text):
-        return f"camera{text}"
-    path = expanded(text)
-    if path.is_dir():
-        return path.resolve().name
-    return Path(text.split("?")[0].rstrip("/") if _URL.match(text) else text).stem or "stream"
-
-
 def open_video(source: str | os.PathLike, span: Span = EVERY_FRAME) -> Video:
     """Open a video without reading its frames.
 
@@ -211,18 +177,18 @@ def _open_stream(text: str) -> tuple[av.container.InputContainer, Any]:
 
     options: dict[str, Any] = {}
     place: str = text
-    if _is_camera(text):
+    if is_camera(text):
         place, options = f"/dev/video{int(text)}", {"format": "v4l2"}
         if not Path(place).exists():
             raise PartwiseError(f"camera {text}: there is no {place}: give the number of a camera that is connected")
-    elif not _URL.match(text):
+    elif not is_address(text):
         place = ffmpeg_path(text)
         if not Path(place).exists():
             raise PartwiseError(f"{text}: no such file: look at the spelling")
     try:
         container = av.open(place, timeout=(20.0, 20.0), **options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        remedy = "check the address" if _URL.match(text) else "copy or convert it again"
+        remedy = "check the address" if is_address(text) else "copy or convert it again"
         raise PartwiseError(f"{text}: cannot be read as a video: {_reason(error)}: {remedy}") from None
     streams = [stream for stream in container.streams.video if not _is_cover(stream)]
     if not streams:
