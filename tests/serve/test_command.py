@@ -97,7 +97,7 @@ def test_the_page_of_one_file_is_written_by_the_command(
     monkeypatch.setattr(single_file, "GRID", (2, 3))
     photo, out = tmp_path / "street.png", tmp_path / "pages" / "why.html"
     photo.write_bytes(png_of(street))
-    words = ["explain", photo, "--model", tiny_model_file, "--out", out, "--at", "100,70"]
+    words = ["explain", photo, "--model", tiny_model_file, "--out", out, "--at", "100,70", "--no-overview"]
     assert "wrote" in says(*words) and out.stat().st_size > 20_000
     assert "wrote" in says(*words)  # its own file is replaced
     page = out.read_text(encoding="utf-8")

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from partwise.cli.app import DEFAULT_INFERENCE, ClassNames, Inference, Overwrite, app
 from partwise.cli.videos import VIDEO_FORMATS, VideoOptions, predict_videos
+from partwise.cli.view_options import DEFAULT_INFERENCE_OF_VIEW, InferenceOfView
 from partwise.errors import ForeignFileError, PartwiseError
 from partwise.terminal import Display, console, counting
 from streeteval.errors import on_one_line
@@ -144,7 +145,10 @@ def _form_of_photos(format: str) -> Literal["files", "cityscapes", "coco"]:
 
 
 def loaded(
-    model: str | None, inference: Inference, classes: ClassNames = None, label_set: LabelSet | None = None
+    model: str | None,
+    inference: Inference | InferenceOfView,
+    classes: ClassNames = None,
+    label_set: LabelSet | None = None,
 ) -> Segmenter:
     """Load a model, so that a photo which is too large for the memory ends in an error and not in a kill."""
     from partwise.class_map import parse_class_map
@@ -201,7 +205,7 @@ def explain(
     out: Path,
     at: str = "",
     model: str | None = None,
-    inference: Inference = DEFAULT_INFERENCE,
+    inference: InferenceOfView = DEFAULT_INFERENCE_OF_VIEW,
     overwrite: Overwrite = False,
 ) -> None:
     """Explain why a pixel of a photo belongs to its instance, or to no instance.
@@ -227,6 +231,9 @@ def explain(
         point = int(x), int(y)
     if out.suffix.lower() in (".html", ".htm"):
         return _explain_in_file(photo, out, point, model, inference, overwrite)
+    if inference.overview is not None:
+        given = "--overview" if inference.overview else "--no-overview"
+        raise PartwiseError(f"{given}: one view is explained: leave it out, or write a page with --out FILE.html")
     with Display("explaining"):
         segment = loaded(model, inference)
         words, files = explain_photo(segment, photo, out, point, overwrite=overwrite)
@@ -237,7 +244,12 @@ def explain(
 
 
 def _explain_in_file(
-    photo: Path, out: Path, point: tuple[int, int] | None, model: str | None, inference: Inference, overwrite: bool
+    photo: Path,
+    out: Path,
+    point: tuple[int, int] | None,
+    model: str | None,
+    inference: InferenceOfView,
+    overwrite: bool,
 ) -> None:
     """Write the page of one file."""
     from partwise.data.given_image import as_image
