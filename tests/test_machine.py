@@ -56,6 +56,24 @@ def test_a_photo_too_large_for_the_memory_is_one_line(tiny_model_file, tmp_path,
         assert "--scale" in done.stderr and "tiles" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.skipif(platform.system() != "Linux", reason="only Linux has this limit")
+def test_a_shard_goes_on_after_a_photo_too_large_for_the_memory(tiny_model_file, tmp_path):
+    """Its results are written under the limit that the photo met."""
+    table = pytest.importorskip("pyarrow.parquet")
+    for name, size in (("a.png", (64, 48)), ("b.png", (3000, 2000)), ("c.png", (64, 48))):
+        Image.new("RGB", size, (90, 120, 150)).save(tmp_path / name)
+    program = (
+        "import sys; from partwise import machine; machine.free_memory_bytes = lambda: 400 * 2**20\n"
+        "from partwise.cli.app import main; main(sys.argv[1:])"
+    )
+    words = ["predict", str(tmp_path), "--model", str(tiny_model_file), "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-c", program, *words, "--device", "cpu", "--scale", "4", "--format", "parquet"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and "1 photo failed" in done.stderr and "Traceback" not in done.stderr, done.stderr
+    rows = {kind: table.read_table(next((tmp_path / "out").glob(f"*/{kind}-*"))) for kind in ("part", "faults")}
+    assert rows["part"]["name"].to_pylist() == ["a.png", "c.png"] and rows["faults"]["name"].to_pylist() == ["b.png"]
+
+
 def test_free_memory_is_less_than_all_memory():
     free = free_memory_bytes()
     assert free is None or 0 < free < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

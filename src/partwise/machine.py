@@ -21,6 +21,7 @@ __all__ = [
     "limit_memory",
     "memory_for",
     "process_number",
+    "return_freed_memory",
     "share_of_time",
 ]
 
@@ -99,6 +100,12 @@ def limit_memory(free_bytes: int | None = None) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (limit if most < 0 else min(limit, most), most))
     except (ImportError, OSError, ValueError):
         return
+
+
+def return_freed_memory() -> None:
+    """Give memory that was freed back to the system, so that other threads and libraries get some. glibc only."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextlib.contextmanager

@@ -53,8 +53,11 @@ def predict_photos_in_shards(
         PartwiseError: See `predict_shard`.
         ModuleNotFoundError: If pyarrow is not installed; the command says which extra has it.
     """
-    import pyarrow.parquet  # noqa: F401 - so that a missing library is known before the first photo
+    import pyarrow as pa
+    import pyarrow.parquet  # so that a missing library is known before the first photo
 
+    # The default pool takes a gigabyte at once, which is missing where memory is limited.
+    pa.set_memory_pool(pa.system_memory_pool())
     if not inputs:
         raise PartwiseError("no image given: name a list, a folder, a pattern or images")
     find, form = finder(segment, min_score, classes), _form(min_score, classes)

@@ -15,7 +15,7 @@ from typing import Any
 from partwise.errors import PartwiseError
 from partwise.files import require_writable, write_json
 from partwise.folder_lock import FolderLock
-from partwise.machine import memory_for
+from partwise.machine import memory_for, return_freed_memory
 from partwise.shards.listing import WHOLE, ListedPhoto, NameSet, Shard
 from partwise.shards.parts import FAULTS, PARTS, names_in, part_files, photo_row, write_faults, write_part
 from streeteval.errors import warn_of
@@ -109,6 +109,7 @@ def _predict(
 
     def flush() -> None:
         nonlocal number
+        return_freed_memory()  # after a photo that was too large, so that there is some to write with
         for kind, table, write in ((FAULTS, faults, write_faults), (PARTS, rows, write_part)):
             if table:
                 write(folder / f"{kind}-{number:06d}.parquet", table, settings)

@@ -59,6 +59,7 @@ _MEMORY_WORDS = (
     "not enough memory",
     "out of memory",
     "could not create a memory object",  # oneDNN
+    "could not create a primitive",  # oneDNN, where the memory for its code is missing
     "ALLOC_FAILED",  # cuBLAS and cuDNN
     "can't start new thread",
 )
