@@ -53,7 +53,7 @@ def test_check_names_a_page_that_differs_and_make_corrects_it(tmp_path, monkeypa
 
 def test_a_figure_of_a_table_is_that_of_its_json():
     rows = {row[0]: row for row in TABLES["models-by-class"]().rows}
-    scores = load("streets_val")["instance"]["per_class"]
+    scores = load("seventh_val")["instance"]["per_class"]
     assert rows["`streets`"][1] == f"{scores['car']['ap']:.3f}"
     assert quote("{speed:predict/0/mean/total_ms:.0f}") == f"{load('speed')['predict'][0]['mean']['total_ms']:.0f}"
 

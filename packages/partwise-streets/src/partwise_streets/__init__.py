@@ -11,5 +11,5 @@ def weights() -> Path:
 
 
 def robust_weights() -> Path:
-    """Return the path of "streets-robust": for photos whose colours, quality or tilt are not those of Cityscapes."""
+    """Return the path of the model file "streets-robust", the model before "streets"."""
     return Path(__file__).parent / "streets-robust.safetensors"
