@@ -121,13 +121,16 @@ def test_seen_with_its_mirror_image_a_photo_and_its_mirror_image_show_the_same(s
     segment, image = load(), scenes[0].image_HW3
     plain, both = segment(image, min_score=0.1), segment(image, min_score=0.1, flip=True)
     turned = segment(np.ascontiguousarray(image[:, ::-1]), min_score=0.1, flip=True)
-    assert len(both) > 2 and not same(plain, both)
-    assert both.scores == pytest.approx(turned.scores, abs=0.02)
-    others = [(turned.labels[i], turned.full_mask(i)[:, ::-1]) for i in range(len(turned))]
-    for i in range(len(both)):
-        mask = both.full_mask(i)
-        same_class = [other for label, other in others if label == both.labels[i]]
-        assert max((mask & other).sum() / (mask | other).sum() for other in same_class) > 0.9
+    assert (both.scores > 0.15).sum() > 1 and not same(plain, both)
+    for one, other in ((both, turned), (turned, both)):
+        for i in np.flatnonzero(one.scores > 0.15):  # one that is little above 0.1 may be little below it
+            mask = one.full_mask(i)[:, ::-1]
+            overlaps = [
+                (mask & other.full_mask(n)).sum() / (mask | other.full_mask(n)).sum() for n in range(len(other))
+            ]
+            n = int(np.argmax(overlaps))
+            assert overlaps[n] > 0.9 and other.labels[n] == one.labels[i]
+            assert other.scores[n] == pytest.approx(one.scores[i], abs=0.02)
     assert np.mean(both.semantic_HW == turned.semantic_HW[:, ::-1]) > 0.99
     several = segment(image, min_score=0.1, flip=True, scale=(1.0, 2.0))
     assert several.size == both.size and not same(several, both)

@@ -44,14 +44,14 @@ for name, steps, watcher, scores in (
     try:
         train(tiny_recipe(steps=steps), frames, out / name, watcher, data_name="tiny", evaluate=scores)
     except Stopped as stopped:
-        print(f"{name} {rank}: {stopped}", flush=True)
+        sys.stdout.write(f"{name} {rank}: {stopped}\\n")  # one write: both processes have one pipe
 end_processes()
 """
 ERRORS = """
 try:
     train(tiny_recipe(steps=9), frames, out, Watcher(), data_name="tiny")
 except PartwiseError as error:
-    print(f"{rank}: {error}", flush=True)
+    sys.stdout.write(f"{rank}: {error}\\n")
 end_processes()
 """
 
