@@ -14,6 +14,7 @@ from tiny_networks import tiny_model
 from partwise import machine, terminal
 from partwise.cli import main
 from partwise.data.streets import Streets, render_dataset
+from partwise.device import find_device
 
 # Examples are the same in every run; HYPOTHESIS_PROFILE=default looks for new ones. Time says nothing: other tests run
 # beside these.
@@ -127,6 +128,12 @@ def complains(fails):
 def tiny_model_file(tmp_path_factory) -> Path:
     """A model file of part maps with random weights. Read only."""
     return tiny_model(tmp_path_factory.mktemp("models") / "model.safetensors")
+
+
+@pytest.fixture
+def auto_is_elsewhere(monkeypatch):
+    """The device "auto" is not the CPU, as on a machine with a GPU. "meta" stands for it: CPU tensors do not mix."""
+    monkeypatch.setattr("partwise.segmenter.find_device", lambda name: "meta" if name == "auto" else find_device(name))
 
 
 @pytest.fixture

@@ -30,6 +30,11 @@ def test_a_model_has_a_row_for_every_stage(says, city_root, tmp_path):
     assert result["circumstances"]["method"]["decode"]["sharpen"] == 0.5
 
 
+@pytest.mark.usefixtures("auto_is_elsewhere")
+def test_a_model_is_measured_on_the_processor_where_there_is_a_gpu(says, city_root, tiny_model_file):
+    assert "as it is" in says("ceiling", tiny_model_file, "--data", city_root, "--frames", 1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

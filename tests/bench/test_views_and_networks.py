@@ -43,6 +43,7 @@ def test_networks_are_compared_with_the_first():
         bench_networks(("demo",), threads=0)
 
 
+@pytest.mark.usefixtures("auto_is_elsewhere")  # the views are compared on the processor where there is a GPU, too
 def test_views_are_compared_on_every_framing(tmp_path, monkeypatch):
     from partwise.methods import build_method
 

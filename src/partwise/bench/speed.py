@@ -43,7 +43,7 @@ def bench_speed(
     repeats: int = 5,
     progress: Callable[..., None] = lambda part, done, total: None,
 ) -> dict:
-    """Measure the times of a model, and of a training step of backbones.
+    """Measure the times of a model, and of a training step of backbones, on the processor.
 
     Args:
         model: What `partwise.load` takes; None for the default model.
@@ -113,7 +113,7 @@ def _decode(method: Method, outputs: Outputs, seen: tuple[int, int], size: tuple
 
 def _time_model(model: str | None, size: tuple[int, int], precision: str, repeats: int, begin: Begin) -> dict:
     """Measure a model from image to `Result`, the network alone, and everything after it: each scene and their mean."""
-    segment = load(model, precision=precision)
+    segment = load(model, device="cpu", precision=precision)
     rows = []
     for scene in Streets(SCENES, size, seed=7):
         begin("the model in " + ("bf16" if precision == "bf16" else "fp32"))

@@ -107,7 +107,7 @@ def bench_views(
     threads: int = 2,
     progress: Callable[[str, int, int], None] = lambda part, done, total: None,
 ) -> dict:
-    """Score every rule on every framing.
+    """Score every rule on every framing, on the processor.
 
     Args:
         model: What `partwise.load` takes; None for the default model.
@@ -126,7 +126,7 @@ def bench_views(
     """
     if frames < 1 or threads < 1:
         raise PartwiseError(f"{frames} frames, {threads} threads: give numbers from 1 on")
-    segment, scenes = load(model), EvenlySpaced(open_dataset(data, split), frames)
+    segment, scenes = load(model, device="cpu"), EvenlySpaced(open_dataset(data, split), frames)
     rows = []
     with with_threads(threads), torch.inference_mode():
         for name, framed in _framings(scenes):

@@ -85,8 +85,8 @@ def speed(
 ) -> None:
     """Measure the time of a model from image to instances, by stage, in fp32 and bf16, and of a training step.
 
-    The network is also measured on one thread, with and without oneDNN for 1x1 convolutions. bf16 is left out if the
-    processor only emulates it.
+    All is measured on the processor, also if there is a GPU. The network is also measured on one thread, with and
+    without oneDNN for 1x1 convolutions. bf16 is left out if the processor only emulates it.
 
     Args:
         model: A model file, a run folder, or the name of a model; the default model without it.
@@ -175,6 +175,8 @@ def views(
     json: Annotated[Path | None, writes(BENCH_VIEWS)] = None,
 ) -> None:
     """Compare rules for the size at which a model sees a photo: far and near objects, upright photos, several sizes.
+
+    The model runs on the processor, also if there is a GPU.
 
     Args:
         model: A model file, a run folder, or the name of a model; the default model without it.

@@ -137,5 +137,5 @@ def _find(what: str, overrides: list[str], label_set: LabelSet) -> tuple[Method,
             raise PartwiseError(f"{text}: a trained model's network cannot be changed: only {DECODE}* can")
         name, value = assigned(text.removeprefix(DECODE))
         changes[name] = value
-    segment = load(what, decode=changes)
+    segment = load(what, device="cpu", decode=changes)  # its outputs are mixed with perfect ones, which are there
     return segment.method, True, segment.info.origin

@@ -60,7 +60,7 @@ def ceiling(
     """Score a method with perfect outputs, and a trained one also with each of its outputs made perfect alone.
 
     Args:
-        method: Any method of instances.
+        method: Any method of instances, on the CPU: there its outputs are mixed with perfect ones.
         scenes: Scenes with their truth.
         trained: False: only the row "all true"; the network is not run, and its weights do not matter. True: also "as
             it is"; "true X" for every output X that is a map; "true outlines" (`with_true_outlines`: what is lost
