@@ -27,15 +27,18 @@ __all__ = [
 PATIENCE = timedelta(hours=6)
 
 
-def start_accelerator() -> Accelerator:
+def start_accelerator(*, cpu: bool = False) -> Accelerator:
     """Return the device and the processes of this run, as `accelerate launch` or torchrun started them.
 
     The precision of the launcher is ignored: the recipe decides it, and the training loop casts by itself.
+
+    Args:
+        cpu: Train on the CPU, also if there is a GPU.
     """
     # Without `cpu=True`, Accelerate does not connect processes that have no GPU.
     several_without_gpu = int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.cuda.is_available()
     patience = InitProcessGroupKwargs(timeout=PATIENCE)
-    return Accelerator(cpu=several_without_gpu, mixed_precision="no", kwargs_handlers=[patience])
+    return Accelerator(cpu=cpu or several_without_gpu, mixed_precision="no", kwargs_handlers=[patience])
 
 
 def mean_over_processes(values: dict[str, float], accelerator: Accelerator) -> dict[str, float]:

@@ -164,10 +164,10 @@ def train_heads(
     looks: Mapping[int, Look] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Course:
-    """Train a network that `build_heads` made, or go on where it was stopped; an end that is reached stays.
+    """Train a network that `build_heads` made on the CPU, or go on where it was stopped; an end that is reached stays.
 
     Args:
-        method: The network.
+        method: The network, on the CPU.
         recipe: Its optimiser, seed and number of steps.
         draws: What each step sees.
         folder: Of state.pt and, in the end, heads.safetensors; None to keep nothing.
@@ -182,7 +182,7 @@ def train_heads(
         PartwiseError: If the training in `folder` was begun with other settings.
     """
     steps = recipe.training.steps
-    learner = Learner(recipe, method, start_accelerator())
+    learner = Learner(recipe, method, start_accelerator(cpu=True))  # where the stored maps are
     course = _begun(learner, folder, settings or {})
     method.train()
     saved = time.perf_counter()

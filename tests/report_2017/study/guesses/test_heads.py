@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.methods import build_method
 from partwise.methods.method import image_batch
 from partwise.recipes import recipe as find_recipe
+from partwise.training import processes
 from partwise.training.config import override
 from partwise.training.learner import Learner
-from partwise.training.processes import start_accelerator
 from partwise_report.features import FrozenVgg, StoredFrames, store_features
 from partwise_report.study.guesses.heads import Draws, build_heads, crop_around, frames_with_objects, train_heads
 from partwise_report.study.windows import cars_of, objects_of
@@ -70,7 +71,7 @@ def course(recipe, frames, draws, tmp_path_factory):
 
 def test_the_losses_are_those_of_the_frozen_network(recipe, draws, course):
     method = frozen(recipe)
-    learner, losses = Learner(recipe, method, start_accelerator()), []
+    learner, losses = Learner(recipe, method, processes.start_accelerator(cpu=True)), []
     method.train()
     for step in range(STEPS):
         scene = draws.frames.scene(draws.at(step)[0])
@@ -79,6 +80,13 @@ def test_the_losses_are_those_of_the_frozen_network(recipe, draws, course):
         losses.append(sum(terms.values()))
     assert course.losses == pytest.approx(losses, rel=2e-3)
     assert abs(losses[-1] - losses[0]) > 10 * abs(losses[-1] - course.losses[-1])  # a change that can be told
+
+
+def test_it_is_trained_on_the_processor_where_the_stored_maps_are(recipe, frames, draws, monkeypatch):
+    asked = []
+    monkeypatch.setattr(processes, "Accelerator", lambda **how: asked.append(how["cpu"]) or Accelerator(**how))
+    train_heads(build_heads(recipe, frames.scene(0).label_set), override(recipe, ["training.steps=1"]), draws, None)
+    assert asked == [True]
 
 
 def test_conv5_is_learnt_from_a_stored_conv4_3(recipe, frames, draws, course):
