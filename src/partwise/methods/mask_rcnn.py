@@ -114,8 +114,9 @@ class MaskRcnn(Method):
         if self.training:
             return {"features": features}
         images, named = self._inputs(features)
-        proposals, _ = self.rpn(images, named)
-        found, _ = self.roi_heads(named, proposals, images.image_sizes)
+        with torch.autocast(images_B3HW.device.type, enabled=False):  # bf16 would round boxes to 4 px and more
+            proposals, _ = self.rpn(images, named)
+            found, _ = self.roi_heads(named, proposals, images.image_sizes)
         keys = ("boxes", "labels", "scores", "masks")
         return {key: [one[key].squeeze(1) if key == "masks" else one[key] for one in found] for key in keys}
 
