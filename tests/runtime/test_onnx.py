@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from PIL import Image
@@ -18,12 +19,12 @@ import streeteval
 from partwise.bench import models
 from partwise.cli.app import main
 from partwise.data.resized import image_at
-from partwise.errors import PartwiseError
+from partwise.errors import PartwiseError, PartwiseWarning
 from partwise.methods.method import image_batch
 from partwise.methods.options import InferenceOptions, resized_images
 from partwise.runtime import export
 from partwise.runtime.exported import FORMAT_KEY, INFO_KEY
-from partwise.runtime.onnx_file import runner
+from partwise.runtime.onnx_file import CPU, CUDA, open_onnx, runner
 from partwise.written import MODEL, kind_of
 
 SOURCES = os.pathsep.join(str(Path(one.__file__).resolve().parents[1]) for one in (partwise, streeteval))
@@ -176,6 +177,48 @@ def test_a_cut_file_is_one_line(files, tmp_path):
 def test_a_provider_that_is_not_there_is_one_line(files):
     with pytest.raises(PartwiseError, match="no provider NoSuchExecutionProvider: give cpu"):
         partwise.load(files[1], device="NoSuchExecutionProvider")
+
+
+@pytest.fixture
+def onnx_runtime_for_gpus(monkeypatch):
+    """ONNX Runtime says that it has CUDA; gives a function that chooses how its sessions start, and what they got."""
+    real, asked = onnxruntime.InferenceSession, []
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
+
+    def start(how):
+        def session(content, options, providers):
+            asked.append(providers[0])
+            made = real(content, options, providers=[CPU])
+            if providers == [CPU] or how == "silently on the CPU":
+                return made
+            if how == "raises":
+                raise RuntimeError("CUDA failure 35")
+            made.get_providers = lambda: [CUDA, CPU]
+            return made
+
+        monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+        return asked
+
+    return start
+
+
+@pytest.mark.parametrize("how", ["silently on the CPU", "raises"])
+def test_a_gpu_that_onnx_runtime_cannot_use_is_not_passed_over(files, onnx_runtime_for_gpus, how, recwarn):
+    onnx_runtime_for_gpus(how)
+    with pytest.raises(PartwiseError, match=f"device 'cuda': ONNX Runtime cannot use {CUDA}: .* or give cpu"):
+        open_onnx(files[1], "cuda")
+    assert not recwarn.list
+    with pytest.warns(PartwiseWarning, match="the CPU is used: install"):
+        opened = open_onnx(files[1], "auto")
+    assert opened.info.label_set
+
+
+@pytest.mark.parametrize(("device", "number"), [("cuda", 0), ("cuda:1", 1), ("auto", 0), (CUDA, 0)])
+def test_onnx_runtime_is_told_the_gpu_and_tries_no_algorithms(files, onnx_runtime_for_gpus, device, number, recwarn):
+    asked = onnx_runtime_for_gpus("on the GPU")
+    open_onnx(files[1], device)
+    assert asked and all(one == (CUDA, {"device_id": number, "cudnn_conv_algo_search": "HEURISTIC"}) for one in asked)
+    assert not recwarn.list
 
 
 def test_ending_and_format_must_agree(files, tmp_path, capsys):
