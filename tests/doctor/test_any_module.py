@@ -3,11 +3,13 @@
 import copy
 import os
 import signal
+from collections import namedtuple
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils._pytree import tree_flatten
 from torch.utils.data import DataLoader, TensorDataset
 
 from partwise.doctor import Severity, examine
@@ -49,6 +51,44 @@ def test_a_healthy_classifier_is_left_alone():
     assert {"identical units", "no gradient", "learning rate", "first input", "absent class"} <= {
         finding.check for finding in diagnosis.results
     }
+
+
+class SeenError(Exception):
+    """Ends a test before the loss is read, which has no value on the device meta."""
+
+
+Pair = namedtuple("Pair", "labels weights")
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        torch.zeros(2),
+        {"labels": torch.zeros(2), "sizes": [torch.ones(1), 3]},
+        (torch.zeros(2), "a.png"),
+        Pair(torch.zeros(2), [{"at": torch.ones(1)}]),
+    ],
+    ids=["tensor", "dict", "tuple", "named tuple"],
+)
+def test_inputs_and_targets_come_to_the_device_of_the_module(targets):
+    """meta stands for a GPU."""
+
+    def loss(outputs, given):
+        leaves, form = tree_flatten(given)
+        assert form == tree_flatten(targets)[1]
+        assert {leaf.device.type for leaf in [outputs, *leaves] if isinstance(leaf, torch.Tensor)} == {"meta"}
+        raise SeenError
+
+    with pytest.raises(SeenError):
+        diagnose(nn.Linear(4, 2, device="meta"), [(torch.randn(8, 4), targets)], loss)
+
+
+def test_no_gpu_is_touched_for_a_module_on_the_processor(monkeypatch):
+    module, forked, fork = classifier(), [], torch.random.fork_rng
+    monkeypatch.setattr(torch.random, "fork_rng", lambda devices=None: forked.append(devices) or fork(devices))
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("a GPU was seeded"))
+    diagnose(module)
+    assert forked == [[]]
 
 
 def test_module_optimiser_and_random_state_are_as_before():

@@ -31,7 +31,8 @@ def examine(
 
     Args:
         module: Any torch module. It is called with the inputs of a batch: a tensor, a tuple, or a dict of arguments.
-        loader: Gives (inputs, targets): a DataLoader, or a list of batches.
+        loader: Gives (inputs, targets): a DataLoader, or a list of batches. Their tensors are moved to the device of
+            the module, also those in lists, tuples and dicts.
         loss: (outputs, targets) -> a scalar, or {name: scalar}.
         optimiser: Over the module's parameters. None: AdamW with a learning rate of 1e-3 makes the steps, and the
             learning rate is not checked.

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from partwise.doctor.graph import linear_pairs
+from partwise.doctor.nested import detached, moved
 from partwise.errors import PartwiseError
 from streeteval.errors import in_one_line
 
@@ -129,9 +130,9 @@ def run_trial(
         module.train()
         for number, (inputs, targets) in enumerate(_cycled(batches, steps)):
             outputs = _forward(module, inputs)
-            terms = _named(loss(outputs, targets))
+            terms = _named(loss(outputs, moved(targets, _device(module))))
             trial.terms.append({name: float(term.detach()) for name, term in terms.items()})
-            trial.outputs = _detached(outputs)
+            trial.outputs = detached(outputs)
             trial.targets.append(targets)
             if not trial.finite:
                 break
@@ -231,15 +232,17 @@ def _explained() -> Iterator[None]:
         raise PartwiseError(f"doctor: the loader gives no batch ({in_one_line(error)}): correct it first") from error
 
 
+def _device(module: nn.Module) -> torch.device:
+    """Return the device that a module is on."""
+    return next(module.parameters()).device
+
+
 def _forward(module: nn.Module, inputs: Any) -> Any:
     """Call a module with the inputs of a batch: a tensor, a tuple, or a dict of arguments."""
-    device = next(module.parameters()).device
-    move = lambda value: value.to(device) if isinstance(value, Tensor) else value
+    inputs = moved(inputs, _device(module))
     if isinstance(inputs, Mapping):
-        return module(**{key: move(value) for key, value in inputs.items()})
-    if isinstance(inputs, tuple | list):
-        return module(*map(move, inputs))
-    return module(move(inputs))
+        return module(**inputs)
+    return module(*inputs) if isinstance(inputs, tuple | list) else module(inputs)
 
 
 def _named(loss: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -247,22 +250,18 @@ def _named(loss: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
     return dict(loss) if isinstance(loss, Mapping) else {"loss": loss}
 
 
-def _detached(value: Any) -> Any:
-    """Return outputs without their graph."""
-    if isinstance(value, Tensor):
-        return value.detach()
-    if isinstance(value, Mapping):
-        return {key: _detached(item) for key, item in value.items()}
-    return [_detached(item) for item in value] if isinstance(value, tuple | list) else value
-
-
 @contextmanager
 def _restored(module: nn.Module, optimiser: torch.optim.Optimizer, seed: int) -> Iterator[None]:
     """Restore module, optimiser and torch's random state at the end of the context."""
     weights = {name: value.clone() for name, value in module.state_dict().items()}
     moments, modes = copy.deepcopy(optimiser.state_dict()), {child: child.training for child in module.modules()}
-    with torch.random.fork_rng(enabled=True):
-        torch.manual_seed(seed)
+    device = _device(module)
+    on_gpu = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if on_gpu else []):
+        torch.default_generator.manual_seed(seed)  # `torch.manual_seed` would also change GPUs that are not restored
+        if on_gpu:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
         try:
             yield
         finally:
