@@ -12,7 +12,7 @@ from partwise.errors import PartwiseError
 from partwise.methods import FcnConfig, build_method
 from partwise.scene import Scene
 from partwise.training.checkpoint import load_matching
-from partwise_report.ordering import Ordering, OrderingConfig, Orders, OrdersConfig
+from partwise_report.ordering import Ordering, OrderingConfig, Orders, OrdersConfig, losses
 from partwise_report.ordering.losses import order_loss
 from partwise_report.ordering.targets import OVERFLOW, by_centre, count_assignments, map_of_pixels, of_class
 
@@ -146,6 +146,26 @@ def test_the_loss_of_maps_at_a_stride_is_that_of_the_enlarged_maps(over, size):
     assert found.item() == pytest.approx(expected.item(), rel=1e-5)
     slopes = [torch.autograd.grad(3 * one, maps)[0] for one in (found, expected)]
     torch.testing.assert_close(*slopes, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_gpu_computes_the_same_loss_in_a_few_operations(dtype, monkeypatch):
+    """meta stands for a GPU, where nothing may be read before the end; what runs there is then run on the CPU."""
+    random = torch.Generator().manual_seed(0)
+    maps = torch.randn(2, 31, 6, 5, generator=random).to(dtype).requires_grad_()
+    ranks = torch.randint(0, 31, (2, 48, 40), generator=random).to(torch.uint8)
+    ran, whole = [], losses._of_whole_maps
+    monkeypatch.setattr(losses, "_of_whole_maps", lambda *given: ran.append(given) or whole(*given))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = order_loss(maps, ranks)
+    assert not ran
+    assert order_loss(maps.to("meta"), ranks.to("meta")).shape == () and len(ran) == 1
+    truth = ranks.long()
+    with torch.autocast("cpu", torch.bfloat16):
+        expected = whole(maps, truth, torch.full(truth.shape, 1 / truth.numel()))
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+    slopes = [torch.autograd.grad(one, maps)[0] for one in (found, expected)]
+    torch.testing.assert_close(*slopes, rtol=1e-4 if dtype == torch.float32 else 2e-2, atol=1e-6)
 
 
 @pytest.mark.parametrize("assignment", ["rank", "location"])

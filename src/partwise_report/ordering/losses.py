@@ -37,7 +37,16 @@ def order_loss(logits_BRhw: Tensor, ranks_BHW: Tensor, over: LossOver = "all") -
     truth_BHW = torch.where(ranks_BHW == IGNORED, BACKGROUND, ranks_BHW).long()  # ignored: any map, at weight 0
     if logits_BRhw.shape[-2:] == ranks_BHW.shape[-2:]:
         return (F.cross_entropy(logits_BRhw, truth_BHW, reduction="none") * weights_BHW).sum()
-    return _EnlargedCrossEntropy.apply(logits_BRhw, truth_BHW, weights_BHW)
+    if logits_BRhw.device.type == "cpu":
+        return _EnlargedCrossEntropy.apply(logits_BRhw, truth_BHW, weights_BHW)
+    return _of_whole_maps(logits_BRhw, truth_BHW, weights_BHW)
+
+
+def _of_whole_maps(logits_BRhw: Tensor, truth_BHW: Tensor, weights_BHW: Tensor) -> Tensor:
+    """The same as `_EnlargedCrossEntropy` in a few large operations: on a GPU many small ones would take longer."""
+    size = truth_BHW.shape[-2:]
+    logits_BRHW = F.interpolate(logits_BRhw.float(), size=size, mode="bilinear", align_corners=False)
+    return (F.cross_entropy(logits_BRHW, truth_BHW, reduction="none") * weights_BHW).sum()
 
 
 def _weights(ranks_BHW: Tensor, over: LossOver) -> Tensor:
@@ -54,7 +63,7 @@ def _shares(chosen_BHW: Tensor) -> Tensor:
 
 
 class _EnlargedCrossEntropy(torch.autograd.Function):
-    """The weighted cross entropy of logits that are enlarged to the pixels, strip by strip.
+    """The weighted cross entropy of logits that are enlarged to the pixels, strip by strip, for a CPU.
 
     Loss and gradient are made in one pass. Neither the enlarged logits nor their gradient is ever in memory as a whole:
     for 31 maps of 1024x512 px each of them would have 65 MB, and time goes with what is read and written. A strip is
