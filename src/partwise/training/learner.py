@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import torch
@@ -95,6 +96,11 @@ class Learner:
         Raises:
             NotFiniteError: If the loss or the gradient is not finite; the weights then stay as they were.
         """
+        with _quick_convolutions(self.accelerator.device):
+            return self._learn(batches, step)
+
+    def _learn(self, batches: Sequence[Batch], step: int) -> tuple[dict[str, float], float]:
+        """See `learn`. The values of a batch are read once, behind its backward pass, because a GPU waits for it."""
         accelerator = self.accelerator
         seed = self.recipe.training.seed * 1_000_003
         torch.manual_seed(seed + step * accelerator.num_processes + accelerator.process_index)
@@ -102,11 +108,10 @@ class Learner:
         values: dict[str, float] = {}
         for images, targets in batches:
             terms = self._terms(images, targets)
-            said = {name: float(term.detach()) for name, term in terms.items()}
-            for name, value in mean_over_processes(said, accelerator).items():
+            accelerator.backward(sum(terms.values()) / len(batches))
+            for name, value in mean_over_processes(_as_floats(terms), accelerator).items():
                 values[name] = values.get(name, 0.0) + value / len(batches)
             _require_finite(values, "loss")
-            accelerator.backward(sum(terms.values()) / len(batches))
         clip = self.recipe.optim.clip_norm
         norm = float(torch.nn.utils.clip_grad_norm_(self.method.parameters(), clip or math.inf))
         _require_finite({"norm": norm}, "gradient")
@@ -185,6 +190,28 @@ def follow(decay: float, averaged: list[Tensor], current: list[Tensor], count: T
     """
     steps = int(count)
     get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))(averaged, current, steps)
+
+
+@contextlib.contextmanager
+def _quick_convolutions(device: torch.device) -> Iterator[None]:
+    """On a GPU, inside this context, cuDNN times its algorithms once for each layer: crops have one size.
+
+    Evaluations are outside, because images may have many sizes. Whoever asks for deterministic algorithms gets them.
+    """
+    before = torch.backends.cudnn.benchmark
+    chosen = device.type == "cuda" and not torch.are_deterministic_algorithms_enabled()
+    torch.backends.cudnn.benchmark = before or chosen
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
+
+
+def _as_floats(terms: dict[str, Tensor]) -> dict[str, float]:
+    """Return the values of the terms of a loss, which are read from a GPU together."""
+    device = next(iter(terms.values())).device
+    values = torch.stack([term.detach().reshape(()).to(device) for term in terms.values()]).tolist()
+    return dict(zip(terms, values, strict=True))
 
 
 def _require_finite(values: dict[str, float], what: str) -> None:

@@ -27,13 +27,14 @@ def objectness_loss(objectness: list[Tensor], targets: list[Targets]) -> Tensor:
     Returns:
         A scalar: the sum over the cells, divided by the number of positive cells.
     """
-    total, positives = objectness[0].new_zeros(()), 0
+    total = objectness[0].new_zeros(())
+    positives = torch.zeros_like(total, dtype=torch.int64)  # a tensor: a GPU waits wherever a number is read
     for index, logits in enumerate(objectness):
         truth = torch.stack([t[f"objectness_{index}"] for t in targets]).to(logits.dtype)
         loss = torchvision.ops.sigmoid_focal_loss(logits, truth.clamp(min=0), alpha=0.25, gamma=2.0)
         total = total + (loss * (truth >= 0)).sum()
-        positives += int((truth == 1).sum())
-    return total / max(positives, 1)
+        positives = positives + (truth == 1).sum()
+    return total / positives.clamp(min=1)
 
 
 def mask_loss(parts: list[Tensor], targets: list[Targets], weights: list[Tensor], most: int) -> Tensor:
