@@ -42,7 +42,8 @@ def train(
         source: The data set.
         out: Folder of the run.
         minutes: Length of the training in minutes by the clock, without evaluations; 0 for the length of the recipe.
-        steps: Length of the training in steps, which makes it exactly repeatable; 0 for the length of the recipe.
+        steps: Length of the training in steps, which makes it repeatable (on a GPU up to rounding); 0 for the length of
+            the recipe.
         scale_steps: Factor of the steps that the recipe sets, such as 0.01 for one in a hundred; without --minutes and
             --steps.
         resume: Continue the run in OUT.

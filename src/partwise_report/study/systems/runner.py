@@ -71,7 +71,7 @@ class Study:
         data: The tree, and its splits.
         out: Folder: OUT/runs/<variant> and what page.py writes.
         minutes: Of training for all variants together; 0 where `steps` decide.
-        steps: Of a variant of share 1: exactly repeatable, and fair where the machine's speed varies.
+        steps: Of a variant of share 1: repeatable on a CPU, and fair where the machine's speed varies.
         frames: Evenly spaced ones of the validation split that every network is looked at on.
         view: (H, W) px: the part around the middle of these frames; (0, 0) for whole frames.
         weights: Of the VGG16 backbone: a file, torchvision or random; "" as the recipes say.
