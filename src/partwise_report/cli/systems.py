@@ -40,8 +40,8 @@ def systems(
     minutes
         Minutes of training for all variants together, without evaluations; 120 if neither this nor --steps is given.
     steps
-        Number of steps of a variant with the share 1, in place of --minutes. It makes the study repeatable (on a CPU), and
-        comparisons fair if the speed of the machine varies.
+        Number of steps of a variant with the share 1, in place of --minutes. It makes the study repeatable (on a
+        CPU), and comparisons fair if the speed of the machine varies.
     frames
         Number of validation frames, evenly spaced, that every network is measured on.
     view
