@@ -152,7 +152,7 @@ def train(
         data: Root of a data set of any known format. The network gets the classes of the data set.
         out: Folder of the run.
         minutes: Length of the training in minutes by the clock; 0 for the length that the recipe sets.
-        steps: Length of the training in steps, which makes the run repeatable; 0 for the length that the recipe sets.
+        steps: Length of the training in steps, which makes the run repeatable on a CPU; 0 for the length of the recipe.
         scale_steps: Factor of the steps that the recipe sets; without `minutes` and `steps`.
         overrides: Fields to change, such as "optim.lr=3e-4".
         weights: What to start from: model files, run folders, names of models, or weights for the backbone.

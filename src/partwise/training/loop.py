@@ -1,4 +1,7 @@
-"""Train a recipe. The result depends only on recipe, data and seed; resuming an interrupted run does not change it."""
+"""Train a recipe. The result depends only on recipe, data and seed; resuming an interrupted run does not change it.
+
+On a GPU this holds up to rounding: sums there have no fixed order.
+"""
 
 from __future__ import annotations
 
