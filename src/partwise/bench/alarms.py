@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from partwise.bench.models import loaded_by_name
+from partwise.bench.scored_data import data_for
 from partwise.bench.speed import with_threads
-from partwise.data.dataset import open_dataset
 from partwise.errors import PartwiseError
 from partwise.report.tables import Table
 from partwise.report.text import table_text
@@ -132,7 +132,7 @@ def bench_alarms(
     for name, segment in segmenters.items():
         if not segment.method.has_instances:
             raise PartwiseError(f"{name}: a semantic model shows no instances: give a model that does")
-    scenes = open_dataset(data, split)
+        scenes = data_for(segment, data, split)  # what the data do not label would count as an alarm
     require_truth(scenes, f"{data}, split {split}")
     chosen = _parts_of(scenes, parts, size, functools.partial(progress, "looking for parts without an object"))
     if not chosen:

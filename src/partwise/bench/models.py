@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from partwise.bench.scored_data import data_for
 from partwise.bench.speed import median_ms, with_threads
 from partwise.data.dataset import open_dataset
 from partwise.data.streets import Streets
@@ -92,10 +93,14 @@ def bench_models(
     for name, digest, model in zip(names, digests, models, strict=True):
         before_it = known.get((name, digest), {})
         sizes = {size_name(size): dict(before_it.get(size_name(size), {})) for size in wanted}
-        figures["models"].append({"model": name, "digest": digest} | _described(loaded(model)) | {"sizes": sizes})
+        segment = loaded(model)
+        data_for(segment, data, split)
+        figures["models"].append({"model": name, "digest": digest} | _described(segment) | {"sizes": sizes})
     with with_threads(threads):
         for model, row in zip(models, figures["models"], strict=True):
-            for _ in _measured(loaded(model, device, threads), row, scenes, wanted, scored, progress):
+            segment = loaded(model, device, threads)
+            own = EvenlySpaced(data_for(segment, data, split), frames)
+            for _ in _measured(segment, row, own, wanted, scored, progress):
                 keep(figures)
     return figures
 

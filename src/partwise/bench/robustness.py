@@ -23,8 +23,8 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tvf
 
 from partwise.bench.models import loaded_by_name, model_figures, score_segmenter
+from partwise.bench.scored_data import data_for
 from partwise.bench.speed import with_threads
-from partwise.data.dataset import open_dataset
 from partwise.data.transforms import as_tensors, from_tensors
 from partwise.errors import PartwiseError
 from partwise.report.tables import Table, fraction
@@ -134,13 +134,14 @@ def bench_robustness(
     if unknown := [name for name in changes if name not in CHANGES]:
         raise PartwiseError(f"--change {unknown[0]!r}: unknown: give one of {', '.join(CHANGES)}")
     segmenters = loaded_by_name(models, threads)
-    scenes = EvenlySpaced(open_dataset(data, split), frames)
-    require_truth(scenes, f"{data}, split {split}")
+    of_model = {name: EvenlySpaced(data_for(one, data, split), frames) for name, one in segmenters.items()}
+    for scenes in of_model.values():
+        require_truth(scenes, f"{data}, split {split}")
     chosen = list(dict.fromkeys([AS_THEY_ARE, *(changes or CHANGES)]))
     rows = []
     with with_threads(threads):
         for name, segment in segmenters.items():
-            found = {}
+            found, scenes = {}, of_model[name]
             for change in chosen:
                 told = functools.partial(progress, f"{name}, {change}")
                 found[change] = model_figures(score_segmenter(segment, Changed(scenes, change), None, told).compute())
@@ -149,7 +150,7 @@ def bench_robustness(
     return {
         "machine": machine,
         "data": {"root": data.resolve().name, "split": split},
-        "frames": len(scenes),
+        "frames": max(map(len, of_model.values()), default=0),
         "robustness": rows,
     }
 

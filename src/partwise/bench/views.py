@@ -21,8 +21,8 @@ import torch
 from PIL import Image
 
 from partwise.bench.models import instance_figures, size_name
+from partwise.bench.scored_data import data_for
 from partwise.bench.speed import with_threads
-from partwise.data.dataset import open_dataset
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.methods import Method
@@ -34,6 +34,7 @@ from partwise.scene import Scene
 from partwise.segmenter import load
 from streeteval.boxes import nearest_index
 from streeteval.evaluator import CityscapesEvaluator
+from streeteval.labels import CITYSCAPES
 from streeteval.machine import describe_machine
 from streeteval.scene import EvenlySpaced
 
@@ -126,7 +127,8 @@ def bench_views(
     """
     if frames < 1 or threads < 1:
         raise PartwiseError(f"{frames} frames, {threads} threads: give numbers from 1 on")
-    segment, scenes = load(model, device="cpu"), EvenlySpaced(open_dataset(data, split), frames)
+    segment = load(model, device="cpu")
+    scenes = EvenlySpaced(data_for(segment, data, split), frames)
     rows = []
     with with_threads(threads), torch.inference_mode():
         for name, framed in _framings(scenes):
@@ -135,10 +137,7 @@ def bench_views(
                 progress(f"{name}, {rule.name}", 0, 0)
                 rows.append({"framing": name} | _row(segment.method, pictures, rule))
     means = {
-        rule.name: {
-            key: round(float(np.mean([row[key] for row in rows if row["rule"] == rule.name])), 4)
-            for key in ("ap", "ap50", "ms")
-        }
+        rule.name: {key: _mean([row[key] for row in rows if row["rule"] == rule.name]) for key in ("ap", "ap50", "ms")}
         for rule in RULES
     }
     machine = describe_machine() | {"threads": threads, "torch": torch.__version__}
@@ -146,16 +145,25 @@ def bench_views(
     return told | {"frames": len(scenes), "rows": rows, "means": means}
 
 
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean of the values that are there; None without one."""
+    there = [value for value in values if value is not None]
+    return round(float(np.mean(there)), 4) if there else None
+
+
 def _framings(scenes: EvenlySpaced) -> Sequence[tuple[str, map]]:
-    """List the framings by name; their scenes are made when they are read."""
-    count = len(scenes)
+    """List the framings by name; their scenes are made when they are read.
+
+    Rendered streets are among them if the model has their classes.
+    """
+    count, rendered = len(scenes), scenes.label_set.same_classes(CITYSCAPES)
     whole = ("frames", map(scenes.__getitem__, range(count)))
     near = [
         (f"near: {one.name}", map(framed, map(scenes.__getitem__, range(count)), itertools.repeat(one))) for one in NEAR
     ]
     streets = [
         (f"rendered {size_name(size)}", map(Streets(count, size, RENDERED_SEED).__getitem__, range(count)))
-        for size in STREET_SIZES
+        for size in (STREET_SIZES if rendered else ())
     ]
     return [whole, *near, *streets]
 

@@ -1,0 +1,28 @@
+"""The data that a model is measured on, with the classes of the model."""
+
+from __future__ import annotations
+
+import os
+
+from partwise.data.dataset import Dataset
+from partwise.data.source import DataSource
+from partwise.evaluation.model import require_same_classes
+from partwise.segmenter import Segmenter
+
+__all__ = ["data_for"]
+
+
+def data_for(segment: Segmenter, data: str | os.PathLike, split: str) -> Dataset:
+    """Open a split for a model, so that classes are those of the same names, whatever ids the data give them.
+
+    Args:
+        segment: The model.
+        data: Root of the data set.
+        split: Split of the data set.
+
+    Raises:
+        PartwiseError: If the split cannot be read, or its classes are not those of the model.
+    """
+    scenes = DataSource.of(data).open_as(split, segment.method.label_set)
+    require_same_classes(segment.method, scenes.label_set, f"{data}, split {split}")
+    return scenes
