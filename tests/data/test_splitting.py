@@ -5,6 +5,7 @@ import io
 import json
 from pathlib import Path
 
+import coco_trees
 import numpy as np
 import pytest
 from PIL import Image
@@ -241,3 +242,14 @@ def test_check_warns_of_photos_that_two_splits_share(tmp_path, scenes, says):
 
 def test_check_of_different_photos_has_no_such_warning(city_root, says):
     assert "partwise split" not in says("check", city_root)
+
+
+def test_the_data_are_not_split_into_their_own_folder(tmp_path, scenes, complains):
+    root = tmp_path / "data"
+    images = [coco_trees.image(1, "a.png"), coco_trees.image(2, "b.png")]
+    drawn = [coco_trees.annotation(n, n) for n in (1, 2)]
+    coco_trees.write_coco(root / "_annotations.coco.json", coco_trees.content(drawn, images))
+    assert "holds the data that are split" in complains("split", root, "--out", root)
+    assert "holds the data that are split" in complains("split", root / "_annotations.coco.json", "--out", root)
+    assert "seed -1: give a whole number from 0 on" in complains("split", root, "--out", tmp_path / "out", "--seed", -1)
+    assert not (tmp_path / "out").exists()

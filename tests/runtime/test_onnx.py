@@ -267,3 +267,16 @@ def test_an_export_replaces_an_earlier_one_and_no_other_file(files, tmp_path, sa
     before = out.read_bytes()
     assert "m.onnx: partwise did not write this file" in complains(*words)
     assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ceiling", "{}", "--data", "{city}"),
+        ("bench", "views", "{}", "--data", "{city}"),
+        ("bench", "speed", "--model", "{}"),
+    ],
+)
+def test_what_takes_a_network_apart_refuses_an_exported_file(files, words, city_root, complains):
+    said = complains(*(word.format(files[1], city=city_root) for word in words))
+    assert f"{files[1]}: an exported file" in said and "give the .safetensors model" in said

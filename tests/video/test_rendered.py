@@ -56,17 +56,18 @@ def test_a_sequence_as_a_video(tmp_path, capsys):
         ]
     )
     assert "next: partwise predict" in capsys.readouterr().out
-    with av.open(str(tmp_path / "S/street_000002.mp4")) as file:
+    with av.open(str(tmp_path / "S/street_020000.mp4")) as file:
         frames = [(frame.time, frame.to_ndarray(format="rgb24")) for frame in file.decode(video=0)]
     assert [time for time, _ in frames] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4], abs=1e-3)
-    scene = render_sequence(2, 5, SIZE)[4]
+    scene = render_sequence(20_000, 5, SIZE)[4]
     assert np.abs(frames[4][1].astype(int) - scene.image_HW3).mean() < 8
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--sequences", "0"], "from 1 on"),
+        (["--sequences", "0"], "from 1 to 10000"),
+        (["--sequences", "1", "--rate", "inf"], "a rate above 0"),
         (["--sequences", "1", "--train", "3"], "for single scenes"),
         (["--frames", "3"], "give --sequences"),
         (["--sequences", "1", "--rate", "0"], "a rate above 0"),
@@ -85,3 +86,12 @@ def test_a_folder_that_is_not_empty_is_kept(tmp_path):
     with pytest.raises(PartwiseError, match="not empty"):
         write_sequences(tmp_path, [render_sequence(2, 1, SIZE)])
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_another_seed_gives_other_sequences(tmp_path):
+    shown = {}
+    for seed in (0, 1):
+        root = tmp_path / str(seed)
+        main(["render", str(root), "--sequences", "2", "--frames", "1", "--size", "64x32", "--seed", str(seed)])
+        shown[seed] = {path.read_bytes() for path in root.glob("street_??????/*.png")}
+    assert len(shown[0]) == len(shown[1]) == 2 and not shown[0] & shown[1]

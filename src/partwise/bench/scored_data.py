@@ -1,4 +1,4 @@
-"""The data that a model is measured on, with the classes of the model."""
+"""What a model must be to be measured, and the data that it is measured on, with its classes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import os
 
 from partwise.data.dataset import Dataset
 from partwise.data.source import DataSource
+from partwise.errors import PartwiseError
 from partwise.evaluation.model import require_same_classes
+from partwise.model_files import find_model
+from partwise.runtime.opened import is_exported
 from partwise.segmenter import Segmenter
 
-__all__ = ["data_for"]
+__all__ = ["data_for", "require_network"]
 
 
 def data_for(segment: Segmenter, data: str | os.PathLike, split: str) -> Dataset:
@@ -26,3 +29,10 @@ def data_for(segment: Segmenter, data: str | os.PathLike, split: str) -> Dataset
     scenes = DataSource.of(data).open_as(split, segment.method.label_set)
     require_same_classes(segment.method, scenes.label_set, f"{data}, split {split}")
     return scenes
+
+
+def require_network(model: str | None) -> None:
+    """Raise PartwiseError if a model is an exported file, whose network cannot be taken apart."""
+    path = find_model(model)
+    if is_exported(path):
+        raise PartwiseError(f"{path}: an exported file: give the .safetensors model, or use bench runtimes")

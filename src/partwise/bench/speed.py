@@ -19,6 +19,7 @@ from torch import nn
 from partwise.backbones import build_backbone
 from partwise.backbones.depthwise import DepthwiseConv2d
 from partwise.backbones.on_device import with_pointwise_in_onednn
+from partwise.bench.scored_data import require_network
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.methods import Method, Outputs
@@ -64,6 +65,7 @@ def bench_speed(
     """
     if threads < 1 or repeats < 1:
         raise PartwiseError(f"--threads {threads} --repeats {repeats}: give numbers from 1 on")
+    require_network(model)
     emulation = bf16_emulation(torch.device("cpu"))
     with_bf16 = not emulation
     precisions = ("no", "bf16") if with_bf16 else ("no",)

@@ -94,7 +94,7 @@ def bench_throughput(
     Raises:
         PartwiseError: If a number is below 1, a photo or the model cannot be read, or a process dies.
     """
-    if count < 1 or total < 1 or hours <= 0 or min(processes, default=1) < 1:
+    if count < 1 or total < 1 or not 0 < hours < math.inf or min(processes, default=1) < 1:
         raise PartwiseError(
             f"{count} photos, processes {list(processes)}, total {total}, {hours:g} hours: give numbers from 1 on"
         )

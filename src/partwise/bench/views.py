@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 
 from partwise.bench.models import instance_figures, size_name
-from partwise.bench.scored_data import data_for
+from partwise.bench.scored_data import data_for, require_network
 from partwise.bench.speed import with_threads
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
@@ -127,6 +127,7 @@ def bench_views(
     """
     if frames < 1 or threads < 1:
         raise PartwiseError(f"{frames} frames, {threads} threads: give numbers from 1 on")
+    require_network(model)
     segment = load(model, device="cpu")
     scenes = EvenlySpaced(data_for(segment, data, split), frames)
     rows = []

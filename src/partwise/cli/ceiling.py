@@ -119,8 +119,9 @@ def scenes_of(source: DataSource, split: str, frames: int) -> EvenlySpaced:
 def _find(what: str, overrides: list[str], label_set: LabelSet) -> tuple[Method, bool, dict | None]:
     """Find a method, a recipe or a model by name; return the method, whether it is trained, and its origin."""
     from partwise.methods import METHODS, build_method
-    from partwise.model_files import MODELS
+    from partwise.model_files import MODELS, find_model
     from partwise.recipes import PIPELINES, RECIPES
+    from partwise.runtime.opened import is_exported
     from partwise.segmenter import load
     from partwise.training.config import Recipe, assigned, override
 
@@ -131,6 +132,9 @@ def _find(what: str, overrides: list[str], label_set: LabelSet) -> tuple[Method,
         raise PartwiseError(f"{what} is a pipeline: give one of its recipes: {', '.join(PIPELINES[what])}")
     if what not in MODELS and not Path(what).exists() and not Path(what).suffix and "/" not in what:
         raise unknown_name("method, recipe or model", what, [*METHODS, *RECIPES, *MODELS])
+    path = find_model(what)
+    if is_exported(path):
+        raise PartwiseError(f"{path}: an exported file has no stages to measure: give the .safetensors model")
     changes = {}
     for text in overrides:
         if not text.startswith(DECODE):

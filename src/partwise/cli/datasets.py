@@ -14,6 +14,8 @@ from partwise.written import CHECK
 if TYPE_CHECKING:
     from partwise.data.source import DataSource
 
+_SEQUENCES = 10_000  # the most of one seed
+
 
 @app.command
 def check(
@@ -134,10 +136,11 @@ def _render_sequences(
     from partwise.video.rendered import write_sequences
     from streeteval.reading.faults import counted
 
-    if count < 1:
-        raise PartwiseError(f"--sequences {count}: give a number from 1 on")
+    if not 1 <= count <= _SEQUENCES:
+        raise PartwiseError(f"--sequences {count}: give a number from 1 to {_SEQUENCES}")
     by_hand = lambda i: int((i + 1) * pavement) > int(i * pavement)
-    streets = [render_sequence(seed + i, size=size, pavement=by_hand(i), **how) for i in range(count)]
+    first = seed * _SEQUENCES  # so that another seed gives other sequences
+    streets = [render_sequence(first + i, size=size, pavement=by_hand(i), **how) for i in range(count)]
     with counting("rendering") as progress:
         written = write_sequences(out, streets, video=video, progress=progress)
     console.print(f"wrote {counted(count, 'sequence')} of {counted(len(streets[0]), 'frame')} to {out}")

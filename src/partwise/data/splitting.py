@@ -75,6 +75,13 @@ def split_annotated(
         PartwiseError: If the data are not drawn, or as `split_images` and `write_split` do.
     """
     _require_free([out / part / _FILE for part in _PARTS])  # before all images are read
+    root = source.root if source.root.is_dir() else source.root.parent
+    if out.resolve() == root.resolve():
+        raise PartwiseError(
+            f"{out}: holds the data that are split, which would then be read as COCO: give another --out"
+        )
+    if seed < 0:
+        raise PartwiseError(f"seed {seed}: give a whole number from 0 on")
     dataset = source.open(split)
     if not isinstance(dataset, AnnotatedFolder) or dataset.in_order:
         raise PartwiseError(

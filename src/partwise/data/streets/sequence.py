@@ -95,7 +95,7 @@ class StreetSequence:
         pavement: bool = False,
     ):
         require_size(size)
-        if seed < 0 or frames < 1 or not rate > 0:
+        if seed < 0 or frames < 1 or not 0 < rate < math.inf:
             raise PartwiseError(
                 f"a sequence with seed {seed}, {frames} frames and {rate:g} frames a second: give a seed from 0 on, at "
                 "least one frame and a rate above 0"
