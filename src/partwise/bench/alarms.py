@@ -23,6 +23,7 @@ from scipy.stats import binomtest
 from partwise.bench.models import loaded_by_name
 from partwise.bench.scored_data import data_for
 from partwise.bench.speed import with_threads
+from partwise.data.source import DataSource
 from partwise.errors import PartwiseError
 from partwise.report.tables import Table
 from partwise.report.text import table_text
@@ -129,10 +130,11 @@ def bench_alarms(
             "score from 0 to 1"
         )
     segmenters = loaded_by_name(models, threads)
+    source = DataSource.of(data)
     for name, segment in segmenters.items():
         if not segment.method.has_instances:
             raise PartwiseError(f"{name}: a semantic model shows no instances: give a model that does")
-        scenes = data_for(segment, data, split)  # what the data do not label would count as an alarm
+        scenes = data_for(segment, source, split)  # what the data do not label would count as an alarm
     require_truth(scenes, f"{data}, split {split}")
     chosen = _parts_of(scenes, parts, size, functools.partial(progress, "looking for parts without an object"))
     if not chosen:

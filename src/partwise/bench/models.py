@@ -17,7 +17,7 @@ import torch
 
 from partwise.bench.scored_data import data_for
 from partwise.bench.speed import median_ms, with_threads
-from partwise.data.dataset import open_dataset
+from partwise.data.source import DataSource
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.evaluation.model import add_predictions
@@ -77,7 +77,8 @@ def bench_models(
     names = names_in_tables(models)
     # Read all files first: an error after scoring the first model would be late.
     digests = [hashlib.sha256(find_model(model).read_bytes()).hexdigest()[:16] for model in models]
-    scenes = EvenlySpaced(open_dataset(data, split), frames)
+    source = DataSource.of(data)
+    scenes = EvenlySpaced(source.open(split), frames)
     require_truth(scenes, f"{data}, split {split}")
     as_they_are = scenes[0].size
     scored = {seen_sizes(as_they_are, scale)[0]: scale for scale in (None, *scales)}
@@ -94,12 +95,12 @@ def bench_models(
         before_it = known.get((name, digest), {})
         sizes = {size_name(size): dict(before_it.get(size_name(size), {})) for size in wanted}
         segment = loaded(model)
-        data_for(segment, data, split)
+        data_for(segment, source, split)
         figures["models"].append({"model": name, "digest": digest} | _described(segment) | {"sizes": sizes})
     with with_threads(threads):
         for model, row in zip(models, figures["models"], strict=True):
             segment = loaded(model, device, threads)
-            own = EvenlySpaced(data_for(segment, data, split), frames)
+            own = EvenlySpaced(data_for(segment, source, split), frames)
             for _ in _measured(segment, row, own, wanted, scored, progress):
                 keep(figures)
     return figures

@@ -25,6 +25,7 @@ from torchvision.transforms.v2 import functional as tvf
 from partwise.bench.models import loaded_by_name, model_figures, score_segmenter
 from partwise.bench.scored_data import data_for
 from partwise.bench.speed import with_threads
+from partwise.data.source import DataSource
 from partwise.data.transforms import as_tensors, from_tensors
 from partwise.errors import PartwiseError
 from partwise.report.tables import Table, fraction
@@ -134,7 +135,8 @@ def bench_robustness(
     if unknown := [name for name in changes if name not in CHANGES]:
         raise PartwiseError(f"--change {unknown[0]!r}: unknown: give one of {', '.join(CHANGES)}")
     segmenters = loaded_by_name(models, threads)
-    of_model = {name: EvenlySpaced(data_for(one, data, split), frames) for name, one in segmenters.items()}
+    source = DataSource.of(data)
+    of_model = {name: EvenlySpaced(data_for(one, source, split), frames) for name, one in segmenters.items()}
     for scenes in of_model.values():
         require_truth(scenes, f"{data}, split {split}")
     chosen = list(dict.fromkeys([AS_THEY_ARE, *(changes or CHANGES)]))

@@ -15,12 +15,12 @@ from partwise.segmenter import Segmenter
 __all__ = ["data_for", "require_network"]
 
 
-def data_for(segment: Segmenter, data: str | os.PathLike, split: str) -> Dataset:
+def data_for(segment: Segmenter, data: str | os.PathLike | DataSource, split: str) -> Dataset:
     """Open a split for a model, so that classes are those of the same names, whatever ids the data give them.
 
     Args:
         segment: The model.
-        data: Root of the data set.
+        data: Root of the data set, or the data set: then several models with the same classes share one reading.
         split: Split of the data set.
 
     Raises:
