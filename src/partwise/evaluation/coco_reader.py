@@ -14,6 +14,7 @@ from typing import Any
 
 from partwise.data.frame import raise_faults
 from partwise.data.polygons.table import TableBuilder
+from partwise.data.polygons.values import identifier, whole_number
 from partwise.errors import PartwiseError
 from partwise.evaluation.category_numbers import FROM_ONE
 from partwise.evaluation.coco_results import CocoResults, Frames, names_of_frame
@@ -91,7 +92,7 @@ class _Reader:
         found: dict[int | str, int] = {}
         files: dict[int, str] = {}  # place of a frame -> its image
         for number, row in enumerate(rows):
-            id_ = _whole(row.get("id")) if isinstance(row, Mapping) else None
+            id_ = identifier(row.get("id")) if isinstance(row, Mapping) else None
             if not isinstance(id_, int | str) or "file_name" not in row:
                 self.fault(f"image number {number} has no id or no file_name", "add them")
                 continue
@@ -122,7 +123,7 @@ class _Reader:
             return by_id
         found: dict[int, int | None] = {}
         for row in categories:
-            id_ = _whole(row.get("id")) if isinstance(row, Mapping) else None
+            id_ = whole_number(row.get("id")) if isinstance(row, Mapping) else None
             if not isinstance(id_, int) or "name" not in row:
                 self.fault(f"category {str(row)[:40]} has no id or no name", "add them")
             elif id_ in found:
@@ -142,8 +143,8 @@ class _Reader:
 
     def place_of(self, id_: Any, images: Mapping[int | str, int]) -> int | None:
         """The place of the frame of an entry: by an id, or by a name as the files of images have it."""
-        id_ = _whole(id_)
-        if not isinstance(id_, int | str):
+        id_ = identifier(id_)
+        if id_ is None:
             return None
         names = (id_, *names_of_frame(id_)) if isinstance(id_, str) else (id_,)
         return next((images[name] for name in names if name in images), None)
@@ -173,14 +174,14 @@ class _Reader:
             if not isinstance(row, Mapping) or "image_id" not in row or "category_id" not in row:
                 self.builder.fault(number, None, "it has no image_id or no category_id", "add them")
                 continue
-            category, place = _whole(row["category_id"]), self.place_of(row["image_id"], images)
+            category, place = whole_number(row["category_id"]), self.place_of(row["image_id"], images)
             if math.isnan(scores[-1]):
                 what = "it has no score" if score is None else f"its score is {shown(score)}"
                 self.builder.fault(number, None, what, "give each entry a finite score (a truth file has none)")
             elif place is None:
                 what = f"image_id {_written(row['image_id'])} is none of the {len(self.frames.names)} frames"
                 self.builder.fault(number, None, what, "score the split that the results are of")
-            elif not isinstance(category, int) or category not in labels:
+            elif category is None or category not in labels:
                 known = ", ".join(f"{label.file_id} {label.name}" for label in self.label_set.things)
                 what = f"category_id {_written(row['category_id'])} is no class of {self.label_set.name}"
                 self.builder.fault(number, place, what, f"give one of {known}{self.hint(category)}")
@@ -201,17 +202,6 @@ class _Reader:
 def _counted(number: int) -> str:
     """Write a number of entries with its noun."""
     return f"{number} {'entry' if number == 1 else 'entries'}"
-
-
-def _whole(id_: Any) -> Any:
-    """An id that is a whole number as an int, also where a tool writes it as 26.0; anything else as it is.
-
-    >>> _whole(26.0), _whole(26.5), _whole("a"), _whole(True)
-    (26, 26.5, 'a', None)
-    """
-    if isinstance(id_, bool):
-        return None
-    return int(id_) if isinstance(id_, float) and id_.is_integer() else id_
 
 
 def _written(id_: Any) -> str:
