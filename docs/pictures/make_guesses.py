@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from partwise_report.study.guesses.answer import by_variant
 from partwise_report.study.guesses.charts import draw_compared, draw_guesses, draw_steps
 from partwise_report.study.guesses.comparisons import chain_of
+from partwise_report.study.guesses.rounds import ROUNDS
 from partwise_report.study.guesses.trial import TrialRecord, read_trial
-from partwise_report.study.guesses.verdicts import ROUNDS, verdicts
+from partwise_report.study.guesses.verdicts import verdicts
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent.parent / "results"

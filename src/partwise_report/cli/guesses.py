@@ -28,7 +28,7 @@ def report(
     split: str = "train",
     val_split: str = "val",
     precision: Literal["no", "bf16"] = "no",
-    round: Literal[1, 2] = 1,
+    round: Literal[1, 2, 3] = 1,
 ) -> None:
     """Decide the report's guesses: train networks on stored features that differ by what each guess blames.
 
@@ -45,8 +45,8 @@ def report(
         Folder with the stored features, made by partwise study cache: CACHES/plain/train, CACHES/plain/val and so on.
         Without it: OUT/features.
     only
-        Names of variants or groups to train (groups: heads, rates, slips, corrections, chain, truth, start, sizes,
-        orders, conv5); can be given several times. Without it: all.
+        Names of variants or groups to train (groups: heads, rates, slips, corrections, chain, patience, truth,
+        start, sizes, orders, conv5); can be given several times. Without it: all.
     minutes
         Length of the short form in minutes: it stores features of a few frames and trains the variants of the group
         "short" on them. It is for rendered streets (partwise render). 0 for the whole study.
@@ -73,7 +73,7 @@ def report(
         Precision of the trainings. no: fp32; bf16: faster on a processor that has it.
     round
         Round of the study whose comparisons decide. 2 has comparisons for guesses that the first round left open
-        because a figure was too small.
+        because a figure was too small. 3 decides by the stricter rule of partwise study recheck.
     """
     from partwise_report.study.guesses.guide import run_short, run_whole
     from partwise_report.study.guesses.tasks import Study

@@ -17,6 +17,7 @@ def recheck(
     *,
     records: list[Path] | None = None,
     second: list[Path] | None = None,
+    third: list[Path] | None = None,
     source: Data = NO_DATA,
     split: str = "val",
     frames: int = 200,
@@ -33,6 +34,8 @@ def recheck(
         Folder with the records of the first round, such as results/report_guesses; can be given several times.
     second
         Folder with the records of a study of the second round; can be given several times.
+    third
+        Folder with the records of a study of the third round; can be given several times.
     split
         Split of the data.
     frames
@@ -47,9 +50,9 @@ def recheck(
     from partwise_report.study.guesses.recheck import recheck as judge
     from partwise_report.study.guesses.semantic import semantic_aps
 
-    if not records and not second:
-        raise PartwiseError("no records are given: give --records FOLDER or --second FOLDER")
-    found = judge({1: records or (), 2: second or ()})
+    if not (records or second or third):
+        raise PartwiseError("no records are given: give --records FOLDER, --second FOLDER or --third FOLDER")
+    found = judge({1: records or (), 2: second or (), 3: third or ()})
     semantic: dict[str, Any] = {}
     if source.is_given:
         scenes = scenes_of(source, split, frames)

@@ -24,10 +24,11 @@ from partwise_report.study.guesses.comparisons import (
 from partwise_report.study.guesses.effects import Effect, difference, has_learnt, level
 from partwise_report.study.guesses.measure import SIZES
 from partwise_report.study.guesses.order_table import order_tables
-from partwise_report.study.guesses.plan import GROUPS, VARIANTS
+from partwise_report.study.guesses.plan import VARIANTS
 from partwise_report.study.guesses.tasks import Study
 from partwise_report.study.guesses.trial import TrialRecord
-from partwise_report.study.guesses.verdicts import MEANING, ROUNDS, RULE, Verdict, verdicts
+from partwise_report.study.guesses.variant import GROUPS
+from partwise_report.study.guesses.verdicts import MEANING, Verdict, rule_of_round, verdicts_of_round
 
 LEAD = (
     "Each guess of the 2017 report about why its systems did not learn, held against trainings that differ by what it "
@@ -71,7 +72,7 @@ def write_answer(records: Sequence[TrialRecord], study: Study, lacking: Mapping[
         Path of the page.
     """
     trials = by_variant(records)
-    found = verdicts(trials, ROUNDS[study.round])
+    found = verdicts_of_round(trials, study.round)
     about = {
         "command": command,
         "data": f"{study.data.resolve().name}, splits {study.split} and {study.val_split}",
@@ -87,7 +88,7 @@ def write_answer(records: Sequence[TrialRecord], study: Study, lacking: Mapping[
         study.out / "study.json",
         {
             **about,
-            "criterion": RULE,
+            "criterion": rule_of_round(study.round),
             "verdicts": [verdict.to_json() for verdict in found],
             "variants": rows,
             "effects": effects,
@@ -100,7 +101,11 @@ def write_answer(records: Sequence[TrialRecord], study: Study, lacking: Mapping[
         lead=LEAD,
         summary=about,
         caveats=_caveats(records, lacking),
-        sections=[_guess_section(found, trials), *_group_sections(trials), _size_section(trials)],
+        sections=[
+            _guess_section(found, trials, rule_of_round(study.round)),
+            *_group_sections(trials),
+            _size_section(trials),
+        ],
     )
 
 
@@ -158,7 +163,7 @@ def _shown(effect: Effect | None) -> str:
     return MISSING if effect is None or not math.isfinite(effect.mean) else str(effect)
 
 
-def _guess_section(found: Sequence[Verdict], trials: Trials) -> Section:
+def _guess_section(found: Sequence[Verdict], trials: Trials, rule: str) -> Section:
     rows = []
     for verdict in found:
         guess = verdict.guess
@@ -189,7 +194,7 @@ def _guess_section(found: Sequence[Verdict], trials: Trials) -> Section:
         "steps",
         "seeds",
     )
-    table = Table("Was each guess right?", (*columns, "what would decide it"), rows, RULE)
+    table = Table("Was each guess right?", (*columns, "what would decide it"), rows, rule)
     chart = draw_guesses(found, trials)
     caption = "Each training of both variants (dots), their means (bars) and what counts as nothing learnt (dashed)."
     return Section("The guesses", tables=[table], pictures=[(caption, chart)] if chart is not None else [])

@@ -19,9 +19,9 @@ from partwise_report.study.guesses.frames import shown_frames
 from partwise_report.study.guesses.heads import STATE, Draws, Look, build_heads, frames_with_objects, train_heads
 from partwise_report.study.guesses.marks import fit_prior
 from partwise_report.study.guesses.measure import Figures, Yardsticks, measure, says_ranks
-from partwise_report.study.guesses.plan import Variant, enlarged_by
 from partwise_report.study.guesses.tasks import Study, Task, model_of, recipe_of, settings_of
 from partwise_report.study.guesses.trial import TrialRecord, file_name, kept_trial, read_trial, thinned
+from partwise_report.study.guesses.variant import Variant, enlarged_by
 from partwise_report.study.windows import cars_of
 from streeteval.machine import describe_machine
 from streeteval.workers import Workers

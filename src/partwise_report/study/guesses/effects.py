@@ -87,7 +87,12 @@ def level(records: Sequence[TrialRecord], figure: str, less: str = "") -> Effect
 
 
 def difference(
-    one: Sequence[TrialRecord], other: Sequence[TrialRecord], figure: str, share: float = 1.0
+    one: Sequence[TrialRecord],
+    other: Sequence[TrialRecord],
+    figure: str,
+    share: float = 1.0,
+    *,
+    same_steps: bool = True,
 ) -> Effect | None:
     """One figure of a variant less that of another, in the same draws of frames and independent draws of seeds.
 
@@ -96,6 +101,7 @@ def difference(
         other: Those of the variant that it is compared with.
         figure: See `measure.measure`.
         share: The figure of `other` is multiplied by it first.
+        same_steps: Whether trainings of different lengths cannot be compared.
 
     Returns:
         None if either has no record with this figure, or if the trainings cannot be compared (see `trial.unlike`).
@@ -104,7 +110,7 @@ def difference(
         [of * record.draws(figure) for record in records if record.draws(figure).size]
         for records, of in ((one, 1.0), (other, share))
     ]
-    if not all(rows) or unlike([*one, *other]):
+    if not all(rows) or unlike([*one, *other], same_steps):
         return None
     means = [of * np.array([record.mean(figure) for record in records]) for records, of in ((one, 1.0), (other, share))]
     drawn_B = _over_seeds(rows[0], 1) - _over_seeds(rows[1], 2)

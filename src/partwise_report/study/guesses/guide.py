@@ -21,10 +21,11 @@ from partwise_report.study.guesses.conduct import conduct, recorded
 from partwise_report.study.guesses.frames import shown_frames
 from partwise_report.study.guesses.heads import Draws, build_heads, frames_with_objects, train_heads
 from partwise_report.study.guesses.needs import missing_of
-from partwise_report.study.guesses.plan import VARIANTS, Variant, choose
+from partwise_report.study.guesses.plan import VARIANTS, choose
 from partwise_report.study.guesses.tasks import Study, Task, recipe_of
 from partwise_report.study.guesses.trial import TrialRecord
-from partwise_report.study.guesses.verdicts import ROUNDS, Verdict, verdicts
+from partwise_report.study.guesses.variant import Variant
+from partwise_report.study.guesses.verdicts import Verdict, verdicts_of_round
 from partwise_report.study.windows import cars_of
 from streeteval.files import read_json
 
@@ -168,7 +169,7 @@ def _run(
     tasks = [Task(study, variant, seed) for variant in ready for seed in study.seeds]
 
     def judged() -> list[Verdict]:
-        return verdicts(by_variant(list(known.values())), ROUNDS[study.round])
+        return verdicts_of_round(by_variant(list(known.values())), study.round)
 
     def keep(record: TrialRecord) -> None:
         before = {verdict.guess.number for verdict in judged() if verdict.decided}

@@ -11,8 +11,8 @@ from partwise.recipes import recipe as find_recipe
 from partwise.training.config import leaves, override, recipe_to_dict
 from partwise_report.features import CHANGES, FeatureStore, FrozenVgg, GivenMaps
 from partwise_report.study.guesses.heads import on_given_maps
-from partwise_report.study.guesses.plan import STORES, Variant, frames_of
 from partwise_report.study.guesses.tasks import Study
+from partwise_report.study.guesses.variant import STORES, Variant, frames_of
 
 
 def missing_of(variant: Variant, study: Study) -> str:

@@ -6,83 +6,11 @@ All variants of a group have one length, one crop and one set of frames, but for
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from partwise_report.study.guesses.variant import GROUPS, WHOLE, Variant
 from streeteval.errors import unknown_name
-
-CROP, WHOLE = (256, 512), (0, 0)  # (H, W) in pixels
-GROUPS = {
-    "heads": "Implementation III as the text has it, and what each guess about objectness, loss and skips blames",
-    "rates": "the same at the report's learning rates",
-    "slips": "the same with one slip of the published code put back",
-    "corrections": "Implementation III as committed, at a rate that moves the weights, with one thing corrected",
-    "chain": "from Implementation III as committed to the working method, in single steps",
-    "truth": "the report's windows and the paper's",
-    "start": "from FCN-8s instead of ImageNet weights",
-    "sizes": "the middle of frames, enlarged",
-    "orders": "from ranks to offsets",
-    "conv5": "what a lost conv5_1 does where conv5 is learnt",
-    "short": "the short form for rendered streets: a few variants of the other groups",
-}
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One network and how it is trained.
-
-    Attributes:
-        name: Of the variant.
-        group: A key of GROUPS.
-        recipe: That it changes.
-        about: What it is, or how it differs from the base of its group.
-        overrides: Fields of the recipe, "field=value".
-        steps: Of its training.
-        crop: (H, W) in pixels that a step sees; (0, 0) for the whole frame.
-        store: Name of the stored features, see STORES.
-        start: "fcn8s" to start from the trained FCN-8s.
-        conv5_learns: conv5 is learnt from a stored conv4_3.
-    """
-
-    name: str
-    group: str
-    recipe: str
-    about: str
-    overrides: tuple[str, ...] = ()
-    steps: int = 1000
-    crop: tuple[int, int] = CROP
-    store: str = "plain"
-    start: str = ""
-    conv5_learns: bool = False
-
-
-# Name of a store -> the options of `partwise study cache` that make it, beside data, split, frames, weights and out.
-STORES = {
-    "plain": "--layer conv3_3 --layer conv4_3 --layer conv5_3 --layer conv5_3_holes",
-    "no_mean": "--layer conv5_3_holes --keep-mean",
-    "one_dilated": "--layer conv5_3_holes --slip one_dilated_layer --base PLAIN",
-    "committed": "--layer conv5_3_holes --keep-mean --slip one_dilated_layer",
-    "fcn8s": "--layer pool3 --layer pool4 --layer pool5 --layer conv5_3_holes --weights FCN8S",
-    "middle_1": "--layer conv5_3_holes --view 512x256",
-    "middle_2": "--layer conv5_3_holes --view 512x256 --enlarge 2",
-    "middle_4": "--layer conv5_3_holes --view 512x256 --enlarge 4",
-}
-
-
-def enlarged_by(store: str) -> int:
-    """How many times as long each side of a frame is for the backbone.
-
-    >>> enlarged_by("middle_2"), enlarged_by("plain")
-    (2, 1)
-    """
-    return int(store.removeprefix("middle_")) if store.startswith("middle_") else 1
-
-
-def frames_of(store: str) -> int:
-    """Frames of each split that a store of the plan holds."""
-    return 80 if store.startswith("middle_") else 200
-
 
 # Of every variant that has the field: fp32, the rate of the study, and decoders that cost little.
 COMMON = (
@@ -115,6 +43,7 @@ def _committed(name: str, group: str, about: str, *overrides: str, **how: Any) -
     return Variant(name, group, "parts_report_3_committed", about, (*fixed, *overrides), **how)
 
 
+_SKIPS = ("method.features=skips", "method.channels=512")
 HEADS = (
     _three("corrected", "heads", "Implementation III as the text has it"),
     _three("objectness_centre", "heads", "objectness: one logit at the centre", "method.objectness=centre"),
@@ -122,12 +51,18 @@ HEADS = (
     _three("objectness_four", "heads", "objectness: the four central pixels", "method.objectness=central4"),
     _three("mask_plain", "heads", "mask loss not balanced", "method.mask_loss=plain"),
     _three("mask_weighted", "heads", "mask loss weighted as in the code", "method.mask_loss=weighted"),
-    _three("skips", "heads", "skips instead of holes", "method.features=skips", "method.channels=512"),
+    _three("skips", "heads", "skips instead of holes", *_SKIPS),
+    _three("skips_plain", "heads", "skips, and the mask loss not balanced", *_SKIPS, "method.mask_loss=plain"),
     _three("channels_512", "heads", "512 channels in each branch, as in the report", "method.branch_channels=512"),
     _three("margin_16", "heads", "windows with a margin of 16 px", "method.margin_px=16", "method.shift_px=8"),
 )
 RATES = tuple(
     _three(f"rate_{lr}", "rates", f"Adam at {lr}", *ADAM, f"optim.lr={lr}") for lr in ("1e-4", "1e-5", "1e-6", "1e-8")
+)
+# Adam at 1e-5 goes about as far in 15,000 steps as at 1e-6 in the 150,000 steps of the report.
+PATIENCE = tuple(
+    _three(f"rate_{lr}_{name}", "patience", f"Adam at {lr}, {steps:,} steps", *ADAM, f"optim.lr={lr}", steps=steps)
+    for lr, name, steps in (("1e-5", "short", 2000), ("1e-5", "long", 15000), ("1e-6", "long", 20000))
 )
 SLIPS = (
     _three("slip_zero_start", "slips", "new layers start at weight 0 and bias .1", _slip("zero_start")),
@@ -264,7 +199,7 @@ CONV5 = (
     _three("conv5_learnt", "conv5", "conv5 is learnt", **_SMALL),
     _three("conv5_lost", "conv5", "conv5_1 starts at 0", _slip("lost_conv5_1"), **_SMALL),
 )
-VARIANTS = (*HEADS, *RATES, *SLIPS, *CORRECTIONS, *CHAIN, *TRUTH, *START, *SIZES, *ORDERS, *CONV5)
+VARIANTS = (*HEADS, *RATES, *SLIPS, *CORRECTIONS, *CHAIN, *PATIENCE, *TRUTH, *START, *SIZES, *ORDERS, *CONV5)
 SHORT = (
     "corrected",
     "objectness_centre",

@@ -10,8 +10,9 @@ from typing import Any
 from partwise.errors import PartwiseError
 from partwise_report.study.guesses.answer import by_variant
 from partwise_report.study.guesses.effects import Effect, difference, level
+from partwise_report.study.guesses.rounds import ROUNDS
 from partwise_report.study.guesses.trial import TrialRecord, read_trial
-from partwise_report.study.guesses.verdicts import ROUNDS, STRICT_RULE, Verdict, verdicts
+from partwise_report.study.guesses.verdicts import STRICT_RULE, Verdict, verdicts
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Rechecked:
     """A comparison under both rules.
 
     Attributes:
-        round: See `verdicts.ROUNDS`.
+        round: See `rounds.ROUNDS`.
         planned: By the rule that was fixed before the trainings.
         strict: By `STRICT_RULE`.
     """

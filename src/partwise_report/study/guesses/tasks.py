@@ -13,7 +13,8 @@ from partwise.recipes import recipe as find_recipe
 from partwise.training.checkpoint import read_info
 from partwise.training.config import Recipe, check_recipe, leaves, override, recipe_to_dict
 from partwise_report.features import FeatureStore
-from partwise_report.study.guesses.plan import COMMON, Variant
+from partwise_report.study.guesses.plan import COMMON
+from partwise_report.study.guesses.variant import Variant
 
 OF_FCN8S = (
     "fc6",
@@ -39,7 +40,7 @@ class Study:
         split: To train on.
         val_split: To measure on.
         precision: Of every training: "no" (fp32) as planned, or "bf16".
-        round: Whose comparisons decide, see `verdicts.ROUNDS`.
+        round: Whose comparisons decide, see `rounds.ROUNDS`.
     """
 
     data: Path

@@ -129,17 +129,19 @@ def kept_trial(folders: Sequence[Path], trial: str, seed: int, settings: Mapping
     return None
 
 
-def unlike(records: Iterable[TrialRecord]) -> list[str]:
+def unlike(records: Iterable[TrialRecord], steps_too: bool = True) -> list[str]:
     """Say in what trainings differ that must be the same where they are compared.
 
     Args:
         records: Of all variants and seeds of one comparison.
+        steps_too: Whether the number of steps must be the same.
 
     Returns:
         Of "steps", "crop", "precision", "frames to train on", "frames to measure on".
     """
     shared = [_shared(record) for record in records]
-    return [name for name in shared[0] if any(one[name] != shared[0][name] for one in shared)] if shared else []
+    names = [name for name in shared[0] if steps_too or name != "steps"] if shared else []
+    return [name for name in names if any(one[name] != shared[0][name] for one in shared)]
 
 
 def _shared(record: TrialRecord) -> dict[str, Any]:

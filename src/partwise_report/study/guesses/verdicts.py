@@ -1,9 +1,9 @@
-"""The report's guesses, each as a comparison that decides it, as docs/log/2026-11-30-report-guesses.md fixed them."""
+"""What trainings say of the report's guesses: right, wrong, not decided or not trained."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from partwise_report.study.guesses.effects import (
@@ -16,6 +16,7 @@ from partwise_report.study.guesses.effects import (
     steps_needed,
 )
 from partwise_report.study.guesses.measure import SEMANTIC_AP
+from partwise_report.study.guesses.rounds import COMPARISONS, GUESSES, ROUNDS, STRICT_FROM, Guess
 from partwise_report.study.guesses.trial import TrialRecord, unlike
 
 MEANING = {
@@ -38,123 +39,6 @@ STRICT_RULE = (
     "as the rule, but with intervals of Student's t that hold for all comparisons together (Bonferroni); and AP of "
     "cars counts only where it lies above that of the same network with all of its pixels of cars as one instance"
 )
-
-
-@dataclass(frozen=True)
-class Guess:
-    """A guess of the report and what decides it.
-
-    Attributes:
-        number: On the page of hypotheses.
-        words: What it says.
-        source: Section of the report.
-        without: Variant without what it blames.
-        blamed: Variant with what it blames.
-        figure: See `measure.measure`.
-        threshold: See `effects.outcome`.
-    """
-
-    number: int
-    words: str
-    source: str
-    without: str
-    blamed: str
-    figure: str
-    threshold: float
-
-
-GUESSES = (
-    Guess(1, "Slicing the car score loses context", "2.3.1", "order_full", "order_slice", "order", 0.05),
-    Guess(
-        2,
-        "Convolution is invariant to translation: the network does not know where a car is",
-        "2.3.3",
-        "order_coordinates",
-        "order_full",
-        "order",
-        0.05,
-    ),
-    Guess(
-        3,
-        "A car can be anywhere: the pattern is not stable",
-        "2.3.3",
-        "order_locations",
-        "order_coordinates",
-        "car_ap",
-        0.01,
-    ),
-    Guess(
-        4,
-        "Semantics and instances in one loss are too heavy",
-        "2.3.3",
-        "order_cars_only",
-        "order_full",
-        "order",
-        0.05,
-    ),
-    Guess(
-        5,
-        "The mean of a window is no good objectness",
-        "2.4.5 a",
-        "objectness_centre",
-        "objectness_mean",
-        "auc_near",
-        0.02,
-    ),
-    Guess(
-        6,
-        "Four central pixels are no good objectness",
-        "2.4.6 a",
-        "objectness_centre",
-        "objectness_four",
-        "auc_near",
-        0.02,
-    ),
-    Guess(7, "The mask loss is not balanced", "2.4.5 b", "corrected", "mask_plain", "mask_iou", 0.02),
-    Guess(8, "Skips give too little detail", "2.4.5 c", "corrected", "skips", "mask_iou", 0.02),
-    Guess(
-        9,
-        "The truth differs from the paper's",
-        "2.4.5 d, 2.4.6 b",
-        "paper_windows",
-        "report_windows",
-        "car_ap",
-        0.01,
-    ),
-    Guess(10, "The start from FCN-8s captures buildings", "2.4.6 c", "corrected", "from_fcn8s", "mask_iou", 0.02),
-    Guess(11, "The method does not work on small objects", "2.4.7", "size_2", "size_1", "mask_above", 0.02),
-    Guess(12, "Another data set, with larger objects, would do", "2.4.7", "size_4", "size_1", "car_ap", 0.01),
-    Guess(
-        13,
-        "The implementation is right, the data is to blame",
-        "2.4.7",
-        "committed_rate",
-        "corrected",
-        "car_ap",
-        -0.01,
-    ),
-    Guess(14, "Longer training at its rate would converge", "2.4.7", "rate_1e-6", "corrected", "mask_iou", -0.02),
-)
-
-
-def _again(number: int, without: str, blamed: str, figure: str, threshold: float) -> Guess:
-    """A guess of the first round, decided by another comparison."""
-    first = next(guess for guess in GUESSES if guess.number == number)
-    return replace(first, without=without, blamed=blamed, figure=figure, threshold=threshold)
-
-
-# As docs/log/2026-11-30-report-guesses-second.md fixed them: where a figure of the first round lay below its marks, or
-# was too small, for every variant. Guesses 3 and 10 are compared as in the first round.
-SECOND = (
-    _again(1, "order_full", "order_slice", "car_ap", 0.01),
-    _again(2, "order_coordinates", "order_full", "car_ap", 0.01),
-    GUESSES[2],
-    _again(9, "paper_windows_mean", "report_windows_mean", "car_ap", 0.01),
-    GUESSES[9],
-    _again(12, "size_4_mean", "size_1_mean", "car_ap", 0.01),
-    _again(13, "committed_rate", "objectness_mean", "car_ap", -0.01),
-)
-ROUNDS = {1: GUESSES, 2: SECOND}
 
 
 @dataclass(frozen=True)
@@ -200,12 +84,23 @@ def verdicts(
     return [_judge(trials, guess, comparisons) for guess in guesses]
 
 
+def verdicts_of_round(trials: Mapping[str, Sequence[TrialRecord]], number: int) -> list[Verdict]:
+    """What the records say of the guesses of a round (see `rounds.ROUNDS`), by the rule that was fixed for it."""
+    return verdicts(trials, ROUNDS[number], COMPARISONS if number >= STRICT_FROM else 0)
+
+
+def rule_of_round(number: int) -> str:
+    """The rule of `verdicts_of_round`, in words."""
+    return STRICT_RULE if number >= STRICT_FROM else RULE
+
+
 def _judge(trials: Mapping[str, Sequence[TrialRecord]], guess: Guess, comparisons: int) -> Verdict:
     one, other = (trials.get(name, ()) for name in (guess.without, guess.blamed))
-    if one and other and (different := unlike([*one, *other])):
+    same_steps = not guess.about_steps
+    if one and other and (different := unlike([*one, *other], same_steps)):
         more = f"trainings of both variants with the same {' and '.join(different)}"
         return Verdict(guess, "not decided", None, more, seeds=(len(one), len(other)))
-    effect = difference(one, other, guess.figure) if one and other else None
+    effect = difference(one, other, guess.figure, same_steps=same_steps) if one and other else None
     if effect is None:
         missing = [name for name, records in ((guess.without, one), (guess.blamed, other)) if not records]
         return Verdict(guess, "not trained", more=f"trainings of {' and '.join(missing)}" if missing else "")

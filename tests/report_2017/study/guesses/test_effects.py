@@ -1,6 +1,7 @@
 """Intervals over frames and seeds cover the effect that was put in; a guess is decided by the rule that was fixed."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from partwise_report.study.guesses.effects import (
     steps_needed,
 )
 from partwise_report.study.guesses.measure import SEMANTIC_AP
-from partwise_report.study.guesses.verdicts import GUESSES, ROUNDS, Guess, verdicts
+from partwise_report.study.guesses.rounds import GUESSES, ROUNDS, Guess
+from partwise_report.study.guesses.verdicts import rule_of_round, verdicts, verdicts_of_round
 from report_2017.study.guesses.made_trials import made_trial, made_trials
 
 GUESS = Guess(1, "words", "2.4", "without", "blamed", "mask_iou", 0.02)
@@ -187,12 +189,35 @@ def test_the_guesses_are_numbered_as_on_their_page():
     assert [guess.number for guess in GUESSES] == list(range(1, 15))
 
 
-def test_the_second_round_decides_guesses_of_the_first():
+@pytest.mark.parametrize("number", [2, 3])
+def test_a_later_round_decides_guesses_of_the_first(number):
     first = {guess.number: guess for guess in GUESSES}
-    assert {guess.number for guess in ROUNDS[2]} < first.keys()
-    for guess in ROUNDS[2]:
+    assert {guess.number for guess in ROUNDS[number]} < first.keys()
+    for guess in ROUNDS[number]:
         assert (guess.words, guess.source) == (first[guess.number].words, first[guess.number].source)
         assert abs(guess.threshold) == (0.02 if guess.figure == "mask_iou" else 0.01)  # one threshold for each figure
+
+
+def test_a_guess_about_steps_compares_trainings_of_different_lengths():
+    trials = {"long": made_trials("long", 0.6, steps=1000), "short": made_trials("short", 0.5, steps=100)}
+    guess = Guess(14, "words", "2.4", "long", "short", "mask_iou", 0.02)
+    assert verdicts(trials, [guess])[0].effect is None
+    (verdict,) = verdicts(trials, [replace(guess, about_steps=True)])
+    assert verdict.outcome == "right" and verdict.effect.mean == pytest.approx(0.1, abs=0.03)
+    trials["short"] = made_trials("short", 0.5, steps=100, crop=[1, 1])
+    assert verdicts(trials, [replace(guess, about_steps=True)])[0].effect is None
+
+
+def test_the_third_round_is_decided_by_the_stricter_rule():
+    """A difference of AP of cars counts there only with the mark of the pixels of cars."""
+    trials = {
+        name: made_trials(name, mean, figure="car_ap")
+        for name, mean in (("report_windows_mean", 0.6), ("paper_windows_mean", 0.5))
+    }
+    (second,) = (found for found in verdicts_of_round(trials, 2) if found.guess.number == 9)
+    (third,) = (found for found in verdicts_of_round(trials, 3) if found.guess.number == 9)
+    assert (second.outcome, third.outcome) == ("wrong", "not decided")
+    assert rule_of_round(2) != rule_of_round(3)
 
 
 def test_strict_intervals_hold_with_three_seeds():
