@@ -10,7 +10,8 @@ from tables.table import MISSING, Make, Table, fraction, load, signed
 
 STUDY = "study_guesses"
 SECOND = ("study_guesses_orders", "study_guesses_nine", "study_guesses_ten", "study_guesses_thirteen")  # second round
-RECHECK = "study_recheck"  # of both rounds, by a stricter rule
+THIRD = "study_recheck_third"  # of all rounds, after the third
+RECHECK = "study_recheck"  # of the first two rounds, by a stricter rule
 SIZES = ("<32", "32-64", "64-128", ">=128")  # longest side of a car in pixels
 FIGURES = {"AP of cars": "car_ap", "mask IoU": "mask_iou", "AUC, near": "auc_near"}
 IN_WORDS = {

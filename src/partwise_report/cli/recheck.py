@@ -52,7 +52,8 @@ def recheck(
 
     if not (records or second or third):
         raise PartwiseError("no records are given: give --records FOLDER, --second FOLDER or --third FOLDER")
-    found = judge({1: records or (), 2: second or (), 3: third or ()})
+    folders = {1: records or (), 2: second or (), 3: third or ()}
+    found = judge(folders)
     semantic: dict[str, Any] = {}
     if source.is_given:
         scenes = scenes_of(source, split, frames)
@@ -75,5 +76,5 @@ def recheck(
     for way, ap in semantic.get("ap", {}).items():
         console.print(f"AP of cars of the true map of cars as {way}: {ap:.3f}")
     if json is not None:
-        write_json(json, recheck_to_json(found, further(records or ()), command_line(), semantic))
+        write_json(json, recheck_to_json(found, further(folders), command_line(), semantic))
         console.print(f"wrote {json}")

@@ -10,6 +10,7 @@ from typing import Any
 from partwise.errors import PartwiseError
 from partwise_report.study.guesses.answer import by_variant
 from partwise_report.study.guesses.effects import Effect, difference, level
+from partwise_report.study.guesses.measure import SEMANTIC_AP
 from partwise_report.study.guesses.rounds import ROUNDS
 from partwise_report.study.guesses.trial import TrialRecord, read_trial
 from partwise_report.study.guesses.verdicts import STRICT_RULE, Verdict, verdicts
@@ -17,32 +18,36 @@ from partwise_report.study.guesses.verdicts import STRICT_RULE, Verdict, verdict
 
 @dataclass(frozen=True)
 class Further:
-    """A figure of the first round on which no verdict rests, but which limits what a verdict means.
+    """A figure on which no verdict rests, but which limits what a verdict means.
 
     Attributes:
         guess: Number of the guess.
         of: Variant.
         less: Variant, or figure of the same trainings, that is subtracted.
         figure: See `measure.measure`.
+        round: See `rounds.ROUNDS`.
+        same_steps: Whether both variants must have the same number of steps.
     """
 
     guess: int
     of: str
     less: str
     figure: str
+    round: int = 1
+    same_steps: bool = True
 
     def effect(self, trials: Mapping[str, Sequence[TrialRecord]]) -> Effect | None:
         """The difference with the interval of Student's t; None if it is not recorded."""
         if self.of not in trials:
             return None
         if self.less in trials:
-            found = difference(trials[self.of], trials[self.less], self.figure)
+            found = difference(trials[self.of], trials[self.less], self.figure, same_steps=self.same_steps)
         else:
             found = level(trials[self.of], self.figure, self.less)
         return None if found is None else found.strict()
 
 
-# Chosen after the trainings, by what a reader asks of a verdict.
+# Of the first round: chosen after the trainings, by what a reader asks of a verdict. Of the third: planned.
 FURTHER = (
     Further(9, "paper_windows", "report_windows", "mask_above"),
     Further(9, "paper_windows", "report_windows", "mask_above <32"),
@@ -53,6 +58,19 @@ FURTHER = (
     Further(13, "committed_rate", "corrected", "mask_iou"),
     Further(14, "rate_1e-6", "prior_near", "auc_near"),
     Further(14, "rate_1e-6", "constant_iou", "mask_iou"),
+    Further(7, "skips", "constant_iou", "mask_iou", 3),
+    Further(9, "paper_windows_mean", "report_windows_mean", "mask_above", 3),
+    Further(9, "report_windows_mean", SEMANTIC_AP, "car_ap", 3),
+    Further(12, "size_1_mean", SEMANTIC_AP, "car_ap", 3),
+    Further(12, "size_4_mean", SEMANTIC_AP, "car_ap", 3),
+    Further(12, "size_4_mean", "size_1_mean", "mask_above", 3),
+    Further(13, "objectness_mean", SEMANTIC_AP, "car_ap", 3),
+    Further(14, "rate_1e-6_long", "rate_1e-5_short", "mask_iou", 3, same_steps=False),
+    Further(14, "report_windows", "constant_iou", "mask_iou", 3),
+    Further(14, "rate_1e-6_long", "constant_iou", "mask_iou", 3),
+    Further(14, "rate_1e-5_long", "constant_iou", "mask_iou", 3),
+    Further(14, "rate_1e-6_long", "prior_near", "auc_near", 3),
+    Further(14, "rate_1e-5_long", "report_windows", "auc_near", 3, same_steps=False),
 )
 
 
@@ -97,14 +115,20 @@ def recheck(folders: Mapping[int, Sequence[Path]]) -> list[Rechecked]:
     return sorted(found, key=lambda one: (one.planned.guess.number, one.round))
 
 
-def further(folders: Sequence[Path]) -> list[tuple[Further, Effect]]:
-    """The figures of `FURTHER` that are recorded in these folders of the first round.
+def further(folders: Mapping[int, Sequence[Path]]) -> list[tuple[Further, Effect]]:
+    """The figures of `FURTHER` that are recorded.
+
+    Args:
+        folders: See `recheck`.
 
     Raises:
         PartwiseError: As `recheck` does.
     """
-    trials = {name: records for folder in folders for name, records in _trials_in(folder).items()}
-    return [(one, effect) for one in FURTHER if (effect := one.effect(trials)) is not None]
+    trials = {
+        number: {name: records for folder in places for name, records in _trials_in(folder).items()}
+        for number, places in folders.items()
+    }
+    return [(one, effect) for one in FURTHER if (effect := one.effect(trials.get(one.round, {}))) is not None]
 
 
 def _trials_in(folder: Path) -> dict[str, list[TrialRecord]]:

@@ -59,3 +59,26 @@ def test_recorded_trainings_are_judged_by_both_rules(tmp_path, says, complains):
     empty = tmp_path / "empty"
     assert f"{empty}: no records in it" in complains("study", "recheck", "--records", empty)
     assert "give --records FOLDER" in complains("study", "recheck")
+
+
+def test_further_figures_are_those_of_their_round(tmp_path, says):
+    """A name means another training in another round; trainings of different lengths are compared where planned."""
+    folders = {name: tmp_path / name for name in ("first", "third")}
+    for record in (
+        *made_trials("corrected", 0.6, mark=0.3),
+        *made_trials("mask_plain", 0.5, mark=0.3),
+        *made_trials("rate_1e-6", 0.4, mark=0.3),
+    ):
+        record.write(folders["first"])
+    for name, mean, steps in (("rate_1e-6_long", 0.45, 20000), ("rate_1e-5_short", 0.44, 2000)):
+        for record in made_trials(name, mean, mark=0.3, steps=steps):
+            record.write(folders["third"])
+    out = tmp_path / "out.json"
+    says("study", "recheck", "--records", folders["first"], "--third", folders["third"], "--json", out)
+    found = {(one["round"], one["of"], one["less"]): one["effect"] for one in json.loads(out.read_text())["further"]}
+    assert found.keys() == {
+        (1, "rate_1e-6", "constant_iou"),
+        (3, "rate_1e-6_long", "rate_1e-5_short"),
+        (3, "rate_1e-6_long", "constant_iou"),
+    }
+    assert found[3, "rate_1e-6_long", "rate_1e-5_short"]["mean"] == pytest.approx(0.01, abs=0.02)
