@@ -119,6 +119,10 @@ def _pyramid(name: str, about: str, *overrides: str) -> Variant:
     return Variant(name, "chain", "parts_vgg", about, (*_PYRAMID, *overrides))
 
 
+_FIXED = ("method.windows=[[8,21]]", "method.assembling=nearest")
+_PLAIN_LOSS = ("method.dice_weight=0", "method.class_balance=0")
+_PLAIN_SCORE = ("method.decode.quality_power=0", "method.decode.sharpen=0", "method.decode.class_share=1")
+_PAPER, _MEAN = "method.windows=paper", "method.objectness=mean_l1"  # the objectness with the highest AP of cars
 # Each step keeps the corrections before it.
 _UP_TO_TARGET = (*_INFERENCE, *_START, *_TARGET)
 CHAIN = (
@@ -128,9 +132,10 @@ CHAIN = (
     _committed("chain_3", "chain", "+ target of negatives", *_UP_TO_TARGET, store="committed"),
     _committed("chain_4", "chain", "+ windows", *_UP_TO_TARGET, *_WINDOWS, store="committed"),
     _committed("chain_5", "chain", "+ backbone", *_UP_TO_TARGET, *_WINDOWS, *_BACKBONE),
-    _pyramid(
-        "chain_9", "our heads and losses, one fixed window", "method.windows=[[8,21]]", "method.assembling=nearest"
-    ),
+    _three("chain_6", "chain", "objectness at the centre, the paper's windows", "method.objectness=centre", _PAPER),
+    _pyramid("chain_7", "our network, plain losses and scores, one fixed window", *_FIXED, *_PLAIN_LOSS, *_PLAIN_SCORE),
+    _pyramid("chain_8", "+ Dice and balanced classes", *_FIXED, *_PLAIN_SCORE),
+    _pyramid("chain_9", "our heads and losses, one fixed window", *_FIXED),
     _pyramid("chain_10", "+ windows that scale", "method.assembling=nearest"),
     _pyramid("working", "+ parts blended (bilinear)"),
 )
@@ -145,11 +150,13 @@ CHAIN_STEPS = {
     "chain_5": "backbone",
     "corrected": "the text's losses",
     "objectness_centre": "objectness at the centre",
-    "chain_9": "our heads and losses",
+    "chain_6": "the paper's windows",
+    "chain_7": "our network",
+    "chain_8": "Dice and balanced classes",
+    "chain_9": "scores by mask quality, masks sharpened by semantics",
     "chain_10": "windows that scale",
     "working": "blended parts",
 }
-_PAPER, _MEAN = "method.windows=paper", "method.objectness=mean_l1"  # the objectness with the highest AP of cars
 TRUTH = (
     _three("report_windows", "truth", "the report's windows", steps=2000),
     _three("paper_windows", "truth", "the paper's windows", _PAPER, steps=2000),
