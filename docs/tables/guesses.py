@@ -10,8 +10,9 @@ from tables.table import MISSING, Make, Table, fraction, load, signed
 
 STUDY = "study_guesses"
 SECOND = ("study_guesses_orders", "study_guesses_nine", "study_guesses_ten", "study_guesses_thirteen")  # second round
-THIRD = "study_recheck_third"  # of all rounds, after the third
-RECHECK = "study_recheck"  # of the first two rounds, by a stricter rule
+THIRD = "study_guesses_third"  # third round, by the stricter rule
+RECHECK = "study_recheck"  # of the first two rounds, by the stricter rule
+RECHECK_ALL = "study_recheck_third"  # of all rounds, by both rules
 SIZES = ("<32", "32-64", "64-128", ">=128")  # longest side of a car in pixels
 FIGURES = {"AP of cars": "car_ap", "mask IoU": "mask_iou", "AUC, near": "auc_near"}
 IN_WORDS = {
@@ -21,7 +22,12 @@ IN_WORDS = {
     "auc_near": "AUC, near",
     "order": "order",
 }
-LESS = {"prior_near": "its prior", "constant_iou": "constant maps"}
+LESS = {
+    "prior_near": "its prior",
+    "constant_iou": "constant maps",
+    "car_ap_one": "its pixels of cars as one instance",
+}
+ROUND_NAMES = {1: "first", 2: "second", 3: "third"}
 ORDER_FIGURES = {
     "order": "order",
     "mark: the place": "order_place",
@@ -57,36 +63,25 @@ def _compared(studies: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def every_guess() -> Table:
-    """One row for each guess: its outcome in the second round where the first left it open, else in the first."""
-    second = {verdict["guess"]["number"]: verdict for verdict in _compared(SECOND)}
-    strict = {(one["guess"], one["round"]): one["strict"]["outcome"] for one in load(RECHECK)["rechecked"]}
+    """One row for each guess: its last comparison, by the stricter rule and by the first one."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    for one in load(RECHECK_ALL)["rechecked"]:  # the first round first
+        found.setdefault(one["guess"], []).append(one)
     rows = []
     for first in load(STUDY)["verdicts"]:
-        number = first["guess"]["number"]
-        decided = first["outcome"] in ("right", "wrong")
-        verdict = first if decided or number not in second else second[number]
-        guess, effect = verdict["guess"], verdict["effect"]
-        stricter = strict.get((number, 1 if verdict is first else 2), MISSING)
-        cells = [str(number), guess["words"], guess["source"], verdict["outcome"], stricter]
-        shown = [f"`{guess['without']}` - `{guess['blamed']}`", IN_WORDS[guess["figure"]]]
-        figures = [MISSING, MISSING, MISSING]
-        if effect is not None:
-            interval = f"{signed(effect['low'])} to {signed(effect['high'])}"
-            figures = [signed(effect["mean"]), interval, "first" if verdict is first else "second"]
-        rows.append([*cells, *shown, *figures])
-    columns = [
-        "#",
-        "guess",
-        "report",
-        "outcome",
-        "stricter rule",
-        "figure of",
-        "figure",
-        "difference",
-        "95 % interval",
-        "round",
-    ]
-    return Table(columns, rows)
+        guess = first["guess"]
+        compared = found.get(guess["number"], [])
+        if not compared:
+            rows.append([str(guess["number"]), guess["words"], guess["source"], "not trained", *[MISSING] * 7])
+            continue
+        one = compared[-1]
+        planned, strict = one["planned"], one["strict"]
+        intervals = [f"{signed(by['low'])} to {signed(by['high'])}" for by in (planned, strict)]
+        named = [f"`{one['without']}` - `{one['blamed']}`", IN_WORDS[one["figure"]]]
+        shown = [strict["outcome"], planned["outcome"], *named, signed(planned["mean"]), *intervals]
+        rows.append([str(guess["number"]), guess["words"], guess["source"], *shown, ROUND_NAMES[one["round"]]])
+    columns = ["#", "guess", "report", "outcome", "first rule", "figure of", "figure", "difference", "95 % interval"]
+    return Table([*columns, "of all together", "round"], rows)
 
 
 def rechecked() -> Table:
@@ -102,10 +97,12 @@ def rechecked() -> Table:
     return Table([*columns, "stricter outcome"], rows)
 
 
-def further() -> Table:
-    """Figures of the first round that limit what a verdict means."""
+def further(study: str = RECHECK, number: int = 1) -> Table:
+    """Figures of a round that limit what a verdict means."""
     rows = []
-    for one in load(RECHECK)["further"]:
+    for one in load(study)["further"]:
+        if one.get("round", 1) != number:
+            continue
         effect, (figure, _, size) = one["effect"], one["figure"].partition(" ")
         words = f"{IN_WORDS[figure]}, cars {size} px" if size else IN_WORDS[figure]
         less = LESS.get(one["less"], f"`{one['less']}`")
@@ -187,4 +184,7 @@ TABLES: dict[str, Make] = {
     "guesses-second-verdicts": partial(verdicts, SECOND, counted=True),
     "guesses-second-variants": partial(variants, SECOND),
     "guesses-second-orders": partial(orders, SECOND),
+    "guesses-third-verdicts": partial(verdicts, (THIRD,), counted=True),
+    "guesses-third-variants": partial(variants, (THIRD,)),
+    "guesses-third-further": partial(further, RECHECK_ALL, 3),
 }

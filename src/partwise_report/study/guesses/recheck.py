@@ -11,7 +11,7 @@ from partwise.errors import PartwiseError
 from partwise_report.study.guesses.answer import by_variant
 from partwise_report.study.guesses.effects import Effect, difference, level
 from partwise_report.study.guesses.measure import SEMANTIC_AP
-from partwise_report.study.guesses.rounds import ROUNDS
+from partwise_report.study.guesses.rounds import COMPARISONS, ROUNDS, STRICT_FROM
 from partwise_report.study.guesses.trial import TrialRecord, read_trial
 from partwise_report.study.guesses.verdicts import STRICT_RULE, Verdict, verdicts
 
@@ -82,11 +82,13 @@ class Rechecked:
         round: See `rounds.ROUNDS`.
         planned: By the rule that was fixed before the trainings.
         strict: By `STRICT_RULE`.
+        comparisons: For how many comparisons together the stricter interval holds.
     """
 
     round: int
     planned: Verdict
     strict: Verdict
+    comparisons: int
 
 
 def recheck(folders: Mapping[int, Sequence[Path]]) -> list[Rechecked]:
@@ -96,7 +98,8 @@ def recheck(folders: Mapping[int, Sequence[Path]]) -> list[Rechecked]:
         folders: Round -> folders with the records of one study each.
 
     Returns:
-        In the order of the guesses, the first round first. The stricter intervals hold for all of them together.
+        In the order of the guesses, the first round first. The stricter intervals hold for all of them together; with
+        records of the third round, for all that were planned.
 
     Raises:
         PartwiseError: If a folder has no record, or one is damaged.
@@ -109,9 +112,10 @@ def recheck(folders: Mapping[int, Sequence[Path]]) -> list[Rechecked]:
         if verdict.effect is not None
     ]
     found = []
+    together = COMPARISONS if any(folders.get(number) for number in ROUNDS if number >= STRICT_FROM) else len(planned)
     for number, trials, verdict in planned:
-        (strict,) = verdicts(trials, [verdict.guess], comparisons=len(planned))
-        found.append(Rechecked(number, verdict, strict))
+        (strict,) = verdicts(trials, [verdict.guess], comparisons=together)
+        found.append(Rechecked(number, verdict, strict, together))
     return sorted(found, key=lambda one: (one.planned.guess.number, one.round))
 
 
@@ -152,7 +156,7 @@ def recheck_to_json(
     return {
         "command": command,
         "strict_rule": STRICT_RULE,
-        "comparisons": len(found),
+        "comparisons": max((one.comparisons for one in found), default=0),
         "rechecked": [
             {
                 "round": one.round,

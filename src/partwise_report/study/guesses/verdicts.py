@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from partwise_report.study.guesses.effects import (
+    SEEDS,
     Effect,
     difference,
     has_learnt,
@@ -16,7 +17,7 @@ from partwise_report.study.guesses.effects import (
     steps_needed,
 )
 from partwise_report.study.guesses.measure import SEMANTIC_AP
-from partwise_report.study.guesses.rounds import COMPARISONS, GUESSES, ROUNDS, STRICT_FROM, Guess
+from partwise_report.study.guesses.rounds import COMPARISONS, GUESSES, ROUNDS, STRICT_FROM, Alike, Guess
 from partwise_report.study.guesses.trial import TrialRecord, unlike
 
 MEANING = {
@@ -116,7 +117,21 @@ def _judge(trials: Mapping[str, Sequence[TrialRecord]], guess: Guess, comparison
     if not reaches(better, guess.figure, guess.threshold):
         more = steps_needed(better, guess.figure, abs(guess.threshold))
         return Verdict(guess, "not decided", effect, more, steps, seeds)
+    if guess.only_if is not None and (more := _unlike_by(trials, guess.only_if)):
+        return Verdict(guess, "not decided", effect, more, steps, seeds)
     found = outcome(effect, guess.threshold)
     if found == "open":
         return Verdict(guess, "not decided", effect, seeds_needed(effect, guess.threshold), steps, seeds)
     return Verdict(guess, found, effect, "", steps, seeds)
+
+
+def _unlike_by(trials: Mapping[str, Sequence[TrialRecord]], alike: Alike) -> str:
+    """What keeps two variants from counting as alike, in words; "" if they do."""
+    one, other = (trials.get(name, ()) for name in (alike.one, alike.other))
+    effect = difference(one, other, alike.figure, same_steps=False)
+    if effect is None or effect.seeds < SEEDS:
+        return f"{SEEDS} trainings each of {alike.one} and {alike.other}, which must be alike"
+    strict = effect.strict()
+    if max(-strict.low, strict.high) > alike.within:
+        return f"{alike.one} and {alike.other} alike within {alike.within:g}, and they differ by {strict}"
+    return ""

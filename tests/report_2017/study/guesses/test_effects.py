@@ -18,7 +18,7 @@ from partwise_report.study.guesses.effects import (
     steps_needed,
 )
 from partwise_report.study.guesses.measure import SEMANTIC_AP
-from partwise_report.study.guesses.rounds import GUESSES, ROUNDS, Guess
+from partwise_report.study.guesses.rounds import GUESSES, ROUNDS, Alike, Guess
 from partwise_report.study.guesses.verdicts import rule_of_round, verdicts, verdicts_of_round
 from report_2017.study.guesses.made_trials import made_trial, made_trials
 
@@ -206,6 +206,21 @@ def test_a_guess_about_steps_compares_trainings_of_different_lengths():
     assert verdict.outcome == "right" and verdict.effect.mean == pytest.approx(0.1, abs=0.03)
     trials["short"] = made_trials("short", 0.5, steps=100, crop=[1, 1])
     assert verdicts(trials, [replace(guess, about_steps=True)])[0].effect is None
+
+
+@pytest.mark.parametrize(("other", "expected"), [(0.45, "right"), (0.3, "not decided"), (None, "not decided")])
+def test_a_training_stands_for_a_longer_one_only_where_the_two_are_alike(other, expected):
+    guess = Guess(
+        14, "words", "2.4", "quick", "usual", "mask_iou", -0.02, True, Alike("slow", "short", "mask_iou", 0.02)
+    )
+    means = {"quick": (0.6, 15000), "usual": (0.5, 2000), "slow": (0.45, 20000)}
+    if other is not None:
+        means["short"] = (other, 2000)
+    certain = {"of_frames": 0.01, "of_seeds": 0.001}
+    trials = {name: made_trials("a", mean, steps=steps, **certain) for name, (mean, steps) in means.items()}
+    (verdict,) = verdicts(trials, [guess])
+    assert verdict.outcome == expected
+    assert ("alike" in verdict.more) == (expected != "right")
 
 
 def test_the_third_round_is_decided_by_the_stricter_rule():

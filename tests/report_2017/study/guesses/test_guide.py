@@ -97,6 +97,7 @@ def test_what_is_compared_is_planned_and_has_one_length_and_crop():
     by_name = {variant.name: variant for variant in VARIANTS}
     assert len(by_name) == len(VARIANTS) and {variant.group for variant in VARIANTS} < GROUPS.keys()
     assert {*CHAIN_STEPS, *ORDER_STEPS, *SHORT} <= NAMES
+    assert {name for guess in PLANNED if guess.only_if for name in (guess.only_if.one, guess.only_if.other)} <= NAMES
     for guess in PLANNED:
         one, other = by_name[guess.without], by_name[guess.blamed]
         assert one.crop == other.crop, guess
