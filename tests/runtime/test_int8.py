@@ -58,6 +58,19 @@ def test_an_onnx_file_in_fp32_is_described_without_figures(onnx_model, refined_m
     assert of_onnx.splitlines()[1:] == of_torch.splitlines()[1:]
 
 
+def test_weights_of_7_bits_are_in_their_range(refined_model, city_root, tmp_path, says):
+    out = tmp_path / "seven.onnx"
+    words = ["--data", city_root, "--frames", "1", "--weight-bits", "7", "--max-drop", "1"]
+    says("export", refined_model, "--format", "onnx", "--int8", *words, "--out", out, "--json", tmp_path / "seven.json")
+    weights = [
+        onnx.numpy_helper.to_array(one)
+        for one in onnx.load(out).graph.initializer
+        if one.data_type == onnx.TensorProto.INT8 and len(one.dims) == 4
+    ]
+    assert weights and all(np.abs(one.astype(int)).max() <= 64 for one in weights)
+    assert json.loads((tmp_path / "seven.json").read_text())["weight_bits"] == 7
+
+
 def test_it_predicts(int8, photo):
     result = partwise.load(int8[0])(photo(64, 96))
     assert len(result) > 0 and result.origin["terms"] == "non-commercial"
@@ -69,7 +82,8 @@ def test_it_predicts(int8, photo):
         (["--out", "m.onnx", "--format", "onnx", "--int8"], "it needs frames to calibrate on"),
         (["--out", "m.xml", "--format", "openvino", "--int8", "--data", "CITY"], "only ONNX files are quantised"),
         (["--out", "m.safetensors", "--int8", "--data", "CITY"], "only ONNX files are quantised"),
-        (["--out", "m.onnx", "--format", "onnx", "--data", "CITY"], "--data and --json are for --int8"),
+        (["--out", "m.onnx", "--format", "onnx", "--data", "CITY"], "--data, --json and --weight-bits are for --int8"),
+        (["--out", "m.onnx", "--format", "onnx", "--weight-bits", "7"], "--weight-bits are for --int8"),
         (["--out", "m.onnx", "--format", "onnx", "--int8", "--data", "CITY", "--frames", "0"], "frames from 1 on"),
         (["--out", "m.onnx", "--format", "onnx", "--int8", "--data", "CITY", "--max-drop", "-1"], "max_drop of 0 to 1"),
         (["--out", "m.onnx", "--format", "onnx", "--int8", "--data", "CITY", "--split", "none"], "none"),

@@ -31,6 +31,8 @@ class Quantisation:
         split: Split of the data set; on a split that the model is judged on, the scores of --int8 would be optimistic.
         frames: Largest number of frames to score for --int8, evenly spaced; up to 16 others calibrate.
         max_drop: Largest fall of AP, 0 to 1, with which an int8 file is written.
+        weight_bits: Bits of the weights of --int8. 7 is right on every processor. 8 is right on processors with VNNI
+            and on ARM processors, and is the default there.
         json: File for the figures of --int8.
     """
 
@@ -38,6 +40,7 @@ class Quantisation:
     split: str = "train"
     frames: int = 32
     max_drop: float = 0.01
+    weight_bits: Literal[7, 8] | None = None
     json: Annotated[Path | None, writes(INT8)] = None
 
     def require(self, form: str, source: DataSource) -> None:
@@ -50,8 +53,10 @@ class Quantisation:
             raise PartwiseError(f"--int8 --format {form}: only ONNX files are quantised: give --format onnx")
         if self.int8 and not source.is_given:
             raise PartwiseError("--int8: it needs frames to calibrate on and to measure AP on: give --data ROOT")
-        if not self.int8 and (source.is_given or self.json is not None):
-            raise PartwiseError("--data and --json are for --int8, which is not given: give --int8, or leave them out")
+        if not self.int8 and (source.is_given or self.json is not None or self.weight_bits is not None):
+            raise PartwiseError(
+                "--data, --json and --weight-bits are for --int8, which is not given: give --int8, or leave them out"
+            )
 
 
 IN_FP32 = Quantisation()
@@ -141,6 +146,7 @@ def _export_int8(out: Path, method: Method, info: ModelInfo, source: Data, optio
             data=f"{source.name}, split {split}",
             frames=options.frames,
             max_drop=options.max_drop,
+            weight_bits=options.weight_bits,
             progress=progress,
         )
     table = measured_table(measured)

@@ -50,6 +50,7 @@ def export_int8(
     data: str = "",
     frames: int = SCORED_FRAMES,
     max_drop: float = MAX_DROP,
+    weight_bits: int | None = None,
     progress: Progress = lambda part, done, total: None,
 ) -> dict[str, Any]:
     """Write a network as an ONNX file in int8, if its AP is at most `max_drop` below that of fp32.
@@ -63,12 +64,14 @@ def export_int8(
         data: The frames in words, for the file.
         frames: The largest number of frames to score.
         max_drop: Largest difference of AP, 0..1.
+        weight_bits: Bits of the weights, 7 or 8. 7 is right on every processor. None for 8 where this processor has
+            VNNI or is an ARM processor, and for 7 on others.
         progress: Called with what is being done, how much of it is done, and all of it.
 
     Returns:
         {"data", "frames", "calibration_frames", "weight_bits", "processor", and for "fp32" and "int8" {"ap", "ap50",
         "iou_class", "ms", "network_ms", "mb"}}: the median milliseconds from an image to its instances, and of the
-        network, and the size of the network. Weights have 7 bits if the processor has no VNNI. The file keeps it.
+        network, and the size of the network. The file keeps it.
 
     Raises:
         PartwiseError: If a number is out of range, there are too few frames, AP is not defined on them, AP falls by
@@ -76,12 +79,14 @@ def export_int8(
     """
     if frames < 1 or not 0 <= max_drop <= 1:
         raise PartwiseError(f"{frames} frames, max_drop {max_drop}: give frames from 1 on and a max_drop of 0 to 1")
+    if weight_bits not in (None, 7, 8):
+        raise PartwiseError(f"weight_bits {weight_bits}: give 7 or 8")
     chosen = EvenlySpaced(scenes, 2 * frames)
     if len(chosen) < 2:
         raise PartwiseError(f"{data}: {len(chosen)} frames: give at least 2, one to calibrate on and one to score")
     fp32 = checked_onnx(path, method, info)
     others = _evenly(range(1, len(chosen), 2), CALIBRATION_FRAMES)
-    weight_bits = _weight_bits()
+    weight_bits = weight_bits or _weight_bits()
     int8 = _quantised(fp32, _seen_by_network(fp32.opened(path), chosen, others, progress), weight_bits)
     runners = {name: _Runner.of(made, path) for name, made in (("fp32", fp32), ("int8", int8))}
     scored = range(0, len(chosen), 2)
