@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from partwise.errors import PartwiseError
@@ -11,11 +12,20 @@ from partwise.plugins import Plugins
 from streeteval.files import expanded
 from streeteval.given import shown
 
-__all__ = ["DEFAULT_MODEL", "MODELS", "find_model", "start_files"]
+__all__ = ["DEFAULT_MODEL", "MODELS", "WITHOUT_TORCH", "default_model", "find_model", "start_files"]
 
 # Name -> function that returns the file. Models are packages of their own: partwise-streets, partwise-streets-free.
 MODELS: Mapping[str, Callable[[], Path]] = Plugins("partwise.models", {}, "model")
 DEFAULT_MODEL = "streets"
+WITHOUT_TORCH = "streets-int8"  # the same network in int8, for ONNX Runtime
+
+
+def default_model() -> str:
+    """Return the name of the model that is taken where none is given.
+
+    It is `DEFAULT_MODEL`, or `WITHOUT_TORCH` where ONNX Runtime is installed and PyTorch is not.
+    """
+    return WITHOUT_TORCH if find_spec("torch") is None and find_spec("onnxruntime") is not None else DEFAULT_MODEL
 
 
 def start_files(weights: Sequence[str]) -> list[str]:
@@ -28,7 +38,7 @@ def find_model(name_or_file: str | os.PathLike | None = None) -> Path:
 
     Args:
         name_or_file: The name of an installed model, a model file, or a run folder (its best weights, or else its last
-            weights); None for the default model.
+            weights); None for the default model, see `default_model`.
 
     Raises:
         PartwiseError: If there is no such model.
@@ -36,10 +46,10 @@ def find_model(name_or_file: str | os.PathLike | None = None) -> Path:
     give = f"give a .safetensors, .onnx or .xml file, a run folder, or {', '.join(MODELS) or DEFAULT_MODEL}"
     if not isinstance(name_or_file, str | os.PathLike | None):
         raise PartwiseError(f"model {shown(name_or_file)}: {give}")
-    name = DEFAULT_MODEL if name_or_file is None else os.fspath(name_or_file)
+    name = default_model() if name_or_file is None else os.fspath(name_or_file)
     if name in MODELS:
         return MODELS[name]()
-    if name == DEFAULT_MODEL and not Path(name).exists():
+    if name in (DEFAULT_MODEL, WITHOUT_TORCH) and not Path(name).exists():
         raise PartwiseError(
             f"the model {name!r} is not installed: in the repository pip install ./packages/partwise-streets "
             f"(its terms: non-commercial use), or give {', '.join([*MODELS, 'a model file or a run folder'])}"

@@ -153,9 +153,12 @@ def loaded(
     """Load a model, so that a photo which is too large for the memory ends in an error and not in a kill."""
     from partwise.class_map import parse_class_map
     from partwise.machine import limit_memory
+    from partwise.model_files import WITHOUT_TORCH, default_model
     from partwise.segmenter import load
 
     segment = load(model, options=inference.options(), classes=parse_class_map(classes or ()), label_set=label_set)
+    if model is None and default_model() == WITHOUT_TORCH:
+        console.print(f"model: {WITHOUT_TORCH}, since PyTorch is not installed")
     if segment.device == "cpu":
         limit_memory()
     return segment
@@ -253,14 +256,14 @@ def _explain_in_file(
 ) -> None:
     """Write the page of one file."""
     from partwise.data.given_image import as_image
-    from partwise.model_files import DEFAULT_MODEL
+    from partwise.model_files import default_model
     from partwise.segmenter import load
     from partwise.serve.single_file import explain_in_file
 
     image_HW3 = as_image(photo)
     segment = load(model, options=inference.options())
     with counting("explaining") as progress:
-        names = {"name": photo.name, "model": Path(model).stem if model else DEFAULT_MODEL}
+        names = {"name": photo.name, "model": Path(model).stem if model else default_model()}
         told = explain_in_file(segment, image_HW3, out, point, **names, overwrite=overwrite, progress=progress)
     x, y = told["pixel"]
     one = told["instance"]

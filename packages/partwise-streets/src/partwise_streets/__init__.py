@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-__all__ = ["robust_weights", "weights"]
+__all__ = ["int8_model", "robust_weights", "weights"]
 
 
 def weights() -> Path:
@@ -13,3 +13,8 @@ def weights() -> Path:
 def robust_weights() -> Path:
     """Return the path of the model file "streets-robust", the model before "streets"."""
     return Path(__file__).parent / "streets-robust.safetensors"
+
+
+def int8_model() -> Path:
+    """Return the path of the model file "streets-int8": "streets" in int8, for ONNX Runtime."""
+    return Path(__file__).parent / "streets-int8.onnx"
