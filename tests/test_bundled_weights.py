@@ -6,13 +6,22 @@ import pytest
 from partwise import load
 from partwise.bench.robustness import Changed
 from partwise.data.streets import Streets
-from partwise.evaluation.model import evaluate_method
+from partwise.evaluation.model import add_predictions, evaluate_method
 from partwise.model_files import MODELS, find_model
+from partwise.ready_model import Segmenter
+from partwise.runtime.opened import open_exported
 from partwise.training.checkpoint import read_model
 from streeteval.evaluator import CityscapesEvaluator
 from streeteval.labels import CITYSCAPES
 
 UNSEEN = 3_000_017  # no training has this seed
+
+
+def evaluated(model: Segmenter, scenes: Streets) -> dict:
+    """Scores of a model that may be an exported file."""
+    evaluator = CityscapesEvaluator()
+    add_predictions(model.method, scenes, evaluator, model.options)
+    return evaluator.compute()
 
 
 def test_they_say_that_no_photo_of_a_street_was_used():
@@ -36,6 +45,21 @@ def test_the_default_model_is_the_robust_one_trained_further():
     assert default.method == before.method and default.label_set.same_classes(before.label_set)
     assert default.origin["terms"] == before.origin["terms"] and default.origin["averaged"] == 2
     assert default.origin["weights"].startswith(f"{before.origin['recipe']} ({before.origin['steps']} steps) from ")
+
+
+def test_the_model_in_int8_is_the_default_one():
+    _, default = read_model(find_model("streets"))
+    exported = open_exported(find_model("streets-int8"), "cpu")
+    assert exported.info.origin == default.origin and exported.info.label_set.same_classes(default.label_set)
+    assert exported.measured["weight_bits"] == 7  # right on every processor
+    assert exported.measured["fp32"]["ap"] - exported.measured["int8"]["ap"] <= 0.005
+
+
+def test_it_scores_in_int8_about_as_in_fp32():
+    scenes = Streets(4, (512, 1024), UNSEEN)
+    in_fp32, in_int8 = (evaluated(load(name, device="cpu"), scenes) for name in ("streets", "streets-int8"))
+    assert in_int8["instance"]["ap50"] > 0.9 * in_fp32["instance"]["ap50"] > 0
+    assert in_int8["semantic"]["iou_class"] > 0.9 * in_fp32["semantic"]["iou_class"] > 0
 
 
 @pytest.mark.parametrize("name", ["streets", "streets-robust"])

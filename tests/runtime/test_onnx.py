@@ -61,20 +61,34 @@ def test_decoder_fields_classes_and_origin_are_those_of_the_model(files, photo, 
         partwise.load(files[1], decode={"no_such_field": 1})
 
 
-def test_the_command_line_predicts_without_torch(files, tmp_path, photo):
+@pytest.fixture
+def run(tmp_path, photo):
+    """Predicts a small photo in a Python that does not have PyTorch."""
     (tmp_path / "without").mkdir()
     (tmp_path / "without" / "sitecustomize.py").write_text(WITHOUT_TORCH)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "without"), SOURCES])}
     Image.fromarray(photo(64, 96)).save(tmp_path / "street.png")
 
-    def run(model):
-        words = ["predict", "street.png", "--model", str(model), "--out", "out"]
+    def predict(*model):
+        words = ["predict", "street.png", "--out", "out", *(f"--model={name}" for name in model)]
         command = [sys.executable, "-m", "partwise", *words]
         return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120)
 
+    return predict
+
+
+def test_the_default_model_without_torch_is_the_one_in_int8(run, tmp_path):
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert "model: streets-int8, since PyTorch is not installed" in done.stdout
+    assert json.loads((tmp_path / "out" / "street.json").read_text())["origin"] == partwise.load("streets").info.origin
+
+
+def test_the_command_line_predicts_without_torch(files, run, tmp_path):
     done = run(files[1])
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "out" / "street.json").read_text())
+    assert "model: " not in done.stdout
     needs_torch = run(files[0])
     assert needs_torch.returncode == 2
     assert needs_torch.stderr.strip().splitlines()[-1].endswith("pip install 'partwise[torch]'")
