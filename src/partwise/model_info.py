@@ -1,13 +1,18 @@
-"""The description that a model file contains."""
+"""The description that a model file contains, and which files are exported ones."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
+from partwise.errors import PartwiseError
 from streeteval.labels import LabelSet
 
-__all__ = ["ModelInfo", "joined_terms", "told_apart"]
+__all__ = ["ModelInfo", "is_exported", "joined_terms", "require_torch_model", "told_apart"]
+
+EXPORTED = (".onnx", ".xml")  # endings of ONNX files and of OpenVINO models
 
 _ALSO = "; also: "  # between the terms of several models
 
@@ -67,3 +72,19 @@ def told_apart(one: LabelSet, other: LabelSet) -> tuple[str, str]:
             first, second = (", ".join(f"{what} {pair[i]}" for what, pair in differing) for i in (0, 1))
             return f"{words[0]} ({own.name}: {first})", f"{words[1]} ({own.name}: {second})"
     return words[0], words[1]
+
+
+def is_exported(path: str | os.PathLike) -> bool:
+    """Whether a file has the ending of an exported file, in small or capital letters."""
+    return Path(path).suffix.lower() in EXPORTED
+
+
+def require_torch_model(path: str | os.PathLike, lacks: str) -> None:
+    """Raise PartwiseError if a file is an exported one, which has no network that PyTorch can use.
+
+    Args:
+        path: Of a model.
+        lacks: What such a file is not good for, such as "has no stages to measure".
+    """
+    if is_exported(path):
+        raise PartwiseError(f"{path}: an exported file {lacks}: give the .safetensors model from which it was exported")

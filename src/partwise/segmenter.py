@@ -13,10 +13,11 @@ from partwise.device import find_device
 from partwise.errors import PartwiseError, PartwiseWarning
 from partwise.methods.options import InferenceOptions
 from partwise.model_files import find_model
+from partwise.model_info import is_exported
 from partwise.ready_model import SHOWN_SCORE, Segmenter
 from partwise.result import Result
 from partwise.runtime.exported_parts import ExportedParts
-from partwise.runtime.opened import is_exported, open_exported
+from partwise.runtime.opened import open_exported
 from streeteval.errors import warn_of
 from streeteval.given import shown
 from streeteval.labels import LabelSet

@@ -294,3 +294,8 @@ def test_an_export_replaces_an_earlier_one_and_no_other_file(files, tmp_path, sa
 def test_what_takes_a_network_apart_refuses_an_exported_file(files, words, city_root, complains):
     said = complains(*(word.format(files[1], city=city_root) for word in words))
     assert f"{files[1]}: an exported file" in said and "give the .safetensors model" in said
+
+
+def test_a_training_does_not_start_from_an_exported_file(files, city_root, tmp_path, complains):
+    words = ["demo", "--data", city_root, "--out", tmp_path / "run", "--steps", "1", "--weights", files[1]]
+    assert f"{files[1]}: an exported file cannot be trained further" in complains("train", *words)

@@ -23,8 +23,9 @@ from partwise.errors import PartwiseError
 from partwise.evaluation.model import add_predictions
 from partwise.methods.options import seen_sizes
 from partwise.model_files import MODELS, find_model
+from partwise.model_info import is_exported
 from partwise.runtime.exported_parts import ExportedParts
-from partwise.runtime.opened import is_exported, open_exported
+from partwise.runtime.opened import open_exported
 from partwise.scene import Scenes
 from partwise.segmenter import Segmenter, load
 from streeteval.evaluator import CityscapesEvaluator

@@ -26,11 +26,10 @@ from partwise.data.streets import Streets
 from partwise.errors import PartwiseError, missing_extra
 from partwise.methods import Method
 from partwise.model_files import find_model
-from partwise.model_info import ModelInfo
+from partwise.model_info import ModelInfo, require_torch_model
 from partwise.report.tables import Table
 from partwise.report.text import table_text
 from partwise.runtime.export import export_onnx, export_openvino
-from partwise.runtime.opened import is_exported
 from partwise.segmenter import Segmenter
 from partwise.training.checkpoint import load_model
 from streeteval.machine import describe_machine
@@ -124,10 +123,7 @@ def bench_runtimes(
     if repeats < 1 or min(threads, default=0) < 1 or min(size) < 1:
         raise PartwiseError(f"threads {list(threads)}, {repeats} repeats: give numbers from 1 on")
     path = find_model(model)
-    if is_exported(path):
-        raise PartwiseError(
-            f"{path}: an exported file: give the .safetensors model, which is exported for each runtime"
-        )
+    require_torch_model(path, "cannot be exported for each runtime")
     with TemporaryDirectory(prefix="partwise-") as folder:
         progress("exporting", 0, 0)
         files, skipped = _exported(path, Path(folder))

@@ -6,10 +6,9 @@ import os
 
 from partwise.data.dataset import Dataset
 from partwise.data.source import DataSource
-from partwise.errors import PartwiseError
 from partwise.evaluation.model import require_same_classes
 from partwise.model_files import find_model
-from partwise.runtime.opened import is_exported
+from partwise.model_info import require_torch_model
 from partwise.segmenter import Segmenter
 
 __all__ = ["data_for", "require_network"]
@@ -33,6 +32,4 @@ def data_for(segment: Segmenter, data: str | os.PathLike | DataSource, split: st
 
 def require_network(model: str | None) -> None:
     """Raise PartwiseError if a model is an exported file, whose network cannot be taken apart."""
-    path = find_model(model)
-    if is_exported(path):
-        raise PartwiseError(f"{path}: an exported file: give the .safetensors model, or use bench runtimes")
+    require_torch_model(find_model(model), "has a network that cannot be taken apart")

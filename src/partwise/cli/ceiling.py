@@ -120,8 +120,8 @@ def _find(what: str, overrides: list[str], label_set: LabelSet) -> tuple[Method,
     """Find a method, a recipe or a model by name; return the method, whether it is trained, and its origin."""
     from partwise.methods import METHODS, build_method
     from partwise.model_files import MODELS, find_model
+    from partwise.model_info import require_torch_model
     from partwise.recipes import PIPELINES, RECIPES
-    from partwise.runtime.opened import is_exported
     from partwise.segmenter import load
     from partwise.training.config import Recipe, assigned, override
 
@@ -133,8 +133,7 @@ def _find(what: str, overrides: list[str], label_set: LabelSet) -> tuple[Method,
     if what not in MODELS and not Path(what).exists() and not Path(what).suffix and "/" not in what:
         raise unknown_name("method, recipe or model", what, [*METHODS, *RECIPES, *MODELS])
     path = find_model(what)
-    if is_exported(path):
-        raise PartwiseError(f"{path}: an exported file has no stages to measure: give the .safetensors model")
+    require_torch_model(path, "has no stages to measure")
     changes = {}
     for text in overrides:
         if not text.startswith(DECODE):

@@ -38,7 +38,8 @@ def describe(model: str | None = None, /, *, json: Annotated[Path | None, writes
 
 def _info(file: Path) -> tuple[ModelInfo, Mapping[str, Any]]:
     """Read the description of a model of any form, and what was measured when it was quantised."""
-    from partwise.runtime.opened import is_exported, open_exported
+    from partwise.model_info import is_exported
+    from partwise.runtime.opened import open_exported
 
     if is_exported(file):
         opened = open_exported(file, "cpu")

@@ -5,15 +5,10 @@ from __future__ import annotations
 import os
 
 from partwise.runtime.exported import ExportedFile
-from partwise.runtime.onnx_file import is_onnx, open_onnx
+from partwise.runtime.onnx_file import open_onnx
 from partwise.runtime.openvino_file import is_openvino, open_openvino
 
-__all__ = ["is_exported", "open_exported"]
-
-
-def is_exported(path: str | os.PathLike) -> bool:
-    """Whether a file has the ending of an exported file."""
-    return is_onnx(path) or is_openvino(path)
+__all__ = ["open_exported"]
 
 
 def open_exported(path: str | os.PathLike, device: str = "auto", threads: int = 0) -> ExportedFile:

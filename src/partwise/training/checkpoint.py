@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write
 from partwise.methods import Method, build_method
-from partwise.model_info import ModelInfo, joined_terms, told_apart
+from partwise.model_info import ModelInfo, joined_terms, require_torch_model, told_apart
 from partwise.training.config import method_from_dict, method_to_dict
 from partwise.training.migration import migrated_tensors
 from streeteval.files import expanded
@@ -97,8 +97,7 @@ def read_info(path: str | os.PathLike) -> ModelInfo:
         raise PartwiseError(
             f"{path}: no such model file: give a .safetensors file that partwise wrote, or a run folder"
         )
-    if path.suffix.lower() == ".onnx":
-        raise PartwiseError(f"{path}: an ONNX file: give the .safetensors model from which it was exported")
+    require_torch_model(path, "cannot be loaded as a network of PyTorch")
     with _opened(path) as file:
         metadata = file.metadata() or {}
     if metadata.get("format") != FORMAT:

@@ -14,7 +14,7 @@ from torch import Tensor
 from partwise.class_map import ClassMap, ClassNames
 from partwise.errors import PartwiseError
 from partwise.methods import HasClassHeads, Method
-from partwise.model_info import joined_terms
+from partwise.model_info import joined_terms, require_torch_model
 from partwise.scene import Scenes
 from partwise.training.checkpoint import load_matching, load_model, read_model
 from partwise.training.class_rows import logits_of_images, mapped_state
@@ -96,6 +96,7 @@ def start_weights(
     taken: set[str] = set()
     for given in weights:
         path = file_of(given)
+        require_torch_model(path, "cannot be trained further")
         if not is_model(path):
             backbone = _into_backbone(method, path, note)
             _replace(lent, {name for name in names if name.startswith("backbone.")})
