@@ -75,14 +75,13 @@ def level(records: Sequence[TrialRecord], figure: str, less: str = "") -> Effect
         less: Is subtracted, in each draw and seed; "" for nothing.
 
     Returns:
-        None if there is no record with this figure.
+        None if there is no record with these figures.
     """
-    rows = [
-        record.draws(figure) - (record.draws(less) if less else 0.0) for record in records if record.draws(figure).size
-    ]
-    if not rows:
+    known = [record for record in records if all(record.draws(name).size for name in (figure, less) if name)]
+    if not known:
         return None
-    means = [record.mean(figure) - (record.mean(less) if less else 0.0) for record in records]
+    rows = [record.draws(figure) - (record.draws(less) if less else 0.0) for record in known]
+    means = [record.mean(figure) - (record.mean(less) if less else 0.0) for record in known]
     return _effect(float(np.mean(means)), _over_seeds(rows, 1), np.mean(rows, axis=0), [np.array(means)])
 
 

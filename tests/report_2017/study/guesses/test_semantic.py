@@ -82,3 +82,7 @@ def test_further_figures_are_those_of_their_round(tmp_path, says):
         (3, "rate_1e-6_long", "constant_iou"),
     }
     assert found[3, "rate_1e-6_long", "rate_1e-5_short"]["mean"] == pytest.approx(0.01, abs=0.02)
+    for path in folders["third"].glob("rate_1e-5_short-*"):
+        path.unlink()
+    said = says("study", "recheck", "--records", folders["first"], "--third", folders["third"], "--json", out)
+    assert "rate_1e-5_short" not in said and len(json.loads(out.read_text())["further"]) == 2
