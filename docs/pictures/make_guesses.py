@@ -10,13 +10,12 @@ from matplotlib.figure import Figure
 from partwise_report.study.guesses.answer import by_variant
 from partwise_report.study.guesses.charts import draw_compared, draw_guesses, draw_steps
 from partwise_report.study.guesses.comparisons import chain_of
-from partwise_report.study.guesses.rounds import ROUNDS
 from partwise_report.study.guesses.trial import TrialRecord, read_trial
-from partwise_report.study.guesses.verdicts import verdicts
+from partwise_report.study.guesses.verdicts import verdicts, verdicts_of_round
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent.parent / "results"
-SECOND = ("orders", "nine", "ten", "thirteen")  # studies of the second round
+STUDIES = {"second": ("orders", "nine", "ten", "thirteen"), "third": ("heads", "twelve")}  # of the later rounds
 
 
 def save(figure: Figure | None, name: str) -> None:
@@ -34,6 +33,7 @@ if __name__ == "__main__":
     trials = trials_in(RESULTS / "report_guesses")
     save(draw_guesses(verdicts(trials), trials), "guesses.png")
     save(draw_steps(chain_of(trials, "chain")), "guesses_chain.png")
-    second = [trials_in(RESULTS / "report_guesses_second" / name) for name in SECOND]
-    found = [(verdict, trials) for trials in second for verdict in verdicts(trials, ROUNDS[2])]
-    save(draw_compared(sorted(found, key=lambda one: one[0].guess.number)), "guesses_second.png")
+    for number, (name, studies) in enumerate(STUDIES.items(), 2):
+        recorded = [trials_in(RESULTS / f"report_guesses_{name}" / study) for study in studies]
+        found = [(verdict, trials) for trials in recorded for verdict in verdicts_of_round(trials, number)]
+        save(draw_compared(sorted(found, key=lambda one: one[0].guess.number)), f"guesses_{name}.png")

@@ -10,7 +10,7 @@ from tables.table import MISSING, Make, Table, fraction, load, signed
 
 STUDY = "study_guesses"
 SECOND = ("study_guesses_orders", "study_guesses_nine", "study_guesses_ten", "study_guesses_thirteen")  # second round
-THIRD = "study_guesses_third"  # third round, by the stricter rule
+THIRD = ("study_guesses_third", "study_guesses_twelve")  # third round, by the stricter rule
 RECHECK = "study_recheck"  # of the first two rounds, by the stricter rule
 RECHECK_ALL = "study_recheck_third"  # of all rounds, by both rules
 SIZES = ("<32", "32-64", "64-128", ">=128")  # longest side of a car in pixels
@@ -37,23 +37,24 @@ ORDER_FIGURES = {
 }
 
 
-def verdicts(studies: Sequence[str] = (STUDY,), counted: bool = False) -> Table:
-    """The outcome of each guess that was trained, with its difference and 95 % interval.
+def verdicts(studies: Sequence[str] = (STUDY,), counted: bool = False, interval: str = "95 % interval") -> Table:
+    """The outcome of each guess that was trained, with its difference and its interval.
 
     Args:
         studies: Names of their files.
         counted: Whether a column has the steps and one the seeds.
+        interval: What the intervals are.
     """
     rows = []
     for verdict in _compared(studies):
         guess, effect = verdict["guess"], verdict["effect"]
         compared = f"`{guess['without']}` - `{guess['blamed']}`"
-        interval = f"{signed(effect['low'])} to {signed(effect['high'])}"
+        shown = f"{signed(effect['low'])} to {signed(effect['high'])}"
         length = [f"{verdict['steps']:,}", str(min(verdict["seeds"]))] if counted else []
-        difference = [signed(effect["mean"]), interval, f"{guess['threshold']:+.2f}"]
+        difference = [signed(effect["mean"]), shown, f"{guess['threshold']:+.2f}"]
         rows.append([str(guess["number"]), guess["words"], compared, *length, *difference, verdict["outcome"]])
     length = ["steps", "seeds"] if counted else []
-    return Table(["#", "guess", "figure of", *length, "difference", "95 % interval", "right from", "outcome"], rows)
+    return Table(["#", "guess", "figure of", *length, "difference", interval, "right from", "outcome"], rows)
 
 
 def _compared(studies: Sequence[str]) -> list[dict[str, Any]]:
@@ -184,7 +185,7 @@ TABLES: dict[str, Make] = {
     "guesses-second-verdicts": partial(verdicts, SECOND, counted=True),
     "guesses-second-variants": partial(variants, SECOND),
     "guesses-second-orders": partial(orders, SECOND),
-    "guesses-third-verdicts": partial(verdicts, (THIRD,), counted=True),
-    "guesses-third-variants": partial(variants, (THIRD,)),
+    "guesses-third-verdicts": partial(verdicts, THIRD, counted=True, interval="interval for all together"),
+    "guesses-third-variants": partial(variants, THIRD),
     "guesses-third-further": partial(further, RECHECK_ALL, 3),
 }
