@@ -4,78 +4,47 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import torch
 
 from partwise.class_map import ClassNames
-from partwise.data.dataset import Dataset, described
-from partwise.data.source import DataSource
+from partwise.data.dataset import described
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
-from partwise.evaluation.model import evaluate_method, require_instances, require_known_classes
+from partwise.evaluation.model import evaluate_method, require_instances, require_same_classes
 from partwise.methods import Method, build_method, method_name
+from partwise.methods.distil import check_teacher
+from partwise.methods.method import require_mirrorable
 from partwise.methods.options import InferenceOptions
 from partwise.model_files import find_model, start_files
 from partwise.recipes import PIPELINES
 from partwise.recipes import recipe as find_recipe
 from partwise.training.checkpoint import load_model, read_info
 from partwise.training.config import Recipe, assigned, method_from_dict, method_to_dict, override
-from partwise.training.crops import fitting_crop
+from partwise.training.crops import check_crop, fitting_crop
 from partwise.training.folder import RunFolder
 from partwise.training.loop import Monitor, train
-from partwise.training.start import file_of, is_model
+from partwise.training.start import file_of, is_model, start_weights
+from partwise.training_data import TrainingData
 from streeteval.evaluator import CityscapesEvaluator
 from streeteval.reading.truth import require_truth
 from streeteval.scene import EvenlySpaced
 
-__all__ = ["RENDERED_SCENES", "RENDERED_SIZE", "Stage", "TrainingData", "plan", "planned_recipe", "run"]
+__all__ = [
+    "RENDERED_SCENES",
+    "RENDERED_SIZE",
+    "Stage",
+    "TrainingData",
+    "plan",
+    "planned_recipe",
+    "require_trainable",
+    "run",
+]
 
 RENDERED_SCENES, RENDERED_SIZE = 10_000_000, (512, 1024)  # more scenes than any training draws; (H, W) in pixels
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """A data set and the splits to train and to validate on.
-
-    Attributes:
-        root: Root of the data set.
-        split: The split to train on.
-        val_split: The split that the evaluations during training use.
-    """
-
-    root: str | os.PathLike | DataSource
-    split: str = "train"
-    val_split: str = "val"
-
-    @cached_property
-    def source(self) -> DataSource:
-        """The data set, whose opened splits are kept."""
-        return DataSource.of(self.root)
-
-    def scenes(self) -> Dataset:
-        """Open the split to train on."""
-        return self.source.open(self.split)
-
-    def validation(self) -> Dataset:
-        """Open the split that the evaluations during training use, with the classes of the split to train on.
-
-        Raises:
-            PartwiseError: If it has further classes, or it is the split to train on, though another name was given.
-        """
-        scenes, validation = self.scenes(), self.source.open_as(self.val_split, self.scenes().label_set)
-        if validation.name == scenes.name and self.split != self.val_split:
-            raise PartwiseError(
-                f"{self.source}: the split {self.val_split!r} is the same as {self.split!r} ({scenes.name}): "
-                "split it (partwise split), or give the same name for both"
-            )
-        what, remedy = f"{self.source}, split {self.val_split}", "add them to what is trained on"
-        require_known_classes(scenes.label_set, validation.label_set, what, remedy)
-        return validation
 
 
 @dataclass(frozen=True)
@@ -219,6 +188,45 @@ def run(
     return stages[-1].out
 
 
+def require_trainable(stages: Sequence[Stage], data: TrainingData) -> str:
+    """Check all that can be checked before a training from the weights of the recipe. Nothing is written.
+
+    Args:
+        stages: From `plan`.
+        data: The data set and its splits.
+
+    Returns:
+        The origin of the weights that the first stage starts from, as model files store it.
+
+    Raises:
+        PartwiseError: If the data have nothing that a recipe can learn, classes or a crop do not fit, or a teacher or
+            the weights cannot be loaded.
+    """
+    methods = [_method_for(stage.recipe, data) for stage in stages]
+    for stage, method in zip(stages, methods, strict=True):
+        recipe, where = stage.recipe, f"{data.source}, split {data.val_split}"
+        require_same_classes(method, data.validation().label_set, where)
+        check_crop(recipe.data.augment.crop, method.size_multiple)
+        if recipe.teacher:
+            teacher, _ = load_model(find_model(recipe.teacher))
+            check_teacher(method, teacher, features=recipe.teacher_features > 0)
+            if recipe.teacher_flip:
+                require_mirrorable(teacher)
+    return start_weights(methods[0], stages[0].recipe, (), lambda text: None).origin
+
+
+def _method_for(recipe: Recipe, data: TrainingData) -> Method:
+    """Build the network of a recipe. Raises PartwiseError if the data have nothing that it can learn."""
+    splits = ((data.scenes(), data.split), (data.validation(), data.val_split))
+    method = build_method(recipe.method, data.scenes().label_set)
+    for scenes, split in splits:
+        if method.has_instances:
+            require_instances(scenes, f"{data.source}, split {split}", method.instance_classes)
+        else:
+            require_truth(scenes, f"{data.source}, split {split}")
+    return method
+
+
 def _train(
     stage: Stage,
     data: TrainingData,
@@ -230,13 +238,7 @@ def _train(
     recipe, scenes, validation = stage.recipe, data.scenes(), data.validation()
     for dataset in (scenes, validation):
         monitor.note(described(dataset))
-    method = build_method(recipe.method, scenes.label_set)
-    if method.has_instances:
-        require_instances(scenes, f"{data.source}, split {data.split}", method.instance_classes)
-        require_instances(validation, f"{data.source}, split {data.val_split}", method.instance_classes)
-    else:
-        require_truth(scenes, f"{data.source}, split {data.split}")
-        require_truth(validation, f"{data.source}, split {data.val_split}")
+    _method_for(recipe, data)
     chosen = EvenlySpaced(validation, recipe.training.evaluate_frames)
     rendered = None
     if recipe.data.rendered_share:
@@ -250,7 +252,7 @@ def _train(
         scenes,
         stage.out,
         monitor,
-        data_name=f"{data.source.name}/{data.split} ({len(scenes)} frames)",
+        data_name=data.name,
         evaluate=_evaluation(chosen, f"{len(chosen)} of {len(validation)} frames of {data.val_split}", monitor),
         rendered=rendered,
         weights=weights,

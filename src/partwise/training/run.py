@@ -14,15 +14,15 @@ from partwise.errors import PartwiseError
 from partwise.methods import Method
 from partwise.scene import Scenes
 from partwise.training.checkpoint import load_state, save_model, save_state
-from partwise.training.config import leaves, recipe_to_dict
+from partwise.training.config import recipe_to_dict
 from partwise.training.folder import RunFolder
 from partwise.training.learner import Batch, Learner, NotFiniteError
 from partwise.training.precision import slow_precision
 from partwise.training.presence import frames_key, presence_of
 from partwise.training.processes import Agreement, another_ended
 from partwise.training.progress import Monitor, Progress
-from partwise.training.record import Board, describe, differences, headline, in_words, machine
-from partwise.training.resuming import continued_origin, require_classes_of_run
+from partwise.training.record import Board, describe, headline, in_words, machine
+from partwise.training.resuming import changed_settings, continued_origin, require_classes_of_run
 from partwise.training.stopping import StopSwitch
 
 Batches = Iterator[Batch]
@@ -80,15 +80,13 @@ class Run:
             return
         device = machine(self.accelerator)
         values: dict[str, Any] = {"recipe": recipe_to_dict(self.recipe), "origin": self.origin, "machine": device}
+        values["frames"] = frames_key(scenes)
         before = self.folder.described()
         data = before.get("origin", {}).get("data", self.origin["data"])
-        if self.recipe.data.repeat_threshold > 0:
-            values["frames"] = frames_key(scenes)
-        if data != self.origin["data"] or before.get("frames") != values.get("frames"):
+        if data != self.origin["data"] or before.get("frames") != values["frames"]:
             self.folder.forget_presence()
         if going_on:
-            now = leaves(values["recipe"]) | {"data": self.origin["data"]}
-            changed = differences(leaves(before.get("recipe", {})) | {"data": data}, now)
+            changed = changed_settings(before, values)
             changed = changed and f", changed: {changed}"
             self.monitor.note(f"continuing from step {self.progress.step}{changed}")
         elif resume:

@@ -23,6 +23,8 @@ from partwise.training.checkpoint import read_info
 from partwise.training.config import Recipe, check_recipe, leaves, override, recipe_to_dict
 from partwise.training.folder import RunFolder
 from partwise.training.loop import Monitor, train
+from partwise.training.presence import frames_key
+from partwise.training.resuming import require_same_settings
 from partwise_report.ceilings import require_cars
 from partwise_report.study.look import View, look
 from partwise_report.study.systems.record import Record, make_record
@@ -200,7 +202,7 @@ def run_study(variants: Sequence[Variant], study: Study, monitor: Monitor) -> li
         watch = _Share(monitor, done / whole, variant.share / whole)
         monitor.note(f"{number}/{len(variants)} {variant.name}: {variant.about}")
         if folder.finished:
-            _require_same(folder, recipes[variant.name])
+            _require_same(folder, recipes[variant.name], study.data)
         else:
             _train(variant, recipes[variant.name], scenes, looked_at, study, watch)
         records.append(_record(variant, study, looked_at, monitor))
@@ -218,7 +220,7 @@ def _train(variant: Variant, recipe: Recipe, scenes: Scenes, looked_at: View, st
         scenes,
         folder.path,
         monitor,
-        data_name=f"{study.data.source.name}/{study.data.split} ({len(scenes)} frames)",
+        data_name=study.data.name,
         evaluate=lambda method: look(method, looked_at, functools.partial(monitor.count, f"looking at {variant.name}")),
         weights=weights,
         resume=folder.run.exists(),
@@ -239,15 +241,11 @@ def _record(variant: Variant, study: Study, looked_at: View, monitor: Monitor) -
     return study.kept_record(variant.name) or record
 
 
-def _require_same(folder: RunFolder, recipe: Recipe) -> None:
+def _require_same(folder: RunFolder, recipe: Recipe, data: TrainingData) -> None:
     """Raises PartwiseError where a finished run was made with other settings, apart from its length."""
-    before = leaves(folder.described().get("recipe", {}))
-    for name, value in leaves(recipe_to_dict(recipe)).items():
-        if name in before and before[name] != value and name not in ("training.minutes", "training.steps", "about"):
-            raise PartwiseError(
-                f"{folder.path}: was trained with {name}={before[name]!r}, now {value!r}: give the settings that the "
-                "study began with, or another --out"
-            )
+    now = {"recipe": recipe_to_dict(recipe), "origin": {"data": data.name}, "frames": frames_key(data.scenes())}
+    remedy = "give the settings that the study began with, or another --out"
+    require_same_settings(folder, now, remedy, apart_from=("training.minutes", "training.steps", "about"))
 
 
 class _Share:

@@ -77,8 +77,11 @@ def test_movement_is_the_distance_from_the_start(trained):
 
 def test_a_finished_run_with_other_settings_is_refused(trained):
     study = trained[0]
-    with pytest.raises(PartwiseError, match=r"first: was trained with method\.k=3, now 5"):
+    with pytest.raises(PartwiseError, match=r"first: was trained with other settings \(method\.k 3 -> 5\): give the"):
         run_study(PAIR, replace(study, overrides=(*QUICK, "method.k=5")), Watcher())
+    other = TrainingData(study.data.root, split="val", val_split="val")
+    with pytest.raises(PartwiseError, match=r"first: was trained with other settings \(data \S+/train"):
+        run_study(PAIR, replace(study, data=other), Watcher())
     longer = Watcher()
     run_study(PAIR, replace(study, steps=9), longer)  # another length is no other setting
     assert not longer.records
