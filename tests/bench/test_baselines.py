@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from tiny_networks import Watcher
 
-from partwise.bench import baselines, models
-from partwise.bench.baselines import Contest, bench_baselines, contest_text
+from partwise.bench import baselines, contest_figures, models
+from partwise.bench.baselines import bench_baselines
+from partwise.bench.contest import Contest
+from partwise.bench.contest_figures import contest_text, over_seeds
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.errors import PartwiseError
 from partwise.evaluation.submission import write_submission
@@ -31,7 +33,7 @@ def contest(city_root, module_folder):
     contest = Contest(overrides=QUICK, minutes=0.005, frames=1, scales=(0.5,), predictions=(out / "perfect",))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(baselines, "TIMED_SIZES", ((64, 96),))
-        patch.setattr(baselines, "compare", functools.partial(baselines.compare, draws=50))
+        patch.setattr(contest_figures, "compare", functools.partial(contest_figures.compare, draws=50))
         for name in ("TIMED_SCENES", "REPEATS"):
             patch.setattr(models, name, 1)
         watcher, again = Watcher(), Watcher()
@@ -89,7 +91,7 @@ def test_several_seeds_are_told_by_mean_and_standard_deviation(contest):
     figures = contest[0]
     assert figures["seeds"]["parts_light"]["ap"]["sd"] is None and "trainings" not in contest_text(figures)
     rows = [{"ap": ap, "ap50": 2 * ap} for ap in (0.1, 0.2, 0.6)]
-    assert baselines._over_seeds(rows)["ap"] == {"mean": pytest.approx(0.3), "sd": pytest.approx(0.07**0.5)}
-    several = figures | {"seeds": {"parts_light": baselines._over_seeds(rows)}}
+    assert over_seeds(rows)["ap"] == {"mean": pytest.approx(0.3), "sd": pytest.approx(0.07**0.5)}
+    several = figures | {"seeds": {"parts_light": over_seeds(rows)}}
     several["contest"] = figures["contest"] | {"seeds": 3}
     assert "parts_light: AP 0.300 +- 0.265, AP50 0.600 +- 0.529, mean and standard deviation" in contest_text(several)

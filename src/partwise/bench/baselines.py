@@ -1,58 +1,34 @@
 """Compare recipes that are trained with the same backbone, frames, crops, minutes and seeds, by one evaluator.
 
-Training times are by the clock: run nothing else at the same time. The recipes take turns, seed by seed.
+Training times are by the clock: give each process a core of its own. The recipes take turns, seed by seed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import statistics
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import torch
-
-from partwise.bench.models import instance_figures, parameter_count, score_segmenter, segmenter_ms, size_name
-from partwise.errors import PartwiseError
-from partwise.experiment import TrainingData, plan, run
-from partwise.methods.options import seen_sizes
-from partwise.report.tables import MISSING, Table, fraction
-from partwise.report.text import table_text
-from partwise.segmenter import Segmenter, load
-from partwise.training.folder import RunFolder
+from partwise.bench.contest import Contest, Entry, differing, planned
+from partwise.bench.contest_figures import Board
+from partwise.bench.contest_scores import Scores
+from partwise.bench.models import instance_figures
+from partwise.experiment import run
+from partwise.folder_lock import FolderLock
+from partwise.segmenter import load
 from partwise.training.loop import Monitor
-from streeteval.compare import compare
+from partwise.training.stopping import Stopped
+from partwise.training_data import TrainingData
 from streeteval.evaluator import CityscapesEvaluator
-from streeteval.machine import describe_machine
 from streeteval.reading.result_files import ResultFiles
 from streeteval.scene import EvenlySpaced, names_of
 from streeteval.scoring import score_results
 
+__all__ = ["bench_baselines"]
+
 TIMED_SIZES = ((256, 512), (512, 1024), (1024, 2048))  # (H, W)
-
-
-@dataclass(frozen=True)
-class Contest:
-    """What is compared, and the length of the trainings.
-
-    Attributes:
-        recipes: Names of recipes; each of the others is compared with the first.
-        overrides: Fields of all recipes to change.
-        minutes: Length of each training in minutes.
-        seeds: Number of trainings of each recipe.
-        frames: Largest number of frames of the validation split, evenly spaced; 0 for all.
-        scales: Factors by which frames are enlarged for further scores, besides the default scale.
-        predictions: Folders of result files of other tools, scored on the same frames.
-    """
-
-    recipes: tuple[str, ...] = ("mask_rcnn_light", "parts_light")
-    overrides: tuple[str, ...] = ()
-    minutes: float = 20.0
-    seeds: int = 1
-    frames: int = 0
-    scales: tuple[float, ...] = ()
-    predictions: tuple[Path, ...] = ()
+Progress = Callable[[str, int, int], None]
 
 
 def bench_baselines(
@@ -60,9 +36,13 @@ def bench_baselines(
     data: TrainingData,
     out: Path,
     monitor: Monitor,
-    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    progress: Progress = lambda what, done, total: None,
+    keep: Callable[[dict], None] = lambda figures: None,
 ) -> dict:
-    """Train and score every recipe, and measure its speed. Runs that are finished in `out` are not trained again.
+    """Train and score every recipe, and measure its speed.
+
+    What is finished in `out` is neither trained nor scored again, and what was interrupted goes on. Several processes
+    can share `out` if each has seeds of its own.
 
     Args:
         contest: What is compared.
@@ -70,137 +50,81 @@ def bench_baselines(
         out: Folder for the runs.
         monitor: Receives notes and progress of the trainings.
         progress: Called with what is being done, how much of it is done, and all of it.
+        keep: Called with all figures that are known, after each training, each scoring and each measurement of times.
 
     Returns:
-        {"machine", "contest", "results": [a row for each training or folder], "seeds": {recipe: mean and sample
-        standard deviation over its trainings}, "differences": {recipe: [a row for each seed, with B = the recipe and
-        A = the first recipe]}} in JSON's own types.
+        See `Board.figures`.
 
     Raises:
-        PartwiseError: If a number is out of range, or training or scoring raises it.
+        PartwiseError: If a number is out of range, a training cannot be made with the settings, `out` holds a training
+            with other settings, another process trains one of the seeds, or training or scoring raises it.
     """
-    _check(contest)
-    scenes = data.validation()
+    entries = planned(contest, data, out)
     # Check the files before the training: an error after it would be too late.
-    files = [ResultFiles.find(folder, names_of(scenes)) for folder in contest.predictions]
-    frames = EvenlySpaced(scenes, contest.frames)
-    evaluators: dict[tuple[str, int], CityscapesEvaluator] = {}
-    results = []
-    for seed in range(contest.seeds):
-        for name in contest.recipes:
-            segment, steps = _trained(name, seed, contest, data, out, monitor)
-            said = functools.partial(progress, f"scoring {name}")
-            scored = lambda scale, segment=segment, said=said: score_segmenter(
-                segment, frames, scale, said, instances_alone=True
-            )
-            evaluators[name, seed] = scored(None)
-            row = {"recipe": name, "seed": seed, "steps": steps, "parameters": parameter_count(segment)}
-            if seed == 0:  # the network has the same speed after another training
-                progress(f"timing {name}", 0, 0)
-                row["ms"] = {size_name(size): segmenter_ms(segment, size) for size in TIMED_SIZES}
-            row |= instance_figures(evaluators[name, seed].compute()["instance"])
-            scaled = {scale: scored(scale).compute() for scale in contest.scales}
-            row["at_scale"] = {f"{scale:g}": instance_figures(found["instance"]) for scale, found in scaled.items()}
-            results.append(row)
-    results += [_of_files(found, frames, progress) for found in files]
-    progress("comparing", 0, 0)
-    first, *others = contest.recipes
-    differences = {
-        name: [_difference(evaluators[first, seed], evaluators[name, seed], seed) for seed in range(contest.seeds)]
-        for name in others
-    }
-    described = {
-        "recipes": list(contest.recipes),
-        "overrides": list(contest.overrides),
-        "minutes": contest.minutes,
-        "seeds": contest.seeds,
-        "data": data.source.name,
-        "frames": len(frames),
-    }
-    machine = describe_machine() | {"threads": torch.get_num_threads(), "torch": torch.__version__}
-    seeds = {name: _over_seeds([row for row in results if row.get("recipe") == name]) for name in contest.recipes}
-    told = {"machine": machine, "contest": described, "results": results}
-    return told | {"seeds": seeds, "differences": differences}
+    files = [ResultFiles.find(folder, names_of(data.validation())) for folder in contest.predictions]
+    scores = Scores(contest, data)
+    for entry in entries:
+        scores.require_replaceable(entry)
+    _note_differences(entries, monitor)
+    board = Board(contest, entries, scores)
+    with contextlib.ExitStack() as stack:
+        for seed in sorted({entry.seed for entry in entries if entry.own}):
+            lock = FolderLock(out, f"seed_{seed}.lock", f"bench baselines with seed {seed}")
+            stack.enter_context(lock.held(monitor.note))
+        board.refresh()
+        for entry in (entry for entry in entries if entry.own):
+            _train(entry, data, monitor)
+            keep(board.figures())
+            for _ in _measured(entry, contest, scores, progress):
+                keep(board.figures())
+        for found in files:
+            board.others.append(_of_files(found, scores.frames, progress))
+        progress("comparing", 0, 0)
+        # Another process may have finished in the meantime. Of several processes the last one to write knows all.
+        keep(figures := board.figures())
+        while board.refresh():
+            keep(figures := board.figures())
+    return figures
 
 
-def _check(contest: Contest) -> None:
-    """Check the numbers.
-
-    Raises:
-        PartwiseError: If a number is out of range.
-    """
-    if contest.seeds < 1 or not contest.minutes > 0 or len(contest.recipes) < 1:
-        raise PartwiseError(f"--seeds {contest.seeds} --minutes {contest.minutes}: give numbers above 0, and a recipe")
-    if contest.frames < 0:
-        raise PartwiseError(f"--frames {contest.frames}: give 0 for all, or a number above it")
-    if contest.scales:
-        seen_sizes((1, 1), contest.scales)
+def _note_differences(entries: Sequence[Entry], monitor: Monitor) -> None:
+    """Tell the user where recipes differ in what a fair comparison shares."""
+    first, *others = (entry for entry in entries if entry.seed == 0)
+    for other in others:
+        if differs := differing(first.stages, other.stages):
+            monitor.note(f"note: {first.recipe} -> {other.recipe}: {differs}")
 
 
-def _of_files(found: ResultFiles, frames: EvenlySpaced, progress: Callable[[str, int, int], None]) -> dict:
+def _train(entry: Entry, data: TrainingData, monitor: Monitor) -> None:
+    """Train a recipe, unless its run is finished."""
+    if entry.finished:
+        monitor.note(f"{entry.folder.path}: trained before")
+        return
+    try:
+        run(entry.stages, data, monitor, resume=entry.begun)
+    except Stopped:
+        raise Stopped(f"{entry.folder.path}: stopped: the same command goes on with what is trained") from None
+
+
+def _measured(entry: Entry, contest: Contest, scores: Scores, progress: Progress) -> Iterator[None]:
+    """Measure what is missing of a finished training, one thing at a time: its scores and its times."""
+    minutes: dict[float | None, str] = {share: f" at {minute:g} min" for minute, share in contest.shares.items()}
+    for place in scores.places(entry):
+        if place not in scores.evaluators:
+            said = functools.partial(progress, f"scoring {entry.recipe}{minutes.get(place.share, '')}")
+            scores.score(entry, place, load(entry.weights(place.share)), said)
+            yield
+    # The network has the same speed after a training with another seed.
+    if entry.seed == 0 and (entry.recipe, entry.seed) not in scores.times:
+        progress(f"timing {entry.recipe}", 0, 0)
+        scores.time(entry, load(entry.weights()), TIMED_SIZES)
+        yield
+
+
+def _of_files(found: ResultFiles, frames: EvenlySpaced, progress: Progress) -> dict:
     """Score a folder of result files; return its row."""
     evaluator = CityscapesEvaluator(frames.label_set)
     told = functools.partial(progress, f"scoring {found.root.name}")
     left_out = len(score_results(found, frames, evaluator, progress=told))
     row = {"predictions": found.root.name, "left_out": left_out}
     return row | instance_figures(evaluator.compute()["instance"])
-
-
-def contest_text(figures: dict) -> str:
-    """Format the result: a row for each training or folder, then the differences in AP.
-
-    Args:
-        figures: What `bench_baselines` returns.
-    """
-    first: dict = next((row for row in figures["results"] if "recipe" in row), {})
-    sizes, scales, rows = list(first.get("ms", {})), list(first.get("at_scale", {})), []
-    for row in figures["results"]:
-        scores = [fraction(value) for value in (row["ap"], row["ap50"], row["ar100"], row["class_ap"].get("car"))]
-        scores += [fraction(row["at_scale"][scale]["ap"]) if "recipe" in row else MISSING for scale in scales]
-        times = [row.get("ms", {}).get(size, MISSING) for size in sizes]
-        name = row.get("recipe") or row["predictions"]
-        rows.append([name, row.get("seed", MISSING), row.get("steps", MISSING), *scores, *times])
-    columns: tuple[str, ...] = ("recipe", "seed", "steps", "AP", "AP50", "AR@100", "car AP")
-    columns += (*(f"AP x{scale}" for scale in scales), *(f"ms {size}" for size in sizes))
-    said = [
-        f"{name}: AP {one['ap']['mean']:.3f} +- {one['ap']['sd']:.3f}, AP50 {one['ap50']['mean']:.3f} +- "
-        f"{one['ap50']['sd']:.3f}, mean and standard deviation of {figures['contest']['seeds']} trainings"
-        for name, one in figures["seeds"].items()
-        if figures["contest"]["seeds"] > 1
-    ]
-    said += [
-        f"{name} against {figures['contest']['recipes'][0]}, seed {one['seed']}: {one[key]['sentence']}"
-        for name, found in figures["differences"].items()
-        for one in found
-        for key in ("instance.ap", "instance.ap50")
-        if key in one
-    ]
-    return "\n".join([table_text(Table("", columns, rows)), *said])
-
-
-def _trained(
-    name: str, seed: int, contest: Contest, data: TrainingData, out: Path, monitor: Monitor
-) -> tuple[Segmenter, int]:
-    """Train a recipe, or find its finished run; return the model and its number of steps."""
-    folder = out / f"{name}_{seed}"
-    overrides = [*contest.overrides, f"training.seed={seed}", "training.evaluate_frames=1"]
-    stages = plan(name, overrides, folder, contest.minutes)
-    if RunFolder(folder).finished:
-        monitor.note(f"{folder}: trained before")
-    else:
-        run(stages, data, monitor, resume=RunFolder(folder).run.exists())
-    segment = load(folder / "last.safetensors")
-    return segment, segment.info.origin["steps"]
-
-
-def _over_seeds(rows: list[dict]) -> dict:
-    """Compute {"mean", "sd"} of "ap" and "ap50" over the trainings; sd is None for one training."""
-    columns = {key: [row[key] for row in rows] for key in ("ap", "ap50")}
-    return {
-        key: {"mean": statistics.mean(values), "sd": statistics.stdev(values) if len(values) > 1 else None}
-        for key, values in columns.items()
-    }
-
-
-def _difference(a: CityscapesEvaluator, b: CityscapesEvaluator, seed: int) -> dict:
-    return {"seed": seed} | compare(a, b)["differences"]

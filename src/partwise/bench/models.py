@@ -203,6 +203,7 @@ def score_segmenter(
     progress: Callable[[int, int], None] = lambda done, total: None,
     *,
     instances_alone: bool = False,
+    draws: int = 0,
 ) -> CityscapesEvaluator:
     """Score a model on scenes: its instances, its semantic map, and PQ if it has both.
 
@@ -212,14 +213,14 @@ def score_segmenter(
         scale: Factor by which scenes are enlarged; None for the default scale.
         progress: Called with the number of scenes that are done, and the number of all scenes.
         instances_alone: Ignore semantic maps, so that a model without one can be compared with the others.
+        draws: Bootstrap draws of the intervals; 0 for no intervals.
 
     Returns:
         The evaluator, which holds the records of all scenes.
     """
     method = segment.method
-    evaluator = CityscapesEvaluator(
-        method.label_set, panoptic=method.has_instances and method.has_semantics and not instances_alone
-    )
+    panoptic = method.has_instances and method.has_semantics and not instances_alone
+    evaluator = CityscapesEvaluator(method.label_set, panoptic=panoptic, draws=draws)
     add_predictions(
         method,
         scenes,

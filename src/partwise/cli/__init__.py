@@ -2,6 +2,7 @@
 
 from partwise.cli import (
     bench_alarms,
+    bench_baselines,
     bench_robustness,
     bench_tracks,
     benches,
@@ -22,6 +23,7 @@ from partwise.cli.app import app, main
 __all__ = [
     "app",
     "bench_alarms",
+    "bench_baselines",
     "bench_robustness",
     "bench_tracks",
     "benches",

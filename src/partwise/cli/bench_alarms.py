@@ -50,4 +50,4 @@ def alarms(
             threads=threads,
             progress=progress,
         )
-    show_and_write(figures, json, alarms_text(figures))
+    show_and_write(figures, json, alarms_text)

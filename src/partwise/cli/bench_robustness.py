@@ -49,4 +49,4 @@ def robustness(
             threads=threads,
             progress=progress,
         )
-    show_and_write(figures, json, robustness_text(figures))
+    show_and_write(figures, json, robustness_text)

@@ -51,4 +51,4 @@ def tracks(
             threads=threads,
             progress=progress,
         )
-    show_and_write(figures, json, tracks_text(figures))
+    show_and_write(figures, json, tracks_text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,12 +11,11 @@ from cyclopts import App
 from partwise.cli.app import Device, app, height_and_width, keep_and_show, writes
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write, write_json
-from partwise.terminal import TrainingDisplay, console, counting
+from partwise.terminal import console, counting
 from partwise.written import (
     BENCH_EVALUATION,
     BENCH_MODELS,
     BENCH_NETWORKS,
-    BENCH_PEERS,
     BENCH_SPEED,
     BENCH_VIEWS,
     MARK,
@@ -153,7 +152,7 @@ def models(
             before=before,
             keep=(lambda figures: None) if json is None else (lambda figures: write_json(json, figures)),
         )
-    show_and_write(figures, json, table_text(models_table(figures, wide=False)))
+    show_and_write(figures, json, lambda figures: table_text(models_table(figures, wide=False)))
     if markdown is not None:
         with atomic_write(markdown, "w") as file:
             file.write(f"{MARKDOWN_MARK}\n{table_markdown(models_table(figures))}")
@@ -190,7 +189,7 @@ def views(
 
     with counting("measuring") as progress:
         figures = bench_views(model, data, split, frames=frames, threads=threads, progress=progress)
-    show_and_write(figures, json, views_text(figures))
+    show_and_write(figures, json, views_text)
 
 
 @bench.command
@@ -216,69 +215,27 @@ def networks(
     names = recipes or ("parts_light", "parts_fast")
     with counting("measuring") as progress:
         figures = bench_networks(names, size=size_hw, threads=threads, repeats=repeats, progress=progress)
-    show_and_write(figures, json, networks_text(figures))
+    show_and_write(figures, json, networks_text)
 
 
-@bench.command(alias="peers")  # its name in version 0.1
-def baselines(
-    *overrides: str,
-    data: Path,
-    out: Path,
-    recipe: list[str] | None = None,
-    minutes: float = 20.0,
-    seeds: int = 1,
-    frames: int = 0,
-    scale: list[float] | None = None,
-    predictions: list[Path] | None = None,
-    split: str = "train",
-    val_split: str = "val",
-    json: Annotated[Path | None, writes(BENCH_PEERS)] = None,
-) -> None:
-    """Train part maps and torchvision's Mask R-CNN for the same time, and compare their scores and their speed.
-
-    Args:
-        overrides: Fields of all recipes to change, such as data.augment.crop=[256,512].
-        data: Root of the data set.
-        out: Folder for the runs; a run that is finished there is not trained again.
-        recipe: A recipe to compare; can be given several times, each is compared with the first; mask_rcnn_light and
-            parts_light without it.
-        minutes: Length of each training in minutes.
-        seeds: Number of trainings of each recipe.
-        frames: Largest number of frames of the validation split, evenly spaced; 0 for all.
-        scale: Also score on frames that are enlarged by this factor, such as 0.5; can be given several times.
-        predictions: A folder of another tool's result files to score on the same frames; can be given several times.
-        split: Split to train on.
-        val_split: Split to score on.
-        json: File for all figures.
-    """
-    from partwise.bench.baselines import Contest, bench_baselines, contest_text
-    from partwise.experiment import TrainingData
-
-    chosen = {"recipes": tuple(recipe)} if recipe else {}
-    contest = Contest(
-        overrides=overrides,
-        minutes=minutes,
-        seeds=seeds,
-        frames=frames,
-        scales=tuple(scale or ()),
-        predictions=tuple(predictions or ()),
-        **chosen,
-    )
-    with TrainingDisplay() as display:
-        figures = bench_baselines(contest, TrainingData(data, split, val_split), out, display, display.count)
-    show_and_write(figures, json, contest_text(figures))
+def show_and_write(figures: dict, json: Path | None, text: Callable[[dict], str] | None = None) -> None:
+    """Write the figures to the file, then show them as `text` makes them, or all of them without it."""
+    keep_and_show(json, figures, lambda: show(figures, text))
+    if json is None:
+        console.print("next: the same with --json FILE keeps all figures")
 
 
-def show_and_write(figures: dict, json: Path | None, text: str = "") -> None:
-    """Write the figures to the file and show `text`, or all figures if it is empty."""
+def show(figures: dict, text: Callable[[dict], str] | None = None) -> None:
+    """Show the figures as `text` makes them, or all of them without it."""
+    console.print((text or _all_text)(figures), soft_wrap=True, highlight=False, markup=False)
+
+
+def _all_text(figures: dict) -> str:
     from partwise.report.tables import MISSING, Table
     from partwise.report.text import table_text
 
     rows = [[name, MISSING if value is None else value] for name, value in _flat(figures)]
-    text = text or table_text(Table("", ("figure", "value"), rows))
-    keep_and_show(json, figures, lambda: console.print(text, soft_wrap=True, highlight=False, markup=False))
-    if json is None:
-        console.print("next: the same with --json FILE keeps all figures")
+    return table_text(Table("", ("figure", "value"), rows))
 
 
 def _flat(value: Any, name: str = "") -> Iterator[list[Any]]:

@@ -36,4 +36,4 @@ def runtimes(
     size_hw = height_and_width("--size", size)
     with counting("measuring") as progress:
         figures = bench_runtimes(model, size=size_hw, threads=threads or (1, 2), repeats=repeats, progress=progress)
-    show_and_write(figures, json, runtimes_text(figures))
+    show_and_write(figures, json, runtimes_text)

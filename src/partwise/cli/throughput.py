@@ -53,4 +53,4 @@ def throughput(
             hours=hours,
             progress=progress,
         )
-    show_and_write(figures, json, throughput_text(figures))
+    show_and_write(figures, json, throughput_text)
