@@ -1,20 +1,24 @@
 """The table of models: what the evaluator says of each, at each size, and how long it takes."""
 
 import json
+from dataclasses import replace
 
 import pytest
-from tiny_networks import tiny_model
+import torch
+from tiny_networks import tiny_model, tiny_recipe
 
 from partwise.bench import models as bench_models_module
 from partwise.bench.models import bench_models, model_name, score_segmenter
 from partwise.cli import main
 from partwise.data.cityscapes import CityscapesFolder
 from partwise.errors import PartwiseError
+from partwise.methods import build_method
 from partwise.methods.options import InferenceOptions
 from partwise.report.models import draw_tradeoff, models_table
 from partwise.report.text import table_markdown
 from partwise.scoring import score
 from partwise.segmenter import load
+from partwise.training.checkpoint import save_model
 from partwise.written import BENCH_MODELS, PICTURE, TABLE, kind_of
 from streeteval.scene import EvenlySpaced
 
@@ -48,7 +52,7 @@ def test_every_figure_is_that_of_evaluate(table, city_root):
             assert at["iou_class"] == alone["semantic"]["iou_class"] and at["ms"] > 0
             assert at["ap"] == (instance and instance["ap"]) and at["ar100"] == (instance and instance["ar"]["100"])
             assert (at["pq"] is None) == (instance is None)
-        assert row["sizes"]["160x64"].keys() == {"ms"}, "timed only"
+        assert row["sizes"]["160x64"].keys() == {"scale", "ms"}, "timed only"
     assert [row["method"] for row in figures["models"]] == ["parts", "fcn"]
 
 
@@ -112,6 +116,49 @@ def test_what_is_known_of_later_models_outlives_a_second_stop(table, city_root):
     assert kept[0]["models"][1]["sizes"] == json.loads(json.dumps(whole["models"][1]["sizes"]))
 
 
+def _in_scale_two(path):
+    """A model whose default scale is 2."""
+    config = replace(tiny_recipe().method, decode=replace(tiny_recipe().method.decode, scale=2.0))
+    torch.manual_seed(0)
+    save_model(path, build_method(config), {"recipe": "tiny", "steps": 0, "weights": "random"})
+    return str(path)
+
+
+def test_a_scale_at_the_size_of_the_frames_is_a_row_of_its_own(quick, city_root, tmp_path):
+    """The network sees frames twice as large by default, and as they are at scale 1: both are 256x128."""
+    file = _in_scale_two(tmp_path / "two.safetensors")
+    expected = {
+        scale: score(city_root, "val", model=file, frames=1, options=InferenceOptions(scale)) for scale in (None, 1)
+    }
+    assert expected[None]["semantic"]["iou_class"] != expected[1]["semantic"]["iou_class"]
+    figures = bench_models([file], city_root, frames=1, scales=(1.0,), threads=1)
+    sizes = figures["models"][0]["sizes"]
+    for name, scale in (("256x128", None), ("256x128 at scale 1", 1)):
+        assert sizes[name]["scale"] == scale and sizes[name]["ms"] > 0
+        assert sizes[name]["iou_class"] == expected[scale]["semantic"]["iou_class"]
+    assert {"256x128", "256x128 at scale 1"} <= {row[1] for row in models_table(figures, wide=False).rows}
+
+
+def test_a_resumed_run_takes_no_figure_of_another_scale(quick, city_root, tmp_path):
+    file = str(tiny_model(tmp_path / "m.safetensors"))
+    first = bench_models([file], city_root, frames=1, scales=(0.5,), threads=1)
+    before = json.loads(json.dumps(first))
+    at = before["models"][0]["sizes"]["128x64"]
+    for entry in ({**at, "scale": 0.503, "ap": 0.7}, {key: value for key, value in at.items() if key != "scale"}):
+        before["models"][0]["sizes"]["128x64"] = entry | {"ap50": 0.9, "ms": 1e6}
+        again = bench_models([file], city_root, frames=1, scales=(0.5,), threads=1, before=before)
+        found = again["models"][0]["sizes"]
+        assert found["128x64"]["ms"] < 1e6 and found["128x64"]["ap50"] == at["ap50"]
+        assert found["256x128"] == first["models"][0]["sizes"]["256x128"], "measured before with the same settings"
+
+
+def test_figures_of_other_truth_are_not_taken_over(quick, table, city_root):
+    before = json.loads(json.dumps(table[1]))
+    before["data"]["truth"] = "0" * 16
+    with pytest.raises(PartwiseError, match=r"other settings \(truth 0{16} ->"):
+        bench_models(table[0], city_root, frames=1, scales=(0.5,), threads=1, before=before)
+
+
 def test_figures_of_another_model_or_of_other_frames_are_not_taken_over(table, city_root, tmp_path):
     files, whole = table
     other = json.loads(json.dumps(whole))
@@ -122,7 +169,7 @@ def test_figures_of_another_model_or_of_other_frames_are_not_taken_over(table, c
     odd = whole | {"models": [whole["models"][0] | {"sizes": {"128x64": 3}}]}
     no_table = [{"models": []}, whole | {"models": 3}, whole | {"models": [4]}, odd]
     for before, words in (
-        (whole | {"frames": 2}, "frames 2, and now it is 1"),
+        (whole | {"frames": 2}, "frames 2 -> 1"),
         *((before, "no table of models") for before in no_table),
     ):
         with pytest.raises(PartwiseError, match=words):

@@ -15,19 +15,21 @@ from typing import Any
 
 import torch
 
+import partwise
+from partwise.bench.model_views import View, known_sizes, known_view, size_name, views_of
 from partwise.bench.scored_data import data_for
 from partwise.bench.speed import median_ms, with_threads
 from partwise.data.source import DataSource
 from partwise.data.streets import Streets
 from partwise.errors import PartwiseError
 from partwise.evaluation.model import add_predictions
-from partwise.methods.options import seen_sizes
 from partwise.model_files import MODELS, find_model
 from partwise.model_info import is_exported
 from partwise.runtime.exported_parts import ExportedParts
 from partwise.runtime.opened import open_exported
 from partwise.scene import Scenes
 from partwise.segmenter import Segmenter, load
+from partwise.training.presence import frames_key
 from streeteval.evaluator import CityscapesEvaluator
 from streeteval.machine import describe_machine
 from streeteval.reading.truth import require_truth
@@ -66,8 +68,10 @@ def bench_models(
 
     Returns:
         {"machine", "data", "frames", "models": [{"model", "digest", "origin", "method", "backbone", "parameters",
-        "sizes": {"1024x512": {"ms", and if it was scored "ap", "ap50", "ar100", "class_ap", "size_ap", "size_ap50",
-        "pq", "iou_class", "iou_category"}}}]}. Figures that a model does not have are None.
+        "sizes": {"1024x512": {"scale", "ms", and if it was scored "ap", "ap50", "ar100", "class_ap", "size_ap",
+        "size_ap50", "pq", "iou_class", "iou_category"}}}]}. "scale" is None for the default scale of the model. Of two
+        scales at one size the second is called such as "1024x512 at scale 1". Figures that a model does not have are
+        None.
 
     Raises:
         PartwiseError: If a number is out of range, two models have one name, the earlier figures are of other frames or
@@ -81,28 +85,28 @@ def bench_models(
     source = DataSource.of(data)
     scenes = EvenlySpaced(source.open(split), frames)
     require_truth(scenes, f"{data}, split {split}")
-    as_they_are = scenes[0].size
-    scored = {seen_sizes(as_they_are, scale)[0]: scale for scale in (None, *scales)}
+    views = views_of(scenes[0].size, scales, OFFICIAL_SIZE)
+    in_order = sorted(views, key=lambda view: view.size)
+    versions = {"torch": torch.__version__, "partwise": partwise.__version__}
+    truth = {"size": size_name(scenes[0].size), "truth": frames_key(source.open(split))[:16]}
     figures: dict = {
-        "machine": describe_machine() | {"threads": threads, "device": device, "torch": torch.__version__},
-        "data": {"root": data.resolve().name, "split": split, "size": size_name(as_they_are)},
+        "machine": describe_machine() | {"threads": threads, "device": device} | versions,
+        "data": {"root": data.resolve().name, "split": split} | truth,
         "frames": len(scenes),
         "models": [],
     }
-    known = _known(before, figures)
-    wanted = sorted({*scored, OFFICIAL_SIZE})
+    known = known_sizes(before, figures)
     # Models are loaded one at a time, here and below: a GPU may not have room for all of them.
     for name, digest, model in zip(names, digests, models, strict=True):
-        before_it = known.get((name, digest), {})
-        sizes = {size_name(size): dict(before_it.get(size_name(size), {})) for size in wanted}
-        segment = loaded(model)
+        sizes = {view.name: known_view(known.get((name, digest), {}), view) for view in in_order}
+        segment = loaded(model, device, threads)
         data_for(segment, source, split)
         figures["models"].append({"model": name, "digest": digest} | _described(segment) | {"sizes": sizes})
     with with_threads(threads):
         for model, row in zip(models, figures["models"], strict=True):
             segment = loaded(model, device, threads)
             own = EvenlySpaced(data_for(segment, source, split), frames)
-            for _ in _measured(segment, row, own, wanted, scored, progress):
+            for _ in _measured(segment, row, own, views, progress):
                 keep(figures)
     return figures
 
@@ -111,49 +115,22 @@ def _measured(
     segment: Segmenter,
     row: dict[str, Any],
     scenes: EvenlySpaced,
-    wanted: Sequence[tuple[int, int]],
-    scored: Mapping[tuple[int, int], float | None],
+    views: Sequence[View],
     progress: Callable[[str, int, int], None],
 ) -> Iterator[None]:
-    """Add the missing figures to the row of a model, one at a time: its time at each size, its scores at some sizes."""
-    for size in wanted:
-        at = row["sizes"][size_name(size)]
+    """Add the missing figures to the row of a model, one at a time: the time of each view, the scores of some views."""
+    for view in sorted(views, key=lambda view: view.size):
+        at = row["sizes"][view.name]
         if "ms" not in at:
-            progress(f"the time of {row['model']}, {size_name(size)}", 0, 0)
-            at["ms"] = segmenter_ms(segment, size, None if scored.get(size) is None else 1.0)
+            progress(f"the time of {row['model']}, {view.name}", 0, 0)
+            at["ms"] = segmenter_ms(segment, view.size, None if view.scale is None else 1.0)
             yield
-    for size, scale in scored.items():
-        at, what = row["sizes"][size_name(size)], f"{row['model']}, {size_name(size)}"
-        if "ap" not in at:
-            evaluator = score_segmenter(segment, scenes, scale, functools.partial(progress, what))
+    for view in views:
+        at, what = row["sizes"][view.name], f"{row['model']}, {view.name}"
+        if view.scored and "ap" not in at:
+            evaluator = score_segmenter(segment, scenes, view.scale, functools.partial(progress, what))
             at |= model_figures(evaluator.compute())
             yield
-
-
-def _known(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> dict[tuple[str, str], dict]:
-    """Return the earlier figures at each size by (name, digest) of a model.
-
-    Raises:
-        PartwiseError: If the earlier figures have another form, or other circumstances.
-    """
-    if before is None:
-        return {}
-    try:
-        same = {key: (before[key], now[key]) for key in ("data", "frames")}
-        same |= {
-            key: (before["machine"][key], now["machine"][key]) for key in ("processor", "threads", "device", "torch")
-        }
-        rows = {(row["model"], row["digest"]): row["sizes"] for row in before["models"]}
-        if not all(isinstance(at, Mapping) for sizes in rows.values() for at in sizes.values()):
-            raise TypeError("sizes")
-    except (KeyError, TypeError, AttributeError):
-        raise PartwiseError(
-            "what was measured before is no table of models, or one of another version: do not resume"
-        ) from None
-    for key, (was, is_) in same.items():
-        if was != is_:
-            raise PartwiseError(f"what was measured before has {key} {was}, and now it is {is_}: do not resume")
-    return rows
 
 
 def loaded(model: str | os.PathLike, device: str = "cpu", threads: int = 1) -> Segmenter:
@@ -278,8 +255,3 @@ def _described(segment: Segmenter) -> dict:
     method = segment.info.method
     about = {"origin": segment.info.origin, "method": method["kind"], "backbone": method.get("backbone")}
     return about | {"parameters": parameter_count(segment)}
-
-
-def size_name(size: tuple[int, int]) -> str:
-    """Format a size: (512, 1024) becomes "1024x512"."""
-    return f"{size[1]}x{size[0]}"
