@@ -1,12 +1,17 @@
 """`partwise bench throughput`: the stages of a photo, processes side by side, and the arithmetic of a large job."""
 
 import json
+import threading
+import time
 
 import pytest
 from PIL import Image
 
+from partwise.bench import throughput
 from partwise.bench.throughput import STAGES, bench_throughput, throughput_text
 from partwise.errors import PartwiseError
+from partwise.segmenter import load
+from partwise.shards.model import finder
 
 pytest.importorskip("pyarrow")
 
@@ -14,7 +19,7 @@ pytest.importorskip("pyarrow")
 @pytest.fixture(scope="module")
 def figures(tiny_model_file):
     return bench_throughput(
-        str(tiny_model_file), count=3, size=(64, 128), processes=(1, 2), device="cpu", total=10_000_000, hours=2.0
+        str(tiny_model_file), count=3, size=(64, 128), processes=(2, 1), device="cpu", total=10_000_000, hours=2.0
     )
 
 
@@ -26,9 +31,26 @@ def test_every_stage_takes_time_and_the_sum_is_the_photo(figures):
 
 
 def test_processes_are_compared_with_the_first(figures):
-    one, two = figures["processes"]
-    assert (one["processes"], two["processes"]) == (1, 2) and one["efficiency"] == 1
-    assert two["efficiency"] == pytest.approx(two["photos_per_second"] / 2 / one["photos_per_second"], abs=0.002)
+    two, one = figures["processes"]
+    assert (two["processes"], one["processes"]) == (2, 1) and two["efficiency"] == 1
+    assert one["efficiency"] == pytest.approx(one["photos_per_second"] / (two["photos_per_second"] / 2), abs=0.002)
+
+
+def test_the_rate_counts_each_photo_once_and_none_before_it(tmp_path, monkeypatch, tiny_model_file):
+    files = [tmp_path / f"{number}.png" for number in range(4)]
+    for file in files:
+        Image.new("RGB", (48, 32), (90, 120, 150)).save(file)
+    calls: list[float] = []
+
+    def watched(segment):
+        find = finder(segment)
+        return lambda image: (calls.append(time.monotonic()), find(image))[1]
+
+    monkeypatch.setattr(throughput, "finder", watched)
+    monkeypatch.setattr(throughput, "_SEGMENT", [load(str(tiny_model_file), device="cpu")])
+    monkeypatch.setattr(throughput, "_START", [threading.Barrier(1)])
+    begin, end = throughput._work(files, tmp_path / "out")
+    assert sum(begin <= at <= end for at in calls) == len(files) < len(calls)
 
 
 def test_the_cost_of_a_job_is_the_measured_photo_times_their_number(figures):

@@ -16,8 +16,10 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import BrokenBarrierError
 from typing import Any
 
 from PIL import Image
@@ -89,7 +91,8 @@ def bench_throughput(
 
     Returns:
         {"machine", "model", "photo", "stages": {stage: ms}, "ms", "bottleneck", "processes": [{"processes",
-        "photos_per_second", "efficiency"}], "cost": see `_cost`} in JSON's own types.
+        "photos_per_second", "efficiency"}], "cost": see `_cost`} in JSON's own types. "efficiency": the rate of a
+        process as a share of that in the first row.
 
     Raises:
         PartwiseError: If a number is below 1, a photo or the model cannot be read, or a process dies.
@@ -98,20 +101,21 @@ def bench_throughput(
         raise PartwiseError(
             f"{count} photos, processes {list(processes)}, total {total}, {hours:g} hours: give numbers from 1 on"
         )
-    with TemporaryDirectory(prefix="partwise-") as folder:
+    with with_threads(1), TemporaryDirectory(prefix="partwise-") as folder:
         root = Path(folder)
+        segment = load(model, device=device)  # an error after the photos are rendered would be late
         files = _files(photos, root, count, size, progress)
-        with with_threads(1):
-            segment = load(model, device=device)
-            progress("stages", 0, count)
-            times = _predict(segment, files, root / "stages", lambda done: progress("stages", done, count))
+        progress("stages", 0, count)
+        _warm_up(segment, files)
+        times = _predict(segment, files, root / "stages", lambda done: progress("stages", done, count))
         stages = {name: round(1000 * seconds / times.photos, 2) for name, seconds in times.seconds.items()}
         rows = []
         for number in processes:
             progress(f"{number} processes", 0, 0)
             rows.append({"processes": number} | _together(number, model, device, files, root))
-    for row in rows:
-        row["efficiency"] = round(row["photos_per_second"] / row["processes"] / rows[0]["photos_per_second"], 3)
+    rates = [row["photos_per_second"] / row["processes"] for row in rows]
+    for row, rate in zip(rows, rates, strict=True):
+        row["efficiency"] = round(rate / rates[0], 3)
     photo: dict[str, Any] = {
         "size": f"{size[1]}x{size[0]}" if photos is None else "of the files",
         "kb": round(times.read_bytes / times.photos / 1000, 1),
@@ -168,13 +172,18 @@ def _files(photos: Path | None, root: Path, count: int, size: tuple[int, int], p
     return list(itertools.islice(itertools.cycle(found), count))
 
 
-def _predict(segment: Segmenter, files: Sequence[Path], out: Path, done: Callable[[int], None]) -> _Times:
-    """Predict photos as a shard does, and measure each stage."""
+def _warm_up(segment: Segmenter, files: Sequence[Path]) -> None:
+    """Predict photos that do not count: the first call takes longer than the others."""
     import pyarrow.parquet  # noqa: F401 - which takes longer than to write a part
 
-    find, times, rows = finder(segment), _Times(), []
+    find = finder(segment)
     for path in files[:_WARM_UP]:
         find(as_image(path))
+
+
+def _predict(segment: Segmenter, files: Sequence[Path], out: Path, done: Callable[[int], None]) -> _Times:
+    """Predict photos as a shard does, and measure each stage."""
+    find, times, rows = finder(segment), _Times(), []
     for number, path in enumerate(files):
         with times.stage("read"):
             image = as_image(path)
@@ -196,21 +205,26 @@ def _predict(segment: Segmenter, files: Sequence[Path], out: Path, done: Callabl
 
 
 _SEGMENT: list[Segmenter] = []  # the model of a worker process
+_START: list[Barrier] = []  # where the worker waits until all of them are ready
 
 
-def _begin_worker(model: str | None, device: str) -> None:
+def _begin_worker(model: str | None, device: str, start: Barrier) -> None:
     """Load the model into a worker, with one thread, as the command line does."""
     import torch
 
     keep_freed_memory()
     torch.set_num_threads(1)
-    _SEGMENT[:] = [load(model, device=device)]
+    _SEGMENT[:], _START[:] = [load(model, device=device)], [start]
 
 
 def _work(files: Sequence[Path], out: Path) -> tuple[float, float]:
     """Predict photos in a worker; gives when it began and ended on the clock that all processes share."""
-    find = finder(_SEGMENT[0])
-    find(as_image(files[0]))
+    try:
+        _warm_up(_SEGMENT[0], files)
+    except BaseException:
+        _START[0].abort()
+        raise
+    _START[0].wait()  # no process may work alone, and none may take the work of another
     begin = time.monotonic()
     _predict(_SEGMENT[0], files, out, lambda done: None)
     return begin, time.monotonic()
@@ -218,12 +232,13 @@ def _work(files: Sequence[Path], out: Path) -> tuple[float, float]:
 
 def _together(number: int, model: str | None, device: str, files: Sequence[Path], root: Path) -> dict[str, Any]:
     """Let several processes predict `files` each, at the same time."""
-    with ProcessPoolExecutor(number, get_context("spawn"), _begin_worker, (model, device)) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(number, context, _begin_worker, (model, device, context.Barrier(number))) as pool:
         outs = [root / f"of {number}, {place}" for place in range(number)]
         try:
             spans = list(pool.map(_work, [files] * number, outs))
-        except BrokenProcessPool:
-            raise PartwiseError(f"one of {number} processes died, perhaps for lack of memory: give fewer") from None
+        except (BrokenProcessPool, BrokenBarrierError):
+            raise PartwiseError(f"one of {number} processes ended, perhaps for lack of memory: give fewer") from None
     seconds = max(end for _, end in spans) - min(begin for begin, _ in spans)
     return {"photos_per_second": round(number * len(files) / seconds, 4), "efficiency": 0.0}
 
