@@ -6,11 +6,16 @@ import sys
 
 import numpy as np
 import pytest
+from coco_trees import annotation, content, write_coco
+from PIL import Image
 from tiny_networks import tiny_model
 
 from partwise.bench import speed as bench_speed_module
+from partwise.bench.evaluation import bench_evaluation
 from partwise.bench.material import make_material
 from partwise.cli import main
+from partwise.data.streets import render_dataset
+from partwise.errors import PartwiseError
 from partwise.training import precision
 from streeteval.bench.material import link_again, results_of, write_files
 from streeteval.evaluator import CityscapesEvaluator
@@ -55,6 +60,10 @@ def test_without_cityscapesscripts_one_line_says_what_to_install(fails, monkeypa
     ("arguments", "expected"),
     [
         (["evaluation", "--images", "0"], "--images 0: give numbers from 1 on"),
+        (["evaluation", "--workers", "-1"], "--workers -1: give numbers from 1 on"),
+        (["evaluation", "--scaling-images", "0"], "--scaling-images 0: give numbers from 1 on"),
+        (["evaluation", "--memory-images", "-3"], "--memory-images -3: give numbers from 1 on"),
+        (["evaluation", "--predictions", "0"], "--predictions 0: give numbers from 1 on"),
         (["evaluation", "--size", "big"], "--size big: give WIDTHxHEIGHT"),
         (["evaluation", "--data", "none"], "none: no such file or folder"),
         (["speed", "--repeats", "0"], "--repeats 0"),
@@ -64,6 +73,37 @@ def test_without_cityscapesscripts_one_line_says_what_to_install(fails, monkeypa
 def test_mistakes_get_one_line(fails, arguments, expected):
     said = fails("bench", *arguments).strip()
     assert expected in said and len(said.split("\n")) == 1
+
+
+def _own_classes(root):
+    rows = [annotation(1, category_id=1, segmentation=[[2, 2, 14, 2, 14, 14, 2, 14]])]
+    found = content(rows, categories=[{"id": 1, "name": "cone"}])
+    write_coco(root / "annotations" / "instances_val.json", found, root / "val")
+
+
+def _without_instances(root):
+    render_dataset(root, {"val": 1}, (64, 128))
+    for file in root.rglob("*gtFine*.png"):
+        Image.fromarray(np.full((64, 128), 7, np.uint16 if "instanceIds" in file.name else np.uint8)).save(file)
+
+
+def _of_two_sizes(root):
+    for seed, size in enumerate(((64, 128), (96, 192))):
+        render_dataset(root, {"val": 1}, size, seed)
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (_own_classes, "cityscapesScripts scores those of Cityscapes alone"),
+        (_without_instances, "no instance of an evaluated class"),
+        (_of_two_sizes, r"several sizes \(128x64 and 192x96\)"),
+    ],
+)
+def test_unsuited_data_are_refused_before_anything_is_measured(make, expected, tmp_path):
+    make(tmp_path / "T")
+    with pytest.raises(PartwiseError, match=expected):
+        bench_evaluation(images=2, predictions=2, data=tmp_path / "T", progress=lambda *_: pytest.fail("it has begun"))
 
 
 def test_files_hold_what_memory_holds_under_every_name(tmp_path):

@@ -67,9 +67,11 @@ def bench_evaluation(
         All figures in JSON's own types. Seconds are per image.
 
     Raises:
-        PartwiseError: If cityscapesScripts is not installed, or a number is below 1.
+        PartwiseError: If cityscapesScripts is not installed, a number is below 1, or the data are not those that it can
+            score.
     """
-    counts = {"images": images, "predictions": predictions, "workers": workers, "memory-images": memory_images}
+    counts = {"images": images, "predictions": predictions, "workers": workers}
+    counts |= {"scaling-images": scaling_images, "memory-images": memory_images}
     if wrong := [f"--{name} {count}" for name, count in counts.items() if count < 1]:
         raise PartwiseError(f"{' '.join(wrong)}: give numbers from 1 on")
     require_official()

@@ -10,9 +10,12 @@ import numpy as np
 
 from partwise.data.dataset import open_dataset
 from partwise.data.streets import Streets
+from partwise.errors import PartwiseError
+from partwise.evaluation.model import require_instances
 from partwise.scene import Scene
 from streeteval.bench.material import predictions_of
 from streeteval.instances import Instances
+from streeteval.labels import CITYSCAPES
 
 RENDERED_NAME = "street_{:06}_000019"
 
@@ -54,20 +57,41 @@ def make_material(
         progress: Called with what is being done, how much of it is done, and all of it.
 
     Raises:
-        PartwiseError: If the tree cannot be read.
+        PartwiseError: If the tree cannot be read, or its frames have other classes, several sizes or no instance.
     """
     rng = np.random.default_rng(0)
-    frames = Streets(images, size, seed=0) if data is None else open_dataset(data, split)
+    scenes = _frames(images, size, data, split)
     material = Material([], [], [])
-    for i in range(min(images, len(frames))):
-        scene = frames[i]
-        if data is None:
-            scene = renamed(scene, RENDERED_NAME.format(i))
+    for number, scene in enumerate(scenes, 1):
         material.scenes.append(scene)
         material.instances.append(predictions_of(scene, predictions, rng))
         material.semantics.append(np.roll(scene.semantic_HW, (2, 3), (0, 1)))
-        progress("frames", i + 1, images)
+        progress("frames", number, len(scenes))
     return material
+
+
+def _frames(images: int, size: tuple[int, int], data: Path | None, split: str) -> list[Scene]:
+    """Return the frames, which the official tool can score: of the classes of Cityscapes and one size.
+
+    Raises:
+        PartwiseError: If they are not.
+    """
+    if data is None:
+        scenes = [renamed(scene, RENDERED_NAME.format(i)) for i, scene in enumerate(Streets(images, size, seed=0))]
+        require_instances(scenes, f"rendered streets of {size[1]}x{size[0]}")
+        return scenes
+    frames, what = open_dataset(data, split), f"{data}, split {split}"
+    if not frames.label_set.same_classes(CITYSCAPES):
+        raise PartwiseError(
+            f"{what}: its classes are those of {frames.label_set.name}, and cityscapesScripts scores those of "
+            "Cityscapes alone: give a Cityscapes tree, or leave --data out for rendered frames"
+        )
+    scenes = [frames[i] for i in range(min(images, len(frames)))]
+    if len(sizes := sorted({scene.size for scene in scenes})) > 1:
+        told = " and ".join(f"{width}x{height}" for height, width in sizes[:2])
+        raise PartwiseError(f"{what}: its frames have several sizes ({told}): give a tree with frames of one size")
+    require_instances(scenes, what)
+    return scenes
 
 
 def renamed(scene: Scene, name: str) -> Scene:
