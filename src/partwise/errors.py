@@ -35,6 +35,7 @@ EXTRAS = {
     "python_multipart": "serve",
     "tensorboard": "tensorboard",
     "cityscapesscripts": "bench",
+    "trackeval": "bench",
 }
 
 

@@ -1,11 +1,13 @@
 """`partwise bench tracks`: trackers on rendered sequences, with an untrained model and with the truth."""
 
 import json
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_networks import tiny_model
 
 for name in ("trackers", "trackeval"):
     pytest.importorskip(name, reason="needs the extras `video` and `bench`")
@@ -78,6 +80,19 @@ def test_numbers_out_of_range_are_one_line(model, capsys):
     with pytest.raises(SystemExit) as end:
         main(["bench", "tracks", model, "--sequences", "0"])
     assert end.value.code == 2 and len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_what_no_track_can_be_made_of_is_found_before_the_first_frame(model, monkeypatch, tmp_path, fails):
+    with pytest.raises(PartwiseError, match="a semantic model finds no instances to follow"):
+        bench_tracks(
+            str(tiny_model(tmp_path / "fcn.safetensors", semantic=True)), progress=lambda *_: pytest.fail("begun")
+        )
+    for library in ("trackers", "supervision", "trackeval"):
+        with monkeypatch.context() as patch:
+            patch.setitem(sys.modules, library, None)
+            with pytest.raises(ModuleNotFoundError):
+                bench_tracks(model, progress=lambda *_: pytest.fail("begun"))
+            assert f"{library} is not installed: pip install 'partwise[" in fails("bench", "tracks", model)
 
 
 def test_a_tracker_on_boxes_ignores_classes_and_low_scores():

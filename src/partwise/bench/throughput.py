@@ -106,7 +106,7 @@ def bench_throughput(
         segment = load(model, device=device)  # an error after the photos are rendered would be late
         files = _files(photos, root, count, size, progress)
         progress("stages", 0, count)
-        _warm_up(segment, files)
+        _warm_up(segment, files, root / "warm-up")
         times = _predict(segment, files, root / "stages", lambda done: progress("stages", done, count))
         stages = {name: round(1000 * seconds / times.photos, 2) for name, seconds in times.seconds.items()}
         rows = []
@@ -172,13 +172,9 @@ def _files(photos: Path | None, root: Path, count: int, size: tuple[int, int], p
     return list(itertools.islice(itertools.cycle(found), count))
 
 
-def _warm_up(segment: Segmenter, files: Sequence[Path]) -> None:
-    """Predict photos that do not count: the first call takes longer than the others."""
-    import pyarrow.parquet  # noqa: F401 - which takes longer than to write a part
-
-    find = finder(segment)
-    for path in files[:_WARM_UP]:
-        find(as_image(path))
+def _warm_up(segment: Segmenter, files: Sequence[Path], out: Path) -> None:
+    """Predict photos that do not count: the first calls of a stage take longer than the others."""
+    _predict(segment, files[:_WARM_UP], out, lambda done: None)
 
 
 def _predict(segment: Segmenter, files: Sequence[Path], out: Path, done: Callable[[int], None]) -> _Times:
@@ -220,7 +216,7 @@ def _begin_worker(model: str | None, device: str, start: Barrier) -> None:
 def _work(files: Sequence[Path], out: Path) -> tuple[float, float]:
     """Predict photos in a worker; gives when it began and ended on the clock that all processes share."""
     try:
-        _warm_up(_SEGMENT[0], files)
+        _warm_up(_SEGMENT[0], files, out.with_name(f"{out.name}, warm-up"))
     except BaseException:
         _START[0].abort()
         raise

@@ -6,6 +6,7 @@ loses by itself.
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -32,6 +33,7 @@ __all__ = ["bench_tracks", "tracks_text"]
 
 REPORT_SEED, CHOICE_SEED = 1000, 2000  # of the first sequence that is reported, and of the first for the choice
 PAVEMENT_EACH = 4  # each fourth sequence is seen from the pavement
+LIBRARIES = ("trackers", "supervision", "trackeval")  # of the trackers and of the scores
 LEAST_SCORE = 0.02  # lower instances are not given to any tracker
 BYTE_TRACK = TrackSettings(low=0.1, high=0.6, start=0.7, overlap=0.1)  # the thresholds of the library
 Progress = Callable[[str, int, int], None]
@@ -149,14 +151,19 @@ def bench_tracks(
         "model_ms", "frames_a_second"}; "choice" is None without a choice.
 
     Raises:
-        PartwiseError: If a number is out of range, the model cannot be read, or a library is missing.
+        PartwiseError: If a number is out of range, or the model cannot be read or finds no instances.
+        ModuleNotFoundError: If a library is missing.
     """
     if sequences < 1 or frames < 2 or choose < 0 or threads < 1:
         raise PartwiseError(
             f"{sequences} sequences, {frames} frames, {choose} to choose on, {threads} threads: give at least 1, "
             "2, 0 and 1"
         )
+    for library in LIBRARIES:  # an error after the model has seen all frames would be late
+        importlib.import_module(library)
     segment = load(model)
+    if not segment.method.has_instances:
+        raise PartwiseError(f"{model}: a semantic model finds no instances to follow: give a model that does")
     if not segment.method.label_set.same_classes(CITYSCAPES):
         raise PartwiseError(f"{model}: its classes are not those of rendered streets, the ones of Cityscapes")
     streets = lambda seed, count: [

@@ -36,6 +36,7 @@ from streeteval.boxes import nearest_index
 from streeteval.evaluator import CityscapesEvaluator
 from streeteval.labels import CITYSCAPES
 from streeteval.machine import describe_machine
+from streeteval.reading.truth import require_truth
 from streeteval.scene import EvenlySpaced
 
 RENDERED_SEED = 11
@@ -123,13 +124,17 @@ def bench_views(
         "size_ap", "ms"}], "means": {rule: {"ap", "ap50", "ms"}}}.
 
     Raises:
-        PartwiseError: If a number is below 1, or the model or the data cannot be read.
+        PartwiseError: If a number is below 1, the model finds no instances, the frames have no truth, or the model or
+            the data cannot be read.
     """
     if frames < 1 or threads < 1:
         raise PartwiseError(f"{frames} frames, {threads} threads: give numbers from 1 on")
     require_network(model)
     segment = load(model, device="cpu")
+    if not segment.method.has_instances:
+        raise PartwiseError(f"{model}: a semantic model finds no objects, near or far: give a model that does")
     scenes = EvenlySpaced(data_for(segment, data, split), frames)
+    require_truth(scenes, f"{data}, split {split}")
     rows = []
     with with_threads(threads), torch.inference_mode():
         for name, framed in _framings(scenes):
@@ -199,17 +204,17 @@ def framed(scene: Scene, near: Near) -> Scene:
 
 
 def _row(method: Method, scenes: Sequence[Scene], rule: Rule) -> dict:
-    """Score one rule on the scenes of one framing."""
+    """Score one rule on the scenes of one framing. "size" and "seen" are those of the first scene."""
     evaluator, seconds = CityscapesEvaluator(method.label_set), []
-    seen: Seen = rule.seen(scenes[0].size, method.default_scale)
     for scene in scenes:
+        seen = rule.seen(scene.size, method.default_scale)
         begin = time.perf_counter()
         found = method.predict_views(image_batch(scene.image_HW3), seen, overview=rule.overview)[0]
         seconds.append(time.perf_counter() - begin)
         evaluator.update(scene, found.instances, found.semantic_HW)
-    figures = evaluator.compute()
-    size = {"size": size_name(scenes[0].size), "rule": rule.name, "seen": size_name(seen)}
-    scores = instance_figures(figures["instance"]) | {"iou_class": figures["semantic"]["iou_class"]}
+    figures, first = evaluator.compute(), scenes[0].size
+    size = {"size": size_name(first), "rule": rule.name, "seen": size_name(rule.seen(first, method.default_scale))}
+    scores = instance_figures(figures["instance"]) | {"iou_class": (figures["semantic"] or {}).get("iou_class")}
     return size | scores | {"ms": round(1000 * float(np.median(seconds)), 1)}
 
 
