@@ -147,6 +147,7 @@ def test_scores_without_a_value_are_null_and_a_dash(data, tmp_path, says):
     assert f"wrote {file}" in said and figures["complete"] and len(figures["results"]) == 4
     assert all(row["ap"] is None and row["interval"]["ap"] in (None, [None, None]) for row in figures["results"])
     assert figures["seeds"]["parts_light"] == {key: {"mean": None, "sd": None} for key in ("ap", "ap50")}
+    assert "– to" not in said
     lines = [line.split() for line in said.splitlines() if line.startswith(PAIR) and "against" not in line]
     assert len(lines) == 4 + 8 and all(line[3 if n < 4 else 4] == "–" for n, line in enumerate(lines))
 

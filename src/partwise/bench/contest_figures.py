@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -213,16 +213,18 @@ def _results_text(figures: Mapping[str, Any]) -> str:
 def _curve_text(curve: Sequence[Mapping[str, Any]]) -> str:
     rows = []
     for row in curve:
-        own = interval_text(row["interval"]["ap"], fraction) or MISSING
-        less = _less(row.get("difference", {}).get("ap"))
-        rows.append([row["recipe"], row["seed"], f"{row['minutes']:g}", row["steps"], fraction(row["ap"]), own, *less])
+        less = row.get("difference", {}).get("ap", {"difference": None, "low": None, "high": None})
+        cells = [fraction(row["ap"]), _ends(row["interval"]["ap"], fraction)]
+        cells += [_signed(less["difference"]), _ends((less["low"], less["high"]), _signed)]
+        rows.append([row["recipe"], row["seed"], f"{row['minutes']:g}", row["steps"], *cells])
     columns = ("recipe", "seed", "minutes", "steps", "AP", "95 % interval", "less the first", "95 % interval")
     return table_text(Table("", columns, rows))
 
 
-def _less(difference: Mapping[str, Any] | None) -> list[str]:
-    """Return the difference from the first recipe and its interval in words."""
-    if difference is None:
-        return [MISSING, MISSING]
-    ends = (difference["low"], difference["high"])
-    return [fraction(difference["difference"]), interval_text(ends, fraction)]
+def _ends(ends: Sequence[float | None] | None, form: Callable[[float], str]) -> str:
+    """Return an interval in words; missing if it has no ends."""
+    return MISSING if ends is None or None in ends else interval_text(ends, form)
+
+
+def _signed(value: float | None) -> str:
+    return MISSING if value is None else f"{value:+.3f}"
