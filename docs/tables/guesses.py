@@ -98,11 +98,17 @@ def rechecked() -> Table:
     return Table([*columns, "stricter outcome"], rows)
 
 
-def further(study: str = RECHECK, number: int = 1) -> Table:
-    """Figures of a round that limit what a verdict means."""
+def further(study: str = RECHECK, number: int = 1, also: Sequence[str] = ()) -> Table:
+    """Figures of a round that limit what a verdict means.
+
+    Args:
+        study: Name of the file.
+        number: Of the round.
+        also: Variants of other rounds.
+    """
     rows = []
     for one in load(study)["further"]:
-        if one.get("round", 1) != number:
+        if one.get("round", 1) != number and one["of"] not in also:
             continue
         effect, (figure, _, size) = one["effect"], one["figure"].partition(" ")
         words = f"{IN_WORDS[figure]}, cars {size} px" if size else IN_WORDS[figure]
@@ -187,5 +193,5 @@ TABLES: dict[str, Make] = {
     "guesses-second-orders": partial(orders, SECOND),
     "guesses-third-verdicts": partial(verdicts, THIRD, counted=True, interval="interval for all together"),
     "guesses-third-variants": partial(variants, THIRD),
-    "guesses-third-further": partial(further, RECHECK_ALL, 3),
+    "guesses-third-further": partial(further, RECHECK_ALL, 3, ("chain_6",)),
 }
