@@ -98,6 +98,23 @@ def test_groups_by_an_expression(scenes):
         split_images(names, images.__getitem__, group_by="(")
 
 
+@pytest.mark.parametrize("given", ["folder", "file", "images elsewhere"])
+def test_an_expression_is_searched_below_the_data_not_in_folders_above(tmp_path, scenes, says, complains, given):
+    """All photos lie in a folder called sequence_1."""
+    root = tmp_path / "sequence_1" / "own"
+    names = {"train": [("sequence_2_a.png", 0), ("sequence_2_b.png", 1), ("sequence_3.png", 2), ("x.png", 3)]}
+    coco_tree(root, scenes, names)
+    if given == "images elsewhere":
+        (root / "annotations").mkdir()
+        root = (root / "train" / "_annotations.coco.json").rename(root / "annotations" / "instances_train.json")
+    elif given == "file":
+        root = root / "train" / "_annotations.coco.json"
+    words = ["split", root, "--out", tmp_path / "out", "--val", "0.4", "--group-by"]
+    said = complains(*words, "(sequence_[0-9])")
+    assert "1 of 4 names do not match it, such as " in said and "own" not in said.split("such as")[1]
+    assert "3 groups of copies" in says(*words, "(sequence_[0-9]|x)")
+
+
 @pytest.mark.parametrize("copy", [False, True])
 def test_the_parts_name_the_same_images_and_keep_every_id(copy, tmp_path, scenes):
     source = tmp_path / "own"

@@ -171,8 +171,9 @@ def split(
         out: Folder for the two parts, train and val. Their annotation files name the images where they are.
         split: Which of its splits is split in two; the others stay as they are.
         val: Share of the images in val.
-        group_by: A regular expression that matches the path of every file; images with the same match (of the first
-            group in parentheses, if there is one) are on one side, such as '([a-z]+)_[0-9]+' for a city or a video.
+        group_by: A regular expression that matches the path of every image below ROOT; images with the same match (of
+            the first group in parentheses, if there is one) are on one side, such as '([a-z]+)_[0-9]+' for a city or a
+            video.
         seed: Seed of the random choice.
         copy: Also copy the images to OUT.
     """

@@ -63,7 +63,8 @@ def split_annotated(
         out: A folder, which holds no split yet.
         split: Which of its splits is split.
         val: Share of the images that go to `val`; see `split_images` for it and for the following three.
-        group_by: What makes images one group.
+        group_by: What makes images one group. It is searched in the path of each image below the data set's folder, or
+            below the folder of all images where some lie elsewhere.
         seed: Of the random choice.
         copy: Also copy the images.
         progress: Is told how many images are read, of how many.
@@ -91,7 +92,7 @@ def split_annotated(
     images = dataset.annotated.images
     ids = [one.ids if isinstance(dataset, CocoFolder) else (place,) for place, one in enumerate(images, 1)]
     parts = split_images(
-        [image.path for image in images],
+        _names_below(root, [image.path for image in images]),
         lambda place: read_image(images[place].path),
         val=val,
         group_by=group_by,
@@ -104,6 +105,21 @@ def split_annotated(
     }
     content = dataset.coco_content() if isinstance(dataset, CocoFolder) else coco_content_of(dataset.annotated)
     return parts, write_split(content, paths, out, copy=copy)
+
+
+def _names_below(root: Path, files: Sequence[str]) -> list[str]:
+    """The paths of files relative to `root`, or to the folder that holds all of them if one lies elsewhere.
+
+    The names of the folders above are no part of them.
+
+    >>> _names_below(Path("/berlin"), ["/berlin/train/a.jpg"]), _names_below(Path("/x/json"), ["/x/a/1.jpg"])
+    (['train/a.jpg'], ['1.jpg'])
+    """
+    paths = [Path(os.path.abspath(file)) for file in files]  # noqa: PTH100 - links are not followed
+    base = Path(os.path.abspath(root))  # noqa: PTH100
+    if not all(path.is_relative_to(base) for path in paths):
+        base = Path(os.path.commonpath([path.parent for path in paths]))
+    return [path.relative_to(base).as_posix() for path in paths]
 
 
 def split_groups(groups: Sequence[int], val: float, seed: int) -> list[bool]:
