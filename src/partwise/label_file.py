@@ -13,7 +13,7 @@ from typing import Any
 
 from partwise.class_list import OUTSIDE, ClassEntry, label_set_of_classes
 from partwise.errors import PartwiseError
-from streeteval.files import expanded
+from streeteval.files import expanded, text_of
 from streeteval.labels import LabelSet
 
 __all__ = ["LabelFileError", "read_label_file"]
@@ -41,7 +41,7 @@ def read_label_file(path: str | Path) -> LabelSet:
     """
     path = expanded(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")  # editors of Windows write a mark of the encoding first
+        text = text_of(path.read_bytes()).replace("\r\n", "\n")
         content = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
     except OSError as error:
         raise PartwiseError(f"{path}: {(error.strerror or str(error)).lower()}: give a label file") from None

@@ -102,3 +102,8 @@ def entry(name: str) -> zipfile.ZipInfo:
 def test_a_split_in_other_letters_is_named(split, city_root):
     with pytest.raises(PartwiseError, match=r"did you mean 'val'\? Known: train, val"):
         CityscapesFolder(city_root, split)
+
+
+def test_check_of_a_folder_without_data_says_where_formats_are_described(tmp_path, complains):
+    (tmp_path / "notes.json").write_text("{}")
+    assert "(for COCO and other formats see docs/data.md)" in complains("check", tmp_path)

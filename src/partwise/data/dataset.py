@@ -5,9 +5,10 @@ Another format is a class of this form, in `DATASETS` or announced by another pa
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -125,14 +126,8 @@ def open_dataset(root: str | os.PathLike, split: str, **options: Any) -> Dataset
     place = expanded(root)
     form = find_format(place, options)
     given = known_options(form, options, place)
-    try:
+    with _other_formats_named(form, place):
         return form(place, split, **given)
-    except FaultyDataError:
-        raise
-    except PartwiseError as error:
-        if form is not CityscapesFolder or form.recognises(place):
-            raise
-        raise PartwiseError(f"{error} (for COCO and other formats see docs/data.md)") from None
 
 
 def splits_of(root: str | os.PathLike, **options: Any) -> list[str]:
@@ -150,7 +145,21 @@ def splits_of(root: str | os.PathLike, **options: Any) -> list[str]:
     list_splits = getattr(form, "splits", None)
     taken: frozenset[str] = getattr(form, "options", frozenset()) & {"annotations", "images"}
     given = {key: value for key, value in options.items() if key in taken and value is not None}
-    return list_splits(place, **given) if list_splits else []
+    with _other_formats_named(form, place):
+        return list_splits(place, **given) if list_splits else []
+
+
+@contextlib.contextmanager
+def _other_formats_named(form: type[DatasetFormat], place: Path) -> Iterator[None]:
+    """Say where other formats are described if a path that none recognises cannot be read as Cityscapes."""
+    try:
+        yield
+    except FaultyDataError:
+        raise
+    except PartwiseError as error:
+        if form is not CityscapesFolder or form.recognises(place):
+            raise
+        raise PartwiseError(f"{error} (for COCO and other formats see docs/data.md)") from None
 
 
 def find_format(root: Path, options: Mapping[str, Any]) -> type[DatasetFormat]:

@@ -67,7 +67,7 @@ def read_records(
     place = "the evaluation" if isinstance(path, Mapping) else os.fspath(path)
     given = {metric.name: metric for metric in metrics}
     try:
-        held = path if isinstance(path, Mapping) else json.loads(Path(path).read_text(encoding="utf-8"))
+        held = path if isinstance(path, Mapping) else json.loads(Path(path).read_bytes())
         records = held[RECORDS_KEY]
         label_set = _classes_of(records, label_set, place)
         settings = records["settings"]

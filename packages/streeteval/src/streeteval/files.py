@@ -33,6 +33,7 @@ __all__ = [
     "mode_of",
     "read_json",
     "readable",
+    "text_of",
 ]
 
 _FREE_SPACE, _MAY_WRITE = "free space on the disk or choose another one", "choose a folder that you may write to"
@@ -140,18 +141,48 @@ def read_json(path: str | os.PathLike) -> Any:
         Its content.
 
     Raises:
-        InputError: If it cannot be read, is not JSON, or is nested too deeply.
+        InputError: If it cannot be read, is empty, is no text in UTF-8, UTF-16 or UTF-32, is not JSON, or is nested too
+            deeply.
     """
     path = expanded(path)
     if path.is_fifo() and path.parts[1:2] != ("dev",):
         raise InputError(f"{path}: a pipe, which may never end: give a JSON file")
     try:
-        return json.loads(path.read_bytes())
+        text = text_of(path.read_bytes())
+        if not text.strip("\0 \t\r\n"):
+            raise InputError(f"{path}: is empty: write or copy it again")
+        return json.loads(text)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InputError(f"{path}: cannot be read: {reason}: give a JSON file") from None
-    except (ValueError, RecursionError) as error:  # ValueError: also bytes that are no text
+    except UnicodeDecodeError as error:
+        encoding, wrong = error.encoding.upper()[:6], f"byte {error.object[error.start]:#04x} at {error.start}"
+        raise InputError(f"{path}: not {encoding} ({wrong}): save it as UTF-8") from None
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({error}): write or copy it again") from None
+
+
+def text_of(data: bytes, errors: str = "strict") -> str:
+    """Decode a text file in UTF-8, UTF-16 or UTF-32, with a byte order mark or without one.
+
+    Without a mark the zeros among its first four bytes tell UTF-16 and UTF-32, as for JSON (RFC 4627, section 3).
+
+    Args:
+        data: The content of the file.
+        errors: As of `bytes.decode`.
+
+    Returns:
+        Its text, without the mark.
+
+    Raises:
+        UnicodeDecodeError: If it is no text in this encoding, unless `errors` says otherwise.
+
+    >>> text_of("é".encode("utf-16")), text_of("{}".encode("utf-16-le")), text_of("{}".encode("utf-8-sig"))
+    ('é', '{}', '{}')
+    """
+    return data.decode(json.detect_encoding(data), errors)
 
 
 def json_ready(value: Any) -> Any:

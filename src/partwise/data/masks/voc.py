@@ -22,6 +22,7 @@ from partwise.data.masks.folder import MaskFolder, MaskFrame, RawTruth, frames_o
 from partwise.data.name_forms import existing_file
 from partwise.data.splits import in_usual_order
 from partwise.errors import PartwiseError
+from streeteval.files import text_of
 from streeteval.folders import is_clutter
 from streeteval.labels import LabelSet
 from streeteval.reading.faults import Fault
@@ -57,7 +58,7 @@ class VocFolder(MaskFolder):
     def find_frames(cls, root: Path, split: str) -> tuple[list[MaskFrame], list[Fault]]:
         """See MaskFolder."""
         file = root / "ImageSets" / "Segmentation" / f"{split}.txt"
-        lines = read_bytes(file).decode("utf-8-sig", "replace").splitlines()
+        lines = text_of(read_bytes(file), "replace").splitlines()
         images = [image for line in lines if line.strip() for image in _images(root, line.strip())]
         faults = [
             Fault(str(file), f"{image} is missing", "add it or remove its name")

@@ -32,6 +32,7 @@ from streeteval.rle import column_runs
 __all__ = ["LabelmeFolder"]
 
 _SHAPES = re.compile(rb'"shapes"\s*:\s*\[')
+_LOOKED_AT = 12  # files of a folder: the first may be empty
 _WITHOUT_AREA = ("point", "points", "line", "linestrip")
 
 
@@ -86,15 +87,15 @@ def _folders(root: Path) -> dict[str, Path]:
 
 def _is_labelme(folder: Path) -> bool:
     try:
-        first = next((path for path in sorted(folder.glob("*.json")) if not is_clutter(path.name)), None)
+        files = [path for path in sorted(folder.glob("*.json")) if not is_clutter(path.name)]
     except OSError:
         return False
-    return first is not None and _has_shapes(first)
+    starts = (start for file in files[:_LOOKED_AT] if (start := beginning_of(file)))
+    return _has_shapes(next(starts, b""))
 
 
-def _has_shapes(file: Path) -> bool:
-    """Whether a file is labelme's; older versions write the image, which may be long, before the shapes."""
-    start = beginning_of(file)
+def _has_shapes(start: bytes) -> bool:
+    """Whether a file begins as labelme's; older versions write the image, which may be long, before the shapes."""
     return _SHAPES.search(start) is not None or (b'"imageData"' in start and b'"images"' not in start)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ __all__ = [
     "looks_like_panoptic",
 ]
 
-_ROBOFLOW = "_annotations.coco.json"
+_ROBOFLOW, _INSTANCES = "_annotations.coco.json", "instances_"
 _SNIFFED_BYTES = 1 << 16
 _SNIFFED_FILES = 12  # in a folder: one with a JSON for each image is another format
 _USUAL_NAMES = frozenset(
@@ -40,8 +40,8 @@ _USUAL_NAMES = frozenset(
     }
 )
 _KEYS = re.compile(rb'"(images|annotations|categories)"\s*:\s*\[')
-_TRUTH_KEYS = re.compile(rb'"(segmentation|segments_info)"\s*:')  # of COCO's annotations, of panoptic ones
-_READ_BYTES, _LONGEST_KEY = 1 << 20, 64
+_TRUTH_KEYS = re.compile(r'"(segmentation|segments_info)"\s*:')  # of COCO's annotations, of panoptic ones
+_READ_BYTES, _READ_LETTERS, _LONGEST_KEY = 4, 1 << 20, 64
 _BESIDE_THE_SPLIT = re.compile(r"^instances_|^(.*[_-])?panoptic[_-]|[_-]panoptic$")  # cityscapes_panoptic_val
 
 
@@ -61,19 +61,27 @@ class AnnotationFile:
 
 
 def beginning_of(file: Path) -> bytes:
-    """What a file begins with, enough to know its format; nothing where it cannot be read."""
+    """What a file begins with as UTF-8, enough to know its format; nothing where it cannot be read."""
     try:
         if not file.is_file():  # a pipe would never end
             return b""
         with file.open("rb") as opened:
-            return opened.read(_SNIFFED_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()
+            first = opened.read(_SNIFFED_BYTES)
+            if (encoding := json.detect_encoding(first)) != "utf-8":
+                first = (first + opened.read(_SNIFFED_BYTES)).decode(encoding, "ignore").encode()
+            return first.lstrip()
     except OSError:
         return b""
 
 
 def looks_like_coco(file: Path) -> bool:
-    """Whether a file begins as a COCO file with masks does; it is read as far as its first annotation."""
+    """Whether a file begins as a COCO file with masks does; it is read as far as its first annotation.
+
+    An empty file with the name of one counts, so that its fault is named.
+    """
     start = beginning_of(file)
+    if not start.strip(b"\0") and (file.name == _ROBOFLOW or file.name.startswith(_INSTANCES)):
+        return True
     keys = set(_KEYS.findall(start))
     is_whole = len(start) < _SNIFFED_BYTES // 2  # a note of the classes alone, as Label Studio writes, is no COCO file
     return start[:1] == b"{" and bool(keys - {b"categories"} if is_whole else keys) and not _has_segments(file)
@@ -95,12 +103,14 @@ def holds_panoptic_files(root: Path) -> bool:
 
 def _has_segments(file: Path) -> bool:
     """Whether the first annotation is one of segments in a PNG. All images may be listed before it, in many MB."""
-    last = b""
+    last = ""
     try:
-        with file.open("rb") as opened:
-            while block := opened.read(_READ_BYTES):
+        with file.open("rb") as first:
+            encoding = json.detect_encoding(first.read(_READ_BYTES))
+        with file.open(encoding=encoding, errors="replace") as opened:
+            while block := opened.read(_READ_LETTERS):
                 if (found := _TRUTH_KEYS.search(last + block)) is not None:
-                    return found[1] == b"segments_info"
+                    return found[1] == "segments_info"
                 last = block[-_LONGEST_KEY:]
     except OSError:
         pass
@@ -149,7 +159,7 @@ def _below(root: Path, is_one: Callable[[Path], bool]) -> Iterator[Path]:
         except OSError:
             continue
         names = [path for path in names if not is_clutter(path.name)]
-        chosen = [path for path in names if path.name.startswith("instances_")] or names[:_SNIFFED_FILES]
+        chosen = [path for path in names if path.name.startswith(_INSTANCES)] or names[:_SNIFFED_FILES]
         yield from (path for path in chosen if is_one(path))
 
 

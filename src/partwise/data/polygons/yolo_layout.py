@@ -20,6 +20,7 @@ from partwise.data.name_forms import forms_of
 from partwise.data.polygons.layout import annotation_files, beginning_of, looks_like_coco
 from partwise.data.splits import is_usual
 from partwise.errors import PartwiseError
+from streeteval.files import text_of
 from streeteval.folders import files_below, is_clutter
 from streeteval.reading.faults import Fault
 
@@ -101,7 +102,7 @@ def read_yolo_data(root: Path) -> YoloData:
             f"{root}: labels of YOLO without the names of their classes: give the data.yaml, or write the names into "
             f"{root / _NAME_FILES[0]}, one on each line"
         )
-    names = [line.strip() for line in where.read_text(encoding="utf-8-sig", errors="replace").splitlines()]
+    names = [line.strip() for line in text_of(where.read_bytes(), "replace").splitlines()]
     classes = {index: name for index, name in enumerate(names) if name}  # an empty line counts, too
     if not classes:
         raise PartwiseError(f"{where}: names no class: write the names of the classes into it, one on each line")
@@ -165,7 +166,7 @@ def _parts_of_folders(root: Path) -> dict[str, tuple[str, ...]]:
 
 def _of_yaml(file: Path) -> YoloData:
     try:
-        content = yaml.safe_load(file.read_bytes())
+        content = yaml.safe_load(text_of(file.read_bytes()))
     except (OSError, yaml.YAMLError, UnicodeError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise PartwiseError(f"{file}: cannot be read as YAML ({reason}): write or copy it again") from None
@@ -248,7 +249,7 @@ def folders_of(data: YoloData, split: str, images: Sequence[Path]) -> set[Path]:
 
 def _of_list(file: Path, bases: Iterable[Path]) -> Iterator[Path]:
     """The images that a list names, one on each line."""
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
+    for number, line in enumerate(text_of(file.read_bytes(), "replace").splitlines(), 1):
         if written := line.strip():
             image = _existing(written, (file.parent, *bases))
             if image is None:
@@ -277,7 +278,7 @@ def read_lines(file: Path, read: Callable[[int, list[str]], Line]) -> Iterator[L
         read: Is given the number of a line and its words. Raises ValueError(what is wrong, what to do).
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = text_of(file.read_bytes())
     except (OSError, UnicodeError) as error:
         yield Fault(str(file), f"cannot be read ({type(error).__name__})", "write or copy it again")
         return

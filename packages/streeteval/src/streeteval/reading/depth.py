@@ -91,7 +91,7 @@ class DepthFiles:
     def _camera(self, path: str) -> tuple[float, float]:
         """Return the focal length in pixels and the baseline in metres."""
         try:
-            values = json.loads(self.archive.read(path).decode("utf-8"))
+            values = json.loads(self.archive.read(path))
             focal_px, baseline_m = float(values["intrinsic"]["fx"]), float(values["extrinsic"]["baseline"])
             if not (0 < focal_px < math.inf and 0 < baseline_m < math.inf):
                 raise ValueError(f"{focal_px:g} and {baseline_m:g}")
