@@ -414,12 +414,12 @@ def test_images_of_another_split_are_not_taken_for_those_that_are_missing(tmp_pa
 
 
 def test_an_absolute_path_of_an_image_is_followed_where_no_folder_has_it(tmp_path):
-    file = write_coco(tmp_path / "train" / "_annotations.coco.json", content([annotation()]), tmp_path / "far" / "away")
-    what = content([annotation()], [image(file_name=str(tmp_path / "far" / "away" / "a.png"))])
-    file.write_text(json.dumps(what))
-    assert open_dataset(tmp_path, "train").annotated.images[0].path == str(tmp_path / "far" / "away" / "a.png")
-    Image.new("RGB", (30, 20)).save(tmp_path / "train" / "a.png")  # moved with the annotations
-    assert open_dataset(tmp_path, "train").annotated.images[0].path == str(tmp_path / "train" / "a.png")
+    root, far = tmp_path / "data", tmp_path / "far" / "away"
+    file = write_coco(root / "train" / "_annotations.coco.json", content([annotation()]), far)
+    file.write_text(json.dumps(content([annotation()], [image(file_name=str(far / "a.png"))])))
+    assert open_dataset(root, "train").annotated.images[0].path == str(far / "a.png")
+    Image.new("RGB", (30, 20)).save(root / "train" / "a.png")  # moved with the annotations
+    assert open_dataset(root, "train").annotated.images[0].path == str(root / "train" / "a.png")
 
 
 def test_an_image_without_a_name_is_missing(tmp_path):

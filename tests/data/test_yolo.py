@@ -287,7 +287,7 @@ def test_damaged_files_are_named(data):
     write_yaml(data)
     label_file(data / "images" / "train" / "train_1.jpg").write_bytes(b"\xff\xfe\x00")
     (data / "images" / "val" / "val_1.jpg").write_bytes(b"no image")
-    for split, words in (("train", r"train_1\.txt: cannot be read"), ("val", r"val_1\.jpg cannot be opened")):
+    for split, words in (("train", r"train_1\.txt: cannot be read"), ("val", r"val_1\.jpg: not an image")):
         with pytest.raises(PartwiseError, match=words):
             open_dataset(data, split)
 

@@ -216,7 +216,7 @@ def survey_of(dataset: Dataset, where: str) -> Survey:
     """
     content = getattr(dataset, "content", None) or functools.partial(_content, dataset, where)
     annotated = getattr(dataset, "annotated", None)
-    warnings = [] if annotated is None else list(annotated.warnings)
+    warnings = [] if annotated is None else [*annotated.warnings, *annotated.notes]
     return Survey(where, dataset.label_set, len(dataset), content, [], warnings)
 
 

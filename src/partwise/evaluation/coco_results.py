@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -112,6 +113,8 @@ class CocoResults:
 
 
 def names_of_frame(file_name: str) -> tuple[str, ...]:
-    """The names that the frame of an image may have, the most likely one first."""
-    path = PurePosixPath(file_name.replace("\\", "/"))
-    return str(path), str(path.parent / path.stem), path.stem, path.stem.removesuffix(_FRAME_END)
+    """The names that the frame of an image may have, the most likely one first; some tools percent-encode them."""
+    plain = file_name.replace("\\", "/")
+    paths = [PurePosixPath(one) for one in dict.fromkeys((plain, unquote(plain)))]
+    names = [(str(one), str(one.parent / one.stem), one.stem, one.stem.removesuffix(_FRAME_END)) for one in paths]
+    return tuple(name for several in names for name in several)

@@ -70,6 +70,7 @@ class MaskFrames:
         label_set: Of every scene.
         frames: The complete frames, sorted by name.
         faults: What is wrong with the others.
+        notes: How paths were understood; only `partwise check` lists them.
     """
 
     form: ClassVar[str]
@@ -103,6 +104,7 @@ class MaskFrames:
         self.root, self.split, self.label_set = root, split, label_set
         self.name = f"{root.resolve().stem if root.is_file() else root.resolve().name}/{split}"
         self.frames, self.faults = found
+        self.notes: list[Fault] = []
         if complete:
             raise_faults(str(root), self.faults)
         if not self.frames and not self.faults:
@@ -120,7 +122,9 @@ class MaskFrames:
 
     def surveyed(self) -> Survey:
         """The complete frames, and a fault for each other one."""
-        return Survey(f"{self.root}, split {self.split}", self.label_set, len(self), self.content, self.faults)
+        return Survey(
+            f"{self.root}, split {self.split}", self.label_set, len(self), self.content, self.faults, self.notes
+        )
 
     @property
     def names(self) -> list[str]:

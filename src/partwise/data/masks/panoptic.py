@@ -96,6 +96,7 @@ class PanopticFolder(MaskFrames):
                 table[number] = label.id
         super().__init__(place, found.split, chosen, (frames, faults), table, complete=complete)
         self._segments = segments
+        self.notes = read.notes
 
     @classmethod
     def recognises(cls, root: Path) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,9 @@ import numpy as np
 
 from partwise.data.frame import raise_faults
 from partwise.data.masks.frames import MaskFrame
-from partwise.data.name_forms import existing_file
 from partwise.data.polygons.classes import Category
 from partwise.data.polygons.coco_file import categories_of, complete_rows, images_of, lists_of
+from partwise.data.polygons.finder import FileFinder
 from partwise.data.polygons.images import ImageEntry, ListedImage, located
 from partwise.data.polygons.values import FLAG_REMEDY, flag, identifier, whole_number
 from streeteval.files import read_json
@@ -76,12 +76,14 @@ class PanopticFile:
         frames: Those without a fault, in the order of their names.
         segments: Of these frames.
         faults: Of the other frames.
+        notes: How paths were understood that no file has as they are written.
     """
 
     categories: tuple[Category, ...]
     frames: list[SegmentFrame]
     segments: Segments
     faults: list[Fault]
+    notes: list[Fault]
 
 
 def read_panoptic(file: Path, images: Sequence[Path], truth: Sequence[Path]) -> PanopticFile:
@@ -107,10 +109,13 @@ def read_panoptic(file: Path, images: Sequence[Path], truth: Sequence[Path]) -> 
         faults.append(Fault(where, problem, "set isthing of some to 1"))
     unfit = bool(faults)
     listed = [_as_stored(one, images) for one in images_of(image_rows, where, faults)]
-    entries, places, missing = located(listed, images, where)
-    faults += missing
+    found = located(listed, images, where)
+    places, entries = found.places, found.entries
+    faults += found.faults
     lost = {one.id: Path(one.file_name).stem for one in listed if one.id not in places}  # which have a fault already
-    builder = _Builder(where, categories, entries, truth, faults)
+    pngs = {str(row["file_name"]) for row in annotation_rows if isinstance(row, Mapping) and "file_name" in row}
+    finder = FileFinder(truth, pngs)
+    builder = _Builder(where, categories, entries, finder, faults)
     for row in complete_rows(annotation_rows, "annotation", ("image_id", "file_name", "segments_info"), where, faults):
         image_id = identifier(row["image_id"])
         if image_id is None:
@@ -126,7 +131,8 @@ def read_panoptic(file: Path, images: Sequence[Path], truth: Sequence[Path]) -> 
     faults += builder.without_annotation()
     if unfit:
         raise_faults(where, faults)
-    return PanopticFile(tuple(categories), builder.sorted_frames(), builder.segments(), faults)
+    notes = [*found.notes, *finder.notes(where, "PNG")]
+    return PanopticFile(tuple(categories), builder.sorted_frames(), builder.segments(), faults, notes)
 
 
 def _as_stored(one: ListedImage, folders: Sequence[Path]) -> ListedImage:
@@ -144,7 +150,7 @@ class _Builder:
         where: The file, for faults.
         categories: That it lists.
         images: Of the data set.
-        folders: That the PNGs may lie in.
+        finder: Of the PNGs.
         faults: Is added to.
     """
 
@@ -153,17 +159,18 @@ class _Builder:
         where: str,
         categories: Sequence[Category],
         images: Sequence[ImageEntry],
-        folders: Sequence[Path],
+        finder: FileFinder,
         faults: list[Fault],
     ):
-        self.where, self.images, self.folders, self.faults = where, images, folders, faults
+        self.where, self.images, self.finder, self.faults = where, images, finder, faults
         self.place_of = {one.id: place for place, one in enumerate(categories)}
         self.frames: list[SegmentFrame] = []
         self._pngs: dict[int, str] = {}  # by place of the image
         self._starts, self._ids, self._categories, self._crowd = array("q", [0]), array("i"), array("i"), array("b")
         self._end = _CITY_END if all(one.name.endswith(_CITY_END) for one in images) else ""
-        zipped = folders[0].with_name(f"{folders[0].name}.zip")
-        self._remedy = f"unpack {zipped}" if zipped.is_file() else f"put the PNGs into {folders[0]}"
+        folder = Path(finder.folders[0])
+        zipped = folder.with_name(f"{folder.name}.zip")
+        self._remedy = f"unpack {zipped}" if zipped.is_file() else f"put the PNGs into {folder}"
 
     def add(self, image: int, png: str, rows: Any) -> None:
         """Add the annotation of an image; without a fault it is a frame.
@@ -202,12 +209,12 @@ class _Builder:
         Returns:
             Id -> (place of the category, whether it is a crowd) of the segments without a fault, and where the PNG is.
         """
-        places = (existing_file(folder, png.replace("\\", "/")) for folder in self.folders)
-        found = next(filter(None, places), None)
-        truth = None if found is None else Path(found)
-        if truth is None:
+        found = self.finder.find(png)
+        if found.several:
+            self.faults.append(self.finder.fault(f"image {name}: its PNG {png}", found, self.where))
+        elif found.path is None:
             self._fault(name, f"its PNG {png} is missing", self._remedy)
-        return self._checked(name, rows), truth
+        return self._checked(name, rows), None if found.path is None else Path(found.path)
 
     def _checked(self, name: str, rows: Any) -> dict[int, tuple[int, bool]]:
         found: dict[int, tuple[int, bool]] = {}

@@ -38,6 +38,7 @@ class AnnotatedImages:
         categories: In the order of the file.
         table: The annotations.
         warnings: What is odd, for a person to judge.
+        notes: How the file was understood where it says something else than the disk. Only `partwise check` lists them.
     """
 
     where: str
@@ -45,6 +46,7 @@ class AnnotatedImages:
     categories: tuple[Category, ...]
     table: AnnotationTable
     warnings: tuple[Fault, ...]
+    notes: tuple[Fault, ...] = ()
 
     @property
     def used(self) -> set[int]:
@@ -70,7 +72,9 @@ def read_coco(file: Path, folders: Sequence[Path]) -> AnnotatedImages:
     return replace(annotated, warnings=(*_crowd_warnings(annotated), *annotated.warnings))
 
 
-def read_records(content: Any, where: str, folders: Sequence[Path], warnings: Sequence[Fault] = ()) -> AnnotatedImages:
+def read_records(
+    content: Any, where: str, folders: Sequence[Path], warnings: Sequence[Fault] = (), notes: Sequence[Fault] = ()
+) -> AnnotatedImages:
     """The same from the dictionary that a COCO file holds; see `read_coco`.
 
     Args:
@@ -78,6 +82,7 @@ def read_records(content: Any, where: str, folders: Sequence[Path], warnings: Se
         where: Names it in faults.
         folders: See `read_coco`.
         warnings: What was odd so far.
+        notes: See `AnnotatedImages`; those so far.
 
     Returns:
         The content, checked.
@@ -90,12 +95,12 @@ def read_records(content: Any, where: str, folders: Sequence[Path], warnings: Se
     faults: list[Fault] = []
     categories = categories_of(category_rows, where, faults)
     listed = images_of(image_rows, where, faults)
-    entries, places, missing = located(listed, folders, where)
-    faults += missing
-    order = sorted(range(len(entries)), key=lambda i: entries[i].name)
-    images = tuple(entries[i] for i in order)
+    found = located(listed, folders, where)
+    faults += found.faults
+    order = sorted(range(len(found.entries)), key=lambda i: found.entries[i].name)
+    images = tuple(found.entries[i] for i in order)
     rank = {old: new for new, old in enumerate(order)}
-    places = {id_: rank[place] for id_, place in places.items()}
+    places = {id_: rank[place] for id_, place in found.places.items()}
     unusable = {one.id for one in listed} - places.keys()  # which have a fault already
     builder = TableBuilder(where, [one.size for one in images], [one.name for one in images])
     _add_annotations(builder, annotation_rows, {one.id for one in categories}, places, unusable)
@@ -103,7 +108,7 @@ def read_records(content: Any, where: str, folders: Sequence[Path], warnings: Se
     table = builder.table()
     raise_faults(where, _whole_faults(where, table, categories))
     odd = (*warnings, *_double_warnings(images, where), *builder.warnings)
-    return AnnotatedImages(where, images, tuple(categories), table, odd)
+    return AnnotatedImages(where, images, tuple(categories), table, odd, (*notes, *found.notes))
 
 
 def lists_of(content: Any, where: str) -> tuple[list, list, list]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from PIL import Image
-
 from partwise.data.image_files import IMAGE_FORMATS
-from partwise.data.name_forms import existing_file
 from partwise.data.orientation import orientation_in_header
-from streeteval.reading.faults import Fault
+from partwise.data.polygons.finder import FileFinder
+from partwise.errors import PartwiseError
+from streeteval.reading.faults import Fault, fault_of_error
+from streeteval.reading.id_files import identified, opened
 
-__all__ = ["ImageEntry", "ListedImage", "located"]
+__all__ = ["ImageEntry", "ListedImage", "LocatedImages", "located"]
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,24 @@ class ImageEntry:
     upright: bool = False
 
 
-def located(
-    listed: Sequence[ListedImage], folders: Sequence[Path], where: str
-) -> tuple[list[ImageEntry], dict[int | str, int], list[Fault]]:
+@dataclass(frozen=True)
+class LocatedImages:
+    """The images of an annotation file whose files were found.
+
+    Attributes:
+        entries: The images.
+        places: The place of each id among them.
+        faults: One for each image that is missing, damaged, or of another size.
+        notes: How names were understood that no file has as they are written.
+    """
+
+    entries: list[ImageEntry]
+    places: dict[int | str, int]
+    faults: list[Fault]
+    notes: list[Fault]
+
+
+def located(listed: Sequence[ListedImage], folders: Sequence[Path], where: str) -> LocatedImages:
     """Find the files of the images, and compare their sizes with what the annotation file says.
 
     Only the headers of the images are read. An image whose size the file does not say is taken upright, as drawing
@@ -66,47 +80,31 @@ def located(
         listed: As the annotation file lists them, with different ids.
         folders: That the paths may be relative to, the most likely one first.
         where: The annotation file, for faults.
-
-    Returns:
-        The images; the place of each id among them; and a fault for each that is missing, damaged, or of another size.
     """
-    finder = _Finder(folders, {_plain(one.file_name) for one in listed})
+    finder = FileFinder(folders, {one.file_name for one in listed})
+    found = [finder.find(one.file_name) for one in listed]
     entries: list[ImageEntry] = []
     places: dict[int | str, int] = {}
     place_of_path: dict[str, int] = {}
     faults: list[Fault] = []
-    names = _names([_plain(one.file_name) for one in listed])
-    for one, name in zip(listed, names, strict=True):
+    for one, file, name in zip(listed, found, _names([file.name for file in found]), strict=True):
         what = f"image {one.id!r}: {one.file_name}"
-        path = finder.find(_plain(one.file_name))
-        if path is None:
-            looked = " or ".join(str(folder) for folder in folders[:2])
-            remedy = f"put the images into {looked}, or name their folder"
-            faults.append(Fault(where, f"{what} is missing", remedy))
+        if file.path is None:
+            faults.append(finder.fault(what, file, where))
             continue
         upright = bool(one.upright) if one.size else one.upright is not False
-        size, problem = _checked_size(path, one.size, upright)
+        size, problem, remedy = _checked_size(file.path, one.size, upright)
         if problem:
-            remedy = "correct width and height, or take the image that was annotated"
-            faults.append(Fault(where, f"{what} {problem}", remedy))
+            faults.append(Fault(where, f"{what}{problem}", remedy))
             continue
-        if path in place_of_path:
-            place = places[one.id] = place_of_path[path]
+        if file.path in place_of_path:
+            place = places[one.id] = place_of_path[file.path]
             entry = entries[place]
             entries[place] = replace(entry, ids=(*entry.ids, one.id))
         else:
-            places[one.id] = place_of_path[path] = len(entries)
-            entries.append(ImageEntry(name, path, size, (one.id,), upright))
-    return entries, places, faults
-
-
-def _plain(file_name: str) -> str:
-    r"""A path with slashes and without a leading `./`, as tools of Windows write it, too.
-
-    >>> _plain(".\\images\\a.jpg")
-    'images/a.jpg'
-    """
-    return str(PurePosixPath(file_name.replace("\\", "/")))
+            places[one.id] = place_of_path[file.path] = len(entries)
+            entries.append(ImageEntry(name, file.path, size, (one.id,), upright))
+    return LocatedImages(entries, places, faults, list(finder.notes(where)))
 
 
 def _names(paths: Sequence[str]) -> list[str]:
@@ -119,41 +117,25 @@ def _names(paths: Sequence[str]) -> list[str]:
     return [str(path) for path in whole]
 
 
-class _Finder:
-    """Looks for files in some folders; first in the one where most were found.
+def _checked_size(path: str, size: tuple[int, int] | None, upright: bool) -> tuple[tuple[int, int], str, str]:
+    """((H, W), "", "") from the header of an image; or what is wrong and what to do.
 
     Args:
-        folders: That the paths may be relative to.
-        paths: Of all files, as the annotation file has them.
+        path: Of the image.
+        size: (H, W) as the annotation file says.
+        upright: Whether the image is taken upright if `size` is None.
     """
-
-    def __init__(self, folders: Sequence[Path], paths: Collection[str]):
-        self.folders = [str(folder) for folder in folders]
-        self.found_in: Counter[str] = Counter()
-        # A file is looked for without its folders only if no other one has its name: it might be that one.
-        self.times: Counter[str] = Counter(PurePosixPath(path).name for path in paths)
-
-    def find(self, name: str) -> str | None:
-        """The path of a file of this name, or of its last part, or where an absolute name says; None without one."""
-        last = PurePosixPath(name).name
-        for relative in dict.fromkeys((name.lstrip("/"), *([last] if self.times[last] == 1 else []))):
-            for folder in sorted(self.folders, key=lambda folder: -self.found_in[folder]):
-                if (path := existing_file(folder, relative)) is not None:
-                    self.found_in[folder] += 1
-                    return path
-        return existing_file("", name) if PurePosixPath(name).is_absolute() else None
-
-
-def _checked_size(path: str, size: tuple[int, int] | None, upright: bool) -> tuple[tuple[int, int], str]:
-    """((H, W), "") from the header of an image, or what is wrong; `upright` counts where the file says no size."""
     try:
-        with Image.open(path, formats=IMAGE_FORMATS) as image:
+        with opened(path) as file:
+            image = identified(file, path, IMAGE_FORMATS)
             stored = image.height, image.width
             if size == stored:
-                return size, ""
+                return size, "", ""
             seen = stored[::-1] if orientation_in_header(image) > 4 else stored
-            if size in (None, seen):
-                return size or (seen if upright else stored), ""
-            return stored, f"is {stored[1]}x{stored[0]}, the file says {size[1]}x{size[0]}"
-    except Exception as error:  # of a damaged file Pillow raises nearly anything
-        return (0, 0), f"cannot be opened ({type(error).__name__})"
+    except PartwiseError as error:
+        fault = fault_of_error(path, error)
+        return (0, 0), f": {fault.problem}", fault.remedy
+    if size is None or size == seen:
+        return size or (seen if upright else stored), "", ""
+    problem = f" is {stored[1]}x{stored[0]}, the file says {size[1]}x{size[0]}"
+    return stored, problem, "correct width and height, or take the image that was annotated"
