@@ -267,7 +267,7 @@ def test_a_wrong_line_is_named_with_its_file(data, fails, line, words):
         ({"nc": 4}, "nc is 4, but names has 3 classes"),
         ({"names": ["car", "car", "bus"]}, "category name 'car' is there twice"),
         ({"kpt_shape": [17, 3]}, "its labels are key points"),
-        ({"train": "images/nowhere"}, "train: images/nowhere does not exist: put the images at"),
+        ({"train": "images/nowhere"}, "train: images/nowhere does not exist, looked for at"),
         ({"train": "labels/train"}, "train: no image in labels/train"),
         ({"train": "list.txt"}, "list.txt: line 2: images/none.jpg does not exist"),
     ],

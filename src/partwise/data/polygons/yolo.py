@@ -24,7 +24,6 @@ from partwise.data.polygons.shapes import rectangle
 from partwise.data.polygons.yolo_labels import label_file, stray_warnings
 from partwise.data.polygons.yolo_layout import (
     YoloData,
-    folders_of,
     images_of,
     in_pixels,
     is_yolo,
@@ -95,7 +94,8 @@ class _Labels:
 
 
 def _read(data: YoloData, split: str) -> AnnotatedImages:
-    images, where = images_of(data, split), str(data.where)
+    found, where = images_of(data, split), str(data.where)
+    images = found.images
     folder = Path(os.path.commonpath([image.parent for image in images]))
     labels = _Labels()
     for image in images:
@@ -112,13 +112,13 @@ def _read(data: YoloData, split: str) -> AnnotatedImages:
             f"{where}: {split}: all labels are boxes ({labels.boxes} lines of class x y width height), which give no "
             "masks: export the data for segmentation"
         )
-    warnings = list(stray_warnings(where, split, images, folders_of(data, split, images)))
+    warnings = list(stray_warnings(where, split, images, found.folders))
     if labels.boxes:
         what = f"{split}: {counted(labels.boxes, 'label')} of a box without a polygon"
         warnings.append(Fault(where, what, "nothing is learnt or scored in these boxes: draw polygons"))
     categories = [{"id": index, "name": name} for index, name in data.classes.items()]
     content = {"images": labels.images, "categories": categories, "annotations": labels.annotations}
-    return read_records(content, where, (folder,), warnings)
+    return read_records(content, where, (folder,), warnings, found.notes)
 
 
 def _add_image(labels: _Labels, image: Path, name: str, classes: Mapping[int, str]) -> None:

@@ -7,7 +7,7 @@ Ultralytics' documentation of segmentation data sets, and what Roboflow, CVAT an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,19 +15,18 @@ from typing import Any, TypeVar
 
 import yaml
 
-from partwise.data.image_files import PHOTO_SUFFIXES
-from partwise.data.name_forms import forms_of
 from partwise.data.polygons.layout import annotation_files, beginning_of, looks_like_coco
+from partwise.data.polygons.yolo_paths import PathBases, SplitImages, images_of_paths
 from partwise.data.splits import is_usual
 from partwise.errors import PartwiseError
 from streeteval.files import text_of
-from streeteval.folders import files_below, is_clutter
+from streeteval.folders import is_clutter
 from streeteval.reading.faults import Fault
+from streeteval.reading.id_files import read_bytes
 
 __all__ = [
     "YoloData",
     "begins_with_label",
-    "folders_of",
     "holds_label_lines",
     "images_of",
     "in_pixels",
@@ -58,14 +57,14 @@ class YoloData:
         name: Of the data set.
         classes: Index -> name.
         parts: Split -> paths as they are written: folders of images, lists of images (.txt), or images.
-        bases: Folders that these paths may be relative to, the most likely one first.
+        bases: What these paths are relative to.
     """
 
     where: Path
     name: str
     classes: Mapping[int, str]
     parts: Mapping[str, tuple[str, ...]]
-    bases: tuple[Path, ...]
+    bases: PathBases
 
 
 def is_yolo(root: Path) -> bool:
@@ -102,11 +101,11 @@ def read_yolo_data(root: Path) -> YoloData:
             f"{root}: labels of YOLO without the names of their classes: give the data.yaml, or write the names into "
             f"{root / _NAME_FILES[0]}, one on each line"
         )
-    names = [line.strip() for line in text_of(where.read_bytes(), "replace").splitlines()]
+    names = [line.strip() for line in text_of(read_bytes(where), "replace").splitlines()]
     classes = {index: name for index, name in enumerate(names) if name}  # an empty line counts, too
     if not classes:
         raise PartwiseError(f"{where}: names no class: write the names of the classes into it, one on each line")
-    return YoloData(where, root.resolve().name, classes, _parts_of_folders(root), (root,))
+    return YoloData(where, root.resolve().name, classes, _parts_of_folders(root), PathBases((root,), frozenset()))
 
 
 def _describes_data(file: Path) -> bool:
@@ -175,14 +174,13 @@ def _of_yaml(file: Path) -> YoloData:
     if content.get("kpt_shape") is not None:
         raise PartwiseError(f"{file}: kpt_shape says that its labels are key points: give data for segmentation")
     classes = _classes(content.get("names"), content.get("nc"), file)
-    folder, given = file.parent, str(content.get("path") or "")
-    bases = tuple(dict.fromkeys([folder / given, folder, folder.parent / given, folder.parent / "datasets" / given]))
-    written = {split: tuple(_texts(content.get(split))) for split in _SPLITS}
+    folder, given = file.parent, str(content.get("path") or "").replace("\\", "/")
+    places = [folder / given, folder, folder.parent / given, folder.parent / "datasets" / given]
+    bases = PathBases(tuple(dict.fromkeys(places)), frozenset({file.resolve().parent.name, Path(given).name} - {""}))
+    written = {split: _texts(content.get(split), f"{file}: {split}") for split in _SPLITS}
     # Roboflow names a test part also where it exports none.
     parts = {
-        split: paths
-        for split, paths in written.items()
-        if paths and (split != "test" or all(_existing(path, bases) for path in paths))
+        split: paths for split, paths in written.items() if paths and (split != "test" or all(map(bases.exists, paths)))
     }
     name = file.resolve().parent.name if file.stem.lower() in _USUAL_YAML else file.stem
     return YoloData(file, name, classes, parts or _parts_of_folders(folder), bases)
@@ -202,72 +200,29 @@ def _classes(names: Any, count: Any, file: Path) -> dict[int, str]:
     return classes
 
 
-def _texts(value: Any) -> list[str]:
-    return [str(one) for one in (value if isinstance(value, list) else [value]) if one]
+def _texts(value: Any, what: str) -> tuple[str, ...]:
+    """The paths of a split: one, or a list.
+
+    Raises:
+        PartwiseError: If it is anything else. The message begins with `what`.
+    """
+    values = [one for one in (value if isinstance(value, list) else [value]) if one]
+    if any(isinstance(one, bool) or not isinstance(one, str | int) for one in values):
+        raise PartwiseError(f"{what} is {str(value)[:40]}: give a path or a list of paths")
+    return tuple(map(str, values))
 
 
-def images_of(data: YoloData, split: str) -> list[Path]:
-    """List the images of a split.
+def images_of(data: YoloData, split: str) -> SplitImages:
+    """Find the images of a split.
 
     Args:
         data: See `read_yolo_data`.
         split: A key of `data.parts`.
 
-    Returns:
-        Sorted, each once; all relative or all absolute.
-
     Raises:
-        PartwiseError: If a path of the split does not exist or cannot be read, or holds no image.
+        PartwiseError: As `images_of_paths` does.
     """
-    found: list[Path] = []
-    for written in data.parts[split]:
-        place = _existing(written, data.bases)
-        if place is None:
-            looked = " or ".join(dict.fromkeys(str(base / written) for base in data.bases[:2]))
-            raise PartwiseError(f"{data.where}: {split}: {written} does not exist: put the images at {looked}")
-        if place.is_dir():
-            files, errors = files_below(place)
-            if errors:
-                raise PartwiseError(str(errors[0]))
-            found += [file for file in files if file.suffix.lower() in PHOTO_SUFFIXES]
-        elif place.suffix.lower() == ".txt":
-            found += _of_list(place, data.bases)
-        else:
-            found.append(place)
-    if not found:
-        raise PartwiseError(f"{data.where}: {split}: no image in {', '.join(data.parts[split])}: put the images there")
-    if len({image.is_absolute() for image in found}) > 1:
-        found = [image.absolute() for image in found]
-    return sorted(dict.fromkeys(found))
-
-
-def folders_of(data: YoloData, split: str, images: Sequence[Path]) -> set[Path]:
-    """Find the folders that hold the images of a split, at any depth: those that it names, or those of its images."""
-    named = {place for one in data.parts[split] if (place := _existing(one, data.bases)) and place.is_dir()}
-    return named or {image.parent for image in images}
-
-
-def _of_list(file: Path, bases: Iterable[Path]) -> Iterator[Path]:
-    """The images that a list names, one on each line."""
-    for number, line in enumerate(text_of(file.read_bytes(), "replace").splitlines(), 1):
-        if written := line.strip():
-            image = _existing(written, (file.parent, *bases))
-            if image is None:
-                raise PartwiseError(
-                    f"{file}: line {number}: {written} does not exist: correct it or put the image there"
-                )
-            yield image
-
-
-def _existing(written: str, bases: Iterable[Path]) -> Path | None:
-    """A path that is written relative to one of the bases; Roboflow's begin with a "../" too many."""
-    plain = written.replace("\\", "/")
-    for base in bases:
-        for relative in (plain, re.sub(r"^(\.\.?/)+", "", plain)):
-            for form in forms_of(relative):
-                if (path := base / form).exists():
-                    return path
-    return None
+    return images_of_paths(data.parts[split], data.bases, str(data.where), split)
 
 
 def read_lines(file: Path, read: Callable[[int, list[str]], Line]) -> Iterator[Line | Fault]:
