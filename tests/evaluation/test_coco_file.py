@@ -140,6 +140,63 @@ def test_masks_without_a_pixel_are_false_positives_as_for_pycocotools(seed, libr
     assert said["9 masks without a pixel"] == "left out, and false positives of coco, as for pycocotools"
 
 
+DEGENERATE = {  # which pycocotools reads as empty masks, or not at all
+    "no outline": [],
+    "an empty outline": [[]],
+    "a point": [[3, 3]],
+    "two points": [[3, 3, 9, 9]],
+    "two such parts": [[3, 3, 9, 9], [4, 4]],
+    "points on a line": [[3, 3, 9, 9, 6, 6]],
+    "an empty list of runs": {"size": [0, 0], "counts": []},
+    "an empty text of runs": {"size": [0, 0], "counts": ""},
+    "one run of zeros": {"size": [0, 0], "counts": [0]},
+}
+
+
+@pytest.mark.parametrize("library", ["hotcoco", "pycocotools"])
+@pytest.mark.parametrize("shape", DEGENERATE.values(), ids=DEGENERATE)
+def test_shapes_that_enclose_nothing_are_empty_masks(shape, library, root, monkeypatch):
+    if library == "pycocotools":
+        monkeypatch.setitem(__import__("sys").modules, "hotcoco", None)
+    truth_file, results = made(root, 1)
+    rng = np.random.default_rng(1)
+    as_given, as_runs = list(results), list(results)
+    for _ in range(9):
+        place = int(rng.integers(len(as_given)))
+        like = results[rng.integers(len(results))] | {"score": float(rng.random())}
+        size = SIZES[1000 - like["image_id"]]
+        own = shape
+        if isinstance(shape, dict):
+            counts = [size[0] * size[1]] if shape["counts"] == [0] else shape["counts"]
+            own = {"size": list(size), "counts": counts}
+        as_given.insert(place, like | {"segmentation": own})
+        nothing = coco_mask.encode(np.zeros(size, np.uint8, order="F"))["counts"].decode()
+        as_runs.insert(place, like | {"segmentation": {"size": list(size), "counts": nothing}})
+    (root / "results.json").write_text(json.dumps(as_given))
+    figures = score(root, "valid", predictions=root / "results.json")
+    for name, value in pycocotools_says(truth_file, as_runs).items():
+        assert figures["coco"][name] == (None if value is None else pytest.approx(value)), name
+    said = {one["problem"]: one["remedy"] for one in figures["warnings"]}
+    assert said["9 masks without a pixel"] == "left out, and false positives of coco, as for pycocotools"
+    few = sum(len(one) < 6 for one in shape) if isinstance(shape, list) else 0
+    assert [one for one in said if "three points" in one] == (
+        [f"{9 * few} outlines of fewer than three points"] * (few > 0)
+    )
+
+
+def test_of_an_entry_of_several_parts_those_that_enclose_nothing_change_nothing(root):
+    made(root, 1)
+    whole = {"image_id": 1000, "category_id": 7, "score": 0.5, "segmentation": [[5, 5, 40, 6, 39, 50, 6, 49]]}
+    scores = []
+    for parts in ([], [[3, 3]], [[3, 3, 50, 9]], [[]]):
+        for shape in ([*whole["segmentation"], *parts], [*parts, *whole["segmentation"]]):
+            (root / "results.json").write_text(json.dumps([whole | {"segmentation": shape}]))
+            found = score(root, "valid", predictions=root / "results.json")
+            scores.append((found["coco"], found["instance"]))
+            assert sum("outline of fewer" in one["problem"] for one in found["warnings"]) == len(parts)
+    assert all(one == scores[0] for one in scores)
+
+
 def test_the_command_says_the_scores_of_each_class(root, says):
     made(root, 0)
     said = says("evaluate", "--data", root, "--predictions", root / "results.json", "--json", root / "scores.json")
@@ -277,7 +334,9 @@ def changed(results, **fields):
         (lambda r: changed(r, score="high"), "its score is 'high'"),
         (lambda r: changed(r, score=float("nan")), "its score is nan"),
         (lambda r: [{k: v for k, v in r[0].items() if k != "score"}], "it has no score"),
-        (lambda r: changed(r, segmentation=[[1, 2, 3, 4]]), "at least three points"),
+        (lambda r: changed(r, segmentation=[[1, 2, 3, 4, 5]]), "at least three points"),
+        (lambda r: changed(r, segmentation=[[1, 2, 3, float("nan")]]), "at least three points"),
+        (lambda r: [row | {"segmentation": []} for row in r], "has a mask: give the results of a model for segmenta"),
         (lambda r: changed(r, segmentation={"size": [9, 9], "counts": [81]}), "its RLE is 9x9, the image 80x60"),
         (lambda r: changed(r, segmentation=None), "it has no mask"),
         (lambda r: changed(r, image_id=[]), "image_id [] is none"),

@@ -21,7 +21,7 @@ from partwise.evaluation.coco_results import CocoResults, Frames, names_of_frame
 from streeteval.files import read_json
 from streeteval.given import shown
 from streeteval.labels import Label, LabelSet
-from streeteval.reading.faults import Fault
+from streeteval.reading.faults import Fault, counted
 
 __all__ = ["read_coco_results", "results_of_entries"]
 
@@ -73,7 +73,7 @@ class _Reader:
 
     def __init__(self, where: str, frames: Frames, label_set: LabelSet):
         self.where, self.frames, self.label_set = where, frames, label_set
-        self.builder = TableBuilder(where, frames.sizes, frames.names)
+        self.builder = TableBuilder(where, frames.sizes, frames.names, of_results=True)
         self.unknown: dict[int, str] = {}  # category id -> its name, which is no class
 
     def fault(self, problem: str, remedy: str) -> None:
@@ -192,9 +192,14 @@ class _Reader:
         remarks = [self.left_out(id_, count) for id_, count in left_out.items()]
         if rows and left_out.total() == len(rows) and not self.builder.faults:
             self.builder.faults += [replace(one, remedy=one.remedy.removeprefix("left out: ")) for one in remarks]
+        if rows and all(isinstance(row, Mapping) and row.get("segmentation") == [] for row in rows):
+            self.fault(f"none of {_counted(len(rows))} has a mask", "give the results of a model for segmentation")
         raise_faults(self.where, self.builder.faults)
         usable = {id_: label for id_, label in labels.items() if label is not None}
         place_of = {name: place for place, name in enumerate(self.frames.names)}
+        if points := self.builder.points_alone:
+            problem = f"{counted(points, 'outline')} of fewer than three points"
+            remarks.append(Fault(self.where, problem, "they cover no pixel"))
         every = (*remarks, *self.builder.warnings)
         return CocoResults(self.where, self.builder.table(), scores, usable, place_of, self.frames.sizes, every)
 

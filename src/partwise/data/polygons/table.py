@@ -23,6 +23,7 @@ __all__ = ["AnnotationTable", "TableBuilder"]
 
 _DRAW_AGAIN = "draw it again or remove it"
 _OUTSIDE_REMEDY = "correct its points, or the size of the image"
+_LEAST_NUMBERS = 6  # of an outline
 _STICKS_OUT_PX = 1.0  # beyond the image, that tools write for an object at its border
 
 
@@ -90,15 +91,20 @@ class TableBuilder:
         where: The file, for faults.
         sizes: (H, W) of each image.
         image_names: Of each image, for faults.
+        of_results: Whether they are results of a tool, which draws outlines of fewer than three points, and run lengths
+            without a run, for small masks: these cover no pixel. In truth they are faults.
         faults: Of the annotations so far; with one, there is no table.
         warnings: What is odd.
+        points_alone: Outlines of results that have fewer than three points.
     """
 
     where: str
     sizes: Sequence[tuple[int, int]]
     image_names: Sequence[str]
+    of_results: bool = False
     faults: list[Fault] = field(default_factory=list)
     warnings: list[Fault] = field(default_factory=list)
+    points_alone: int = 0
 
     def __post_init__(self) -> None:
         self._rows: list[tuple[int, int, bool, bool, int | str]] = []
@@ -135,6 +141,8 @@ class TableBuilder:
         self.faults.append(Fault(self.where, f"annotation {name!r}{of}: {problem}", remedy))
 
     def _add_polygons(self, name: int | str, place: int, polygons: Any) -> None:
+        if self.of_results and polygons == []:
+            return None
         if not isinstance(polygons, Sequence) or isinstance(polygons, str) or not polygons:
             problem = (
                 "it has no mask" if not polygons else f"segmentation {str(polygons)[:40]!r} is no list of polygons"
@@ -148,9 +156,14 @@ class TableBuilder:
             except (TypeError, OverflowError):
                 self.fault(name, place, f"{part}holds {str(polygon)[:40]!r}: a list of numbers x y x y ... is expected")
                 break
-            self._end_part(False)
             count = len(self._numbers) - start
-            if count < 6 or count % 2:
+            is_short = count < _LEAST_NUMBERS and count % 2 == 0
+            if self.of_results and is_short and all(map(math.isfinite, self._numbers[start:])):
+                del self._numbers[start:]
+                self.points_alone += 1
+                continue
+            self._end_part(False)
+            if count < _LEAST_NUMBERS or count % 2:
                 words = f"{count // 2} points" if count % 2 == 0 else f"{count} numbers"
                 self.fault(name, place, f"{part}has {words}, at least three points x y are needed")
             else:
@@ -185,6 +198,8 @@ class TableBuilder:
             runs = runs_of_text(counts) if isinstance(counts, str) else _whole_runs(counts)
         except (ValueError, TypeError, OverflowError) as error:
             return self.fault(name, place, f"its RLE cannot be read ({error})")
+        if self.of_results and not runs.size:
+            return None
         pixels = height * width
         if runs.min(initial=0) < 0 or runs.max(initial=0) > pixels:
             wrong = next(run for run in runs.tolist() if not 0 <= run <= pixels)
