@@ -5,8 +5,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from partwise.data.image_files import IMAGE_FORMATS
+
 ENDS = ("_overlay.png", "_instanceIds.png", "_labelIds.png", ".json")
 HEIC, VIDEO = b"\0\0\0\x18ftypheic", b"\0\0\0\x18ftypisom"  # how such files begin
+SAID_OF_HEIC = "begins as a HEIF does" if "HEIF" in IMAGE_FORMATS else "a HEIC picture: convert it to JPEG or PNG"
 
 
 def photo(path: Path, format: str = "PNG", seed: int = 0, size: tuple[int, int] = (48, 32)) -> Path:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from photo_cases import HEIC, VIDEO, listing, photo, results
+from photo_cases import VIDEO, listing, photo, results
 from PIL import Image
 
 from partwise.data.image_files import read_image
@@ -32,11 +32,11 @@ def test_every_kind_of_photo_is_read_and_the_others_are_counted(predict, tmp_pat
     }
     for end, format_ in kinds.items():
         photo(tmp_path / "p" / f"{end}.{end}", format_)
-    for name, content in (("a.heic", HEIC), ("b.HEIC", HEIC), ("c.mp4", VIDEO), ("notes.txt", b"x")):
+    for name, content in (("a.dng", b"x"), ("b.DNG", b"x"), ("c.mp4", VIDEO), ("notes.txt", b"x")):
         (tmp_path / "p" / name).write_bytes(content)
     code, said, _ = predict(tmp_path / "p", "--out", tmp_path / "o")
     assert code == 0 and listing(tmp_path / "o") == results(*kinds)
-    assert "left out: 2 .heic, 1 .mp4: convert photos to JPEG or PNG; predict videos by themselves" in said
+    assert "left out: 2 .dng, 1 .mp4: convert photos to JPEG or PNG; predict videos by themselves" in said
 
 
 def test_the_first_picture_of_a_gif_is_read(tmp_path):
@@ -47,9 +47,9 @@ def test_the_first_picture_of_a_gif_is_read(tmp_path):
 
 def test_a_folder_with_nothing_to_read_says_what_is_in_it(predict, tmp_path):
     (tmp_path / "p").mkdir()
-    (tmp_path / "p" / "a.heic").write_bytes(HEIC)
+    (tmp_path / "p" / "a.dng").write_bytes(b"x")
     code, _, complaints = predict(tmp_path / "p", "--out", tmp_path / "o")
-    assert code == 2 and len(complaints) == 1 and "1 .heic: convert photos to JPEG or PNG" in complaints[0]
+    assert code == 2 and len(complaints) == 1 and "1 .dng: convert photos to JPEG or PNG" in complaints[0]
 
 
 def test_folders_are_mirrored(predict, tmp_path):

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from photo_cases import HEIC, VIDEO, listing, photo, results
+from photo_cases import HEIC, SAID_OF_HEIC, VIDEO, listing, photo, results
 from PIL import Image
 
 from partwise.cli import main
@@ -145,7 +145,7 @@ def test_each_thing_that_is_no_photo_is_one_line_and_the_rest_is_done(predict, t
     assert listing(tmp_path / "o") == results("good", "two\nlines", "n" * 226, "photo.tar", " s ")
     words = {
         "p/empty.png": "the file is empty",
-        "p/heic.jpg": "a HEIC picture: convert it",
+        "p/heic.jpg": SAID_OF_HEIC,
         "p/link.png": "a link to nothing",
         "p/self.png": "too many levels of symbolic links",
         "p/zero.png": "a pipe, a socket or a device",

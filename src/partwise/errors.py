@@ -36,6 +36,7 @@ EXTRAS = {
     "tensorboard": "tensorboard",
     "cityscapesscripts": "bench",
     "trackeval": "bench",
+    "pillow_heif": "heic",
 }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from partwise.data.image_files import OTHER_SUFFIXES, PHOTO_SUFFIXES, VIDEO_SUFFIXES
+from partwise.data.image_files import OTHER_SUFFIXES, PHOTO_SUFFIXES, VIDEO_SUFFIXES, advice_on
 from partwise.errors import PartwiseError
 from partwise.video.sources import is_video
 from partwise.written import PICTURE, kind_of
@@ -116,15 +116,15 @@ def left_out_text(left_out: dict[str, int]) -> str:
     """Say what was left out and what to do about it; "" if nothing was left out.
 
     Example:
-        >>> left_out_text({".heic": 3, ".mp4": 1, "partwise result": 4})
-        'left out: 3 .heic, 1 .mp4, 4 partwise results: convert photos to JPEG or PNG; predict videos by themselves'
+        >>> left_out_text({".dng": 3, ".mp4": 1, "partwise result": 4})
+        'left out: 3 .dng, 1 .mp4, 4 partwise results: convert photos to JPEG or PNG; predict videos by themselves'
     """
     if not left_out:
         return ""
     counts = [f"{count} {what}{'s' if count > 1 and what[0] != '.' else ''}" for what, count in left_out.items()]
     advice = []
-    if any(what in OTHER_SUFFIXES for what in left_out):
-        advice.append("convert photos to JPEG or PNG")
+    if unread := [what for what in left_out if what in OTHER_SUFFIXES]:
+        advice.append(advice_on(unread, "photos"))
     if any(what in VIDEO_SUFFIXES for what in left_out):
         advice.append("predict videos by themselves")
     return f"left out: {', '.join(counts)}" + (f": {'; '.join(advice)}" if advice else "")

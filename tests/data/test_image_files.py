@@ -8,6 +8,7 @@ import pytest
 from deep_files import chunk, png16, tiff
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from photo_cases import SAID_OF_HEIC
 from PIL import Image, ImageOps
 
 from partwise.data.image_files import decode_image, read_image, write_png
@@ -177,7 +178,7 @@ def test_an_image_for_which_there_is_no_memory_is_an_error(monkeypatch):
     ("data", "says"),
     [
         (b"%PDF-1.7" + bytes(50), "not an image that is read (PDF): one of PNG"),
-        (b"\0\0\0\x18ftypheic" + bytes(50), "a HEIC picture: convert it to JPEG or PNG"),
+        (b"\0\0\0\x18ftypheic" + bytes(50), SAID_OF_HEIC),
         (b"\0\0\0\x18ftypisom" + bytes(50), "not an image: a video: take frames out of it"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         (b"II*\0" + bytes(50), "it begins as a TIFF does, but is damaged or of an unusual kind"),

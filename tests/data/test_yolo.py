@@ -156,16 +156,16 @@ def test_images_without_labels_and_labels_without_images_are_said_once_each(data
     assert warnings_of(data) == []
     for name in ("x.jpg", "y.jpg"):
         photo(images / name)
-    for name in ("gone.txt", "city/gone.txt", "heic.txt"):
+    for name in ("gone.txt", "city/gone.txt", "raw.txt"):
         (labels / name).parent.mkdir(exist_ok=True)
         (labels / name).write_text(SQUARE)
-    (images / "heic.HEIC").write_bytes(b"x")
+    (images / "raw.DNG").write_bytes(b"x")
     for name in ("README.txt", "classes.txt", "._train_1.txt"):  # which are no label files
         (labels / name).write_text("exported by me\n")
     assert warnings_of(data) == [
         f"2 of 3 images without a label file, such as {images / 'x.jpg'}: they count as images without an object: "
         "where one is to be seen, add its label file",
-        f"1 image with labels, but of a format that is not read, such as {images / 'heic.HEIC'}: left out: convert to "
+        f"1 image with labels, but of a format that is not read, such as {images / 'raw.DNG'}: left out: convert to "
         "JPEG or PNG",
         f"2 label files without an image, such as {labels / 'city' / 'gone.txt'}: left out: add the images, correct "
         "the names, or remove the files",

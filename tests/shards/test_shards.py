@@ -182,7 +182,7 @@ def mixed_tree(predict, folder: Path) -> Path:
     predict(folder / "x.png", "--out", folder / "deep" / "form", "--format", "cityscapes")
     for name in ("a_gtFine_labelIds.png", "deep/b_gtFine_instanceIds.png"):
         photo(folder / name)
-    for name in ("c.heic", "deep/d.dng", "e.mp4", "notes.md", ".hidden.png"):
+    for name in ("c.arw", "deep/d.dng", "e.mp4", "notes.md", ".hidden.png"):
         (folder / name).touch()
     photo(folder.parent / "elsewhere" / "far.png")
     (folder / "link").symlink_to(folder.parent / "elsewhere")
@@ -196,7 +196,7 @@ def mixed_tree(predict, folder: Path) -> Path:
 def test_what_is_no_photo_is_left_out_and_counted_as_in_the_other_formats(predict, tmp_path, count, given, monkeypatch):
     folder = mixed_tree(predict, tmp_path / "p")
     expected = find_photos([folder])
-    assert {"partwise result", "label map", ".heic", ".mp4"} < set(expected.left_out)
+    assert {"partwise result", "label map", ".arw", ".mp4"} < set(expected.left_out)
     if given != ".":  # patterns follow links more than once
         for link in ("link", "loop", "deep/again"):
             (folder / link).unlink()

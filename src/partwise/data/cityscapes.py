@@ -11,13 +11,13 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ClassVar, TypeVar
 
 from partwise.data.depth import instance_distances
 from partwise.data.frame import FrameContent, Survey, first_of
 from partwise.data.id_maps import mapped_ids
-from partwise.data.image_files import IMAGE_SUFFIXES, decode_frame
+from partwise.data.image_files import OTHER_SUFFIXES, PHOTO_SUFFIXES, advice_on, decode_frame
 from partwise.data.polygons.layout import holds_panoptic_files
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write
@@ -33,7 +33,8 @@ from streeteval.reading.truth import TRUTH
 
 IMAGES = "leftImg8bit"
 TREES = (IMAGES, TRUTH)
-_IMAGE_ENDS = tuple(f"_{IMAGES}{suffix}" for suffix in IMAGE_SUFFIXES)
+_IMAGE_ENDS = tuple(f"_{IMAGES}{suffix}" for suffix in PHOTO_SUFFIXES)
+_NOT_READ = "it is not read: rename or remove it"
 Decoded = TypeVar("Decoded")
 _LABEL_END, _INSTANCE_END = f"_{TRUTH}_labelIds.png", f"_{TRUTH}_instanceIds.png"
 
@@ -98,7 +99,7 @@ class CityscapesFolder:
         """
         archive = Archive(root, TREES)
         strays = stray_files(archive, split)
-        warnings = [Fault(archive.where(path), what, "it is not read: rename or remove it") for path, what in strays]
+        warnings = [Fault(archive.where(path), *what) for path, what in strays]
         frames, faults = find_frames(archive, split)
         content = lambda i: read_frame(archive, frames[i], label_set)
         return Survey(archive.where(f"{TRUTH}/{split}"), label_set, len(frames), content, faults, warnings)
@@ -161,6 +162,9 @@ def find_frames(archive: Archive, split: str) -> tuple[list[Frame], list[Fault]]
         raise unknown_name("split", split, splits)
     images = [path for path in archive.files(IMAGES, split) if path.endswith(_IMAGE_ENDS)]
     if not images:
+        for path in archive.files(IMAGES, split):
+            if what := _stray_image(path):
+                raise PartwiseError(f"{archive.where(path)}: {what[0]}: {what[1]}")
         raise PartwiseError(
             f"{archive.root}: split {split!r} has no image: {IMAGES}/{split}/<city>/ must hold *{_IMAGE_ENDS[0]}"
         )
@@ -182,24 +186,30 @@ def find_frames(archive: Archive, split: str) -> tuple[list[Frame], list[Fault]]
     return [frames[name] for name in sorted(frames)], faults
 
 
-def stray_files(archive: Archive, split: str) -> list[tuple[str, str]]:
-    """Find the files of a split that no frame reads: a truth without its image, an image with a wrong name.
+def stray_files(archive: Archive, split: str) -> list[tuple[str, tuple[str, str]]]:
+    """Find the files of a split that no frame reads: a truth without its image, an image that is not read.
 
     Returns:
-        (path, what it is) of each.
+        (path, (what it is, what to do)) of each.
     """
     images = archive.files(IMAGES, split)
     stems = {path[len(IMAGES) : -len(end)] for path in images for end in _IMAGE_ENDS if path.endswith(end)}
-    strays = [(path, "an image whose name does not end in " + _IMAGE_ENDS[0]) for path in images if _is_stray(path)]
+    strays = [(path, what) for path in images if (what := _stray_image(path))]
     for path in archive.files(TRUTH, split):
         for end in (_LABEL_END, _INSTANCE_END):
             if path.endswith(end) and path[len(TRUTH) : -len(end)] not in stems:
-                strays.append((path, "a truth without an image"))
+                strays.append((path, ("a truth without an image", _NOT_READ)))
     return strays
 
 
-def _is_stray(path: str) -> bool:
-    return path.lower().endswith(IMAGE_SUFFIXES) and not path.endswith(_IMAGE_ENDS)
+def _stray_image(path: str) -> tuple[str, str] | None:
+    """What an image is that no frame reads, and what to do; None for any other file."""
+    suffix = PurePosixPath(path).suffix
+    if suffix.lower() in OTHER_SUFFIXES:
+        return "an image of a format that is not read", advice_on([suffix])
+    if path.lower().endswith(PHOTO_SUFFIXES) and not path.endswith(_IMAGE_ENDS):
+        return "an image whose name does not end in " + _IMAGE_ENDS[0], _NOT_READ
+    return None
 
 
 def read_frame(archive: Archive, frame: Frame, label_set: LabelSet) -> FrameContent:

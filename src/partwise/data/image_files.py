@@ -1,6 +1,8 @@
 """Read images of every kind as 8-bit RGB, and write PNG files whole or not at all."""
 
+import contextlib
 import os
+from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image
@@ -11,17 +13,25 @@ from partwise.data.rgb import rgb_of_array, rgb_of_image
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write
 from streeteval.errors import warn_of
+from streeteval.reading.file_kinds import INSTALL_HEIF
 from streeteval.reading.id_files import decode, encode_png, image_bytes, too_large
 
 Image.init()  # so that Pillow knows all its formats
-IMAGE_FORMATS: tuple[str, ...] = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
+with contextlib.suppress(ImportError):  # also if its library cannot be loaded
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+IMAGE_FORMATS: tuple[str, ...] = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF", "HEIF")
 IMAGE_FORMATS = tuple(name for name in IMAGE_FORMATS if name in Image.OPEN)  # AVIF since Pillow 11.3
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")  # of a data set
-PHOTO_SUFFIXES = tuple(end for end, name in Image.registered_extensions().items() if name in (*IMAGE_FORMATS, "MPO"))
+_USUAL_SUFFIXES = (".png", ".jpg", ".jpeg")
+_SUFFIXES = tuple(end for end, name in Image.registered_extensions().items() if name in (*IMAGE_FORMATS, "MPO"))
+PHOTO_SUFFIXES = tuple(dict.fromkeys((*_USUAL_SUFFIXES, *_SUFFIXES)))  # of photos and of the images of data sets
 _RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw", ".raw")
 _HEIC_SUFFIXES = (".heic", ".heif", ".hif")
 _GRAPHICS_SUFFIXES = (".jxl", ".svg", ".psd", ".xcf", ".exr", ".hdr", ".tga", ".ico", ".qoi")
-OTHER_SUFFIXES = (*_RAW_SUFFIXES, *_HEIC_SUFFIXES, *_GRAPHICS_SUFFIXES)
+OTHER_SUFFIXES = tuple(
+    end for end in (*_RAW_SUFFIXES, *_HEIC_SUFFIXES, *_GRAPHICS_SUFFIXES) if end not in PHOTO_SUFFIXES
+)
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts", ".3gp", ".wmv", ".flv")
 _SEVERAL_PICTURES = "it holds {} pictures, of which only the first is read: save the others as files of their own"
 _UNTURNED = (
@@ -33,6 +43,16 @@ _UNCERTAIN = (
     "was drawn, and it is taken for drawn on the stored pixels: look at both; if it was drawn on the upright image, "
     "turn the pixels; then remove the orientation"
 )
+
+
+def advice_on(suffixes: Iterable[str], what: str = "") -> str:
+    """Say what to do about images of suffixes that are not read; `what` they are, such as "photos".
+
+    >>> advice_on([".dng"], "photos")
+    'convert photos to JPEG or PNG'
+    """
+    convert = " ".join(filter(None, ("convert", what, "to JPEG or PNG")))
+    return f"{convert}, or {INSTALL_HEIF}" if any(one.lower() in _HEIC_SUFFIXES for one in suffixes) else convert
 
 
 def read_image(path: str | os.PathLike) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from partwise.data.frame import Survey
 from partwise.data.id_maps import ids_of_numbers
+from partwise.data.image_files import OTHER_SUFFIXES, PHOTO_SUFFIXES, advice_on
 from partwise.data.masks.frames import CLASS_VALUES, MaskFrame, MaskFrames, RawTruth
 from partwise.data.name_forms import existing_file
 from partwise.data.splits import find_split, in_usual_order
@@ -106,23 +107,34 @@ def frames_of(
         end: What the stem of an image has and that of its truth has not.
 
     Returns:
-        The complete frames, sorted by name, and a fault for each image without its truth.
+        The complete frames, sorted by name, and a fault for each image without its truth, that is there twice, or
+        whose format is not read. An image of such a format beside one that is read does not count.
     """
     frames, faults = [], []
-    for image in sorted(images, key=lambda path: path.stem):
+    known: dict[str, Path] = {}
+    for image in sorted(images, key=lambda path: (path.suffix.lower() in OTHER_SUFFIXES, path.stem)):
+        unread = image.suffix.lower() in OTHER_SUFFIXES
+        if (other := known.setdefault(image.stem, image)) is not image:
+            if not unread:
+                faults.append(Fault(str(image), f"is there twice, also as {other}", "remove one of them"))
+            continue
+        if unread:
+            faults.append(Fault(str(image), "an image of a format that is not read", advice_on([image.suffix])))
+            continue
         name = image.stem.removesuffix(end)
         found = {folder / f"{name}{suffix}": existing_file(folder, f"{name}{suffix}") for folder, suffix in truth_of}
         missing = [path for path, existing in found.items() if existing is None]
         faults += [Fault(str(image), f"has no truth {path}", "add that file or remove the image") for path in missing]
         if not missing:
             frames.append(MaskFrame(name, image, tuple(Path(existing) for existing in found.values() if existing)))
-    return frames, faults
+    return sorted(frames, key=lambda frame: frame.name), faults
 
 
-def images_in(folder: Path, suffixes: Sequence[str] = (".jpg", ".jpeg", ".png")) -> list[Path]:
-    """The images of a folder; none where there is no such folder."""
+def images_in(folder: Path) -> list[Path]:
+    """The images of a folder, also those of a format that is not read; none where there is no such folder."""
     if not folder.is_dir():
         return []
+    suffixes = frozenset((*PHOTO_SUFFIXES, *OTHER_SUFFIXES))
     return [path for path in folder.iterdir() if path.suffix.lower() in suffixes and not path.name.startswith(".")]
 
 

@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image
 
-from partwise.data.image_files import IMAGE_SUFFIXES
+from partwise.data.image_files import OTHER_SUFFIXES, PHOTO_SUFFIXES
 from partwise.data.label_sets import shipped_label_set
 from partwise.data.masks.folder import MaskFolder, MaskFrame, RawTruth, frames_of, read_id_map
 from partwise.data.name_forms import existing_file
@@ -86,7 +86,9 @@ def _images(root: Path, line: str) -> list[Path]:
 def _image(root: Path, name: str) -> Path:
     """The image of a name, as .jpg where there is none."""
     folder = root / "JPEGImages"
-    found = (existing_file(folder, f"{name}{suffix}") for suffix in (".jpg", *IMAGE_SUFFIXES))
+    suffixes = (".jpg", *PHOTO_SUFFIXES, *OTHER_SUFFIXES)
+    ends = (end for suffix in suffixes for end in (suffix, suffix.upper()))
+    found = (existing_file(folder, f"{name}{end}") for end in ends)
     return Path(next(filter(None, found), folder / f"{name}.jpg"))
 
 

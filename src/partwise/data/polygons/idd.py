@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from partwise.data.frame import FaultyDataError
-from partwise.data.image_files import IMAGE_SUFFIXES
+from partwise.data.image_files import OTHER_SUFFIXES, PHOTO_SUFFIXES
 from partwise.data.label_sets import shipped_label_set
 from partwise.data.polygons.coco_file import AnnotatedImages, read_records
 from partwise.data.polygons.dataset import AnnotatedFolder
@@ -87,7 +87,8 @@ def _read(root: Path, split: str) -> AnnotatedImages:
             continue
         stem = f"{file.parent.name}/{_stem(file)}_{_IMAGES}"
         folder = root / _IMAGES / split
-        image = next((stem + end for end in IMAGE_SUFFIXES if (folder / (stem + end)).is_file()), f"{stem}.png")
+        ends = (end for end in (*PHOTO_SUFFIXES, *OTHER_SUFFIXES) if (folder / (stem + end)).is_file())
+        image = stem + next(ends, ".png")
         records.add_image(image, content.get("imgWidth"), content.get("imgHeight"))
         faults += _add_objects(records, file, image, content["objects"])
     if faults:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from unicodedata import normalize
 
-from partwise.data.image_files import OTHER_SUFFIXES, PHOTO_SUFFIXES
+from partwise.data.image_files import OTHER_SUFFIXES, PHOTO_SUFFIXES, advice_on
 from partwise.data.name_forms import existing_file
 from partwise.data.polygons.yolo_layout import begins_with_label, text_files
 from streeteval.folders import is_clutter
@@ -61,7 +61,7 @@ def stray_warnings(where: str, split: str, images: Sequence[Path], folders: Coll
     if unread:
         number = counted(len(unread), "image")
         problem = f"{split}: {number} with labels, but of a format that is not read, such as {unread[0]}"
-        yield Fault(where, problem, "left out: convert to JPEG or PNG")
+        yield Fault(where, problem, f"left out: {advice_on(owner.suffix for owner in unread)}")
     alone = [file for file, owner in strays.items() if owner is None]
     if alone:
         problem = f"{split}: {counted(len(alone), 'label file')} without an image, such as {alone[0]}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["what_it_is"]
+__all__ = ["INSTALL_HEIF", "what_it_is"]
 
+INSTALL_HEIF = "pip install pillow-heif, which reads HEIC"
 _FIRST_BYTES = {  # of files that Pillow does not open
     b"\x89PNG": "PNG",
     b"\xff\xd8\xff": "JPEG",
@@ -14,7 +15,11 @@ _FIRST_BYTES = {  # of files that Pillow does not open
     b"%PDF": "PDF",
 }
 _VIDEO_STARTS = (b"\x1aE\xdf\xa3", b"\x00\x00\x01\xba", b"FLV")  # Matroska and WebM, MPEG, Flash
-_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIC"}  # after "ftyp"
+_BRANDS = {  # after "ftyp"
+    b"avif": "AVIF",
+    b"avis": "AVIF",
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1"), "HEIF"),
+}
 _LFS_POINTER = b"version https://git-lfs"
 
 
@@ -28,8 +33,9 @@ def what_it_is(data: bytes, formats: tuple[str, ...]) -> str:
     kind = next((name for start, name in _FIRST_BYTES.items() if data.startswith(start)), None)
     if data[4:8] == b"ftyp":
         kind = _BRANDS.get(data[8:12], "video")
-    if kind == "HEIC":
-        return "not an image that is read: a HEIC picture: convert it to JPEG or PNG"
+    if kind == "HEIF" and kind not in formats:
+        remedy = f", or {INSTALL_HEIF}" if "JPEG" in formats else ""  # it is no format of ids
+        return f"not an image that is read: a HEIC picture: convert it to JPEG or PNG{remedy}"
     if kind == "video" or data.startswith(_VIDEO_STARTS):
         return "not an image: a video: take frames out of it, for example with ffmpeg"
     if kind in formats:
