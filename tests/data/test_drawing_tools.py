@@ -214,6 +214,7 @@ def test_damaged_polygons_of_idd_are_one_line(tmp_path, objects, words):
         (["a"], "a.png region 1 has no shape"),
         ([{"shape_attributes": [], "region_attributes": {"class": "car"}}], "a.png region 1 has no shape"),
         ([via_region() | {"region_attributes": None}], "a.png region 1: its attribute"),
+        ([via_region(name="circle", cx=10, cy=10, r=10**400)], "a.png region 1 has no shape|has 0 points"),
     ],
 )
 def test_damaged_regions_of_via_are_one_line(tmp_path, regions, words):

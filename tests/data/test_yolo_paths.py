@@ -123,6 +123,12 @@ def test_a_split_is_not_taken_for_all_images(data, path):
     assert str(data / "train") in line and line.endswith(": correct it or put the images there")
 
 
+def test_a_path_that_is_too_long_for_a_name_is_missing(data):
+    write(data, train=10**400)
+    with pytest.raises(PartwiseError, match=r"train: 1000.* does not exist, looked for at"):
+        open_dataset(data, "train")
+
+
 @pytest.mark.parametrize("value", [{"a": 1}, True, 1.5, [["images/train"]]])
 def test_what_is_no_path_is_named(data, value, complains):
     write(data, train=value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -14,6 +14,7 @@ import numpy as np
 from partwise.data.frame import raise_faults
 from partwise.data.polygons.classes import Category
 from partwise.data.polygons.images import ImageEntry, ListedImage, located
+from partwise.data.polygons.layout import encoding_notes
 from partwise.data.polygons.table import AnnotationTable, TableBuilder
 from partwise.data.polygons.values import FLAG_REMEDY, flag, identifier, whole_number
 from partwise.errors import PartwiseError
@@ -68,7 +69,7 @@ def read_coco(file: Path, folders: Sequence[Path]) -> AnnotatedImages:
         FaultyDataError: With every fault of the file.
         PartwiseError: If it is no JSON, or no COCO file.
     """
-    annotated = read_records(read_json(file), str(file), folders)
+    annotated = read_records(read_json(file), str(file), folders, notes=encoding_notes([file], str(file)))
     return replace(annotated, warnings=(*_crowd_warnings(annotated), *annotated.warnings))
 
 
@@ -101,9 +102,10 @@ def read_records(
     images = tuple(found.entries[i] for i in order)
     rank = {old: new for new, old in enumerate(order)}
     places = {id_: rank[place] for id_, place in found.places.items()}
-    unusable = {one.id for one in listed} - places.keys()  # which have a fault already
+    known = {one.id for one in categories}
+    unusable = _ids_beside(image_rows, places), _ids_beside(category_rows, known)  # which have a fault already
     builder = TableBuilder(where, [one.size for one in images], [one.name for one in images])
-    _add_annotations(builder, annotation_rows, {one.id for one in categories}, places, unusable)
+    _add_annotations(builder, annotation_rows, known, places, unusable)
     raise_faults(where, faults + builder.faults)
     table = builder.table()
     raise_faults(where, _whole_faults(where, table, categories))
@@ -205,15 +207,40 @@ def _is_length(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value < math.inf
 
 
+def _ids_beside(rows: list, known: Collection[Any]) -> set[str]:
+    """The ids of some rows that are none of the known ones, as text."""
+    ids = {_as_text(row["id"]) for row in rows if isinstance(row, Mapping) and "id" in row}
+    return ids - set(map(_as_text, known))
+
+
+def _as_text(id_: Any) -> str:
+    value = identifier(id_)
+    return str(id_ if value is None else value)
+
+
 def _add_annotations(
-    builder: TableBuilder, rows: list, categories: set[int], places: Mapping[int | str, int], unusable: set[int | str]
+    builder: TableBuilder,
+    rows: list,
+    categories: set[int],
+    places: Mapping[int | str, int],
+    unusable: tuple[set[str], set[str]],
 ) -> None:
-    """Give every annotation to the builder; a fault for each that cannot be used."""
+    """Give every annotation to the builder; a fault for each that cannot be used.
+
+    Args:
+        builder: Of the table.
+        rows: The annotations.
+        categories: Ids of the categories.
+        places: Of the images, by their ids.
+        unusable: Ids of images and of categories that have a fault, so that their annotations need none.
+    """
     names: set[int | str] = set()
     for number, row in enumerate(
         complete_rows(rows, "annotation", ("image_id", "category_id"), builder.where, builder.faults)
     ):
-        given = row.get("id", f"number {number}")
+        if _as_text(row["image_id"]) in unusable[0] or _as_text(row["category_id"]) in unusable[1]:
+            continue
+        given = f"number {number}" if row.get("id") is None else row["id"]
         name, image, category = identifier(given), identifier(row["image_id"]), whole_number(row["category_id"])
         if name is None or image is None or category is None:
             problem = f"image_id {row['image_id']!r}, category_id {row['category_id']!r}: an id of the wrong type"
@@ -225,8 +252,7 @@ def _add_annotations(
             builder.fault(name, place, "this annotation id is there twice", _ONE_ID)
         names.add(name)
         if place is None:
-            if image not in unusable:
-                builder.fault(name, None, f"image_id {image!r} is not among the images", "add the image, or remove it")
+            builder.fault(name, None, f"image_id {image!r} is not among the images", "add the image, or remove it")
             continue
         if category not in categories:
             remedy = "add the category, or correct the id"
@@ -234,6 +260,9 @@ def _add_annotations(
             continue
         what = f"annotation {name!r} of image {builder.image_names[place]}"
         crowd, ignored = (_flag(row, key, what, builder.where, builder.faults) for key in ("iscrowd", "ignore"))
+        if not row.get("segmentation") and row.get("bbox"):
+            builder.fault(name, place, "it has a box and no mask", "draw its outline or remove it")
+            continue
         builder.add(name, place, category, row.get("segmentation"), crowd=crowd, ignored=ignored)
 
 

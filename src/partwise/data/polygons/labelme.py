@@ -18,7 +18,7 @@ from partwise.class_list import BACKGROUND
 from partwise.data.frame import FaultyDataError
 from partwise.data.polygons.coco_file import AnnotatedImages, read_records
 from partwise.data.polygons.dataset import AnnotatedFolder
-from partwise.data.polygons.layout import beginning_of
+from partwise.data.polygons.layout import beginning_of, encoding_notes
 from partwise.data.polygons.shapes import Records, ellipse, numbers_of, rectangle
 from partwise.data.splits import find_split, in_usual_order
 from partwise.errors import PartwiseError
@@ -101,6 +101,7 @@ def _has_shapes(start: bytes) -> bool:
 
 def _read(folder: Path, images: Path | None) -> AnnotatedImages:
     records, faults = Records(), []
+    files: dict[str, Path] = {}  # of each image
     for file in sorted(folder.glob("*.json")):
         if is_clutter(file.name):
             continue
@@ -114,12 +115,17 @@ def _read(folder: Path, images: Path | None) -> AnnotatedImages:
             faults.append(Fault(str(file), "has no shapes or no imagePath", "it is no file of labelme: move it away"))
             continue
         image = str(content["imagePath"]).replace("\\", "/")
+        if (other := files.setdefault(image, file)) is not file:
+            problem = f"its imagePath {image} is also that of {other.name}"
+            faults.append(Fault(str(file), problem, "correct one of them, or remove it"))
+            continue
         records.add_image(image, content.get("imageWidth"), content.get("imageHeight"))
         faults += _add_shapes(records, file, image, content)
     if faults:
         raise FaultyDataError(str(folder), faults)
     places = (folder,) if images is None else (images,)
-    return read_records(records.content(), str(folder), places, list(records.warnings(str(folder))))
+    notes = encoding_notes(list(files.values()), str(folder))
+    return read_records(records.content(), str(folder), places, list(records.warnings(str(folder))), notes)
 
 
 def _add_shapes(records: Records, file: Path, image: str, content: Mapping[str, Any]) -> Iterator[Fault]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from partwise.data.frame import FaultyDataError, raise_faults
 from partwise.data.splits import folders_of_split
 from streeteval.folders import is_clutter
-from streeteval.reading.faults import Fault
+from streeteval.reading.faults import Fault, counted
 
 __all__ = [
     "AnnotationFile",
     "annotation_files",
     "beginning_of",
+    "encoding_notes",
     "holds_panoptic_files",
     "looks_like_coco",
     "looks_like_panoptic",
@@ -41,7 +42,7 @@ _USUAL_NAMES = frozenset(
 )
 _KEYS = re.compile(rb'"(images|annotations|categories)"\s*:\s*\[')
 _TRUTH_KEYS = re.compile(r'"(segmentation|segments_info)"\s*:')  # of COCO's annotations, of panoptic ones
-_READ_BYTES, _READ_LETTERS, _LONGEST_KEY = 4, 1 << 20, 64
+_READ_LETTERS, _LONGEST_KEY = 1 << 20, 64
 _BESIDE_THE_SPLIT = re.compile(r"^instances_|^(.*[_-])?panoptic[_-]|[_-]panoptic$")  # cityscapes_panoptic_val
 
 
@@ -72,6 +73,27 @@ def beginning_of(file: Path) -> bytes:
             return first.lstrip()
     except OSError:
         return b""
+
+
+def _encoding_of(file: Path) -> str:
+    with file.open("rb") as opened:
+        return json.detect_encoding(opened.read(4))
+
+
+def encoding_notes(files: Sequence[Path], where: str) -> list[Fault]:
+    """Say that some of the files that were read are no plain UTF-8, which other tools may not read.
+
+    Args:
+        files: JSON files.
+        where: They lie.
+    """
+    odd = [(file, encoding) for file in files if (encoding := _encoding_of(file)) != "utf-8"]
+    if not odd:
+        return []
+    file, encoding = odd[0]
+    kind = "UTF-8 with a byte order mark" if encoding == "utf-8-sig" else encoding[:6].upper()
+    what = f"{len(odd)} of {counted(len(files), 'JSON file')} not in plain UTF-8, such as {file.name}, which is {kind}"
+    return [Fault(where, what, "they were read: save them as UTF-8 for tools that do not")]
 
 
 def looks_like_coco(file: Path) -> bool:
@@ -105,9 +127,7 @@ def _has_segments(file: Path) -> bool:
     """Whether the first annotation is one of segments in a PNG. All images may be listed before it, in many MB."""
     last = ""
     try:
-        with file.open("rb") as first:
-            encoding = json.detect_encoding(first.read(_READ_BYTES))
-        with file.open(encoding=encoding, errors="replace") as opened:
+        with file.open(encoding=_encoding_of(file), errors="replace") as opened:
             while block := opened.read(_READ_LETTERS):
                 if (found := _TRUTH_KEYS.search(last + block)) is not None:
                     return found[1] == "segments_info"

@@ -16,7 +16,7 @@ from partwise.class_list import BACKGROUND
 from partwise.data.frame import FaultyDataError
 from partwise.data.polygons.coco_file import AnnotatedImages, read_records
 from partwise.data.polygons.dataset import AnnotatedFolder
-from partwise.data.polygons.layout import annotation_files, beginning_of
+from partwise.data.polygons.layout import annotation_files, beginning_of, encoding_notes
 from partwise.data.polygons.shapes import Records, ellipse, rectangle
 from partwise.data.splits import find_split, in_usual_order
 from streeteval.files import read_json
@@ -94,7 +94,8 @@ def _read(file: Path, folders: tuple[Path, ...]) -> AnnotatedImages:
                 records.add(what, name, value, [polygon])
     if faults:
         raise FaultyDataError(str(file), faults)
-    return read_records(records.content(), str(file), folders, list(records.warnings(str(file))))
+    notes = encoding_notes([file], str(file))
+    return read_records(records.content(), str(file), folders, list(records.warnings(str(file))), notes)
 
 
 def _regions(entry: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
@@ -139,6 +140,6 @@ def _polygon(shape: Mapping[str, Any]) -> list[float] | None:
         if kind in ("circle", "ellipse"):
             radius_x, radius_y = shape.get("rx", shape.get("r")), shape.get("ry", shape.get("r"))
             return ellipse(shape["cx"], shape["cy"], radius_x, radius_y, float(shape.get("theta", 0.0)))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return []  # which is said to have too few points
     return None

@@ -96,7 +96,7 @@ class PathBases:
 def _existing(folder: Path, parts: Sequence[str]) -> Path | None:
     """The file or folder of this path in a folder, with its accents in either form."""
     places = (folder / form for form in forms_of("/".join(parts)))
-    return next((place for place in places if place.exists()), None)
+    return next((place for place in places if os.path.exists(place)), None)  # noqa: PTH110 - of any name
 
 
 @dataclass
