@@ -86,7 +86,7 @@ def test_a_worker_killed_during_an_evaluation_ends_the_run_after_it(frames, tmp_
 
 def test_nothing_is_saved_of_a_run_that_fails_before_its_first_step(frames, tmp_path):
     """The same command with another value must not find a run in the folder."""
-    no_scenes = [SimpleNamespace(label_set=CITYSCAPES)] * 3
+    no_scenes = [SimpleNamespace(label_set=CITYSCAPES, name=name) for name in "abc"]
     with pytest.raises(PartwiseError, match=r"a worker failed \(AttributeError"):
         train(with_workers(), no_scenes, tmp_path / "run", Watcher(), data_name="tiny")
     train(with_workers(steps=1), frames, tmp_path / "run", Watcher(), data_name="tiny")
