@@ -46,14 +46,14 @@ def recheck(
     from partwise.cli.ceiling import scenes_of
     from partwise.report.tables import Table
     from partwise.report.text import table_text
-    from partwise_report.study.guesses.recheck import further, recheck_to_json
+    from partwise_report.study.guesses.recheck import further, read_studies, recheck_to_json
     from partwise_report.study.guesses.recheck import recheck as judge
     from partwise_report.study.guesses.semantic import semantic_aps
 
     if not (records or second or third):
         raise PartwiseError("no records are given: give --records FOLDER, --second FOLDER or --third FOLDER")
-    folders = {1: records or (), 2: second or (), 3: third or ()}
-    found = judge(folders)
+    studies = read_studies({1: records or (), 2: second or (), 3: third or ()})
+    found = judge(studies)
     semantic: dict[str, Any] = {}
     if source.is_given:
         scenes = scenes_of(source, split, frames)
@@ -76,5 +76,5 @@ def recheck(
     for way, ap in semantic.get("ap", {}).items():
         console.print(f"AP of cars of the true map of cars as {way}: {ap:.3f}")
     if json is not None:
-        write_json(json, recheck_to_json(found, further(folders), command_line(), semantic))
+        write_json(json, recheck_to_json(found, further(studies), command_line(), semantic))
         console.print(f"wrote {json}")

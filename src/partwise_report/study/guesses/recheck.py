@@ -94,46 +94,55 @@ class Rechecked:
     comparisons: int
 
 
-def recheck(folders: Mapping[int, Sequence[Path]]) -> list[Rechecked]:
-    """Judge every comparison of which both variants are recorded.
+Studies = Mapping[int, Sequence[Mapping[str, Sequence[TrialRecord]]]]  # round -> variant -> records, of each study
+
+
+def read_studies(folders: Mapping[int, Sequence[Path]]) -> Studies:
+    """Read the records of studies.
 
     Args:
         folders: Round -> folders with the records of one study each.
 
-    Returns:
-        In the order of the guesses, the first round first. The stricter intervals hold for all of them together; with
-        records of the third round, for all that were planned.
-
     Raises:
         PartwiseError: If a folder has no record, or one is damaged.
     """
+    return {number: [_trials_in(folder) for folder in places] for number, places in folders.items()}
+
+
+def recheck(studies: Studies) -> list[Rechecked]:
+    """Judge every comparison of which both variants are recorded.
+
+    Args:
+        studies: See `read_studies`.
+
+    Returns:
+        In the order of the guesses, the first round first. The stricter intervals hold for all of them together; with
+        records of the third round, for all that were planned.
+    """
     planned = [
         (number, trials, verdict)
-        for number, places in folders.items()
-        for trials in map(_trials_in, places)
+        for number, found_trials in studies.items()
+        for trials in found_trials
         for verdict in verdicts(trials, ROUNDS[number])
         if verdict.effect is not None
     ]
     found = []
-    together = COMPARISONS if any(folders.get(number) for number in ROUNDS if number >= STRICT_FROM) else len(planned)
+    together = COMPARISONS if any(studies.get(number) for number in ROUNDS if number >= STRICT_FROM) else len(planned)
     for number, trials, verdict in planned:
         (strict,) = verdicts(trials, [verdict.guess], comparisons=together)
         found.append(Rechecked(number, verdict, strict, together))
     return sorted(found, key=lambda one: (one.planned.guess.number, one.round))
 
 
-def further(folders: Mapping[int, Sequence[Path]]) -> list[tuple[Further, Effect]]:
+def further(studies: Studies) -> list[tuple[Further, Effect]]:
     """The figures of `FURTHER` that are recorded.
 
     Args:
-        folders: See `recheck`.
-
-    Raises:
-        PartwiseError: As `recheck` does.
+        studies: See `read_studies`.
     """
     trials = {
-        number: {name: records for folder in places for name, records in _trials_in(folder).items()}
-        for number, places in folders.items()
+        number: {name: records for study in found for name, records in study.items()}
+        for number, found in studies.items()
     }
     return [(one, effect) for one in FURTHER if (effect := one.effect(trials.get(one.round, {}))) is not None]
 
