@@ -12,7 +12,7 @@ from partwise.plugins import Plugins
 from streeteval.files import expanded
 from streeteval.given import shown
 
-__all__ = ["DEFAULT_MODEL", "MODELS", "WITHOUT_TORCH", "default_model", "find_model", "start_files"]
+__all__ = ["DEFAULT_MODEL", "MODELS", "WITHOUT_TORCH", "default_model", "find_model", "model_name", "start_files"]
 
 # Name -> function that returns the file. Models are packages of their own: partwise-streets, partwise-streets-free.
 MODELS: Mapping[str, Callable[[], Path]] = Plugins("partwise.models", {}, "model")
@@ -26,6 +26,11 @@ def default_model() -> str:
     It is `DEFAULT_MODEL`, or `WITHOUT_TORCH` where ONNX Runtime is installed and PyTorch is not.
     """
     return WITHOUT_TORCH if find_spec("torch") is None and find_spec("onnxruntime") is not None else DEFAULT_MODEL
+
+
+def model_name(name_or_file: str | None) -> str:
+    """Return the name under which a model is shown; None stands for the default model."""
+    return Path(name_or_file).stem if name_or_file else default_model()
 
 
 def start_files(weights: Sequence[str]) -> list[str]:

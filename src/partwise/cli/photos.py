@@ -256,14 +256,14 @@ def _explain_in_file(
 ) -> None:
     """Write the page of one file."""
     from partwise.data.given_image import as_image
-    from partwise.model_files import default_model
+    from partwise.model_files import model_name
     from partwise.segmenter import load
     from partwise.serve.single_file import explain_in_file
 
     image_HW3 = as_image(photo)
     segment = load(model, options=inference.options())
     with counting("explaining") as progress:
-        names = {"name": photo.name, "model": Path(model).stem if model else default_model()}
+        names = {"name": photo.name, "model": model_name(model)}
         told = explain_in_file(segment, image_HW3, out, point, **names, overwrite=overwrite, progress=progress)
     x, y = told["pixel"]
     one = told["instance"]

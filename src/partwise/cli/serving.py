@@ -43,7 +43,7 @@ def serve(
     from partwise.serve.server import HOST, open_port, run
 
     with open_port(port) as taken:  # before everything that takes long: a port in use is said at once
-        from partwise.model_files import default_model
+        from partwise.model_files import model_name
         from partwise.serve.app import Site, make_app
 
         address = f"http://{HOST}:{taken.getsockname()[1]}"
@@ -52,7 +52,7 @@ def serve(
             label_set = None if scenes is None else scenes.label_set
             segment = loaded(model, inference, classes, label_set)
             truth = None if scenes is None else _truth(segment, source, split)
-            site = Site(segment, truth, name=Path(model).stem if model else default_model())
+            site = Site(segment, truth, name=model_name(model))
 
         def ready() -> None:
             if site.why_no_explanation:
