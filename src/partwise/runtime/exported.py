@@ -11,7 +11,6 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from partwise.errors import PartwiseError
 from partwise.model_info import ModelInfo
 from streeteval.labels import LABEL_SETS, LabelSet
 
-__all__ = ["FORMAT", "KEYS", "ExportedFile", "Run", "exported_file", "has_ending", "require_format", "threads_of"]
+__all__ = ["FORMAT", "KEYS", "ExportedFile", "Run", "exported_file", "require_format", "threads_of"]
 
 FORMAT = "partwise-onnx-1"
 FORMAT_KEY, INFO_KEY, REFINER_KEY = KEYS = ("partwise_format", "partwise", "partwise_refiner")
@@ -102,8 +101,3 @@ def threads_of(threads: int) -> int:
     """Return a number of threads: the given one, else that of OMP_NUM_THREADS, else 0, one for each core."""
     given = os.environ.get("OMP_NUM_THREADS", "")
     return threads or (int(given) if given.isdecimal() else 0)
-
-
-def has_ending(path: str | os.PathLike, ending: str) -> bool:
-    """Whether a file has this ending, in small or capital letters."""
-    return Path(path).suffix.lower() == ending

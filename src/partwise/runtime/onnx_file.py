@@ -11,17 +11,12 @@ from typing import Any
 import numpy as np
 
 from partwise.errors import PartwiseError, PartwiseWarning
-from partwise.runtime.exported import ExportedFile, Run, exported_file, has_ending, require_format, threads_of
+from partwise.runtime.exported import ExportedFile, Run, exported_file, require_format, threads_of
 
-__all__ = ["is_onnx", "open_onnx", "open_session", "provider_of", "runner"]
+__all__ = ["open_onnx", "open_session", "provider_of", "runner"]
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _CUDA_NUMBER = re.compile(r"cuda:([0-9]+)")
-
-
-def is_onnx(path: str | os.PathLike) -> bool:
-    """Whether a file has the ending of an ONNX file."""
-    return has_ending(path, ".onnx")
 
 
 def provider_of(device: str) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 
 from partwise.errors import PartwiseError
 from partwise.files import atomic_write
-from partwise.runtime.exported import KEYS, ExportedFile, Run, exported_file, has_ending, require_format, threads_of
+from partwise.runtime.exported import KEYS, ExportedFile, Run, exported_file, require_format, threads_of
 
 __all__ = ["compiled", "converted", "is_openvino", "open_openvino", "openvino", "openvino_device", "write_openvino"]
 
@@ -47,7 +47,7 @@ def openvino() -> Any:
 
 def is_openvino(path: str | os.PathLike) -> bool:
     """Whether a file has the ending of an OpenVINO model."""
-    return has_ending(path, ".xml")
+    return Path(path).suffix.lower() == ".xml"
 
 
 def openvino_device(device: str) -> str:
