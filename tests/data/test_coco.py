@@ -180,6 +180,26 @@ def test_crowds_are_groups_and_ignored_regions_are_void(tmp_path):
     assert data.instance_count == 1
 
 
+@pytest.mark.parametrize("missing", [[], None])
+def test_boxes_among_masks_are_ignored_and_alone_they_are_refused(tmp_path, missing):
+    """As tools write them that annotate objects for detection and for segmentation in one project."""
+    box = annotation(2, bbox=[16.0, 4, 10, 12], iscrowd=1) | {"segmentation": missing}
+    data = opened(tmp_path, content([annotation(), box]))
+    (said,) = map(str, data.annotated.warnings)
+    assert "1 annotation of a box without a mask: nothing is learnt or scored in these boxes" in said
+    with pytest.warns(PartwiseWarning, match="1 annotation of a box without a mask"):
+        scene = data[0]
+    alone = opened(tmp_path / "alone", content([annotation()]))[0]
+    evaluated = [one.id for one in data.label_set.evaluated]
+    ignored_HW = ~np.isin(scene.semantic_HW, evaluated)
+    inside_HW = np.zeros(scene.size, bool)
+    inside_HW[4:16, 16:26] = True
+    assert len(scene.instances) == 1 and np.array_equal(ignored_HW & inside_HW, inside_HW)
+    assert np.array_equal(scene.semantic_HW[~inside_HW], alone.semantic_HW[~inside_HW])
+    with pytest.raises(PartwiseError, match=r"all annotations are boxes without a mask \(1\): .* export the data for"):
+        opened(tmp_path / "boxes", content([box]))
+
+
 def test_crowds_are_one_warning_with_their_classes_and_what_to_do(tmp_path):
     """CVAT and supervision write iscrowd 1 for single objects that are masks."""
     categories = [{"id": 7, "name": "car"}, {"id": 8, "name": "person"}, {"id": 9, "name": "bus"}]

@@ -113,6 +113,16 @@ def test_an_export_has_the_masks_and_classes_of_its_file(tmp_path, export):
 
 
 ROWS = content([annotation(), annotation(2, segmentation=[BESIDE])])
+NO_BOX = (
+    "annotation 2 of image a: it has no mask, and its box {} is no list [x, y, width, height]: draw its outline, "
+    "correct the box or remove it"
+)
+
+
+def boxed(box):
+    return content([annotation(), annotation(2, segmentation=[], bbox=box)])
+
+
 FAULTY = {
     "a category without a name": (
         ROWS | {"categories": [{"id": 7, "supercategory": "vehicle"}]},
@@ -126,9 +136,13 @@ FAULTY = {
         ROWS | {"images": [{"id": 1, "path": "a.png"}]},
         "image 1 has no file_name: add it or remove the entry",
     ),
-    "a box alone": (
-        content([annotation(), annotation(2, segmentation=[], bbox=[1, 1, 5, 5])]),
-        "annotation 2 of image a: it has a box and no mask: draw its outline or remove it",
+    "a box of two corners": (boxed([[1, 1], [5, 5]]), NO_BOX.format("[[1, 1], [5, 5]]")),
+    "a box of no numbers": (boxed(["1", 1, 5, 5]), NO_BOX.format("['1', 1, 5, 5]")),
+    "a box of negative width": (boxed([9, 1, -5, 5]), NO_BOX.format("[9, 1, -5, 5]")),
+    "a box outside": (
+        boxed([99, 1, 5, 5]),
+        "annotation 2 of image a: its polygon (x 99 to 104, y 1 to 6) lies outside the 30x20 image: "
+        "correct its points, or the size of the image",
     ),
     "an image id twice": (
         content([annotation()], [image(), image(1, "b.png")]),

@@ -20,7 +20,8 @@ import numpy as np
 from partwise.data.frame import raise_faults
 from partwise.data.masks.frames import MaskFrame
 from partwise.data.polygons.classes import Category
-from partwise.data.polygons.coco_file import categories_of, complete_rows, images_of, lists_of
+from partwise.data.polygons.coco_file import categories_of, images_of, lists_of
+from partwise.data.polygons.coco_rows import complete_rows
 from partwise.data.polygons.finder import FileFinder
 from partwise.data.polygons.images import ImageEntry, ListedImage, located
 from partwise.data.polygons.values import FLAG_REMEDY, flag, identifier, whole_number

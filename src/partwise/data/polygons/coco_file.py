@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -13,19 +13,26 @@ import numpy as np
 
 from partwise.data.frame import raise_faults
 from partwise.data.polygons.classes import Category
+from partwise.data.polygons.coco_rows import (
+    NOT_CROWDS,
+    ONE_ID,
+    add_annotations,
+    complete_rows,
+    ids_beside,
+    row_flag,
+    whole_faults,
+)
 from partwise.data.polygons.images import ImageEntry, ListedImage, located
 from partwise.data.polygons.layout import encoding_notes
 from partwise.data.polygons.table import AnnotationTable, TableBuilder
-from partwise.data.polygons.values import FLAG_REMEDY, flag, identifier, whole_number
+from partwise.data.polygons.values import identifier, whole_number
 from partwise.errors import PartwiseError
 from streeteval.files import read_json
 from streeteval.reading.faults import Fault, counted
 
-__all__ = ["AnnotatedImages", "categories_of", "complete_rows", "images_of", "lists_of", "read_coco", "read_records"]
+__all__ = ["AnnotatedImages", "categories_of", "images_of", "lists_of", "read_coco", "read_records"]
 
-_ONE_ID = "give each an id of its own"
 _LARGEST_ID = (1 << 63) - 1
-_NOT_CROWDS = "set iscrowd to 0 where each is one object (CVAT and supervision write 1 for masks)"
 _SHOWN_CLASSES = 5
 
 
@@ -103,13 +110,13 @@ def read_records(
     rank = {old: new for new, old in enumerate(order)}
     places = {id_: rank[place] for id_, place in found.places.items()}
     known = {one.id for one in categories}
-    unusable = _ids_beside(image_rows, places), _ids_beside(category_rows, known)  # which have a fault already
+    unusable = ids_beside(image_rows, places), ids_beside(category_rows, known)  # which have a fault already
     builder = TableBuilder(where, [one.size for one in images], [one.name for one in images])
-    _add_annotations(builder, annotation_rows, known, places, unusable)
+    boxes = add_annotations(builder, annotation_rows, known, places, unusable)
     raise_faults(where, faults + builder.faults)
     table = builder.table()
-    raise_faults(where, _whole_faults(where, table, categories))
-    odd = (*warnings, *_double_warnings(images, where), *builder.warnings)
+    raise_faults(where, whole_faults(where, table, categories, boxes))
+    odd = (*warnings, *_box_warnings(where, boxes), *_double_warnings(images, where), *builder.warnings)
     return AnnotatedImages(where, images, tuple(categories), table, odd, (*notes, *found.notes))
 
 
@@ -130,17 +137,6 @@ def lists_of(content: Any, where: str) -> tuple[list, list, list]:
     return lists[0], lists[1], lists[2]
 
 
-def complete_rows(rows: list, kind: str, keys: Sequence[str], where: str, faults: list[Fault]) -> Iterator[Mapping]:
-    """The rows that are dictionaries with all of `keys`; a fault for each other one."""
-    for number, row in enumerate(rows):
-        absent = [key for key in keys if not isinstance(row, Mapping) or key not in row]
-        if absent:
-            named = f"{kind} {row['id']!r}" if isinstance(row, Mapping) and "id" in row else f"{kind} number {number}"
-            faults.append(Fault(where, f"{named} has no {' and no '.join(absent)}", "add it or remove the entry"))
-        else:
-            yield row
-
-
 def categories_of(rows: list, where: str, faults: list[Fault]) -> list[Category]:
     """The categories that a file lists; what is wrong with them is added to `faults`."""
     found: list[Category] = []
@@ -153,13 +149,13 @@ def categories_of(rows: list, where: str, faults: list[Fault]) -> list[Category]
             faults.append(Fault(where, problem, "give it one"))
             continue
         if id_ in ids:
-            faults.append(Fault(where, f"category id {id_} is there twice", _ONE_ID, id_))
+            faults.append(Fault(where, f"category id {id_} is there twice", ONE_ID, id_))
         if name in names:
             what = f"category name {name!r} is there twice (ids {names[name]} and {id_})"
             faults.append(Fault(where, what, "join the two, or rename one", id_))
         ids.add(id_)
         names[name] = id_
-        is_thing = _flag(row, "isthing", f"category {name!r}", where, faults, missing=True)
+        is_thing = row_flag(row, "isthing", f"category {name!r}", where, faults, missing=True)
         found.append(Category(id_, name, str(row.get("supercategory") or ""), is_thing, _colour(row.get("color"))))
     if not rows:
         faults.append(Fault(where, "it has no category", "add the classes to categories"))
@@ -172,28 +168,19 @@ def images_of(rows: list, where: str, faults: list[Fault]) -> list[ListedImage]:
     for row in complete_rows(rows, "image", ("id", "file_name"), where, faults):
         id_, width, height = identifier(row["id"]), row.get("width"), row.get("height")
         if id_ is None:
-            faults.append(Fault(where, f"image id {row['id']!r} is neither a whole number nor a text", _ONE_ID))
+            faults.append(Fault(where, f"image id {row['id']!r} is neither a whole number nor a text", ONE_ID))
         elif id_ in found:
             what = f"image id {id_!r} is there twice ({found[id_].file_name} and {row['file_name']})"
-            faults.append(Fault(where, what, _ONE_ID))
+            faults.append(Fault(where, what, ONE_ID))
         else:
             size = (int(height), int(width)) if _is_length(height) and _is_length(width) else None
             upright = None
             if row.get("upright") is not None:
-                upright = _flag(row, "upright", f"image {id_!r}", where, faults)
+                upright = row_flag(row, "upright", f"image {id_!r}", where, faults)
             found[id_] = ListedImage(id_, str(row["file_name"]), size, upright)
     if not rows:
         faults.append(Fault(where, "it has no image", "export it again with its images"))
     return list(found.values())
-
-
-def _flag(row: Mapping, key: str, what: str, where: str, faults: list[Fault], *, missing: bool = False) -> bool:
-    """The flag `key` of a row; one that is none is added to `faults`."""
-    try:
-        return flag(row.get(key), missing)
-    except ValueError as error:
-        faults.append(Fault(where, f"{what}: {key} {error}", FLAG_REMEDY))
-        return missing
 
 
 def _colour(value: Any) -> tuple[int, int, int] | None:
@@ -207,78 +194,6 @@ def _is_length(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value < math.inf
 
 
-def _ids_beside(rows: list, known: Collection[Any]) -> set[str]:
-    """The ids of some rows that are none of the known ones, as text."""
-    ids = {_as_text(row["id"]) for row in rows if isinstance(row, Mapping) and "id" in row}
-    return ids - set(map(_as_text, known))
-
-
-def _as_text(id_: Any) -> str:
-    value = identifier(id_)
-    return str(id_ if value is None else value)
-
-
-def _add_annotations(
-    builder: TableBuilder,
-    rows: list,
-    categories: set[int],
-    places: Mapping[int | str, int],
-    unusable: tuple[set[str], set[str]],
-) -> None:
-    """Give every annotation to the builder; a fault for each that cannot be used.
-
-    Args:
-        builder: Of the table.
-        rows: The annotations.
-        categories: Ids of the categories.
-        places: Of the images, by their ids.
-        unusable: Ids of images and of categories that have a fault, so that their annotations need none.
-    """
-    names: set[int | str] = set()
-    for number, row in enumerate(
-        complete_rows(rows, "annotation", ("image_id", "category_id"), builder.where, builder.faults)
-    ):
-        if _as_text(row["image_id"]) in unusable[0] or _as_text(row["category_id"]) in unusable[1]:
-            continue
-        given = f"number {number}" if row.get("id") is None else row["id"]
-        name, image, category = identifier(given), identifier(row["image_id"]), whole_number(row["category_id"])
-        if name is None or image is None or category is None:
-            problem = f"image_id {row['image_id']!r}, category_id {row['category_id']!r}: an id of the wrong type"
-            remedy = "ids are whole numbers; those of images and annotations may be texts"
-            builder.fault(str(given), None, problem, remedy)
-            continue
-        place = places.get(image)
-        if name in names:
-            builder.fault(name, place, "this annotation id is there twice", _ONE_ID)
-        names.add(name)
-        if place is None:
-            builder.fault(name, None, f"image_id {image!r} is not among the images", "add the image, or remove it")
-            continue
-        if category not in categories:
-            remedy = "add the category, or correct the id"
-            builder.fault(name, place, f"category_id {category} is not among the categories", remedy)
-            continue
-        what = f"annotation {name!r} of image {builder.image_names[place]}"
-        crowd, ignored = (_flag(row, key, what, builder.where, builder.faults) for key in ("iscrowd", "ignore"))
-        if not row.get("segmentation") and row.get("bbox"):
-            builder.fault(name, place, "it has a box and no mask", "draw its outline or remove it")
-            continue
-        builder.add(name, place, category, row.get("segmentation"), crowd=crowd, ignored=ignored)
-
-
-def _whole_faults(where: str, table: AnnotationTable, categories: Sequence[Category]) -> list[Fault]:
-    """What is wrong with the annotations as a whole."""
-    things = [one.id for one in categories if one.is_thing]
-    told_apart_N = np.isin(table.categories_N, things) & ~table.crowd_N & ~table.ignored_N
-    if not things:
-        return [Fault(where, "no category has instances (isthing is 0 for all)", "set isthing of some to 1")]
-    if len(table) and not told_apart_N.any():
-        crowds, ignored = int(table.crowd_N.sum()), int(table.ignored_N.sum())
-        problem = f"no annotation is an instance ({crowds} are crowds, {ignored} are ignored)"
-        return [Fault(where, problem, f"draw single objects, or {_NOT_CROWDS}" if crowds else "draw single objects")]
-    return []
-
-
 def _crowd_warnings(annotated: AnnotatedImages) -> Iterator[Fault]:
     """One line for all crowds of a file: some tools write single objects as crowds."""
     table = annotated.table
@@ -290,7 +205,13 @@ def _crowd_warnings(annotated: AnnotatedImages) -> Iterator[Fault]:
     if len(counts) > _SHOWN_CLASSES:
         shown.append(f"other classes {sum(count for _, count in counts[_SHOWN_CLASSES:])}")
     what = f"iscrowd is 1 for {int(table.crowd_N.sum())} of {counted(len(table), 'annotation')} ({', '.join(shown)})"
-    yield Fault(annotated.where, what, f"they are groups, neither learnt nor scored: {_NOT_CROWDS}")
+    yield Fault(annotated.where, what, f"they are groups, neither learnt nor scored: {NOT_CROWDS}")
+
+
+def _box_warnings(where: str, boxes: int) -> Iterator[Fault]:
+    if boxes:
+        what = f"{counted(boxes, 'annotation')} of a box without a mask"
+        yield Fault(where, what, "nothing is learnt or scored in these boxes: draw their outlines")
 
 
 def _double_warnings(images: Sequence[ImageEntry], where: str) -> Iterator[Fault]:
