@@ -136,6 +136,31 @@ def test_a_stopped_contest_goes_on_where_it_stopped(data, tmp_path):
     assert all(_scores_of({"results": one["results"][:1]}) == known for one in again) and figures["complete"]
 
 
+def test_an_unfinished_training_is_scored_as_far_as_it_has_come(curve, data, tmp_path):
+    """Of the second recipe the last minute of the curve and the end are missing, and no minute is scored."""
+    contest, out = _with(CURVE, frames=2, seeds=1), tmp_path / "out"
+    for name in PAIR:
+        shutil.copytree(curve[0] / f"{name}_0", out / f"{name}_0")
+    folder = RunFolder(out / f"{PAIR[1]}_0")
+    for file in [folder.kept(0.6), *folder.path.glob("scored_*.json")]:
+        file.unlink()
+    values = json.loads(folder.run.read_text())
+    del values["finished"]
+    folder.run.write_text(json.dumps(values))
+    watcher = Watcher()
+    figures = bench_baselines(contest, TrainingData(data), out, watcher, watcher.count, train=False)
+    assert not watcher.records and list(watcher.counted()) == [f"scoring {PAIR[1]} at 0.002 min", "comparing"]
+    assert [row["recipe"] for row in figures["results"]] == [PAIR[0]] and not figures["complete"]
+    before = [row for row in curve[1]["curve"] if row["seed"] == 0]
+    assert figures["curve"] == [*before[:3], before[3]], "the same figures as those of the finished training"
+
+
+def test_nothing_to_score_is_said_without_a_folder(data, tmp_path):
+    with pytest.raises(PartwiseError, match="out: no training there has weights to score yet: train first, without"):
+        bench_baselines(CURVE, TrainingData(data), tmp_path / "out", Watcher(), train=False)
+    assert not (tmp_path / "out").exists()
+
+
 def test_scores_without_a_value_are_null_and_a_dash(data, tmp_path, says):
     """The one frame that is scored has no instance: AP has no value."""
     file, options = tmp_path / "figures.json", ["--minutes", "0.005", "--seeds", "2", "--at", "0.002", "--frames", "1"]

@@ -14,6 +14,7 @@ from partwise.bench.contest import Contest, Entry, differing, planned
 from partwise.bench.contest_figures import Board
 from partwise.bench.contest_scores import Scores
 from partwise.bench.models import instance_figures
+from partwise.errors import PartwiseError
 from partwise.experiment import run
 from partwise.folder_lock import FolderLock
 from partwise.segmenter import load
@@ -38,6 +39,7 @@ def bench_baselines(
     monitor: Monitor,
     progress: Progress = lambda what, done, total: None,
     keep: Callable[[dict], None] = lambda figures: None,
+    train: bool = True,
 ) -> dict:
     """Train and score every recipe, and measure its speed.
 
@@ -51,13 +53,16 @@ def bench_baselines(
         monitor: Receives notes and progress of the trainings.
         progress: Called with what is being done, how much of it is done, and all of it.
         keep: Called with all figures that are known, after each training, each scoring and each measurement of times.
+        train: Whether to train. If not, what the trainings in `out` have reached is scored: the minutes of the curve
+            whose weights are there, and the end of those that are finished.
 
     Returns:
         See `Board.figures`.
 
     Raises:
         PartwiseError: If a number is out of range, a training cannot be made with the settings, `out` holds a training
-            with other settings, another process trains one of the seeds, or training or scoring raises it.
+            with other settings, another process trains one of the seeds, there is nothing to score with `train` false,
+            or training or scoring raises it.
     """
     entries = planned(contest, data, out)
     # Check the files before the training: an error after it would be too late.
@@ -66,6 +71,8 @@ def bench_baselines(
     for entry in entries:
         scores.require_replaceable(entry)
     _note_differences(entries, monitor)
+    if not train and not any(scores.reached(entry) for entry in entries):
+        raise PartwiseError(f"{out}: no training there has weights to score yet: train first, without --score-only")
     board = Board(contest, entries, scores)
     with contextlib.ExitStack() as stack:
         for seed in sorted({entry.seed for entry in entries if entry.own}):
@@ -73,8 +80,9 @@ def bench_baselines(
             stack.enter_context(lock.held(monitor.note))
         board.refresh()
         for entry in (entry for entry in entries if entry.own):
-            _train(entry, data, monitor)
-            keep(board.figures())
+            if train:
+                _train(entry, data, monitor)
+                keep(board.figures())
             for _ in _measured(entry, contest, scores, progress):
                 keep(board.figures())
         for found in files:
@@ -107,15 +115,15 @@ def _train(entry: Entry, data: TrainingData, monitor: Monitor) -> None:
 
 
 def _measured(entry: Entry, contest: Contest, scores: Scores, progress: Progress) -> Iterator[None]:
-    """Measure what is missing of a finished training, one thing at a time: its scores and its times."""
+    """Measure what is missing of a training, as far as it has come, one thing at a time: its scores and its times."""
     minutes: dict[float | None, str] = {share: f" at {minute:g} min" for minute, share in contest.shares.items()}
-    for place in scores.places(entry):
+    for place in scores.reached(entry):
         if place not in scores.evaluators:
             said = functools.partial(progress, f"scoring {entry.recipe}{minutes.get(place.share, '')}")
             scores.score(entry, place, load(entry.weights(place.share)), said)
             yield
     # The network has the same speed after a training with another seed.
-    if entry.seed == 0 and (entry.recipe, entry.seed) not in scores.times:
+    if entry.seed == 0 and entry.finished and (entry.recipe, entry.seed) not in scores.times:
         progress(f"timing {entry.recipe}", 0, 0)
         scores.time(entry, load(entry.weights()), TIMED_SIZES)
         yield

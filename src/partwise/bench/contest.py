@@ -120,6 +120,10 @@ class Entry:
         """Whether the training has reached its end."""
         return all(RunFolder(stage.out).finished for stage in self.stages)
 
+    def reached(self, share: float | None = None) -> bool:
+        """Whether the weights at a share of the training are there; None for its end."""
+        return self.finished if share is None else self.begun and self.weights(share).is_file()
+
     def weights(self, share: float | None = None) -> Path:
         """Return the file of the weights at a share of the training; None for its end."""
         return self.folder.last if share is None else self.folder.kept(share)

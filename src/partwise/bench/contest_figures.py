@@ -45,8 +45,8 @@ class Board:
         self._trained: dict[tuple[str, int], dict] = {}
 
     def refresh(self) -> bool:
-        """Take the scores that are kept beside finished trainings; return whether there was a new one."""
-        new = [self.scores.find(entry) for entry in self.entries if entry.finished]
+        """Take the scores that are kept beside the trainings; return whether there was a new one."""
+        new = [self.scores.find(entry) for entry in self.entries]
         return any(new)
 
     def figures(self) -> dict:

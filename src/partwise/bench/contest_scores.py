@@ -90,10 +90,14 @@ class Scores:
         for place in self.places(entry):
             require_replaceable(_file(entry, place), EVALUATION)
 
+    def reached(self, entry: Entry) -> list[Place]:
+        """List those of `places` whose weights are there."""
+        return [place for place in self.places(entry) if entry.reached(place.share)]
+
     def find(self, entry: Entry) -> bool:
-        """Take what is kept of a finished training; return whether there was something new."""
-        new = [place for place in self.places(entry) if place not in self.evaluators and self._find(entry, place)]
-        return self._find_times(entry) or bool(new)
+        """Take what is kept of a training, as far as it has come; return whether there was something new."""
+        new = [place for place in self.reached(entry) if place not in self.evaluators and self._find(entry, place)]
+        return (entry.finished and self._find_times(entry)) or bool(new)
 
     def _find(self, entry: Entry, place: Place) -> bool:
         """Take scores that are kept."""

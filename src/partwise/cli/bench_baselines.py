@@ -27,6 +27,7 @@ def baselines(
     predictions: list[Path] | None = None,
     split: str = "train",
     val_split: str = "val",
+    score_only: bool = False,
     json: Annotated[Path | None, writes(BENCH_PEERS)] = None,
 ) -> None:
     """Train part maps and torchvision's Mask R-CNN for the same time, and compare their scores and their speed.
@@ -49,6 +50,8 @@ def baselines(
         predictions: A folder of another tool's result files to score on the same frames; can be given several times.
         split: Split to train on.
         val_split: Split to score on.
+        score_only: Train nothing, and score what the trainings in OUT have reached: after a stop, the minutes of --at
+            so far.
         json: File for all figures; it is written after each training and each scoring.
     """
     from partwise.bench.baselines import bench_baselines
@@ -74,6 +77,7 @@ def baselines(
             write_json(json, figures)
 
     with TrainingDisplay() as display:
-        figures = bench_baselines(contest, TrainingData(data, split, val_split), out, display, display.count, keep)
+        source = TrainingData(data, split, val_split)
+        figures = bench_baselines(contest, source, out, display, display.count, keep, train=not score_only)
     show(figures, contest_text)
     console.print("next: the same with --json FILE keeps all figures" if json is None else f"wrote {json}")
