@@ -1,8 +1,9 @@
-"""Tables of `partwise bench models` (models.json) and `partwise bench baselines` (baselines.json)."""
+"""Tables of `partwise bench models` (models.json) and `partwise bench baselines` (baselines, baselines_curve)."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -74,9 +75,27 @@ def baseline_differences() -> Table:
     for recipe, runs in load("baselines")["differences"].items():
         for run in runs:
             found = run["instance.ap"]
-            interval = f"{signed(found['low'])} to {signed(found['high'])}"
+            interval = _interval(found["low"], found["high"], signed)
             rows.append([f"`{recipe}`", str(run["seed"]), signed(found["difference"]), interval])
     return Table(["recipe, less `mask_rcnn_light`", "seed", "AP", "95 % interval"], rows)
+
+
+def baseline_curve() -> Table:
+    """A row for each minute of each training that was scored, with the difference from Mask R-CNN at this minute."""
+    rows = []
+    for row in sorted(load("baselines_curve")["curve"], key=lambda row: (row["seed"], row["minutes"])):
+        less = (row.get("difference") or {}).get("ap")
+        between = [signed(less["difference"]), _interval(less["low"], less["high"], signed)] if less else [MISSING] * 2
+        scores = [fraction(row["ap"]), _interval(*row["interval"]["ap"], fraction), fraction(row["ap50"])]
+        scores.append(fraction(at(row, "class_ap/car")))
+        about = [str(row["seed"]), f"{row['minutes']:g}", f"`{row['recipe']}`", str(row["steps"])]
+        rows.append([*about, *scores, *between])
+    columns = ["seed", "minutes", "recipe", "steps", "AP", "95 % interval", "AP50", "car AP"]
+    return Table([*columns, "AP, less `mask_rcnn_light`", "95 % interval"], rows)
+
+
+def _interval(low: float, high: float, form: Callable[[float], str]) -> str:
+    return f"{form(low)} to {form(high)}"
 
 
 def runtimes() -> Table:
@@ -107,5 +126,6 @@ TABLES: dict[str, Make] = {
     "baseline-runs": baseline_runs,
     "baseline-means": baseline_means,
     "baseline-differences": baseline_differences,
+    "baseline-curve": baseline_curve,
     "runtimes": runtimes,
 }
